@@ -1,0 +1,36 @@
+"""What trunkline raises when *you* or *the data* are wrong. A wrong API is never an exception: it is a `Finding`.
+
+TrunklineError            anything below; the command line prints it as one sentence and ends with code 2
+    ├── DataError             a contract, world, fixture or case file breaks its format
+    ├── UsageError            an option, argument or marker that cannot be meant
+    └── TargetError           the implementation could not be asked: down, hanging, redirecting, endless
+        └── BudgetSpent       the run's own bound on requests was reached; what is left is not exercised
+"""
+
+from __future__ import annotations
+
+
+class TrunklineError(Exception):
+    """One clear sentence that names the place and the way out."""
+
+
+class DataError(TrunklineError):
+    """A file of the contract or the world breaks its format: `schemas/x/openapi.json#/paths: ... `."""
+
+    def __init__(self, file: str, pointer: str, reason: str) -> None:
+        super().__init__(f"{file}#{pointer}: {reason}")
+        self.file = file
+        self.pointer = pointer
+        self.reason = reason
+
+
+class UsageError(TrunklineError):
+    """An option, an argument or a marker that cannot be meant."""
+
+
+class TargetError(TrunklineError):
+    """The implementation could not be asked, so nothing can be said of its answers."""
+
+
+class BudgetSpent(TargetError):
+    """As many requests as the caller allowed were sent."""

@@ -1,0 +1,191 @@
+"""Owns what is said between a client and an implementation: `Request`, `Response`, `Exchange`, and their print.
+
+A `Target` answers one request. It is the one seam of the project: the mock is a target, so is a live
+API over HTTP, so is an application in process, and everything that decorates one.
+
+    >>> Request("GET", "/trunks", "limit=10", (("authorization", "Bearer sk_live_abc"),))
+    Request('GET', '/trunks?limit=10', authorization=***)
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NoReturn, TypeAlias
+
+Json: TypeAlias = Any
+"""A value that `json.loads` gives: dict, list, str, int, float, bool or None."""
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Header fields in the order received; names in lower case."""
+
+TOKEN_VARIABLE = "TRUNKLINE_TOKEN"
+"""The environment variable that stands for the credential wherever a request is printed."""
+
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
+
+
+class NotJSON(ValueError):
+    """The bytes are not one JSON text (RFC 8259); the message says why, without quoting them."""
+
+
+def headers(pairs: Iterable[tuple[str, str]]) -> Headers:
+    """The pairs with lower-case names: `[("Allow", "GET")]` -> `(("allow", "GET"),)`."""
+    return tuple((name.lower(), value) for name, value in pairs)
+
+
+def find(fields: Headers, name: str) -> str | None:
+    """The first value of the field `name` (lower case), or None."""
+    for key, value in fields:
+        if key == name:
+            return value
+    return None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One request below a vendor's base address: `Request("GET", "/trunks", "limit=10")`.
+
+    `path` and `query` are as sent, percent-encoded. `shown` says how a secret header is to be printed
+    (`("authorization", "Bearer ${TRUNKLINE_TOKEN%?}")`); without it the value is replaced by a variable.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    shown: Headers = ()
+
+    def header(self, name: str) -> str | None:
+        return find(self.headers, name)
+
+    @property
+    def target(self) -> str:
+        """Path and query as on the request line: `/trunks?limit=10`."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def __repr__(self) -> str:
+        fields = "".join(f", {k}={'***' if k in _SECRET_HEADERS else repr(v)}" for k, v in self.headers)
+        body = f", body=<{len(self.body)} bytes>" if self.body else ""
+        return f"Request({self.method!r}, {self.target!r}{fields}{body})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Response:
+    """One answer; `body` is decoded of any content and transfer coding."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        return find(self.headers, name)
+
+    def json(self) -> Json:
+        """The body as a JSON value. Raises `NotJSON` with the reason. The value is shared: do not change it."""
+        value = _decoded(self.body)
+        if isinstance(value, NotJSON):
+            raise value.with_traceback(None)
+        return value
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, <{len(self.body)} bytes>)"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was said. `known` names the parts that were really seen: a lone body has neither request nor status."""
+
+    request: Request
+    response: Response
+    known: frozenset[str] = frozenset({"request", "status", "headers", "body"})
+
+
+Target: TypeAlias = Callable[[Request], Response]
+"""Answers one request, or raises `TargetError` when it cannot be asked."""
+
+
+@lru_cache(maxsize=8)
+def _decoded(body: bytes) -> Json | NotJSON:
+    try:
+        return parse_json(body)
+    except NotJSON as error:
+        return error
+
+
+def parse_json(body: bytes) -> Json:
+    """One JSON text in UTF-8, strictly: no BOM, no NaN, nothing after it (RFC 8259, sections 2, 6 and 8.1)."""
+    if not body:
+        raise NotJSON("the body is empty")
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise NotJSON("the body starts with a byte order mark, which RFC 8259 section 8.1 forbids")
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(body) > 1 and 0 in body[:2]):
+        raise NotJSON("the body is UTF-16 or UTF-32; RFC 8259 section 8.1 asks for UTF-8")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotJSON(f"byte {error.start} is not UTF-8 (RFC 8259 section 8.1)") from None
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except NotJSON:
+        raise
+    except RecursionError:
+        raise NotJSON("the body is nested too deeply to be read") from None
+    except json.JSONDecodeError as error:
+        cut = "; it looks cut off" if error.pos >= len(text.rstrip()) - 1 else ""
+        raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
+    except ValueError:
+        raise NotJSON("it holds a number of more digits than can be read") from None
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise NotJSON(f"{word} is not a JSON number (RFC 8259 section 6)")
+
+
+def pointer(parts: Iterable[str | int]) -> str:
+    """A JSON Pointer (RFC 6901): `["paths", "/trunks"]` -> `/paths/~1trunks`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def resolve(document: Json, at: str) -> Json:
+    """The value at a JSON Pointer (RFC 6901). Raises `LookupError` when there is none."""
+    value = document
+    for part in at.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list):
+            if not (key.isascii() and key.isdigit()):
+                raise LookupError(at)
+            value = value[int(key)]
+        elif isinstance(value, dict):
+            value = value[key]
+        else:
+            raise LookupError(at)
+    return value
+
+
+def curl(request: Request, base: str) -> str:
+    """A command that sends the request again, with the credential as a shell variable.
+
+    >>> print(curl(Request("GET", "/trunks", "limit=0"), "http://127.0.0.1:9000/v1"))
+    curl -sSig --path-as-is 'http://127.0.0.1:9000/v1/trunks?limit=0'
+    """
+    words = ["curl", "-sSig", "--path-as-is"]
+    if request.method == "HEAD":
+        words.append("-I")
+    elif request.method != "GET":
+        words += ["-X", shlex.quote(request.method)]
+    shown = dict(request.shown)
+    for name, value in request.headers:
+        if name in _SECRET_HEADERS:
+            text = shown.get(name) or f"{value.split(' ')[0]} ${TOKEN_VARIABLE}"
+            words += ["-H", f'"{name}: {text}"']
+        else:
+            words += ["-H", shlex.quote(f"{name}: {value}")]
+    if request.body:
+        words += ["--data-binary", shlex.quote(request.body.decode("utf-8", "backslashreplace"))]
+    words.append("'" + (base.rstrip("/") + request.target).replace("'", "%27") + "'")
+    return " ".join(words)

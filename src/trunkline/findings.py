@@ -1,0 +1,136 @@
+"""Owns what is said about an implementation: `Evidence`, `Finding`, `Report`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from trunkline.exchange import Exchange, Json
+
+
+class Grade(StrEnum):
+    """How strong a sentence is, strongest first."""
+
+    DOCUMENTED = "documented"
+    """A page states or shows it."""
+    IMPLIED = "implied"
+    """It follows from what a page states."""
+    CUSTOMARY = "customary"
+    """HTTP or RFC custom; no page says it."""
+    DECISION = "decision"
+    """Our own choice for the mock. No check holds it against anyone."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the strongest."""
+        return list(Grade).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a statement stands on: `Evidence(Grade.DOCUMENTED, "https://docs...", "", "2026-11-20")`."""
+
+    grade: Grade
+    source: str = ""
+    note: str = ""
+    read: str = ""
+
+    def weakest(self, other: Evidence) -> Evidence:
+        """The weaker of the two: a conclusion is as strong as its weakest premise."""
+        return other if other.grade.rank > self.grade.rank else self
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One statement that an implementation breaks a rule or a law.
+
+    `at` is the place in the exchange (`body/trunks/0/status`, `status`, `header/allow`), `contract` the place
+    in the contract (`schemas/x/trunk.json#/properties/status/enum`).
+    """
+
+    rule: str
+    operation: str
+    evidence: Evidence
+    message: str
+    at: str = ""
+    contract: str = ""
+    expected: str = ""
+    seen: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+    count: int = 1
+
+    @property
+    def cause(self) -> tuple[str, str, str, str]:
+        """Findings with the same cause are one finding with a count: list positions do not tell causes apart."""
+        place = "/".join("*" if part.isdigit() else part for part in self.at.split("/"))
+        return (self.rule, self.operation, place, self.contract)
+
+
+@dataclass(frozen=True, slots=True)
+class NotExercised:
+    """A law that could not be put to the test, and why. It is never counted as passed."""
+
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects findings and what was exercised. `secrets` never reach its text.
+
+    `exercised` maps (operationId, law) to "" when it was exercised, or to the reason why not.
+    """
+
+    secrets: frozenset[str] = frozenset()
+    exercised: dict[tuple[str, str], str] = field(default_factory=dict)
+    reached: Counter[tuple[str, int]] = field(default_factory=Counter)
+    requests: int = 0
+    _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
+
+    def add(self, finding: Finding) -> bool:
+        """Takes a finding in; True when its cause is new. Decisions of ours are dropped: they bind nobody."""
+        if finding.evidence.grade is Grade.DECISION:
+            return False
+        known = self._findings.get(finding.cause)
+        if known is not None:
+            self._findings[finding.cause] = replace(known, count=known.count + finding.count)
+            return False
+        self._findings[finding.cause] = replace(
+            finding,
+            message=self.redact(finding.message),
+            expected=self.redact(finding.expected),
+            seen=self.redact(finding.seen),
+            at=self.redact(finding.at),
+        )
+        return True
+
+    def redact(self, text: str) -> str:
+        """The text with every known secret replaced by `***`."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Strongest first, then in the order found."""
+        return tuple(sorted(self._findings.values(), key=lambda finding: finding.evidence.grade.rank))
+
+    def failures(self, strictness: Grade = Grade.IMPLIED) -> tuple[Finding, ...]:
+        """The findings that fail a run at this strictness."""
+        return tuple(finding for finding in self.findings if finding.evidence.grade.rank <= strictness.rank)
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.add(finding)
+
+
+def show(value: Json, limit: int = 80) -> str:
+    """A value as JSON on one line, cut to `limit` characters: `"busy"`, `[1, 2, …`."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = f"<{type(value).__name__} too large to print>"
+    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
