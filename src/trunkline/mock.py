@@ -1,0 +1,286 @@
+"""Owns the mock: a `Target` that answers as the contract and the world say.
+
+    >>> telepath = mock.from_vendor(trunkline.load("telepath"))
+    >>> telepath(Request("GET", "/trunks", "limit=10"))
+    Response(401, <77 bytes>)
+
+Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from trunkline.contract import Operation, RateLimit
+from trunkline.exchange import Headers, Json, Request, Response, find
+from trunkline.findings import show
+from trunkline.library import Vendor, cut
+from trunkline.refusals import Reading, Refusal, answer, read, refuse
+from trunkline.world import Record, Serve, Store, World
+
+log = logging.getLogger("trunkline.mock")
+
+REFUSAL_HEADER = "x-trunkline-refusal"
+"""The response header in which a refusal explains itself."""
+
+_JSON = ("content-type", "application/json")
+_MEMO_ENTRIES = 4096
+_MEMO_KEY = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """An answer without its rate-limit headers: `grant` is the token that its request is counted for."""
+
+    response: Response
+    grant: str
+    explanation: str
+
+
+def from_vendor(vendor: Vendor, *, rate_limit: int | None = None, clock: Callable[[], float] = time.time) -> Mock:
+    """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential."""
+    return Mock(vendor, rate_limit or vendor.world.rate_limit, clock)
+
+
+class Mock:
+    """One vendor's mock. Call it with a `Request` below the vendor's base address."""
+
+    def __init__(self, vendor: Vendor, rate_limit: int, clock: Callable[[], float]) -> None:
+        self.vendor = vendor
+        self._contract = vendor.contract
+        self._world = vendor.world
+        self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
+        self._pages = {
+            operation.operation_id: _Shown(operation, vendor.world) for operation in vendor.contract.operations
+        }
+        self._secrets = sorted(vendor.secrets, key=len, reverse=True)
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the fixtures, with a fresh rate limit."""
+        self._store = Store(self._world)
+        self._meter.reset()
+        self._forget()
+
+    def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
+        """The records of an account (the first token's unless named), as the fixtures tell them."""
+        return tuple(self._store.records(collection, account or self._world.account).values())
+
+    def __call__(self, request: Request) -> Response:
+        key = (request.method, request.path, request.query, find(request.headers, "authorization"))
+        finished = self._memo.get(key)
+        if finished is None:
+            finished = self._finish(request)
+            if len(request.path) + len(request.query) + len(key[3] or "") < _MEMO_KEY:
+                if len(self._memo) >= _MEMO_ENTRIES:
+                    self._memo.clear()
+                self._memo[key] = finished
+        headers, spent = self._meter.count(finished.grant)
+        if spent:
+            finished = self._rate_limited(request) or finished
+        if finished.explanation:
+            log.info("%s", finished.explanation)
+        response = finished.response
+        return Response(response.status, (*response.headers, *headers), response.body)
+
+    def _finish(self, request: Request) -> _Finished:
+        reading = read(self._contract, request)
+        grant = ""
+        outcome: bytes | Refusal
+        if isinstance(reading, Refusal):
+            outcome = reading
+        else:
+            outcome = self._refused_credential(reading) or self._serve(reading)
+            grant = reading.credential if reading.credential in self._world.tokens else ""
+        if isinstance(outcome, Refusal):
+            explanation = self._redacted(_explanation(self._contract.folder, outcome))
+            line = self._redacted(f"{request.method} {show(request.target, 200)[1:-1]} refused: {explanation}")
+            return _Finished(self._refusal(outcome, explanation), grant, line)
+        return _Finished(Response(200, (_JSON,), outcome), grant, "")
+
+    def _refused_credential(self, reading: Reading) -> Refusal | None:
+        if not reading.operation.secured:
+            return None
+        grant = self._world.tokens.get(reading.credential)
+        if grant is None:
+            return refuse(
+                reading, "credentials_unknown", "a credential that opens no account", "a known credential", {}
+            )
+        if grant.refused:
+            return refuse(reading, grant.refused, "a credential without the permission", "the permission", {})
+        return None
+
+    def _serve(self, reading: Reading) -> bytes | Refusal:
+        shown = self._pages[reading.operation.operation_id]
+        grant = self._world.tokens.get(reading.credential)
+        account = grant.account if grant else self._world.account
+        return VERBS[shown.serve.verb](self, shown, reading, account)
+
+    def _items(self, shown: _Shown, account: str, chosen: tuple[tuple[str, Json], ...]) -> list[bytes]:
+        """The encoded items of a list after its filters, in order; kept until the next write."""
+        key = (shown.operation.operation_id, account, chosen)
+        found = self._lists.get(key)
+        if found is None:
+            records = list(self._store.records(shown.serve.collection, account).values())
+            fields = [(shown.filter_field(name), value) for name, value in chosen]
+            records = [record for record in records if all(record.get(field) == value for field, value in fields)]
+            for field in reversed(shown.serve.order):
+                name = field.lstrip("-")
+                records.sort(key=lambda record: record[name], reverse=field.startswith("-"))
+            found = self._lists[key] = [self._encoded(shown, account, record) for record in records]
+        return found
+
+    def _encoded(self, shown: _Shown, account: str, record: Record) -> bytes:
+        key = (shown.operation.operation_id, account, record[shown.identity])
+        item = self._bytes.get(key)
+        if item is None:
+            item = self._bytes[key] = _encode(cut(record, shown.view))
+        return item
+
+    def _forget(self) -> None:
+        self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
+        self._lists: dict[tuple[str, str, tuple[tuple[str, Json], ...]], list[bytes]] = {}
+        self._bytes: dict[tuple[str, str, Json], bytes] = {}
+
+    def _rate_limited(self, request: Request) -> _Finished | None:
+        outcome = read(self._contract, request)
+        if not isinstance(outcome, Reading):
+            return None
+        limit = f"{self._meter.limit} requests"
+        refusal = refuse(outcome, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
+        explanation = _explanation(self._contract.folder, refusal)
+        return _Finished(self._refusal(refusal, explanation), "", f"{request.method} refused: {explanation}")
+
+    def _refusal(self, refusal: Refusal, explanation: str) -> Response:
+        found, code = answer(self._contract, refusal)
+        words = {"code": code.code, "message": self._world.words[refusal.cause].format_map(refusal.words)}
+        headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
+        if "allow" in found.headers:
+            headers = (*headers, ("allow", refusal.words["allow"]))
+        return Response(int(found.key), headers, _encode(_filled(self._world.envelope, words)))
+
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+class _Shown:
+    """How one operation shows its collection, worked out once: the view, and the body cut where values go in."""
+
+    def __init__(self, operation: Operation, world: World) -> None:
+        self.operation = operation
+        self.serve: Serve = world.serves[operation.operation_id]
+        self.view = operation.view
+        self.identity = world.collections[self.serve.collection].identity
+        self._pieces = _cut_template(_encode(self.serve.body))
+
+    def filter_field(self, name: str) -> str:
+        assert self.operation.listing is not None  # noqa: S101 - the loader refused a list without a listing
+        return self.operation.listing.filters[name].at[1:]
+
+    def body(self, values: Mapping[str, bytes]) -> bytes:
+        """The template with each `"{name}"` replaced by encoded JSON."""
+        return b"".join(values[piece] if isinstance(piece, str) else piece for piece in self._pieces)
+
+
+def _list(mock: Mock, shown: _Shown, reading: Reading, account: str) -> bytes:
+    """Filter first, then page; the total counts what the filter leaves."""
+    listing = shown.operation.listing
+    assert listing is not None  # noqa: S101 - the loader refused a list without a listing
+    values = reading.values
+    items = mock._items(shown, account, tuple((name, values[name]) for name in listing.filters if name in values))  # noqa: SLF001
+    page = items
+    filled = {name: _encode(value) for name, value in values.items()}
+    if listing.paging:
+        offset = values[listing.paging.offset]
+        page = items[offset : offset + values[listing.paging.limit]]
+    filled["items"] = b"[" + b",".join(page) + b"]"
+    filled["total"] = b"%d" % len(items)
+    return shown.body(filled)
+
+
+def _fetch(mock: Mock, shown: _Shown, reading: Reading, account: str) -> bytes | Refusal:
+    """The one record that the path names, if it is this account's."""
+    fetching = shown.operation.fetching
+    assert fetching is not None  # noqa: S101 - the loader refused a fetch without one
+    identity = reading.values[fetching.parameter]
+    record = mock._store.records(shown.serve.collection, account).get(identity)  # noqa: SLF001
+    if record is None:
+        sent = f"{fetching.parameter}={show(identity, 60)[1:-1]}"
+        return refuse(reading, "id_unknown", sent, "the id of something that is there", {})
+    return shown.body({"item": mock._encoded(shown, account, record)})  # noqa: SLF001
+
+
+_Verb: TypeAlias = Callable[[Mock, _Shown, Reading, str], bytes | Refusal]
+VERBS: Mapping[str, _Verb] = {"list": _list, "fetch": _fetch}
+
+
+class _Meter:
+    """Counts requests per credential in fixed windows, and tells it in the documented headers."""
+
+    def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
+        self.limit = limit
+        self._names = (names.limit.lower(), names.remaining.lower(), names.reset.lower()) if names else None
+        self._seconds = names.window_seconds if names else 1
+        self._clock = clock
+        self._limit_header = (self._names[0], str(limit)) if self._names else None
+        self.reset()
+
+    def reset(self) -> None:
+        self._reset = 0.0
+        self._counts: dict[str, int] = {}
+
+    def count(self, grant: str) -> tuple[Headers, bool]:
+        """The rate-limit headers of one more answer, and whether it is one too many."""
+        if self._names is None or self._limit_header is None:
+            return (), False
+        now = self._clock()
+        if now >= self._reset:
+            self._counts.clear()
+            self._reset = math.floor(now) + self._seconds
+            self._reset_header = (self._names[2], str(self._reset))
+        count = self._counts[grant] = self._counts.get(grant, 0) + 1
+        left = self.limit - count
+        return (self._limit_header, (self._names[1], str(max(0, left))), self._reset_header), left < 0
+
+
+def _encode(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _cut_template(encoded: bytes) -> list[bytes | str]:
+    """`{"total":"{total}"}` -> `[b'{"total":', "total", b"}"]`."""
+    pieces: list[bytes | str] = []
+    for index, part in enumerate(encoded.split(b'"{')):
+        if index == 0:
+            pieces.append(part)
+            continue
+        name, _, rest = part.partition(b'}"')
+        pieces += [name.decode(), rest]
+    return pieces
+
+
+def _filled(template: Json, words: Mapping[str, str]) -> Json:
+    if isinstance(template, dict):
+        return {name: _filled(value, words) for name, value in template.items()}
+    return template.format_map(words) if isinstance(template, str) else template
+
+
+def _explanation(folder: str, refusal: Refusal) -> str:
+    """What was sent, which bound it broke, and where the contract and the page say so; ASCII, on one line."""
+    parts = {
+        "sent": refusal.sent,
+        "broke": refusal.broke,
+        "contract": f"{folder}/openapi.json#{refusal.pointer}",
+        "grade": str(refusal.evidence.grade),
+        "page": refusal.evidence.source or refusal.evidence.note,
+    }
+    told = "; ".join(f'{name}="{value}"' for name, value in parts.items())
+    return f"{refusal.cause}; {told}".encode("ascii", "backslashreplace").decode()
