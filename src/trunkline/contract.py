@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from trunkline.exchange import Json, pointer, resolve
@@ -17,6 +17,9 @@ from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.schema import SchemaError, Schemas
 
 DOCUMENT = "openapi.json"
+
+View: TypeAlias = dict[str, "View | None"]
+"""The properties that a schema documents, nested: `{"id": None, "metrics": {"calls_today": None}}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,22 @@ class Operation:
         """The first documented response of the 2xx class."""
         return next(answer for key, answer in self.answers.items() if key.startswith("2"))
 
+    @property
+    def item(self) -> str:
+        """Where an item of the collection stands in the success body: `/trunks/0`, `/data`."""
+        if self.listing:
+            return f"{self.listing.items}/0"
+        return self.fetching.item if self.fetching else ""
+
+    @property
+    def view(self) -> View:
+        """What the success body documents of an item."""
+        return _view(self.contract.schema_at(self.success.schema, self.item))
+
+    def item_violations(self, item: Json) -> Iterator[Violation]:
+        """Each way in which one item breaks what the success body says of items."""
+        return self.contract.violations_at(self.success.schema, self.item, item)
+
     def place(self, at: str) -> str:
         """A place in the contract as findings print it."""
         return f"{self.contract.folder}/{DOCUMENT}#{at}"
@@ -246,12 +265,30 @@ class Contract:
             routes.setdefault(len(parts), []).append((parts, operations))
         return routes
 
-    def violations(self, schema: str, value: Json) -> Iterator[Violation]:
-        """Each way in which a value breaks the schema at a place of the document."""
-        if not schema:
-            return
-        for error in self._schemas.errors(f"{DOCUMENT}#{schema}", value):
-            yield self._violation(schema, error)
+    def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> Iterator[Violation]:
+        """Each way in which a value breaks the schema at a place of a file."""
+        if schema or file != DOCUMENT:
+            for error in self._schemas.errors(f"{file}#{schema}", value):
+                yield self._violation(file, schema, error)
+
+    def violations_at(self, schema: str, at: str, value: Json) -> Iterator[Violation]:
+        """Each way in which a value breaks what a schema says of the place `at` in its values."""
+        file, spot, node = DOCUMENT, schema, resolve(self.document, schema)
+        for part in at.split("/"):
+            if part:
+                step = ("items",) if "items" in node else ("properties", part)
+                spot += pointer(step)
+                node = resolve(node, pointer(step))
+            while "$ref" in node:
+                file, spot, node = self._follow(file, node["$ref"])
+        return self.violations(spot, value, file)
+
+    def evidence_at(self, schema: str) -> Evidence:
+        """What the schema at a place of the document stands on."""
+        file, node = DOCUMENT, resolve(self.document, schema)
+        while "$ref" in node:
+            file, _, node = self._follow(file, node["$ref"])
+        return evidence_of(self.files[file], node["x-trunkline"]["evidence"])
 
     def accepts(self, schema: str, value: Json) -> bool:
         """Whether a value obeys the schema at a place of the document."""
@@ -298,8 +335,8 @@ class Contract:
         file = name or file
         return file, at, resolve(self.files[file], at)
 
-    def _violation(self, schema: str, error: SchemaError) -> Violation:
-        file, at, node = DOCUMENT, schema, resolve(self.document, schema)
+    def _violation(self, file: str, at: str, error: SchemaError) -> Violation:
+        node = resolve(self.files[file], at)
         evidence = Evidence(Grade.DOCUMENTED, self.url)
         for part in error.steps:
             extension = node.get("x-trunkline") if isinstance(node, dict) else None
@@ -323,6 +360,12 @@ class Contract:
     @cached_property
     def _schemas(self) -> Schemas:
         return Schemas(self.vendor, self.files)
+
+
+def _view(schema: Mapping[str, Json]) -> View:
+    return {
+        name: _view(child) if "properties" in child else None for name, child in schema.get("properties", {}).items()
+    }
 
 
 def _message(keyword: str, value: Json, instance: Json) -> str:

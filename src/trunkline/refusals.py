@@ -78,6 +78,18 @@ def read(contract: Contract, request: Request) -> Reading | Refusal:
     return Reading(operation, values, credential)
 
 
+def reasons(contract: Contract, request: Request) -> tuple[Refusal, ...]:
+    """Every reason to refuse a request that the contract alone tells; no page says which of several comes first."""
+    operations, _ = contract.match(request.path)
+    operation = next((found for found in operations if found.method == request.method), None)
+    if operation is None:
+        first = read(contract, request)
+        return (first,) if isinstance(first, Refusal) else ()
+    credential = _credential(operation, request) if operation.secured else ""
+    found = (credential, *_parameters(operation, request.query))
+    return tuple(reason for reason in found if isinstance(reason, Refusal))
+
+
 def refuse(reading: Reading, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
     """A refusal that only the world can know of, at the place in the contract that allows it."""
     contract = reading.operation.contract

@@ -75,7 +75,7 @@ class World:
         return replace(self, collections={**self.collections, collection: changed})
 
     def overlaid(self, collection: str, records: tuple[Record, ...]) -> World:
-        """The world with records laid over its own: one of a known identity in its account is replaced, others are added."""
+        """The world with records laid over its own: a known identity in an account is replaced, others are added."""
         identity = self.collections[collection].identity
         merged = {
             (self.account_of(record), record[identity]): record
