@@ -1,0 +1,341 @@
+"""Owns Schemathesis: its engine makes up the requests, a target of ours answers. The only importer of schemathesis.
+
+Nothing is judged here but what two checks of Schemathesis see and no rule of ours does: the target that the caller
+hands in is already decorated with our rules. The engine runs in threads of its own; what it wants to send is handed
+over to the thread that iterates `fuzz`. So a target is called from one thread only, and what it raises (`TargetError`,
+`KeyboardInterrupt`) is raised where it belongs. Schemathesis is slow to import, hence the imports within.
+
+    >>> for observation in fuzz(document, target, base_path="/v1", credential="sk_live_abc", seed=1):
+    ...     print(observation)
+    Progress(phase='examples', requests=1)
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from trunkline.asgi import ASGIApp, application
+from trunkline.errors import TargetError, UsageError
+from trunkline.exchange import Exchange, Json, Request, Response, Target
+
+if TYPE_CHECKING:
+    from schemathesis.auths import AuthContext
+    from schemathesis.engine.core import EventStream
+    from schemathesis.engine.events import EngineEvent, ScenarioFinished
+    from schemathesis.generation.case import Case
+    from schemathesis.schemas import BaseSchema
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
+"""The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
+
+_WRITING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+_CASE = "x-schemathesis-testcaseid"
+_OF_THE_SENDER = frozenset({_CASE, "host", "user-agent", "accept-encoding", "connection", "content-length"})
+_NOT_IN_A_FIELD = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """So many requests were answered until now: `Progress("coverage", 61)`."""
+
+    phase: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A check failed: `Failure("unsupported_method", "list_trunks", "TRACE returned 405 without ...", exchange)`."""
+
+    check: str
+    operation: str
+    message: str
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What was not exercised, and why; `operation` is "" when it is more than one, `phase` when it is every phase."""
+
+    operation: str
+    phase: str
+    reason: str
+
+
+Observation: TypeAlias = Progress | Failure | Obstacle
+
+
+def fuzz(
+    document: Json,
+    target: Target,
+    *,
+    base_path: str,
+    credential: str | None,
+    operations: Collection[str] | None = None,
+    seed: int,
+    examples: int = 50,
+    writes: bool = False,
+) -> Iterator[Observation]:
+    """Sends what Schemathesis makes up for an OpenAPI document; the same seed sends the same.
+
+    `operations` are operationIds, all by default. Without `writes` no method goes out that could change anything, be
+    it documented or not. What the target raises ends the run and is raised again.
+    """
+    names = _operation_ids(document)
+    if examples < 1:
+        raise UsageError(f"examples is {examples}; Schemathesis needs at least 1")
+    if unknown := sorted(set(operations or ()) - set(names.values())):
+        raise UsageError(f"no operation is named {', '.join(unknown)}; there are {', '.join(sorted(names.values()))}")
+    chosen = {label: name for label, name in names.items() if operations is None or name in operations}
+    if not writes:
+        target = _reading(target)
+        for label in [label for label in chosen if not label.startswith(SAFE_METHODS)]:
+            yield Obstacle(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
+    if not chosen:
+        return
+    line = _Line()
+    with _apart():
+        schema = _schema(document, application(line.ask, base=base_path), base_path, seed, examples)
+        if isinstance(schema, Obstacle):
+            yield schema
+            return
+        schema = schema.include(operation_id=list(chosen.values()))
+        if not writes:  # whatever method is left out here is not tried as an undocumented one either
+            schema = schema.exclude(method=list(_WRITING_METHODS))
+        if credential is not None:
+            _authorize(schema, credential)
+        try:
+            for observation in _listen(line, schema, target, names):
+                yield _redacted(observation, credential)
+        finally:
+            line.hang_up()
+
+
+def _operation_ids(document: Json) -> dict[str, str]:
+    """The operationIds by what Schemathesis calls the operations: `{"GET /trunks": "list_trunks"}`."""
+    return {
+        f"{method.upper()} {path}": operation["operationId"]
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if isinstance(operation, dict) and "operationId" in operation
+    }
+
+
+def _reading(target: Target) -> Target:
+    """The target behind a last lock: whatever Schemathesis comes up with, nothing is written."""
+
+    def reading(request: Request) -> Response:
+        if request.method not in SAFE_METHODS:
+            raise UsageError(f"{request.method} was to be sent, and writing was not allowed; nothing was sent")
+        return target(request)
+
+    return reading
+
+
+# --- the engine -----------------------------------------------------------------------------------------------------
+
+
+def _schema(document: Json, app: ASGIApp, base_path: str, seed: int, examples: int) -> BaseSchema | Obstacle:
+    """The document as Schemathesis sees it, with no way out but the application."""
+    from schemathesis import openapi  # noqa: PLC0415
+    from schemathesis.config import SchemathesisConfig  # noqa: PLC0415
+    from schemathesis.errors import SchemathesisError  # noqa: PLC0415
+
+    # A server without a host: there is nowhere else to send to, and so the engine leaves out its probes of the network.
+    document = {**copy.deepcopy(document), "servers": [{"url": "/" + base_path.strip("/")}]}
+    config = SchemathesisConfig.from_dict(_settings(seed, examples))
+    try:
+        schema = openapi.from_dict(document, config=config)
+    except SchemathesisError as error:
+        return Obstacle("", "", str(error))
+    schema.app = app
+    return schema
+
+
+def _settings(seed: int, examples: int) -> dict[str, Any]:
+    """All that a `schemathesis.toml` could say, so that none is looked for: no clock, nothing kept, nothing learned."""
+    return {
+        "seed": seed,
+        "workers": 1,
+        "cache": {"enabled": False},
+        "auth": {"auto-signup": False},
+        "analysis": {"constants": {"enabled": False}},
+        "suppress-health-check": ["too_slow"],
+        "continue-on-failure": True,
+        "max-redirects": 0,
+        "request-timeout": 1_000_000,  # patience is the target's business
+        "checks": {"enabled": False, "ignored_auth": {"enabled": True}, "unsupported_method": {"enabled": True}},
+        "generation": {
+            "max-examples": examples,
+            "database": "none",
+            "no-shrink": True,
+            "exclude-header-characters": _NOT_IN_A_FIELD,  # RFC 9110, section 5.5: they would test a parser
+        },
+        # In the stateful phase a failed check starts everything anew, and these two learn nothing there.
+        "phases": {"stateful": {"inference": {"algorithms": []}, "checks": {"enabled": False}}},
+    }
+
+
+def _authorize(schema: BaseSchema, credential: str) -> None:
+    """Gives the credential to every case but those that are about credentials."""
+
+    @schema.auth(refresh_interval=None)
+    class _Bearer:
+        def get(self, case: Case[Any], context: AuthContext) -> str:  # noqa: ARG002 - the protocol's
+            return credential
+
+        def set(self, case: Case[Any], data: str, context: AuthContext) -> None:  # noqa: ARG002 - the protocol's
+            case.headers["Authorization"] = f"Bearer {data}"
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Keeps the run and its surroundings apart: no file stays behind, no `~/.netrc` and no foreign hook comes in."""
+    from hypothesis.configuration import set_hypothesis_home_dir, storage_directory  # noqa: PLC0415
+
+    home = storage_directory(intent_to_write=False).home_directory
+    ours = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": ""}
+    theirs = {name: os.environ.get(name) for name in ours}
+    with TemporaryDirectory(prefix="trunkline-") as folder:
+        set_hypothesis_home_dir(folder)
+        os.environ.update(ours)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(home)
+            for name, value in theirs.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
+
+
+# --- the conversation -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A request, and the place where the engine waits for its answer."""
+
+    case: str
+    request: Request
+    answer: Future[Response] = field(default_factory=Future)
+
+    def refuse(self) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(TargetError("the run has ended"))
+
+
+@dataclass(slots=True)
+class _Line:
+    """The line from the engine's threads, which ask and tell, to the caller's; the last thing said is None."""
+
+    inbox: SimpleQueue[_Question | EngineEvent | BaseException | None] = field(default_factory=SimpleQueue)
+    thread: Thread | None = None
+    stream: EventStream | None = None
+    closed: bool = False
+
+    def ask(self, request: Request) -> Response:
+        """A target, for the engine: waits until the caller's thread has asked the real one."""
+        fields = tuple(pair for pair in request.headers if pair[0] not in _OF_THE_SENDER)
+        question = _Question(request.header(_CASE) or "", replace(request, headers=fields))
+        if self.closed:
+            question.refuse()
+        self.inbox.put(question)
+        return question.answer.result()
+
+    def open(self, stream: EventStream) -> Iterator[_Question | EngineEvent | BaseException]:
+        """Everything that comes over the line."""
+        self.stream = stream
+        self.thread = Thread(target=self._tell, args=(stream,), name="trunkline-fuzz", daemon=True)
+        self.thread.start()
+        while (item := self.inbox.get()) is not None:
+            yield item
+
+    def _tell(self, stream: EventStream) -> None:
+        try:
+            for event in stream:
+                self.inbox.put(event)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            self.inbox.put(error)
+        self.inbox.put(None)
+
+    def hang_up(self, patience: float = 1.0) -> None:
+        """Stops the engine and refuses what it still asks; an engine slow to notice is left behind."""
+        self.closed = True
+        if self.stream is None or self.thread is None:
+            return
+        self.stream.stop()
+        end = time.monotonic() + patience
+        while self.thread.is_alive() and time.monotonic() < end:
+            with suppress(Empty):
+                item = self.inbox.get(timeout=0.01)
+                if isinstance(item, _Question):
+                    item.refuse()
+
+
+def _listen(line: _Line, schema: BaseSchema, target: Target, names: dict[str, str]) -> Iterator[Observation]:
+    """Answers the engine's questions and says in our words what it tells."""
+    from schemathesis.engine import StopReason, events, from_schema  # noqa: PLC0415
+
+    phase, requests = "", 0
+    exchanges: dict[str, Exchange] = {}
+    for item in line.open(from_schema(schema).execute()):
+        match item:
+            case _Question():
+                try:
+                    response = target(item.request)
+                except BaseException:
+                    line.inbox.put(item)  # to be refused when the line is hung up
+                    raise
+                exchanges[item.case] = Exchange(item.request, response)
+                item.answer.set_result(response)
+                requests += 1
+                yield Progress(phase, requests)
+            case events.PhaseStarted():
+                phase = item.phase.name.value
+            case events.ScenarioFinished():
+                yield from _failures(item, exchanges, names)
+                exchanges.clear()
+                if item.skip_reason and item.phase.value != "examples":  # examples are no duty
+                    yield Obstacle(names.get(item.label or "", ""), phase, item.skip_reason)
+            case events.NonFatalError():
+                yield Obstacle(names.get(item.label, ""), phase, f"{item.info.title}: {item.info.message}")
+            case events.EngineFinished() if item.stop_reason is not StopReason.COMPLETED:
+                yield Obstacle("", "", item.stop_reason.skip_explanation or item.stop_reason.value)
+            case BaseException():
+                raise item
+
+
+def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names: dict[str, str]) -> Iterator[Failure]:
+    recorder = scenario.recorder
+    for case, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                label = recorder.cases[case].value.operation.label
+                failure = check.failure_info.failure
+                sentence = f"{failure.title}: {failure.message.splitlines()[0]}"
+                yield Failure(check.name, names.get(label, label), sentence, exchanges[case])
+
+
+def _redacted(observation: Observation, credential: str | None) -> Observation:
+    """The observation with its text on one line and without the credential."""
+
+    def plain(text: str) -> str:
+        line = " ".join(text.split())
+        return line.replace(credential, "***") if credential else line
+
+    match observation:
+        case Failure():
+            return replace(observation, message=plain(observation.message))
+        case Obstacle():
+            return replace(observation, reason=plain(observation.reason))
+    return observation

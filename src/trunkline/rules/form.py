@@ -1,0 +1,199 @@
+"""Rules on the form of an answer: its status, its media type, its schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trunkline.bodies import NOTHING, all_texts, json_of, plain, shown_answer
+from trunkline.contract import Operation
+from trunkline.exchange import Exchange, NotJSON, pointer
+from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.rules.rule import RFC8259, RFC9110, rule
+
+
+@rule("the response that the page shows; a server error is on no page of an operation", "status")
+def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The status is one that the contract lists for the operation."""
+    status = exchange.response.status
+    if status < 500 and operation.answer_for(status) is None:
+        listed = ", ".join(operation.answers)
+        yield operation.finding(
+            "documented_status",
+            operation.success.evidence,
+            f"the answer's status is {status}, which the contract does not list",
+            at="status",
+            contract=operation.place(f"{operation.pointer}/responses"),
+            expected=listed,
+            seen=str(status),
+            exchanges=(exchange,),
+        )
+
+
+@rule("implied by the pages, which show no server error for any request", "status")
+def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """Nothing that is sent makes the server fail with a 5xx."""
+    status = exchange.response.status
+    if status >= 500:
+        said = Evidence(
+            Grade.IMPLIED, operation.evidence.source, "the page shows no server error", operation.evidence.read
+        )
+        yield operation.finding(
+            "no_server_error",
+            said,
+            f"the server failed with {status}",
+            at="status",
+            expected="below 500",
+            seen=str(status),
+            exchanges=(exchange,),
+        )
+
+
+@rule(
+    "what the body's schema stands on; a missing header and a charset are customary (RFC 9110, RFC 8259)",
+    "status",
+    "headers",
+)
+def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The answer says that it is JSON, and in no other encoding than UTF-8."""
+    described = shown_answer(operation, exchange)
+    if described is None or not exchange.response.body:
+        return
+    said = exchange.response.header("content-type")
+    media, _, parameters = (said or "").partition(";")
+    charset = re.search(r'charset\s*=\s*"?([^\s;"]+)', parameters, re.IGNORECASE)
+    if said is None:
+        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the answer has no Content-Type"
+    elif not re.fullmatch(r"application/(json|[\w.+-]+\+json)", media.strip(), re.IGNORECASE):
+        evidence, message = operation.contract.evidence_at(described.schema), "the answer's media type is not JSON"
+    elif charset and charset[1].lower() not in ("utf-8", "utf8"):
+        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "JSON is not sent in UTF-8"
+    else:
+        return
+    yield operation.finding(
+        "media_type_is_json",
+        evidence,
+        message,
+        at="header/content-type",
+        contract=operation.place(f"{described.pointer}/content"),
+        expected="application/json",
+        seen=show(said),
+        exchanges=(exchange,),
+    )
+
+
+@rule("what the body's schema stands on", "body")
+def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
+    described = shown_answer(operation, exchange)
+    if described is None:
+        return
+    try:
+        exchange.response.json()
+    except NotJSON as error:
+        yield operation.finding(
+            "body_is_json",
+            operation.contract.evidence_at(described.schema),
+            str(error),
+            at="body",
+            contract=operation.place(described.schema),
+            expected="JSON",
+            seen=f"{len(exchange.response.body)} bytes",
+            exchanges=(exchange,),
+        )
+
+
+@rule("the evidence of the keyword that the body breaks", "body")
+def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
+    described = shown_answer(operation, exchange)
+    body = json_of(exchange)
+    if described is None or body is NOTHING:
+        return
+    for violation in operation.contract.violations(described.schema, body):
+        yield operation.finding(
+            "body_matches_schema",
+            violation.evidence,
+            violation.message,
+            at="body" + violation.at,
+            contract=violation.contract,
+            expected=violation.expected,
+            seen=violation.seen,
+            exchanges=(exchange,),
+        )
+
+
+@rule("customary: an extra property is lawful, and worth knowing", "body")
+def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """Every property of a successful body is on the page; one that is not is lawful, so it is only noted."""
+    described = shown_answer(operation, exchange)
+    if described is None or not described.key.startswith("2"):
+        return
+    note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
+    secret = {plain(name) for name in operation.contract.secrets}
+    for at, place, schema, value in operation.contract.walk(described.schema, json_of(exchange)):
+        if isinstance(value, dict) and "properties" in schema:
+            for name in value:
+                if name not in schema["properties"] and plain(name) not in secret:
+                    yield operation.finding(
+                        "properties_are_documented",
+                        note,
+                        f"the property {show(name, 60)} is not on the page",
+                        at=f"body{at}{pointer((name,))}",
+                        contract=f"{place}/properties",
+                        exchanges=(exchange,),
+                    )
+
+
+@rule("customary: RFC 8259 section 8.2", "body")
+def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """No text of the body holds a lone surrogate or U+FFFD, the mark of a character that was lost."""
+    said = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
+    for at, value in all_texts(json_of(exchange)):
+        if any(character == "\ufffd" or "\ud800" <= character <= "\udfff" for character in value):
+            yield operation.finding(
+                "text_is_unicode",
+                said,
+                "a character was lost on the way",
+                at=f"body{at}",
+                seen=show(value),
+                exchanges=(exchange,),
+            )
+
+
+@rule("what the page says of the headers", "status", "headers")
+def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """Every answer carries the documented rate-limit headers, and what remains is within the limit."""
+    names = operation.contract.rate_limit
+    if names is None or exchange.response.status >= 500:
+        return
+    place = operation.place("/x-trunkline/rate_limit")
+    for name in (names.limit, names.remaining, names.reset):
+        if exchange.response.header(name.lower()) is None:
+            message = f"the answer has no {name}"
+            at = f"header/{name.lower()}"
+            yield operation.finding(
+                "rate_limit_is_told",
+                names.evidence,
+                message,
+                at=at,
+                contract=place,
+                seen="absent",
+                exchanges=(exchange,),
+            )
+    limit, remaining = (exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining))
+    if limit and remaining and not (_is_count(limit) and _is_count(remaining) and int(remaining) <= int(limit)):
+        yield operation.finding(
+            "rate_limit_is_told",
+            names.evidence,
+            "what remains is not a number within the limit",
+            at=f"header/{names.remaining.lower()}",
+            contract=place,
+            expected=f"a whole number, at most {show(limit)}",
+            seen=show(remaining),
+            exchanges=(exchange,),
+        )
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20

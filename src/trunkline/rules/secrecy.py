@@ -1,0 +1,93 @@
+"""Rules on secrets: what must be in no answer, by its name or by its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from trunkline.bodies import NOTHING, all_keys, all_texts, json_of, plain
+from trunkline.contract import Operation
+from trunkline.exchange import Exchange
+from trunkline.findings import Evidence, Finding, Grade
+from trunkline.rules.rule import Rule, rule
+
+
+@rule("what the pages say of the secret: write-only, or an input that no response shows", "body")
+def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """No property or header with the name of a secret is ever in an answer, at any depth, in a success or an error."""
+    contract = operation.contract
+    names = {plain(name): name for name in contract.secrets}
+    fields = ((f"header/{name}", name) for name, _ in exchange.response.headers)
+    keys = ((f"body{at}", key) for at, key in all_keys(json_of(exchange)))
+    for at, key in (*fields, *keys):
+        if plain(key) in names:
+            name = names[plain(key)]
+            yield operation.finding(
+                "secrets_stay_hidden",
+                contract.secrets[name],
+                f"{name} is in the answer; its value is withheld here",
+                at=at,
+                contract=operation.place(f"/x-trunkline/secrets/{name}"),
+                expected="absent",
+                seen="present",
+                exchanges=(exchange,),
+            )
+
+
+@rule("implied: a page that shows a key once does not send it back", "request", "headers", "body")
+def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The credential of a request is nowhere in its answer."""
+    said = operation.contract.security.evidence
+    _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
+    yield from _hidden(
+        operation,
+        exchange,
+        {credential.strip(): "the credential"},
+        name_of_rule="credential_is_not_echoed",
+        said=Evidence(Grade.IMPLIED, said.source, "a credential is sent, never answered", said.read),
+        place=operation.contract.security.pointer,
+    )
+
+
+def hides(values: Mapping[str, str]) -> Rule:
+    """A rule for secrets whose values are known, e.g. a fixture's passwords: `{"secret-password": "password"}`."""
+
+    @rule("what the pages say of the secret", "headers", "body")
+    def secret_values_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+        """The value of no known secret is anywhere in an answer, whatever it is called there."""
+        for name, said in operation.contract.secrets.items():
+            own = {value: name for value, secret in values.items() if secret == name}
+            place = f"/x-trunkline/secrets/{name}"
+            yield from _hidden(
+                operation, exchange, own, name_of_rule="secret_values_stay_hidden", said=said, place=place
+            )
+
+    return secret_values_stay_hidden
+
+
+def _hidden(
+    operation: Operation,
+    exchange: Exchange,
+    values: Mapping[str, str],
+    *,
+    name_of_rule: str,
+    said: Evidence,
+    place: str,
+) -> Iterator[Finding]:
+    spots = [(f"header/{name}", value) for name, value in exchange.response.headers]
+    body = json_of(exchange)
+    texts = [("body", exchange.response.body.decode("utf-8", "replace"))] if body is NOTHING else list(all_texts(body))
+    spots += [(at if at == "body" else f"body{at}", text) for at, text in texts]
+    spots += [(f"body{at}", key) for at, key in all_keys(body)]
+    for secret, name in values.items():
+        for at, text in spots:
+            if len(secret) >= 8 and secret in text:
+                yield operation.finding(
+                    name_of_rule,
+                    said,
+                    f"{name} is in the answer; its value is withheld here",
+                    at=at.replace(secret, "***"),
+                    contract=operation.place(place),
+                    expected="absent",
+                    seen="present",
+                    exchanges=(exchange,),
+                )

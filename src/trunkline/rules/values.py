@@ -1,0 +1,181 @@
+"""Rules on what an answer says: ids, times, one page, one item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from trunkline.bodies import NOTHING, at_pointer, identities, json_of, shown_answer, succeeded, time_at
+from trunkline.contract import Operation
+from trunkline.exchange import Exchange, Json
+from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.refusals import Reading, read
+from trunkline.rules.rule import rule
+
+
+@rule("implied: an id names one thing", "body")
+def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """No two items of a page have the same id."""
+    listing = operation.listing
+    if listing is None or not succeeded(operation, exchange):
+        return
+    said = Evidence(Grade.IMPLIED, listing.evidence.source, "an id names one item", listing.evidence.read)
+    seen: set[str] = set()
+    for index, identity in enumerate(identities(operation, exchange)):
+        if identity in seen:
+            yield operation.finding(
+                "ids_are_unique",
+                said,
+                "two items of one page have the same id",
+                at=f"body{listing.items}/{index}{listing.identity}",
+                seen=show(identity),
+                exchanges=(exchange,),
+            )
+        seen.add(identity)
+
+
+@rule("implied by the names of the two times", "body")
+def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """What comes first does not come after: a creation is not later than the last change."""
+    described = shown_answer(operation, exchange)
+    if described is None:
+        return
+    for at, place, schema, value in operation.contract.walk(described.schema, json_of(exchange)):
+        for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
+            first, then = time_at(value, pair["first"]), time_at(value, pair["then"])
+            if first and then and first > then:
+                said = pair["evidence"]
+                yield operation.finding(
+                    "times_are_ordered",
+                    Evidence(Grade(said["grade"]), said.get("source", ""), said.get("note", "")),
+                    f"{pair['first'][1:]} is after {pair['then'][1:]}",
+                    at=f"body{at}{pair['then']}",
+                    contract=f"{place}/x-trunkline/ordered/{index}",
+                    expected=f"at or after {first.isoformat()}",
+                    seen=then.isoformat(),
+                    exchanges=(exchange,),
+                )
+
+
+@rule("what the page says of the limit", "request", "status", "body")
+def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """A page has no more items than the limit that was asked for, or the documented default."""
+    page = page_of(operation, exchange)
+    if page is None or operation.listing is None or operation.listing.paging is None:
+        return
+    paging = operation.listing.paging
+    items, values = page
+    if len(items) > values[paging.limit]:
+        yield operation.finding(
+            "page_holds_at_most_limit",
+            operation.parameter(paging.limit).evidence,
+            f"the page has more items than {paging.limit} allows",
+            at=f"body{operation.listing.items}",
+            contract=operation.place(operation.parameter(paging.limit).pointer),
+            expected=f"at most {values[paging.limit]}",
+            seen=str(len(items)),
+            exchanges=(exchange,),
+        )
+
+
+@rule("what the page shows of the echo", "request", "status", "body")
+def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The answer repeats the limit and the offset that were used."""
+    page = page_of(operation, exchange)
+    if page is None or operation.listing is None or operation.listing.paging is None:
+        return
+    for name, spot in operation.listing.paging.echo.items():
+        told = at_pointer(json_of(exchange), spot.at)
+        if isinstance(told, int) and told != page[1][name]:
+            yield operation.finding(
+                "pagination_echoes_request",
+                spot.evidence,
+                f"the answer tells another {name} than was asked for",
+                at=f"body{spot.at}",
+                expected=str(page[1][name]),
+                seen=show(told),
+                exchanges=(exchange,),
+            )
+
+
+@rule("what the page shows of the total", "status", "body")
+def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """A page does not hold more items than its own limit, nor reach beyond its own total."""
+    listing = operation.listing
+    body = json_of(exchange)
+    if listing is None or listing.paging is None or listing.paging.total is None or not succeeded(operation, exchange):
+        return
+    items = at_pointer(body, listing.items)
+    echo = {name: at_pointer(body, spot.at) for name, spot in listing.paging.echo.items()}
+    limit, offset = echo.get(listing.paging.limit), echo.get(listing.paging.offset)
+    total = at_pointer(body, listing.paging.total.at)
+    if not isinstance(items, list):
+        return
+    if isinstance(limit, int) and len(items) > limit:
+        expected, at = f"at most {limit} items", listing.items
+    elif items and isinstance(offset, int) and isinstance(total, int) and offset + len(items) > total:
+        expected, at = f"at least {offset + len(items)}", listing.paging.total.at
+    else:
+        return
+    seen = str(total) if at == listing.paging.total.at else str(len(items))
+    yield operation.finding(
+        "page_fits_its_own_count",
+        listing.paging.total.evidence,
+        "the page and its own count do not agree",
+        at=f"body{at}",
+        expected=expected,
+        seen=seen,
+        exchanges=(exchange,),
+    )
+
+
+@rule("what the page says of the filter", "request", "status", "body")
+def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """Every item of a filtered list has the value that was asked for."""
+    page = page_of(operation, exchange)
+    if page is None or operation.listing is None:
+        return
+    items, values = page
+    for name, spot in operation.listing.filters.items():
+        for index, item in enumerate(items):
+            has = at_pointer(item, spot.at)
+            if name in values and has is not NOTHING and has != values[name]:
+                yield operation.finding(
+                    "filter_keeps_only_matching",
+                    spot.evidence,
+                    f"an item of a list filtered by {name} does not match",
+                    at=f"body{operation.listing.items}/{index}{spot.at}",
+                    contract=operation.place(operation.parameter(name).pointer),
+                    expected=show(values[name]),
+                    seen=show(has),
+                    exchanges=(exchange,),
+                )
+
+
+@rule("what the page says of the path parameter", "request", "status", "body")
+def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The item that is answered has the id that was asked for."""
+    fetching = operation.fetching
+    if fetching is None or not succeeded(operation, exchange):
+        return
+    _, values = operation.contract.match(exchange.request.path)
+    has = at_pointer(json_of(exchange), fetching.item + fetching.identity)
+    if isinstance(has, str) and has != values.get(fetching.parameter):
+        yield operation.finding(
+            "item_is_the_one_asked_for",
+            fetching.evidence,
+            "another item is answered than was asked for",
+            at=f"body{fetching.item}{fetching.identity}",
+            contract=operation.place(operation.parameter(fetching.parameter).pointer),
+            expected=show(values.get(fetching.parameter)),
+            seen=show(has),
+            exchanges=(exchange,),
+        )
+
+
+def page_of(operation: Operation, exchange: Exchange) -> tuple[list[Json], Mapping[str, Json]] | None:
+    """The items of a successful answer to a valid request, and the request's parameters as values."""
+    if operation.listing is None or not succeeded(operation, exchange):
+        return None
+    reading = read(operation.contract, exchange.request)
+    items = at_pointer(json_of(exchange), operation.listing.items)
+    return (items, reading.values) if isinstance(reading, Reading) and isinstance(items, list) else None
