@@ -20,13 +20,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
-from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trunkline.asgi import ASGIApp, application
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Json, Request, Response, Target
+from trunkline.strategies import apart
 
 if TYPE_CHECKING:
     from schemathesis.auths import AuthContext
@@ -200,18 +200,13 @@ def _authorize(schema: BaseSchema, credential: str) -> None:
 @contextmanager
 def _apart() -> Iterator[None]:
     """Keeps the run and its surroundings apart: no file stays behind, no `~/.netrc` and no foreign hook comes in."""
-    from hypothesis.configuration import set_hypothesis_home_dir, storage_directory  # noqa: PLC0415
-
-    home = storage_directory(intent_to_write=False).home_directory
     ours = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": ""}
     theirs = {name: os.environ.get(name) for name in ours}
-    with TemporaryDirectory(prefix="trunkline-") as folder:
-        set_hypothesis_home_dir(folder)
+    with apart():
         os.environ.update(ours)
         try:
             yield
         finally:
-            set_hypothesis_home_dir(home)
             for name, value in theirs.items():
                 os.environ.pop(name)
                 if value is not None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 import jsonschema_rs
 
@@ -60,7 +61,7 @@ class Schemas:
     def _validator(self, place: str) -> jsonschema_rs.Draft202012Validator:
         validator = self._compiled.get(place)
         if validator is None:
-            ref = {"$ref": self._base + place}
+            ref = {"$ref": self._base + quote(place, safe="#/~")}
             validator = jsonschema_rs.Draft202012Validator(
                 ref, registry=self._registry, validate_formats=True, offline=True
             )

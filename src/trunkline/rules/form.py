@@ -56,8 +56,8 @@ def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Findin
 )
 def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The answer says that it is JSON, and in no other encoding than UTF-8."""
-    described = shown_answer(operation, exchange)
-    if described is None or not exchange.response.body:
+    shown = shown_answer(operation, exchange)
+    if shown is None or not exchange.response.body:
         return
     said = exchange.response.header("content-type")
     media, _, parameters = (said or "").partition(";")
@@ -65,7 +65,7 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
     if said is None:
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the answer has no Content-Type"
     elif not re.fullmatch(r"application/(json|[\w.+-]+\+json)", media.strip(), re.IGNORECASE):
-        evidence, message = operation.contract.evidence_at(described.schema), "the answer's media type is not JSON"
+        evidence, message = operation.contract.evidence_at(shown.schema), "the answer's media type is not JSON"
     elif charset and charset[1].lower() not in ("utf-8", "utf8"):
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "JSON is not sent in UTF-8"
     else:
@@ -75,7 +75,7 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
         evidence,
         message,
         at="header/content-type",
-        contract=operation.place(f"{described.pointer}/content"),
+        contract=operation.place(f"{shown.pointer}/content"),
         expected="application/json",
         seen=show(said),
         exchanges=(exchange,),
@@ -85,18 +85,18 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
 @rule("what the body's schema stands on", "body")
 def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
-    described = shown_answer(operation, exchange)
-    if described is None:
+    shown = shown_answer(operation, exchange)
+    if shown is None:
         return
     try:
         exchange.response.json()
     except NotJSON as error:
         yield operation.finding(
             "body_is_json",
-            operation.contract.evidence_at(described.schema),
+            operation.contract.evidence_at(shown.schema),
             str(error),
             at="body",
-            contract=operation.place(described.schema),
+            contract=operation.place(shown.schema),
             expected="JSON",
             seen=f"{len(exchange.response.body)} bytes",
             exchanges=(exchange,),
@@ -106,11 +106,15 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
 @rule("the evidence of the keyword that the body breaks", "body")
 def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
-    described = shown_answer(operation, exchange)
+    shown = shown_answer(operation, exchange)
     body = json_of(exchange)
-    if described is None or body is NOTHING:
+    if shown is None or body is NOTHING:
         return
-    for violation in operation.contract.violations(described.schema, body):
+    at_fault: set[str] = set()
+    for violation in operation.contract.violations(shown.schema, body):
+        if violation.at in at_fault:
+            continue  # one value, one finding: that a time is no time explains that it is not in UTC
+        at_fault.add(violation.at)
         yield operation.finding(
             "body_matches_schema",
             violation.evidence,
@@ -126,12 +130,12 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
 @rule("customary: an extra property is lawful, and worth knowing", "body")
 def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Every property of a successful body is on the page; one that is not is lawful, so it is only noted."""
-    described = shown_answer(operation, exchange)
-    if described is None or not described.key.startswith("2"):
+    shown = shown_answer(operation, exchange)
+    if shown is None or not shown.key.startswith("2"):
         return
     note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
     secret = {plain(name) for name in operation.contract.secrets}
-    for at, place, schema, value in operation.contract.walk(described.schema, json_of(exchange)):
+    for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         if isinstance(value, dict) and "properties" in schema:
             for name in value:
                 if name not in schema["properties"] and plain(name) not in secret:

@@ -36,10 +36,10 @@ def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding
 @rule("implied by the names of the two times", "body")
 def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """What comes first does not come after: a creation is not later than the last change."""
-    described = shown_answer(operation, exchange)
-    if described is None:
+    shown = shown_answer(operation, exchange)
+    if shown is None:
         return
-    for at, place, schema, value in operation.contract.walk(described.schema, json_of(exchange)):
+    for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
             first, then = time_at(value, pair["first"]), time_at(value, pair["then"])
             if first and then and first > then:

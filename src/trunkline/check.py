@@ -1,0 +1,170 @@
+"""Owns a whole check: every law and Schemathesis over one target, every exchange judged by the rules.
+
+The command line, the pytest suite and a library's user all call `check`, or `hear` for one law of one operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from trunkline import export, fuzz
+from trunkline.contract import Operation
+from trunkline.errors import BudgetSpent
+from trunkline.exchange import Exchange, Target
+from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
+from trunkline.laws import LAWS, Interview, Law
+from trunkline.library import Vendor
+from trunkline.rules import RULES, Rule, hides, judge, operation_of
+from trunkline.targets import checked
+
+FUZZ = "schemathesis"
+"""The name under which a report tells whether Schemathesis was let loose on an operation."""
+
+_CHECKS = {
+    "ignored_auth": Grade.IMPLIED,
+    "unsupported_method": Grade.CUSTOMARY,
+}
+"""How strong the findings of Schemathesis' own checks are."""
+
+
+@dataclass(slots=True)
+class Examination:
+    """One vendor's contract put to one target. `parameters` are path parameters that are known to lead somewhere."""
+
+    vendor: Vendor
+    target: Target
+    report: Report
+    credential: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    examples: int = 50
+    laws: tuple[Law, ...] = LAWS
+    rules: tuple[Rule, ...] = RULES
+    secret_values: Mapping[str, str] = field(default_factory=dict)
+    progress: Callable[[str], None] = lambda _: None
+    _interviews: dict[str, Interview] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.secret_values:
+            self.rules = (*self.rules, hides(self.secret_values))
+        self.target = checked(self.target, self.judge)
+
+    def judge(self, exchange: Exchange) -> None:
+        """Counts an exchange and has the rules judge it."""
+        self.report.requests += 1
+        operation = operation_of(self.vendor.contract, exchange)
+        if operation is not None:
+            self.report.reached[operation.operation_id, exchange.response.status] += 1
+            self.report.extend(judge(operation, exchange, self.rules))
+
+    def interview(self, operation: Operation) -> Interview:
+        """The conversation about an operation; what was read once is remembered."""
+        known = self._interviews.get(operation.operation_id)
+        if known is None:
+            names = {parameter.name for parameter in operation.parameters if parameter.place == "path"}
+            parameters = {name: value for name, value in self.parameters.items() if name in names}
+            known = Interview(operation, self.target, self.credential, parameters, self.seed, self.examples)
+            self._interviews[operation.operation_id] = known
+        return known
+
+    def hear(self, operation: Operation, law: Law) -> None:
+        """Puts the questions of one law about one operation."""
+        self.progress(f"{operation.operation_id}: {law.name}")
+        reason = ""
+        try:
+            for word in law.hear(self.interview(operation)):
+                if isinstance(word, NotExercised):
+                    reason = word.reason
+                else:
+                    self.report.add(word)
+        except BudgetSpent as spent:
+            self.report.exercised[operation.operation_id, law.name] = str(spent)
+            raise
+        self.report.exercised[operation.operation_id, law.name] = reason
+
+    def let_loose(self, operation: Operation) -> None:
+        """Has Schemathesis make up requests for one operation."""
+        name = operation.operation_id
+        self.progress(f"{name}: {FUZZ}")
+        self.report.exercised[name, FUZZ] = ""
+        document = export.document(self.vendor)
+        base_path = self.vendor.contract.base_path
+        try:
+            for said in fuzz.fuzz(
+                document,
+                self.target,
+                base_path=base_path,
+                credential=self.credential,
+                operations=[name],
+                seed=self.seed,
+                examples=self.examples,
+            ):
+                if isinstance(said, fuzz.Failure):
+                    self.report.add(_finding(operation, said))
+                elif isinstance(said, fuzz.Obstacle):
+                    self.report.exercised[name, FUZZ] = said.reason
+        except BudgetSpent as spent:
+            self.report.exercised[name, FUZZ] = str(spent)
+            raise
+
+    def run(self, operations: Collection[str] | None = None) -> None:
+        """Everything about the named operations, or about all: the laws first, for the first finding is wanted soon."""
+        chosen = [
+            found for found in self.vendor.contract.operations if operations is None or found.operation_id in operations
+        ]
+        steps = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
+        reasons = {(operation.operation_id, law.name): "not reached" for operation, law in steps}
+        reasons |= {(operation.operation_id, FUZZ): "not reached" for operation in chosen}
+        self.report.exercised.update(reasons)
+        try:
+            for operation, law in steps:
+                self.hear(operation, law)
+            for operation in chosen:
+                self.let_loose(operation)
+        except BudgetSpent as spent:
+            for key, reason in self.report.exercised.items():
+                if reason == "not reached":
+                    self.report.exercised[key] = str(spent)
+
+
+def _finding(operation: Operation, failure: fuzz.Failure) -> Finding:
+    grade = _CHECKS[failure.check]
+    said = operation.contract.security.evidence
+    evidence = Evidence(grade, said.source, said.note, said.read)
+    if grade is Grade.CUSTOMARY:
+        evidence = Evidence(grade, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6")
+    return operation.finding(failure.check, evidence, failure.message, at="status", exchanges=(failure.exchange,))
+
+
+def check(
+    vendor: Vendor,
+    target: Target,
+    *,
+    credential: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    operations: Collection[str] | None = None,
+    seed: int = 0,
+    examples: int = 50,
+    report: Report | None = None,
+    secret_values: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Judges an implementation by every rule and law; the report tells what was found and what was not exercised.
+
+    Raises `TargetError` when the implementation cannot be asked.
+    """
+    report = report if report is not None else Report()
+    examination = Examination(
+        vendor,
+        target,
+        report,
+        credential=credential,
+        parameters=parameters or {},
+        seed=seed,
+        examples=examples,
+        secret_values=secret_values or {},
+        progress=progress,
+    )
+    examination.run(operations)
+    return report

@@ -1,0 +1,58 @@
+"""The law of endurance: whatever is sent, the answer is one, and it is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trunkline.contract import Operation
+from trunkline.exchange import Headers
+from trunkline.findings import Finding, NotExercised
+from trunkline.laws.law import Interview, any_operation, law
+from trunkline.rules import judge
+from trunkline.strategies import absurd, queries, search
+
+_ODD_HEADERS: tuple[Headers, ...] = (
+    (("accept", "text/html"),),
+    (("accept", "application/xml;q=0.9, */*;q=0"),),
+    (("accept-encoding", "identity"),),
+    (("accept-language", "xx-\u00e9".encode().decode("latin-1")),),
+    (("content-type", "text/plain"),),
+    (("if-none-match", "*"),),
+    (("range", "bytes=0-10"),),
+    (("x-http-method-override", "DELETE"),),
+    (("x-long", "a" * 4000),),
+)
+
+
+@law("implied by the pages, which show no server error: judged by the rules, above all no_server_error", any_operation)
+def absurd_requests_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
+    """Nonsense in the query, in an id or in a header gets an answer, and never a server error."""
+    operation = interview.operation
+    queried = tuple(parameter for parameter in operation.parameters if parameter.place == "query")
+    named = [parameter.name for parameter in operation.parameters if parameter.place == "path"]
+
+    def about_query(query: str) -> Finding | None:
+        return _failure(operation, interview, query=query)
+
+    def about_path(text: str) -> Finding | None:
+        return _failure(operation, interview, path=dict.fromkeys(named, text or "%20"))
+
+    tries = max(10, interview.examples // 2)
+    if not interview.needs:
+        for headers in _ODD_HEADERS:
+            interview.ask(headers=headers)
+        if finding := search(queries(queried), about_query, seed=interview.seed, examples=tries):
+            yield finding
+    if named and (finding := search(absurd(), about_path, seed=interview.seed, examples=tries)):
+        yield finding
+
+
+def _failure(
+    operation: Operation, interview: Interview, *, query: str = "", path: dict[str, str] | None = None
+) -> Finding | None:
+    """The server error of one question, if it is one: found again here so that the question can be made small."""
+    exchange = interview.ask(query, path=path)
+    return next((found for found in judge(operation, exchange) if found.rule == "no_server_error"), None)
+
+
+LAWS = (absurd_requests_are_survived,)
