@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from trunkline.contract import Operation
 from trunkline.exchange import Headers
 from trunkline.findings import Finding, NotExercised
-from trunkline.laws.law import Interview, any_operation, law
+from trunkline.kinds import any_operation
+from trunkline.laws.law import Interview, law
 from trunkline.rules import judge
 from trunkline.strategies import absurd, queries, search
 

@@ -8,7 +8,8 @@ from functools import partial
 from trunkline.bodies import at_pointer
 from trunkline.contract import Located, Paging, Parameter
 from trunkline.findings import Finding, NotExercised, show
-from trunkline.laws.law import Interview, Silence, filters, implied, law
+from trunkline.kinds import filters
+from trunkline.laws.law import Interview, Silence, implied, law
 from trunkline.strategies import integers, search
 
 

@@ -11,7 +11,8 @@ from trunkline.bodies import at_pointer, json_of, succeeded
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Finding, NotExercised, show
-from trunkline.laws.law import Interview, any_operation, fetches, implied, law
+from trunkline.kinds import any_operation, fetches
+from trunkline.laws.law import Interview, implied, law
 
 
 @law("what the page says of the path parameter: judged by the rule item_is_the_one_asked_for", fetches)

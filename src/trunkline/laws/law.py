@@ -155,31 +155,6 @@ def law(basis: str, concerns: Callable[[Operation], bool]) -> Callable[[Question
     return made
 
 
-def pages(operation: Operation) -> bool:
-    """Whether the operation lists page by page."""
-    return operation.listing is not None and operation.listing.paging is not None
-
-
-def filters(operation: Operation) -> bool:
-    """Whether the operation's list can be filtered."""
-    return operation.listing is not None and bool(operation.listing.filters)
-
-
-def fetches(operation: Operation) -> bool:
-    """Whether the operation shows one item."""
-    return operation.fetching is not None
-
-
-def secured(operation: Operation) -> bool:
-    """Whether the operation needs a credential."""
-    return operation.secured
-
-
-def any_operation(operation: Operation) -> bool:
-    """Every operation."""
-    return bool(operation.operation_id)
-
-
 def implied(said: Evidence, note: str) -> Evidence:
     """What follows from what a page says, with the reason."""
     grade = said.grade if said.grade.rank > Grade.IMPLIED.rank else Grade.IMPLIED

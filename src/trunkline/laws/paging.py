@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from trunkline.contract import Operation, Paging
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, NotExercised, show
-from trunkline.laws.law import Interview, Silence, Whole, implied, law, pages
+from trunkline.kinds import pages
+from trunkline.laws.law import Interview, Silence, Whole, implied, law
 from trunkline.strategies import integers, search, together
 
 _SMALL = 7

@@ -5,25 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from trunkline.contract import Operation
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
-from trunkline.laws.law import Interview, Silence, law, secured
+from trunkline.kinds import secured, takes_choices, takes_numbers
+from trunkline.laws.law import Interview, Silence, law
 from trunkline.refusals import Reading, read, refuse
 from trunkline.rules.refusing import judge_refusal
 from trunkline.strategies import MALFORMED
-
-
-def takes_numbers(operation: Operation) -> bool:
-    """Whether a query parameter of the operation is an integer."""
-    return any(
-        parameter.schema["type"] == "integer" for parameter in operation.parameters if parameter.place == "query"
-    )
-
-
-def takes_choices(operation: Operation) -> bool:
-    """Whether a query parameter of the operation is one of some values."""
-    return any("enum" in parameter.schema for parameter in operation.parameters)
 
 
 @law(

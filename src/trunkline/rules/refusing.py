@@ -17,7 +17,7 @@ _NOT_ABOUT_VALIDITY = frozenset({401, 402, 403, 404, 408, 409, 410, 414, 421, 42
 """Client errors that do not say that the parameters are wrong."""
 
 
-@rule("what the page says of the broken bound", "request", "status")
+@rule("what the page says of the broken bound", "request", "status", provoked=True)
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A request that a page says is refused is not answered with success."""
     if 200 <= exchange.response.status < 300:
@@ -59,7 +59,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     )
 
 
-@rule("the weaker of what the page says of the bound and of the error", "request", "status", "body")
+@rule("the weaker of what the page says of the bound and of the error", "request", "status", "body", provoked=True)
 def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A refusal has the status and the error code that the contract gives for its cause."""
     found = reasons(operation.contract, exchange.request)
@@ -107,7 +107,7 @@ def _undocumented(
     )
 
 
-@rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request")
+@rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request", provoked=True)
 def wrong_method_tells_allowed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A 405 names the methods that the path takes, the documented one among them."""
     if exchange.response.status != 405:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding
+from trunkline.kinds import any_operation
 
 Judge: TypeAlias = Callable[[Operation, Exchange], Iterator[Finding]]
 
@@ -18,19 +19,28 @@ RFC8259 = "https://www.rfc-editor.org/rfc/rfc8259"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A sentence about one exchange. `basis` says what its findings stand on."""
+    """A sentence about one exchange. `basis` says what its findings stand on.
+
+    `concerns` tells whether an operation has what the rule is about; a `provoked` rule judges nothing in the answer to
+    a plain request, only in the answers that laws and Schemathesis provoke.
+    """
 
     name: str
     statement: str
     basis: str
     needs: frozenset[str]
+    concerns: Callable[[Operation], bool]
+    provoked: bool
     judge: Judge
 
 
-def rule(basis: str, *needs: str) -> Callable[[Judge], Rule]:
+def rule(
+    basis: str, *needs: str, concerns: Callable[[Operation], bool] = any_operation, provoked: bool = False
+) -> Callable[[Judge], Rule]:
     """Makes a rule of a generator: its name is the rule's name, the first line of its docstring the statement."""
 
     def made(judge: Judge) -> Rule:
-        return Rule(judge.__name__, (judge.__doc__ or "").partition("\n")[0], basis, frozenset(needs), judge)
+        statement = (judge.__doc__ or "").partition("\n")[0]
+        return Rule(judge.__name__, statement, basis, frozenset(needs), concerns, provoked, judge)
 
     return made

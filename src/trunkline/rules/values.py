@@ -8,11 +8,12 @@ from trunkline.bodies import NOTHING, at_pointer, identities, json_of, shown_ans
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.kinds import fetches, filters, lists, pages
 from trunkline.refusals import Reading, read
 from trunkline.rules.rule import rule
 
 
-@rule("implied: an id names one thing", "body")
+@rule("implied: an id names one thing", "body", concerns=lists)
 def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """No two items of a page have the same id."""
     listing = operation.listing
@@ -56,7 +57,7 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
                 )
 
 
-@rule("what the page says of the limit", "request", "status", "body")
+@rule("what the page says of the limit", "request", "status", "body", concerns=pages)
 def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A page has no more items than the limit that was asked for, or the documented default."""
     page = page_of(operation, exchange)
@@ -77,7 +78,7 @@ def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterat
         )
 
 
-@rule("what the page shows of the echo", "request", "status", "body")
+@rule("what the page shows of the echo", "request", "status", "body", concerns=pages)
 def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The answer repeats the limit and the offset that were used."""
     page = page_of(operation, exchange)
@@ -97,7 +98,7 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
             )
 
 
-@rule("what the page shows of the total", "status", "body")
+@rule("what the page shows of the total", "status", "body", concerns=pages)
 def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A page does not hold more items than its own limit, nor reach beyond its own total."""
     listing = operation.listing
@@ -128,7 +129,7 @@ def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterato
     )
 
 
-@rule("what the page says of the filter", "request", "status", "body")
+@rule("what the page says of the filter", "request", "status", "body", concerns=filters, provoked=True)
 def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Every item of a filtered list has the value that was asked for."""
     page = page_of(operation, exchange)
@@ -151,7 +152,7 @@ def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iter
                 )
 
 
-@rule("what the page says of the path parameter", "request", "status", "body")
+@rule("what the page says of the path parameter", "request", "status", "body", concerns=fetches)
 def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The item that is answered has the id that was asked for."""
     fetching = operation.fetching

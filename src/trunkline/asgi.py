@@ -1,0 +1,386 @@
+"""Owns both directions between a `Target` and ASGI 3: `application` serves a target, `wrap` makes a target.
+
+    >>> app = application(lambda request: Response(200, body=request.path.encode()), base="/v1")
+    >>> wrap(app, base="/v1")(Request("GET", "/trunks")).body
+    b'/trunks'
+
+Beside them stands what every sender of a `Request` shares: `line`, `fields` and `unpacked`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import weakref
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from importlib import metadata
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+from trunkline.errors import TargetError, UsageError
+from trunkline.exchange import Headers, Request, Response, Target, find
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""Called with scope, receive and send; frameworks type the three differently, so they are not compared here."""
+
+LIMIT = 64 << 20
+"""No body is read beyond so many bytes, before or after it is unpacked, unless the caller says otherwise."""
+
+_VERSION = {"version": "3.0", "spec_version": "2.3"}
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_PATH = "/:@!$&'()*+,;=~"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_ENCODES_BODY = frozenset(
+    ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
+)
+_NO_BODY = frozenset((204, 304))
+_CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_MEMBERS = 1000
+
+
+# --- a target as an application -------------------------------------------------------------------------------------
+
+
+def application(target: Target, *, base: str = "", blocking: bool = False, max_bytes: int = LIMIT) -> ASGIApp:
+    """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop."""
+    prefix = _prefix(base)
+    start = len(prefix)
+    below = prefix + "/"
+    elsewhere = _sentence(404, f"nothing is served here; every path begins with {below}")
+    too_large = _sentence(413, f"the body is larger than {max_bytes} bytes")
+
+    async def answer(scope: Message, receive: Receive) -> Response:
+        raw = scope.get("raw_path")
+        path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
+        if not path.startswith(below) and path != prefix:
+            return elsewhere
+        headers = tuple([(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]])
+        body = await _read(receive, headers, max_bytes) if _announces_body(scope, headers) else b""
+        if body is None:
+            return too_large
+        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers, body)
+        try:
+            return await asyncio.to_thread(target, request) if blocking else target(request)
+        except TargetError as error:
+            return _sentence(502, str(error))
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _write(await answer(scope, receive), scope["method"], send)
+        elif scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+
+    return app
+
+
+def _announces_body(scope: Message, headers: Headers) -> bool:
+    """HTTP/1.1 announces a body with one of two fields (RFC 9112, section 6); later versions need not."""
+    for name, value in headers:
+        if (name == "content-length" and value != "0") or name == "transfer-encoding":
+            return True
+    return bool(scope.get("http_version", "1.1") > "1.1")
+
+
+async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | None:
+    """The request's body; None when it is too large, or when its sender has gone and hears no answer anyway."""
+    length = find(headers, "content-length")
+    if length and length.isdecimal() and int(length) > max_bytes:
+        return None
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or len(body) > max_bytes:
+            return None
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+async def _write(response: Response, method: str, send: Send) -> None:
+    body = response.body
+    headers = [*_encoded(response.headers)]
+    if response.status in _NO_BODY:
+        body = b""
+    elif body or method != "HEAD":
+        headers.append((b"content-length", b"%d" % len(body)))
+    elif length := find(response.headers, "content-length"):
+        headers.append((b"content-length", length.encode("latin-1")))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+@lru_cache(maxsize=1024)
+def _encoded(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields as bytes, without those that speak of the body's coding: a `Response` holds it decoded."""
+    return tuple(
+        (name.encode("latin-1"), _CONTROL.sub(" ", value).encode("latin-1", "replace"))
+        for name, value in headers
+        if name not in _ENCODES_BODY
+    )
+
+
+def _sentence(status: int, sentence: str) -> Response:
+    return Response(status, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
+
+
+def _prefix(base: str) -> str:
+    return "/" + base.strip("/") if base.strip("/") else ""
+
+
+# --- an application as a target -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Stage:
+    """The event loop, in its own thread, on which one application lives."""
+
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: threading.Event = field(default_factory=threading.Event)
+    state: dict[str, Any] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    failure: str = ""
+
+
+def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int = LIMIT) -> Target:
+    """An ASGI application in process, with paths below `base` ("/v1"); every answer comes within `timeout` seconds.
+
+    The application is started (lifespan) at once and ends with the target. When it raises, the answer is what
+    a server would make of it: 500, with the name of the exception in `x-trunkline-exception`.
+    """
+    prefix = _prefix(base)
+    stage = _Stage()
+    thread = threading.Thread(target=_perform, args=(app, stage), name="trunkline-asgi", daemon=True)
+    thread.start()
+
+    def target(request: Request) -> Response:
+        raw, query = line(prefix + request.path) or "/", line(request.query)
+        scope = {
+            "type": "http",
+            "asgi": _VERSION,
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": unquote(raw),
+            "raw_path": raw.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": fields(request, "localhost"),
+            "client": ("127.0.0.1", 50000),
+            "server": ("localhost", 80),
+            "state": dict(stage.state),
+        }
+        future = asyncio.run_coroutine_threadsafe(_ask(app, scope, request.body, stage, max_bytes), stage.loop)
+        try:
+            return unpacked(future.result(timeout), max_bytes, "the application")
+        except TimeoutError:
+            sentence = f"the application did not answer in full within {timeout:g} s; see whether it blocks or streams"
+            raise TargetError(sentence) from None
+        finally:
+            future.cancel()
+
+    end = weakref.finalize(target, _end, stage, thread)
+    if not stage.ready.wait(timeout):
+        end()
+        raise TargetError(f"the application did not start within {timeout:g} s; see what its lifespan waits for")
+    if stage.failure:
+        end()
+        raise TargetError(f"the application failed to start ({stage.failure}); run it alone to see why")
+    return target
+
+
+def _perform(app: ASGIApp, stage: _Stage) -> None:
+    with asyncio.Runner(loop_factory=lambda: stage.loop) as runner:
+        runner.run(_live(app, stage))
+
+
+def _end(stage: _Stage, thread: threading.Thread) -> None:
+    if not stage.loop.is_closed():
+        stage.loop.call_soon_threadsafe(stage.stop.set)
+    if thread is not threading.current_thread():
+        thread.join(timeout=1.0)
+
+
+async def _live(app: ASGIApp, stage: _Stage) -> None:
+    """Leads the application through its lifespan, if it has one."""
+    events: asyncio.Queue[Message] = asyncio.Queue()
+    started = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            lines = message.get("message", "").strip().splitlines() or ["no reason given"]
+            stage.failure = lines[-1].partition(":")[0]  # the last line of a traceback, without its details
+        elif not message["type"].startswith("lifespan."):
+            raise RuntimeError("an application that answers a lifespan like a request has none")
+        started.set()
+
+    async def live() -> None:
+        try:
+            await app({"type": "lifespan", "asgi": _VERSION, "state": stage.state}, events.get, send)
+        except BaseException:  # noqa: BLE001, S110 - an application that raises here has no lifespan, says ASGI
+            pass
+        finally:
+            started.set()
+
+    await events.put({"type": "lifespan.startup"})
+    life, start, stop = map(asyncio.create_task, (live(), started.wait(), stage.stop.wait()))
+    await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if started.is_set():
+        stage.ready.set()
+        await stop
+        await events.put({"type": "lifespan.shutdown"})
+        await asyncio.wait({life}, timeout=0.5)
+
+
+@dataclass(slots=True)
+class _Client:
+    """The other end of one request: says its body, hears the answer, then goes."""
+
+    body: bytes
+    only_head: bool
+    max_bytes: int
+    asked: bool = False
+    start: Message = field(default_factory=dict)
+    heard: bytearray = field(default_factory=bytearray)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: asyncio.Future[Response] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def receive(self) -> Message:
+        if not self.asked:
+            self.asked = True
+            return {"type": "http.request", "body": self.body, "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        await asyncio.sleep(0)  # so that a stream without end can be cancelled
+        if self.answer.done():
+            raise OSError("nobody listens any more")
+        if message["type"] == "http.response.start":
+            self.start = message
+        elif message["type"] == "http.response.body":
+            self.heard += message.get("body", b"")
+            if len(self.heard) > self.max_bytes:
+                self.answer.set_exception(_endless("the application", self.max_bytes))
+            elif not message.get("more_body"):
+                self.answer.set_result(self.response())
+                self.gone.set()
+
+    def response(self) -> Response:
+        pairs = (
+            (bytes(name).decode("latin-1").lower(), bytes(v).decode("latin-1")) for name, v in self.start["headers"]
+        )
+        return Response(self.start["status"], tuple(pairs), b"" if self.only_head else bytes(self.heard))
+
+
+async def _ask(app: ASGIApp, scope: Message, body: bytes, stage: _Stage, max_bytes: int) -> Response:
+    """The answer, as soon as it is complete: what the application does afterwards keeps no client waiting."""
+    client = _Client(body, scope["method"] == "HEAD", max_bytes)
+
+    async def run() -> None:
+        failure = "RuntimeError"  # what servers raise when an application returns without an answer
+        try:
+            await app(scope, client.receive, client.send)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a server goes on and answers 500
+            failure = type(error).__name__
+        if not client.answer.done():
+            client.answer.set_result(Response(500, (("x-trunkline-exception", failure),)))
+
+    task = asyncio.create_task(run())
+    stage.tasks.add(task)
+    task.add_done_callback(stage.tasks.discard)
+    try:
+        return await client.answer
+    except BaseException:
+        client.gone.set()
+        task.cancel()
+        raise
+
+
+# --- what every sender shares ---------------------------------------------------------------------------------------
+
+
+def line(text: str) -> str:
+    """The text as it can stand on a request line, otherwise untouched: `/a b/%2e%2E//é` -> `/a%20b/%2e%2E//%C3%A9`."""
+    return quote(text, safe=_PRINTABLE, errors="surrogatepass")
+
+
+def fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
+    """The request's own header fields, after those that it leaves open; refuses what would break the message."""
+    if not _TOKEN.fullmatch(request.method):
+        raise UsageError(f"{request.method!r} cannot be sent as a method (RFC 9110, section 9.1)")
+    for name, value in request.headers:
+        if not _TOKEN.fullmatch(name):
+            raise UsageError(f"{name!r} cannot be sent as the name of a header field (RFC 9110, section 5.1)")
+        if not _VALUE.fullmatch(value):
+            raise UsageError(f"the value of the header field {name} cannot be sent (RFC 9110, section 5.5)")
+    own = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers]
+    names = {name for name, _ in own}
+    offered = [(b"host", host.encode()), (b"accept", b"*/*"), (b"accept-encoding", b"gzip"), (b"user-agent", _agent())]
+    if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
+        offered.append((b"content-length", b"%d" % len(request.body)))
+    return [(name, value) for name, value in offered if name not in names] + own
+
+
+@cache
+def _agent() -> bytes:
+    try:
+        return f"trunkline/{metadata.version('trunkline')}".encode()
+    except metadata.PackageNotFoundError:
+        return b"trunkline"
+
+
+def unpacked(response: Response, max_bytes: int, name: str) -> Response:
+    """The response with its body freed of gzip and deflate; `name` is whose answer it is."""
+    body = response.body
+    said = ",".join(value for key, value in response.headers if key == "content-encoding")
+    codings = [coding for coding in said.replace(" ", "").lower().split(",") if coding not in {"", "identity"}]
+    if body and len(codings) <= 2 and all(coding in _CODINGS for coding in codings):
+        try:
+            for coding in reversed(codings):
+                body = _inflated(body, coding, max_bytes)
+        except zlib.error:
+            raise TargetError(f"{name} says that its answer is coded as {said}, and it is not; look there") from None
+    if len(body) > max_bytes:
+        raise _endless(name, max_bytes)
+    return replace(response, body=body) if codings else response
+
+
+def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
+    """The body without one coding: all of it, or just more than `max_bytes`, for no bomb to go off."""
+    bits = _CODINGS[coding]
+    if coding == "deflate" and (body[:1] != b"x" or int.from_bytes(body[:2]) % 31):
+        bits = -15  # some servers leave out the two bytes of RFC 1950 that the name promises
+    plain = b""
+    for _ in range(_MEMBERS):
+        stream = zlib.decompressobj(bits)
+        plain += stream.decompress(body, max_bytes + 1 - len(plain))
+        if len(plain) > max_bytes:
+            break
+        if not stream.eof:
+            raise zlib.error("cut off")
+        body = stream.unused_data
+        if bits != 31 or not body.startswith(b"\x1f\x8b"):
+            break
+    return plain
+
+
+def _endless(name: str, max_bytes: int) -> TargetError:
+    return TargetError(f"{name} answers without end: more than {max_bytes} bytes came, and the rest was left unread")

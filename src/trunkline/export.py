@@ -1,0 +1,103 @@
+"""Owns the bundled document: one OpenAPI 3.1 file that other tools read, with ids that the mock knows as examples.
+
+    >>> list(document(trunkline.load("telepath"))["components"]["schemas"])
+    ['error', 'trunk-list', 'trunk', 'trunk.metrics', 'trunk.shown']
+
+What only trunkline reads (`x-trunkline`) stays out; the page that an operation or a schema stands on becomes its
+`externalDocs`. Bounds that are decisions of ours stay in: the document describes the mock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from trunkline.contract import DOCUMENT
+from trunkline.exchange import Json, pointer
+from trunkline.library import Vendor
+
+_LITERAL = frozenset({"examples", "default", "enum", "const"})
+"""Keywords whose value is a value, not a schema."""
+_NAMED = frozenset({"properties", "$defs"})
+"""Keywords whose value maps names to schemas, so that its keys are not keywords."""
+_EXAMPLES = 5
+
+
+def document(vendor: Vendor, *, url: str | None = None) -> Json:
+    """The vendor's contract as one OpenAPI 3.1 document whose server is `url`, by default the vendor's own."""
+    files = vendor.contract.files
+    places = _places(files)
+    bundled = _moved(files[DOCUMENT], DOCUMENT, places)
+    bundled["servers"] = [{"url": url or vendor.contract.url}]
+    for operation in vendor.contract.operations:
+        node = bundled["paths"][operation.path][operation.method.lower()]
+        if operation.evidence.source:
+            node["externalDocs"] = {"url": operation.evidence.source}
+        for parameter in node.get("parameters", ()):
+            if operation.fetching and parameter["name"] == operation.fetching.parameter:
+                ids = _ids(vendor, operation.operation_id)
+                if ids:
+                    parameter["examples"] = {str(identity): {"value": identity} for identity in ids}
+    schemas = bundled.setdefault("components", {}).setdefault("schemas", {})
+    for (file, name), place in places.items():
+        content = files[file]
+        schema = _moved(content["$defs"][name] if name else content, file, places)
+        schema.pop("$schema", None)
+        if not name:
+            schema.pop("$defs", None)
+            schema["externalDocs"] = {"url": content["x-trunkline"]["evidence"]["source"]}
+        schemas[place] = schema
+    return bundled
+
+
+def _places(files: Mapping[str, Json]) -> dict[tuple[str, str], str]:
+    """The component of each file and of each of its `$defs`: `{("trunk.json", "metrics"): "trunk.metrics"}`."""
+    places: dict[tuple[str, str], str] = {}
+    for file in sorted(set(files) - {DOCUMENT}):
+        for name in ("", *files[file].get("$defs", {})):
+            place = re.sub(r"[^A-Za-z0-9._-]", "-", file.removesuffix(".json") + (f".{name}" if name else ""))
+            while place in places.values():
+                place += "_"
+            places[file, name] = place
+    return places
+
+
+def _moved(node: Json, file: str, places: Mapping[tuple[str, str], str], *, named: bool = False) -> Json:
+    """A copy of a node of a file without `x-trunkline`, whose `$ref`s lead to where things stand in the bundle."""
+    if isinstance(node, list):
+        return [_moved(item, file, places) for item in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {}
+    for key, value in node.items():
+        if named:
+            moved[key] = _moved(value, file, places)
+        elif key == "$ref":
+            moved[key] = _led(value, file, places)
+        elif key in _LITERAL:
+            moved[key] = value
+        elif key != "x-trunkline":
+            moved[key] = _moved(value, file, places, named=key in _NAMED)
+    return moved
+
+
+def _led(ref: str, file: str, places: Mapping[tuple[str, str], str]) -> str:
+    """Where a `$ref` of a file leads in the bundle: `trunk.json#/$defs/metrics/type` goes below `trunk.metrics`."""
+    target, _, at = ref.partition("#")
+    target = target or file
+    if target == DOCUMENT:
+        return f"#{at}"
+    _, _, rest = at.partition("/$defs/")
+    name, slash, below = rest.partition("/")
+    name = name.replace("~1", "/").replace("~0", "~")
+    if at.startswith("/$defs/") and (target, name) in places:
+        return f"#{pointer(('components', 'schemas', places[target, name]))}{slash}{below}"
+    return f"#{pointer(('components', 'schemas', places[target, '']))}{at}"
+
+
+def _ids(vendor: Vendor, operation_id: str) -> list[Json]:
+    """Ids of things that the first token can fetch, as many as an example needs."""
+    world = vendor.world
+    collection = world.collections[world.serves[operation_id].collection]
+    mine = (record for record in collection.records if world.account_of(record) == world.account)
+    return [record[collection.identity] for record, _ in zip(mine, range(_EXAMPLES), strict=False)]

@@ -1,0 +1,37 @@
+"""The tests that users run against an implementation. Each docstring is what a failure means."""
+
+from __future__ import annotations
+
+import pytest
+
+from trunkline.check import FUZZ
+from trunkline.contract import Operation
+from trunkline.laws import Law
+from trunkline.rules import Rule
+from trunkline.suite.conftest import Bench
+
+
+def test_rule(bench: Bench, operation: Operation, rule: Rule) -> None:
+    """The answer to the plain documented request keeps the rule."""
+    report = bench.plain(operation)
+    if not report.requests:
+        pytest.skip(f"not exercised: {report.exercised[operation.operation_id, '']}")
+    bench.tell([finding for finding in bench.failing(report) if finding.rule == rule.name], report)
+
+
+def test_law(bench: Bench, operation: Operation, law: Law) -> None:
+    """The answers to the law's questions keep the law, and keep the rules as the plain answer does."""
+    report = bench.report()
+    bench.examination(report).hear(operation, law)
+    bench.tell(bench.new(operation, report), report)
+    if reason := report.exercised[operation.operation_id, law.name]:
+        pytest.skip(f"not exercised: {reason}")
+
+
+def test_schemathesis(bench: Bench, operation: Operation) -> None:
+    """Whatever Schemathesis makes up, the answers keep the rules as the plain answer does."""
+    report = bench.report()
+    bench.examination(report).let_loose(operation)
+    bench.tell(bench.new(operation, report), report)
+    if reason := report.exercised[operation.operation_id, FUZZ]:
+        pytest.skip(f"not exercised: {reason}")
