@@ -136,7 +136,8 @@ def parse_json(body: bytes) -> Json:
     except RecursionError:
         raise NotJSON("the body is nested too deeply to be read") from None
     except json.JSONDecodeError as error:
-        cut = "; it looks cut off" if error.pos >= len(text.rstrip()) - 1 else ""
+        ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        cut = "; it looks cut off" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
     except ValueError:
         raise NotJSON("it holds a number of more digits than can be read") from None

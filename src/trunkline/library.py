@@ -15,6 +15,7 @@ from pathlib import Path
 from trunkline.contract import Contract, Operation, View
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json
+from trunkline.findings import Report
 from trunkline.reader import load_json, read
 from trunkline.schema import check_format
 from trunkline.world import MOCK_ONLY, Collection, Grant, Record, Serve, World
@@ -42,6 +43,28 @@ class Vendor:
             for name in names
             if record.get(name)
         }
+
+    def validate(
+        self,
+        response: object = None,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        operation: str | None = None,
+    ) -> Report:
+        """What the rules say of one response: of `requests` or `httpx`, or as plain status, headers and body.
+
+            >>> load("telepath").validate(requests.get(url, headers=...)).findings
+            ()
+
+        The operation is inferred from the body where it can be. Raises `UsageError` when it cannot, or when what is
+        given is no response.
+        """
+        from trunkline.sources import given, validation  # noqa: PLC0415 - one step up, for the caller's convenience
+
+        said, known = given(response, status=status, headers=headers, body=body)
+        return validation(self, said, known, operation)
 
 
 def roots() -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +141,26 @@ def from_response(response: Any) -> Response:
         ) from None
 
 
+def given(
+    response: object = None,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | str | None = None,
+) -> tuple[Response, frozenset[str]]:
+    """A response from another library's, or from its parts; what was not given is not known."""
+    if response is not None:
+        if (status, headers, body) != (None, None, None):
+            raise UsageError("a response and its parts are two responses; give one of them")
+        return from_response(response), RESPONSE
+    if body is None:
+        raise UsageError("there is nothing to validate; give a response, or its body")
+    data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
+    fields = tuple((name.lower(), value) for name, value in (headers or {}).items())
+    known = {"body", *(["status"] if status is not None else []), *(["headers"] if headers is not None else [])}
+    return Response(status or 0, fields, data), frozenset(known)
+
+
 # --- what it is a response of ---------------------------------------------------------------------------------------
 
 
@@ -222,6 +242,8 @@ def validation(
     exchange = Exchange(request or Request(chosen.method, chosen.path), response, known)
     report = Report(secrets=vendor.secrets | secrets)
     for each in rules:
+        if not each.concerns(chosen):
+            continue
         missing = sorted(each.needs - known)
         reason = f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
         report.exercised[chosen.operation_id, each.name] = reason if missing else ""

@@ -64,7 +64,7 @@ RULES: tuple[Rule, ...] = (
 def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RULES) -> Iterator[Finding]:
     """Every finding of the rules about one exchange with an operation."""
     for each in rules:
-        if each.needs <= exchange.known:
+        if each.needs <= exchange.known and each.concerns(operation):
             yield from each.judge(operation, exchange)
 
 

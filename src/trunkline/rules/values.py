@@ -98,7 +98,7 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
             )
 
 
-@rule("what the page shows of the total", "status", "body", concerns=pages)
+@rule("what the page shows of the total", "body", concerns=pages)
 def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A page does not hold more items than its own limit, nor reach beyond its own total."""
     listing = operation.listing

@@ -1,0 +1,472 @@
+"""Owns the measures of the mock server: speed beside a bare application, cost of a page, memory, start.
+
+    python benchmarks/serve.py            # a table, about a minute; ends with 1 if a bound is missed
+    python benchmarks/serve.py --json
+
+Everything is bounded in count and in time and stays on the loopback.
+`benchmarks/README.md` says what each number means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import selectors
+import shlex
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 30.0
+"""Seconds after which a start or an answer is given up."""
+
+ROUND = 2.0
+"""Seconds after which a round under load ends, whether or not all its requests were sent."""
+
+PAGE = 5
+"""Trunks on each page whose cost is compared: the second half of ten trunks."""
+
+
+class Missing(Exception):
+    """What was to be measured did not answer as it has to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number and, if it has one, the bound it must keep: `Measure("start", 0.31, "s", at_most=0.6)`."""
+
+    name: str
+    value: float
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+    spread: tuple[float, float] | None = None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the bound is kept; None without a bound."""
+        if self.at_least is not None:
+            return self.value >= self.at_least
+        return None if self.at_most is None else self.value <= self.at_most
+
+    @property
+    def bound(self) -> str:
+        if self.at_least is not None:
+            return f">= {self.at_least:g}"
+        return "" if self.at_most is None else f"<= {self.at_most:g}"
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One server process that has said where it listens."""
+
+    pid: int
+    begun: float
+    host: str
+    port: int
+    prefix: str
+    token: str
+
+    def get(self, target: str) -> bytes:
+        """The bytes of one request: `get("/trunks?limit=1")`."""
+        lines = (
+            f"GET {self.prefix}{target} HTTP/1.1",
+            f"Host: {self.host}:{self.port}",
+            f"Authorization: Bearer {self.token}",
+            "Accept: application/json",
+        )
+        return "\r\n".join((*lines, "", "")).encode("ascii")
+
+
+def announced(line: bytes) -> tuple[str, str]:
+    """The address and the token in the JSON line that a server prints; the first vendor's, as only one is served."""
+    vendor = next(iter(json.loads(line)["vendors"].values()))
+    return vendor["url"], vendor["token"]
+
+
+def first_json_line(process: subprocess.Popen[bytes]) -> bytes:
+    """The first line on the process's stdout that starts with `{`."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + PATIENCE
+    seen = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            if not selector.select(deadline - time.monotonic()):
+                break
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk:
+                break
+            seen += chunk
+            for line in seen.splitlines(keepends=True):
+                if line.startswith(b"{") and line.endswith(b"\n"):
+                    return line
+    raise Missing(f"{shlex.join(map(str, process.args))}: no JSON line on stdout")  # type: ignore[arg-type] # a list
+
+
+@contextmanager
+def served(command: Sequence[str], body: bytes = b"") -> Iterator[Served]:
+    """The server that the command starts, until the end of the block."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(body)
+        process.stdin.close()
+        url, token = announced(first_json_line(process))
+        parts = urlsplit(url)
+        yield Served(process.pid, begun, parts.hostname or "", parts.port or 80, parts.path.rstrip("/"), token)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def processor_seconds(pid: int) -> float:
+    """What the process has used of a processor so far."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def memory(pid: int) -> dict[str, float]:
+    """Resident megabytes of the process, and its proportional share where the system tells it."""
+    process = psutil.Process(pid)
+    found = {"RSS": process.memory_info().rss / 1e6}
+    share = getattr(process.memory_full_info(), "pss", None)
+    if share is not None:
+        found["PSS"] = share / 1e6
+    return found
+
+
+# -- one request at a time ---------------------------------------------------------------------------------------------
+
+
+class Line:
+    """One keep-alive connection on which one request after the other is answered and timed."""
+
+    def __init__(self, server: Served) -> None:
+        self.server = server
+        self.socket = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def ask(self, target: str) -> tuple[float, bytes, bytes]:
+        """Seconds until the whole answer was there, its head and its body."""
+        request = self.server.get(target)
+        begin = time.perf_counter()
+        self.socket.sendall(request)
+        answer = b""
+        size = -1
+        while size < 0 or len(answer) < size:
+            chunk = self.socket.recv(262144)
+            if not chunk:
+                raise Missing(f"GET {target}: the connection was closed")
+            answer += chunk
+            if size < 0 and (end := answer.find(b"\r\n\r\n")) >= 0:
+                size = end + 4 + length(answer[:end])
+        seconds = time.perf_counter() - begin
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise Missing(f"GET {target}: {head.splitlines()[0].decode()} {body[:300].decode()}")
+        return seconds, head, body
+
+
+def length(head: bytes) -> int:
+    """The Content-Length in the head of a response."""
+    for field in head.split(b"\r\n"):
+        name, _, value = field.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise Missing("an answer without Content-Length")
+
+
+def field_of(head: bytes, name: bytes) -> str:
+    """A header field's value, or nothing."""
+    for field in head.split(b"\r\n"):
+        key, _, value = field.partition(b":")
+        if key.lower() == name:
+            return value.strip().decode()
+    return ""
+
+
+# -- many at once ------------------------------------------------------------------------------------------------------
+
+
+class Round:
+    """So many requests over so many connections: the same bytes each time, the next sent when the last is answered."""
+
+    def __init__(self, request: bytes, expected: int, count: int) -> None:
+        self.request = request
+        self.expected = expected
+        self.count = count
+        self.unsent = count
+        self.answered = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, reason: str) -> None:
+        if not self.done.done():
+            self.done.set_exception(Missing(reason))
+
+
+class Connection(asyncio.Protocol):
+    """One of a round's connections; it knows the length of the answer, and looks at status and Content-Length only."""
+
+    def __init__(self, belongs: Round) -> None:
+        self.round = belongs
+        self.transport: asyncio.Transport | None = None
+        self.size = 0
+        self.received = 0
+        self.start = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.round.fail(f"a connection was closed: {exc}")
+
+    def send(self) -> None:
+        if self.transport is not None and self.round.unsent and not self.round.done.done():
+            self.round.unsent -= 1
+            self.transport.write(self.round.request)
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        if not self.size:
+            self.start += data
+            end = self.start.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            body = length(self.start[:end])
+            if not self.start.startswith(b"HTTP/1.1 200 ") or body != self.round.expected:
+                self.round.fail(f"an answer under load: {self.start[:200]!r}")
+                return
+            self.size = end + 4 + body
+        if self.received < self.size:
+            return
+        self.size = self.received = 0
+        self.start = b""
+        self.round.answered += 1
+        if self.round.answered == self.round.count:
+            self.round.end()
+        else:
+            self.send()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one round came to: answers per second, and the server's processor seconds for each."""
+
+    rate: float
+    effort: float
+
+
+async def load(server: Served, target: str, expected: int, count: int, connections: int) -> Load:
+    """One round against one server, timed once all connections stand."""
+    work = Round(server.get(target), expected, count)
+    loop = asyncio.get_running_loop()
+    opened = [
+        (await loop.create_connection(lambda: Connection(work), server.host, server.port))[1]
+        for _ in range(connections)
+    ]
+    worked = processor_seconds(server.pid)
+    begin = time.perf_counter()
+    for connection in opened:
+        connection.send()
+    loop.call_later(ROUND, work.end)
+    await work.done
+    seconds, answered = time.perf_counter() - begin, work.answered
+    worked = processor_seconds(server.pid) - worked
+    for connection in opened:
+        if connection.transport is not None:
+            connection.transport.close()
+    if not answered or worked <= 0:
+        raise Missing(f"nothing was answered in {ROUND:g} s of load")
+    return Load(answered / seconds, worked / answered)
+
+
+# -- what is measured --------------------------------------------------------------------------------------------------
+
+
+def speed(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]:
+    """The mock's requests per second as a share of the bare application's, and the mock's memory after them."""
+    with served(mock) as ours:
+        line = Line(ours)
+        _, head, body = line.ask(options.path)
+        line.close()
+        bare = [sys.executable, str(HERE / "bare.py"), field_of(head, b"content-type")]
+        with served(bare, body) as floor:
+            rounds = [
+                [
+                    asyncio.run(load(server, options.path, len(body), options.requests, options.connections))
+                    for server in (floor, ours)
+                ]
+                for _ in range(options.rounds + 1)
+            ][1:]  # the first pair warms up
+        used = memory(ours.pid)
+    yield median("speed beside a bare application", [b.rate / a.rate for a, b in rounds], "", at_least=0.6)
+    yield median("  by processor time", [a.effort / b.effort for a, b in rounds], "")
+    yield median("  the mock", [b.rate for _, b in rounds], "requests/s")
+    yield median("  the bare application", [a.rate for a, _ in rounds], "requests/s")
+    yield Measure("  length of the answer", float(len(body)), "bytes")
+    yield from memories("memory with the shipped fixtures", used, 80)
+
+
+def pages(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]:
+    """The cost of a page in the middle of few and of many trunks, and the memory that the many need."""
+    middle = options.trunks // 2
+    # The same number of trunks on each page and no query twice, so that no memo of finished answers can help.
+    of_few = [f"{options.path}?limit={limit}&offset={10 - PAGE}" for limit in range(PAGE, 101)]
+    of_many = [f"{options.path}?limit={PAGE}&offset={middle + step}" for step in range(len(of_few))]
+    with served([*mock, "--trunks", "10"]) as few, served([*mock, "--trunks", str(options.trunks)]) as many:
+        lines = Line(few), Line(many)
+        sizes = [len(line.ask(f"{options.path}?limit={PAGE}&offset=0")[2]) for line in lines]
+        if not 0.8 < sizes[0] / sizes[1] < 1.25:
+            raise Missing("the pages that are to be compared differ in length by a quarter")
+        new = alternately(lines, of_few, of_many, 1)
+        old = alternately(lines, of_few[:1], of_many[:1], options.asks)
+        full = [lines[1].ask(f"{options.path}?limit=100&offset={middle + step}")[0] for step in range(200)]
+        used = memory(many.pid)
+        for line in lines:
+            line.close()
+    thousands = f"{options.trunks:,}"
+    yield Measure(f"page of {thousands} / page of 10, new queries", ratio(new), "", at_most=1.5)
+    yield Measure(f"page of {thousands} / page of 10, same query", ratio(old), "", at_most=1.5)
+    yield median(f"  page of {PAGE} amid 10", [1e3 * one for one, _ in new], "ms")
+    yield median(f"  page of {PAGE} amid {thousands}", [1e3 * other for _, other in new], "ms")
+    yield median(f"  page of 100 amid {thousands}", [1e3 * seconds for seconds in full], "ms")
+    yield from memories(f"memory with {thousands} trunks", used, 350)
+
+
+def start(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]:
+    """Seconds from the start of the process to the end of the first answer."""
+    found = []
+    for _ in range(options.starts):
+        with served(mock) as server:
+            line = Line(server)
+            line.ask(options.path)
+            found.append(time.perf_counter() - server.begun)
+            line.close()
+    yield median("from start to first answer", found, "s", at_most=0.6)
+
+
+def alternately(
+    lines: tuple[Line, Line], few: Sequence[str], many: Sequence[str], times: int
+) -> list[tuple[float, float]]:
+    """Seconds of each pair of questions; the two servers are asked in turn."""
+    pairs = list(zip(few, many, strict=True)) * times
+    return [(lines[0].ask(one)[0], lines[1].ask(other)[0]) for one, other in pairs]
+
+
+def ratio(pairs: Sequence[tuple[float, float]]) -> float:
+    """The second's median over the first's."""
+    return statistics.median(pair[1] for pair in pairs) / statistics.median(pair[0] for pair in pairs)
+
+
+def median(
+    name: str, values: Sequence[float], unit: str, *, at_least: float | None = None, at_most: float | None = None
+) -> Measure:
+    """The values' median, with the quartiles as spread."""
+    lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return Measure(name, middle, unit, at_least, at_most, (lower, upper))
+
+
+def memories(name: str, used: dict[str, float], at_most: float) -> Iterator[Measure]:
+    """The bound holds for RSS, the larger number; PSS is shown beside it."""
+    for kind, megabytes in used.items():
+        yield Measure(f"{name}, {kind}", megabytes, "MB", at_most=at_most if kind == "RSS" else None)
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+def table(measures: Sequence[Measure]) -> Iterator[str]:
+    """One line for each measure: name, value, unit, spread, bound and verdict."""
+    width = max(len(measure.name) for measure in measures)
+    for measure in measures:
+        spread = "" if measure.spread is None else f"{shown(measure.spread[0])} – {shown(measure.spread[1])}"
+        verdict = {True: "kept", False: "MISSED", None: ""}[measure.kept]
+        cells = f"{measure.name:{width}}  {shown(measure.value):>9} {measure.unit:10}  {spread:19}  {measure.bound:6}"
+        yield f"{cells}  {verdict}".rstrip()
+
+
+def shown(value: float) -> str:
+    """The number with as many digits as mean something: `0.94`, `5,120`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description="Measures the mock server; ends with 1 if a bound is missed.")
+    parser.add_argument("--vendor", default="telepath", help="the vendor whose mock is measured; its list must page")
+    parser.add_argument("--path", default="/trunks", help="the list that is asked for, below the vendor's address")
+    parser.add_argument("--rounds", type=int, default=25, help="pairs of rounds under load")
+    parser.add_argument("--requests", type=int, default=1000, help="requests in each round")
+    parser.add_argument("--connections", type=int, default=8, help="keep-alive connections")
+    parser.add_argument("--trunks", type=int, default=100_000, help="how many are many")
+    parser.add_argument("--asks", type=int, default=300, help="times that the same page is asked for")
+    parser.add_argument("--starts", type=int, default=7, help="starts that are timed")
+    parser.add_argument("--command", default=f"{shlex.quote(sys.executable)} -m trunkline serve", help="the mock")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measures everything, prints it, and says by its exit code whether the bounds are kept."""
+    options = arguments()
+    mock = [*shlex.split(options.command), options.vendor, "--port", "0"]
+    try:
+        measures = [measure for part in (speed, pages, start) for measure in part(mock, options)]
+    except (Missing, OSError, TimeoutError) as error:
+        print(f"not measured: {error}", file=sys.stderr)
+        return 1
+    machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    if options.json:
+        rows: list[dict[str, Any]] = [
+            {
+                "name": measure.name.strip(),
+                "value": measure.value,
+                "unit": measure.unit,
+                "spread": measure.spread,
+                "bound": measure.bound or None,
+                "kept": measure.kept,
+            }
+            for measure in measures
+        ]
+        print(json.dumps({"machine": machine, "measures": rows}, indent=2))
+    else:
+        print(machine, *table(measures), sep="\n")
+    return 1 if any(measure.kept is False for measure in measures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The wheel and the sdist hold what the checkout holds: the code, the data, the licence, and nothing beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("schemas", "fixtures")
+DATA = "trunkline/_data/"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built of a copy of the checkout; archives are shown as `{name: bytes}`."""
+
+    file: Path
+    wheel: dict[str, bytes]
+    sdist: dict[str, bytes]
+    wheel_of_sdist: dict[str, bytes]
+
+
+def build(source: Path, into: Path, *kinds: str) -> None:
+    command = [sys.executable, "-m", "build", "--no-isolation", *kinds, "--outdir", str(into), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def only(folder: Path, pattern: str) -> Path:
+    (found,) = folder.glob(pattern)
+    return found
+
+
+def unzipped(file: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+
+
+def untarred(file: Path) -> dict[str, bytes]:
+    """The sdist's files, by their names below its one top folder."""
+    found = {}
+    with tarfile.open(file) as archive:
+        for member in archive:
+            handle = archive.extractfile(member)
+            if handle is not None:
+                found[member.name.partition("/")[2]] = handle.read()
+    return found
+
+
+def data_files() -> dict[str, bytes]:
+    """Every file below the two folders, by its path from the top: `schemas/x/openapi.json`."""
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Everything is built once, of a copy, so that the checkout stays as it is."""
+    top = tmp_path_factory.mktemp("packaging")
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split()]
+    source = top / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", *ignored))
+    build(source, top / "dist", "--wheel", "--sdist")
+    archive = only(top / "dist", "*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(top / "unpacked", filter="data")
+    build(only(top / "unpacked", "*"), top / "again", "--wheel")
+    file = only(top / "dist", "*.whl")
+    return Built(file, unzipped(file), untarred(archive), unzipped(only(top / "again", "*.whl")))
+
+
+def test_there_are_data_to_compare() -> None:
+    """Both folders hold files, so that the comparisons below compare something."""
+    assert {name.partition("/")[0] for name in data_files()} == set(FOLDERS)
+
+
+def test_the_wheel_holds_the_data_and_no_other(built: Built) -> None:
+    """Below `_data` stand the files of the two folders, byte for byte, and nothing else."""
+    shipped = {name.removeprefix(DATA): body for name, body in built.wheel.items() if name.startswith(DATA)}
+    assert shipped == data_files()
+
+
+def test_the_sdist_holds_the_data_and_no_other(built: Built) -> None:
+    """The sdist has the two folders as they stand in the checkout."""
+    shipped = {name: body for name, body in built.sdist.items() if name.partition("/")[0] in FOLDERS}
+    assert shipped == data_files()
+
+
+def test_the_wheel_is_the_package_its_data_and_its_metadata(built: Built) -> None:
+    """No test, benchmark or stray file is installed."""
+    package = {
+        f"trunkline/{path.relative_to(ROOT / 'src' / 'trunkline').as_posix()}"
+        for path in (ROOT / "src" / "trunkline").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    rest = {name for name in built.wheel if not name.startswith(DATA) and ".dist-info/" not in name}
+    assert rest == package
+
+
+def test_the_wheel_says_that_it_is_typed(built: Built) -> None:
+    """PEP 561's marker is shipped."""
+    assert "trunkline/py.typed" in built.wheel
+
+
+def test_both_hold_the_licence(built: Built) -> None:
+    """The licence text goes with every copy."""
+    licence = (ROOT / "LICENSE").read_bytes()
+    assert built.sdist["LICENSE"] == licence
+    assert [body for name, body in built.wheel.items() if name.endswith(".dist-info/licenses/LICENSE")] == [licence]
+
+
+def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
+    """A wheel built from the sdist has the same files with the same bytes."""
+    assert built.wheel_of_sdist == built.wheel
+
+
+def test_the_sdist_can_be_tested(built: Built) -> None:
+    """The lock, the tests and the README's companions are in the sdist."""
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "requirements.lock", "tests/test_packaging.py"):
+        assert built.sdist[name] == (ROOT / name).read_bytes()
+
+
+def test_the_lock_pins_what_the_project_asks_for() -> None:
+    """Every dependency, test tool and build tool is pinned to a version that `pyproject.toml` allows."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project = said["project"]
+    asked = [*said["build-system"]["requires"], *project["dependencies"], *project["optional-dependencies"]["test"]]
+    pins = [Requirement(line.rstrip("\\ ")) for line in lock_lines() if not line.startswith((" ", "#"))]
+    versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+    for requirement in map(Requirement, asked):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
+
+
+def test_the_lock_is_hashes_and_no_place() -> None:
+    """Every pin has a hash, and no line names an index, an address or a folder."""
+    lines = lock_lines()
+    for number, line in enumerate(lines):
+        if "==" in line:
+            assert lines[number + 1].startswith("    --hash=sha256:"), line
+        assert "://" not in line
+        assert " /" not in line
+        assert not line.startswith("-")
+
+
+def lock_lines() -> list[str]:
+    return (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+
+
+def test_the_checkout_holds_one_copy_of_the_data() -> None:
+    """`_data` exists in built packages only."""
+    assert not list((ROOT / "src").rglob("_data"))
+
+
+def test_the_installed_wheel_finds_its_data(built: Built, tmp_path: Path) -> None:
+    """Installed far from the checkout, the package loads every vendor that the checkout has."""
+    target = tmp_path / "installed"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
+    subprocess.run(
+        [*command, "--disable-pip-version-check", "--target", str(target), str(built.file)], check=True, timeout=120
+    )
+    script = """
+import json, trunkline.library
+loaded = {name: trunkline.library.load(name).name for name in trunkline.library.names()}
+print(json.dumps({"file": trunkline.library.__file__, "loaded": loaded}))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    environment.pop("TRUNKLINE_DATA", None)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    said = json.loads(done.stdout)
+    assert Path(said["file"]).is_relative_to(target)
+    vendors = sorted(path.name for path in (ROOT / "schemas").iterdir() if path.is_dir())
+    assert said["loaded"] == {name: name for name in vendors}
