@@ -1,4 +1,4 @@
-"""Owns the things that are, or decorate, a `Target`. They compose; none of them knows another.
+"""Owns the things that are, or decorate, a `Target`: they compose, in the order that is meant.
 
 >>> log: list[Exchange] = []
 >>> live = patient(throttled(budgeted(http("https://api.example.com/v1"), 500), rate=5))
@@ -45,8 +45,10 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = LIMIT) -> Http:
 
     Whatever it does, a call is over within `timeout` seconds. Raises `UsageError` for an address that cannot be meant.
     """
-    if not timeout > 0:
-        raise UsageError(f"a timeout of {timeout:g} s leaves no time to answer; give a positive number of seconds")
+    if not (timeout > 0 and math.isfinite(timeout)):
+        raise UsageError(
+            f"a timeout of {timeout:g} s is no time to wait for an answer; give a positive number of seconds"
+        )
     parts, port = _address(base)
     host = cast("str", parts.hostname).encode("idna").decode()
     bracketed = f"[{host}]" if ":" in host else host
