@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from trunkline import export, fuzz
 from trunkline.contract import Operation
-from trunkline.errors import BudgetSpent
+from trunkline.errors import BudgetSpent, TargetError
 from trunkline.exchange import Exchange, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.laws import LAWS, Interview, Law
@@ -68,6 +68,15 @@ class Examination:
             self._interviews[operation.operation_id] = known
         return known
 
+    def knock(self, operation: Operation) -> None:
+        """Raises `TargetError` when the credential does not open the operation: then nothing could be judged of it."""
+        interview = self.interview(operation)
+        if operation.secured and not interview.needs and interview.ask().response.status == 401:
+            way = "give the right one" if self.credential is not None else "none was given; give one"
+            raise TargetError(
+                f"{operation.operation_id} refuses the credential with 401: {way} with --token or TRUNKLINE_TOKEN"
+            )
+
     def hear(self, operation: Operation, law: Law) -> None:
         """Puts the questions of one law about one operation."""
         self.progress(f"{operation.operation_id}: {law.name}")
@@ -88,7 +97,7 @@ class Examination:
         name = operation.operation_id
         self.progress(f"{name}: {FUZZ}")
         self.report.exercised[name, FUZZ] = ""
-        document = export.document(self.vendor)
+        document = export.document(self.vendor, parameters=self.parameters)
         base_path = self.vendor.contract.base_path
         try:
             for said in fuzz.fuzz(
@@ -118,6 +127,8 @@ class Examination:
         reasons |= {(operation.operation_id, FUZZ): "not reached" for operation in chosen}
         self.report.exercised.update(reasons)
         try:
+            for operation in chosen:
+                self.knock(operation)
             for operation, law in steps:
                 self.hear(operation, law)
             for operation in chosen:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trunkline.exchange import Json, Request
     from trunkline.findings import Report
     from trunkline.library import Vendor
-    from trunkline.rendering import Run
+    from trunkline.rendering import Run, Screen
 
 WELL, FINDINGS, TROUBLE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 DEBUG = "TRUNKLINE_DEBUG"
@@ -75,7 +75,9 @@ def run(arguments: Sequence[str]) -> int:
         if os.environ.get(DEBUG):
             traceback.print_exc()
     if sentence:
-        click.echo(f"trunkline: {_printable(sentence)}", err=True)
+        from trunkline.rendering import printable  # noqa: PLC0415
+
+        click.echo(f"trunkline: {printable(sentence)}", err=True)
     return code
 
 
@@ -90,33 +92,27 @@ def _usage(error: click.ClickException) -> str:
     return f"{sentence[:1].lower()}{sentence[1:]}; see {path} --help"
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 class _Help(click.Command):
     """A command whose help ends with an example and the vendors that there are."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         from trunkline.library import names  # noqa: PLC0415
 
         vendors = names()
-        with formatter.section("Example"):
-            formatter.write_text((self.epilog or "").replace("VENDOR", vendors[0] if vendors else "VENDOR"))
-        with formatter.section("Vendors"):
-            formatter.write_text(", ".join(vendors) or "there are none")
+        example = (self.epilog or "").replace("VENDOR", vendors[-1] if vendors else "VENDOR")
+        formatter.write(f"\nExample:\n  {example}\n\nVendors:\n  {', '.join(vendors) or 'there are none'}\n")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(trunkline.__version__, prog_name="trunkline", message="%(prog)s %(version)s")
 def cli() -> None:
     """Mock server and contract tests for the REST APIs with which voice platforms manage SIP trunks.
 
-    \b
     What can be sent and what comes back stands in a contract, made from the vendor's public pages; each sentence
     of it knows its page and how strong it is. Serve the contract as a mock, or hold an implementation against it.
 
-    \b
+    Example: trunkline serve
+
     Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done.
     """
 
@@ -133,15 +129,14 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
 
 
 _TARGET = _options(
-    click.option("--url", metavar="BASE", help="Base address of the implementation, such as http://127.0.0.1:8900/v1."),
+    click.option("--url", metavar="BASE", help="Base address of the implementation, such as http://localhost/v1."),
     click.option("--app", metavar="MODULE:ATTRIBUTE", help="An ASGI application to ask in process instead."),
-    click.option("--token", metavar="TOKEN", help="The credential. It is never printed; other users may see it in ps."),
-    click.option("--token-file", metavar="FILE", help="A file that holds the credential; else $TRUNKLINE_TOKEN is used."),
-    click.option(
-        "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter that leads somewhere, such as an id."
-    ),
-    click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, metavar="SECONDS",
-                 help="How long one answer may take."),
+    click.option("--token", metavar="TOKEN", help="The credential. It is never printed, but ps may show it."),
+    click.option("--token-file", metavar="FILE", help="A file with the credential; else $TRUNKLINE_TOKEN is read."),
+    click.option("--param", "params", multiple=True, metavar="NAME=VALUE",
+                 help="A parameter to ask with, such as an id that exists."),
+    click.option("--timeout", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
+                 metavar="SECONDS", help="How long one answer may take."),
 )  # fmt: skip
 _JUDGING = _options(
     click.option("--strictness", type=click.Choice(_STRICTNESS), default="implied", show_default=True,
@@ -154,14 +149,12 @@ _JUDGING = _options(
 # --- the commands ---------------------------------------------------------------------------------------------------
 
 
-@cli.command(cls=_Help, epilog="trunkline serve VENDOR --trunks 250")
+@cli.command(cls=_Help, short_help="Serve mocks.", epilog="trunkline serve VENDOR --trunks 250")
 @click.argument("vendors", nargs=-1, metavar="[VENDOR]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="0 finds a free one.")
-@click.option(
-    "--fixtures", metavar="DIR", help="A folder laid out as fixtures/, whose records replace or join the own."
-)
-@click.option("--trunks", type=click.IntRange(0), metavar="N", help="So many plausible records instead of the shipped.")
+@click.option("--fixtures", metavar="DIR", help="A folder laid out as fixtures/: its records join the shipped.")
+@click.option("--trunks", type=click.IntRange(0), metavar="N", help="So many plausible records, not the shipped.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same records.")
 @click.option("--rate-limit", type=click.IntRange(1), metavar="N", help="Requests per window and credential.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the line for machines.")
@@ -173,7 +166,7 @@ def serve(
     trunks: int | None,
     seed: int,
     rate_limit: int | None,
-    quiet: bool,  # noqa: FBT001
+    quiet: bool,
 ) -> None:
     """Serve mocks of the vendors, all of them unless named, until Ctrl-C.
 
@@ -199,7 +192,11 @@ def serve(
     server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, quiet=quiet))
 
 
-@cli.command(cls=_Help, epilog="trunkline check VENDOR --url http://127.0.0.1:8900/v1 --token-file token.txt")
+@cli.command(
+    cls=_Help,
+    short_help="Hold an implementation against the contract.",
+    epilog="trunkline check VENDOR --url https://api.example.com/v1 --token-file token.txt",
+)
 @click.argument("vendor")
 @_TARGET
 @click.option("--operation", "operations", multiple=True, metavar="ID", help="Only this operationId; can be repeated.")
@@ -224,13 +221,15 @@ def check(
     max_requests: int | None,
     strictness: str,
     form: str,
-    first: bool,  # noqa: FBT001
+    first: bool,
 ) -> int:
     """Hold an implementation against the contract of VENDOR: every law, every rule, and fuzzing.
 
     Without --url and --app the built-in mock is checked. Requests only read. Findings are shown as they are found,
     each with the page it stands on and a curl command that asks again; what could not be exercised is told apart.
     """
+    from dataclasses import replace  # noqa: PLC0415
+
     from trunkline import aiming, library, rendering  # noqa: PLC0415
     from trunkline.check import check as examine  # noqa: PLC0415
     from trunkline.findings import Grade, Report  # noqa: PLC0415
@@ -251,28 +250,18 @@ def check(
     )
     seed = secrets.randbelow(2**32) if seed is None else seed
     report = Report(secrets=aim.secrets)
-    target = _until_first(aim.target, report, Grade(strictness)) if first else aim.target
-    shown: set[Any] = set()
-    code, complete, trouble = WELL, True, None
+    documented = tuple(
+        (operation.operation_id, int(key)) for operation in chosen for key in operation.answers if key.isdigit()
+    )
+    run = rendering.Run(loaded.name, aim.base, seed, Grade(strictness), documented=documented)
+    trouble, code = None, WELL
     with rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
-
-        def about(*, complete: bool = True) -> Run:
-            return rendering.Run(loaded.name, aim.base, seed, Grade(strictness), complete)
-
-        def tell(sentence: str) -> None:
-            if form == "text":
-                for finding in report.findings:
-                    if finding.cause not in shown:
-                        shown.add(finding.cause)
-                        screen.show(rendering.finding_lines(finding, report, about()))
-            if sentence:
-                screen.say(sentence)
-
-        screen.say(f"checking {loaded.name} at {'the built-in mock' if not (url or app) else aim.base}, seed {seed}")
+        screen.say(f"checking {loaded.name} at {aim.base if url or app else 'the built-in mock'}, seed {seed}")
+        tell = _teller(report, run, screen, findings=form == "text")
         try:
             examine(
                 loaded,
-                target,
+                _until_first(aim.target, report, Grade(strictness)) if first else aim.target,
                 credential=aim.credential,
                 parameters={**aim.parameters, **parameters},
                 operations=[operation.operation_id for operation in chosen],
@@ -283,11 +272,11 @@ def check(
                 progress=tell,
             )
         except KeyboardInterrupt:
-            complete, code = False, INTERRUPTED
+            code = INTERRUPTED
         except TargetError as error:
-            complete, trouble = False, error
+            trouble = error
         tell("")
-    run = about(complete=complete)
+    run = replace(run, complete=not (code or trouble))
     if report.requests or trouble is None:
         _show(report, run, form, summary=True)
     if trouble is not None:
@@ -295,7 +284,11 @@ def check(
     return code or _code(report, run)
 
 
-@cli.command(cls=_Help, epilog="curl -i http://127.0.0.1:8900/v1/... | trunkline validate VENDOR -")
+@cli.command(
+    cls=_Help,
+    short_help="Judge one response.",
+    epilog="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
+)
 @click.argument("vendor")
 @click.argument("rest", nargs=-1, metavar="[OPERATION] SOURCE")
 @click.option("--live", is_flag=True, help="Ask an implementation once, instead of reading a SOURCE.")
@@ -304,7 +297,7 @@ def check(
 def validate(
     vendor: str,
     rest: tuple[str, ...],
-    live: bool,  # noqa: FBT001
+    live: bool,
     url: str | None,
     app: str | None,
     token: str | None,
@@ -317,7 +310,7 @@ def validate(
     """Judge one response of VENDOR: a file, standard input (-), or, with --live, an answer to one request.
 
     A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it may be left out where the
-    response tells it. Rules that need what a source does not tell (the request, the status) are listed as not exercised.
+    response tells it. Rules that need what a source does not tell, such as the request, are listed as not exercised.
     """
     from trunkline import aiming, library, sources  # noqa: PLC0415
     from trunkline.findings import Grade  # noqa: PLC0415
@@ -351,7 +344,11 @@ def validate(
     return _code(report, run)
 
 
-@cli.command(cls=_Help, epilog="trunkline export VENDOR --url http://127.0.0.1:8900/v1 -o openapi.json")
+@cli.command(
+    cls=_Help,
+    short_help="Print the contract as one OpenAPI document.",
+    epilog="trunkline export VENDOR -o openapi.json",
+)
 @click.argument("vendor")
 @click.option("--url", metavar="BASE", help="The server that the document names, instead of the vendor's own.")
 @click.option("-o", "--output", default="-", metavar="FILE", help="Where to write; standard output unless named.")
@@ -374,7 +371,7 @@ def export(vendor: str, url: str | None, output: str) -> None:
         raise UsageError(f"{output!r} cannot be written: {reason.lower()}") from None
 
 
-@cli.command(cls=_Help, epilog="trunkline rules")
+@cli.command(cls=_Help, short_help="List every rule and law.", epilog="trunkline rules")
 def rules() -> None:
     """List every rule and law: its name, what it states, and what its findings stand on.
 
@@ -411,7 +408,7 @@ def _overlaid(vendors: tuple[str, ...], fixtures: str | None) -> Path | None:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _log_refusals() -> None:
@@ -454,7 +451,7 @@ def _sample(vendor: Vendor, base: str) -> str:
 
     token = "".join("\\" + letter if letter in '\\"$`' else letter for letter in vendor.world.token)
     known = {"authorization": f"Bearer {token}"}
-    operation = sorted(vendor.contract.operations, key=lambda operation: "{" in operation.path)[0]
+    operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
     parameters = {parameter.name: "unknown" for parameter in operation.parameters if parameter.place == "path"}
     request = _request(operation, {**parameters, **_in_path(operation, known_parameters(vendor))}, vendor.world.token)
     return curl(_shown(request, tuple(known.items())), base)
@@ -543,6 +540,23 @@ def _until_first(target: Any, report: Report, strictness: Any) -> Any:
     return ask
 
 
+def _teller(report: Report, run: Run, screen: Screen, *, findings: bool) -> Callable[[str], None]:
+    """A function that says how far a run is, after showing the findings that are new since it last did."""
+    from trunkline.rendering import finding_lines  # noqa: PLC0415
+
+    shown = set()
+
+    def tell(sentence: str) -> None:
+        for finding in report.findings if findings else ():
+            if finding.cause not in shown:
+                shown.add(finding.cause)
+                screen.show(finding_lines(finding, report, run))
+        if sentence:
+            screen.say(sentence)
+
+    return tell
+
+
 # --- showing --------------------------------------------------------------------------------------------------------
 
 
@@ -561,10 +575,14 @@ def _show(report: Report, run: Run, form: str, *, summary: bool = False) -> None
 
 
 def _code(report: Report, run: Run) -> int:
+    """The code to end with. Raises `TargetError` when there was too little to judge: that is not well."""
     from trunkline import rendering  # noqa: PLC0415
 
-    said = rendering.verdict(report, run.strictness)
-    return {rendering.KEPT: WELL, rendering.BROKEN: FINDINGS, rendering.NOT_EXERCISED: TROUBLE}[said]
+    said = rendering.verdict(report, run)
+    if said == rendering.NOT_EXERCISED:
+        names = " or ".join(rendering.unseen(report, run)) or "any operation"
+        raise TargetError(f"no success of {names} was seen, so little can be said; see the token, and give --param ids")
+    return FINDINGS if said == rendering.BROKEN else WELL
 
 
 def _json(value: Json, indent: int | None = None) -> str:

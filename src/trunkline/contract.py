@@ -182,6 +182,10 @@ class Operation:
         """A place in the contract as findings print it."""
         return f"{self.contract.folder}/{DOCUMENT}#{at}"
 
+    def told(self, word: str) -> str:
+        """The place in the contract of a word of the operation's extension: `list/paging/total`."""
+        return self.place(f"{self.pointer}/x-trunkline/{word}")
+
     def finding(self, rule: str, evidence: Evidence, message: str, **more: Any) -> Finding:
         """A finding about this operation; without a place in the contract it points at the operation."""
         more.setdefault("contract", self.place(self.pointer))

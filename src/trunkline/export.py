@@ -23,8 +23,11 @@ _NAMED = frozenset({"properties", "$defs"})
 _EXAMPLES = 5
 
 
-def document(vendor: Vendor, *, url: str | None = None) -> Json:
-    """The vendor's contract as one OpenAPI 3.1 document whose server is `url`, by default the vendor's own."""
+def document(vendor: Vendor, *, url: str | None = None, parameters: Mapping[str, str] | None = None) -> Json:
+    """The vendor's contract as one OpenAPI 3.1 document whose server is `url`, by default the vendor's own.
+
+    `parameters` are path parameters that lead somewhere on another implementation; without them, the mock's ids do.
+    """
     files = vendor.contract.files
     places = _places(files)
     bundled = _moved(files[DOCUMENT], DOCUMENT, places)
@@ -36,6 +39,8 @@ def document(vendor: Vendor, *, url: str | None = None) -> Json:
         for parameter in node.get("parameters", ()):
             if operation.fetching and parameter["name"] == operation.fetching.parameter:
                 ids = _ids(vendor, operation.operation_id)
+                if parameters is not None:
+                    ids = [parameters[parameter["name"]]] if parameter["name"] in parameters else []
                 if ids:
                     parameter["examples"] = {str(identity): {"value": identity} for identity in ids}
     schemas = bundled.setdefault("components", {}).setdefault("schemas", {})

@@ -19,15 +19,14 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pytest
 
 from trunkline.errors import TargetError, TrunklineError, UsageError
-from trunkline.exchange import Exchange, Json, Request, Response, Target
-from trunkline.findings import Grade
 
 if TYPE_CHECKING:
+    from trunkline.exchange import Exchange, Json, Request, Response, Target
     from trunkline.library import Vendor
     from trunkline.mock import Mock
     from trunkline.world import Record
@@ -64,11 +63,10 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _grade(text: str) -> Grade:
-    grade = Grade(text)
-    if grade is Grade.DECISION:
+def _grade(text: str) -> str:
+    if text not in {"documented", "implied", "customary"}:
         raise ValueError
-    return grade
+    return text
 
 
 _WANTED: Mapping[Callable[[str], Any], str] = {
@@ -92,7 +90,7 @@ class Options:
     token: str | None = field(default=None, repr=False)
     token_file: Path | None = None
     param: tuple[tuple[str, str], ...] = ()
-    strictness: Grade = Grade.IMPLIED
+    strictness: str = "implied"
     examples: int | None = None
     timeout: float = 10.0
     rate: float | None = None
@@ -133,6 +131,9 @@ _HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
 }
 """How each option is shown, read and explained."""
 
+_ONE: tuple[str, Literal["string"]] = ("store", "string")
+_MANY: tuple[str, Literal["args"]] = ("append", "args")
+
 _OPTIONS = pytest.StashKey[Options]()
 
 
@@ -146,10 +147,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("trunkline", "trunkline: mocks and checks for the REST APIs that manage SIP trunks")
     for option in fields(Options):
         metavar, _, text = _HELP[option.name]
-        name, many = f"trunkline_{option.name}", option.default == ()
-        kind: Any = {"action": "append" if many else "store", "metavar": metavar}
-        group.addoption(f"--{name.replace('_', '-')}", dest=name, default=None, help=text, **kind)
-        parser.addini(name, text, type="args" if many else "string", default=None)
+        name = f"trunkline_{option.name}"
+        action, kind = _MANY if option.default == () else _ONE
+        flag = f"--{name.replace('_', '-')}"
+        group.addoption(flag, dest=name, action=action, default=None, metavar=metavar, help=text)
+        parser.addini(name, text, type=kind, default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -273,12 +275,12 @@ if TYPE_CHECKING:
     _Vendors: TypeAlias = Callable[[str], Vendor]
 
 
-@dataclass(slots=True)
 class _Door:
     """A vendor's place on the server; behind it stands the mock of the test that runs."""
 
-    url: str
-    target: Target
+    def __init__(self, base: str) -> None:
+        self.url = base
+        self.target: Target = _nobody
 
     def __call__(self, request: Request) -> Response:
         return self.target(request)
@@ -312,7 +314,7 @@ def _trunkline_doors(_trunkline_vendors: _Vendors) -> Iterator[Mapping[str, _Doo
         with suppress(TrunklineError):  # told by the test that asks for this vendor
             base = _trunkline_vendors(name).contract.base_path
             places[f"/{name}{base}" if base in places else base] = name
-    doors = {base: _Door(base, _nobody) for base in places}
+    doors = {base: _Door(base) for base in places}
     with server.running(server.asgi(doors, index={name: base for base, name in places.items()})) as url:
         for door in doors.values():
             door.url = url + door.url

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import trunkline
@@ -36,6 +36,7 @@ class Run:
     """What a report is about: `Run("telepath", "http://127.0.0.1:8900/v1", seed=7)`.
 
     `base` is empty when a saved response was judged; `complete` is false when a run did not come to its end.
+    `documented` are the (operationId, status) that a whole check means to reach, `(("listTrunks", 200),)`.
     """
 
     vendor: str
@@ -43,13 +44,24 @@ class Run:
     seed: int | None = None
     strictness: Grade = Grade.IMPLIED
     complete: bool = True
+    documented: tuple[tuple[str, int], ...] = ()
 
 
-def verdict(report: Report, strictness: Grade) -> str:
-    """`broken` by a finding that counts; `not exercised` when nothing was put to the test; otherwise `kept`."""
-    if report.failures(strictness):
+def verdict(report: Report, run: Run) -> str:
+    """`broken` by a finding that counts; `not exercised` when there was next to nothing to judge; otherwise `kept`."""
+    if report.failures(run.strictness):
         return BROKEN
-    return KEPT if "" in report.exercised.values() else NOT_EXERCISED
+    return KEPT if "" in report.exercised.values() and not unseen(report, run) else NOT_EXERCISED
+
+
+def unseen(report: Report, run: Run) -> tuple[str, ...]:
+    """The operations of which no answer with success was seen, so that little can be said of them."""
+    seen = {name for name, status in report.reached if 200 <= status < 300}
+    return tuple(dict.fromkeys(name for name, status in run.documented if 200 <= status < 300 and name not in seen))
+
+
+def _unreached(report: Report, run: Run) -> tuple[tuple[str, int], ...]:
+    return tuple(pair for pair in run.documented if pair not in report.reached)
 
 
 # --- for machines ---------------------------------------------------------------------------------------------------
@@ -67,10 +79,10 @@ def json_document(report: Report, run: Run) -> Json:
         "seed": run.seed,
         "strictness": str(run.strictness),
         "complete": run.complete,
-        "verdict": verdict(report, run.strictness),
+        "verdict": verdict(report, run),
         "requests": report.requests,
         "counts": counts,
-        "findings": [_finding_document(found, run) for found in report.findings],
+        "findings": [_finding_document(found, report, run) for found in report.findings],
         "exercised": [{"operation": name, "check": check} for (name, check), reason in exercised if not reason],
         "not_exercised": [
             {"operation": name, "check": check, "reason": reason} for (name, check), reason in exercised if reason
@@ -79,11 +91,12 @@ def json_document(report: Report, run: Run) -> Json:
             {"operation": name, "status": status, "count": count}
             for (name, status), count in sorted(report.reached.items())
         ],
+        "not_reached": [{"operation": name, "status": status} for name, status in _unreached(report, run)],
     }
     return _redacted(report, document)
 
 
-def _finding_document(finding: Finding, run: Run) -> Json:
+def _finding_document(finding: Finding, report: Report, run: Run) -> Json:
     last = finding.exchanges[-1] if finding.exchanges else None
     return {
         "rule": finding.rule,
@@ -100,24 +113,31 @@ def _finding_document(finding: Finding, run: Run) -> Json:
         "seen": finding.seen,
         "count": finding.count,
         "status": last.response.status if last and "status" in last.known else None,
-        "curl": _command(finding, run),
+        "curl": _command(finding, report, run),
     }
 
 
-def _command(finding: Finding, run: Run) -> str:
+def _command(finding: Finding, report: Report, run: Run) -> str:
+    """The command that asks again, made of redacted parts: within quotes a secret would be hard to recognize."""
     last = finding.exchanges[-1] if finding.exchanges else None
-    return curl(last.request, run.base) if last and "request" in last.known else ""
+    if last is None or "request" not in last.known:
+        return ""
+    asked = last.request
+    fields = tuple((name, report.redact(value)) for name, value in asked.headers)
+    body = report.redact(asked.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    path, query = report.redact(asked.path), report.redact(asked.query)
+    return curl(replace(asked, path=path, query=query, headers=fields, body=body), run.base)
 
 
 def _redacted(report: Report, value: Json) -> Json:
     if isinstance(value, str):
-        return _printable(report.redact(value))
+        return printable(report.redact(value))
     if isinstance(value, list):
         return [_redacted(report, item) for item in value]
     return {key: _redacted(report, item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text on one line, without what could steer a terminal or could not be encoded."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
@@ -134,7 +154,7 @@ def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
         "seen": finding.seen,
         "contract": finding.contract,
         "page": " ".join(part for part in (said.source, f"({said.note})" if said.note else "") if part),
-        "again": _command(finding, run),
+        "again": _command(finding, report, run),
     }
     times = f" ({finding.count} times)" if finding.count > 1 else ""
     place = f"{finding.at}: " if finding.at else ""
@@ -152,7 +172,7 @@ def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
 
 def summary_lines(report: Report, run: Run) -> Iterator[Line]:
     """What was found in one line each, what was exercised and what was not, what was reached, and the verdict."""
-    yield from _clean(report, (*_found(report, run), *_exercised(report), *_reached(report), *_end(report, run)))
+    yield from _clean(report, (*_found(report, run), *_exercised(report), *_reached(report, run), *_end(report, run)))
 
 
 def _found(report: Report, run: Run) -> Iterator[Line]:
@@ -178,12 +198,17 @@ def _exercised(report: Report) -> Iterator[Line]:
         yield _row("NOT EXERCISED", f"{name}: {', '.join(checks)} - {reason}", _OPEN)
 
 
-def _reached(report: Report) -> Iterator[Line]:
+def _reached(report: Report, run: Run) -> Iterator[Line]:
     by_operation: dict[str, list[str]] = {}
     for (name, status), count in sorted(report.reached.items()):
         by_operation.setdefault(name, []).append(f"{status} {_times(count)}")
     for name, statuses in by_operation.items():
         yield _row("reached", f"{name}: {', '.join(statuses)}")
+    missed: dict[str, list[str]] = {}
+    for name, status in _unreached(report, run):
+        missed.setdefault(name, []).append(str(status))
+    for name, statuses in missed.items():
+        yield _row("NOT REACHED", f"{name}: {', '.join(statuses)}", _OPEN)
 
 
 def _end(report: Report, run: Run) -> Iterator[Line]:
@@ -195,7 +220,7 @@ def _end(report: Report, run: Run) -> Iterator[Line]:
     missing = sum(1 for reason in report.exercised.values() if reason)
     unsaid = f"; {missing} of {len(report.exercised)} checks were not exercised and say nothing" if missing else ""
     early = "" if run.complete else "; the run did not come to its end"
-    found = verdict(report, run.strictness)
+    found = verdict(report, run)
     failures, notes = len(report.failures(run.strictness)), len(report.findings)
     words, style = {
         BROKEN: (
@@ -203,14 +228,19 @@ def _end(report: Report, run: Run) -> Iterator[Line]:
             _BAD,
         ),
         KEPT: (f"no finding at strictness {run.strictness}, {_plural(notes, 'note')}", _GOOD),
-        NOT_EXERCISED: ("nothing was put to the test, so nothing can be said", _OPEN),
+        NOT_EXERCISED: (f"NOT EXERCISED: {_nothing(report, run)}", _OPEN),
     }[found]
     quiet = found == KEPT and (missing or not run.complete)
     yield _row("verdict", f"{words}{unsaid}{early}", f"{_STRONG} {_NOTE if quiet else style}")
 
 
+def _nothing(report: Report, run: Run) -> str:
+    names = unseen(report, run)
+    return f"no success of {' or '.join(names)} was seen" if names else "nothing was put to the test"
+
+
 def _row(word: str, text: str, style: str = "") -> Line:
-    return ((f"{word:<14}", style or _QUIET), (text, style if word in {"verdict", "NOT EXERCISED"} else ""))
+    return ((f"{word:<14}", style or _QUIET), (text, style if word[0].isupper() or word == "verdict" else ""))
 
 
 def _times(count: int) -> str:
@@ -224,7 +254,7 @@ def _plural(count: int, word: str) -> str:
 def _clean(report: Report, lines: Iterable[Line]) -> Iterator[Line]:
     """The lines without secrets; a secret never spans two pieces, since each piece is one value or our own words."""
     for line in lines:
-        yield tuple((_printable(report.redact(text)), style) for text, style in line)
+        yield tuple((printable(report.redact(text)), style) for text, style in line)
 
 
 def text(report: Report, run: Run) -> str:
@@ -271,9 +301,9 @@ def screen(out: TextIO | None = None, err: TextIO | None = None, *, quiet: bool 
 
     def say(sentence: str) -> None:
         if status:
-            status.update(Text(_printable(sentence)))
+            status.update(Text(printable(sentence)))
         elif not quiet:
-            _print(teller, ((_printable(sentence), ""),))
+            _print(teller, ((printable(sentence), ""),))
 
     with status or nullcontext():
         yield Screen(show, say)

@@ -90,7 +90,7 @@ def _below(places: Mapping[str, ASGIApp]) -> ASGIApp:
         for base, below, answer in found:
             if path.startswith(below) or path == base:
                 return await answer(scope, receive, send)
-        return await elsewhere(scope, receive, send)
+        return await elsewhere({**scope, "raw_path": b"/"}, receive, send)
 
     return app
 
@@ -133,11 +133,11 @@ def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
 
 
 def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serves in the main thread until SIGINT or SIGTERM, then returns; a second signal ends it at once.
+    """Serves in the main thread until SIGINT or SIGTERM, then returns; a second signal ends the process at once.
 
     `on_ready` is called with the address as soon as it answers. Raises `UsageError` when there is nothing to bind to.
     """
-    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     with _listener(host, port) as listener, suppress(KeyboardInterrupt):
 
@@ -145,15 +145,20 @@ def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]
             loop = asyncio.get_running_loop()
 
             def stop() -> None:
-                for number in signals:
+                for number in before:
                     loop.remove_signal_handler(number)
+                    signal.signal(number, signal.SIG_DFL)
                 end()
 
-            for number in signals:
+            for number in before:
                 loop.add_signal_handler(number, stop)
             on_ready(_url(listener))
 
-        asyncio.run(_perform(app, listener, started))
+        try:
+            asyncio.run(_perform(app, listener, started))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 async def _perform(app: ASGIApp, listener: socket.socket, on_start: Callable[[Callable[[], None]], None]) -> None:

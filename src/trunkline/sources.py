@@ -24,6 +24,7 @@ from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers
 from trunkline.findings import Grade, Report
 from trunkline.library import Vendor
+from trunkline.refusals import reasons
 from trunkline.rules import RULES, Rule, judge
 
 LIMIT = 256 << 20
@@ -244,13 +245,20 @@ def validation(
     for each in rules:
         if not each.concerns(chosen):
             continue
-        missing = sorted(each.needs - known)
-        reason = f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
-        report.exercised[chosen.operation_id, each.name] = reason if missing else ""
+        report.exercised[chosen.operation_id, each.name] = _reason(each, exchange, vendor.contract)
     if "status" in known:
         report.reached[chosen.operation_id, response.status] += 1
     report.extend(judge(chosen, exchange, rules))
     return report
+
+
+def _reason(rule: Rule, exchange: Exchange, contract: Contract) -> str:
+    """Why a rule has nothing to say of an exchange, or "" when it had its say."""
+    missing = sorted(rule.needs - exchange.known)
+    if missing:
+        return f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
+    plain = not exchange.request.query and not reasons(contract, exchange.request)
+    return "a plain request does not put it to the test" if rule.provoked and plain else ""
 
 
 def named(contract: Contract, name: str) -> Operation:

@@ -29,6 +29,7 @@ def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding
                 "two items of one page have the same id",
                 at=f"body{listing.items}/{index}{listing.identity}",
                 seen=show(identity),
+                contract=operation.told("list/identity"),
                 exchanges=(exchange,),
             )
         seen.add(identity)
@@ -92,6 +93,7 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
                 spot.evidence,
                 f"the answer tells another {name} than was asked for",
                 at=f"body{spot.at}",
+                contract=operation.told(f"list/paging/echo/{name}"),
                 expected=str(page[1][name]),
                 seen=show(told),
                 exchanges=(exchange,),
@@ -125,6 +127,7 @@ def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterato
         at=f"body{at}",
         expected=expected,
         seen=seen,
+        contract=operation.told("list/paging/total"),
         exchanges=(exchange,),
     )
 

@@ -89,7 +89,9 @@ class Bench:
         known = self._plain.get(operation.operation_id)
         if known is None:
             known = self._plain[operation.operation_id] = self.report()
-            interview = self.examination(known).interview(operation)
+            examination = self.examination(known)
+            examination.knock(operation)
+            interview = examination.interview(operation)
             if interview.needs:
                 known.exercised[operation.operation_id, ""] = (
                     f"{interview.needs[0]} is not known; give it with --trunkline-param {interview.needs[0]}=..."
@@ -104,7 +106,7 @@ class Bench:
         return [finding for finding in self.failing(report) if finding.cause not in known]
 
     def failing(self, report: Report) -> list[Finding]:
-        return list(report.failures(self.options.strictness))
+        return list(report.failures(Grade(self.options.strictness)))
 
     def tell(self, findings: list[Finding], report: Report) -> None:
         """Fails the test with the findings, and without a traceback of ours."""
