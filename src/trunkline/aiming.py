@@ -1,6 +1,6 @@
 """Owns which implementation is meant: from an address, an application or nothing at all to an `Aim`.
 
-    >>> aim(trunkline.load("telepath")).base
+    >>> aim(trunkline.load("acme")).base
     'http://127.0.0.1:8900/v1'
 
 The command line and the pytest plugin aim with the same words, so both mean the same target.

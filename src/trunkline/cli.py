@@ -11,7 +11,8 @@ import os
 import secrets
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -178,18 +179,15 @@ def serve(
     chosen = tuple(dict.fromkeys(vendors or library.names()))
     overlay = _overlaid(chosen, fixtures)
     loaded = [
-        library.load(
-            name, overlay=overlay if name in _folders(overlay) or len(chosen) == 1 else None, trunks=trunks, seed=seed
-        )
+        library.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)
         for name in chosen
     ]
     mocks = {base: mock.from_vendor(vendor, rate_limit=rate_limit) for base, vendor in server.bases(loaded).items()}
     app = server.asgi(mocks, index={vendor.name: vendor.contract.base_path for vendor in loaded})
-    if not quiet:
-        _log_refusals()
-        if not _is_loopback(host):
-            click.echo(f"trunkline: warning: {host} lets others reach the mock; it protects nothing", err=True)
-    server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, quiet=quiet))
+    if not quiet and not _is_loopback(host):
+        click.echo(f"trunkline: warning: {host} lets others reach the mock; it protects nothing", err=True)
+    with nullcontext() if quiet else _refusals_told():
+        server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, quiet=quiet))
 
 
 @cli.command(
@@ -411,15 +409,22 @@ def _is_loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _log_refusals() -> None:
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """While it lasts, why the mock refuses a request is told on standard error, one line each."""
     import logging  # noqa: PLC0415
 
-    logger = logging.getLogger("trunkline.mock")
-    handler = logging.StreamHandler()
+    logger, handler = logging.getLogger("trunkline.mock"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers = [handler]
+    level, logger.propagate = logger.level, False
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = True
 
 
 def _ready(url: str, vendors: list[Vendor], *, quiet: bool) -> None:
@@ -581,9 +586,13 @@ def _code(report: Report, run: Run) -> int:
     said = rendering.verdict(report, run)
     if said == rendering.NOT_EXERCISED:
         names = " or ".join(rendering.unseen(report, run)) or "any operation"
-        raise TargetError(f"no success of {names} was seen, so little can be said; see the token, and give --param ids")
+        raise TargetError(
+            f"no success of {names} was seen, so little can be said; check the token, or name what exists with --param"
+        )
     return FINDINGS if said == rendering.BROKEN else WELL
 
 
 def _json(value: Json, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    """JSON as people read it, or in ASCII where standard output has not every letter."""
+    readable = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    return json.dumps(value, ensure_ascii=not readable, indent=indent)

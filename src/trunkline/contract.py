@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Finding, Grade, show
-from trunkline.schema import SchemaError, Schemas
+from trunkline.schema import SchemaError, Schemas, in_words
 
 DOCUMENT = "openapi.json"
 
@@ -355,7 +355,7 @@ class Contract:
             at=error.at,
             contract=f"{self.folder}/{file}#{at}",
             keyword=error.keyword,
-            message=_message(error.keyword, node, error.instance),
+            message=in_words(error.keyword, node, error.instance),
             expected=f"{error.keyword}: {show(node)}",
             seen="absent" if error.keyword == "required" else show(error.instance),
             evidence=evidence,
@@ -370,29 +370,6 @@ def _view(schema: Mapping[str, Json]) -> View:
     return {
         name: _view(child) if "properties" in child else None for name, child in schema.get("properties", {}).items()
     }
-
-
-def _message(keyword: str, value: Json, instance: Json) -> str:
-    if keyword == "required":
-        return "a required property is absent"
-    seen = show(instance)
-    words = {
-        "type": f"{seen} is not of type {' or '.join(_listed(value))}" if keyword == "type" else "",
-        "enum": f"{seen} is not one of {', '.join(map(show, _listed(value)))}",
-        "const": f"{seen} is not {show(value)}",
-        "format": f"{seen} is not a {value}",
-        "pattern": f"{seen} does not match {value}",
-        "minimum": f"{seen} is less than {value}",
-        "maximum": f"{seen} is more than {value}",
-        "minLength": f"{seen} is shorter than {value}",
-        "maxLength": f"{seen} is longer than {value} characters",
-        "not": f"{seen} is what no page shows here",
-    }
-    return words.get(keyword, f"{seen} breaks {keyword}")
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else [value]
 
 
 def evidence_of(content: Json, said: Mapping[str, Json]) -> Evidence:

@@ -1,6 +1,6 @@
 """Owns the bundled document: one OpenAPI 3.1 file that other tools read, with ids that the mock knows as examples.
 
-    >>> list(document(trunkline.load("telepath"))["components"]["schemas"])
+    >>> list(document(trunkline.load("acme"))["components"]["schemas"])
     ['error', 'trunk-list', 'trunk', 'trunk.metrics', 'trunk.shown']
 
 What only trunkline reads (`x-trunkline`) stays out; the page that an operation or a schema stands on becomes its

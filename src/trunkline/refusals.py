@@ -20,7 +20,8 @@ _CREDENTIAL = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
 """RFC 6750 section 2.1."""
 _MOST_DIGITS = 1000
 """A longer integer is beyond every bound; Python does not read more than 4,300 digits."""
-_RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
+_SETTLED = 2**31 - 1
+"""Beyond it, an integer without a documented range may be refused or cut by anyone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,17 @@ def reasons(contract: Contract, request: Request) -> tuple[Refusal, ...]:
     credential = _credential(operation, request) if operation.secured else ""
     found = (credential, *_parameters(operation, request.query))
     return tuple(reason for reason in found if isinstance(reason, Refusal))
+
+
+def is_settled(reading: Reading) -> bool:
+    """Whether a page settles every value of a request: one near a bound of our own may be read otherwise by anyone."""
+    return not any(
+        isinstance(value, int)
+        and abs(value) > _SETTLED
+        and any(parameter.says(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
+        for parameter in reading.operation.parameters
+        if (value := reading.values.get(parameter.name)) is not None
+    )
 
 
 def refuse(reading: Reading, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:

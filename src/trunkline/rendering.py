@@ -33,7 +33,7 @@ _BAD, _NOTE, _GOOD, _OPEN, _QUIET, _STRONG = "red", "yellow", "green", "magenta"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a report is about: `Run("telepath", "http://127.0.0.1:8900/v1", seed=7)`.
+    """What a report is about: `Run("acme", "http://127.0.0.1:8900/v1", seed=7)`.
 
     `base` is empty when a saved response was judged; `complete` is false when a run did not come to its end.
     `documented` are the (operationId, status) that a whole check means to reach, `(("listTrunks", 200),)`.

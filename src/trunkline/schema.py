@@ -18,6 +18,7 @@ import jsonschema_rs
 
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer
+from trunkline.findings import show
 
 _BASE = "https://trunkline.invalid/"
 
@@ -111,3 +112,27 @@ def check_format(file: str, kind: str, value: Json, name: str) -> None:
     if errors:
         reason = errors[0].message
         raise DataError(name, pointer(errors[0].instance_path), reason if len(reason) <= 300 else reason[:299] + "…")
+
+
+def in_words(keyword: str, value: Json, instance: Json) -> str:
+    """How an instance breaks a keyword of that value: `"busy" is not one of "active", "inactive"`."""
+    if keyword == "required":
+        return "a required property is absent"
+    seen = show(instance)
+    words = {
+        "type": f"{seen} is not of type {' or '.join(_listed(value))}" if keyword == "type" else "",
+        "enum": f"{seen} is not one of {', '.join(map(show, _listed(value)))}",
+        "const": f"{seen} is not {show(value)}",
+        "format": f"{seen} is not a {value}",
+        "pattern": f"{seen} does not match {value}",
+        "minimum": f"{seen} is less than {value}",
+        "maximum": f"{seen} is more than {value}",
+        "minLength": f"{seen} is shorter than {value}",
+        "maxLength": f"{seen} is longer than {value} characters",
+        "not": f"{seen} is what no page shows here",
+    }
+    return words.get(keyword, f"{seen} breaks {keyword}")
+
+
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else [value]

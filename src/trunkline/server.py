@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request as Asked
     from starlette.responses import JSONResponse
     from starlette.routing import Router
+    from uvicorn.server import ServerState
 
 _BACKLOG = 2048
 _KEEP_ALIVE = 75
 """Seconds for which a silent connection is kept: longer than a test that looks at something else."""
 
 _GRACE = 0.5
-"""Seconds that answers under way have when the server ends."""
+"""Seconds that answers under way have when the server ends, and between two looks whether they have gone."""
+_TURN = 0.005
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for every address, and the one to call it by
 
@@ -168,8 +170,17 @@ async def _perform(app: ASGIApp, listener: socket.socket, on_start: Callable[[Ca
     """
     import uvicorn  # noqa: PLC0415 - see the module's docstring
 
+    loop, ending = asyncio.get_running_loop(), asyncio.Event()
+
+    async def patient(scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not ending.is_set():  # else nobody listens any more, and uvicorn would log an error
+                raise
+
     config = uvicorn.Config(
-        app,
+        patient,
         interface="asgi3",
         ws="none",
         lifespan="off",
@@ -183,24 +194,34 @@ async def _perform(app: ASGIApp, listener: socket.socket, on_start: Callable[[Ca
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    loop, ending = asyncio.get_running_loop(), asyncio.Event()
     await server.startup(sockets=[listener])
     ticking = asyncio.create_task(server.main_loop())  # keeps the Date header right
     try:
         on_start(lambda: _end(loop, ending))
         await ending.wait()
     finally:
+        ending.set()
         ticking.cancel()
+        loop.remove_reader(listener)  # asyncio loses those whom it lets in just before it closes
+        await asyncio.sleep(_TURN)
         for bound in server.servers:
             bound.close()
-        state = server.server_state
-        for connection in [*state.connections]:
+        await _dismiss(server.server_state)
+
+
+async def _dismiss(state: ServerState) -> None:
+    """Closes each connection: a silent one at once, another after its answer, any after the grace."""
+    told: set[object] = set()
+    for _ in range(round(_GRACE / _TURN)):
+        for connection in state.connections - told:
             connection.shutdown()
-        if state.tasks:
-            await asyncio.wait(state.tasks, timeout=_GRACE)
-        for connection in [*state.connections]:
-            connection.transport.abort()
-        await asyncio.sleep(0)
+            told.add(connection)
+        if not (state.connections or state.tasks):
+            return
+        await asyncio.sleep(_TURN)
+    for connection in state.connections:
+        connection.transport.abort()
+    await asyncio.sleep(0)
 
 
 def _end(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:

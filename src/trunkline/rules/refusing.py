@@ -8,11 +8,9 @@ from trunkline.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding, Grade, show
-from trunkline.refusals import Reading, Refusal, answer, bounds, read, reasons
+from trunkline.refusals import Refusal, answer, bounds, is_settled, read, reasons
 from trunkline.rules.rule import RFC9110, rule
 
-_SETTLED = 2**31 - 1
-"""Beyond it, an offset without a documented range may be refused by anyone."""
 _NOT_ABOUT_VALIDITY = frozenset({401, 402, 403, 404, 408, 409, 410, 414, 421, 423, 425, 426, 429, 431, 451})
 """Client errors that do not say that the parameters are wrong."""
 
@@ -41,7 +39,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
         return
     reading = read(operation.contract, exchange.request)
-    if isinstance(reading, Refusal) or not all(_is_settled(operation, reading, name) for name in sent_names(exchange)):
+    if isinstance(reading, Refusal) or not is_settled(reading) or not _knows(operation, sent_names(exchange)):
         return
     for parameter in operation.parameters:
         if parameter.place == "path":
@@ -131,14 +129,9 @@ def sent_names(exchange: Exchange) -> list[str]:
     return [part.partition("=")[0] for part in exchange.request.query.split("&") if part]
 
 
-def _is_settled(operation: Operation, reading: Reading, name: str) -> bool:
-    """Whether a page settles that the value which a request sends for a parameter is accepted."""
-    parameter = next((found for found in operation.parameters if found.name == name), None)
-    if parameter is None:
-        return False
-    value = reading.values.get(name)
-    own_bound = any(parameter.says(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
-    return not (own_bound and isinstance(value, int) and abs(value) > _SETTLED)
+def _knows(operation: Operation, names: list[str]) -> bool:
+    """Whether every parameter that is sent is on the page."""
+    return set(names) <= {parameter.name for parameter in operation.parameters}
 
 
 def _weakest(first: Evidence, *others: Evidence) -> Evidence:

@@ -9,7 +9,7 @@ from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.kinds import fetches, filters, lists, pages
-from trunkline.refusals import Reading, read
+from trunkline.refusals import Reading, is_settled, read
 from trunkline.rules.rule import rule
 
 
@@ -182,4 +182,5 @@ def page_of(operation: Operation, exchange: Exchange) -> tuple[list[Json], Mappi
         return None
     reading = read(operation.contract, exchange.request)
     items = at_pointer(json_of(exchange), operation.listing.items)
-    return (items, reading.values) if isinstance(reading, Reading) and isinstance(items, list) else None
+    settled = isinstance(reading, Reading) and is_settled(reading)
+    return (items, reading.values) if isinstance(reading, Reading) and settled and isinstance(items, list) else None
