@@ -1,7 +1,7 @@
 """trunkline: a mock server and a contract-testing kit for the REST APIs that manage SIP trunks.
 
-    >>> telepath = trunkline.load("telepath")
-    >>> telepath.contract.operations
+    >>> acme = trunkline.load("acme")
+    >>> acme.contract.operations
     (<listTrunks GET /trunks>,)
 
 Names are imported when first used, so that a pytest run that only meets the plugin pays for nothing.

@@ -59,11 +59,13 @@ def aim(
 ) -> Aim:
     """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
 
+    The token in the environment is for live implementations: the built-in mock is asked with its own.
     Requests are counted against `max_requests`, then paced at `rate` a second; an answer 429 is waited out.
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")
-    given = credential(token, token_file, environ)
+    built_in = url is None and app is None
+    given = credential(token, token_file, {} if built_in else environ)
     secrets = vendor.secrets | ({given} if given else set())
     limits = vendor.contract.rate_limit
     base_path = vendor.contract.base_path
@@ -80,7 +82,7 @@ def aim(
         target = targets.budgeted(target, max_requests)
     target = targets.throttled(target, rate=rate)
     target = targets.patient(target, reset_header=limits.reset if limits else None)
-    if url is not None or app is not None:
+    if not built_in:
         return Aim(target, given, base, secrets)
     return Aim(target, given or vendor.world.token, base, secrets, known_parameters(vendor), secret_values(vendor))
 

@@ -14,12 +14,16 @@ from trunkline.errors import BudgetSpent, TargetError
 from trunkline.exchange import Exchange, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.laws import LAWS, Interview, Law
+from trunkline.laws.refusing import disclosures
 from trunkline.library import Vendor
 from trunkline.rules import RULES, Rule, hides, judge, operation_of
 from trunkline.targets import checked
 
 FUZZ = "schemathesis"
 """The name under which a report tells whether Schemathesis was let loose on an operation."""
+
+_BEAT = 10
+"""So many generated requests lie between two signs of progress."""
 
 _CHECKS = {
     "ignored_auth": Grade.IMPLIED,
@@ -28,7 +32,7 @@ _CHECKS = {
 """How strong the findings of Schemathesis' own checks are."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Examination:
     """One vendor's contract put to one target. `parameters` are path parameters that are known to lead somewhere."""
 
@@ -48,6 +52,8 @@ class Examination:
     def __post_init__(self) -> None:
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
+        if self.credential is not None:
+            self.report.secrets |= disclosures(self.credential)
         self.target = checked(self.target, self.judge)
 
     def judge(self, exchange: Exchange) -> None:
@@ -113,6 +119,8 @@ class Examination:
                     self.report.add(_finding(operation, said))
                 elif isinstance(said, fuzz.Obstacle):
                     self.report.exercised[name, FUZZ] = said.reason
+                elif said.requests % _BEAT == 0:
+                    self.progress(f"{name}: {FUZZ}, {said.phase}, {said.requests} requests")
         except BudgetSpent as spent:
             self.report.exercised[name, FUZZ] = str(spent)
             raise

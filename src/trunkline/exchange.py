@@ -10,11 +10,13 @@ API over HTTP, so is an application in process, and everything that decorates on
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
+from urllib.parse import quote
 
 Json: TypeAlias = Any
 """A value that `json.loads` gives: dict, list, str, int, float, bool or None."""
@@ -24,6 +26,9 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 TOKEN_VARIABLE = "TRUNKLINE_TOKEN"
 """The environment variable that stands for the credential wherever a request is printed."""
+
+_SHORTEST_SECRET = 4
+"""What is shorter occurs everywhere by chance, and protects nothing."""
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
@@ -166,6 +171,15 @@ def resolve(document: Json, at: str) -> Json:
         else:
             raise LookupError(at)
     return value
+
+
+@lru_cache(maxsize=32)
+def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
+    """A function that writes `***` for each secret in a text, also for a percent-encoded or JSON-escaped one."""
+    forms = {form for secret in secrets for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
+    words = sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, words)) or r"(?!)")
+    return lambda text: pattern.sub("***", text)
 
 
 def curl(request: Request, base: str) -> str:

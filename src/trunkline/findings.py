@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from trunkline.exchange import Exchange, Json
+from trunkline.exchange import Exchange, Json, hiding
 
 
 class Grade(StrEnum):
@@ -108,9 +108,7 @@ class Report:
 
     def redact(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        return hiding(self.secrets)(text)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -55,7 +55,7 @@ class Vendor:
     ) -> Report:
         """What the rules say of one response: of `requests` or `httpx`, or as plain status, headers and body.
 
-            >>> load("telepath").validate(requests.get(url, headers=...)).findings
+            >>> load("acme").validate(requests.get(url, headers=...)).findings
             ()
 
         The operation is inferred from the body where it can be. Raises `UsageError` when it cannot, or when what is

@@ -1,7 +1,7 @@
 """Owns the mock: a `Target` that answers as the contract and the world say.
 
-    >>> telepath = mock.from_vendor(trunkline.load("telepath"))
-    >>> telepath(Request("GET", "/trunks", "limit=10"))
+    >>> acme = mock.from_vendor(trunkline.load("acme"))
+    >>> acme(Request("GET", "/trunks", "limit=10"))
     Response(401, <77 bytes>)
 
 Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trunkline.contract import Operation, RateLimit
-from trunkline.exchange import Headers, Json, Request, Response, find
+from trunkline.exchange import Headers, Json, Request, Response, find, hiding
 from trunkline.findings import show
 from trunkline.library import Vendor, cut
 from trunkline.refusals import Reading, Refusal, answer, read, refuse
@@ -59,7 +59,7 @@ class Mock:
         self._pages = {
             operation.operation_id: _Shown(operation, vendor.world) for operation in vendor.contract.operations
         }
-        self._secrets = sorted(vendor.secrets, key=len, reverse=True)
+        self._redacted = hiding(vendor.secrets)
         self.reset()
 
     def reset(self) -> None:
@@ -164,11 +164,6 @@ class Mock:
         if "allow" in found.headers:
             headers = (*headers, ("allow", refusal.words["allow"]))
         return Response(int(found.key), headers, _encode(_filled(self._world.envelope, words)))
-
-    def _redacted(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 class _Shown:

@@ -1,10 +1,10 @@
 """Owns what pytest sees: two fixtures for each vendor, the marker `trunkline`, and the options `--trunkline-*`.
 
-    def test_my_client(telepath):
-        trunks = my_client(telepath.url, telepath.token).active_trunks()
-        assert [asked.query for asked in telepath.requests] == ["status=active"]
+    def test_my_client(acme):
+        trunks = my_client(acme.url, acme.token).active_trunks()
+        assert [asked.query for asked in acme.requests] == ["status=active"]
 
-`telepath` is a mock on a port, `telepath_target` one without sockets. Each test has its own, in its fresh state.
+`acme` is a mock on a port, `acme_target` one without sockets. Each test has its own, in its fresh state.
 Every pytest run imports this module, so it imports nothing that pytest has not imported already.
 """
 
@@ -235,7 +235,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Mocked:
-    """A vendor's mock in one test. Each collection of the vendor is an attribute: `telepath.trunks`."""
+    """A vendor's mock in one test. Each collection of the vendor is an attribute: `acme.trunks`."""
 
     vendor: Vendor
     target: Target

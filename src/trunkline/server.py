@@ -1,6 +1,6 @@
 """Owns the sockets: targets as one Starlette application, and uvicorn to serve it.
 
-    >>> app = asgi({"/v1": mock.from_vendor(trunkline.load("telepath"))})
+    >>> app = asgi({"/v1": mock.from_vendor(trunkline.load("acme"))})
     >>> with running(app) as url:
     ...     targets.http(f"{url}/v1")(Request("GET", "/trunks"))
     Response(401, <131 bytes>)
@@ -47,7 +47,7 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for eve
 
 
 def bases(vendors: Iterable[Vendor]) -> dict[str, Vendor]:
-    """Each vendor by the path of its base address: `{"/v1": telepath}`. Raises `UsageError` when two share one."""
+    """Each vendor by the path of its base address: `{"/v1": acme}`. Raises `UsageError` when two share one."""
     found: dict[str, Vendor] = {}
     for vendor in vendors:
         other = found.setdefault(vendor.contract.base_path, vendor)
@@ -63,7 +63,7 @@ def asgi(
 ) -> Router:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
-    `blocking` keeps slow targets off the event loop. `index` is what `/` tells: `{"telepath": "/v1"}` is answered
+    `blocking` keeps slow targets off the event loop. `index` is what `/` tells: `{"acme": "/v1"}` is answered
     with whole addresses; without it the base paths stand for the names.
     """
     from starlette.routing import Route, Router  # noqa: PLC0415 - see the module's docstring

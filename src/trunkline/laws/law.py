@@ -35,7 +35,7 @@ class Silence(Exception):
     """A law cannot be exercised, and why."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Interview:
     """The questions about one operation. `parameters` are path parameters that are known to lead somewhere."""
 
