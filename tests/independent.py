@@ -69,6 +69,7 @@ class Temper:
 
 class _Handler(BaseHTTPRequestHandler):
     temper: Temper
+    wbufsize = 1 << 16  # one packet an answer, so that no delayed acknowledgement slows a test
 
     def do_GET(self) -> None:
         temper = self.temper

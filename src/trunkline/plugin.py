@@ -117,7 +117,7 @@ _HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "param": (
         "NAME=VALUE",
         _pair,
-        "a path parameter that leads to something, such as trunk_id=trunk-uuid-1; may be given more than once",
+        "a path parameter that leads to something, such as trunk_id=7; may be given more than once",
     ),
     "strictness": (
         "GRADE",

@@ -172,19 +172,20 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
     if names is None or exchange.response.status >= 500:
         return
     place = operation.place("/x-trunkline/rate_limit")
-    for name in (names.limit, names.remaining, names.reset):
-        if exchange.response.header(name.lower()) is None:
-            message = f"the answer has no {name}"
-            at = f"header/{name.lower()}"
-            yield operation.finding(
-                "rate_limit_is_told",
-                names.evidence,
-                message,
-                at=at,
-                contract=place,
-                seen="absent",
-                exchanges=(exchange,),
-            )
+    lacking = [
+        name for name in (names.limit, names.remaining, names.reset) if exchange.response.header(name.lower()) is None
+    ]
+    if lacking:
+        yield operation.finding(
+            "rate_limit_is_told",
+            names.evidence,
+            f"the answer has no {' and no '.join(lacking)}",
+            at="header",
+            contract=place,
+            expected=f"{names.limit}, {names.remaining}, {names.reset}",
+            seen="absent",
+            exchanges=(exchange,),
+        )
     limit, remaining = (exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining))
     if limit and remaining and not (_is_count(limit) and _is_count(remaining) and int(remaining) <= int(limit)):
         yield operation.finding(
