@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from trunkline import library
+from trunkline import folders, library
 from trunkline.aiming import Aim, aim, application, credential, known_parameters, secret_values
 from trunkline.errors import BudgetSpent, UsageError
 from trunkline.exchange import Request
 from trunkline.library import Vendor
 
-VENDORS = library.names()
+VENDORS = folders.names()
 TOKEN = "tok_0123456789"
 EMPTY: Mapping[str, str] = {}
 

@@ -17,14 +17,14 @@ import jsonschema_rs
 import pytest
 
 import trunkline
-from trunkline import aiming, cli, library, mock
+from trunkline import aiming, cli, folders, library, mock
 from trunkline.exchange import Json, Request
 from trunkline.export import document as document_of
 from trunkline.laws import LAWS
 from trunkline.library import Vendor
 from trunkline.rules import RULES
 
-VENDORS = library.names()
+VENDORS = folders.names()
 TOKEN = "tok_hush_0123456789"
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report.schema.json").read_text("utf-8"))
 COMMANDS = ("serve", "check", "validate", "export", "rules")
@@ -310,7 +310,8 @@ def test_strictness_decides_what_fails(run: Run, vendor: Vendor, broken: str) ->
 def test_the_token_is_taken_from_the_environment(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the help says."""
     monkeypatch.setenv("TRUNKLINE_TOKEN", "hush hush")
-    assert "the token in $TRUNKLINE_TOKEN holds spaces" in sentence(run("check", vendor.name)[2])
+    url = f"http://127.0.0.1:1{vendor.contract.base_path}"
+    assert "the token in $TRUNKLINE_TOKEN holds spaces" in sentence(run("check", vendor.name, "--url", url)[2])
 
 
 def test_an_interrupted_check_tells_what_was_found(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,14 @@ from urllib.parse import quote
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from trunkline import library, mock
+from trunkline import folders, library, mock
 from trunkline.asgi import application
 from trunkline.exchange import Json, Request, resolve
 from trunkline.export import document
 from trunkline.fuzz import fuzz
 from trunkline.library import Vendor
 
-VENDORS = library.names()
+VENDORS = folders.names()
 
 
 @pytest.fixture(params=VENDORS)

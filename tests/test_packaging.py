@@ -176,7 +176,7 @@ def test_the_installed_wheel_finds_its_data(built: Built, tmp_path: Path) -> Non
     )
     script = """
 import json, trunkline.library
-loaded = {name: trunkline.library.load(name).name for name in trunkline.library.names()}
+loaded = {name: trunkline.library.load(name).name for name in trunkline.folders.names()}
 print(json.dumps({"file": trunkline.library.__file__, "loaded": loaded}))
 """
     environment = {**os.environ, "PYTHONPATH": str(target)}

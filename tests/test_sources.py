@@ -16,7 +16,7 @@ import httpx
 import pytest
 import requests
 
-from trunkline import library, mock
+from trunkline import folders, library, mock
 from trunkline.contract import Contract, Operation
 from trunkline.errors import UsageError
 from trunkline.exchange import Json, Request, Response
@@ -35,7 +35,7 @@ from trunkline.sources import (
     validation,
 )
 
-VENDORS = library.names()
+VENDORS = folders.names()
 BODY_TEXT = b'{"id": "a"}'
 
 

@@ -97,7 +97,7 @@ class _Help(click.Command):
     """A command whose help ends with an example and the vendors that there are."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        from trunkline.library import names  # noqa: PLC0415
+        from trunkline.folders import names  # noqa: PLC0415
 
         vendors = names()
         example = (self.epilog or "").replace("VENDOR", vendors[-1] if vendors else "VENDOR")
@@ -174,9 +174,9 @@ def serve(
     When the mocks answer, one line of JSON on standard output tells where, with a token and a curl command for each.
     Standard error tells the same in words, and then why each refused request was refused.
     """
-    from trunkline import library, mock, server  # noqa: PLC0415
+    from trunkline import folders, library, mock, server  # noqa: PLC0415
 
-    chosen = tuple(dict.fromkeys(vendors or library.names()))
+    chosen = tuple(dict.fromkeys(vendors or folders.names()))
     overlay = _overlaid(chosen, fixtures)
     loaded = [
         library.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)

@@ -1,12 +1,7 @@
-"""Owns where the data are: finds the two folders, reads and checks them, gives a `Vendor`.
-
-In a wheel the data stand in `_data` beside this module; in a checkout at its top. `TRUNKLINE_DATA` names
-one more folder with `schemas/` and `fixtures/`, for vendors of one's own.
-"""
+"""Owns the way from the two folders to a `Vendor`: reads the world, checks every record, lays records over others."""
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +11,7 @@ from trunkline.contract import Contract, Operation, View
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json
 from trunkline.findings import Report
+from trunkline.folders import names, roots
 from trunkline.reader import load_json, read
 from trunkline.schema import check_format
 from trunkline.world import MOCK_ONLY, Collection, Grant, Record, Serve, World
@@ -65,26 +61,6 @@ class Vendor:
 
         said, known = given(response, status=status, headers=headers, body=body)
         return validation(self, said, known, operation)
-
-
-def roots() -> tuple[Path, ...]:
-    """The folders that hold `schemas/` and `fixtures/`."""
-    beside = Path(__file__).with_name("_data")
-    own = beside if beside.is_dir() else Path(__file__).resolve().parents[2]
-    more = os.environ.get("TRUNKLINE_DATA")
-    return (own, Path(more)) if more else (own,)
-
-
-def names() -> tuple[str, ...]:
-    """The vendors there are, in alphabetical order."""
-    found = {
-        entry.name
-        for root in roots()
-        if (root / "schemas").is_dir()
-        for entry in os.scandir(root / "schemas")
-        if entry.is_dir()
-    }
-    return tuple(sorted(found))
 
 
 def load(name: str, *, overlay: Path | None = None, trunks: int | None = None, seed: int = 0) -> Vendor:
@@ -243,6 +219,8 @@ def with_records(vendor: Vendor, collection: str, records: list[Record]) -> Vend
 def with_tokens(vendor: Vendor, tokens: tuple[str, ...]) -> Vendor:
     """The vendor whose first account is opened by these tokens only; the other accounts keep theirs."""
     world = vendor.world
-    others = {token: grant for token, grant in world.tokens.items() if grant.account != world.account}
     mine = {token: Grant(world.account) for token in tokens}
+    others = {
+        token: grant for token, grant in world.tokens.items() if grant.account != world.account and token not in mine
+    }
     return replace(vendor, world=replace(world, tokens={**mine, **others}))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import pytest
 
 from trunkline.errors import TargetError, TrunklineError, UsageError
+from trunkline.folders import names
 
 if TYPE_CHECKING:
     from trunkline.exchange import Exchange, Json, Request, Response, Target
@@ -159,16 +159,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER_HELP)
     read = {name: _read(config, name, how) for name, (_, how, _) in _HELP.items()}
     found = Options(**{name: value for name, value in read.items() if value is not None})
-    names = _names()
+    known = names()
     for name in found.vendor:
-        if name not in names:
-            raise pytest.UsageError(f"--trunkline-vendor: {name!r} is not a vendor; there are: {', '.join(names)}")
-    if found.fixtures and not any((found.fixtures / name).is_dir() for name in names):
-        wanted = " or ".join(f"{name}/" for name in names)
+        if name not in known:
+            raise pytest.UsageError(f"--trunkline-vendor: {name!r} is not a vendor; there are: {', '.join(known)}")
+    if found.fixtures and not any((found.fixtures / name).is_dir() for name in known):
+        wanted = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {found.fixtures} has no folder {wanted}")
     config.stash[_OPTIONS] = found
     made = ModuleType("trunkline-vendors")
-    vars(made).update(fixture for name in names for fixture in _fixtures(name))
+    vars(made).update(fixture for name in known for fixture in _fixtures(name))
     config.pluginmanager.register(made, made.__name__)
 
 
@@ -310,7 +310,7 @@ def _trunkline_doors(_trunkline_vendors: _Vendors) -> Iterator[Mapping[str, _Doo
     from trunkline import server  # noqa: PLC0415 - see the module's docstring
 
     places: dict[str, str] = {}
-    for name in _names():
+    for name in names():
         with suppress(TrunklineError):  # told by the test that asks for this vendor
             base = _trunkline_vendors(name).contract.base_path
             places[f"/{name}{base}" if base in places else base] = name
@@ -387,11 +387,11 @@ def _told(item: pytest.Item, vendor: Vendor) -> dict[str, Json]:
 def _named(mark: pytest.Mark) -> str:
     """The vendor that a marker is about."""
     said = [*mark.args, *([mark.kwargs["vendor"]] if "vendor" in mark.kwargs else [])]
-    names = _names()
+    known = names()
     if len(said) != 1:
-        raise UsageError(f'the marker names one vendor, as in @pytest.mark.{MARKER}("{names[0]}", rate_limit=5)')
-    if said[0] not in names:
-        raise UsageError(f"the marker names {said[0]!r}, which is not a vendor; there are: {', '.join(names)}")
+        raise UsageError(f'the marker names one vendor, as in @pytest.mark.{MARKER}("{known[0]}", rate_limit=5)')
+    if said[0] not in known:
+        raise UsageError(f"the marker names {said[0]!r}, which is not a vendor; there are: {', '.join(known)}")
     return str(said[0])
 
 
@@ -413,12 +413,3 @@ def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
     except (TypeError, ValueError) as error:
         raise UsageError(f"the marker's {collection} are not JSON: {error}") from None
     return with_records(vendor, collection, own)
-
-
-def _names() -> tuple[str, ...]:
-    """As `library.names`, which would import what reads the data."""
-    beside = Path(__file__).with_name("_data")
-    own = beside if beside.is_dir() else Path(__file__).resolve().parents[2]
-    more = os.environ.get("TRUNKLINE_DATA")
-    found = {path.name for root in (own, *([Path(more)] if more else [])) for path in (root / "schemas").glob("*/")}
-    return tuple(sorted(found))

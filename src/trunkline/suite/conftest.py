@@ -12,8 +12,9 @@ from trunkline.check import Examination
 from trunkline.contract import Operation
 from trunkline.errors import TrunklineError
 from trunkline.findings import Finding, Grade, Report
+from trunkline.folders import names
 from trunkline.laws import LAWS, Law
-from trunkline.library import Vendor, load, names
+from trunkline.library import Vendor, load
 from trunkline.plugin import Options, options
 from trunkline.rendering import Run, finding_lines, plain
 from trunkline.rules import RULES, Rule

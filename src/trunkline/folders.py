@@ -1,0 +1,23 @@
+"""Owns where the data are. It imports nothing heavy, so that a pytest run can name its fixtures for free.
+
+In a wheel the data stand in `_data` beside this module; in a checkout at its top. `TRUNKLINE_DATA` names
+one more folder with `schemas/` and `fixtures/`, for vendors of one's own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders that hold `schemas/` and `fixtures/`."""
+    beside = Path(__file__).with_name("_data")
+    own = beside if beside.is_dir() else Path(__file__).resolve().parents[2]
+    more = os.environ.get("TRUNKLINE_DATA")
+    return (own, Path(more)) if more else (own,)
+
+
+def names() -> tuple[str, ...]:
+    """The vendors there are, in alphabetical order."""
+    return tuple(sorted({path.name for root in roots() for path in (root / "schemas").glob("*/")}))

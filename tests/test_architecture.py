@@ -1,0 +1,185 @@
+"""The shape of the source: imports point one way, each dependency has one door, modules stay readable."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import trunkline
+from trunkline import library
+
+SOURCE = Path(trunkline.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
+    for path in sorted(SOURCE.rglob("*.py"))
+    if "_data" not in path.parts
+}
+MOST_LINES = 400
+
+RANKS = (
+    {"errors", "exchange"},
+    {"findings"},
+    {"schema"},
+    {"contract"},
+    {"reader", "refusals", "bodies", "kinds"},
+    {"rules", "world"},
+    {"library"},
+    {"mock", "asgi", "strategies", "export", "sources"},
+    {"targets", "laws", "fuzz", "server"},
+    {"check", "aiming"},
+    {"rendering"},
+    {"plugin", "cli", "suite"},
+)
+"""A part imports only from the ranks above its own, or from itself."""
+
+DOORS = {
+    "jsonschema_rs": {"schema"},
+    "hypothesis": {"strategies"},
+    "schemathesis": {"fuzz"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "urllib3": {"targets"},
+    "rich": {"rendering"},
+    "click": {"cli"},
+    "pytest": {"plugin", "suite"},
+}
+"""The only parts that import each dependency."""
+
+LATE = {("library", "sources"): "`Vendor.validate`, for the caller's convenience"}
+"""Imports within a function that point the other way, and why."""
+
+
+def part(module: str) -> str:
+    """The module or package of the first level: `rules.form` -> `rules`."""
+    return module.partition(".")[0]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Each module that a file imports, at any depth, and whether at the top: `("trunkline.exchange", True)`."""
+    tree = ast.parse(path.read_text("utf-8"))
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in top
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} has a relative import"
+            for alias in node.names:
+                within = f"{node.module}.{alias.name}"
+                name = within.removeprefix("trunkline.")
+                known = node.module == "trunkline" and (name in MODULES or f"{name}.__init__" in MODULES)
+                yield within if known else node.module or "", id(node) in top
+
+
+def test_every_module_has_a_rank() -> None:
+    """A new module says where it belongs."""
+    placed = [name for rank in RANKS for name in rank]
+    assert len(placed) == len(set(placed))
+    assert {part(module) for module in MODULES} - {"__init__", "__main__"} <= set(placed)
+
+
+def test_imports_point_one_way() -> None:
+    """No part imports from its own rank or from one below it."""
+    rank = {name: number for number, names in enumerate(RANKS) for name in names}
+    wrong = []
+    for module, path in MODULES.items():
+        for imported, _ in imports(path):
+            name, _, rest = imported.partition(".")
+            here, there = part(module), part(rest)
+            if name != "trunkline" or not rest or here in (there, "__init__", "__main__") or (here, there) in LATE:
+                continue
+            if there in rank and rank[there] >= rank[here]:
+                wrong.append(f"{module} imports {there}")
+    assert wrong == []
+
+
+def test_each_dependency_has_one_door() -> None:
+    """A third-party package is known by one part only, and there is no package beside those named."""
+    wrong = []
+    for module, path in MODULES.items():
+        for imported, _ in imports(path):
+            package = part(imported)
+            if package in sys.stdlib_module_names or package in ("trunkline", "__future__"):
+                continue
+            if part(module) not in DOORS.get(package, set()):
+                wrong.append(f"{module} imports {package}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_no_vendor_is_named_in_the_source(name: str) -> None:
+    """A vendor is two folders and no code: outside examples in docstrings its name is not in the source."""
+    wrong = []
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text("utf-8"))
+        prose = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            words = [getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")]
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                words.append(node.value)
+            wrong += [f"{module}:{node.lineno}" for word in words if isinstance(word, str) and name in word.lower()]  # type: ignore[attr-defined]  # what has words has a line
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_can_be_read_at_a_sitting(module: str) -> None:
+    """No module is longer than 400 lines, and each says first what it owns."""
+    text = MODULES[module].read_text("utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    assert (ast.get_docstring(ast.parse(text)) or "").strip()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after a statement."""
+    code = f"import sys; {statement}; print('\\n'.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+HEAVY = {
+    "jsonschema_rs",
+    "hypothesis",
+    "schemathesis",
+    "starlette",
+    "uvicorn",
+    "urllib3",
+    "rich",
+    "click",
+    "pytest",
+    "ssl",
+}
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import trunkline", set()),
+        ("import trunkline.cli", {"click"}),
+        ("import trunkline.plugin", {"pytest"}),
+        ("import trunkline; trunkline.load('telepath')", {"jsonschema_rs"}),
+        ("from trunkline import mock", {"jsonschema_rs"}),
+        ("import trunkline.rules", {"jsonschema_rs"}),
+        ("import trunkline.laws", {"jsonschema_rs"}),
+    ],
+)
+def test_nothing_heavy_is_loaded_that_is_not_used(statement: str, allowed: set[str]) -> None:
+    """Importing the package, the command line, the plugin or the mock loads only the dependency it is the door to."""
+    before = loaded_by(", ".join(["import os", *sorted(allowed)]))
+    assert loaded_by(statement) & HEAVY - before <= allowed
+
+
+def test_the_package_exports_what_it_says() -> None:
+    """Each name of `__all__` is there, and an unknown one is an AttributeError."""
+    for name in trunkline.__all__:
+        assert getattr(trunkline, name).__name__ == name or name == "Target"
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = trunkline.nothing

@@ -1,0 +1,116 @@
+"""Each rule and law is killed by a seeded defect, each defect is caught by the rule or law that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from tests.defects import BY_NAME, DEFECTS, FUZZ, LOADED, TOKENS, Defect, examine
+from trunkline import mock
+from trunkline.exchange import curl
+from trunkline.findings import Finding, Report
+from trunkline.rules import RULES
+
+THROUGH_RULES = {law.name for law in BY_NAME.values() if "judged by the rules" in law.basis}
+"""The laws that only ask: what they provoke is judged by the rules."""
+
+
+@cache
+def report_on(defect: Defect) -> Report:
+    """What the one law that provokes a defect leads to."""
+    examples = 3 if defect.heard == FUZZ else 30
+    return examine(
+        defect.vendor, defect.break_(mock.from_vendor(LOADED[defect.vendor])), defect.heard, examples=examples
+    )
+
+
+def label(defect: Defect) -> str:
+    return f"{defect.vendor}: {defect.name}: {defect.caught_by}"
+
+
+each_defect = pytest.mark.parametrize("defect", DEFECTS, ids=label)
+
+
+def test_there_are_many_defects_and_none_is_there_twice() -> None:
+    """The catalogue is large, and a defect can be found by its name."""
+    names = [(defect.name, defect.vendor) for defect in DEFECTS]
+    assert len(DEFECTS) >= 60
+    assert len(set(names)) == len(names)
+
+
+@each_defect
+def test_a_defect_is_caught_by_what_it_names(defect: Defect) -> None:
+    """The rule or law that a defect names has a finding, which fails a run unless the matter is only worth a note."""
+    report = report_on(defect)
+    caught = [finding for finding in report.findings if finding.rule == defect.caught_by]
+    failing = [finding for finding in report.failures() if finding.rule == defect.caught_by]
+    assert caught, sorted({finding.rule for finding in report.findings})
+    assert bool(failing) is not defect.note
+    assert all(finding.exchanges for finding in caught)
+
+
+def test_every_rule_and_law_catches_a_defect() -> None:
+    """No rule, no law and neither check of Schemathesis is without a defect that it alone is asked to catch."""
+    named = {defect.caught_by for defect in DEFECTS}
+    rules = {rule.name for rule in RULES} | {"secret_values_stay_hidden", "ignored_auth", "unsupported_method"}
+    assert rules | set(BY_NAME) - THROUGH_RULES <= named
+
+
+@pytest.mark.parametrize("law", sorted(THROUGH_RULES))
+def test_a_law_that_only_asks_provokes_a_defect(law: str) -> None:
+    """A law whose answers the rules judge leads to a failing finding when it is heard alone."""
+    assert any(defect.law == law and report_on(defect).failures() for defect in DEFECTS)
+
+
+def test_a_defect_names_what_there_is() -> None:
+    """Each defect is heard by a law that there is."""
+    assert {defect.heard for defect in DEFECTS} <= {*BY_NAME, FUZZ}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31])
+@pytest.mark.parametrize("name", sorted(TOKENS))
+def test_the_unbroken_mock_has_no_finding(name: str, seed: int) -> None:
+    """The mock as it is meets no finding, not even a note, whatever the seed, and everything is exercised."""
+    report = examine(name, mock.from_vendor(LOADED[name]), *BY_NAME, seed=seed)
+    assert report.findings == ()
+    assert set(report.exercised.values()) == {""}
+
+
+@pytest.mark.parametrize("name", sorted(TOKENS))
+def test_the_unbroken_mock_has_no_finding_of_schemathesis(name: str) -> None:
+    """What Schemathesis makes up leads to no finding on the mock as it is."""
+    report = examine(name, mock.from_vendor(LOADED[name]), FUZZ, examples=3)
+    assert report.findings == ()
+    assert set(report.exercised.values()) == {""}
+
+
+def texts(finding: Finding) -> Iterator[str]:
+    """All that is printed of a finding."""
+    said = finding.evidence
+    yield from (finding.rule, finding.operation, finding.message, finding.at, finding.contract)
+    yield from (finding.expected, finding.seen, said.source, said.note)
+    for exchange in finding.exchanges:
+        yield curl(exchange.request, "http://127.0.0.1:8900/v1")
+        yield repr(exchange.request)
+        yield repr(exchange.response)
+
+
+@each_defect
+def test_no_finding_tells_a_secret(defect: Defect) -> None:
+    """Neither the text of a finding nor the command that asks again holds a credential or a password."""
+    secrets = LOADED[defect.vendor].secrets
+    for finding in report_on(defect).findings:
+        for text in texts(finding):
+            assert not any(secret in text for secret in secrets), text
+
+
+def test_a_defect_does_not_change_what_it_decorates() -> None:
+    """A decorated mock answers by itself as before."""
+    for name in TOKENS:
+        target = mock.from_vendor(LOADED[name])
+        for defect in DEFECTS:
+            if defect.vendor == name and defect.heard == "same_question_same_answer":
+                examine(name, defect.break_(target), defect.heard)
+        assert examine(name, target, "same_question_same_answer").findings == ()

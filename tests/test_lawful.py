@@ -1,0 +1,562 @@
+"""What no page forbids raises no finding that fails: variations of the mock that are as right as the mock."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote, urlencode
+
+import pytest
+
+from tests.defects import (
+    BY_NAME,
+    FUZZ,
+    LOADED,
+    TOKENS,
+    Break,
+    Items,
+    answered,
+    answering,
+    asking,
+    bodies,
+    drop,
+    edited,
+    encoded,
+    examine,
+    heading,
+    looked_up,
+    matching,
+    number,
+    put,
+    refusals,
+    relisted,
+    sending,
+    sent,
+    trunks,
+    when,
+    wire,
+    with_header,
+)
+from trunkline import library, mock
+from trunkline.exchange import Json, Request, Response, Target
+from trunkline.library import Vendor
+from trunkline.world import Record
+
+UUID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+def unchanged(target: Target) -> Target:
+    """The mock as it is."""
+    return target
+
+
+def shipped(vendor: Vendor) -> Vendor:
+    """The fixtures as they are."""
+    return vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Lawful:
+    """One variation. `notes` are the rules that may speak of it in a note."""
+
+    name: str
+    vendor: str
+    vary: Break = unchanged
+    world: Callable[[Vendor], Vendor] = shipped
+    notes: frozenset[str] = frozenset()
+    parameters: Mapping[str, str] | None = None
+    rate_limit: int | None = None
+    laws: Sequence[str] = field(default_factory=lambda: tuple(BY_NAME))
+
+
+# --- how it is written ----------------------------------------------------------------------------------------------
+
+
+def turned_round(value: Json) -> Json:
+    """The value with the members of each object in the opposite order."""
+    if isinstance(value, dict):
+        return {name: turned_round(value[name]) for name in reversed(value)}
+    return [turned_round(item) for item in value] if isinstance(value, list) else value
+
+
+def grown(value: Json) -> Json:
+    """The value with one more member in each object."""
+    if isinstance(value, dict):
+        return {**{name: grown(inner) for name, inner in value.items()}, "x_extra": {"deep": [None, "é"]}}
+    return [grown(item) for item in value] if isinstance(value, list) else value
+
+
+def rewritten(change: Callable[[Json], bytes]) -> Break:
+    """Every body is another JSON text of the same or a lawful value."""
+    return wire(lambda body: change(json.loads(body)))
+
+
+_MORE_HEADERS = (
+    ("server", "nginx"),
+    ("set-cookie", "session=1"),
+    ("etag", '"1"'),
+    ("vary", "accept-encoding"),
+    ("www-authenticate", 'Bearer realm="api"'),
+    ("retry-after", "1"),
+    ("link", '</v1/trunks?offset=20>; rel="next"'),
+)
+
+_WRITTEN: Mapping[str, Break] = {
+    "keys in another order": rewritten(lambda value: encoded(turned_round(value))),
+    "JSON on many lines": rewritten(lambda value: json.dumps(value, indent=4, sort_keys=True).encode() + b"\n"),
+    "JSON in ASCII": rewritten(lambda value: json.dumps(value, ensure_ascii=True).encode()),
+    "white space around the JSON": wire(lambda body: b"\r\n\t " + body + b"\n\n"),
+    "slashes that are escaped": wire(lambda body: body.replace(b"/", b"\\/")),
+    "a charset in the media type": heading("content-type", "application/json; charset=utf-8"),
+    "a charset in capitals": heading("content-type", "application/json;charset=UTF-8"),
+    "a charset in quotes": heading("content-type", 'application/json ; charset="utf-8"'),
+    "a media type in capitals": heading("content-type", "Application/JSON"),
+    "a media type of the JSON family": heading("content-type", "application/hal+json"),
+    "more headers": answering(lambda _, response: replace(response, headers=(*response.headers, *_MORE_HEADERS))),
+    "nothing remaining": heading("x-ratelimit-remaining", "0"),
+    "all remaining": answering(
+        lambda _, response: with_header(response, "x-ratelimit-remaining", response.header("x-ratelimit-limit"))
+    ),
+    "more members in refusals": refusals(grown),
+}
+
+CASES = [Lawful(name, vendor, vary) for vendor in TOKENS for name, vary in _WRITTEN.items()]
+CASES += [
+    Lawful("more members everywhere", vendor, bodies(grown), notes=frozenset({"properties_are_documented"}))
+    for vendor in TOKENS
+]
+CASES += [
+    Lawful("numbers with an exponent", "telepath", wire(lambda body: body.replace(b": 97.2", b": 9.72e1"))),
+    Lawful("whole numbers with a point", "talkover", wire(lambda body: body.replace(b": 5061", b": 5061.0"))),
+]
+
+
+# --- what a trunk holds ---------------------------------------------------------------------------------------------
+
+
+def timed(change: Callable[[str], str]) -> Break:
+    """Each time is written in another way."""
+
+    def edit(item: Json) -> None:
+        for name in ("created_at", "updated_at", "last_health_check_at"):
+            if item.get(name):
+                item[name] = change(item[name])
+
+    return trunks(edit)
+
+
+_TIMES: Mapping[str, Callable[[str], str]] = {
+    "times with microseconds": lambda text: re.sub(r"(\.\d+)?Z$", ".000000Z", text),
+    "times with nanoseconds": lambda text: re.sub(r"(\.\d+)?Z$", ".123456789Z", text),
+    "times with +00:00": lambda text: text.replace("Z", "+00:00"),
+    "times with -00:00": lambda text: text.replace("Z", "-00:00"),
+    "times in lower case": str.lower,
+}
+CASES += [Lawful(name, vendor, timed(change)) for vendor in TOKENS for name, change in _TIMES.items()]
+
+_NOTED = frozenset({"body_matches_schema"})
+_METRICS: Mapping[str, Callable[[Json], Json]] = {
+    "metrics that are null": put("/metrics", None),
+    "metrics that are absent": drop("/metrics"),
+    "metrics that are empty": put("/metrics", {}),
+    "metrics of nothing": put("/metrics", {"calls_today": None, "success_rate": None, "avg_latency_ms": None}),
+}
+CASES += [Lawful(name, "telepath", trunks(edit), notes=_NOTED) for name, edit in _METRICS.items()]
+
+
+def counting(change: Callable[[Json, int], Json]) -> Break:
+    """Each trunk is changed by the number of the answer."""
+
+    def broken(target: Target) -> Target:
+        numbers = itertools.count(1)
+
+        def ask(request: Request) -> Response:
+            serial = next(numbers)
+            return trunks(lambda item: change(item, serial))(target)(request)
+
+        return ask
+
+    return broken
+
+
+CASES += [
+    Lawful(
+        "metrics that move",
+        "telepath",
+        counting(lambda item, serial: item["metrics"].update(calls_today=serial, success_rate=serial % 100)),
+    ),
+    Lawful(
+        "a change at every moment",
+        "telepath",
+        counting(
+            lambda item, serial: item.update(updated_at=f"2024-06-01T00:{serial // 60 % 60:02}:{serial % 60:02}Z")
+        ),
+    ),
+    Lawful(
+        "a check at every moment",
+        "talkover",
+        counting(
+            lambda item, serial: item.update(
+                last_health_check_at=f"2024-06-01T00:{serial // 60 % 60:02}:{serial % 60:02}Z",
+                health_status=("healthy", "unhealthy", None)[serial % 3],
+            )
+        ),
+    ),
+    Lawful("a health that no page names", "talkover", trunks(put("/health_status", "degraded"))),
+    Lawful("a health that is null", "talkover", trunks(put("/health_status", None))),
+    Lawful("no check yet", "talkover", trunks(put("/last_health_check_at", None))),
+    Lawful("the envelope's message", "talkover", bodies(put("/message", "OK"))),
+    Lawful("a proxy that is empty", "talkover", trunks(put("/outbound_proxy", ""))),
+]
+
+
+# --- which trunks there are -----------------------------------------------------------------------------------------
+
+
+def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor], Vendor]:
+    """Trunks with ids of another form."""
+
+    def changed(vendor: Vendor) -> Vendor:
+        records: list[Record] = list(vendor.world.generated(count, 1).collections["trunks"].records)
+        return library.with_records(
+            vendor, "trunks", [{**record, "id": identity(index)} for index, record in enumerate(records, 1)]
+        )
+
+    return changed
+
+
+def populated(count: int) -> Callable[[Vendor], Vendor]:
+    """So many plausible trunks."""
+    return lambda vendor: library.load(vendor.name, trunks=count)
+
+
+CASES += [
+    Lawful(f"{count} trunks", "telepath", world=populated(count))
+    for count in (0, 1, 2, 3, 8, 20, 21, 99, 100, 101, 250)
+]
+CASES += [
+    Lawful("ids that are numbers in text", "telepath", world=named(str)),
+    Lawful("ids that are UUIDs", "telepath", world=named(lambda index: f"550e8400-e29b-41d4-a716-{index:012}")),
+    Lawful("ids with signs", "telepath", world=named("ø/{}?&#%".format)),
+    Lawful("ids that are numbers in text", "talkover", world=named(str), parameters={"trunk_id": "12"}),
+    Lawful("ids of one character", "talkover", world=named(chr, 120), parameters={"trunk_id": "A"}),
+    Lawful("ids with signs", "talkover", world=named("ø/{}?&#%".format), parameters={"trunk_id": "ø/7?&#%"}),
+    Lawful("an id that is a UUID", "talkover", parameters={"trunk_id": UUID}),
+    Lawful("a UUID in either case", "talkover", looked_up(str.lower), parameters={"trunk_id": UUID.upper()}),
+    Lawful("ids in either case", "talkover", looked_up(str.lower)),
+]
+
+
+def oldest_first(everything: Items, status: str | None) -> Items:
+    return matching(everything, status)[::-1]
+
+
+CASES += [
+    Lawful("the oldest first", "telepath", relisted(keep=oldest_first)),
+    Lawful(
+        "by name",
+        "telepath",
+        relisted(
+            keep=lambda everything, status: sorted(matching(everything, status), key=lambda item: str(item["name"]))
+        ),
+    ),
+]
+
+
+def meanwhile(number_of_request: int, change: Callable[[list[Json]], list[Json]]) -> Break:
+    """From one request on the list is another, since somebody changed it."""
+
+    def broken(target: Target) -> Target:
+        numbers = itertools.count(1)
+
+        def keep(everything: Items, status: str | None) -> Items:
+            changed = list(everything) if next(numbers) < number_of_request else change(list(everything))
+            return matching(changed, status)
+
+        return relisted(keep=keep)(target)
+
+    return broken
+
+
+def created(everything: list[Json]) -> list[Json]:
+    return [
+        {**everything[0], "id": "conn_new000000", "created_at": "2024-03-01T00:00:00Z", "status": "error"},
+        *everything,
+    ]
+
+
+def deleted(everything: list[Json]) -> list[Json]:
+    return everything[:3] + everything[4:]
+
+
+def failing(everything: list[Json]) -> list[Json]:
+    return [{**everything[0], "status": "error"}, *everything[1:]]
+
+
+CASES += [
+    Lawful(f"a trunk that is {change.__name__} meanwhile, at request {at}", "telepath", meanwhile(at, change))
+    for change in (created, deleted, failing)
+    for at in (2, 28, 55, 80)
+]
+
+
+# --- how it refuses -------------------------------------------------------------------------------------------------
+
+
+def refusing(status: int, body: Json, *, only: int | None = None) -> Break:
+    """Refusals, or those of one status, have another status and body."""
+
+    def change(_: Request, response: Response) -> Response:
+        if response.status < 400 or response.status != (only or response.status):
+            return response
+        return replace(response, status=status, body=encoded(body))
+
+    return answering(change)
+
+
+_UNAUTHORIZED: Mapping[str, Json] = {
+    "an invalid token": {"error": "UNAUTHORIZED", "message": "Invalid or missing token", "status_code": 401},
+    "an expired token": {"error": "TOKEN_EXPIRED", "message": "The token has expired", "status_code": 401},
+    "a missing token": {"error": "MISSING_TOKEN", "message": "No token was sent", "status_code": 401},
+    "the introduction's": {
+        "success": False,
+        "error": {"code": "INVALID_API_KEY", "message": "The provided API key is invalid", "details": {}},
+    },
+    "the agents'": {"success": False, "message": "Unauthenticated."},
+    "the calls'": {"success": False, "message": "Unauthorized"},
+    "the webhooks'": {"message": "Missing Bearer Token"},
+    "a call's": {"error": {"code": "INVALID_TOKEN", "message": "Invalid or missing authentication token"}},
+}
+CASES += [
+    Lawful(f"401 in {name} form", "talkover", refusing(401, body, only=401)) for name, body in _UNAUTHORIZED.items()
+]
+
+_UNKNOWN: Mapping[str, tuple[int, Json]] = {
+    "404 as for agents": (404, {"success": False, "message": "SIP trunk not found"}),
+    "404 as for a call": (404, {"error": {"code": "TRUNK_NOT_FOUND", "message": "no", "details": {"id": "1"}}}),
+    "400 for what is no UUID": (400, {"success": False, "message": "trunk_id must be a UUID"}),
+    "422 for what is no UUID": (422, {"message": "The given data was invalid.", "errors": {"trunk_id": ["no UUID"]}}),
+    "403 for what is another's": (403, {"success": False, "message": "You are not authorized to perform this action."}),
+    "410 for what is gone": (410, {"success": False}),
+}
+CASES += [Lawful(name, "talkover", refusing(*form, only=404)) for name, form in _UNKNOWN.items()]
+CASES += [
+    Lawful(
+        "an id with a slash gets the framework's own page",
+        "talkover",
+        when(lambda request: "%2f" in request.path.lower(), answered(404)),
+    ),
+    Lawful(
+        "an id with a step up gets the clean address",
+        "talkover",
+        when(
+            lambda request: "/../" in unquote(request.path, errors="replace"),
+            Response(301, (("location", "/api/v1/sip-trunks/x"), *answered(301).headers[1:])),
+        ),
+    ),
+]
+
+
+def well_formed(text: str) -> bool:
+    return re.fullmatch(r"0|-?[1-9][0-9]*", text) is not None
+
+
+def one_of_two(index: int) -> Break:
+    """Of a parameter that is sent twice, one counts."""
+
+    def changed(request: Request) -> Request:
+        pairs: dict[str, list[str]] = {}
+        for part in request.query.split("&") if request.query else ():
+            name, _, value = part.partition("=")
+            pairs.setdefault(unquote(name), []).append(value)
+        return replace(request, query="&".join(f"{name}={values[index]}" for name, values in pairs.items()))
+
+    return asking(changed)
+
+
+def telepath_error(code: str, message: str = "no") -> Json:
+    return {"error": {"code": code, "message": message}}
+
+
+_CHOICES = ("active", "inactive", "error")
+_LENIENT: Mapping[str, Break] = {
+    "an unknown status is overlooked": sending("status", lambda text: text if text in _CHOICES else None),
+    "a status in any case": sending("status", lambda text: text.lower() if text.lower() in _CHOICES else text),
+    "an unknown status leaves nothing": lambda target: relisted(
+        keep=lambda everything, status: [] if status not in (None, *_CHOICES) else matching(everything, status)
+    )(unknown_statuses(target)),
+    "a malformed number means the default": lambda target: sending(
+        "limit", lambda text: text if well_formed(text) else None
+    )(sending("offset", lambda text: text if well_formed(text) else None)(target)),
+    "a number may have a sign and spaces": sending("limit", lambda text: text.strip().lstrip("+")),
+    "of two the first counts": one_of_two(0),
+    "of two the last counts": one_of_two(-1),
+    "a negative offset means 0": sending("offset", lambda text: "0" if text.startswith("-") else text),
+    "an offset beyond 32 bits is refused": when(
+        lambda request: number(sent(request).get("offset", "")) >= 2**31,
+        answered(400, telepath_error("INVALID_OFFSET")),
+    ),
+    "an absurd offset is past the end": lambda target: answering(told_offset)(
+        sending("offset", lambda text: str(2**62) if well_formed(text) and number(text) > 2**62 else text)(target)
+    ),
+    "an unknown parameter is refused": when(
+        lambda request: bool(set(sent(request)) - {"limit", "offset", "status"}),
+        answered(400, telepath_error("UNKNOWN_PARAMETER")),
+    ),
+    "a missing key has a code of its own": answering(
+        lambda request, response: (
+            edited(response, put("/error/code", "MISSING_API_KEY"))
+            if response.status == 401 and request.header("authorization") is None
+            else response
+        )
+    ),
+    "other words in errors": refusals(put("/error/message", "¡Ay!")),
+    "details in errors": refusals(put("/error/details", {"parameter": "limit"})),
+    "422 for what is malformed": answering(
+        lambda request, response: (
+            replace(response, status=422, body=encoded(telepath_error("MALFORMED")))
+            if response.status == 400 and not all(map(well_formed, numbers_of(request)))
+            else response
+        )
+    ),
+    "414 for a long address": when(lambda request: len(request.target) > 1000, answered(414)),
+    "415 for a media type without a body": when(
+        lambda request: request.header("content-type") is not None,
+        answered(415, telepath_error("UNSUPPORTED_MEDIA_TYPE")),
+    ),
+    "431 for a long header": when(lambda request: request.header("x-long") is not None, answered(431)),
+    "413 for a long header": when(lambda request: request.header("x-long") is not None, answered(413)),
+}
+
+
+def numbers_of(request: Request) -> list[str]:
+    """The integers that a request sends, as sent."""
+    return [value for name, value in sent(request).items() if name in ("limit", "offset")]
+
+
+def told_offset(request: Request, response: Response) -> Response:
+    """An absurd offset is echoed as it was sent."""
+    offset = sent(request).get("offset", "")
+    if response.status != 200 or not well_formed(offset) or number(offset) <= 2**62:
+        return response
+    return edited(response, put("/pagination/offset", int(offset)))
+
+
+def unknown_statuses(target: Target) -> Target:
+    """The mock, but an unknown status does not hinder it."""
+
+    def ask(request: Request) -> Response:
+        query = sent(request)
+        if "status" not in query or query["status"] in _CHOICES or request.query.count("status=") > 1:
+            return target(request)
+        return target(
+            replace(request, query=urlencode({name: text for name, text in query.items() if name != "status"}))
+        )
+
+    return ask
+
+
+CASES += [Lawful(name, "telepath", vary) for name, vary in _LENIENT.items()]
+CASES += [
+    Lawful("414 for a long address", "talkover", when(lambda request: len(request.target) > 1000, answered(414))),
+    Lawful("431 for a long address", "talkover", when(lambda request: len(request.target) > 1000, answered(431))),
+    Lawful("400 for a long address", "talkover", when(lambda request: len(request.target) > 1000, answered(400))),
+    Lawful(
+        "400 for what is not UTF-8",
+        "talkover",
+        when(lambda request: "\ufffd" in unquote(request.path, errors="replace"), answered(400)),
+    ),
+]
+CASES += [
+    Lawful(f"a rate limit of {limit} requests", vendor, rate_limit=limit)
+    for vendor in TOKENS
+    for limit in (5, 40, 61, 80, 120)
+]
+
+
+def target_of(case: Lawful) -> Target:
+    """The mock with the variation."""
+    vendor = case.world(LOADED[case.vendor])
+    return case.vary(mock.from_vendor(vendor, rate_limit=case.rate_limit, clock=lambda: 1_700_000_000.0))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.vendor}: {case.name}")
+def test_a_lawful_variation_has_no_finding_that_fails(case: Lawful) -> None:
+    """What a page leaves open is held against nobody: at most a note is made of it."""
+    report = examine(case.vendor, target_of(case), *case.laws, examples=6, parameters=case.parameters)
+    assert [(finding.rule, finding.message, finding.at, finding.seen) for finding in report.failures()] == []
+    assert {finding.rule for finding in report.findings} <= case.notes
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.notes], ids=lambda case: f"{case.vendor}: {case.name}")
+def test_what_is_worth_a_note_is_noted(case: Lawful) -> None:
+    """A variation that may be noted is noted."""
+    report = examine(case.vendor, target_of(case), "same_question_same_answer", parameters=case.parameters)
+    assert {finding.rule for finding in report.findings} == case.notes
+
+
+def more_methods(request: Request, target: Target) -> Response:
+    """HEAD as GET without its body, OPTIONS with what there is."""
+    if request.method == "HEAD":
+        return replace(target(replace(request, method="GET")), body=b"")
+    return Response(204, (("allow", "GET, HEAD, OPTIONS"),)) if request.method == "OPTIONS" else target(request)
+
+
+def test_more_methods_are_lawful() -> None:
+    """A server that answers HEAD and OPTIONS, as servers do, meets no finding of Schemathesis."""
+    target = mock.from_vendor(LOADED["telepath"])
+    assert examine("telepath", lambda request: more_methods(request, target), FUZZ, examples=1).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "silent"),
+    [
+        (
+            0,
+            {
+                "pages_do_not_overlap",
+                "pages_leave_no_gap",
+                "any_page_is_its_slice",
+                "filter_keeps_all_that_match",
+                "filtered_lists_are_disjoint",
+                "filter_comes_before_paging",
+                "total_counts_what_the_filter_leaves",
+            },
+        ),
+        (
+            1,
+            {
+                "pages_do_not_overlap",
+                "pages_leave_no_gap",
+                "any_page_is_its_slice",
+                "filter_comes_before_paging",
+            },
+        ),
+        (250, set()),
+    ],
+)
+def test_what_an_account_is_too_small_for_is_not_called_exercised(count: int, silent: set[str]) -> None:
+    """A law that needs more trunks than there are says so, and is never counted as passed."""
+    target = mock.from_vendor(library.load("telepath", trunks=count))
+    report = examine("telepath", target, *BY_NAME)
+    assert {law for (_, law), reason in report.exercised.items() if reason} == silent
+
+
+def test_an_id_that_is_not_known_is_asked_for() -> None:
+    """Without an id that leads somewhere the laws about items say so, and what needs none is still exercised."""
+    report = examine("talkover", mock.from_vendor(LOADED["talkover"]), *BY_NAME, parameters={})
+    reasons = {law: reason for (_, law), reason in report.exercised.items()}
+    for law in ("known_id_is_answered", "other_ids_are_not_answered", "same_question_same_answer"):
+        assert "--param trunk_id=" in reasons[law]
+    assert reasons["absurd_requests_are_survived"] == ""
+    assert report.findings == ()
+
+
+def test_a_list_that_cannot_be_read_is_not_called_exercised() -> None:
+    """A key that opens nothing leaves the laws about lists unexercised, each with the status that it met."""
+    target = asking(lambda request: replace(request, headers=()))(mock.from_vendor(LOADED["telepath"]))
+    report = examine("telepath", target, "pages_do_not_overlap", "filter_keeps_all_that_match", "any_page_is_its_slice")
+    assert all("401" in reason for reason in report.exercised.values())
