@@ -16,7 +16,7 @@ from trunkline.exchange import Json, resolve
 from trunkline.findings import Grade
 from trunkline.reader import read
 
-ROOT = library.roots()[0]
+ROOT = folders.roots()[0]
 VENDORS = folders.names()
 LIST = "/paths/~1trunks/get"
 PAGING = f"{LIST}/x-trunkline/list/paging"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from trunkline import library, mock
+from trunkline import folders, library, mock
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.library import Vendor, cut
 from trunkline.world import Record
 
-ROOT = library.roots()[0]
-VENDORS = library.names()
+ROOT = folders.roots()[0]
+VENDORS = folders.names()
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def trouble() -> DataError:
 
 def test_a_folder_of_ones_own_is_found(data: Path) -> None:
     """A vendor in `TRUNKLINE_DATA` is a vendor like the shipped ones."""
-    assert library.names() == tuple(sorted((*VENDORS, "sample")))
-    assert library.roots()[-1] == data
+    assert folders.names() == tuple(sorted((*VENDORS, "sample")))
+    assert folders.roots()[-1] == data
     sample = library.load("sample")
     response = mock.from_vendor(sample)(
         Request("GET", "/trunks", "limit=1", (("authorization", f"Bearer {sample.world.token}"),))
@@ -70,7 +70,7 @@ def test_a_shipped_vendor_is_not_replaced(data: Path) -> None:
     shutil.copytree(data / "schemas" / "sample", data / "schemas" / "telepath")
     (data / "schemas" / "telepath" / "openapi.json").write_text("{}")
     assert library.load("telepath").name == "telepath"
-    assert library.names().count("telepath") == 1
+    assert folders.names().count("telepath") == 1
 
 
 @pytest.mark.parametrize("name", ["nobody", "", ".", "..", "Telepath", "telepath/", "../schemas/telepath"])
@@ -84,13 +84,13 @@ def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path, monkeypatch: py
     """An empty or missing `TRUNKLINE_DATA` is as good as none."""
     for value in ("", str(tmp_path), str(tmp_path / "nowhere")):
         monkeypatch.setenv("TRUNKLINE_DATA", value)
-        assert library.names() == VENDORS
+        assert folders.names() == VENDORS
 
 
 def test_a_file_among_the_folders_is_not_a_vendor(data: Path) -> None:
     """Only folders are vendors."""
     (data / "schemas" / "README.md").write_text("notes")
-    assert "README.md" not in library.names()
+    assert "README.md" not in folders.names()
 
 
 # --- worlds that fit nothing ----------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "/refusals/parameter_repeated",
         "what",
     ),
-    "no token": ("[[tokens]]", "[[keys]]", "", "keys"),
+    "no token": ("[[tokens]]", "[[keys]]", "", "tokens"),
     "a token that no header can carry": ('token = "YOUR_API_KEY"', 'token = "your key"', "/tokens/2/token", "your key"),
     "a token that is there twice": (
         'token = "YOUR_API_KEY"',
@@ -146,7 +146,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
     ),
     "an identity that is not there": ('identity = "id"', 'identity = "uuid"', "/collections/trunks/identity", "uuid"),
 }
-"""What is wrong -> a text of the file, what stands there instead, the place that the error names, a word of its reason."""
+"""What is wrong -> a text of the file, what stands there instead, the place of the error, a word of its reason."""
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -187,7 +187,7 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     ),
     "a wrong type": (lambda all_: all_[0].update(name=1), "/0/name", "not of type string"),
     "a value that is not listed": (lambda all_: all_[1].update(status="busy"), "/1/status", "not one of"),
-    "a time that is none": (lambda all_: all_[0].update(created_at="today"), "/0/created_at", "date-time"),
+    "a time that is none": (lambda all_: all_[0].update(created_at="today"), "/0/created_at", '"today"'),
     "a number beyond its bounds": (
         lambda all_: all_[0]["metrics"].update(success_rate=101),
         "/0/metrics/success_rate",
@@ -251,14 +251,13 @@ def test_one_id_may_be_in_two_accounts(data: Path) -> None:
         (lambda cases: cases[0].pop("breaks"), "/0", "breaks"),
         (lambda cases: cases[0].update(colour=1), "/0", "colour"),
         (lambda cases: cases[0].update(source="a page"), "/0/source", "a page"),
-        (lambda cases: cases[0].update(breaks=[{"rule": "nonsense", "at": "body"}]), "/0/breaks/0/rule", "nonsense"),
     ],
-    ids=["operation", "missing", "unknown", "source", "rule"],
+    ids=["operation", "missing", "unknown", "source"],
 )
 def test_a_sample_that_fits_nothing_stops_the_load(
     data: Path, edit: Callable[[Json], object], at: str, word: str
 ) -> None:
-    """A sample of an operation or rule that is not there, or in another form, is told with its place."""
+    """A sample of an operation that is not there, or in another form, is told with its place."""
     edited(data / "fixtures" / "sample" / "cases.json", edit)
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/cases.json", at)
@@ -415,7 +414,8 @@ def test_generated_records_are_plausible(name: str) -> None:
     assert not text.isascii()
     for field in ("status", "ai_provider") if name == "telepath" else ("transport", "is_active", "is_verified"):
         assert len({record[field] for record in made}) >= 2
-    secrets = [record[secret] for record in made for secret in library.load(name).contract.secrets if secret in record]
+    names = library.load(name).contract.secrets
+    secrets = [record[secret] for record in made for secret in names if secret in record]
     assert len(set(secrets)) == len(secrets)
 
 

@@ -23,7 +23,7 @@ from trunkline.rules import judge
 from trunkline.world import MOCK_ONLY
 
 VENDORS = folders.names()
-ROOT = library.roots()[0]
+ROOT = folders.roots()[0]
 CASES = [(name, case) for name in VENDORS for case in library.load(name).cases]
 
 
