@@ -267,11 +267,11 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str, str]] = {
     "an order of fields that are not there": (
         "trunk.json",
         put("/x-trunkline/ordered/0/first", "/born_at"),
-        "/x-trunkline/ordered/0",
+        "/x-trunkline/ordered/0/first",
         "/born_at",
     ),
-    "a default beyond its bounds": (DOCUMENT, put(f"{LIMIT}/schema/default", 500), f"{LIMIT}/schema", "500"),
-    "a page without a greatest limit": (DOCUMENT, drop(f"{LIMIT}/schema/maximum"), LIMIT, "maximum"),
+    "a default beyond its bounds": (DOCUMENT, put(f"{LIMIT}/schema/default", 500), f"{LIMIT}/schema/default", "500"),
+    "a page without a greatest limit": (DOCUMENT, drop(f"{LIMIT}/schema/maximum"), f"{LIMIT}/schema", "maximum"),
 }
 """What is broken -> the file, how, the place that the error names, a word of its reason."""
 

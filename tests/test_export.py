@@ -140,7 +140,7 @@ def test_schemathesis_loads_it_and_runs_against_it(vendor: Vendor) -> None:
 
 def test_names_that_meet_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file `trunk.metrics.json` beside `trunk.json#/$defs/metrics` gets a component of its own."""
-    own = library.roots()[0]
+    own = folders.roots()[0]
     vendor_name = next(
         name for name in VENDORS if any("$defs" in f for f in library.load(name).contract.files.values())
     )

@@ -131,7 +131,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
     "a token that is there twice": (
         'token = "YOUR_API_KEY"',
         'token = "sk_live_another_account"',
-        "/tokens",
+        "/tokens/3/token",
         "twice",
     ),
     "an unknown word": ("rate_limit = 1000000", "rate_limit = 1\ncolour = 1", "", "colour"),

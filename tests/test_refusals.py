@@ -140,9 +140,8 @@ def test_every_cause_has_one_answer_and_words(name: str) -> None:
     vendor = library.load(name)
     for operation in vendor.contract.operations:
         causes = {cause for found in operation.answers.values() for cause in found.refusals}
-        sample = Reading(operation, {}, "")
         for cause in causes - {"path_unknown", "method_not_allowed"}:
-            found, code = answer(vendor.contract, refuse(sample, cause, "sent", "broke", {}))
+            found, code = answer(vendor.contract, refuse(operation, cause, "sent", "broke", {}))
             assert found.key.isdigit()
             assert code.code
             assert vendor.world.words[cause]
@@ -152,7 +151,7 @@ def test_a_cause_that_nothing_answers_is_an_error(talkover: Contract) -> None:
     """A cause that an operation does not know cannot be refused with."""
     found = reading(talkover, Request("GET", "/sip-trunks/x", "", GOOD))
     with pytest.raises(LookupError, match="parameter_repeated"):
-        refuse(found, "parameter_repeated", "", "", {})
+        refuse(found.operation, "parameter_repeated", "", "", {})
 
 
 @pytest.mark.parametrize(

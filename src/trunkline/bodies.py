@@ -82,7 +82,7 @@ def time_at(value: Json, at: str) -> datetime | None:
     """The time at a pointer, if it is an RFC 3339 time with an offset."""
     text = at_pointer(value, at)
     try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        found = datetime.fromisoformat(text.upper()) if isinstance(text, str) else None
     except ValueError:
         return None
     return found if found and found.tzinfo else None

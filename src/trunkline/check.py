@@ -61,7 +61,8 @@ class Examination:
         self.report.requests += 1
         operation = operation_of(self.vendor.contract, exchange)
         if operation is not None:
-            self.report.reached[operation.operation_id, exchange.response.status] += 1
+            if operation.method == exchange.request.method:
+                self.report.reached[operation.operation_id, exchange.response.status] += 1
             self.report.extend(judge(operation, exchange, self.rules))
 
     def interview(self, operation: Operation) -> Interview:

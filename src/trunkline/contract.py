@@ -209,6 +209,7 @@ class RateLimit:
     remaining: str
     reset: str
     window_seconds: int
+    reset_is: str
     evidence: Evidence
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Formatter
 
 from trunkline.contract import Contract, Operation, View
 from trunkline.errors import DataError, UsageError
-from trunkline.exchange import Json
+from trunkline.exchange import Json, pointer
 from trunkline.findings import Report
 from trunkline.folders import names, roots
 from trunkline.reader import load_json, read
@@ -17,6 +18,8 @@ from trunkline.schema import check_format
 from trunkline.world import MOCK_ONLY, Collection, Grant, Record, Serve, World
 
 _FORMAT = "world.schema.json"
+_MESSAGE_WORDS = frozenset({"name", "bounds", "method", "allow", "path"})
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,7 +73,7 @@ def load(name: str, *, overlay: Path | None = None, trunks: int | None = None, s
     folder laid out as `fixtures/`, whose records are laid over them. Raises `UsageError` for an unknown name and
     `DataError` for data that break their format or fit nothing.
     """
-    for root in roots():
+    for root in roots() if name in names() else ():
         if (root / "schemas" / name).is_dir():
             contract = read(root / "schemas" / name, name)
             world = _world(root / "fixtures" / name, contract)
@@ -92,6 +95,10 @@ def _world(folder: Path, contract: Contract) -> World:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(label, "", f"is not TOML: {error}") from None
     check_format(_FORMAT, "world", said, label)
+    tokens = [grant["token"] for grant in said["tokens"]]
+    for index, token in enumerate(tokens):
+        if token in tokens[:index]:
+            raise DataError(label, f"/tokens/{index}/token", "the token is there twice")
     world = World(
         rate_limit=said["rate_limit"],
         tokens={grant["token"]: Grant(grant["account"], grant.get("refused", "")) for grant in said["tokens"]},
@@ -120,17 +127,51 @@ def _lost(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
     for name in sorted(documented - set(world.serves)):
         yield "/operations", f"nothing serves the operation {name}"
     for name, serve in world.serves.items():
+        at = f"/operations/{name}"
         if name not in documented:
-            yield f"/operations/{name}", "the contract has no such operation"
+            yield at, "the contract has no such operation"
         elif serve.collection not in world.collections:
-            yield f"/operations/{name}/collection", f"there is no collection {serve.collection!r}"
+            yield f"{at}/collection", f"there is no collection {serve.collection!r}"
         elif getattr(contract.operation(name), {"list": "listing", "fetch": "fetching"}[serve.verb]) is None:
-            yield f"/operations/{name}/verb", f"the contract does not say how it {serve.verb}s"
+            yield f"{at}/verb", f"the contract does not say how {name} would {serve.verb}"
+        else:
+            yield from _lost_words(serve, contract.operation(name), world, at)
     answers = [answer for operation in contract.operations for answer in operation.answers.values()]
     causes = {cause for answer in (*answers, *contract.answers.values()) for cause in answer.refusals}
     for cause in sorted(causes ^ set(world.words)):
         missing = cause in causes
         yield "/refusals", f"{cause} has no message" if missing else f"{cause} is not a cause that the contract answers"
+    for cause, message in world.words.items():
+        for word in _fields(message) - _MESSAGE_WORDS:
+            yield f"/refusals/{cause}", f"nothing fills {{{word}}}; there can be: {', '.join(sorted(_MESSAGE_WORDS))}"
+
+
+def _lost_words(serve: Serve, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
+    """Each field and each word of a body that nothing is behind."""
+    for field in serve.order:
+        if field.lstrip("-") not in operation.view:
+            yield f"{at}/order", f"{field!r} is not a field that the operation documents"
+    identity = world.collections[serve.collection].identity
+    if identity not in operation.view:
+        yield (
+            f"/collections/{serve.collection}/identity",
+            f"{identity!r} is not a field that {operation.operation_id} documents",
+        )
+    filled = {"item", "items", "total", *(parameter.name for parameter in operation.parameters)}
+    stack: list[Json] = [serve.body]
+    while stack:
+        node = stack.pop()
+        stack += node.values() if isinstance(node, dict) else ()
+        for word in sorted(_fields(node) - filled) if isinstance(node, str) else ():
+            yield f"{at}/body", f"nothing fills {{{word}}}; there can be: {', '.join(sorted(filled))}"
+
+
+def _fields(text: str) -> set[str]:
+    """The words in braces of a text."""
+    try:
+        return {word for _, word, _, _ in Formatter().parse(text) if word is not None}
+    except ValueError:
+        return {text}
 
 
 def _records(path: Path, label: str, world: World, collection: str, contract: Contract) -> tuple[Record, ...]:
@@ -149,9 +190,13 @@ def check_records(records: list[Record], label: str, world: World, collection: s
     seen: set[tuple[str, Json]] = set()
     for index, record in enumerate(records):
         at = f"/{index}"
-        for name in sorted(set(record) - {MOCK_ONLY} - set(contract.secrets)):
-            if not any(name in view for view in views):
-                raise DataError(label, f"{at}/{name}", "no operation documents such a field")
+        own = {name: value for name, value in record.items() if name != MOCK_ONLY and name not in contract.secrets}
+        for place in _beyond(own, views):
+            raise DataError(label, at + place, "no operation documents such a field")
+        for name in contract.secrets:
+            if name in record and not (isinstance(record[name], str) and len(record[name]) >= _SHORTEST_SECRET):
+                reason = f"a secret is a text of {_SHORTEST_SECRET} characters or more, to be told from other texts"
+                raise DataError(label, f"{at}/{name}", reason)
         for operation in serving:
             _check_record(operation, record, label, at)
         account = world.account_of(record)
@@ -165,6 +210,17 @@ def check_records(records: list[Record], label: str, world: World, collection: s
         if key in seen:
             raise DataError(label, f"{at}/{identity}", f"{record[identity]!r} is there twice")
         seen.add(key)
+
+
+def _beyond(record: Record, views: Sequence[View]) -> Iterator[str]:
+    """The places in a record that no view shows."""
+    for name, value in record.items():
+        shown = [view[name] for view in views if name in view]
+        nested = [view for view in shown if view]
+        if not shown:
+            yield pointer((name,))
+        elif nested and isinstance(value, dict):
+            yield from (pointer((name,)) + place for place in _beyond(value, nested))
 
 
 def _check_record(operation: Operation, record: Record, label: str, at: str) -> None:

@@ -19,7 +19,6 @@ from typing import TypeAlias
 
 from trunkline.contract import Operation, RateLimit
 from trunkline.exchange import Headers, Json, Request, Response, find, hiding
-from trunkline.findings import show
 from trunkline.library import Vendor, cut
 from trunkline.refusals import Reading, Refusal, answer, read, refuse
 from trunkline.world import Record, Serve, Store, World
@@ -30,6 +29,7 @@ REFUSAL_HEADER = "x-trunkline-refusal"
 """The response header in which a refusal explains itself."""
 
 _JSON = ("content-type", "application/json")
+_LONGEST_LOGGED = 200
 _MEMO_ENTRIES = 4096
 _MEMO_KEY = 2048
 
@@ -39,13 +39,14 @@ class _Finished:
     """An answer without its rate-limit headers: `grant` is the token that its request is counted for."""
 
     response: Response
-    grant: str
-    explanation: str
+    operation: Operation | None
+    grant: str = ""
+    explanation: str = ""
 
 
 def from_vendor(vendor: Vendor, *, rate_limit: int | None = None, clock: Callable[[], float] = time.time) -> Mock:
     """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential."""
-    return Mock(vendor, rate_limit or vendor.world.rate_limit, clock)
+    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock)
 
 
 class Mock:
@@ -82,38 +83,37 @@ class Mock:
                     self._memo.clear()
                 self._memo[key] = finished
         headers, spent = self._meter.count(finished.grant)
-        if spent:
-            finished = self._rate_limited(request) or finished
+        if spent and finished.operation is not None:
+            finished = self._rate_limited(request, finished.operation)
         if finished.explanation:
             log.info("%s", finished.explanation)
         response = finished.response
         return Response(response.status, (*response.headers, *headers), response.body)
 
     def _finish(self, request: Request) -> _Finished:
-        reading = read(self._contract, request)
-        grant = ""
-        outcome: bytes | Refusal
+        reading = read(self._contract, request, self._shut)
         if isinstance(reading, Refusal):
-            outcome = reading
-        else:
-            outcome = self._refused_credential(reading) or self._serve(reading)
-            grant = reading.credential if reading.credential in self._world.tokens else ""
+            return self._refused(request, reading)
+        grant = reading.credential if reading.credential in self._world.tokens else ""
+        outcome = self._serve(reading)
         if isinstance(outcome, Refusal):
-            explanation = self._redacted(_explanation(self._contract.folder, outcome))
-            line = self._redacted(f"{request.method} {show(request.target, 200)[1:-1]} refused: {explanation}")
-            return _Finished(self._refusal(outcome, explanation), grant, line)
-        return _Finished(Response(200, (_JSON,), outcome), grant, "")
+            return self._refused(request, outcome, grant)
+        return _Finished(Response(200, (_JSON,), outcome), reading.operation, grant)
 
-    def _refused_credential(self, reading: Reading) -> Refusal | None:
-        if not reading.operation.secured:
-            return None
-        grant = self._world.tokens.get(reading.credential)
+    def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
+        explanation = self._redacted(_explanation(self._contract.folder, refusal))
+        asked = json.dumps(self._redacted(request.target)[:_LONGEST_LOGGED])[1:-1]
+        line = f"{request.method} {asked} refused: {explanation}"
+        return _Finished(self._refusal(refusal, explanation), refusal.operation, grant, line)
+
+    def _shut(self, operation: Operation, credential: str) -> Refusal | None:
+        """Why a credential does not open an operation."""
+        grant = self._world.tokens.get(credential)
         if grant is None:
-            return refuse(
-                reading, "credentials_unknown", "a credential that opens no account", "a known credential", {}
-            )
+            sent = "a credential that opens no account"
+            return refuse(operation, "credentials_unknown", sent, "a known credential", {})
         if grant.refused:
-            return refuse(reading, grant.refused, "a credential without the permission", "the permission", {})
+            return refuse(operation, grant.refused, "a credential without the permission", "the permission", {})
         return None
 
     def _serve(self, reading: Reading) -> bytes | Refusal:
@@ -148,14 +148,10 @@ class Mock:
         self._lists: dict[tuple[str, str, tuple[tuple[str, Json], ...]], list[bytes]] = {}
         self._bytes: dict[tuple[str, str, Json], bytes] = {}
 
-    def _rate_limited(self, request: Request) -> _Finished | None:
-        outcome = read(self._contract, request)
-        if not isinstance(outcome, Reading):
-            return None
+    def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
         limit = f"{self._meter.limit} requests"
-        refusal = refuse(outcome, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
-        explanation = _explanation(self._contract.folder, refusal)
-        return _Finished(self._refusal(refusal, explanation), "", f"{request.method} refused: {explanation}")
+        refusal = refuse(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
+        return self._refused(request, refusal)
 
     def _refusal(self, refusal: Refusal, explanation: str) -> Response:
         found, code = answer(self._contract, refusal)
@@ -208,8 +204,8 @@ def _fetch(mock: Mock, shown: _Shown, reading: Reading, account: str) -> bytes |
     identity = reading.values[fetching.parameter]
     record = mock._store.records(shown.serve.collection, account).get(identity)  # noqa: SLF001
     if record is None:
-        sent = f"{fetching.parameter}={show(identity, 60)[1:-1]}"
-        return refuse(reading, "id_unknown", sent, "the id of something that is there", {})
+        sent = f"{fetching.parameter}={identity[:_LONGEST_LOGGED]}"
+        return refuse(reading.operation, "id_unknown", sent, "the id of something that is there", {})
     return shown.body({"item": mock._encoded(shown, account, record)})  # noqa: SLF001
 
 
@@ -269,7 +265,7 @@ def _filled(template: Json, words: Mapping[str, str]) -> Json:
 
 
 def _explanation(folder: str, refusal: Refusal) -> str:
-    """What was sent, which bound it broke, and where the contract and the page say so; ASCII, on one line."""
+    """What was sent, which bound it broke, and where the contract and the page say so: each a JSON text, in ASCII."""
     parts = {
         "sent": refusal.sent,
         "broke": refusal.broke,
@@ -277,5 +273,4 @@ def _explanation(folder: str, refusal: Refusal) -> str:
         "grade": str(refusal.evidence.grade),
         "page": refusal.evidence.source or refusal.evidence.note,
     }
-    told = "; ".join(f'{name}="{value}"' for name, value in parts.items())
-    return f"{refusal.cause}; {told}".encode("ascii", "backslashreplace").decode()
+    return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))

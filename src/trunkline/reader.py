@@ -40,7 +40,7 @@ def read(folder: Path, vendor: str) -> Contract:
         check_format(_FORMAT, "document" if file == DOCUMENT else "file", content, f"{name}/{file}")
         if file != DOCUMENT:
             check_dialect(content, f"{name}/{file}")
-        for at, reason in _lost_words(files, file):
+        for at, reason in (*_lost_words(files, file), *_lost_times(files, file)):
             raise DataError(f"{name}/{file}", at, reason)
     contract = _compile(files, vendor, name)
     for at, reason in _lost_names(contract):
@@ -142,7 +142,14 @@ class _Reader:
     def rate_limit(self, node: Mapping[str, Json] | None) -> RateLimit | None:
         if node is None:
             return None
-        return RateLimit(node["limit"], node["remaining"], node["reset"], node["window_seconds"], self.evidence(node))
+        return RateLimit(
+            limit=node["limit"],
+            remaining=node["remaining"],
+            reset=node["reset"],
+            window_seconds=node["window_seconds"],
+            reset_is=node.get("reset_is", ""),
+            evidence=self.evidence(node),
+        )
 
     def answers(self, responses: Mapping[str, Json], at: str) -> dict[str, Answer]:
         return {key: self.answer(key, node, at + pointer((key,))) for key, node in responses.items()}
@@ -230,7 +237,10 @@ def _lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
             yield f"{operation.pointer}/responses", "no response of the 2xx class"
             return
         for check in _CHECKS:
-            yield from check(operation)
+            lost = list(check(operation))
+            yield from lost
+            if lost:
+                return
     for cause in ("path_unknown", "method_not_allowed"):
         if not any(cause in answer.refusals for answer in contract.answers.values()):
             yield "/x-trunkline/responses", f"no response answers the cause {cause}"
@@ -281,4 +291,37 @@ def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
         yield f"{operation.pointer}/responses", f"no response answers the cause {cause}"
 
 
-_CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (_lost_parameters, _lost_places, _lost_causes)
+def _lost_bounds(operation: Operation) -> Iterator[tuple[str, str]]:
+    for parameter in operation.parameters:
+        schema = parameter.schema
+        default, low, high = schema.get("default"), schema.get("minimum"), schema.get("maximum")
+        outside = (
+            (low is not None and default < low) or (high is not None and default > high)
+            if default is not None
+            else False
+        )
+        unlisted = default is not None and default not in schema.get("enum", (default,))
+        if outside or unlisted:
+            yield f"{parameter.pointer}/schema/default", f"the default {default!r} is not allowed by the schema itself"
+    if operation.listing and operation.listing.paging:
+        limit = next(found for found in operation.parameters if found.name == operation.listing.paging.limit)
+        if "maximum" not in limit.schema:
+            yield f"{limit.pointer}/schema", "the limit of a page needs a maximum"
+
+
+def _lost_times(files: Mapping[str, Json], file: str) -> Iterator[tuple[str, str]]:
+    """Each pair of `ordered` that names no property of its schema."""
+    for at, node in _nodes(files[file]):
+        extension = node.get("x-trunkline")
+        for index, pair in enumerate(extension.get("ordered", ()) if isinstance(extension, dict) else ()):
+            for end in ("first", "then"):
+                if pair[end][1:] not in node.get("properties", {}):
+                    yield f"{at}/x-trunkline/ordered/{index}/{end}", f"{pair[end]} is not a property here"
+
+
+_CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (
+    _lost_parameters,
+    _lost_places,
+    _lost_causes,
+    _lost_bounds,
+)

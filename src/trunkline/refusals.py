@@ -7,17 +7,19 @@ id) is refused by whoever knows the world, with `refuse`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from trunkline.contract import Answer, Code, Contract, Operation, Parameter
 from trunkline.exchange import Json, Request
-from trunkline.findings import Evidence, Grade, show
+from trunkline.findings import Evidence, Grade
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _CREDENTIAL = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
 """RFC 6750 section 2.1."""
+_LONGEST = 80
 _MOST_DIGITS = 1000
 """A longer integer is beyond every bound; Python does not read more than 4,300 digits."""
 _SETTLED = 2**31 - 1
@@ -49,12 +51,19 @@ class Reading:
     credential: str
 
 
-def read(contract: Contract, request: Request) -> Reading | Refusal:
-    """What a request means, or the first reason to refuse it: path, method, credential, then parameters in order."""
+Opens: TypeAlias = Callable[[Operation, str], Refusal | None]
+"""Tells why a credential does not open an operation, or None."""
+
+
+def read(contract: Contract, request: Request, opens: Opens | None = None) -> Reading | Refusal:
+    """What a request means, or the first reason to refuse it: path, method, credential, then parameters in order.
+
+    `opens` is asked by those who know which credentials open an operation, before the parameters are looked at.
+    """
     operations, in_path = contract.match(request.path)
     if not operations:
         return _custom(
-            contract, "path_unknown", "404", f"path {show(request.path)}", "no such path", {"path": request.path}
+            contract, "path_unknown", "404", _cut(f"path {request.path}"), "no such path", {"path": request.path}
         )
     for operation in operations:
         if operation.method == request.method:
@@ -63,7 +72,7 @@ def read(contract: Contract, request: Request) -> Reading | Refusal:
         allow = ", ".join(sorted(operation.method for operation in operations))
         words = {"method": request.method, "allow": allow}
         return _custom(
-            contract, "method_not_allowed", "405", f"method {show(request.method)}", f"allowed: {allow}", words
+            contract, "method_not_allowed", "405", _cut(f"method {request.method}"), f"allowed: {allow}", words
         )
     credential = ""
     if operation.secured:
@@ -71,6 +80,9 @@ def read(contract: Contract, request: Request) -> Reading | Refusal:
         if isinstance(found, Refusal):
             return found
         credential = found
+        refused = opens(operation, credential) if opens else None
+        if refused is not None:
+            return refused
     values: dict[str, Json] = dict(in_path)
     for outcome in _parameters(operation, request.query):
         if isinstance(outcome, Refusal):
@@ -102,18 +114,18 @@ def is_settled(reading: Reading) -> bool:
     )
 
 
-def refuse(reading: Reading, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
+def refuse(operation: Operation, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
     """A refusal that only the world can know of, at the place in the contract that allows it."""
-    contract = reading.operation.contract
-    for parameter in reading.operation.parameters:
+    contract = operation.contract
+    for parameter in operation.parameters:
         if cause in parameter.refused:
-            return Refusal(cause, reading.operation, parameter.pointer, parameter.refused[cause], sent, broke, words)
+            return Refusal(cause, operation, parameter.pointer, parameter.refused[cause], sent, broke, words)
     evidence = contract.security.refused.get(cause)
     if evidence is not None:
-        return Refusal(cause, reading.operation, contract.security.pointer, evidence, sent, broke, words)
-    for answer in reading.operation.answers.values():
+        return Refusal(cause, operation, contract.security.pointer, evidence, sent, broke, words)
+    for answer in operation.answers.values():
         if cause in answer.refusals:
-            return Refusal(cause, reading.operation, answer.pointer, answer.evidence, sent, broke, words)
+            return Refusal(cause, operation, answer.pointer, answer.evidence, sent, broke, words)
     raise LookupError(cause)
 
 
@@ -190,10 +202,15 @@ def _broken(operation: Operation, parameter: Parameter, cause: str, texts: list[
         operation=operation,
         pointer=f"{parameter.pointer}/{at}",
         evidence=evidence,
-        sent=" and ".join(f"{parameter.name}={show(text, 60)[1:-1]}" for text in texts[:2]),
+        sent=" and ".join(_cut(f"{parameter.name}={text}") for text in texts[:2]),
         broke=broke,
         words={"name": parameter.name, "bounds": bounds(parameter.schema)},
     )
+
+
+def _cut(text: str) -> str:
+    """What was sent, cut to a length that a header and a log line can hold."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def bounds(schema: Mapping[str, Json]) -> str:

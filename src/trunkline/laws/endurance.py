@@ -52,4 +52,15 @@ def _failure(
     return next((found for found in judge(operation, exchange) if found.rule == "no_server_error"), None)
 
 
-LAWS = (absurd_requests_are_survived,)
+@law("RFC 9110 and the pages, which show no server error: judged by the rules that hold anywhere", any_operation)
+def other_methods_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
+    """HEAD and OPTIONS at the operation's path get an answer; a 405 names the documented method."""
+    for method in ("HEAD", "OPTIONS"):
+        interview.ask(method=method)
+    yield from ()
+
+
+LAWS = (
+    other_methods_are_survived,
+    absurd_requests_are_survived,
+)

@@ -14,6 +14,7 @@ from trunkline.bodies import NOTHING, at_pointer, identities, json_of, succeeded
 from trunkline.contract import Operation
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised
+from trunkline.kinds import filters, pages
 
 MOST_PAGES = 100
 """A list of more pages of the greatest limit is not read whole."""
@@ -54,6 +55,7 @@ class Interview:
         path: Mapping[str, str] | None = None,
         authorization: tuple[str, str] | bool | None = True,
         headers: Headers = (),
+        method: str = "",
     ) -> Exchange:
         """One question. `authorization` is (value, how it is shown), None for no header, True for the credential.
 
@@ -76,7 +78,7 @@ class Interview:
         if "{" in target and path is None and self.needs:
             raise Silence(f"{', '.join(self.needs)} is not known; give it with --param {self.needs[0]}=...")
         text = query if isinstance(query, str) else urlencode(query)
-        request = Request(self.operation.method, target, text, headers, shown=shown)
+        request = Request(method or self.operation.method, target, text, headers, shown=shown)
         return Exchange(request, self.target(request))
 
     @property
@@ -118,6 +120,10 @@ class Interview:
                 return Whole(tuple(items), tuple(ids), tuple(exchanges))
         raise Silence(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
 
+    def forget(self) -> None:
+        """Drops what was read, so that it is read again."""
+        self._wholes.clear()
+
     def total(self, exchange: Exchange) -> int | None:
         """The total that a page tells, or None."""
         paging = self.operation.listing.paging if self.operation.listing else None
@@ -138,8 +144,28 @@ class Law:
     concerns: Callable[[Operation], bool]
     questions: Questions
 
+    @property
+    def reads_lists(self) -> bool:
+        """Whether the law compares readings of a list."""
+        return self.concerns in (pages, filters)
+
     def hear(self, interview: Interview) -> Iterator[Finding | NotExercised]:
-        """Puts the law's questions; a law that cannot be exercised says so as its last word."""
+        """Puts the law's questions; a law that cannot be exercised says so as its last word.
+
+        What is found of a list is asked again from the start, and only said when it is found again: the list may have
+        been changed by somebody while it was read.
+        """
+        words = list(self._said(interview))
+        first = {word.rule for word in words if isinstance(word, Finding)}
+        if first and self.reads_lists:
+            interview.forget()
+            words = list(self._said(interview))
+            again = {word.rule for word in words if isinstance(word, Finding)}
+            if not first & again:
+                words = [NotExercised("the list changed while it was read")]
+        yield from words
+
+    def _said(self, interview: Interview) -> Iterator[Finding | NotExercised]:
         try:
             yield from self.questions(interview)
         except Silence as silence:

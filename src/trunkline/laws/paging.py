@@ -38,13 +38,6 @@ def _steps(interview: Interview, whole: Whole, limit: int) -> Iterator[tuple[int
         yield offset, ids, exchange
 
 
-def _steady(interview: Interview, whole: Whole) -> None:
-    """Raises `Silence` when the list was changed by somebody while it was read: then no page can be judged."""
-    now = interview.read_whole({})
-    if set(now.ids) != set(whole.ids) and set(now.ids) == set(interview.read_whole({}).ids):
-        raise Silence("the list changed while it was read")
-
-
 @law("implied by paging: two pages that share an item are not pages", pages)
 def pages_do_not_overlap(interview: Interview) -> Iterator[Finding | NotExercised]:
     """No item stands on two pages."""
@@ -54,7 +47,6 @@ def pages_do_not_overlap(interview: Interview) -> Iterator[Finding | NotExercise
     for offset, ids, exchange in _steps(interview, whole, limit):
         for identity in ids:
             if identity in seen and seen[identity] is not exchange:
-                _steady(interview, whole)
                 yield operation.finding(
                     "pages_do_not_overlap",
                     implied(_paging(operation).evidence, "pages of one list do not share items"),
@@ -83,7 +75,6 @@ def pages_leave_no_gap(interview: Interview) -> Iterator[Finding | NotExercised]
         last = exchange
     lost = [identity for identity in whole.ids if identity in reach and identity not in met]
     if lost and last is not None:
-        _steady(interview, whole)
         yield operation.finding(
             "pages_leave_no_gap",
             implied(_paging(operation).evidence, "the pages together are the list"),
@@ -125,7 +116,6 @@ def any_page_is_its_slice(interview: Interview) -> Iterator[Finding | NotExercis
     drawn = together({paging.limit: integers(1, most), paging.offset: integers(0, len(whole) - 1)})
     finding = search(drawn, question, seed=interview.seed, examples=interview.examples)
     if finding is not None:
-        _steady(interview, whole)
         yield finding
 
 
@@ -144,7 +134,6 @@ def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotEx
             wrong, seen, at = "the page past the end has items", show(ids), "body" + operation.item.rpartition("/")[0]
         else:
             continue
-        _steady(interview, whole)
         yield operation.finding(
             "page_past_the_end_is_empty",
             paging.past_end,
@@ -172,7 +161,6 @@ def total_counts_the_list(interview: Interview) -> Iterator[Finding | NotExercis
     for exchange in (*whole.exchanges, *asked):
         total = interview.total(exchange)
         if total is not None and total != len(whole):
-            _steady(interview, whole)
             yield operation.finding(
                 "total_counts_the_list",
                 paging.total.evidence,

@@ -141,10 +141,13 @@ def _judged(interview: Interview, exchange: Exchange, what: str, cause: str) -> 
             seen=str(status),
             exchanges=(exchange,),
         )
-    elif cause == "credentials_unknown" and 400 <= status < 500 and status != 429:
-        reading = read(operation.contract, exchange.request)
-        if isinstance(reading, Reading):
-            yield from judge_refusal(operation, exchange, (refuse(reading, cause, what, "a known credential", {}),))
+    elif (
+        cause == "credentials_unknown"
+        and 400 <= status < 500
+        and status != 429
+        and isinstance(read(operation.contract, exchange.request), Reading)
+    ):
+        yield from judge_refusal(operation, exchange, (refuse(operation, cause, what, "a known credential", {}),))
 
 
 LAWS = (

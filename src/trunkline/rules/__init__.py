@@ -62,13 +62,15 @@ RULES: tuple[Rule, ...] = (
 
 
 def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RULES) -> Iterator[Finding]:
-    """Every finding of the rules about one exchange with an operation."""
+    """Every finding of the rules about one exchange with an operation, or at its path with another method."""
+    asked = exchange.request.method == operation.method
     for each in rules:
-        if each.needs <= exchange.known and each.concerns(operation):
+        if each.needs <= exchange.known and each.concerns(operation) and (asked or each.anywhere):
             yield from each.judge(operation, exchange)
 
 
 def operation_of(contract: Contract, exchange: Exchange) -> Operation | None:
-    """The documented operation that an exchange is about, or None."""
+    """The documented operation that an exchange is about; for another method, the first at its path; else None."""
     operations, _ = contract.match(exchange.request.path)
-    return next((operation for operation in operations if operation.method == exchange.request.method), None)
+    by_method = {operation.method: operation for operation in reversed(operations)}
+    return by_method.get(exchange.request.method, operations[0] if operations else None)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from trunkline.bodies import NOTHING, all_texts, json_of, plain, shown_answer
-from trunkline.contract import Operation
+from trunkline.contract import Answer, Operation
 from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.rules.rule import RFC8259, RFC9110, rule
@@ -30,11 +30,12 @@ def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Find
         )
 
 
-@rule("implied by the pages, which show no server error for any request", "status")
+@rule("implied by the pages, which show no server error for any request", "status", anywhere=True)
 def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Nothing that is sent makes the server fail with a 5xx."""
     status = exchange.response.status
-    if status >= 500:
+    unknown_method = status == 501 and exchange.request.method != operation.method  # RFC 9110 section 15.6.2
+    if status >= 500 and not unknown_method:
         said = Evidence(
             Grade.IMPLIED, operation.evidence.source, "the page shows no server error", operation.evidence.read
         )
@@ -65,7 +66,7 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
     if said is None:
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the answer has no Content-Type"
     elif not re.fullmatch(r"application/(json|[\w.+-]+\+json)", media.strip(), re.IGNORECASE):
-        evidence, message = operation.contract.evidence_at(shown.schema), "the answer's media type is not JSON"
+        evidence, message = _of_body(operation, shown), "the answer's media type is not JSON"
     elif charset and charset[1].lower() not in ("utf-8", "utf8"):
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "JSON is not sent in UTF-8"
     else:
@@ -93,7 +94,7 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     except NotJSON as error:
         yield operation.finding(
             "body_is_json",
-            operation.contract.evidence_at(shown.schema),
+            _of_body(operation, shown),
             str(error),
             at="body",
             contract=operation.place(shown.schema),
@@ -117,7 +118,7 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
         at_fault.add(violation.at)
         yield operation.finding(
             "body_matches_schema",
-            violation.evidence,
+            violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence),
             violation.message,
             at="body" + violation.at,
             contract=violation.contract,
@@ -186,7 +187,20 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
             seen="absent",
             exchanges=(exchange,),
         )
-    limit, remaining = (exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining))
+    limit, remaining, reset = (
+        exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining, names.reset)
+    )
+    if names.reset_is == "unix_time" and reset and not _is_count(reset):
+        yield operation.finding(
+            "rate_limit_is_told",
+            names.evidence,
+            "the reset is not a Unix time",
+            at=f"header/{names.reset.lower()}",
+            contract=place,
+            expected="whole seconds since 1970",
+            seen=show(reset),
+            exchanges=(exchange,),
+        )
     if limit and remaining and not (_is_count(limit) and _is_count(remaining) and int(remaining) <= int(limit)):
         yield operation.finding(
             "rate_limit_is_told",
@@ -198,6 +212,12 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
             seen=show(remaining),
             exchanges=(exchange,),
         )
+
+
+def _of_body(operation: Operation, shown: Answer) -> Evidence:
+    """What says that the body of a response is of its schema; an error's is no surer than the error itself."""
+    said = operation.contract.evidence_at(shown.schema)
+    return said if shown.key.startswith("2") else said.weakest(shown.evidence)
 
 
 def _is_count(text: str) -> bool:

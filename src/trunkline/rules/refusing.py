@@ -11,8 +11,14 @@ from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.refusals import Refusal, answer, bounds, is_settled, read, reasons
 from trunkline.rules.rule import RFC9110, rule
 
-_NOT_ABOUT_VALIDITY = frozenset({401, 402, 403, 404, 408, 409, 410, 414, 421, 423, 425, 426, 429, 431, 451})
+_NOT_ABOUT_VALIDITY = frozenset(
+    {401, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 423, 425, 426, 428, 429, 431, 451}
+)
 """Client errors that do not say that the parameters are wrong."""
+
+
+_NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
+"""Refusals before a request is understood: too large, too long, too many."""
 
 
 @rule("what the page says of the broken bound", "request", "status", provoked=True)
@@ -61,7 +67,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
 def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A refusal has the status and the error code that the contract gives for its cause."""
     found = reasons(operation.contract, exchange.request)
-    if found and 400 <= exchange.response.status < 500 and exchange.response.status != 429:
+    if found and 400 <= exchange.response.status < 500 and exchange.response.status not in _NOT_ABOUT_MEANING:
         yield from judge_refusal(operation, exchange, found)
 
 
@@ -105,7 +111,7 @@ def _undocumented(
     )
 
 
-@rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request", provoked=True)
+@rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request", provoked=True, anywhere=True)
 def wrong_method_tells_allowed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A 405 names the methods that the path takes, the documented one among them."""
     if exchange.response.status != 405:

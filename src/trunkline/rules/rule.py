@@ -22,7 +22,8 @@ class Rule:
     """A sentence about one exchange. `basis` says what its findings stand on.
 
     `concerns` tells whether an operation has what the rule is about; a `provoked` rule judges nothing in the answer to
-    a plain request, only in the answers that laws and Schemathesis provoke.
+    a plain request, only in the answers that laws and Schemathesis provoke; a rule that holds `anywhere` judges the
+    answers to other methods at the operation's path as well.
     """
 
     name: str
@@ -31,16 +32,21 @@ class Rule:
     needs: frozenset[str]
     concerns: Callable[[Operation], bool]
     provoked: bool
+    anywhere: bool
     judge: Judge
 
 
 def rule(
-    basis: str, *needs: str, concerns: Callable[[Operation], bool] = any_operation, provoked: bool = False
+    basis: str,
+    *needs: str,
+    concerns: Callable[[Operation], bool] = any_operation,
+    provoked: bool = False,
+    anywhere: bool = False,
 ) -> Callable[[Judge], Rule]:
     """Makes a rule of a generator: its name is the rule's name, the first line of its docstring the statement."""
 
     def made(judge: Judge) -> Rule:
         statement = (judge.__doc__ or "").partition("\n")[0]
-        return Rule(judge.__name__, statement, basis, frozenset(needs), concerns, provoked, judge)
+        return Rule(judge.__name__, statement, basis, frozenset(needs), concerns, provoked, anywhere, judge)
 
     return made

@@ -11,7 +11,7 @@ from trunkline.findings import Evidence, Finding, Grade
 from trunkline.rules.rule import Rule, rule
 
 
-@rule("what the pages say of the secret: write-only, or an input that no response shows", "body")
+@rule("what the pages say of the secret: write-only, or an input that no response shows", "body", anywhere=True)
 def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """No property or header with the name of a secret is ever in an answer, at any depth, in a success or an error."""
     contract = operation.contract
@@ -33,9 +33,11 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Fi
             )
 
 
-@rule("implied: a page that shows a key once does not send it back", "request", "headers", "body")
+@rule("implied: a page that shows a key once does not send it back", "request", "headers", "body", anywhere=True)
 def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The credential of a request is nowhere in its answer."""
+    if exchange.request.method == "TRACE":
+        return  # it is made to send back what was sent (RFC 9110 section 9.3.8)
     said = operation.contract.security.evidence
     _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
     yield from _hidden(
@@ -51,7 +53,7 @@ def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterat
 def hides(values: Mapping[str, str]) -> Rule:
     """A rule for secrets whose values are known, e.g. a fixture's passwords: `{"secret-password": "password"}`."""
 
-    @rule("what the pages say of the secret", "headers", "body")
+    @rule("what the pages say of the secret", "headers", "body", anywhere=True)
     def secret_values_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
         """The value of no known secret is anywhere in an answer, whatever it is called there."""
         for name, said in operation.contract.secrets.items():

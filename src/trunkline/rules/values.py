@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 from trunkline.bodies import NOTHING, at_pointer, identities, json_of, shown_answer, succeeded, time_at
 from trunkline.contract import Operation
@@ -163,7 +164,7 @@ def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Itera
         return
     _, values = operation.contract.match(exchange.request.path)
     has = at_pointer(json_of(exchange), fetching.item + fetching.identity)
-    if isinstance(has, str) and has != values.get(fetching.parameter):
+    if isinstance(has, str) and not _same(has, values.get(fetching.parameter, "")):
         yield operation.finding(
             "item_is_the_one_asked_for",
             fetching.evidence,
@@ -184,3 +185,11 @@ def page_of(operation: Operation, exchange: Exchange) -> tuple[list[Json], Mappi
     items = at_pointer(json_of(exchange), operation.listing.items)
     settled = isinstance(reading, Reading) and is_settled(reading)
     return (items, reading.values) if isinstance(reading, Reading) and settled and isinstance(items, list) else None
+
+
+def _same(first: str, second: str) -> bool:
+    """Whether two ids are one; the letters of a UUID have no case (RFC 9562 section 4)."""
+    try:
+        return first == second or UUID(first) == UUID(second)
+    except ValueError:
+        return False
