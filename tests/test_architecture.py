@@ -24,7 +24,7 @@ MOST_LINES = 400
 RANKS = (
     {"errors", "exchange", "folders"},
     {"findings", "asgi"},
-    {"schema"},
+    {"schema", "wire"},
     {"contract"},
     {"reader", "refusals", "bodies", "kinds"},
     {"rules", "world"},
@@ -44,7 +44,6 @@ DOORS = {
     "schemathesis": {"fuzz"},
     "starlette": {"server"},
     "uvicorn": {"server"},
-    "urllib3": {"targets"},
     "rich": {"rendering"},
     "click": {"cli"},
     "pytest": {"plugin", "suite"},

@@ -18,6 +18,7 @@ import pytest
 
 import trunkline
 from trunkline import aiming, cli, folders, library, mock
+from trunkline.cli import serving
 from trunkline.exchange import Json, Request
 from trunkline.export import document as document_of
 from trunkline.laws import LAWS
@@ -142,7 +143,7 @@ def test_help_imports_nothing_that_takes_time() -> None:
 
 def test_the_default_port_is_the_one_that_reports_speak_of() -> None:
     """The curl commands of a check of the built-in mock work against `trunkline serve`."""
-    assert cli._PORT == aiming.PORT
+    assert serving.PORT == aiming.PORT
 
 
 # --- troubles -------------------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def test_names_that_meet_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     files = library.load(vendor_name).contract.files
     file, content = next((file, content) for file, content in files.items() if "$defs" in content)
     name = next(iter(content["$defs"]))
-    said = content["x-trunkline"]
+    said = {word: value for word, value in content["x-trunkline"].items() if word != "ordered"}
     only = {"evidence": said["evidence"]}
     alone = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

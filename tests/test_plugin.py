@@ -401,7 +401,8 @@ def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
             heavy = {"starlette", "uvicorn", "hypothesis", "schemathesis", "jsonschema_rs", "rich"}
             assert not heavy & set(sys.modules)
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
-                "trunkline.errors", "trunkline.plugin"
+                "trunkline.errors", "trunkline.folders",
+                "trunkline.plugin", "trunkline.plugin.mocked", "trunkline.plugin.options",
             }
         """
     ).assert_outcomes(passed=1)

@@ -1,0 +1,113 @@
+"""Owns the command line: parses, calls one function of the library, shows what it gave.
+
+Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done (one sentence on standard
+error), 130 after Ctrl-C. What a command needs is imported when it runs, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+import trunkline
+from trunkline.cli.judging import check, validate
+from trunkline.cli.printing import export, rules
+from trunkline.cli.serving import PORT, serve
+from trunkline.cli.showing import BROKEN_PIPE, FINDINGS, INTERRUPTED, TROUBLE, WELL
+from trunkline.errors import TrunklineError
+
+__all__ = [  # noqa: RUF022 - the codes, the doors, the commands
+    "WELL",
+    "FINDINGS",
+    "TROUBLE",
+    "INTERRUPTED",
+    "BROKEN_PIPE",
+    "DEBUG",
+    "main",
+    "run",
+    "cli",
+    "serve",
+    "check",
+    "validate",
+    "export",
+    "rules",
+]
+
+DEBUG = "TRUNKLINE_DEBUG"
+"""The environment variable that has an unexpected error shown in full."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: runs one command and ends the process with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter ends no run
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = BROKEN_PIPE
+    if code == BROKEN_PIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed at the end
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and gives the code to end with; every trouble is one sentence on standard error."""
+    code, sentence = TROUBLE, ""
+    try:
+        with cli.make_context("trunkline", list(arguments)) as context:
+            code = cli.invoke(context) or WELL
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except click.ClickException as error:
+        sentence = _usage(error)
+    except TrunklineError as error:
+        sentence = " ".join(str(error).split())
+    except (KeyboardInterrupt, click.Abort):
+        code, sentence = INTERRUPTED, "interrupted"
+    except BrokenPipeError:
+        code = BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the last door: whatever comes here is ours to explain
+        sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline. {DEBUG}=1 shows where it is"
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+    if sentence:
+        from trunkline.rendering import printable  # noqa: PLC0415
+
+        click.echo(f"trunkline: {printable(sentence)}", err=True)
+    return code
+
+
+def _usage(error: click.ClickException) -> str:
+    """Click's sentence, without values that may be pieces of a secret, and with the way to help."""
+    said = error.format_message()
+    if said.startswith("Got unexpected extra argument"):
+        said = "there are more arguments than this command takes"
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "trunkline"
+    sentence = " ".join(said.split()).rstrip(".")
+    return f"{sentence[:1].lower()}{sentence[1:]}; see {path} --help"
+
+
+@click.group(
+    commands=(serve, check, validate, export, rules),
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(trunkline.__version__, prog_name="trunkline", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Mock server and contract tests for the REST APIs with which voice platforms manage SIP trunks.
+
+    What can be sent and what comes back stands in a contract, made from the vendor's public pages; each sentence
+    of it knows its page and how strong it is. Serve the contract as a mock, or hold an implementation against it.
+
+    Example: trunkline serve
+
+    Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done.
+    """

@@ -1,0 +1,202 @@
+"""Owns `trunkline check` and `trunkline validate`: a whole implementation is judged, or one response."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trunkline.cli import asking, showing
+from trunkline.cli.options import JUDGING, TARGET, Help
+from trunkline.cli.showing import INTERRUPTED, WELL
+from trunkline.errors import BudgetSpent, TargetError, UsageError
+
+if TYPE_CHECKING:
+    from trunkline.exchange import Request
+    from trunkline.findings import Report
+    from trunkline.rendering import Run, Screen
+
+
+@click.command(
+    cls=Help,
+    short_help="Hold an implementation against the contract.",
+    epilog="trunkline check VENDOR --url https://api.example.com/v1 --token-file token.txt",
+)
+@click.argument("vendor")
+@TARGET
+@click.option("--operation", "operations", multiple=True, metavar="ID", help="Only this operationId; can be repeated.")
+@click.option("--seed", type=click.IntRange(0), help="Repeats a run; a random one is chosen and printed otherwise.")
+@click.option("--examples", type=click.IntRange(1), default=50, show_default=True, help="How many requests to make up.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="R", help="At most so many requests a second.")
+@click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Stop after so many requests.")
+@JUDGING
+@click.option("--first", is_flag=True, help="Stop at the first finding.")
+def check(
+    vendor: str,
+    url: str | None,
+    app: str | None,
+    token: str | None,
+    token_file: str | None,
+    params: tuple[str, ...],
+    timeout: float,
+    operations: tuple[str, ...],
+    seed: int | None,
+    examples: int,
+    rate: float | None,
+    max_requests: int | None,
+    strictness: str,
+    form: str,
+    first: bool,
+) -> int:
+    """Hold an implementation against the contract of VENDOR: every law, every rule, and fuzzing.
+
+    Without --url and --app the built-in mock is checked. Requests only read. Findings are shown as they are found,
+    each with the page it stands on and a curl command that asks again; what could not be exercised is told apart.
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from trunkline import aiming, library, rendering  # noqa: PLC0415
+    from trunkline.check import check as examine  # noqa: PLC0415
+    from trunkline.findings import Grade, Report  # noqa: PLC0415
+    from trunkline.sources import named  # noqa: PLC0415
+
+    loaded = library.load(vendor)
+    chosen = [named(loaded.contract, name) for name in operations] or list(loaded.contract.operations)
+    parameters = asking.parameters(params, chosen, "path")
+    aim = aiming.aim(
+        loaded,
+        url=url,
+        app=app,
+        token=token,
+        token_file=token_file,
+        timeout=timeout,
+        rate=rate,
+        max_requests=max_requests,
+    )
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    report = Report(secrets=aim.secrets)
+    documented = tuple(
+        (operation.operation_id, int(key)) for operation in chosen for key in operation.answers if key.isdigit()
+    )
+    run = rendering.Run(loaded.name, aim.base, seed, Grade(strictness), documented=documented)
+    trouble, code = None, WELL
+    with rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
+        screen.say(f"checking {loaded.name} at {aim.base if url or app else 'the built-in mock'}, seed {seed}")
+        tell = _teller(report, run, screen, findings=form == "text")
+        try:
+            examine(
+                loaded,
+                _until_first(aim.target, report, Grade(strictness)) if first else aim.target,
+                credential=aim.credential,
+                parameters={**aim.parameters, **parameters},
+                operations=[operation.operation_id for operation in chosen],
+                seed=seed,
+                examples=examples,
+                report=report,
+                secret_values=aim.secret_values,
+                progress=tell,
+            )
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except TargetError as error:
+            trouble = error
+        tell("")
+    run = replace(run, complete=not (code or trouble))
+    if report.requests or trouble is None:
+        showing.show(report, run, form, summary=True)
+    if trouble is not None:
+        raise trouble
+    return code or showing.code(report, run)
+
+
+@click.command(
+    cls=Help,
+    short_help="Judge one response.",
+    epilog="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
+)
+@click.argument("vendor")
+@click.argument("rest", nargs=-1, metavar="[OPERATION] SOURCE")
+@click.option("--live", is_flag=True, help="Ask an implementation once, instead of reading a SOURCE.")
+@TARGET
+@JUDGING
+def validate(
+    vendor: str,
+    rest: tuple[str, ...],
+    live: bool,
+    url: str | None,
+    app: str | None,
+    token: str | None,
+    token_file: str | None,
+    params: tuple[str, ...],
+    timeout: float,
+    strictness: str,
+    form: str,
+) -> int:
+    """Judge one response of VENDOR: a file, standard input (-), or, with --live, an answer to one request.
+
+    A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it may be left out where the
+    response tells it. Rules that need what a source does not tell, such as the request, are listed as not exercised.
+    """
+    from trunkline import aiming, library, sources  # noqa: PLC0415
+    from trunkline.findings import Grade  # noqa: PLC0415
+    from trunkline.rendering import Run  # noqa: PLC0415
+
+    loaded = library.load(vendor)
+    if live:
+        operation = asking.only(loaded, rest)
+        aim = aiming.aim(loaded, url=url, app=app, token=token, token_file=token_file, timeout=timeout)
+        request = asking.request(
+            operation,
+            {**asking.in_path(operation, aim.parameters), **asking.parameters(params, [operation])},
+            aim.credential,
+        )
+        report = sources.validation(
+            loaded, aim.target(request), sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
+        )
+        report.requests = 1
+        run = Run(loaded.name, aim.base, None, Grade(strictness))
+    else:
+        if not 1 <= len(rest) <= 2:
+            raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")
+        given = {"--url": url, "--app": app, "--token": token, "--token-file": token_file, "--param": params}
+        if useless := [name for name, value in given.items() if value]:
+            raise UsageError(f"{useless[0]} is about asking an implementation; add --live to ask, or leave it out")
+        name = rest[0] if len(rest) == 2 else None
+        if name is not None:
+            sources.named(loaded.contract, name)
+        response, known = sources.from_bytes(sources.read(rest[-1]))
+        report = sources.validation(loaded, response, known, name)
+        run = Run(loaded.name, "", None, Grade(strictness))
+    showing.show(report, run, form)
+    return showing.code(report, run)
+
+
+def _until_first(target: Any, report: Report, strictness: Any) -> Any:
+    """The target until there is a finding; what is left is then not exercised."""
+
+    def ask(request: Request) -> Any:
+        if report.failures(strictness):
+            raise BudgetSpent("stopped at the first finding, as --first asks")
+        return target(request)
+
+    return ask
+
+
+def _teller(report: Report, run: Run, screen: Screen, *, findings: bool) -> Callable[[str], None]:
+    """A function that says how far a run is, after showing the findings that are new since it last did."""
+    from trunkline.rendering import finding_lines  # noqa: PLC0415
+
+    shown = set()
+
+    def tell(sentence: str) -> None:
+        for finding in report.findings if findings else ():
+            if finding.cause not in shown:
+                shown.add(finding.cause)
+                screen.show(finding_lines(finding, report, run))
+        if sentence:
+            screen.say(sentence)
+
+    return tell

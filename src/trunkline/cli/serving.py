@@ -1,0 +1,145 @@
+"""Owns `trunkline serve`: what is served, and what is told of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import trunkline
+from trunkline.cli import asking, showing
+from trunkline.cli.options import Help
+from trunkline.errors import UsageError
+
+if TYPE_CHECKING:
+    from trunkline.exchange import Request
+    from trunkline.library import Vendor
+
+PORT = 8900
+
+
+@click.command(cls=Help, short_help="Serve mocks.", epilog="trunkline serve VENDOR --trunks 250")
+@click.argument("vendors", nargs=-1, metavar="[VENDOR]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 finds a free one.")
+@click.option("--fixtures", metavar="DIR", help="A folder laid out as fixtures/: its records join the shipped.")
+@click.option("--trunks", type=click.IntRange(0), metavar="N", help="So many plausible records, not the shipped.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same records.")
+@click.option("--rate-limit", type=click.IntRange(1), metavar="N", help="Requests per window and credential.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the line for machines.")
+def serve(
+    vendors: tuple[str, ...],
+    host: str,
+    port: int,
+    fixtures: str | None,
+    trunks: int | None,
+    seed: int,
+    rate_limit: int | None,
+    quiet: bool,
+) -> None:
+    """Serve mocks of the vendors, all of them unless named, until Ctrl-C.
+
+    When the mocks answer, one line of JSON on standard output tells where, with a token and a curl command for each.
+    Standard error tells the same in words, and then why each refused request was refused.
+    """
+    from trunkline import folders, library, mock, server  # noqa: PLC0415
+
+    chosen = tuple(dict.fromkeys(vendors or folders.names()))
+    overlay = _overlaid(chosen, fixtures)
+    loaded = [
+        library.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)
+        for name in chosen
+    ]
+    mocks = {base: mock.from_vendor(vendor, rate_limit=rate_limit) for base, vendor in server.bases(loaded).items()}
+    app = server.asgi(mocks, index={vendor.name: vendor.contract.base_path for vendor in loaded})
+    if not quiet and not _is_loopback(host):
+        click.echo(f"trunkline: warning: {host} lets others reach the mock; it protects nothing", err=True)
+    with nullcontext() if quiet else _refusals_told():
+        server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, quiet=quiet))
+
+
+def _folders(overlay: Path | None) -> tuple[str, ...]:
+    return tuple(entry.name for entry in overlay.iterdir() if entry.is_dir()) if overlay else ()
+
+
+def _overlaid(vendors: tuple[str, ...], fixtures: str | None) -> Path | None:
+    """The folder of fixtures, which must hold records of one of the vendors at least."""
+    if fixtures is None:
+        return None
+    overlay = Path(fixtures)
+    if not overlay.is_dir():
+        raise UsageError(f"{fixtures!r} is not a folder; name one laid out as fixtures/")
+    if not set(vendors) & set(_folders(overlay)):
+        raise UsageError(
+            f"{fixtures!r} has no folder named {' or '.join(vendors)}; lay records out as VENDOR/RECORDS.json"
+        )
+    return overlay
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """While it lasts, why the mock refuses a request is told on standard error, one line each."""
+    import logging  # noqa: PLC0415
+
+    logger, handler = logging.getLogger("trunkline.mock"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    level, logger.propagate = logger.level, False
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = True
+
+
+def _ready(url: str, vendors: list[Vendor], *, quiet: bool) -> None:
+    """Tells where the mocks answer: one line for machines, then the same for people."""
+    told = {
+        vendor.name: {
+            "url": url + vendor.contract.base_path,
+            "token": vendor.world.token,
+            "curl": _sample(vendor, url + vendor.contract.base_path),
+        }
+        for vendor in vendors
+    }
+    click.echo(showing.json_text({"trunkline": trunkline.__version__, "url": url, "vendors": told}))
+    sys.stdout.flush()
+    if not quiet:
+        for name, place in told.items():
+            click.echo(
+                f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True
+            )
+        click.echo(
+            "\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.", err=True
+        )
+
+
+def _sample(vendor: Vendor, base: str) -> str:
+    """A command that works when it is pasted: a list if there is one, else one known item."""
+    from trunkline.aiming import known_parameters  # noqa: PLC0415
+    from trunkline.exchange import curl  # noqa: PLC0415
+
+    token = "".join("\\" + letter if letter in '\\"$`' else letter for letter in vendor.world.token)
+    known = {"authorization": f"Bearer {token}"}
+    operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
+    parameters = {parameter.name: "unknown" for parameter in operation.parameters if parameter.place == "path"}
+    request = asking.request(
+        operation, {**parameters, **asking.in_path(operation, known_parameters(vendor))}, vendor.world.token
+    )
+    return curl(_shown(request, tuple(known.items())), base)
+
+
+def _shown(request: Request, fields: tuple[tuple[str, str], ...]) -> Request:
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(request, shown=fields)

@@ -1,0 +1,202 @@
+"""Owns what pytest sees: two fixtures for each vendor, the marker `trunkline`, and the options `--trunkline-*`.
+
+    def test_my_client(acme):
+        trunks = my_client(acme.url, acme.token).active_trunks()
+        assert [asked.query for asked in acme.requests] == ["status=active"]
+
+`acme` is a mock on a port, `acme_target` one without sockets. Each test has its own, in its fresh state.
+Every pytest run imports this package, so it imports nothing that pytest has not imported already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from trunkline.errors import TargetError, TrunklineError, UsageError
+from trunkline.folders import names
+from trunkline.plugin.mocked import Asked, Mocked
+from trunkline.plugin.options import Options, declare, keep, options  # from here on, `options` is the function
+
+if TYPE_CHECKING:
+    from trunkline.exchange import Json, Request, Response, Target
+    from trunkline.library import Vendor
+
+__all__ = ["MARKER", "Asked", "Mocked", "Options", "options", "pytest_addoption", "pytest_configure"]
+
+MARKER = "trunkline"
+
+_MARKER_HELP = (
+    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): what the mock of a vendor holds in one test; "
+    "records are whole ones as in fixtures/, or a number of plausible ones. Stack one marker for each vendor."
+)
+
+
+# --- hooks ----------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declares each option and its twin in the ini file."""
+    declare(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Reads the options and makes the fixtures, so that a mistake is told before any test runs."""
+    config.addinivalue_line("markers", _MARKER_HELP)
+    keep(config)
+    made = ModuleType("trunkline-vendors")
+    vars(made).update(fixture for name in names() for fixture in _fixtures(name))
+    config.pluginmanager.register(made, made.__name__)
+
+
+# --- fixtures -------------------------------------------------------------------------------------------------------
+
+if TYPE_CHECKING:
+    _Vendors: TypeAlias = Callable[[str], Vendor]
+
+
+class _Door:
+    """A vendor's place on the server; behind it stands the mock of the test that runs."""
+
+    def __init__(self, base: str) -> None:
+        self.url = base
+        self.target: Target = _nobody
+
+    def __call__(self, request: Request) -> Response:
+        return self.target(request)
+
+
+def _nobody(request: Request) -> Response:
+    raise TargetError(f"no test that uses this mock runs now; {request.method} came too early or too late")
+
+
+@pytest.fixture(scope="session")
+def _trunkline_vendors(pytestconfig: pytest.Config) -> _Vendors:
+    """Reads a vendor once in a process."""
+    from trunkline.library import load  # noqa: PLC0415 - see the module's docstring
+
+    said = options(pytestconfig)
+
+    def read(name: str) -> Vendor:
+        overlay = said.fixtures if said.fixtures and (said.fixtures / name).is_dir() else None
+        return load(name, overlay=overlay, trunks=said.trunks, seed=said.seed)
+
+    return cache(read)
+
+
+@pytest.fixture(scope="session")
+def _trunkline_doors(_trunkline_vendors: _Vendors) -> Iterator[Mapping[str, _Door]]:
+    """The one server of a process, with a door for each vendor that can be read."""
+    from trunkline import server  # noqa: PLC0415 - see the module's docstring
+
+    places: dict[str, str] = {}
+    for name in names():
+        with suppress(TrunklineError):  # told by the test that asks for this vendor
+            base = _trunkline_vendors(name).contract.base_path
+            places[f"/{name}{base}" if base in places else base] = name
+    doors = {base: _Door(base) for base in places}
+    with server.running(server.asgi(doors, index={name: base for base, name in places.items()})) as url:
+        for door in doors.values():
+            door.url = url + door.url
+        yield {places[base]: door for base, door in doors.items()}
+
+
+def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
+    """The two fixtures of a vendor, by their names."""
+
+    def in_process(request: pytest.FixtureRequest, _trunkline_vendors: _Vendors) -> Mocked:
+        with _one_sentence(request.node):
+            return _mocked(request.node, _trunkline_vendors(name))
+
+    def on_a_port(request: pytest.FixtureRequest, _trunkline_vendors: _Vendors) -> Iterator[Mocked]:
+        with _one_sentence(request.node):
+            mocked = _mocked(request.node, _trunkline_vendors(name))
+            door = request.getfixturevalue("_trunkline_doors")[name]
+        door.target = mocked.target
+        yield replace(mocked, _url=door.url)
+        door.target = _nobody
+
+    collections = "each collection such as .trunks, .requests, .vendor and .target"
+    in_process.__doc__ = f"A mock of {name} without sockets, fresh for each test: call it; .token, {collections}."
+    on_a_port.__doc__ = f"A mock of {name} on a port, fresh for each test: .url, .token, {collections}."
+    yield name, pytest.fixture(name=name)(on_a_port)
+    yield f"{name}_target", pytest.fixture(name=f"{name}_target")(in_process)
+
+
+@contextmanager
+def _one_sentence(item: pytest.Item) -> Iterator[None]:
+    """Whatever is wrong with the data or the markers is told with the test's name, and without a traceback."""
+    try:
+        yield
+    except TrunklineError as error:
+        raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None
+
+
+def _mocked(item: pytest.Item, vendor: Vendor) -> Mocked:
+    from trunkline import mock, targets  # noqa: PLC0415 - see the module's docstring
+
+    told = _told(item, vendor)
+    rate_limit = told.pop("rate_limit", None)
+    if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
+        raise UsageError(f"the marker's rate_limit is {rate_limit!r}; it is a number of requests, at least 1")
+    for word, value in told.items():
+        vendor = _with_tokens(vendor, value) if word == "tokens" else _with_records(vendor, word, value)
+    asked: list[Asked] = []
+    fake = mock.from_vendor(vendor, rate_limit=rate_limit)
+    target = targets.checked(fake, lambda exchange: asked.append(Asked(exchange)))
+    return Mocked(vendor, target, asked, fake)
+
+
+# --- the marker -----------------------------------------------------------------------------------------------------
+
+
+def _told(item: pytest.Item, vendor: Vendor) -> dict[str, Json]:
+    """What the test's markers say of a vendor: those of the class, the module and so on yield to nearer ones."""
+    told: dict[str, Json] = {}
+    known = (*vendor.world.collections, "tokens", "rate_limit")
+    for mark in reversed([*item.iter_markers(MARKER)]):
+        if _named(mark) == vendor.name:
+            words = {word: value for word, value in mark.kwargs.items() if word != "vendor"}
+            for word in words:
+                if word not in known:
+                    raise UsageError(f"the marker has no {word!r}; for {vendor.name} there are: {', '.join(known)}")
+            told |= words
+    return told
+
+
+def _named(mark: pytest.Mark) -> str:
+    """The vendor that a marker is about."""
+    said = [*mark.args, *([mark.kwargs["vendor"]] if "vendor" in mark.kwargs else [])]
+    known = names()
+    if len(said) != 1:
+        raise UsageError(f'the marker names one vendor, as in @pytest.mark.{MARKER}("{known[0]}", rate_limit=5)')
+    if said[0] not in known:
+        raise UsageError(f"the marker names {said[0]!r}, which is not a vendor; there are: {', '.join(known)}")
+    return str(said[0])
+
+
+def _with_tokens(vendor: Vendor, tokens: Json) -> Vendor:
+    from trunkline.library import with_tokens  # noqa: PLC0415 - see the module's docstring
+
+    if not isinstance(tokens, list | tuple) or not tokens or not all(isinstance(one, str) and one for one in tokens):
+        raise UsageError("the marker's tokens are a list of one or more texts")
+    return with_tokens(vendor, tuple(tokens))
+
+
+def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
+    from trunkline.library import with_records  # noqa: PLC0415 - see the module's docstring
+
+    if type(records) is int:
+        records = vendor.world.generated(records, 0).collections[collection].records
+    try:
+        own = json.loads(json.dumps(records))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the marker's {collection} are not JSON: {error}") from None
+    return with_records(vendor, collection, own)

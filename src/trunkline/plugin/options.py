@@ -1,0 +1,155 @@
+"""Owns the options `--trunkline-*` and their twins `trunkline_*` in the ini file: declares, reads and keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from trunkline.folders import names
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError
+    return name, value
+
+
+def _grade(text: str) -> str:
+    if text not in {"documented", "implied", "customary"}:
+        raise ValueError
+    return text
+
+
+_WANTED: Mapping[Callable[[str], Any], str] = {
+    _count: "a whole number",
+    _positive: "a positive number",
+    _pair: "a name, an equals sign and a value",
+    _grade: "documented, implied or customary",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `--trunkline-*` and their twins `trunkline_*` in the ini file say; a tuple may be given more than once."""
+
+    fixtures: Path | None = None
+    trunks: int | None = None
+    seed: int = 0
+    vendor: tuple[str, ...] = ()
+    url: str | None = None
+    app: str | None = None
+    token: str | None = field(default=None, repr=False)
+    token_file: Path | None = None
+    param: tuple[tuple[str, str], ...] = ()
+    strictness: str = "implied"
+    examples: int | None = None
+    timeout: float = 10.0
+    rate: float | None = None
+    max_requests: int | None = None
+
+
+_HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
+    "fixtures": (
+        "DIR",
+        Path,
+        "records of your own for the fixtures' mocks: a folder with VENDOR/trunks.json, laid over the shipped ones",
+    ),
+    "trunks": ("N", _count, "so many plausible trunks on each of the fixtures' mocks, instead of the shipped ones"),
+    "seed": ("S", _count, "which plausible trunks: the same for the same seed (default: 0)"),
+    "vendor": ("NAME", str, "whose contract the suite checks; may be given more than once (default: all there are)"),
+    "url": ("BASE", str, "the base address of the implementation to check, such as https://api.example.com/v1"),
+    "app": ("MODULE:ATTRIBUTE", str, "the ASGI application to check, in process; as for uvicorn: main:app"),
+    "token": (
+        "TOKEN",
+        str,
+        "the credential to check with; better kept in the environment, as TRUNKLINE_TOKEN, where no listing shows it",
+    ),
+    "token_file": ("FILE", Path, "a file that holds the credential and nothing else"),
+    "param": (
+        "NAME=VALUE",
+        _pair,
+        "a path parameter that leads to something, such as trunk_id=7; may be given more than once",
+    ),
+    "strictness": (
+        "GRADE",
+        _grade,
+        "the weakest grade of evidence that fails a check: documented, implied or customary (default: implied)",
+    ),
+    "examples": ("N", _count, "how many generated requests each generated check sends"),
+    "timeout": ("SECONDS", _positive, "how long the implementation may take for one answer (default: 10)"),
+    "rate": ("N", _positive, "how many requests a second are sent at most (default: as fast as they are answered)"),
+    "max_requests": ("N", _count, "after how many requests the run stops asking; it tells what it could not check"),
+}
+"""How each option is shown, read and explained."""
+
+_ONE: tuple[str, Literal["string"]] = ("store", "string")
+_MANY: tuple[str, Literal["args"]] = ("append", "args")
+
+_OPTIONS = pytest.StashKey[Options]()
+
+
+def options(config: pytest.Config) -> Options:
+    """The options of a run: from the command line, else from the ini file, else as they are by default."""
+    return config.stash[_OPTIONS]
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declares each option and its twin in the ini file."""
+    group = parser.getgroup("trunkline", "trunkline: mocks and checks for the REST APIs that manage SIP trunks")
+    for option in fields(Options):
+        metavar, _, text = _HELP[option.name]
+        name = f"trunkline_{option.name}"
+        action, kind = _MANY if option.default == () else _ONE
+        flag = f"--{name.replace('_', '-')}"
+        group.addoption(flag, dest=name, action=action, default=None, metavar=metavar, help=text)
+        parser.addini(name, text, type=kind, default=None)
+
+
+def keep(config: pytest.Config) -> None:
+    """Reads the options of a run, and keeps them for `options`."""
+    read = {name: _read(config, name, how) for name, (_, how, _) in _HELP.items()}
+    found = Options(**{name: value for name, value in read.items() if value is not None})
+    known = names()
+    for name in found.vendor:
+        if name not in known:
+            raise pytest.UsageError(f"--trunkline-vendor: {name!r} is not a vendor; there are: {', '.join(known)}")
+    if found.fixtures and not any((found.fixtures / name).is_dir() for name in known):
+        wanted = " or ".join(f"{name}/" for name in known)
+        raise pytest.UsageError(f"--trunkline-fixtures: {found.fixtures} has no folder {wanted}")
+    config.stash[_OPTIONS] = found
+
+
+def _read(config: pytest.Config, name: str, read: Callable[[str], Any]) -> Any:
+    """One option's value, or None. No sentence quotes it: it may be a secret."""
+    name = f"trunkline_{name}"
+    said, place, folder = config.getoption(name), f"--{name.replace('_', '-')}", config.invocation_params.dir
+    if said is None:
+        said, place = config.getini(name), f"{name} in the ini file"
+        folder = config.inipath.parent if config.inipath else config.rootpath
+    if said is None or said == []:
+        return None
+    texts = [said] if isinstance(said, str) else said
+    try:
+        values = tuple(folder / text if read is Path else read(text) for text in texts)
+    except ValueError:
+        raise pytest.UsageError(f"{place} is not {_WANTED[read]}") from None
+    return values[0] if isinstance(said, str) else values
