@@ -17,7 +17,7 @@ import click
 import trunkline
 from trunkline.cli.judging import check, validate
 from trunkline.cli.printing import export, rules
-from trunkline.cli.serving import PORT, serve
+from trunkline.cli.serving import serve
 from trunkline.cli.showing import BROKEN_PIPE, FINDINGS, INTERRUPTED, TROUBLE, WELL
 from trunkline.errors import TrunklineError
 
