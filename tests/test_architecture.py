@@ -22,7 +22,7 @@ MODULES = {
 MOST_LINES = 400
 
 RANKS = (
-    {"errors", "exchange", "folders"},
+    {"errors", "exchange", "folders", "hiding"},
     {"findings", "asgi"},
     {"schema", "wire"},
     {"contract"},

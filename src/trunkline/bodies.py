@@ -29,6 +29,14 @@ def at_pointer(value: Json, at: str) -> Json:
         return NOTHING
 
 
+def count_at(value: Json, at: str) -> int | None:
+    """The whole number at a pointer, also when it is written as `7.0`, which JSON Schema takes for an integer too."""
+    found = at_pointer(value, at)
+    if isinstance(found, float) and found.is_integer():
+        return int(found)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
 def identities(operation: Operation, exchange: Exchange) -> list[str]:
     """The ids of the items of a page, in order; items without one are passed over."""
     listing = operation.listing

@@ -10,13 +10,11 @@ API over HTTP, so is an application in process, and everything that decorates on
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
-from urllib.parse import quote
 
 Json: TypeAlias = Any
 """A value that `json.loads` gives: dict, list, str, int, float, bool or None."""
@@ -27,9 +25,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 TOKEN_VARIABLE = "TRUNKLINE_TOKEN"
 """The environment variable that stands for the credential wherever a request is printed."""
 
-_SHORTEST_SECRET = 4
-"""What is shorter occurs everywhere by chance, and protects nothing."""
-
+_DEEPEST = 100
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 
@@ -65,6 +61,9 @@ class Request:
     body: bytes = b""
     shown: Headers = ()
 
+    def __post_init__(self) -> None:
+        _lower_names(self)
+
     def header(self, name: str) -> str | None:
         return find(self.headers, name)
 
@@ -87,6 +86,9 @@ class Response:
     headers: Headers = ()
     body: bytes = b""
 
+    def __post_init__(self) -> None:
+        _lower_names(self)
+
     def header(self, name: str) -> str | None:
         return find(self.headers, name)
 
@@ -99,6 +101,13 @@ class Response:
 
     def __repr__(self) -> str:
         return f"Response({self.status}, <{len(self.body)} bytes>)"
+
+
+def _lower_names(message: Request | Response) -> None:
+    for name, _ in message.headers:
+        if not name.islower():
+            object.__setattr__(message, "headers", headers(message.headers))
+            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,7 @@ def parse_json(body: bytes) -> Json:
     except UnicodeDecodeError as error:
         raise NotJSON(f"byte {error.start} is not UTF-8 (RFC 8259 section 8.1)") from None
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant)
     except NotJSON:
         raise
     except RecursionError:
@@ -146,6 +155,19 @@ def parse_json(body: bytes) -> Json:
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
     except ValueError:
         raise NotJSON("it holds a number of more digits than can be read") from None
+    if _is_deep(value):
+        raise NotJSON(f"the body is nested more than {_DEEPEST} levels deep")
+    return value
+
+
+def _is_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        inner = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
+        level = [child for children in inner for child in children if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _no_constant(word: str) -> NoReturn:
@@ -173,15 +195,6 @@ def resolve(document: Json, at: str) -> Json:
     return value
 
 
-@lru_cache(maxsize=32)
-def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
-    """A function that writes `***` for each secret in a text, also for a percent-encoded or JSON-escaped one."""
-    forms = {form for secret in secrets for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
-    words = sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, words)) or r"(?!)")
-    return lambda text: pattern.sub("***", text)
-
-
 def curl(request: Request, base: str) -> str:
     """A command that sends the request again, with the credential as a shell variable.
 
@@ -196,7 +209,8 @@ def curl(request: Request, base: str) -> str:
     shown = dict(request.shown)
     for name, value in request.headers:
         if name in _SECRET_HEADERS:
-            text = shown.get(name) or f"{value.split(' ')[0]} ${TOKEN_VARIABLE}"
+            scheme, space, _ = value.partition(" ")
+            text = shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
             words += ["-H", f'"{name}: {text}"']
         else:
             words += ["-H", shlex.quote(f"{name}: {value}")]

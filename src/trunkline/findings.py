@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from trunkline.exchange import Exchange, Json, hiding
+from trunkline.exchange import Exchange, Json
+from trunkline.hiding import hiding
+
+_LONGEST = 160
+"""So many characters of a value are enough to recognize it."""
+_ROOM = 2000
 
 
 class Grade(StrEnum):
@@ -83,7 +88,7 @@ class Report:
     `exercised` maps (operationId, law) to "" when it was exercised, or to the reason why not.
     """
 
-    secrets: frozenset[str] = frozenset()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
     exercised: dict[tuple[str, str], str] = field(default_factory=dict)
     reached: Counter[tuple[str, int]] = field(default_factory=Counter)
     requests: int = 0
@@ -99,10 +104,10 @@ class Report:
             return False
         self._findings[finding.cause] = replace(
             finding,
-            message=self.redact(finding.message),
-            expected=self.redact(finding.expected),
-            seen=self.redact(finding.seen),
-            at=self.redact(finding.at),
+            message=cut(self.redact(finding.message), _LONGEST),
+            expected=cut(self.redact(finding.expected), _LONGEST),
+            seen=cut(self.redact(finding.seen), _LONGEST),
+            at=cut(self.redact(finding.at), _LONGEST),
         )
         return True
 
@@ -124,11 +129,23 @@ class Report:
             self.add(finding)
 
 
-def show(value: Json, limit: int = 80) -> str:
-    """A value as JSON on one line, cut to `limit` characters: `"busy"`, `[1, 2, …`."""
+def show(value: Json) -> str:
+    """A value as JSON on one line: `"busy"`, `[1, 2]`; a long one is cut, and a `Report` cuts further what it shows."""
+    pieces: list[str] = []
+    room = _ROOM
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        for piece in json.JSONEncoder(ensure_ascii=False).iterencode(
+            value[:_ROOM] if isinstance(value, str) else value
+        ):
+            pieces.append(piece[:room])
+            room -= len(piece)
+            if room <= 0:
+                break
     except (ValueError, RecursionError):
-        text = f"<{type(value).__name__} too large to print>"
-    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+        return f"<{type(value).__name__} too large to print>"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in "".join(pieces))
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

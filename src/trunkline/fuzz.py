@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from trunkline.asgi import ASGIApp, application
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Json, Request, Response, Target
+from trunkline.hiding import hiding
 from trunkline.strategies import apart
 
 if TYPE_CHECKING:
@@ -323,10 +324,10 @@ def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names:
 
 def _redacted(observation: Observation, credential: str | None) -> Observation:
     """The observation with its text on one line and without the credential."""
+    hide = hiding(frozenset({credential} if credential else ()))
 
     def plain(text: str) -> str:
-        line = " ".join(text.split())
-        return line.replace(credential, "***") if credential else line
+        return hide(" ".join(text.split()))
 
     match observation:
         case Failure():

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trunkline.contract import Operation, RateLimit
-from trunkline.exchange import Headers, Json, Request, Response, find, hiding
+from trunkline.exchange import Headers, Json, Request, Response, find
+from trunkline.findings import cut as shortened
+from trunkline.hiding import hiding
 from trunkline.library import Vendor, cut
 from trunkline.refusals import Reading, Refusal, answer, read, refuse
 from trunkline.world import Record, Serve, Store, World
@@ -30,6 +32,7 @@ REFUSAL_HEADER = "x-trunkline-refusal"
 
 _JSON = ("content-type", "application/json")
 _LONGEST_LOGGED = 200
+_LONGEST_SENT = 80
 _MEMO_ENTRIES = 4096
 _MEMO_KEY = 2048
 
@@ -44,15 +47,24 @@ class _Finished:
     explanation: str = ""
 
 
-def from_vendor(vendor: Vendor, *, rate_limit: int | None = None, clock: Callable[[], float] = time.time) -> Mock:
-    """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential."""
-    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock)
+def from_vendor(
+    vendor: Vendor,
+    *,
+    rate_limit: int | None = None,
+    clock: Callable[[], float] = time.time,
+    secrets: frozenset[str] = frozenset(),
+) -> Mock:
+    """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential.
+
+    `secrets` are what it must not log beside its own, such as the tokens of another mock on the same port.
+    """
+    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets)
 
 
 class Mock:
     """One vendor's mock. Call it with a `Request` below the vendor's base address."""
 
-    def __init__(self, vendor: Vendor, rate_limit: int, clock: Callable[[], float]) -> None:
+    def __init__(self, vendor: Vendor, rate_limit: int, clock: Callable[[], float], secrets: frozenset[str]) -> None:
         self.vendor = vendor
         self._contract = vendor.contract
         self._world = vendor.world
@@ -60,7 +72,7 @@ class Mock:
         self._pages = {
             operation.operation_id: _Shown(operation, vendor.world) for operation in vendor.contract.operations
         }
-        self._redacted = hiding(vendor.secrets)
+        self._redacted = hiding(vendor.secrets | secrets)
         self.reset()
 
     def reset(self) -> None:
@@ -101,10 +113,21 @@ class Mock:
         return _Finished(Response(200, (_JSON,), outcome), reading.operation, grant)
 
     def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
-        explanation = self._redacted(_explanation(self._contract.folder, refusal))
-        asked = json.dumps(self._redacted(request.target)[:_LONGEST_LOGGED])[1:-1]
-        line = f"{request.method} {asked} refused: {explanation}"
+        explanation = self._explanation(refusal)
+        asked = json.dumps(shortened(self._redacted(request.target), _LONGEST_LOGGED))[1:-1]
+        line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
         return _Finished(self._refusal(refusal, explanation), refusal.operation, grant, line)
+
+    def _explanation(self, refusal: Refusal) -> str:
+        """What was sent, which bound it broke, and where the contract and the page say so: JSON texts, in ASCII."""
+        parts = {
+            "sent": shortened(self._redacted(refusal.sent), _LONGEST_SENT),
+            "broke": refusal.broke,
+            "contract": f"{self._contract.folder}/openapi.json#{refusal.pointer}",
+            "grade": str(refusal.evidence.grade),
+            "page": refusal.evidence.source or refusal.evidence.note,
+        }
+        return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))
 
     def _shut(self, operation: Operation, credential: str) -> Refusal | None:
         """Why a credential does not open an operation."""
@@ -155,7 +178,8 @@ class Mock:
 
     def _refusal(self, refusal: Refusal, explanation: str) -> Response:
         found, code = answer(self._contract, refusal)
-        words = {"code": code.code, "message": self._world.words[refusal.cause].format_map(refusal.words)}
+        told = {name: shortened(word, _LONGEST_LOGGED) for name, word in refusal.words.items()}
+        words = {"code": code.code, "message": self._world.words[refusal.cause].format_map(told)}
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
         if "allow" in found.headers:
             headers = (*headers, ("allow", refusal.words["allow"]))
@@ -204,7 +228,7 @@ def _fetch(mock: Mock, shown: _Shown, reading: Reading, account: str) -> bytes |
     identity = reading.values[fetching.parameter]
     record = mock._store.records(shown.serve.collection, account).get(identity)  # noqa: SLF001
     if record is None:
-        sent = f"{fetching.parameter}={identity[:_LONGEST_LOGGED]}"
+        sent = f"{fetching.parameter}={identity}"
         return refuse(reading.operation, "id_unknown", sent, "the id of something that is there", {})
     return shown.body({"item": mock._encoded(shown, account, record)})  # noqa: SLF001
 
@@ -262,15 +286,3 @@ def _filled(template: Json, words: Mapping[str, str]) -> Json:
     if isinstance(template, dict):
         return {name: _filled(value, words) for name, value in template.items()}
     return template.format_map(words) if isinstance(template, str) else template
-
-
-def _explanation(folder: str, refusal: Refusal) -> str:
-    """What was sent, which bound it broke, and where the contract and the page say so: each a JSON text, in ASCII."""
-    parts = {
-        "sent": refusal.sent,
-        "broke": refusal.broke,
-        "contract": f"{folder}/openapi.json#{refusal.pointer}",
-        "grade": str(refusal.evidence.grade),
-        "page": refusal.evidence.source or refusal.evidence.note,
-    }
-    return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))

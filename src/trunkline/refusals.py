@@ -19,7 +19,6 @@ from trunkline.findings import Evidence, Grade
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _CREDENTIAL = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
 """RFC 6750 section 2.1."""
-_LONGEST = 80
 _MOST_DIGITS = 1000
 """A longer integer is beyond every bound; Python does not read more than 4,300 digits."""
 _SETTLED = 2**31 - 1
@@ -62,18 +61,14 @@ def read(contract: Contract, request: Request, opens: Opens | None = None) -> Re
     """
     operations, in_path = contract.match(request.path)
     if not operations:
-        return _custom(
-            contract, "path_unknown", "404", _cut(f"path {request.path}"), "no such path", {"path": request.path}
-        )
+        return _custom(contract, "path_unknown", "404", f"path {request.path}", "no such path", {"path": request.path})
     for operation in operations:
         if operation.method == request.method:
             break
     else:
         allow = ", ".join(sorted(operation.method for operation in operations))
         words = {"method": request.method, "allow": allow}
-        return _custom(
-            contract, "method_not_allowed", "405", _cut(f"method {request.method}"), f"allowed: {allow}", words
-        )
+        return _custom(contract, "method_not_allowed", "405", f"method {request.method}", f"allowed: {allow}", words)
     credential = ""
     if operation.secured:
         found = _credential(operation, request)
@@ -202,15 +197,10 @@ def _broken(operation: Operation, parameter: Parameter, cause: str, texts: list[
         operation=operation,
         pointer=f"{parameter.pointer}/{at}",
         evidence=evidence,
-        sent=" and ".join(_cut(f"{parameter.name}={text}") for text in texts[:2]),
+        sent=" and ".join(f"{parameter.name}={text}" for text in texts[:2]),
         broke=broke,
         words={"name": parameter.name, "bounds": bounds(parameter.schema)},
     )
-
-
-def _cut(text: str) -> str:
-    """What was sent, cut to a length that a header and a log line can hold."""
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def bounds(schema: Mapping[str, Json]) -> str:

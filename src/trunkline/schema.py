@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ from trunkline.exchange import Json, pointer
 from trunkline.findings import show
 
 _BASE = "https://trunkline.invalid/"
+_MOST = 2000
+"""So many errors of one value tell what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class Schemas:
     def errors(self, place: str, value: Json) -> Iterator[SchemaError]:
         """Each keyword that the value breaks; a missing property stands at the place where it is missed."""
         try:
-            found = list(self._validator(place).iter_errors(value))
+            found = list(islice(self._validator(place).iter_errors(value), _MOST))
         except UnicodeEncodeError:
-            found = list(self._validator(place).iter_errors(_without_surrogates(value)))
+            found = list(islice(self._validator(place).iter_errors(_without_surrogates(value)), _MOST))
         for error in found:
             steps = tuple(error.evaluation_path[1:])  # the first is this validator's own $ref
             at = pointer(error.instance_path)

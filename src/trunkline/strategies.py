@@ -45,7 +45,8 @@ def search(
 ) -> Finding | None:
     """Puts a question for `examples` drawn values; the finding of the smallest value that has one, or None.
 
-    The same seed draws the same values. A `TargetError` ends the search at once and is raised again.
+    The same seed draws the same values. What a question raises ends the search at once and is raised again, unless a
+    finding came first.
     """
     from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
@@ -69,7 +70,7 @@ def search(
             return
         try:
             finding = question(value)
-        except (TargetError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is raised again below
             trouble.append(error)
             return
         if finding is not None:
@@ -84,7 +85,7 @@ def search(
         except Exception:
             if not found:  # an answer that comes and goes is Hypothesis' Flaky, and a finding all the same
                 raise
-    if trouble:
+    if trouble and not (found and not isinstance(trouble[0], TargetError | KeyboardInterrupt)):
         raise trouble[0]
     return found[-1] if found else None
 

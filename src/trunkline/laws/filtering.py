@@ -36,12 +36,15 @@ def filter_keeps_all_that_match(interview: Interview) -> Iterator[Finding | NotE
         for value in values:
             wanted = [i for i, item in zip(whole.ids, whole.items, strict=False) if at_pointer(item, spot.at) == value]
             found = list(interview.whole({parameter.name: value}).ids)
-            if sorted(found) != sorted(wanted):
+            if found != wanted:
                 missing = [identity for identity in wanted if identity not in found]
+                same = sorted(found) == sorted(wanted)
                 yield operation.finding(
                     "filter_keeps_all_that_match",
-                    spot.evidence,
-                    f"{len(missing)} of {len(wanted)} items with {parameter.name} {show(value)} are missing"
+                    implied(spot.evidence, "a filter leaves the order of a list as it is") if same else spot.evidence,
+                    "the filtered list is in another order than the whole list"
+                    if same
+                    else f"{len(missing)} of {len(wanted)} items with {parameter.name} {show(value)} are missing"
                     if missing
                     else f"{len(found)} items are answered where {len(wanted)} match",
                     at=f"body{operation.item.rpartition('/')[0]}",
@@ -134,10 +137,9 @@ def total_counts_what_the_filter_leaves(interview: Interview) -> Iterator[Findin
     for parameter, _, values in _filters(interview):
         for value in values:
             whole = interview.whole({parameter.name: value})
-            short = interview.ask({parameter.name: value, paging.limit: 1})
-            for exchange in (*whole.exchanges, short):
-                total = interview.total(exchange)
-                if total is not None and total != len(whole):
+            others = (interview.ask({parameter.name: value, paging.limit: 1}), interview.ask({parameter.name: value}))
+            for total, exchange in interview.totals((*whole.exchanges, *others)):
+                if total != len(whole):
                     yield operation.finding(
                         "total_counts_what_the_filter_leaves",
                         paging.total.evidence,

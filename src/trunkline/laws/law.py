@@ -5,12 +5,12 @@ An `Interview` is the conversation about one operation; every answer on its way 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-from trunkline.bodies import NOTHING, at_pointer, identities, json_of, succeeded
+from trunkline.bodies import at_pointer, count_at, identities, json_of, succeeded
 from trunkline.contract import Operation
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised
@@ -120,6 +120,14 @@ class Interview:
                 return Whole(tuple(items), tuple(ids), tuple(exchanges))
         raise Silence(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
 
+    def is_changing(self) -> bool:
+        """Whether two readings of the whole list, one after the other, have other items."""
+        try:
+            first, second = self.read_whole({}), self.read_whole({})
+        except Silence:
+            return False
+        return set(first.ids) != set(second.ids) and len(first) != len(second)
+
     def forget(self) -> None:
         """Drops what was read, so that it is read again."""
         self._wholes.clear()
@@ -127,8 +135,14 @@ class Interview:
     def total(self, exchange: Exchange) -> int | None:
         """The total that a page tells, or None."""
         paging = self.operation.listing.paging if self.operation.listing else None
-        told = at_pointer(json_of(exchange), paging.total.at) if paging and paging.total else NOTHING
-        return told if isinstance(told, int) and not isinstance(told, bool) else None
+        return count_at(json_of(exchange), paging.total.at) if paging and paging.total else None
+
+    def totals(self, exchanges: Iterable[Exchange]) -> list[tuple[int, Exchange]]:
+        """The totals that are told. Raises `Silence` when none is."""
+        told = [(total, exchange) for exchange in exchanges if (total := self.total(exchange)) is not None]
+        if not told:
+            raise Silence("no answer tells a total")
+        return told
 
 
 Questions: TypeAlias = Callable[[Interview], Iterator[Finding | NotExercised]]
@@ -161,7 +175,7 @@ class Law:
             interview.forget()
             words = list(self._said(interview))
             again = {word.rule for word in words if isinstance(word, Finding)}
-            if not first & again:
+            if not first & again or interview.is_changing():
                 words = [NotExercised("the list changed while it was read")]
         yield from words
 

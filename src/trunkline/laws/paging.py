@@ -158,9 +158,8 @@ def total_counts_the_list(interview: Interview) -> Iterator[Finding | NotExercis
     limit = min(_SMALL, max(1, (len(whole) + 1) // 2))
     asked = [exchange for *_, exchange in _steps(interview, whole, limit)]
     asked.append(interview.ask({paging.limit: limit, paging.offset: len(whole) + 1}))
-    for exchange in (*whole.exchanges, *asked):
-        total = interview.total(exchange)
-        if total is not None and total != len(whole):
+    for total, exchange in interview.totals((*whole.exchanges, *asked)):
+        if total != len(whole):
             yield operation.finding(
                 "total_counts_the_list",
                 paging.total.evidence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from random import Random
 
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
@@ -20,6 +21,7 @@ from trunkline.strategies import MALFORMED
 )
 def bounds_hold_on_both_sides(interview: Interview) -> Iterator[Finding | NotExercised]:
     """Each bound of a parameter is accepted, and the first value beyond it is refused as documented."""
+    chance = Random(interview.seed)  # noqa: S311 - values to ask for, not secrets
     for parameter in interview.operation.parameters:
         if parameter.place != "query" or parameter.schema["type"] != "integer":
             continue
@@ -30,7 +32,7 @@ def bounds_hold_on_both_sides(interview: Interview) -> Iterator[Finding | NotExe
         inside += [low + 1] if low is not None else []
         beyond = [-1, -(2**31)]
         beyond += [low - 1] if low is not None else []
-        beyond += [high + 1, 2**31, 2**63, 10**29] if high is not None else []
+        beyond += [high + 1, chance.randint(high + 2, high * 100), 2**31, 2**63, 10**29] if high is not None else []
         for value in dict.fromkeys((*inside, *beyond)):
             interview.ask({parameter.name: value})
     yield from ()
@@ -85,6 +87,12 @@ def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[s
         "a credential without its last character",
         "credentials_unknown",
         (f"Bearer {credential[:-1]}", f"Bearer {short}"),
+    )
+    rest = f"${{{TOKEN_VARIABLE}#?}}"
+    yield (
+        "a credential without its first character",
+        "credentials_unknown",
+        (f"Bearer {credential[1:]}", f"Bearer {rest}"),
     )
     half = len(credential) // 2
     yield (

@@ -11,6 +11,8 @@ from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.rules.rule import RFC8259, RFC9110, rule
 
+_LOST = re.compile("[\ufffd\ud800-\udfff]")
+
 
 @rule("the response that the page shows; a server error is on no page of an operation", "status")
 def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
@@ -143,7 +145,7 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
                     yield operation.finding(
                         "properties_are_documented",
                         note,
-                        f"the property {show(name, 60)} is not on the page",
+                        f"the property {show(name)} is not on the page",
                         at=f"body{at}{pointer((name,))}",
                         contract=f"{place}/properties",
                         exchanges=(exchange,),
@@ -155,7 +157,7 @@ def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Findin
     """No text of the body holds a lone surrogate or U+FFFD, the mark of a character that was lost."""
     said = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
     for at, value in all_texts(json_of(exchange)):
-        if any(character == "\ufffd" or "\ud800" <= character <= "\udfff" for character in value):
+        if _LOST.search(value):
             yield operation.finding(
                 "text_is_unicode",
                 said,
@@ -174,7 +176,7 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
         return
     place = operation.place("/x-trunkline/rate_limit")
     lacking = [
-        name for name in (names.limit, names.remaining, names.reset) if exchange.response.header(name.lower()) is None
+        name for name in (names.limit, names.remaining, names.reset) if not exchange.response.header(name.lower())
     ]
     if lacking:
         yield operation.finding(
@@ -187,6 +189,19 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
             seen="absent",
             exchanges=(exchange,),
         )
+    told = {name: exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining)}
+    for name, value in told.items():
+        if value and not _is_count(value):
+            yield operation.finding(
+                "rate_limit_is_told",
+                names.evidence,
+                f"{name} is not a number",
+                at=f"header/{name.lower()}",
+                contract=place,
+                expected="a whole number",
+                seen=show(value),
+                exchanges=(exchange,),
+            )
     limit, remaining, reset = (
         exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining, names.reset)
     )
@@ -201,14 +216,14 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
             seen=show(reset),
             exchanges=(exchange,),
         )
-    if limit and remaining and not (_is_count(limit) and _is_count(remaining) and int(remaining) <= int(limit)):
+    if _is_count(limit) and _is_count(remaining) and int(remaining) > int(limit):
         yield operation.finding(
             "rate_limit_is_told",
             names.evidence,
-            "what remains is not a number within the limit",
+            "more remains than the limit allows",
             at=f"header/{names.remaining.lower()}",
             contract=place,
-            expected=f"a whole number, at most {show(limit)}",
+            expected=f"at most {limit}",
             seen=show(remaining),
             exchanges=(exchange,),
         )

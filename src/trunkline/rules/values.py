@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
-from trunkline.bodies import NOTHING, at_pointer, identities, json_of, shown_answer, succeeded, time_at
+from trunkline.bodies import NOTHING, at_pointer, count_at, identities, json_of, shown_answer, succeeded, time_at
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade, show
@@ -87,8 +87,8 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
     if page is None or operation.listing is None or operation.listing.paging is None:
         return
     for name, spot in operation.listing.paging.echo.items():
-        told = at_pointer(json_of(exchange), spot.at)
-        if isinstance(told, int) and told != page[1][name]:
+        told = count_at(json_of(exchange), spot.at)
+        if told is not None and told != page[1][name]:
             yield operation.finding(
                 "pagination_echoes_request",
                 spot.evidence,
@@ -109,14 +109,14 @@ def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterato
     if listing is None or listing.paging is None or listing.paging.total is None or not succeeded(operation, exchange):
         return
     items = at_pointer(body, listing.items)
-    echo = {name: at_pointer(body, spot.at) for name, spot in listing.paging.echo.items()}
+    echo = {name: count_at(body, spot.at) for name, spot in listing.paging.echo.items()}
     limit, offset = echo.get(listing.paging.limit), echo.get(listing.paging.offset)
-    total = at_pointer(body, listing.paging.total.at)
+    total = count_at(body, listing.paging.total.at)
     if not isinstance(items, list):
         return
-    if isinstance(limit, int) and len(items) > limit:
+    if limit is not None and len(items) > limit:
         expected, at = f"at most {limit} items", listing.items
-    elif items and isinstance(offset, int) and isinstance(total, int) and offset + len(items) > total:
+    elif items and offset is not None and total is not None and offset + len(items) > total:
         expected, at = f"at least {offset + len(items)}", listing.paging.total.at
     else:
         return

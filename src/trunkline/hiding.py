@@ -1,0 +1,58 @@
+"""Owns keeping secrets out of text: whole or in part, as they are or in the forms in which servers send them back.
+
+>>> hiding(frozenset({"sk_live_0123456789abcdef"}))("the key sk_live_0123456789abc is unknown")
+'the key *** is unknown'
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from urllib.parse import quote
+
+_SHORTEST = 4
+"""What is shorter occurs everywhere by chance, and protects nothing."""
+_WINDOW = 12
+"""So many characters of a secret in a row are a part of it; fewer may be a word that it shares with other texts."""
+_LONG = 16
+"""A secret of fewer characters is hidden as a whole only."""
+
+
+@lru_cache(maxsize=64)
+def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
+    """A function that writes `***` for each secret in a text, and for each long enough part of one."""
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    words = tuple(sorted((form for form in forms if len(form) < _LONG), key=len, reverse=True))
+    windows = {form[at : at + _WINDOW] for form in forms if len(form) >= _LONG for at in range(len(form) - _WINDOW + 1)}
+
+    def hide(text: str) -> str:
+        for word in words:
+            if word in text:
+                text = text.replace(word, "***")
+        return _without(text, windows) if windows and len(text) >= _WINDOW else text
+
+    return hide
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it is, turned around, in the other case, escaped, and in base64 at each of its three offsets."""
+    yield from (secret, secret[::-1], secret.swapcase(), quote(secret, safe=""), json.dumps(secret)[1:-1])
+    data = secret.encode("utf-8", "replace")
+    hexadecimal = [f"{byte:02x}" for byte in data]
+    yield from ("".join(f"%{pair}" for pair in hexadecimal), "".join(f"%{pair.upper()}" for pair in hexadecimal))
+    for offset in range(3):
+        coded = base64.b64encode(b"\0" * offset + data).decode()
+        yield coded[4 if offset else 0 :].rstrip("=")[:-1]
+
+
+def _without(text: str, windows: set[str]) -> str:
+    spans: list[tuple[int, int]] = []
+    for at in range(len(text) - _WINDOW + 1):
+        if text[at : at + _WINDOW] in windows:
+            begin = spans.pop()[0] if spans and at <= spans[-1][1] else at
+            spans.append((begin, at + _WINDOW))
+    for begin, end in reversed(spans):
+        text = f"{text[:begin]}***{text[end:]}"
+    return text
