@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from trunkline import folders, library
-from trunkline.aiming import Aim, aim, application, credential, known_parameters, secret_values
-from trunkline.errors import BudgetSpent, UsageError
+from trunkline.aiming import Aim, aim, application, credential, hushed, known_parameters, secret_values
+from trunkline.errors import BudgetSpent, DataError, TargetError, UsageError
 from trunkline.exchange import Request
+from trunkline.hiding import hiding
 from trunkline.library import Vendor
 
 VENDORS = folders.names()
@@ -125,6 +126,32 @@ def test_an_application_is_imported_from_the_current_directory(vendor: Vendor, m
     for parameter, value in known_parameters(vendor).items():
         path = path.replace(f"{{{parameter}}}", value)
     assert ask(aimed, path) == 200
+
+
+def test_a_directory_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be imported from it."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match="the current directory is gone"):
+        application("main:app")
+
+
+def test_bounds_hold_for_every_target(vendor: Vendor) -> None:
+    """The built-in mock needs no timeout and no rate, and yet refuses those that nothing could keep."""
+    for timeout in (0, 1e308, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="a timeout of"):
+            aim(vendor, timeout=timeout, environ=EMPTY)
+    with pytest.raises(UsageError, match="a rate of"):
+        aim(vendor, rate=1e-300, environ=EMPTY)
+
+
+def test_a_trouble_is_told_without_the_secrets_of_an_aim() -> None:
+    """Whatever its kind, and whatever the implementation echoed."""
+    for trouble in (TargetError(f"no {TOKEN}"), BudgetSpent(TOKEN), DataError(TOKEN, "", "x")):
+        with pytest.raises(type(trouble), match=r"\*\*\*") as caught, hushed(hiding(frozenset({TOKEN}))):
+            raise trouble
+        assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("spec", ["", "main", "main:", ":app"])

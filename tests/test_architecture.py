@@ -22,12 +22,14 @@ MODULES = {
 MOST_LINES = 400
 
 RANKS = (
-    {"errors", "exchange", "folders", "hiding"},
-    {"findings", "asgi"},
+    {"errors"},
+    {"exchange", "folders", "hiding"},
+    {"findings", "asgi", "files"},
     {"schema", "wire"},
     {"contract"},
-    {"reader", "refusals", "bodies", "kinds"},
-    {"rules", "world"},
+    {"sense", "refusals", "bodies", "kinds"},
+    {"reader", "rules", "world"},
+    {"rehearsal"},
     {"library"},
     {"mock", "strategies", "export", "sources"},
     {"targets", "laws", "fuzz", "server"},

@@ -132,15 +132,18 @@ def test_no_body_is_awaited_when_none_is_announced(headers: list[tuple[bytes, by
 
 
 def test_a_body_above_the_limit_is_refused() -> None:
-    """By its announced length at once, by its parts as soon as they are too many; never by the target."""
+    """At once if its sender waits for a word, else when it was heard out: a client that still sends hears nothing."""
     seen = Seen()
     app = application(seen, max_bytes=3)
-    announced = send_to(app, headers=[(b"content-length", b"4")])
-    part = {"type": "http.request", "body": b"ab", "more_body": True}
-    counted = send_to(app, part, part, headers=[(b"transfer-encoding", b"chunked")])
-    assert announced == counted
+    part, last = ({"type": "http.request", "body": b"ab", "more_body": more} for more in (True, False))
+    expected = send_to(app, headers=[(b"content-length", b"4"), (b"expect", b"100-continue")])
+    announced = send_to(app, part, last, headers=[(b"content-length", b"4")])
+    counted = send_to(app, part, part, last, headers=[(b"transfer-encoding", b"chunked")])
+    assert expected == announced == counted
     assert (announced[0]["status"], seen) == (413, [])
     assert json.loads(announced[1]["body"]) == {"error": "the body is larger than 3 bytes"}
+    endless = {"type": "http.request", "body": bytes(33 << 20), "more_body": True}
+    assert send_to(app, endless, endless, headers=[(b"content-length", b"9" * 5000)]) == announced
     send_to(app, {"type": "http.request", "body": b"abc"}, headers=[(b"content-length", b"3")])
     assert seen[0].body == b"abc"
 
@@ -385,10 +388,14 @@ def test_an_application_that_raises_is_a_server_error(error: BaseException, begu
         [{"type": "http.response.start", "status": 200, "headers": []}],
         [{"type": "http.response.body", "body": b"x"}],
         [{"type": "http.response.start", "status": 200, "headers": [("x", "y")]}, {"type": "http.response.body"}],
+        *(
+            [{"type": "http.response.start", "status": status, "headers": []}, {"type": "http.response.body"}]
+            for status in ("200", None, 0, 99, 1000, [200])
+        ),
     ],
 )
 def test_an_application_that_breaks_the_protocol_is_a_server_error(messages: list[Message]) -> None:
-    """No answer, half an answer, a body before its start, text for bytes."""
+    """No answer, half an answer, a body before its start, text for bytes, a status that is none."""
 
     async def app(_scope: Message, _receive: Receive, send: Send) -> None:
         for message in messages:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import pytest
 import trunkline
 from trunkline import aiming, cli, folders, library, mock
 from trunkline.cli import serving
-from trunkline.exchange import Json, Request
+from trunkline.errors import TargetError
+from trunkline.exchange import Json, Request, Response
 from trunkline.export import document as document_of
 from trunkline.laws import LAWS
 from trunkline.library import Vendor
@@ -163,8 +165,19 @@ TROUBLES = {
     ("check", "{vendor}", "--token", TOKEN, "--token-file", "x"): "two credentials",
     ("check", "{vendor}", "--token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--operation", "frob"): "'frob' is not an operation of",
-    ("check", "{vendor}", "--param", "frob"): "has no value; write it as name=value",
-    ("check", "{vendor}", "--param", "frob=1"): "names no parameter",
+    ("check", "{vendor}", "--param", "hush"): "--param has no value; write it as --param name=value",
+    ("check", "{vendor}", "--param", "hush=1"): "--param names no parameter that can be given here: ",
+    ("validate", "telepath", "--live", "--param", "limit=\udcff"): "--param limit has a value that is not UTF-8",
+    ("check", "talkover", "--param", "trunk_id=\udcff"): "--param trunk_id has a value that is not UTF-8",
+    ("check", "{vendor}", "--timeout", "1e10"): "a timeout of 1e+10 s cannot be kept",
+    ("check", "{vendor}", "--timeout", "nan"): "a timeout of nan s cannot be kept",
+    ("check", "{vendor}", "--timeout", "x"): "invalid value for '--timeout'",
+    ("validate", "{vendor}", "--live", "--timeout", "inf"): "a timeout of inf s cannot be kept",
+    ("check", "{vendor}", "--rate", "1e-300"): "a rate of 1e-300 requests a second cannot be kept",
+    ("check", ""): "'' is not a vendor; there are: ",
+    ("check", ".."): "'..' is not a vendor; there are: ",
+    ("check", "/etc"): "'/etc' is not a vendor; there are: ",
+    ("check", "{vendor}/"): "/' is not a vendor; there are: ",
     ("check", "{vendor}", "--url", "localhost"): "the base address does not begin with http",
     ("check", "{vendor}", "--url", "http://127.0.0.1:1", "--token", TOKEN): "127.0.0.1:1 refuses connections",
     ("check", "{vendor}", "--url", "http://h", "--app", "a:b"): "two implementations",
@@ -180,6 +193,8 @@ TROUBLES = {
     ("validate", "{vendor}", "frob", "--live"): "'frob' is not an operation of",
     ("validate", "{vendor}", "a", "b", "--live"): "with --live there is no SOURCE",
     ("export", "nope"): "'nope' is not a vendor",
+    ("export", "{vendor}", "--url", "http://user:hush@h/"): "the base address holds a user name",
+    ("export", "{vendor}", "--url", ""): "the base address does not begin with http",
     ("export", "{vendor}", "-o", "/"): "cannot be written: is a directory",
     ("export", "{vendor}", "-o", "no/such/folder"): "cannot be written: no such file or directory",
     ("export", "{vendor}", "-o", "a\0b"): "cannot be written: it is no file name",
@@ -187,6 +202,8 @@ TROUBLES = {
     ("serve", "--port", "65536"): "invalid value for '--port'",
     ("serve", "--fixtures", "not/there"): "is not a folder",
     ("serve", "--host", "203.0.113.7"): "203.0.113.7 is not an address of this machine",
+    ("serve", "--host", ""): "the host '' is unknown",
+    ("serve", "--host", "a" * 64 + ".example"): "is unknown; choose an address of this machine",
 }
 
 
@@ -195,10 +212,58 @@ def test_every_trouble_is_one_sentence(run: Run, arguments: tuple[str, ...]) -> 
     """On standard error, with code 2, nothing on standard output, and no piece of a credential."""
     code, out, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in arguments))
     assert (code, out.partition("{")[0]) == (2, "")
-    last = sentence(err.splitlines(keepends=True)[-1])
+    *_, last = err.splitlines()
+    assert (last.startswith("trunkline: "), err.count("trunkline: ")) == (True, 1)
     assert TROUBLES[arguments] in last
     assert "hush" not in out + err
     assert "Traceback" not in err
+
+
+LONG = "9" * 5000
+ENDLESS = {
+    ("check", LONG): "999…9' is not a vendor; there are: ",
+    ("check", "{vendor}", "--seed", LONG): "invalid value for '--seed': ",
+    ("check", "{vendor}", "--seed", "9 " * 5000): "see trunkline check --help",
+    ("check", "{vendor}", "--param", f"{LONG}=1"): "names no parameter",
+    ("serve", "--host", LONG): "999…9' is unknown; choose an address of this machine",
+    (LONG,): "no such command ",
+}
+
+
+@pytest.mark.parametrize("arguments", ENDLESS, ids=[" ".join(words)[:24] for words in ENDLESS])
+def test_no_sentence_is_too_long_to_be_read(run: Run, arguments: tuple[str, ...]) -> None:
+    """What was given is cut; what to do about it is not."""
+    code, out, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert ENDLESS[arguments] in sentence(err)
+    assert len(err) < 1100
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [
+        ("1>&-", 2, "trunkline: standard output is closed; open it, or send it to a file\n"),
+        ("1>/dev/full", 2, "trunkline: standard output cannot be written: no space left on device; send it to *\n"),
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["rules", "export {vendor}", "--help"])
+def test_an_output_that_takes_nothing_is_a_sentence(redirection: str, code: int, told: str, command: str) -> None:
+    """It is the caller's, and no bug of ours; what goes to standard error may be lost."""
+    words = f"exec {sys.executable} -m trunkline {command.format(vendor=VENDORS[0])} {redirection}"
+    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
+    ended = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False, env=environ)
+    assert ended.returncode == code
+    assert fnmatch(ended.stderr, told)
+
+
+def test_a_trouble_that_nobody_can_hear_is_told_by_its_code() -> None:
+    """Also where standard error is full or closed."""
+    for redirection in ("2>&-", "2>/dev/full"):
+        words = f"exec {sys.executable} -m trunkline frob {redirection}"
+        environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
+        assert subprocess.run(["bash", "-c", words], check=False, env=environ).returncode == 2
 
 
 def test_a_parameter_that_must_be_known_is_asked_for(run: Run) -> None:
@@ -332,6 +397,40 @@ def test_an_interrupted_check_tells_what_was_found(run: Run, vendor: Vendor, mon
     assert "somewhere\n" in err
 
 
+def test_a_bug_in_a_check_hides_nothing_that_was_found(
+    run: Run, vendor: Vendor, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report so far comes first, then the sentence that calls it a bug."""
+    from trunkline.check import Examination  # noqa: PLC0415
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError(TOKEN)
+
+    monkeypatch.setattr(Examination, "let_loose", fail)
+    params = [f"--param={name}={value}" for name, value in aiming.known_parameters(vendor).items()]
+    code, out, err = run("check", vendor.name, "--app", broken, "--token", vendor.world.token, *params)
+    assert code == 2
+    assert "the run did not come to its end" in out
+    assert f"the contract of {vendor.name} is BROKEN" in out
+    assert "ZeroDivisionError was not expected" in err.splitlines()[-1]
+    assert TOKEN not in out + err
+
+
+def test_a_trouble_that_echoes_the_credential_does_not_print_it(
+    run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an implementation has a sentence say, in a whole check and in one live question."""
+
+    def echo(_: Request) -> Response:
+        raise TargetError(f"answered {TOKEN}")
+
+    monkeypatch.setattr(mock, "from_vendor", lambda _: echo)
+    operation = vendor.contract.operations[0].operation_id
+    for command in (("check", vendor.name), ("validate", vendor.name, operation, "--live")):
+        code, _, err = run(*command, "--token", TOKEN)
+        assert (code, err.splitlines()[-1]) == (2, "trunkline: answered ***")
+
+
 # --- validate -------------------------------------------------------------------------------------------------------
 
 
@@ -360,6 +459,17 @@ def test_a_broken_answer_is_a_finding(run: Run, vendor: Vendor, tmp_path: Path) 
         assert (code, err) == (1, "")
         assert "body_is_json" in out
         assert "curl" not in out
+
+
+def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """The shell's own pipe has a writer; one in a folder may never have any."""
+    (tmp_path / "whole").write_bytes(response(vendor)[1])
+    words = f"exec {sys.executable} -m trunkline validate {vendor.name} <(cat {tmp_path}/whole)"
+    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
+    assert subprocess.run(["bash", "-c", words], check=False, env=environ, capture_output=True).returncode == 0
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = run("validate", vendor.name, str(tmp_path / "pipe"))
+    assert (code, "is a named pipe" in sentence(err)) == (2, True)
 
 
 def test_standard_input_is_a_source(vendor: Vendor) -> None:
@@ -487,6 +597,11 @@ def test_serve_takes_fixtures_for_the_vendors_that_they_are_for(served: Any, run
     assert set(told["vendors"]) == set(VENDORS)
     answer = subprocess.run(["bash", "-c", told["vendors"][name]["curl"]], capture_output=True, text=True, check=True)
     assert "mine-alone" in answer.stdout
+
+
+def test_serve_says_that_stopping_it_is_well(run: Run) -> None:
+    """Code 0, unlike the 130 of a command that was interrupted before it had done its work."""
+    assert "Ctrl-C or SIGTERM ends them, with code 0" in " ".join(run("serve", "--help")[1].split())
 
 
 def test_a_port_in_use_is_a_sentence(served: Any, run: Run) -> None:

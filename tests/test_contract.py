@@ -21,6 +21,8 @@ VENDORS = folders.names()
 LIST = "/paths/~1trunks/get"
 PAGING = f"{LIST}/x-trunkline/list/paging"
 LIMIT = f"{LIST}/parameters/0"
+OFFSET = f"{LIST}/parameters/1"
+STATUS = f"{LIST}/parameters/2"
 SECURITY = "/components/securitySchemes/apiKey"
 
 
@@ -69,6 +71,14 @@ def edited(folder: Path, file: str, edit: Callable[[Json], None]) -> None:
     (folder / file).write_text(json.dumps(content), "utf-8")
 
 
+def deep(levels: int) -> Json:
+    """A list in a list in a list."""
+    value: Json = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 EVIDENCE = {"grade": "documented", "source": "https://example.com/page"}
 TEXT = {"type": "string", "x-trunkline": {"evidence": EVIDENCE}}
 
@@ -105,7 +115,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str, str]] = {
         DOCUMENT,
         put(f"{LIST}/x-trunkline/evidence/grade", "sure"),
         f"{LIST}/x-trunkline/evidence/grade",
-        "sure",
+        'is not one of "documented"',
     ),
     "an unknown keyword": ("trunk.json", put("/properties/name/minlength", 1), "/properties/name", "minlength"),
     "an unknown keyword of a parameter": (
@@ -123,7 +133,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str, str]] = {
         "full-name",
     ),
     "an unknown type": ("trunk.json", put("/properties/name/type", "text"), "/properties/name/type", "text"),
-    "a pattern that is none": ("trunk.json", put("/properties/name/pattern", "("), "/properties/name/pattern", "("),
+    "a pattern that is none": ("trunk.json", put("/properties/name/pattern", "("), "/properties/name/pattern", "regex"),
     "a $ref to nowhere in the file": (
         "trunk.json",
         put("/properties/metrics/$ref", "#/$defs/metric"),
@@ -169,7 +179,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str, str]] = {
     ),
     "no evidence of a file": ("error.json", drop("/x-trunkline"), "", "x-trunkline"),
     "no date of a file": ("error.json", drop("/x-trunkline/read"), "/x-trunkline", "read"),
-    "a date that is none": (DOCUMENT, put("/x-trunkline/read", "2026-02-30"), "/x-trunkline/read", "2026-02-30"),
+    "a date that is none": (DOCUMENT, put("/x-trunkline/read", "2026-02-30"), "/x-trunkline/read", "format date"),
     "evidence without its page": (
         DOCUMENT,
         drop(f"{LIST}/x-trunkline/evidence/source"),
@@ -263,7 +273,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str, str]] = {
     "another version of OpenAPI": (DOCUMENT, put("/openapi", "3.0.3"), "/openapi", "3.1.0"),
     "another version of the format": (DOCUMENT, put("/x-trunkline/format", 2), "/x-trunkline/format", "1"),
     "a file without its dialect": ("error.json", drop("/$schema"), "", "$schema"),
-    "a pointer that is none": (DOCUMENT, put(f"{PAGING}/total/at", "total"), f"{PAGING}/total/at", "total"),
+    "a pointer that is none": (DOCUMENT, put(f"{PAGING}/total/at", "total"), f"{PAGING}/total/at", "does not match"),
     "an order of fields that are not there": (
         "trunk.json",
         put("/x-trunkline/ordered/0/first", "/born_at"),
@@ -272,6 +282,139 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str, str]] = {
     ),
     "a default beyond its bounds": (DOCUMENT, put(f"{LIMIT}/schema/default", 500), f"{LIMIT}/schema/default", "500"),
     "a page without a greatest limit": (DOCUMENT, drop(f"{LIMIT}/schema/maximum"), f"{LIMIT}/schema", "maximum"),
+    "a default that is a text": (DOCUMENT, put(f"{LIMIT}/schema/default", "x"), f"{LIMIT}/schema/default", "of type"),
+    "a default that is null": (DOCUMENT, put(f"{LIMIT}/schema/default", None), f"{LIMIT}/schema/default", "of type"),
+    "a default that is a fraction": (DOCUMENT, put(f"{LIMIT}/schema/default", 1.5), f"{LIMIT}/schema/default", "type"),
+    "a default that is a truth": (DOCUMENT, put(f"{LIMIT}/schema/default", value=True), f"{LIMIT}/schema/default", ""),
+    "a default of a text that is a number": (
+        DOCUMENT,
+        put(f"{STATUS}/schema/default", 1),
+        f"{STATUS}/schema/default",
+        "of type string",
+    ),
+    "a default that is not listed": (DOCUMENT, put(f"{STATUS}/schema/default", "no"), f"{STATUS}/schema/default", "no"),
+    "a page without a default": (DOCUMENT, drop(f"{LIMIT}/schema/default"), f"{LIMIT}/schema", "default"),
+    "an offset without a default": (DOCUMENT, drop(f"{OFFSET}/schema/default"), f"{OFFSET}/schema", "default"),
+    "an offset below nothing": (DOCUMENT, put(f"{OFFSET}/schema/minimum", -1), f"{OFFSET}/schema", "minimum"),
+    "a page by a text": (DOCUMENT, put(f"{PAGING}/limit", "status"), f"{STATUS}/schema", "type integer"),
+    "bounds that leave nothing": (DOCUMENT, put(f"{LIMIT}/schema/minimum", 101), f"{LIMIT}/schema/minimum", "more"),
+    "a bound with a fraction": (DOCUMENT, put(f"{LIMIT}/schema/minimum", 1.0), f"{LIMIT}/schema/minimum", "whole"),
+    "a bound of a text": (DOCUMENT, put(f"{STATUS}/schema/minimum", 1), f"{STATUS}/schema/minimum", "nothing of type"),
+    "a choice of numbers": (DOCUMENT, put(f"{LIMIT}/schema/enum", ["1"]), f"{LIMIT}/schema/enum", "nothing of type"),
+    "a parameter that is there twice": (
+        DOCUMENT,
+        lambda content: content["paths"]["/trunks"]["get"]["parameters"].append(
+            content["paths"]["/trunks"]["get"]["parameters"][0]
+        ),
+        f"{LIST}/parameters/3/name",
+        "twice",
+    ),
+    "a filter by a field within a field": (
+        DOCUMENT,
+        put(f"{LIST}/x-trunkline/list/filters/status/field", "/metrics/calls_today"),
+        f"{LIST}/x-trunkline/list/filters/status/field",
+        "of the item itself",
+    ),
+    "a fetch by a parameter that is not of the path": (
+        DOCUMENT,
+        put(
+            f"{LIST}/x-trunkline/fetch",
+            {"item": "/trunks/0", "identity": "/id", "parameter": "status", "evidence": EVIDENCE},
+        ),
+        f"{LIST}/x-trunkline/fetch/parameter",
+        "not a parameter of the path",
+    ),
+    "a limit of requests that no response answers": (
+        DOCUMENT,
+        drop("/components/responses/TooMany/x-trunkline/refusals"),
+        f"{LIST}/responses",
+        "rate_limited",
+    ),
+    "a refusal with a range of statuses": (
+        DOCUMENT,
+        lambda content: content["paths"]["/trunks"]["get"]["responses"].update(
+            {"4XX": content["paths"]["/trunks"]["get"]["responses"]["401"]}
+        ),
+        "/components/responses/InvalidKey/x-trunkline/refusals",
+        "4XX, which is no status",
+    ),
+    "another refusal that tells what is allowed": (
+        DOCUMENT,
+        put("/x-trunkline/responses/404", {"$ref": "#/components/responses/WrongMethod"}),
+        "/x-trunkline/responses",
+        "path_unknown",
+    ),
+    "an Allow that nothing fills": (
+        DOCUMENT,
+        lambda content: content["components"]["responses"]["InvalidKey"].update(
+            headers=content["components"]["responses"]["WrongMethod"]["headers"]
+        ),
+        "/components/responses/InvalidKey/headers",
+        "method_not_allowed",
+    ),
+    "a success that is not 200": (
+        DOCUMENT,
+        lambda content: content["paths"]["/trunks"]["get"]["responses"].update(
+            {"201": content["paths"]["/trunks"]["get"]["responses"].pop("200")}
+        ),
+        f"{LIST}/responses",
+        "200",
+    ),
+    "a secret that a response documents": (
+        DOCUMENT,
+        put("/x-trunkline/secrets/name", EVIDENCE),
+        "/x-trunkline/secrets/name",
+        "listTrunks documents",
+    ),
+    "a header that no answer can carry": (
+        DOCUMENT,
+        put("/x-trunkline/rate_limit/limit", "X Limit\n"),
+        "/x-trunkline/rate_limit/limit",
+        "does not match",
+    ),
+    "an empty $ref": ("trunk.json", put("/properties/name/$ref", ""), "/properties/name/$ref", "back to itself"),
+    "a $ref to itself": (
+        "trunk.json",
+        put("/properties/name/$ref", "#/properties/name"),
+        "/properties/name/$ref",
+        "back to itself",
+    ),
+    "a $ref to what is no schema": (
+        "trunk-list.json",
+        put("/properties/trunks/items/$ref", "trunk.json#/title"),
+        "/properties/trunks/items/$ref",
+        "leads nowhere",
+    ),
+    "a $ref to a map of schemas": (
+        "trunk-list.json",
+        put("/properties/trunks/items/$ref", "trunk.json#/properties"),
+        "/properties/trunks/items/$ref",
+        "leads nowhere",
+    ),
+    "a $ref to an anchor": (
+        "trunk-list.json",
+        put("/properties/trunks/items/$ref", "trunk.json#trunk"),
+        "/properties/trunks/items/$ref",
+        "leads nowhere",
+    ),
+    "a $ref from a schema to the document": (
+        "trunk-list.json",
+        put("/properties/trunks/items/$ref", "openapi.json#/components/responses/TooMany"),
+        "/properties/trunks/items/$ref",
+        "leads to no schema",
+    ),
+    "a property that is named as a keyword, and leads nowhere": (
+        "trunk.json",
+        put("/properties/default", {"$ref": "#/$defs/nothing"}),
+        "/properties/default/$ref",
+        "leads nowhere",
+    ),
+    "an address that is none": (DOCUMENT, put("/servers/0/url", "https://[::"), "/servers/0/url", "not an address"),
+    "an address of no port": (DOCUMENT, put("/servers/0/url", "https://a:99999"), "/servers/0/url", "not an address"),
+    "an address with a query": (DOCUMENT, put("/servers/0/url", "https://a.b/v1?x=1"), "/servers/0/url", "address"),
+    "half of a surrogate pair": (DOCUMENT, put("/info/title", "\ud800"), "/info/title", "surrogate"),
+    "half of a surrogate pair in a name": ("trunk.json", put("/properties/\ud800", TEXT), "/properties", "surrogate"),
+    "a document without an end to its depth": (DOCUMENT, put("/tags", deep(400)), "", "100 levels"),
 }
 """What is broken -> the file, how, the place that the error names, a word of its reason."""
 
@@ -299,6 +442,9 @@ def test_a_contract_that_means_nothing_stops_the_load(folder: Path, name: str) -
         (b'"\xff"', "not UTF-8"),
         (b"[]", "not of type"),
         (b"null", "not of type"),
+        (b'{"x": [{"a": 1, "b": 2, "a": 3}]}', "the name is there twice"),
+        (b"[" * 5000 + b"]" * 5000, "nested"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "more digits than can be read"),
     ],
 )
 def test_a_file_that_is_no_json_object_stops_the_load(folder: Path, file: str, content: bytes, reason: str) -> None:
@@ -307,6 +453,42 @@ def test_a_file_that_is_no_json_object_stops_the_load(folder: Path, file: str, c
     with pytest.raises(DataError, match=reason) as caught:
         read(folder, "telepath")
     assert caught.value.file == f"schemas/telepath/{file}"
+
+
+def test_a_name_that_is_there_twice_is_told_with_its_place(folder: Path) -> None:
+    """Of two values of one name only one would be seen, so there is one."""
+    text = (folder / DOCUMENT).read_text("utf-8")
+    (folder / DOCUMENT).write_text(text.replace('"operationId"', '"summary": "", "operationId"'), "utf-8")
+    with pytest.raises(DataError, match="the name is there twice") as caught:
+        read(folder, "telepath")
+    assert caught.value.pointer == f"{LIST}/summary"
+
+
+def test_a_file_that_is_hidden_is_no_schema(folder: Path) -> None:
+    """What a file manager leaves behind does not stop the load."""
+    (folder / "._trunk.json").write_bytes(b"\0")
+    assert set(read(folder, "telepath").files) == {DOCUMENT, "error.json", "trunk.json", "trunk-list.json"}
+
+
+def test_a_schema_that_holds_itself_stops_the_load(folder: Path) -> None:
+    """A way through several files that comes back is told at one of its steps, and is not walked for ever."""
+    edited(folder, "trunk.json", put("/$defs/metrics/items", {"$ref": "trunk-list.json"}))
+    with pytest.raises(DataError, match="leads back to itself") as caught:
+        read(folder, "telepath")
+    assert caught.value.pointer.endswith("/items/$ref")
+
+
+@pytest.mark.parametrize("value", ["hunter2" * 9, {"hunter2": "hunter2"}, ["hunter2"], 7_777_777])
+def test_no_reason_quotes_a_value(folder: Path, value: Json) -> None:
+    """A value that breaks the format is told by its place, since it may be a secret that slipped in."""
+    for at in ("/info", "/x-trunkline/read", f"{LIST}/parameters", f"{LIST}/x-trunkline/evidence/grade", "/servers"):
+        content = json.loads((ROOT / "schemas" / "telepath" / DOCUMENT).read_text("utf-8"))
+        put(at, value)(content)
+        (folder / DOCUMENT).write_text(json.dumps(content), "utf-8")
+        with pytest.raises(DataError) as caught:
+            read(folder, "telepath")
+        assert "hunter2hunter2" not in caught.value.reason
+        assert "7777777" not in caught.value.reason
 
 
 def test_a_folder_without_a_document_stops_the_load(folder: Path) -> None:

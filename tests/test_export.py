@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from trunkline import folders, library, mock
 from trunkline.asgi import application
+from trunkline.errors import UsageError
 from trunkline.exchange import Json, Request, resolve
 from trunkline.export import document
 from trunkline.fuzz import fuzz
@@ -68,6 +69,16 @@ def test_the_server_is_the_vendors_or_the_given_one(vendor: Vendor) -> None:
     """`servers` holds one address."""
     assert document(vendor)["servers"] == [{"url": vendor.contract.url}]
     assert document(vendor, url="http://127.0.0.1:9/x")["servers"] == [{"url": "http://127.0.0.1:9/x"}]
+
+
+@pytest.mark.parametrize("url", ["", "localhost", "ftp://h/", "http://user:hush@h/", "http://h/\nx", "http://h:port"])
+def test_a_server_that_cannot_be_meant_is_refused(vendor: Vendor, url: str) -> None:
+    """As an address to check is: by a sentence that does not quote it."""
+    with pytest.raises(
+        UsageError, match=r"^the base address .*; .*write it like https://api\.example\.com/v1"
+    ) as caught:
+        document(vendor, url=url)
+    assert "hush" not in str(caught.value)
 
 
 def test_bundled_schemas_judge_as_the_files_do(vendor: Vendor) -> None:

@@ -199,6 +199,30 @@ def test_what_the_target_raises_ends_the_run(error: BaseException, count: int) -
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("trunkline", "schemathesis"))]
 
 
+def test_a_question_that_an_interruption_loses_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interruption between taking a question and answering it ends the run, and leaves no engine waiting."""
+    from trunkline import fuzz as module  # noqa: PLC0415 - the seam of the two threads
+
+    told = module._Line.open
+    lost = threading.Event()
+
+    def losing(self: module._Line, stream: Any) -> Any:
+        for number, item in enumerate(told(self, stream)):
+            if number > 20 and isinstance(item, module._Question):
+                lost.set()
+                raise KeyboardInterrupt
+            yield item
+
+    monkeypatch.setattr(module._Line, "open", losing)
+    with pytest.raises(KeyboardInterrupt):
+        run(answer)
+    assert lost.is_set()
+    for thread in threading.enumerate():
+        if thread.name == "trunkline-fuzz":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
 def test_a_caller_who_leaves_stops_the_engine() -> None:
     """Closing the generator ends the run within a second, with no thread left."""
     target, asked = recorded(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -80,11 +81,14 @@ def test_an_unknown_vendor_is_told_with_the_known_ones(name: str) -> None:
         library.load(name)
 
 
-def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty or missing `TRUNKLINE_DATA` is as good as none."""
-    for value in ("", str(tmp_path), str(tmp_path / "nowhere")):
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty `TRUNKLINE_DATA` names no folder; one that names a folder without schemas is a mistake."""
+    monkeypatch.setenv("TRUNKLINE_DATA", "")
+    assert folders.names() == VENDORS
+    for value in (str(tmp_path), str(tmp_path / "nowhere")):
         monkeypatch.setenv("TRUNKLINE_DATA", value)
-        assert folders.names() == VENDORS
+        with pytest.raises(UsageError, match="has no folder schemas/"):
+            folders.names()
 
 
 def test_a_file_among_the_folders_is_not_a_vendor(data: Path) -> None:
@@ -95,9 +99,10 @@ def test_a_file_among_the_folders_is_not_a_vendor(data: Path) -> None:
 
 # --- worlds that fit nothing ----------------------------------------------------------------------------------------
 
+GENERATE = "/collections/trunks/generate"
 WORLDS: dict[str, tuple[str, str, str, str]] = {
     "no operation is served": ("[operations.listTrunks]", "[operations.fetchTrunk]", "/operations", "listTrunks"),
-    "an unknown verb": ('verb = "list"', 'verb = "index"', "/operations/listTrunks/verb", "index"),
+    "an unknown verb": ('verb = "list"', 'verb = "index"', "/operations/listTrunks/verb", "is not one of"),
     "a verb that the contract does not explain": (
         'verb = "list"',
         'verb = "fetch"',
@@ -127,7 +132,12 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "what",
     ),
     "no token": ("[[tokens]]", "[[keys]]", "", "tokens"),
-    "a token that no header can carry": ('token = "YOUR_API_KEY"', 'token = "your key"', "/tokens/2/token", "your key"),
+    "a token that no header can carry": (
+        'token = "YOUR_API_KEY"',
+        'token = "your key"',
+        "/tokens/2/token",
+        "does not match",
+    ),
     "a token that is there twice": (
         'token = "YOUR_API_KEY"',
         'token = "sk_live_another_account"',
@@ -137,7 +147,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
     "an unknown word": ("rate_limit = 1000000", "rate_limit = 1\ncolour = 1", "", "colour"),
     "no format": ("format = 1", "", "", "format"),
     "another format": ("format = 1", "format = 2", "/format", "1"),
-    "a rate limit of nothing": ("rate_limit = 1000000", "rate_limit = 0", "/rate_limit", "0"),
+    "a rate limit of nothing": ("rate_limit = 1000000", "rate_limit = 0", "/rate_limit", "minimum: 1"),
     "an unknown way to make a value": (
         'id = { letters = "conn_{}" }',
         'id = { random = "conn_{}" }',
@@ -145,6 +155,172 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "random",
     ),
     "an identity that is not there": ('identity = "id"', 'identity = "uuid"', "/collections/trunks/identity", "uuid"),
+    "a message with a word of another cause": (
+        'path_unknown = "The requested resource was not found"',
+        'path_unknown = "Method {method} was not found"',
+        "/refusals/path_unknown",
+        "nothing fills {method} in it; there are: {path}",
+    ),
+    "a message with a word and a cause without": (
+        'rate_limited = "Too many',
+        'rate_limited = "{bounds}',
+        "/refusals/rate_limited",
+        "no words for this cause",
+    ),
+    **{
+        f"a message of {text}": (
+            '"Invalid {name} parameter. Must be sent once"',
+            f'"{text}"',
+            "/refusals/parameter_repeated",
+            word,
+        )
+        for text, word in {
+            "{": "a brace that is meant stands twice",
+            "}": "a brace that is meant stands twice",
+            "{}": "nothing fills {}",
+            "{0}": "nothing fills {0}",
+            "{items}": "nothing fills {items}",
+            "{name.x}": "nothing fills {name.x}",
+            "{name!r}": "nothing fills {name}",
+            "{name:>9}": "nothing fills {name}",
+            "{name:{bounds}}": "nothing fills {name}",
+        }.items()
+    },
+    **{
+        f"an envelope of {text}": (
+            'body = { error = { code = "{code}", message = "{message}" } }',
+            f"body = {text}",
+            "/errors/body",
+            word,
+        )
+        for text, word in {
+            '{ error = { code = "{code}", message = "{nope}" } }': "nothing fills {nope}",
+            '{ error = { code = "{code}", message = "{" } }': "nothing fills {",
+            '{ error = { code = "{code}", message = "x{message}" } }': "a word is a whole text",
+            '{ error = { code = "{code}", message = "{message}", more = ["{code}"] } }': "nothing fills {code}",
+            '{ error = { code = "{code}", message = "{message}", "{code}" = 1 } }': "nothing fills {code}",
+            '{ error = { code = "{code}", message = "no" } }': "{message} does not stand at /error/message",
+            '{ error = { code = "{message}", message = "{message}" } }': "{code} does not stand at /error/code",
+            '{ code = "{code}", message = "{message}" }': "{code} does not stand at /error/code",
+            "{}": "{code} does not stand at /error/code",
+        }.items()
+    },
+    **{
+        f"a body of {text}": (
+            'body = { trunks = "{items}", pagination = { limit = "{limit}", offset = "{offset}", total = "{total}" } }',
+            f"body = {text}",
+            "/operations/listTrunks/body",
+            word,
+        )
+        for text, word in {
+            '{ trunks = "{item}", pagination = {} }': "nothing fills {item}",
+            '{ trunks = "{items}", pagination = { limit = "{limit}", offset = "{offset}", total = "x{total}" } }': "x{",
+            '{ trunks = "{items}", pagination = { limit = "{limit}", offset = "{offset}", total = "{" } }': "fills {",
+            '{ trunks = "{items}", pagination = { limit = "{limit}", offset = "{offset}", total = 1 } }': "/total",
+            '{ trunks = "{items}", pagination = { limit = "{offset}", offset = "{limit}", total = "{total}" } }': "at",
+            '{ trunks = [], pagination = { limit = "{limit}", offset = "{offset}", total = "{total}" } }': "at /trunks",
+            '{ trunks = "{items}", pagination = { limit = "{limit}", offset = "{offset}", total = "{total}" }, '
+            '"{items}" = 1 }': "nothing fills {items}",
+            '{ trunks = "{items}", pagination = { limit = "{limit}", offset = "{offset}", total = "{total}" }, '
+            'status = "{status}" }': "nothing fills {status}",
+        }.items()
+    },
+    "an order that leaves ties": (
+        '["-created_at", "id"]',
+        '["id", "-created_at"]',
+        "/operations/listTrunks/order",
+        "tie",
+    ),
+    "an order by an object": (
+        '["-created_at", "id"]',
+        '["metrics", "id"]',
+        "trunks.json/0/metrics",
+        "a text or a number",
+    ),
+    "a date": ("rate_limit = 1000000", "rate_limit = 2024-01-01", "/rate_limit", "a date is not JSON"),
+    "a time": ('note = "the placeholder of the samples"', "note = 10:00:00", "/tokens/2/note", "a time is not JSON"),
+    "a number that JSON has not": ("rate_limit = 1000000", "rate_limit = nan", "/rate_limit", "not a number"),
+    "a number without end": ("rate_limit = 1000000", "rate_limit = -inf", "/rate_limit", "not a number"),
+    "a list without an end to its depth": (
+        "rate_limit = 1000000",
+        f"rate_limit = {'[' * 120}{']' * 120}",
+        f"/rate_limit{'/0' * 100}",
+        "100 levels",
+    ),
+    "a collection that nothing serves": (
+        "[collections.trunks]",
+        '[collections.lines]\nidentity = "id"\n[collections.trunks]',
+        "/collections/lines",
+        "no operation serves it",
+    ),
+    "a collection whose name is a path": (
+        "[collections.trunks]",
+        '[collections."../trunks"]\nidentity = "id"\n[collections.trunks]',
+        "/collections",
+        "../trunks",
+    ),
+    "a token without a permission that nothing refuses": (
+        'note = "the placeholder of the samples"',
+        'refused = "permission_missing"',
+        "/tokens/2/refused",
+        "listTrunks answers no permission_missing",
+    ),
+    "no way to make the identity": ('id = { letters = "conn_{}" }', "", f"{GENERATE}/id", "the identity is made by"),
+    "an identity that could be made twice": (
+        'id = { letters = "conn_{}" }',
+        'id = { one_of = ["a", "b"] }',
+        f"{GENERATE}/id",
+        "the identity is made by",
+    ),
+    "an identity that could be null": (
+        'id = { letters = "conn_{}" }',
+        'id = { letters = "conn_{}", null = 0.5 }',
+        f"{GENERATE}/id",
+        "never null",
+    ),
+    "a range that is turned around": (
+        "between = [0, 900]",
+        "between = [900, 0]",
+        f"{GENERATE}/metrics/fields/calls_today/between",
+        "not below",
+    ),
+    "a range of fractions": (
+        "between = [0, 900]",
+        "between = [0.5, 1.5]",
+        f"{GENERATE}/metrics/fields/calls_today/between",
+        "whole numbers",
+    ),
+    "a range without end": (
+        "between = [80, 100]",
+        "between = [-1e308, 1e308]",
+        f"{GENERATE}/metrics/fields/success_rate/between",
+        "not below",
+    ),
+    "decimals of what is no number": (
+        'sip_username = { serial = "line-{}" }',
+        'sip_username = { serial = "line-{}", decimals = 1 }',
+        f"{GENERATE}/sip_username",
+        'lacks "between"',
+    ),
+    "a time that is none": (
+        '"2022-01-01T00:00:00Z"',
+        '"2022-01-32T00:00:00Z"',
+        f"{GENERATE}/created_at/time/0",
+        "date",
+    ),
+    "a time without its zone": ('"2022-01-01T00:00:00Z"', '"2022-01-01T00:00:00"', f"{GENERATE}/created_at/time/0", ""),
+    "a second that is read by nobody": (
+        '"2022-01-01T00:00:00Z"',
+        '"2016-12-31T23:59:60Z"',
+        f"{GENERATE}/created_at/time",
+        "not a pair of times",
+    ),
+    "times that are turned around": (
+        '"2022-01-01T00:00:00Z"',
+        '"2029-01-01T00:00:00Z"',
+        f"{GENERATE}/created_at/time",
+        "the first is after",
+    ),
 }
 """What is wrong -> a text of the file, what stands there instead, the place of the error, a word of its reason."""
 
@@ -155,11 +331,13 @@ def test_a_world_that_fits_nothing_stops_the_load(data: Path, name: str) -> None
     old, new, at, word = WORLDS[name]
     rewritten(data / "fixtures" / "sample" / "world.toml", old, new)
     error = trouble()
-    assert (error.file, error.pointer) == ("fixtures/sample/world.toml", at)
+    file, slash, below = at.partition(".json")
+    wanted = (f"fixtures/sample/{file}.json", below) if slash else ("fixtures/sample/world.toml", at)
+    assert (error.file, error.pointer) == wanted
     assert word in error.reason
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"= 1", "is not TOML"), (b"\xff", "is not TOML"), (b"", "required")])
+@pytest.mark.parametrize(("content", "reason"), [(b"= 1", "is not TOML"), (b"\xff", "is not TOML"), (b"", "lacks")])
 def test_a_world_that_is_no_world_stops_the_load(data: Path, content: bytes, reason: str) -> None:
     """Bytes that are no TOML are told with the file."""
     (data / "fixtures" / "sample" / "world.toml").write_bytes(content)
@@ -202,7 +380,7 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     "an unknown account": (
         lambda all_: all_[0].update({"x-trunkline": {"account": "nobody"}}),
         "/0/x-trunkline/account",
-        "no token opens 'nobody'",
+        "no token opens that account; there are: another, main",
     ),
     "an unknown fact of the mock": (
         lambda all_: all_[0].update({"x-trunkline": {"owner": 1}}),
@@ -210,6 +388,20 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
         "owner",
     ),
     "an id that is there twice": (lambda all_: all_.append(dict(all_[0])), "/30/id", "is there twice"),
+    "no id": (lambda all_: all_[0].pop("id"), "/0/id", "required"),
+    "an id that is no text": (lambda all_: all_[0].update(id=1), "/0/id", "not of type"),
+    "half of a surrogate pair": (lambda all_: all_[0].update(name="\udc00"), "/0/name", "surrogate"),
+    "half of a surrogate pair in a name": (lambda all_: all_[0].update({"\ud800": 1}), "/0", "surrogate"),
+    "a secret that would be shown": (
+        lambda all_: all_[0].update(metrics={**all_[0]["metrics"], "sip_password": "hunter2hunter2"}),
+        "/0/metrics/sip_password",
+        "a secret is a field of the record itself",
+    ),
+    "a secret that is too short": (
+        lambda all_: all_[0].update(sip_password="short"),
+        "/0/sip_password",
+        "8 characters",
+    ),
     "a secret that is no text": (lambda all_: all_[0].update(sip_password=1), "/0/sip_password", "text"),
     "what is no record": (lambda all_: all_.insert(0, "trunk"), "/0", "not of type"),
 }
@@ -224,6 +416,141 @@ def test_a_record_that_fits_nothing_stops_the_load(data: Path, name: str) -> Non
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/trunks.json", at)
     assert word in error.reason
+
+
+SECRET = "hunter2-hunter2-hunter2"
+LEAKS: dict[str, Callable[[Json], object]] = {
+    "in another field": lambda record: record.update(status=SECRET),
+    "in a field that is no text": lambda record: record.update(metrics=SECRET),
+    "as its account": lambda record: record.update({"x-trunkline": {"account": SECRET}}),
+    "as what the mock knows": lambda record: record.update({"x-trunkline": SECRET}),
+    "among what the mock knows": lambda record: record.update({"x-trunkline": {"account": [SECRET]}}),
+    "in a list": lambda record: record.update(sip_password=[SECRET]),
+    "in an object": lambda record: record.update(sip_password={"is": SECRET}),
+    "as a token in a field": lambda record: record.update(status="sk_live_another_account"),
+    "in a field of no page": lambda record: record.update(colour=SECRET),
+}
+"""Where a secret stands that stops the load."""
+
+
+@pytest.mark.parametrize("name", LEAKS)
+@pytest.mark.parametrize("place", ["fixtures", "overlay", "given"])
+def test_a_secret_is_in_no_reason(data: Path, tmp_path: Path, name: str, place: str) -> None:
+    """Whatever is wrong with a record, the sentence that says so can be printed."""
+    record = {**record_of("telepath"), "sip_password": SECRET}
+    LEAKS[name](record)
+    edited(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_.insert(0, record))
+    folder, vendor = overlay(tmp_path / "fixtures", "telepath", [record]), library.load("telepath")
+    loads: dict[str, Callable[[], Vendor]] = {
+        "fixtures": lambda: library.load("sample"),
+        "overlay": lambda: library.load("telepath", overlay=folder),
+        "given": lambda: library.with_records(vendor, "trunks", [record]),
+    }
+    with pytest.raises(DataError) as caught:
+        loads[place]()
+    assert "hunter2" not in str(caught.value)
+    assert "another_account" not in str(caught.value)
+
+
+def test_what_is_no_list_of_records_is_not_quoted(tmp_path: Path) -> None:
+    """A file that holds a secret and no list is told without the secret."""
+    for content in (SECRET, {"sip_password": SECRET}, [SECRET], [[SECRET]]):
+        (tmp_path / "telepath").mkdir(exist_ok=True)
+        (tmp_path / "telepath" / "trunks.json").write_text(json.dumps(content))
+        with pytest.raises(DataError, match="is not of type") as caught:
+            library.load("telepath", overlay=tmp_path)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_name_that_is_unknown_is_cut() -> None:
+    """The name of an unknown word is told, but not all of an absurd one."""
+    vendor = library.load("telepath")
+    record = {**record_of("telepath"), "x-trunkline": {"y" * 5000: 1}}
+    with pytest.raises(DataError, match="has the unknown word") as caught:
+        library.with_records(vendor, "trunks", [record])
+    assert len(caught.value.reason) < 100
+
+
+@pytest.mark.parametrize("file", ["world.toml", "trunks.json", "cases.json"])
+def test_what_is_no_regular_file_stops_the_load(data: Path, file: str) -> None:
+    """A pipe that nobody writes to is told; nobody waits for it."""
+    path = data / "fixtures" / "sample" / file
+    path.unlink()
+    os.mkfifo(path)
+    error = trouble()
+    assert (error.file, error.reason) == (f"fixtures/sample/{file}", "cannot be read: it is not a regular file")
+
+
+def test_a_name_that_is_there_twice_stops_the_load(data: Path) -> None:
+    """Of two values of one name only one would be seen."""
+    path = data / "fixtures" / "sample" / "trunks.json"
+    text = path.read_text("utf-8")
+    rewritten(path, text, text.replace('"status"', '"id": "conn_other0000", "status"', 1))
+    error = trouble()
+    assert (error.file, error.pointer, error.reason) == (
+        "fixtures/sample/trunks.json",
+        "/0/id",
+        "the name is there twice",
+    )
+
+
+def test_an_order_by_a_field_that_can_be_null_stops_the_load(data: Path) -> None:
+    """What a list is in the order of is a text or a number, of one kind in all records."""
+    rewritten(data / "fixtures" / "sample" / "world.toml", '["-created_at", "id"]', '["note", "id"]')
+    schema = data / "schemas" / "sample" / "trunk.json"
+    evidence = {"grade": "documented", "source": "https://example.com/page"}
+    edited(schema, lambda content: content["properties"].update(note={"x-trunkline": {"evidence": evidence}}))
+    path = data / "fixtures" / "sample" / "trunks.json"
+    odd: list[Json] = [None, [1], {}, True, "text"]
+    for value in odd:
+        notes = [value if at == 7 else at for at in range(30)]
+        edited(path, lambda all_, notes=notes: [r.update(note=n) for r, n in zip(all_, notes, strict=True)])  # type: ignore[misc]  # mypy infers no lambda with a default
+        error = trouble()
+        assert (error.file, error.pointer) == ("fixtures/sample/trunks.json", "/7/note")
+        assert "in the order of this field, so it is a number" in error.reason
+    edited(path, lambda all_: [record.pop("note") for record in all_])
+    assert trouble().pointer == "/0/note"
+    edited(path, lambda all_: [record.update(note=1.5) for record in all_])
+    vendor = library.load("sample")
+    first = {**vendor.world.collections["trunks"].records[0], "note": "text"}
+    folder = overlay(data / "fixtures", "extra", []) / "extra"
+    with pytest.raises(DataError, match="so it is a number"):
+        library.load("sample", overlay=overlay(folder, "sample", [first]))
+
+
+def test_a_body_that_the_contract_does_not_allow_stops_the_load(data: Path) -> None:
+    """What the mock would say is tried at load: an envelope and a body that lack something are told with the reason."""
+    world = data / "fixtures" / "sample" / "world.toml"
+    schema = data / "schemas" / "sample" / "error.json"
+    before = schema.read_text("utf-8")
+    edited(schema, lambda content: content["properties"]["error"]["required"].append("page"))
+    error = trouble()
+    assert (error.file, error.pointer) == ("fixtures/sample/world.toml", "/errors/body")
+    assert "it breaks the contract at /error/page: a required property is absent" in error.reason
+    schema.write_text(before)
+    edited(schema, lambda content: content["properties"]["error"]["properties"]["message"].update(maxLength=30))
+    assert "it breaks the contract at /error/message" in trouble().reason
+    schema.write_text(before)
+    rewritten(world, 'body = { trunks = "{items}"', 'body = { has_more = "no", trunks = "{items}"')
+    lists = data / "schemas" / "sample" / "trunk-list.json"
+    edited(lists, lambda content: content["required"].append("cursor"))
+    error = trouble()
+    assert (error.file, error.pointer) == ("fixtures/sample/world.toml", "/operations/listTrunks/body")
+    assert "it breaks the contract at /cursor: a required property is absent" in error.reason
+
+
+def test_what_no_check_foresees_is_told_of_the_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last net: an exception of ours is an error of the data, and quotes nothing of them."""
+
+    def broken(*_: object) -> None:
+        raise KeyError(SECRET)
+
+    for name, folder in (("read", "schemas/sample"), ("_cases", "fixtures/sample")):
+        with monkeypatch.context() as patch:
+            patch.setattr(library, name, broken)
+            error = trouble()
+        assert (error.file, error.pointer, error.reason) == (folder, "", "cannot be understood: KeyError in broken")
+        assert error.__cause__ is None
 
 
 def test_a_secret_may_be_in_a_record(data: Path) -> None:
@@ -250,7 +577,7 @@ def test_one_id_may_be_in_two_accounts(data: Path) -> None:
         (lambda cases: cases[0].update(operation="getTrunk"), "/0/operation", "getTrunk"),
         (lambda cases: cases[0].pop("breaks"), "/0", "breaks"),
         (lambda cases: cases[0].update(colour=1), "/0", "colour"),
-        (lambda cases: cases[0].update(source="a page"), "/0/source", "a page"),
+        (lambda cases: cases[0].update(source="a page"), "/0/source", "does not match"),
     ],
     ids=["operation", "missing", "unknown", "source"],
 )
@@ -336,6 +663,31 @@ def test_an_overlay_that_fits_nothing_stops_the_load(
     assert word in caught.value.reason
 
 
+def test_what_is_hidden_or_explains_an_overlay_is_passed_over(tmp_path: Path) -> None:
+    """What a file manager leaves and what a person writes down do not stop the load."""
+    folder = overlay(tmp_path, "telepath", [{**record_of("telepath"), "name": "Mine"}])
+    for name in (".DS_Store", "README.md", "._trunks.json", ".gitkeep"):
+        (folder / "telepath" / name).write_bytes(b"\0")
+    assert library.load("telepath", overlay=folder).world.collections["trunks"].records[0]["name"] == "Mine"
+
+
+@pytest.mark.parametrize("names", [(), (".gitkeep",), ("README.md", ".DS_Store")])
+def test_an_overlay_that_holds_nothing_is_told(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Whoever asks for an overlay means some records."""
+    (tmp_path / "telepath").mkdir()
+    for name in names:
+        (tmp_path / "telepath" / name).touch()
+    with pytest.raises(UsageError, match=r"telepath holds no records; lay them out as telepath/trunks\.json"):
+        library.load("telepath", overlay=tmp_path)
+
+
+def test_a_file_of_an_overlay_with_a_mark_is_told_as_a_file(tmp_path: Path) -> None:
+    """What an editor of another system writes first is told of the file, not of a body."""
+    folder = overlay(tmp_path, "telepath", "\ufeff[]")
+    with pytest.raises(DataError, match=r"trunks\.json#: it starts with a byte order mark"):
+        library.load("telepath", overlay=folder)
+
+
 def test_a_folder_within_an_overlay_stops_the_load(tmp_path: Path) -> None:
     """A folder that bears the name of a file of records is told, not crashed on."""
     (tmp_path / "telepath" / "trunks.json").mkdir(parents=True)
@@ -365,6 +717,26 @@ def test_records_can_be_given(tmp_path: Path) -> None:
         library.with_records(vendor, "trunks", [{**first, "colour": 1}])
     with pytest.raises(UsageError, match="telepath has no 'lines'; there are: trunks"):
         library.with_records(vendor, "lines", [])
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("\ud800", "surrogate"),
+        (float("nan"), "not a number that JSON has"),
+        (float("inf"), "not a number that JSON has"),
+        (b"x", "a bytes is not JSON"),
+        ((1,), "a tuple is not JSON"),
+        ({1: 2}, "a name in it is no text"),
+        (10**5000, "more digits"),
+    ],
+    ids=["surrogate", "nan", "inf", "bytes", "tuple", "name", "digits"],
+)
+def test_records_that_are_not_json_are_told(value: object, reason: str) -> None:
+    """What Python has and JSON has not is told with its place."""
+    with pytest.raises(DataError, match=reason) as caught:
+        library.with_records(library.load("telepath"), "trunks", [{**record_of("telepath"), "name": value}])
+    assert caught.value.pointer == "/0/name"
 
 
 def test_tokens_can_be_given() -> None:
@@ -417,6 +789,66 @@ def test_generated_records_are_plausible(name: str) -> None:
     names = library.load(name).contract.secrets
     secrets = [record[secret] for record in made for secret in names if secret in record]
     assert len(set(secrets)) == len(secrets)
+
+
+GENERATED: dict[str, tuple[str, str, str, str]] = {
+    "a choice that is not listed": (
+        '"active", "active", "inactive", "error"]',
+        '"active", "active", "inactive", "bogus"]',
+        f"{GENERATE}/status",
+        '"bogus" is not one of',
+    ),
+    "a null that is not allowed": (
+        'sip_username = { serial = "line-{}" }',
+        'sip_username = { null = 0.0001, serial = "line-{}" }',
+        f"{GENERATE}/sip_username",
+        "null is not of type string",
+    ),
+    "an order by what can be null": (
+        "created_at = { time",
+        "created_at = { null = 1.0, time",
+        f"{GENERATE}/created_at",
+        "null is not of type string",
+    ),
+    "a field that is not made": (
+        'ai_provider = { one_of = ["openai", "elevenlabs", "custom"] }',
+        "",
+        GENERATE,
+        "absent",
+    ),
+    "a field of no page": (
+        'sip_username = { serial = "line-{}" }',
+        'sip_username = { serial = "line-{}" }\ncolour = { uuid = true }',
+        f"{GENERATE}/colour",
+        "no operation documents",
+    ),
+    "a number beyond its bounds": (
+        "between = [80, 100]",
+        "between = [80, 1000000]",
+        f"{GENERATE}/metrics/fields/success_rate",
+        "more than 100",
+    ),
+    "a secret that is too short": (
+        'sip_username = { serial = "line-{}" }',
+        'sip_username = { serial = "line-{}" }\nsip_password = { serial = "{}" }',
+        f"{GENERATE}/sip_password",
+        "8 characters",
+    ),
+}
+"""What is wrong with a recipe -> a text of the world, what stands there instead, place and reason when it is used."""
+
+
+@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("count", [1, 5, 1000])
+def test_a_recipe_that_makes_what_no_page_allows_stops_the_load(data: Path, name: str, count: int) -> None:
+    """Generated records are checked as others are, and so is each value that a recipe seldom chooses."""
+    old, new, at, word = GENERATED[name]
+    rewritten(data / "fixtures" / "sample" / "world.toml", old, new)
+    with pytest.raises(DataError) as caught:
+        library.load("sample", trunks=count)
+    assert caught.value.file == "fixtures/sample/world.toml"
+    assert caught.value.pointer.startswith(at)
+    assert word in caught.value.reason
 
 
 def test_shipped_records_do_not_change_with_a_seed() -> None:

@@ -263,6 +263,10 @@ BAD_MARKERS = {
     '"telepath", rate_limit="5"': "the marker's rate_limit is '5'; it is a number of requests, at least 1",
     '"telepath", tokens="sk_secret"': "the marker's tokens are a list of one or more texts",
     '"telepath", tokens=[]': "the marker's tokens are a list of one or more texts",
+    '"telepath", tokens=["good", "sk_secret b\\n"]': "the marker's tokens hold what no bearer token can *",
+    '"telepath", tokens=["sk_secret\\n"]': "the marker's tokens hold what no bearer token can *",
+    '"telepath", trunks=nested(5000)': "the marker's trunks are nested too deeply; give records as in fixtures/",
+    '"telepath", trunks=nested(400)': "*",
     '"telepath", trunks=[{"id": {1}}]': "the marker's trunks are not JSON: Object of type set is not JSON serializable",
     '"telepath", trunks=None': "the records given for telepath's trunks#*",
     '"telepath", trunks=[dict(TRUNK, status="busy")]': (
@@ -278,7 +282,11 @@ def test_a_marker_that_cannot_be_meant_is_one_sentence(run: Run) -> None:
     trunk = (
         'TRUNK = {"id": "a", "name": "n", "status": "active", "ai_provider": "openai", "sip_username": "u",'
         ' "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-02-15T10:30:00Z",'
-        ' "metrics": {"calls_today": 1, "success_rate": 1, "avg_latency_ms": 1}}'
+        ' "metrics": {"calls_today": 1, "success_rate": 1, "avg_latency_ms": 1}}\n'
+        "def nested(depth):\n"
+        "    value = []\n"
+        "    for _ in range(depth): value = [value]\n"
+        "    return value\n"
     )
     result = run("\n\n".join([trunk, *tests, "def test_good(telepath): get(telepath, '/trunks')"]))
     result.assert_outcomes(passed=1, errors=len(BAD_MARKERS))
@@ -325,9 +333,9 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
     pytester.makeini(
         """
         [pytest]
-        trunkline_vendor = telepath talkover
+        trunkline_vendor = talkover
         trunkline_url = http://ini.example/v1
-        trunkline_param = trunk_id=1 other=2=3
+        trunkline_param = trunk_id=1 trunk_id=2=3
         trunkline_token_file = token.txt
         trunkline_timeout = 2.5
         """
@@ -341,8 +349,8 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
             found = options(pytestconfig)
             assert "secret" not in repr(found)
             assert found == Options(
-                vendor=("telepath", "talkover"), url="http://cli.example/v1", app="main:app", token="sk_secret",
-                token_file=Path("token.txt").absolute(), param=(("trunk_id", "1"), ("other", "2=3")),
+                vendor=("talkover",), url="http://cli.example/v1", app="main:app", token="sk_secret",
+                token_file=Path("token.txt").absolute(), param=(("trunk_id", "1"), ("trunk_id", "2=3")),
                 strictness="customary", examples=9, timeout=2.5, rate=0.5, max_requests=70,
             )
         """,
@@ -357,13 +365,30 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
     [
         ("--trunkline-trunks=many", "--trunkline-trunks is not a whole number"),
         ("--trunkline-seed=-1", "--trunkline-seed is not a whole number"),
-        ("--trunkline-timeout=nan", "--trunkline-timeout is not a positive number"),
-        ("--trunkline-param=trunk_id", "--trunkline-param is not a name, an equals sign and a value"),
+        ("--trunkline-seed=" + "9" * 5000, "--trunkline-seed is not a whole number"),
+        ("--trunkline-examples=0", "--trunkline-examples is not a whole number, at least 1"),
+        ("--trunkline-max-requests=0", "--trunkline-max-requests is not a whole number, at least 1"),
+        *(
+            (f"--trunkline-timeout={value}", "--trunkline-timeout is not a number above 0, at most 86400")
+            for value in ("nan", "inf", "0", "1e10")
+        ),
+        ("--trunkline-rate=1e-300", "--trunkline-rate is not a number, at least 0.00028 (one an hour)"),
+        *(
+            (f"--trunkline-param={value}", "--trunkline-param is not a name, an equals sign and a value, all in UTF-8")
+            for value in ("trunk_id", "trunk_id=", "=1", "trunk_id=\udcff")
+        ),
+        ("--trunkline-param=hush=1", "--trunkline-param names no parameter that can be given here: trunk_id"),
+        ("--trunkline-url=http://h/", "an implementation is one vendor's: name it with --trunkline-vendor"),
+        (
+            "--trunkline-vendor=" + "x" * 10_000,
+            f"--trunkline-vendor: '{'x' * 40}' is not a vendor; there are: talkover, telepath",
+        ),
         ("--trunkline-strictness=decision", "--trunkline-strictness is not documented, implied or customary"),
         ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
         ("--trunkline-fixtures=nowhere", "--trunkline-fixtures: * has no folder talkover/ or telepath/"),
-        ("-otrunkline_rate=0", "trunkline_rate in the ini file is not a positive number"),
+        ("-otrunkline_rate=0", "trunkline_rate in the ini file is not a number, at least 0.00028 (one an hour)"),
     ],
+    ids=lambda text: text[:32],
 )
 def test_an_option_that_cannot_be_meant_is_one_sentence(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, option: str, sentence: str
@@ -374,6 +399,17 @@ def test_an_option_that_cannot_be_meant_is_one_sentence(
     with pytest.raises(pytest.UsageError) as caught:
         pytester.parseconfigure("-p", "trunkline.plugin", option)
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([sentence])
+
+
+def test_a_data_folder_that_is_not_there_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as a wrong option is."""
+    monkeypatch.setenv("TRUNKLINE_DATA", "/nope")
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.lines[:1] == [
+        "ERROR: trunkline: TRUNKLINE_DATA names '/nope', which has no folder schemas/; mend the path, or unset it"
+    ]
+    assert "Traceback" not in result.stderr.str()
 
 
 def test_help_reads_as_if_a_person_cared(run: Run) -> None:
@@ -429,6 +465,43 @@ def test_failures_show_no_credential(run: Run) -> None:
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*<Request('GET', '/trunks?limit=1'*authorization=****> 200>*"])
     assert "very_secret" not in result.stdout.str().replace('["sk_live_" + "very_secret"]', "")
+
+
+def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run) -> None:
+    """The credential in the header fields, secret fields of records, and a token that went into a query."""
+    result = run(
+        """
+        @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
+        def test_headers(telepath):
+            get(telepath, f"/trunks?limit=1&key={telepath.token}")
+            asked = telepath.requests[0]
+            fields = asked.headers
+            assert fields["authorization"] == "Bearer " + "sk_live_" + "very_secret"
+            assert isinstance(fields["authorization"], str) and type(fields["host"]) is str
+            shown = repr(asked)
+            assert asked == 1
+
+        @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
+        def test_another_field(telepath_target):
+            telepath_target(Request("GET", "/trunks", "", (("x-own", telepath_target.token), ("cookie", "a=" + "b"))))
+            fields = telepath_target.requests[0].headers
+            assert fields == {"cookie": "a=b", "x-own": telepath_target.token}
+            assert fields == {}
+
+        def test_records(talkover):
+            trunks = talkover.trunks
+            [secret] = [trunk["password"] for trunk in trunks if trunk.get("password") == "secret-" + "password"]
+            assert json.loads(json.dumps(secret)) == "secret-" + "password"
+            assert trunks == [] or trunks[0]["id"] == 3
+        """,
+        *("-vv", "--showlocals"),
+    )
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["*'authorization': [*][*][*]*", "*'cookie': [*][*][*]*", "*'password': [*][*][*]*"])
+    shown = result.stdout.str()
+    assert "sk_live_very_secret" not in shown
+    assert "secret-password" not in shown
+    assert "a=b'" not in shown.replace("""{"cookie": "a=b\"""", "")
 
 
 def test_a_token_option_is_never_shown(run: Run) -> None:

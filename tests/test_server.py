@@ -198,6 +198,26 @@ def test_a_lone_target_answers_every_path() -> None:
         assert json.loads(ask(url, "/v1/trunks").body)[1] == "/v1/trunks"
 
 
+@pytest.mark.parametrize("scheme", ["http", "HTTPS"])
+def test_a_request_to_a_proxy_is_understood(echoing: str, both: str, scheme: str) -> None:
+    """A request line may hold a whole address; path and host are then its own (RFC 9112, section 3.2.2)."""
+    assert json.loads(ask(echoing, f"{scheme}://other:8/v1/a%2Fb?c=http://d/").body)[1:3] == ["/a%2Fb", "c=http://d/"]
+    for target in (f"{scheme}://other:8", f"{scheme}://other:8/"):
+        places = json.loads(ask(both, target).body)["vendors"].values()
+        assert all(place["url"].startswith("http://other:8/") for place in places)
+    assert ask(both, "ftp://other/v1/trunks").status == 404
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_is_too_large_is_refused_audibly(echoing: str, announced: bool) -> None:
+    """A client that sends all of it before it listens hears the 413 all the same, not a reset."""
+    with connected(echoing) as connection:
+        parts = (bytes(1 << 20) for _ in range(70))
+        fields = {"Content-Length": str(70 << 20)} if announced else {}
+        connection.request("POST", "/v1/trunks", body=parts, headers=fields, encode_chunked=not announced)
+        assert connection.getresponse().status == 413
+
+
 def test_a_body_arrives_whole(echoing: str) -> None:
     """Also one that comes in many pieces, without a length."""
     with connected(echoing) as connection:

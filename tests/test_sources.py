@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
 import zlib
 from copy import copy
@@ -161,6 +162,28 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UsageError, match="permission is denied"):
         read("x")
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write there; what a shell puts in the place of `<(command)` is read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="is a named pipe, which may never end; pipe it in, and name - instead"):
+        read(str(pipe))
+    end, start = os.pipe()
+    os.write(start, BODY_TEXT)
+    os.close(start)
+    for place in (f"/dev/fd/{end}", f"/proc/self/fd/{end}"):
+        assert read(place) in {BODY_TEXT, b""}  # the first takes it all
+    os.close(end)
+
+
+def test_a_file_of_200_megabytes_is_a_sentence(tmp_path: Path) -> None:
+    """It is told from its size, and not read."""
+    with (tmp_path / "big").open("wb") as stream:
+        stream.truncate(200 << 20)
+    with pytest.raises(UsageError, match="holds 209715200 bytes or more, and 67108864 is the limit; cut out one"):
+        read(str(tmp_path / "big"))
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

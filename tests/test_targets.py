@@ -590,14 +590,14 @@ def test_an_early_refusal_is_heard(serve: Serve) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(serve: Serve, status: int) -> None:
-    """The other host hears nothing, and the sentence tells its origin but no more of its address."""
+    """The other place hears nothing, and the sentence tells nothing of its address."""
     other = serve(OK)
     place = f"http://user:{SECRET}@127.0.0.1:{other.port}/x?token={SECRET}"
     server = serve(f"HTTP/1.1 {status} Moved\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
     with pytest.raises(TargetError) as caught:
         ask(server, Request("GET", "/trunks", headers=(("authorization", f"Bearer {SECRET}"),)))
     assert str(caught.value) == (
-        f"127.0.0.1:{server.port} answered {status} to http://127.0.0.1:{other.port}; trunkline never follows "
+        f"127.0.0.1:{server.port} answered {status} to another port of the same host; trunkline never follows "
         "a redirect, so that the credential goes nowhere else; pass the final address with --url"
     )
     assert (other.connections, other.heard) == (0, [])
@@ -606,17 +606,26 @@ def test_no_redirect_is_followed(serve: Serve, status: int) -> None:
 @pytest.mark.parametrize(
     ("location", "place"),
     [
-        ("/v2/trunks?token=x", "another path, /v2/trunks;"),
-        ("//example.com/x", "http://example.com;"),
+        (f"/v2/{SECRET}?token={SECRET}", "another path;"),
+        (f"http://127.0.0.1:{{port}}/{SECRET}", "another path;"),
+        ("https://127.0.0.1/", "the same host over https;"),
+        (f"//{SECRET}.example.com/x", "another host;"),
         ("http://[", "an address that cannot be read;"),
-        ("https://ex\x1bample.com", r"https://ex\x1bample.com;"),
+        (f"http://127.0.0.1:{SECRET}/", "an address that cannot be read;"),
+        ("https://ex\x1bample.com", "another host;"),
     ],
 )
 def test_a_redirect_is_told_whatever_its_location(serve: Serve, location: str, place: str) -> None:
-    """Relative, schemeless and broken locations are named as far as they can be, and print as plain text."""
+    """Nothing of a location is printed, for any part of it may be the credential; only what it is to the base."""
+    server = serve(b"")
+    place_header = location.format(port=server.port)
+    server.talk = lambda plug: plug.sendall(
+        f"HTTP/1.1 302 Found\r\nLocation: {place_header}\r\nContent-Length: 0\r\n\r\n".encode()
+    )
     with pytest.raises(TargetError) as caught:
-        ask(serve(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()))
+        ask(server)
     assert f"answered 302 to {place}" in str(caught.value)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -671,6 +680,10 @@ def test_no_trouble_tells_a_secret(serve: Serve, answer: bytes) -> None:
         "http://exam ple.com",
         "http://example.com/v 1",
         "http://example.com/\r\nx: y",
+        "http://b\u00fccher.example/\x00",
+        "http://b\u00fccher.example/v1/\u00fc",
+        "http://b\u00fc cher.example/v1",
+        "http://example.com/\udcff",
         " http://example.com",
         "file:///etc/hosts",
     ],
@@ -699,11 +712,20 @@ def test_the_address_is_kept_in_one_form(base: str, kept: str, name: str) -> Non
     assert (target.base, target.name) == (kept, name)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10, 86401])
 def test_a_timeout_without_time_is_refused(timeout: float) -> None:
-    """No call could ever be answered, or none would ever be given up."""
-    with pytest.raises(UsageError, match="timeout"):
-        targets.http("http://example.com", timeout=timeout)
+    """No call could ever be answered, or none would ever be given up; the sentence says what is possible."""
+    for make in (lambda: targets.http("http://example.com", timeout=timeout), lambda: wrapped(timeout)):
+        with pytest.raises(UsageError, match=r"a timeout of .* s cannot be kept; give a number above 0, at most 86400"):
+            make()
+
+
+def wrapped(timeout: float) -> Target:
+    """An application that is never asked."""
+
+    async def app(_scope: object, _receive: object, _send: object) -> None: ...
+
+    return targets.wrap(app, timeout=timeout)
 
 
 # --- decorated ------------------------------------------------------------------------------------------------------
@@ -788,8 +810,8 @@ def test_no_rate_is_no_throttle() -> None:
     """Without a rate the target is returned as it is; an impossible one is refused."""
     target = answers(Response(200))
     assert targets.throttled(target, rate=None) is target
-    for rate in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(UsageError, match="rate"):
+    for rate in (0, -1, float("nan"), float("inf"), 1e-300, 1 / 3601):
+        with pytest.raises(UsageError, match=r"a rate of .* cannot be kept; give 0\.00028 \(one an hour\) or more"):
             targets.throttled(target, rate=rate)
 
 
@@ -804,6 +826,11 @@ def test_no_rate_is_no_throttle() -> None:
         ((("retry-after", "3"), ("x-reset", "9")), 3),
         ((("retry-after", "soon"), ("x-reset", "9")), 9),
         ((("retry-after", "soon"),), 1),
+        ((("retry-after", " 2 "),), 2),
+        ((("retry-after", "1e308"),), 1),
+        ((("retry-after", "-5"),), 1),
+        ((("retry-after", "1_0"),), 1),
+        ((("retry-after", "\u0667"),), 1),
         ((("x-reset", "nan"),), 1),
         ((("x-reset", "1799999999"),), 1),
         ((("retry-after", "0"),), 1),
@@ -837,6 +864,14 @@ def test_patience_does_not_wait_too_long() -> None:
     with pytest.raises(TargetError, match=r"told to wait 3600 s, more than the 120 s allowed"):
         target(GET)
     assert clock.slept == []
+
+
+@pytest.mark.parametrize("digits", ["1" + "0" * 308, "9" * 5000])
+def test_an_absurd_wait_is_told_briefly(digits: str) -> None:
+    """However many digits an answer sends, the sentence stays one that can be read."""
+    with pytest.raises(TargetError, match=r"told to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
+        targets.patient(answers(Response(429, (("retry-after", digits),))))(GET)
+    assert len(str(caught.value)) < 200
 
 
 def test_other_answers_need_no_patience() -> None:

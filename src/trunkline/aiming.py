@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import signature
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from trunkline import mock, sources, targets
-from trunkline.asgi import ASGIApp
-from trunkline.errors import UsageError
+from trunkline.asgi import ASGIApp, seconds
+from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import TOKEN_VARIABLE, Target
 from trunkline.library import Vendor
 
@@ -64,6 +65,7 @@ def aim(
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")
+    timeout = seconds(timeout)
     built_in = url is None and app is None
     given = credential(token, token_file, {} if built_in else environ)
     secrets = vendor.secrets | ({given} if given else set())
@@ -85,6 +87,16 @@ def aim(
     if not built_in:
         return Aim(target, given, base, secrets)
     return Aim(target, given or vendor.world.token, base, secrets, known_parameters(vendor), secret_values(vendor))
+
+
+@contextmanager
+def hushed(hide: Callable[[str], str]) -> Iterator[None]:
+    """While it lasts, every trouble is told as `hide` leaves it: an implementation may echo what it is asked with."""
+    try:
+        yield
+    except TrunklineError as error:
+        error.args = (hide(str(error)),)
+        raise
 
 
 def known_parameters(vendor: Vendor) -> dict[str, str]:
@@ -146,7 +158,12 @@ def application(spec: str) -> ASGIApp:
     module_name, colon, attributes = spec.partition(":")
     if not (module_name and colon and attributes):
         raise UsageError(f"{spec!r} does not name an application; write it as module:attribute, such as main:app")
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except OSError:
+        raise UsageError(
+            "the current directory is gone, and applications are imported from it; cd to another"
+        ) from None
     if here not in sys.path:
         sys.path.insert(0, here)
     found: Any = _module(module_name)

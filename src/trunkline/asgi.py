@@ -31,8 +31,11 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send; frameworks type the three differently, so they are not compared here."""
 
-LIMIT = 64 << 20
+LIMIT = 16 << 20
 """No body is read beyond so many bytes, before or after it is unpacked, unless the caller says otherwise."""
+
+_DROPPED = 64 << 20
+"""So much of a body that is too large is heard out: who is cut off in mid-sentence does not hear why."""
 
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -99,18 +102,19 @@ def _announces_body(scope: Message, headers: Headers) -> bool:
 
 async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | None:
     """The request's body; None when it is too large, or when its sender has gone and hears no answer anyway."""
-    length = find(headers, "content-length")
-    if length and length.isdecimal() and int(length) > max_bytes:
+    length = find(headers, "content-length") or ""
+    if find(headers, "expect") and length.isdecimal() and int(length[:20]) > max_bytes:
         return None
-    body = bytearray()
-    more = True
+    body, size, more = bytearray(), 0, True
     while more:
         message = await receive()
-        body += message.get("body", b"")
-        if message["type"] != "http.request" or len(body) > max_bytes:
+        part = message.get("body", b"")
+        size += len(part)
+        body += part if size <= max_bytes else b""
+        if message["type"] != "http.request" or size > max_bytes + _DROPPED:
             return None
         more = message.get("more_body", False)
-    return bytes(body)
+    return bytes(body) if size <= max_bytes else None
 
 
 async def _write(response: Response, method: str, send: Send) -> None:
@@ -165,7 +169,7 @@ def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int 
     The application is started (lifespan) at once and ends with the target. When it raises, the answer is what
     a server would make of it: 500, with the name of the exception in `x-trunkline-exception`.
     """
-    prefix = _prefix(base)
+    prefix, timeout = _prefix(base), seconds(timeout)
     stage = _Stage()
     thread = threading.Thread(target=_perform, args=(app, stage), name="trunkline-asgi", daemon=True)
     thread.start()
@@ -284,10 +288,11 @@ class _Client:
                 self.gone.set()
 
     def response(self) -> Response:
-        pairs = (
-            (bytes(name).decode("latin-1").lower(), bytes(v).decode("latin-1")) for name, v in self.start["headers"]
-        )
-        return Response(self.start["status"], tuple(pairs), b"" if self.only_head else bytes(self.heard))
+        status, headers = self.start["status"], self.start.get("headers", ())
+        if status not in range(200, 1000):
+            raise ValueError("no server sends such a status")
+        pairs = ((bytes(name).decode("latin-1").lower(), bytes(v).decode("latin-1")) for name, v in headers)
+        return Response(int(status), tuple(pairs), b"" if self.only_head else bytes(self.heard))
 
 
 async def _ask(app: ASGIApp, scope: Message, body: bytes, stage: _Stage, max_bytes: int) -> Response:
@@ -337,6 +342,13 @@ def fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
     if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
         offered.append((b"content-length", b"%d" % len(request.body)))
     return [(name, value) for name, value in offered if name not in names] + own
+
+
+def seconds(timeout: float) -> float:
+    """The time that an answer may take. Raises `UsageError` unless it is above zero, and a day at most."""
+    if not 0 < timeout <= 86400:
+        raise UsageError(f"a timeout of {timeout:g} s cannot be kept; give a number above 0, at most 86400")
+    return timeout
 
 
 @cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from trunkline import export, fuzz
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent, TargetError
-from trunkline.exchange import Exchange, Target
+from trunkline.exchange import TOKEN_VARIABLE, Exchange, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.laws import LAWS, Interview, Law
 from trunkline.laws.refusing import disclosures
@@ -76,13 +76,21 @@ class Examination:
         return known
 
     def knock(self, operation: Operation) -> None:
-        """Raises `TargetError` when the credential does not open the operation: then nothing could be judged of it."""
+        """Raises `TargetError` when the plain documented request is turned away: then nothing could be judged."""
         interview = self.interview(operation)
-        if operation.secured and not interview.needs and interview.ask().response.status == 401:
-            way = "give the right one" if self.credential is not None else "none was given; give one"
-            raise TargetError(
-                f"{operation.operation_id} refuses the credential with 401: {way} with --token or TRUNKLINE_TOKEN"
-            )
+        if interview.needs:
+            return
+        exchange = interview.ask()
+        status = exchange.response.status
+        if operation.secured and status == 401:
+            given = self.credential is not None
+            way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
+            raise TargetError(f"{operation.operation_id} refuses the credential with 401: {way}")
+        if status == 404:
+            way = f"give the base that stands for the vendor's own, which ends in {self.vendor.contract.base_path}"
+            if interview.parameters:
+                way = "name something that is there with --param"
+            raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {way}")
 
     def hear(self, operation: Operation, law: Law) -> None:
         """Puts the questions of one law about one operation."""
@@ -143,6 +151,7 @@ class Examination:
             for operation in chosen:
                 self.let_loose(operation)
         except BudgetSpent as spent:
+            self.report.stopped = str(spent)
             for key, reason in self.report.exercised.items():
                 if reason == "not reached":
                     self.report.exercised[key] = str(spent)

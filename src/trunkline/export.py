@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from trunkline.contract import DOCUMENT
 from trunkline.exchange import Json, pointer
 from trunkline.library import Vendor
+from trunkline.wire import address
 
 _LITERAL = frozenset({"examples", "default", "enum", "const"})
 """Keywords whose value is a value, not a schema."""
@@ -27,11 +28,14 @@ def document(vendor: Vendor, *, url: str | None = None, parameters: Mapping[str,
     """The vendor's contract as one OpenAPI 3.1 document whose server is `url`, by default the vendor's own.
 
     `parameters` are path parameters that lead somewhere on another implementation; without them, the mock's ids do.
+    Raises `UsageError` for a `url` at which nothing could be asked.
     """
+    if url is not None:
+        address(url)
     files = vendor.contract.files
     places = _places(files)
     bundled = _moved(files[DOCUMENT], DOCUMENT, places)
-    bundled["servers"] = [{"url": url or vendor.contract.url}]
+    bundled["servers"] = [{"url": vendor.contract.url if url is None else url}]
     for operation in vendor.contract.operations:
         node = bundled["paths"][operation.path][operation.method.lower()]
         if operation.evidence.source:

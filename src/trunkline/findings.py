@@ -92,6 +92,8 @@ class Report:
     exercised: dict[tuple[str, str], str] = field(default_factory=dict)
     reached: Counter[tuple[str, int]] = field(default_factory=Counter)
     requests: int = 0
+    stopped: str = ""
+    """Why the run did not come to its end, or empty."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> bool:
@@ -114,6 +116,12 @@ class Report:
     def redact(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
         return hiding(self.secrets)(text)
+
+    def __str__(self) -> str:
+        """One line for each finding: `documented body_matches_schema listTrunks at body/trunks/0/status: ...`."""
+        told = ((found.evidence.grade, found.rule, found.operation, found.at, found.message) for found in self.findings)
+        lines = [f"{grade} {rule} {operation} at {at}: {message}" for grade, rule, operation, at, message in told]
+        return "\n".join(lines) or "no finding"
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -1,7 +1,7 @@
 """Owns where the data are. It imports nothing heavy, so that a pytest run can name its fixtures for free.
 
 In a wheel the data stand in `_data` beside this module; in a checkout at its top. `TRUNKLINE_DATA` names
-one more folder with `schemas/` and `fixtures/`, for vendors of one's own.
+one more folder with `schemas/` and `fixtures/`, for vendors of one's own; an empty value names none.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from trunkline.errors import UsageError
+
 
 def roots() -> tuple[Path, ...]:
-    """The folders that hold `schemas/` and `fixtures/`."""
+    """The folders that hold `schemas/` and `fixtures/`. Raises `UsageError` when the one named by hand does not."""
     beside = Path(__file__).with_name("_data")
     own = beside if beside.is_dir() else Path(__file__).resolve().parents[2]
     more = os.environ.get("TRUNKLINE_DATA")
-    return (own, Path(more)) if more else (own,)
+    if not more:
+        return (own,)
+    if not (Path(more) / "schemas").is_dir():
+        raise UsageError(f"TRUNKLINE_DATA names {more!r}, which has no folder schemas/; mend the path, or unset it")
+    return own, Path(more)
 
 
 def names() -> tuple[str, ...]:

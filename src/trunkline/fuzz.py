@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import copy
 import os
-import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -41,6 +40,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
 
 _WRITING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 _CASE = "x-schemathesis-testcaseid"
+_LOOK = 0.1
+"""Seconds between two looks whether anybody will still answer."""
 _OF_THE_SENDER = frozenset({_CASE, "host", "user-agent", "accept-encoding", "connection", "content-length"})
 _NOT_IN_A_FIELD = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
 
@@ -225,10 +226,6 @@ class _Question:
     request: Request
     answer: Future[Response] = field(default_factory=Future)
 
-    def refuse(self) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(TargetError("the run has ended"))
-
 
 @dataclass(slots=True)
 class _Line:
@@ -243,10 +240,11 @@ class _Line:
         """A target, for the engine: waits until the caller's thread has asked the real one."""
         fields = tuple(pair for pair in request.headers if pair[0] not in _OF_THE_SENDER)
         question = _Question(request.header(_CASE) or "", replace(request, headers=fields))
-        if self.closed:
-            question.refuse()
         self.inbox.put(question)
-        return question.answer.result()
+        while not self.closed:
+            with suppress(TimeoutError):  # an interruption may lose the question on its way; then only `closed` tells
+                return question.answer.result(timeout=_LOOK)
+        raise TargetError("the run has ended")
 
     def open(self, stream: EventStream) -> Iterator[_Question | EngineEvent | BaseException]:
         """Everything that comes over the line."""
@@ -265,17 +263,11 @@ class _Line:
         self.inbox.put(None)
 
     def hang_up(self, patience: float = 1.0) -> None:
-        """Stops the engine and refuses what it still asks; an engine slow to notice is left behind."""
+        """Stops the engine, whose questions now end by themselves; an engine slow to notice is left behind."""
         self.closed = True
-        if self.stream is None or self.thread is None:
-            return
-        self.stream.stop()
-        end = time.monotonic() + patience
-        while self.thread.is_alive() and time.monotonic() < end:
-            with suppress(Empty):
-                item = self.inbox.get(timeout=0.01)
-                if isinstance(item, _Question):
-                    item.refuse()
+        if self.stream is not None and self.thread is not None:
+            self.stream.stop()
+            self.thread.join(patience)
 
 
 def _listen(line: _Line, schema: BaseSchema, target: Target, names: dict[str, str]) -> Iterator[Observation]:
@@ -287,11 +279,7 @@ def _listen(line: _Line, schema: BaseSchema, target: Target, names: dict[str, st
     for item in line.open(from_schema(schema).execute()):
         match item:
             case _Question():
-                try:
-                    response = target(item.request)
-                except BaseException:
-                    line.inbox.put(item)  # to be refused when the line is hung up
-                    raise
+                response = target(item.request)
                 exchanges[item.case] = Exchange(item.request, response)
                 item.answer.set_result(response)
                 requests += 1

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import Formatter
 
-from trunkline.contract import Contract, Operation, View
-from trunkline.errors import DataError, UsageError
+from trunkline.contract import Contract, View
+from trunkline.errors import DataError, TrunklineError, UsageError
 from trunkline.exchange import Json, pointer
+from trunkline.files import check_value, load_json, load_toml
 from trunkline.findings import Report
 from trunkline.folders import names, roots
-from trunkline.reader import load_json, read
+from trunkline.hiding import hiding
+from trunkline.reader import read
+from trunkline.rehearsal import alternatives, lost, spoiled
 from trunkline.schema import check_format
 from trunkline.world import MOCK_ONLY, Collection, Grant, Record, Serve, World
 
 _FORMAT = "world.schema.json"
-_MESSAGE_WORDS = frozenset({"name", "bounds", "method", "allow", "path"})
 _SHORTEST_SECRET = 8
+_SAMPLE = 50
+"""So many generated records are looked at; the rest are made in the same ways."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,14 +37,7 @@ class Vendor:
     @property
     def secrets(self) -> frozenset[str]:
         """The values of the world that must never be printed: tokens, and secret fields of the records."""
-        names = self.contract.secrets
-        return frozenset(self.world.tokens) | {
-            str(record[name])
-            for collection in self.world.collections.values()
-            for record in collection.records
-            for name in names
-            if record.get(name)
-        }
+        return _secrets(self.world, self.contract)
 
     def validate(
         self,
@@ -75,32 +71,47 @@ def load(name: str, *, overlay: Path | None = None, trunks: int | None = None, s
     """
     for root in roots() if name in names() else ():
         if (root / "schemas" / name).is_dir():
-            contract = read(root / "schemas" / name, name)
-            world = _world(root / "fixtures" / name, contract)
-            cases = _cases(root / "fixtures" / name, contract)
-            if trunks is not None:
-                world = world.generated(trunks, seed)
+            with _understood(f"schemas/{name}"):
+                contract = read(root / "schemas" / name, name)
+            with _understood(f"fixtures/{name}"):
+                world = _world(root / "fixtures" / name, contract)
+                cases = _cases(root / "fixtures" / name, contract)
+                if trunks is not None:
+                    world = _generated(world, trunks, seed, contract)
             if overlay is not None:
-                world = _overlaid(world, overlay / name, contract)
+                with _understood(str(overlay / name)):
+                    world = _overlaid(world, overlay / name, contract)
+            with _understood(f"fixtures/{name}"):
+                _rehearse(world, contract)
             return Vendor(name, contract, world, cases)
     raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}")
 
 
-def _world(folder: Path, contract: Contract) -> World:
-    label = f"fixtures/{contract.vendor}/world.toml"
+@contextmanager
+def _understood(folder: str) -> Iterator[None]:
+    """The last net: what breaks our own reading of a folder is told of the folder, without a word of what it holds."""
     try:
-        said = tomllib.loads((folder / "world.toml").read_text("utf-8"))
-    except OSError as error:
-        raise DataError(label, "", f"cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(label, "", f"is not TOML: {error}") from None
+        yield
+    except TrunklineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a net has no holes
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = trace.tb_frame.f_code.co_name if trace else "reading"
+        raise DataError(folder, "", f"cannot be understood: {type(error).__name__} in {place}") from None
+
+
+def _world(folder: Path, contract: Contract) -> World:
+    label = _label(contract)
+    said = load_toml(folder / "world.toml", label)
     check_format(_FORMAT, "world", said, label)
     tokens = [grant["token"] for grant in said["tokens"]]
     for index, token in enumerate(tokens):
         if token in tokens[:index]:
             raise DataError(label, f"/tokens/{index}/token", "the token is there twice")
     world = World(
-        rate_limit=said["rate_limit"],
+        rate_limit=int(said["rate_limit"]),
         tokens={grant["token"]: Grant(grant["account"], grant.get("refused", "")) for grant in said["tokens"]},
         envelope=said["errors"]["body"],
         words=said["refusals"],
@@ -112,7 +123,7 @@ def _world(folder: Path, contract: Contract) -> World:
             for name, how in said["operations"].items()
         },
     )
-    for at, reason in _lost(world, contract):
+    for at, reason in lost(world, contract):
         raise DataError(label, at, reason)
     for name in world.collections:
         file = f"fixtures/{contract.vendor}/{name}.json"
@@ -121,57 +132,19 @@ def _world(folder: Path, contract: Contract) -> World:
     return world
 
 
-def _lost(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
-    """Each name in the world that names nothing, and each operation or cause that the world leaves out."""
-    documented = {operation.operation_id for operation in contract.operations}
-    for name in sorted(documented - set(world.serves)):
-        yield "/operations", f"nothing serves the operation {name}"
-    for name, serve in world.serves.items():
-        at = f"/operations/{name}"
-        if name not in documented:
-            yield at, "the contract has no such operation"
-        elif serve.collection not in world.collections:
-            yield f"{at}/collection", f"there is no collection {serve.collection!r}"
-        elif getattr(contract.operation(name), {"list": "listing", "fetch": "fetching"}[serve.verb]) is None:
-            yield f"{at}/verb", f"the contract does not say how {name} would {serve.verb}"
-        else:
-            yield from _lost_words(serve, contract.operation(name), world, at)
-    answers = [answer for operation in contract.operations for answer in operation.answers.values()]
-    causes = {cause for answer in (*answers, *contract.answers.values()) for cause in answer.refusals}
-    for cause in sorted(causes ^ set(world.words)):
-        missing = cause in causes
-        yield "/refusals", f"{cause} has no message" if missing else f"{cause} is not a cause that the contract answers"
-    for cause, message in world.words.items():
-        for word in _fields(message) - _MESSAGE_WORDS:
-            yield f"/refusals/{cause}", f"nothing fills {{{word}}}; there can be: {', '.join(sorted(_MESSAGE_WORDS))}"
+def _label(contract: Contract) -> str:
+    return f"fixtures/{contract.vendor}/world.toml"
 
 
-def _lost_words(serve: Serve, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
-    """Each field and each word of a body that nothing is behind."""
-    for field in serve.order:
-        if field.lstrip("-") not in operation.view:
-            yield f"{at}/order", f"{field!r} is not a field that the operation documents"
-    identity = world.collections[serve.collection].identity
-    if identity not in operation.view:
-        yield (
-            f"/collections/{serve.collection}/identity",
-            f"{identity!r} is not a field that {operation.operation_id} documents",
-        )
-    filled = {"item", "items", "total", *(parameter.name for parameter in operation.parameters)}
-    stack: list[Json] = [serve.body]
-    while stack:
-        node = stack.pop()
-        stack += node.values() if isinstance(node, dict) else ()
-        for word in sorted(_fields(node) - filled) if isinstance(node, str) else ():
-            yield f"{at}/body", f"nothing fills {{{word}}}; there can be: {', '.join(sorted(filled))}"
-
-
-def _fields(text: str) -> set[str]:
-    """The words in braces of a text."""
-    try:
-        return {word for _, word, _, _ in Formatter().parse(text) if word is not None}
-    except ValueError:
-        return {text}
+def _rehearse(world: World, contract: Contract) -> None:
+    """Raises `DataError` for the first thing that a mock of the world would say and the contract would not."""
+    samples = {
+        operation.operation_id: cut(records[0], operation.view)
+        for operation in contract.operations
+        if (records := world.collections[world.serves[operation.operation_id].collection].records)
+    }
+    for at, reason in spoiled(world, contract, samples):
+        raise DataError(_label(contract), at, hiding(_secrets(world, contract))(reason))
 
 
 def _records(path: Path, label: str, world: World, collection: str, contract: Contract) -> tuple[Record, ...]:
@@ -183,33 +156,94 @@ def _records(path: Path, label: str, world: World, collection: str, contract: Co
 
 def check_records(records: list[Record], label: str, world: World, collection: str, contract: Contract) -> None:
     """Raises `DataError` unless every record fits what the operations that serve its collection document."""
+    for at, reason in _lost_records(records, world, collection, contract):
+        secrets = _secrets(world.with_records(collection, tuple(records)), contract) | _secrets(world, contract)
+        raise DataError(label, at, hiding(secrets)(reason))
+
+
+def _secrets(world: World, contract: Contract) -> frozenset[str]:
+    """Tokens, and the secret fields of the records."""
+    return frozenset(world.tokens) | {
+        str(record[name])
+        for collection in world.collections.values()
+        for record in collection.records
+        for name in contract.secrets
+        if record.get(name)
+    }
+
+
+def _lost_records(
+    records: list[Record], world: World, collection: str, contract: Contract
+) -> Iterator[tuple[str, str]]:
+    """Each place in the records that fits nothing, with the reason."""
     serving = [contract.operation(name) for name, serve in world.serves.items() if serve.collection == collection]
     identity = world.collections[collection].identity
+    orders = {
+        field.lstrip("-"): ""
+        for serve in world.serves.values()
+        if serve.collection == collection
+        for field in serve.order
+    }
+    for record in world.collections[collection].records[:1]:
+        orders = {field: _kind(record.get(field)) for field in orders}
     accounts = {grant.account for grant in world.tokens.values()}
     views = [operation.view for operation in serving]
     seen: set[tuple[str, Json]] = set()
     for index, record in enumerate(records):
         at = f"/{index}"
+        yield from ((at + place, reason) for place, reason in _lost_secrets(record, contract))
         own = {name: value for name, value in record.items() if name != MOCK_ONLY and name not in contract.secrets}
-        for place in _beyond(own, views):
-            raise DataError(label, at + place, "no operation documents such a field")
-        for name in contract.secrets:
-            if name in record and not (isinstance(record[name], str) and len(record[name]) >= _SHORTEST_SECRET):
-                reason = f"a secret is a text of {_SHORTEST_SECRET} characters or more, to be told from other texts"
-                raise DataError(label, f"{at}/{name}", reason)
-        for operation in serving:
-            _check_record(operation, record, label, at)
+        yield from ((at + place, "no operation documents such a field") for place in _beyond(own, views))
+        for operation, view in zip(serving, views, strict=True):
+            for violation in operation.item_violations(cut(record, view)):
+                yield at + violation.at, f"{violation.message} ({violation.contract})"
         account = world.account_of(record)
         if account not in accounts:
-            raise DataError(
-                label,
-                f"{at}/{MOCK_ONLY}/account",
-                f"no token opens {account!r}; there are: {', '.join(sorted(accounts))}",
-            )
+            known = ", ".join(sorted(accounts))
+            yield f"{at}/{MOCK_ONLY}/account", f"no token opens that account; there are: {known}"
+        if not isinstance(record.get(identity), str):
+            yield f"{at}/{identity}", "the field that names a record is a text"
+            return
+        for field, others in orders.items():
+            orders[field] = kind = _kind(record.get(field))
+            if not kind or others not in ("", kind):
+                yield (
+                    f"{at}/{field}",
+                    f"a list is in the order of this field, so it is {others or 'a text or a number'}",
+                )
         key = (account, record[identity])
         if key in seen:
-            raise DataError(label, f"{at}/{identity}", f"{record[identity]!r} is there twice")
+            yield f"{at}/{identity}", f"{record[identity]!r} is there twice"
         seen.add(key)
+
+
+def _kind(value: Json) -> str:
+    """What a list can be ordered by, in words; empty for what it cannot."""
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return "a text" if isinstance(value, str) else "a number" if numeric else ""
+
+
+def _lost_secrets(record: Record, contract: Contract) -> Iterator[tuple[str, str]]:
+    """Each secret of a record that could not be told from other texts, or that stands where it would be shown."""
+    for name, value in record.items():
+        if name in contract.secrets:
+            if not isinstance(value, str) or len(value) < _SHORTEST_SECRET:
+                reason = f"a secret is a text of {_SHORTEST_SECRET} characters or more, to be told from other texts"
+                yield pointer((name,)), reason
+        elif isinstance(value, dict | list):
+            yield from (
+                (pointer((name,)) + at, "a secret is a field of the record itself") for at in _within(value, contract)
+            )
+
+
+def _within(value: Json, contract: Contract) -> Iterator[str]:
+    """The places in a value that bear the name of a secret."""
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        if isinstance(name, str) and name in contract.secrets:
+            yield pointer((name,))
+        yield from (pointer((name,)) + at for at in _within(inner, contract))
 
 
 def _beyond(record: Record, views: Sequence[View]) -> Iterator[str]:
@@ -221,11 +255,6 @@ def _beyond(record: Record, views: Sequence[View]) -> Iterator[str]:
             yield pointer((name,))
         elif nested and isinstance(value, dict):
             yield from (pointer((name,)) + place for place in _beyond(value, nested))
-
-
-def _check_record(operation: Operation, record: Record, label: str, at: str) -> None:
-    for violation in operation.item_violations(cut(record, operation.view)):
-        raise DataError(label, at + violation.at, f"{violation.message} ({violation.contract})")
 
 
 def cut(record: Record, view: View) -> Record:
@@ -249,14 +278,34 @@ def _cases(folder: Path, contract: Contract) -> tuple[Mapping[str, Json], ...]:
     return tuple(cases)
 
 
+def _generated(world: World, trunks: int, seed: int, contract: Contract) -> World:
+    """The world with plausible records; some of them, and each value that could be chosen, are checked as files are."""
+    for name, collection in world.collections.items():
+        others = [*alternatives(collection.generate)]
+        count = min(trunks, _SAMPLE)
+        made = world.generated(count + len(others), seed).collections[name].records
+        pairs = zip(made[count:], others, strict=False)
+        sample = [*made[:count], *({**one, field: value} for one, (field, value) in pairs)]
+        try:
+            if collection.generate:
+                check_records(sample, _label(contract), world.with_records(name, ()), name, contract)
+        except DataError as error:
+            at = "/fields".join(f"/{part}" for part in error.pointer.split("/")[2:])
+            raise DataError(error.file, f"/collections/{name}/generate{at}", error.reason) from None
+    return world.generated(trunks, seed)
+
+
 def _overlaid(world: World, folder: Path, contract: Contract) -> World:
+    wanted = ", ".join(f"{name}.json" for name in world.collections)
     if not folder.is_dir():
-        wanted = ", ".join(f"{name}.json" for name in world.collections)
         raise UsageError(f"{folder.parent} has no folder {folder.name!r}; lay records out as {folder.name}/{wanted}")
     known = {f"{name}.json": name for name in world.collections}
-    for path in sorted(folder.iterdir()):
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.suffix != ".md"]
+    if not paths:
+        raise UsageError(f"{folder} holds no records; lay them out as {folder.name}/{wanted}")
+    for path in paths:
         if path.name not in known:
-            raise DataError(str(path), "", f"is not a file of records; there can be: {', '.join(known)}")
+            raise DataError(str(path), "", f"is not a file of records; there can be: {wanted}")
         name = known[path.name]
         world = world.overlaid(name, _records(path, str(path), world, name, contract))
     return world
@@ -267,8 +316,9 @@ def with_records(vendor: Vendor, collection: str, records: list[Record]) -> Vend
     label = f"the records given for {vendor.name}'s {collection}"
     if collection not in vendor.world.collections:
         raise UsageError(f"{vendor.name} has no {collection!r}; there are: {', '.join(vendor.world.collections)}")
+    check_value(records, label)
     check_format(_FORMAT, "records", records, label)
-    check_records(records, label, vendor.world, collection, vendor.contract)
+    check_records(records, label, vendor.world.with_records(collection, ()), collection, vendor.contract)
     return replace(vendor, world=vendor.world.with_records(collection, tuple(records)))
 
 

@@ -30,6 +30,7 @@ log = logging.getLogger("trunkline.mock")
 REFUSAL_HEADER = "x-trunkline-refusal"
 """The response header in which a refusal explains itself."""
 
+_JSON_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _JSON = ("content-type", "application/json")
 _LONGEST_LOGGED = 200
 _LONGEST_SENT = 80
@@ -80,6 +81,9 @@ class Mock:
         self._store = Store(self._world)
         self._meter.reset()
         self._forget()
+        for shown in self._pages.values():
+            if shown.operation.listing:  # so that the first who asks does not wait for the others' sake
+                self._items(shown, self._world.account, ())
 
     def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
         """The records of an account (the first token's unless named), as the fixtures tell them."""
@@ -267,7 +271,7 @@ class _Meter:
 
 
 def _encode(value: Json) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON_TEXT(value).encode()
 
 
 def _cut_template(encoded: bytes) -> list[bytes | str]:

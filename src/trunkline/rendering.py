@@ -26,6 +26,8 @@ Line: TypeAlias = tuple[tuple[str, str], ...]
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
 
+_FEW = 5
+
 KEPT, BROKEN, NOT_EXERCISED = "kept", "broken", "not exercised"
 
 _BAD, _NOTE, _GOOD, _OPEN, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
@@ -176,6 +178,8 @@ def summary_lines(report: Report, run: Run) -> Iterator[Line]:
 
 
 def _found(report: Report, run: Run) -> Iterator[Line]:
+    if len(report.findings) <= _FEW:
+        return  # they still stand above, in full
     for finding in report.findings:
         fails = finding.evidence.grade.rank <= run.strictness.rank
         word, style = ("finding", _BAD) if fails else ("note", _NOTE)

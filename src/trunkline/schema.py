@@ -8,22 +8,25 @@ checkers takes more than a second of a mock's start.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jsonschema_rs
 
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer
-from trunkline.findings import show
+from trunkline.findings import cut, show
 
 _BASE = "https://trunkline.invalid/"
 _MOST = 2000
 """So many errors of one value tell what is wrong with it."""
+_LONGEST = 300
+_LONGEST_WORD = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def check_dialect(content: Json, name: str) -> None:
     try:
         jsonschema_rs.meta.validate(content)
     except jsonschema_rs.ValidationError as error:
-        raise DataError(name, pointer(error.instance_path), error.message) from None
+        raise DataError(name, pointer(error.instance_path), cut(error.message, _LONGEST)) from None
 
 
 @lru_cache
@@ -103,18 +106,44 @@ def is_format(word: str) -> bool:
 
 
 @lru_cache
-def _format(file: str) -> Json:
-    return json.loads(Path(__file__).with_name(file).read_text("utf-8"))
+def _format_of(file: str, kind: str) -> jsonschema_rs.Draft202012Validator:
+    words = json.loads(Path(__file__).with_name(file).read_text("utf-8"))["$defs"]
+    schema = {"$ref": f"#/$defs/{kind}", "$defs": words}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
 
 
 def check_format(file: str, kind: str, value: Json, name: str) -> None:
-    """Raises `DataError` unless the value obeys `#/$defs/<kind>` of one of our own formats (`contract.schema.json`)."""
-    schema = {"$ref": f"#/$defs/{kind}", "$defs": _format(file)["$defs"]}
-    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
-    errors = sorted(validator.iter_errors(value), key=lambda error: -len(error.instance_path))
+    """Raises `DataError` unless the value obeys `#/$defs/<kind>` of one of our own formats (`contract.schema.json`).
+
+    The reason names words, never a value: a value may be a password.
+    """
+    errors = list(_format_of(file, kind).iter_errors(value))
     if errors:
-        reason = errors[0].message
-        raise DataError(name, pointer(errors[0].instance_path), reason if len(reason) <= 300 else reason[:299] + "…")
+        error = max(errors, key=lambda error: (len(error.instance_path), error.kind.name != "oneOf"))
+        raise DataError(name, pointer(error.instance_path), cut(_told(error.kind), _LONGEST))
+
+
+def _told(kind: Any) -> str:
+    """What is wrong, in the words of the format: `lacks "token"`, `is not one of "list", "fetch"`."""
+    said = kind.as_dict()
+    unknown = said.get("unexpected", [said["error"].instance] if kind.name == "propertyNames" else [])
+    words = {
+        "additionalProperties": f"has the unknown word {_quoted(unknown)}",
+        "propertyNames": f"has the unknown word {_quoted(unknown)}",
+        "required": f"lacks {_quoted([said.get('property')])}",
+        "type": f"is not of type {' or '.join(sorted(said.get('types', [])))}",
+        "enum": f"is not one of {_quoted(said.get('options', []))}",
+        "const": f"is not {show(said.get('expected_value'))}",
+        "format": f"is not of the format {said.get('format')}",
+        "pattern": f"does not match {said.get('pattern')}",
+        "falseSchema": "is not allowed here",
+        "oneOf": "has not one of the forms that it can have",
+    }
+    return words.get(kind.name, f"breaks {kind.name}: {said.get('limit')}")
+
+
+def _quoted(values: Iterable[Json]) -> str:
+    return ", ".join(cut(show(value), _LONGEST_WORD) for value in values)
 
 
 def in_words(keyword: str, value: Json, instance: Json) -> str:

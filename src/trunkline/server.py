@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import re
 import signal
 import socket
 import threading
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from trunkline.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.errors import UsageError
@@ -39,6 +41,8 @@ _KEEP_ALIVE = 75
 _GRACE = 0.5
 """Seconds that answers under way have when the server ends, and between two looks whether they have gone."""
 _TURN = 0.005
+
+_AUTHORITY = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for every address, and the one to call it by
 
@@ -173,6 +177,8 @@ async def _perform(app: ASGIApp, listener: socket.socket, on_start: Callable[[Ca
     loop, ending = asyncio.get_running_loop(), asyncio.Event()
 
     async def patient(scope: Message, receive: Receive, send: Send) -> None:
+        if not scope.get("raw_path", b"/").startswith(b"/"):
+            scope = _origin_form(scope)
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
@@ -209,6 +215,16 @@ async def _perform(app: ASGIApp, listener: socket.socket, on_start: Callable[[Ca
         await _dismiss(server.server_state)
 
 
+def _origin_form(scope: Message) -> Message:
+    """The scope of `GET http://host/path` as if it were that of `GET /path` and a Host (RFC 9112, section 3.2.2)."""
+    found = _AUTHORITY.match(scope["raw_path"])
+    if not found:
+        return scope
+    raw = scope["raw_path"][found.end() :] or b"/"
+    headers = [(b"host", found[1]), *(pair for pair in scope["headers"] if pair[0] != b"host")]
+    return {**scope, "raw_path": raw, "path": unquote(raw.decode("latin-1")), "headers": headers}
+
+
 async def _dismiss(state: ServerState) -> None:
     """Closes each connection: a silent one at once, another after its answer, any after the grace."""
     told: set[object] = set()
@@ -235,7 +251,7 @@ def _listener(host: str, port: int) -> socket.socket:
         raise UsageError(f"there is no port {port}; choose one from 1 to 65535, or 0 to have a free one found")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         raise UsageError(
             f"the host {host!r} is unknown; choose an address of this machine, such as 127.0.0.1"
         ) from None

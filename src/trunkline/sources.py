@@ -27,11 +27,14 @@ from trunkline.library import Vendor
 from trunkline.refusals import reasons
 from trunkline.rules import RULES, Rule, judge
 
-LIMIT = 256 << 20
+LIMIT = 64 << 20
 """No source is read beyond so many bytes."""
 BODY = frozenset({"body"})
 RESPONSE = frozenset({"status", "headers", "body"})
 EVERYTHING = RESPONSE | {"request"}
+
+_DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""What a shell names when it puts `<(command)` in a command's place: somebody writes there."""
 
 _BOM = b"\xef\xbb\xbf"
 _STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: [^\r\n]*)?\r?(?:\n|\Z)")
@@ -52,6 +55,8 @@ def read(source: str, limit: int = LIMIT) -> bytes:
             data = _standard_input().read(limit + 1)
             size = len(data)
         else:
+            if Path(source).is_fifo() and not source.startswith(_DESCRIPTORS):
+                raise UsageError(f"{source!r} is a named pipe, which may never end; pipe it in, and name - instead")
             with Path(source).open("rb") as stream:
                 size = os.fstat(stream.fileno()).st_size
                 data = stream.read(limit + 1) if size <= limit else b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,9 @@ from trunkline.exchange import Exchange, Headers, Request, Response, Target, fin
 from trunkline.wire import Http, http
 
 __all__ = ["Http", "budgeted", "checked", "http", "patient", "recorded", "throttled", "wrap"]
+
+_SLOWEST = 1 / 3600
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def checked(target: Target, judge: Callable[[Exchange], None]) -> Target:
@@ -61,8 +65,8 @@ def throttled(
     """The target, asked at most `rate` times a second and at even distances, by however many threads."""
     if rate is None:
         return target
-    if not (rate > 0 and math.isfinite(rate)):
-        raise UsageError(f"a rate of {rate:g} requests a second cannot be kept; give a positive number")
+    if not (rate >= _SLOWEST and math.isfinite(rate)):
+        raise UsageError(f"a rate of {rate:g} requests a second cannot be kept; give 0.00028 (one an hour) or more")
     distance = 1 / rate
     lock = threading.Lock()
     free = clock()
@@ -105,7 +109,7 @@ def patient(
                 wait = 2.0**attempt
             if wait > max_wait:
                 raise TargetError(
-                    f"{request.method} {request.path} was answered 429 and told to wait {wait:.0f} s, "
+                    f"{request.method} {request.path} was answered 429 and told to wait {wait:g} s, "
                     f"more than the {max_wait:g} s allowed; come back later, or allow a longer wait"
                 )
             sleep(wait)
@@ -134,7 +138,5 @@ def _told(headers: Headers, reset_header: str | None, now: float) -> float | Non
 
 
 def _number(text: str) -> float | None:
-    with suppress(ValueError):
-        number = float(text)
-        return number if math.isfinite(number) else None
-    return None
+    """What digits tell, however many: RFC 9110 section 10.2.3 has no other numbers."""
+    return float(text) if _NUMBER.fullmatch(text.strip()) else None

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 import socket
 import ssl
@@ -20,9 +19,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from queue import Empty, SimpleQueue
 from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-from trunkline.asgi import LIMIT, fields, line, unpacked
+from trunkline.asgi import LIMIT, fields, line, seconds, unpacked
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Headers, Request, Response
 
@@ -37,12 +36,8 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = LIMIT) -> Http:
 
     Whatever it does, a call is over within `timeout` seconds. Raises `UsageError` for an address that cannot be meant.
     """
-    if not (timeout > 0 and math.isfinite(timeout)):
-        raise UsageError(
-            f"a timeout of {timeout:g} s is no time to wait for an answer; give a positive number of seconds"
-        )
-    parts, port = _address(base)
-    host = cast("str", parts.hostname).encode("idna").decode()
+    timeout = seconds(timeout)
+    parts, host, port = address(base)
     bracketed = f"[{host}]" if ":" in host else host
     authority = bracketed if port == _PORTS[parts.scheme] else f"{bracketed}:{port}"
     context = None
@@ -60,26 +55,30 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = LIMIT) -> Http:
     )
 
 
-def _address(base: str) -> tuple[SplitResult, int]:
-    """The parts of a base address and its port; no sentence quotes what may be a secret."""
+def address(base: str) -> tuple[SplitResult, str, int]:
+    """The parts of a base address, its host as it is looked up, and its port.
+
+    Raises `UsageError` for what is none, with a sentence that quotes nothing: it may be a secret.
+    """
     example = "write it like https://api.example.com/v1"
     try:
         parts = urlsplit(base)
         port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
-        (parts.hostname or "").encode("idna")
+        host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
         raise UsageError(f"the base address has a host or a port that cannot be; {example}") from None
     if parts.scheme not in _PORTS:
         raise UsageError(f"the base address does not begin with http:// or https://; {example}")
     if "@" in parts.netloc:
         raise UsageError(f"the base address holds a user name or password; pass the credential by itself and {example}")
-    if not parts.hostname or port == 0:
+    if not host or port == 0:
         raise UsageError(f"the base address has no host, or port 0; {example}")
     if "?" in base or "#" in base:
         raise UsageError(f"the base address has a query or a fragment, which no path can follow; {example}")
-    if base != line(base) and parts.netloc.isascii():
+    rest = base.replace(parts.netloc, host, 1)
+    if rest != line(rest):
         raise UsageError(f"the base address holds spaces, control characters or unquoted letters; {example}")
-    return parts, port
+    return parts, host, port
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -181,13 +180,15 @@ class Http:
         raise failure
 
     def _place(self, location: str) -> str:
-        """Where a redirect leads, without anything that may be a secret."""
+        """Where a redirect leads, in our words alone: whatever its address holds may be a secret."""
         with suppress(ValueError):
-            parts = urlsplit(location)
-            if parts.hostname:
-                scheme = parts.scheme or self.base.partition(":")[0]
-                return ascii(f"{scheme}://{parts.netloc.rpartition('@')[2]}")[1:-1]
-            return f"another path, {ascii(parts.path)[1:-1]}"
+            parts = urlsplit(urljoin(self.base, location))
+            if (parts.hostname or "").encode("idna").decode() != self._host:
+                return "another host"
+            scheme, _, _ = self.base.partition(":")
+            if (parts.scheme, parts.port or _PORTS.get(parts.scheme)) == (scheme, self._port):
+                return "another path"
+            return "the same host over https" if parts.scheme == "https" != scheme else "another port of the same host"
         return "an address that cannot be read"
 
     def _sentence(self, error: Exception) -> str:

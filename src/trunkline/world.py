@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -13,6 +13,9 @@ from trunkline.exchange import Json
 
 Record: TypeAlias = dict[str, Json]
 """One thing as the fixtures tell it: documented fields, secrets, and mock-only facts under `x-trunkline`."""
+
+Recipe: TypeAlias = Mapping[str, Mapping[str, Json]]
+"""How each field of a plausible record is made: `{"id": {"letters": "conn_{}"}}`."""
 
 MOCK_ONLY = "x-trunkline"
 
@@ -40,7 +43,7 @@ class Collection:
     """The records of one kind, the field that names one, and how plausible ones are made."""
 
     identity: str
-    generate: Mapping[str, Mapping[str, Json]]
+    generate: Recipe
     records: tuple[Record, ...]
 
 
@@ -106,39 +109,52 @@ class Store:
         return self._tables.get((collection, account), {})
 
 
-def _generate(recipe: Mapping[str, Mapping[str, Json]], count: int, seed: int) -> Iterator[Record]:
+def _generate(recipe: Recipe, count: int, seed: int) -> Iterator[Record]:
     chance = random.Random(seed)  # noqa: S311 - plausible data, not secrets
-    used: set[str] = set()
+    makers = {name: _maker(how, chance) for name, how in recipe.items()}
     for serial in range(1, count + 1):
-        yield {name: _made(how, serial, chance, used) for name, how in recipe.items()}
+        yield {name: make(serial) for name, make in makers.items()}
 
 
-def _made(how: Mapping[str, Json], serial: int, chance: random.Random, used: set[str]) -> Json:  # noqa: PLR0911
-    if "null" in how and chance.random() < how["null"]:
-        return None
+_Maker: TypeAlias = Callable[[int], Json]
+
+
+def _maker(how: Mapping[str, Json], chance: random.Random) -> _Maker:
+    """What makes a field from the running number, worked out once for all records."""
+    make = _plain_maker(how, chance)
+    share = how.get("null", 0)
+    return (lambda serial: None if chance.random() < share else make(serial)) if share else make
+
+
+def _plain_maker(how: Mapping[str, Json], chance: random.Random) -> _Maker:  # noqa: PLR0911 - one a recipe
     match how:
         case {"serial": str(pattern)}:
-            return pattern.replace("{}", str(serial))
+            return lambda serial: pattern.replace("{}", str(serial))
         case {"letters": str(pattern)}:
-            while (text := pattern.replace("{}", _letters(chance))) in used:
-                pass
-            used.add(text)
-            return text
+            used: set[str] = set()
+            return lambda _: _unused(pattern, chance, used)
         case {"uuid": _}:
-            return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+            return lambda _: str(uuid.UUID(int=chance.getrandbits(128), version=4))
         case {"words": lists}:
-            return " ".join(chance.choice(words) for words in lists)
+            return lambda _: " ".join([chance.choice(words) for words in lists])
         case {"one_of": values}:
-            return chance.choice(values)
-        case {"between": [low, high]}:
-            decimals = how.get("decimals", 0)
-            return round(chance.uniform(low, high), decimals) if decimals else chance.randint(low, high)
+            return lambda _: chance.choice(values)
+        case {"between": [low, high], **more}:
+            decimals = more.get("decimals", 0)
+            return lambda _: round(chance.uniform(low, high), decimals) if decimals else chance.randint(low, high)
         case {"time": [first, last]}:
             begin, end = (int(datetime.fromisoformat(text).timestamp()) for text in (first, last))
-            return datetime.fromtimestamp(chance.randint(begin, end), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {name: _made(inner, serial, chance, used) for name, inner in how["fields"].items()}
+            return lambda _: datetime.fromtimestamp(chance.randint(begin, end), UTC).isoformat()[:19] + "Z"
+    makers = {name: _maker(inner, chance) for name, inner in how["fields"].items()}
+    return lambda serial: {name: make(serial) for name, make in makers.items()}
 
 
-def _letters(chance: random.Random) -> str:
-    """Nine lower-case letters and digits, as the documents' ids have."""
-    return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9))
+def _unused(pattern: str, chance: random.Random, used: set[str]) -> str:
+    """The pattern with nine lower-case letters and digits, as the documents' ids have; never twice the same."""
+    while (text := pattern.replace("{}", "".join(chance.choices(_LETTERS, k=9)))) in used:
+        pass
+    used.add(text)
+    return text
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"

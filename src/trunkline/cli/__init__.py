@@ -6,11 +6,15 @@ error), 130 after Ctrl-C. What a command needs is imported when it runs, so that
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn, TextIO
 
 import click
 
@@ -41,19 +45,30 @@ __all__ = [  # noqa: RUF022 - the codes, the doors, the commands
 DEBUG = "TRUNKLINE_DEBUG"
 """The environment variable that has an unexpected error shown in full."""
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""What writing fails with, when no file is named: then it was standard output."""
+
+_LONG_WORD = re.compile(r"(\S{60})\S{60,}(\S\S)")
+_LONGEST = 1000
+"""What is longer is nothing that we say ourselves: its middle is left out, the way out at its end is not."""
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point: runs one command and ends the process with its code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter ends no run
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
+    if sys.stdout is None:
+        _say("standard output is closed; open it, or send it to a file")
+        sys.exit(TROUBLE)
     code = run(sys.argv[1:] if arguments is None else arguments)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = BROKEN_PIPE
-    if code == BROKEN_PIPE:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed at the end
+    if error := _stuck(sys.stdout):
+        code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else TROUBLE
+        if code == TROUBLE:
+            _say(_unwritten(error))
+    _stuck(sys.stderr)
     sys.exit(code)
 
 
@@ -74,14 +89,42 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         code = BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last door: whatever comes here is ours to explain
-        sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline. {DEBUG}=1 shows where it is"
-        if os.environ.get(DEBUG):
-            traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            sentence = _unwritten(error)
+            _stuck(sys.stdout)
+        else:
+            sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline. {DEBUG}=1 shows where"
+            if os.environ.get(DEBUG):
+                traceback.print_exc()
     if sentence:
-        from trunkline.rendering import printable  # noqa: PLC0415
-
-        click.echo(f"trunkline: {printable(sentence)}", err=True)
+        _say(sentence)
     return code
+
+
+def _say(sentence: str) -> None:
+    """One line on standard error; what is too long to be read is cut, and what cannot be written is lost."""
+    from trunkline.rendering import printable  # noqa: PLC0415
+
+    text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    with suppress(OSError):
+        click.echo(f"trunkline: {text}", err=True)
+
+
+def _stuck(stream: TextIO) -> OSError | None:
+    """Why what was written cannot leave, or None; nothing is then left to be flushed at the end."""
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
+
+
+def _unwritten(error: OSError) -> str:
+    reason = (error.strerror or type(error).__name__).lower()
+    return f"standard output cannot be written: {reason}; send it to where it can"
 
 
 def _usage(error: click.ClickException) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parameters(params: tuple[str, ...], operations: list[Operation], *places: str) -> dict[str, str]:
-    """The `name=value` pairs, each a documented parameter of one of the operations."""
+    """The `name=value` pairs, each a documented parameter of one of the operations; no sentence quotes a value."""
     documented = {
         parameter.name: parameter.place
         for operation in operations
@@ -25,12 +25,19 @@ def parameters(params: tuple[str, ...], operations: list[Operation], *places: st
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not value:
-            raise UsageError(f"--param {param!r} has no value; write it as name=value")
+            raise UsageError("--param has no value; write it as --param name=value")
         if name not in documented:
             there = ", ".join(documented) or "there is none to give"
-            raise UsageError(f"--param {name!r} names no parameter that can be given here: {there}")
+            raise UsageError(f"--param names no parameter that can be given here: {there}")
+        if not is_text(value):
+            raise UsageError(f"--param {name} has a value that is not UTF-8; give it as text")
         found[name] = value
     return found
+
+
+def is_text(value: str) -> bool:
+    """Whether a value came as UTF-8: bytes that are none are kept by Python as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def in_path(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:

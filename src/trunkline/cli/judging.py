@@ -12,7 +12,7 @@ import click
 from trunkline.cli import asking, showing
 from trunkline.cli.options import JUDGING, TARGET, Help
 from trunkline.cli.showing import INTERRUPTED, WELL
-from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.errors import BudgetSpent, UsageError
 
 if TYPE_CHECKING:
     from trunkline.exchange import Request
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--operation", "operations", multiple=True, metavar="ID", help="Only this operationId; can be repeated.")
 @click.option("--seed", type=click.IntRange(0), help="Repeats a run; a random one is chosen and printed otherwise.")
 @click.option("--examples", type=click.IntRange(1), default=50, show_default=True, help="How many requests to make up.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="R", help="At most so many requests a second.")
+@click.option("--rate", type=float, metavar="R", help="At most so many requests a second, and at least one an hour.")
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Stop after so many requests.")
 @JUDGING
 @click.option("--first", is_flag=True, help="Stop at the first finding.")
@@ -61,6 +61,7 @@ def check(
     from trunkline import aiming, library, rendering  # noqa: PLC0415
     from trunkline.check import check as examine  # noqa: PLC0415
     from trunkline.findings import Grade, Report  # noqa: PLC0415
+    from trunkline.hiding import hiding  # noqa: PLC0415
     from trunkline.sources import named  # noqa: PLC0415
 
     loaded = library.load(vendor)
@@ -82,7 +83,8 @@ def check(
         (operation.operation_id, int(key)) for operation in chosen for key in operation.answers if key.isdigit()
     )
     run = rendering.Run(loaded.name, aim.base, seed, Grade(strictness), documented=documented)
-    trouble, code = None, WELL
+    trouble: Exception | None = None
+    code = WELL
     with rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
         screen.say(f"checking {loaded.name} at {aim.base if url or app else 'the built-in mock'}, seed {seed}")
         tell = _teller(report, run, screen, findings=form == "text")
@@ -101,15 +103,16 @@ def check(
             )
         except KeyboardInterrupt:
             code = INTERRUPTED
-        except TargetError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was found before is told first
             trouble = error
         tell("")
     run = replace(run, complete=not (code or trouble))
     if report.requests or trouble is None:
         showing.show(report, run, form, summary=True)
-    if trouble is not None:
-        raise trouble
-    return code or showing.code(report, run)
+    with aiming.hushed(hiding(aim.secrets)):
+        if trouble is not None:
+            raise trouble
+        return code or showing.code(report, run)
 
 
 @click.command(
@@ -142,6 +145,7 @@ def validate(
     """
     from trunkline import aiming, library, sources  # noqa: PLC0415
     from trunkline.findings import Grade  # noqa: PLC0415
+    from trunkline.hiding import hiding  # noqa: PLC0415
     from trunkline.rendering import Run  # noqa: PLC0415
 
     loaded = library.load(vendor)
@@ -153,9 +157,10 @@ def validate(
             {**asking.in_path(operation, aim.parameters), **asking.parameters(params, [operation])},
             aim.credential,
         )
-        report = sources.validation(
-            loaded, aim.target(request), sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
-        )
+        with aiming.hushed(hiding(aim.secrets)):
+            report = sources.validation(
+                loaded, aim.target(request), sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
+            )
         report.requests = 1
         run = Run(loaded.name, aim.base, None, Grade(strictness))
     else:

@@ -41,7 +41,7 @@ def serve(
     rate_limit: int | None,
     quiet: bool,
 ) -> None:
-    """Serve mocks of the vendors, all of them unless named, until Ctrl-C.
+    """Serve mocks of the vendors, all of them unless named, until Ctrl-C or SIGTERM ends them, with code 0.
 
     When the mocks answer, one line of JSON on standard output tells where, with a token and a curl command for each.
     Standard error tells the same in words, and then why each refused request was refused.
@@ -56,10 +56,8 @@ def serve(
     ]
     mocks = {base: mock.from_vendor(vendor, rate_limit=rate_limit) for base, vendor in server.bases(loaded).items()}
     app = server.asgi(mocks, index={vendor.name: vendor.contract.base_path for vendor in loaded})
-    if not quiet and not _is_loopback(host):
-        click.echo(f"trunkline: warning: {host} lets others reach the mock; it protects nothing", err=True)
     with nullcontext() if quiet else _refusals_told():
-        server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, quiet=quiet))
+        server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, host, quiet=quiet))
 
 
 def _folders(overlay: Path | None) -> tuple[str, ...]:
@@ -102,7 +100,7 @@ def _refusals_told() -> Iterator[None]:
         logger.propagate = True
 
 
-def _ready(url: str, vendors: list[Vendor], *, quiet: bool) -> None:
+def _ready(url: str, vendors: list[Vendor], host: str, *, quiet: bool) -> None:
     """Tells where the mocks answer: one line for machines, then the same for people."""
     told = {
         vendor.name: {
@@ -115,6 +113,8 @@ def _ready(url: str, vendors: list[Vendor], *, quiet: bool) -> None:
     click.echo(showing.json_text({"trunkline": trunkline.__version__, "url": url, "vendors": told}))
     sys.stdout.flush()
     if not quiet:
+        if not _is_loopback(host):
+            click.echo(f"trunkline: warning: {host} lets others reach the mock; it protects nothing", err=True)
         for name, place in told.items():
             click.echo(
                 f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from trunkline.bodies import at_pointer
+from trunkline.bodies import NOTHING, at_pointer
 from trunkline.contract import Located, Paging, Parameter
 from trunkline.findings import Finding, NotExercised, show
 from trunkline.kinds import filters
@@ -33,6 +33,8 @@ def filter_keeps_all_that_match(interview: Interview) -> Iterator[Finding | NotE
     _populated(interview)
     whole = interview.whole()
     for parameter, spot, values in _filters(interview):
+        if any(at_pointer(item, spot.at) is NOTHING for item in whole.items):
+            raise Silence(f"some items do not show {spot.at[1:]}, by which {parameter.name} filters")
         for value in values:
             wanted = [i for i, item in zip(whole.ids, whole.items, strict=False) if at_pointer(item, spot.at) == value]
             found = list(interview.whole({parameter.name: value}).ids)

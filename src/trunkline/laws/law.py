@@ -113,20 +113,27 @@ class Interview:
         for number in range(MOST_PAGES):
             page, exchange = self.page({**filters, listing.paging.limit: limit, listing.paging.offset: number * limit})
             found = at_pointer(json_of(exchange), listing.items)
+            if not isinstance(found, list):
+                raise Silence(f"the list cannot be read: there are no items at {listing.items}")
             ids += page
-            items += found if isinstance(found, list) else []
+            items += found
             exchanges.append(exchange)
-            if not isinstance(found, list) or len(found) < limit:
+            if len(found) < limit:
                 return Whole(tuple(items), tuple(ids), tuple(exchanges))
         raise Silence(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
 
-    def is_changing(self) -> bool:
-        """Whether two readings of the whole list, one after the other, have other items."""
+    def has_changed(self) -> bool:
+        """Whether the whole list has other items than when it was read, or the same with other filtered values."""
         try:
-            first, second = self.read_whole({}), self.read_whole({})
+            return self._listed(self.whole()) != self._listed(self.read_whole({}))
         except Silence:
             return False
-        return set(first.ids) != set(second.ids) and len(first) != len(second)
+
+    def _listed(self, whole: Whole) -> list[tuple[str, ...]]:
+        """Each id with the values that the list can be filtered by, in an order of our own."""
+        spots = [spot.at for spot in self.operation.listing.filters.values()] if self.operation.listing else []
+        pairs = zip(whole.ids, whole.items, strict=False)
+        return sorted((name, *(str(at_pointer(item, at)) for at in spots)) for name, item in pairs)
 
     def forget(self) -> None:
         """Drops what was read, so that it is read again."""
@@ -175,7 +182,7 @@ class Law:
             interview.forget()
             words = list(self._said(interview))
             again = {word.rule for word in words if isinstance(word, Finding)}
-            if not first & again or interview.is_changing():
+            if not first & again or interview.has_changed():
                 words = [NotExercised("the list changed while it was read")]
         yield from words
 

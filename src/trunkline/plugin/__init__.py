@@ -11,6 +11,7 @@ Every pytest run imports this package, so it imports nothing that pytest has not
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -33,6 +34,8 @@ __all__ = ["MARKER", "Asked", "Mocked", "Options", "options", "pytest_addoption"
 
 MARKER = "trunkline"
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
 _MARKER_HELP = (
     "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): what the mock of a vendor holds in one test; "
     "records are whole ones as in fixtures/, or a number of plausible ones. Stack one marker for each vendor."
@@ -50,9 +53,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options and makes the fixtures, so that a mistake is told before any test runs."""
     config.addinivalue_line("markers", _MARKER_HELP)
-    keep(config)
+    try:
+        keep(config)
+        known = names()
+    except TrunklineError as error:
+        raise pytest.UsageError(f"trunkline: {error}") from None
     made = ModuleType("trunkline-vendors")
-    vars(made).update(fixture for name in names() for fixture in _fixtures(name))
+    vars(made).update(fixture for name in known for fixture in _fixtures(name))
     config.pluginmanager.register(made, made.__name__)
 
 
@@ -150,7 +157,8 @@ def _mocked(item: pytest.Item, vendor: Vendor) -> Mocked:
         vendor = _with_tokens(vendor, value) if word == "tokens" else _with_records(vendor, word, value)
     asked: list[Asked] = []
     fake = mock.from_vendor(vendor, rate_limit=rate_limit)
-    target = targets.checked(fake, lambda exchange: asked.append(Asked(exchange)))
+    secrets = vendor.secrets
+    target = targets.checked(fake, lambda exchange: asked.append(Asked(exchange, secrets)))
     return Mocked(vendor, target, asked, fake)
 
 
@@ -187,6 +195,11 @@ def _with_tokens(vendor: Vendor, tokens: Json) -> Vendor:
 
     if not isinstance(tokens, list | tuple) or not tokens or not all(isinstance(one, str) and one for one in tokens):
         raise UsageError("the marker's tokens are a list of one or more texts")
+    if not all(_TOKEN.fullmatch(token) for token in tokens):
+        raise UsageError(
+            "the marker's tokens hold what no bearer token can (RFC 6750, section 2.1); "
+            "make them of letters, digits and any of . _ ~ + / -"
+        )
     return with_tokens(vendor, tuple(tokens))
 
 
@@ -197,6 +210,8 @@ def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
         records = vendor.world.generated(records, 0).collections[collection].records
     try:
         own = json.loads(json.dumps(records))
+        return with_records(vendor, collection, own)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the marker's {collection} are not JSON: {error}") from None
-    return with_records(vendor, collection, own)
+    except RecursionError:
+        raise UsageError(f"the marker's {collection} are nested too deeply; give records as in fixtures/") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -19,16 +19,31 @@ def _count(text: str) -> int:
     return number
 
 
-def _positive(text: str) -> float:
+def _some(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _seconds(text: str) -> float:
     number = float(text)
-    if not 0 < number < float("inf"):
+    if not 0 < number <= 86400:
+        raise ValueError
+    return number
+
+
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 1 / 3600 <= number < float("inf"):
         raise ValueError
     return number
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not (name and equals):
+    text.encode()
+    if not (name and equals and value):
         raise ValueError
     return name, value
 
@@ -41,8 +56,10 @@ def _grade(text: str) -> str:
 
 _WANTED: Mapping[Callable[[str], Any], str] = {
     _count: "a whole number",
-    _positive: "a positive number",
-    _pair: "a name, an equals sign and a value",
+    _some: "a whole number, at least 1",
+    _seconds: "a number above 0, at most 86400",
+    _rate: "a number, at least 0.00028 (one an hour)",
+    _pair: "a name, an equals sign and a value, all in UTF-8",
     _grade: "documented, implied or customary",
 }
 
@@ -94,10 +111,10 @@ _HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
         _grade,
         "the weakest grade of evidence that fails a check: documented, implied or customary (default: implied)",
     ),
-    "examples": ("N", _count, "how many generated requests each generated check sends"),
-    "timeout": ("SECONDS", _positive, "how long the implementation may take for one answer (default: 10)"),
-    "rate": ("N", _positive, "how many requests a second are sent at most (default: as fast as they are answered)"),
-    "max_requests": ("N", _count, "after how many requests the run stops asking; it tells what it could not check"),
+    "examples": ("N", _some, "how many generated requests each generated check sends"),
+    "timeout": ("SECONDS", _seconds, "how long the implementation may take for one answer (default: 10)"),
+    "rate": ("N", _rate, "how many requests a second are sent at most (default: as fast as they are answered)"),
+    "max_requests": ("N", _some, "after how many requests the run stops asking; it tells what it could not check"),
 }
 """How each option is shown, read and explained."""
 
@@ -131,11 +148,26 @@ def keep(config: pytest.Config) -> None:
     known = names()
     for name in found.vendor:
         if name not in known:
-            raise pytest.UsageError(f"--trunkline-vendor: {name!r} is not a vendor; there are: {', '.join(known)}")
+            raise pytest.UsageError(f"--trunkline-vendor: {name[:40]!r} is not a vendor; there are: {', '.join(known)}")
     if found.fixtures and not any((found.fixtures / name).is_dir() for name in known):
         wanted = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {found.fixtures} has no folder {wanted}")
+    if (found.url or found.app) and len(found.vendor) != 1:
+        raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
+    if found.param:
+        _check_parameters([name for name, _ in found.param], found.vendor or known)
     config.stash[_OPTIONS] = found
+
+
+def _check_parameters(given: Iterable[str], vendors: Iterable[str]) -> None:
+    """Raises unless each name is that of a path parameter; a name that is none is not quoted: it may be a secret."""
+    from trunkline.library import load  # noqa: PLC0415 - only for those who give parameters
+
+    operations = [operation for name in vendors for operation in load(name).contract.operations]
+    known = {found.name for operation in operations for found in operation.parameters if found.place == "path"}
+    if not known.issuperset(given):
+        there = ", ".join(sorted(known)) or "there is none to give"
+        raise pytest.UsageError(f"--trunkline-param names no parameter that can be given here: {there}")
 
 
 def _read(config: pytest.Config, name: str, read: Callable[[str], Any]) -> Any:

@@ -6,6 +6,7 @@ A rule speaks only where the contract has a sentence for it, and its finding is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trunkline.contract import Contract, Operation
@@ -33,6 +34,8 @@ from trunkline.rules.values import (
     pagination_echoes_request,
     times_are_ordered,
 )
+
+_ODD = re.compile(r"%2f|%5c|%00|%0[0-9a-f]|%1[0-9a-f]|%7f|/(\.|%2e){1,2}(/|$)|//", re.IGNORECASE)
 
 __all__ = ["RULES", "Rule", "hides", "judge", "operation_of", "rule"]
 
@@ -62,8 +65,12 @@ RULES: tuple[Rule, ...] = (
 
 
 def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RULES) -> Iterator[Finding]:
-    """Every finding of the rules about one exchange with an operation, or at its path with another method."""
-    asked = exchange.request.method == operation.method
+    """Every finding of the rules about one exchange with an operation, or at its path with another method.
+
+    A path whose encoded slashes, dots or control characters servers and proxies lawfully read in other ways is not
+    surely the operation's: only the rules that hold anywhere judge what is answered there.
+    """
+    asked = exchange.request.method == operation.method and not _ODD.search(exchange.request.path)
     for each in rules:
         if each.needs <= exchange.known and each.concerns(operation) and (asked or each.anywhere):
             yield from each.judge(operation, exchange)

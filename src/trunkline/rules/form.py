@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from trunkline.bodies import NOTHING, all_texts, json_of, plain, shown_answer
-from trunkline.contract import Answer, Operation
+from trunkline.contract import Answer, Operation, Violation
 from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.rules.rule import RFC8259, RFC9110, rule
 
+_RECENT = 1_000_000_000
+"""A Unix time of this century; less is a number of seconds to wait."""
 _LOST = re.compile("[\ufffd\ud800-\udfff]")
 
 
@@ -113,11 +116,7 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
     body = json_of(exchange)
     if shown is None or body is NOTHING:
         return
-    at_fault: set[str] = set()
-    for violation in operation.contract.violations(shown.schema, body):
-        if violation.at in at_fault:
-            continue  # one value, one finding: that a time is no time explains that it is not in UTC
-        at_fault.add(violation.at)
+    for violation in _gathered(operation.contract.violations(shown.schema, body)):
         yield operation.finding(
             "body_matches_schema",
             violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence),
@@ -130,7 +129,25 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
         )
 
 
-@rule("customary: an extra property is lawful, and worth knowing", "body")
+def _gathered(violations: Iterable[Violation]) -> Iterator[Violation]:
+    """One violation for a value, since that a time is no time explains that it is not in UTC; one for all absences."""
+    absent: dict[tuple[str, str], list[Violation]] = {}
+    at_fault: set[str] = set()
+    for violation in violations:
+        if violation.keyword == "required":
+            absent.setdefault((violation.at.rpartition("/")[0], violation.contract), []).append(violation)
+        elif violation.at not in at_fault:
+            at_fault.add(violation.at)
+            yield violation
+    for (at, _), missing in absent.items():
+        names = [found.at.rpartition("/")[2] for found in missing]
+        if len(missing) == 1:
+            yield missing[0]
+        else:
+            yield replace(missing[0], at=at, message=f"{len(names)} required properties are absent: {', '.join(names)}")
+
+
+@rule("customary: an extra property is lawful, and worth knowing", "body", of_success=True)
 def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Every property of a successful body is on the page; one that is not is lawful, so it is only noted."""
     shown = shown_answer(operation, exchange)
@@ -139,17 +156,19 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
     note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
     secret = {plain(name) for name in operation.contract.secrets}
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
-        if isinstance(value, dict) and "properties" in schema:
-            for name in value:
-                if name not in schema["properties"] and plain(name) not in secret:
-                    yield operation.finding(
-                        "properties_are_documented",
-                        note,
-                        f"the property {show(name)} is not on the page",
-                        at=f"body{at}{pointer((name,))}",
-                        contract=f"{place}/properties",
-                        exchanges=(exchange,),
-                    )
+        known = schema.get("properties", {}) if isinstance(value, dict) else {}
+        extra = [name for name in value if name not in known and plain(name) not in secret] if known else []
+        if extra:
+            one = len(extra) == 1
+            what = f"the property {show(extra[0])} is" if one else f"{len(extra)} properties are"
+            yield operation.finding(
+                "properties_are_documented",
+                note,
+                f"{what} not on the page" + ("" if one else f": {', '.join(map(show, extra))}"),
+                at=f"body{at}{pointer(extra) if one else ''}",
+                contract=f"{place}/properties",
+                exchanges=(exchange,),
+            )
 
 
 @rule("customary: RFC 8259 section 8.2", "body")
@@ -205,14 +224,14 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
     limit, remaining, reset = (
         exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining, names.reset)
     )
-    if names.reset_is == "unix_time" and reset and not _is_count(reset):
+    if names.reset_is == "unix_time" and reset and not (_is_count(reset) and int(reset) >= _RECENT):
         yield operation.finding(
             "rate_limit_is_told",
             names.evidence,
             "the reset is not a Unix time",
             at=f"header/{names.reset.lower()}",
             contract=place,
-            expected="whole seconds since 1970",
+            expected="whole seconds since 1970, such as 1709654400",
             seen=show(reset),
             exchanges=(exchange,),
         )

@@ -23,7 +23,7 @@ class Rule:
 
     `concerns` tells whether an operation has what the rule is about; a `provoked` rule judges nothing in the answer to
     a plain request, only in the answers that laws and Schemathesis provoke; a rule that holds `anywhere` judges the
-    answers to other methods at the operation's path as well.
+    answers to other methods at the operation's path as well; one `of_success` judges nothing in a refusal.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Rule:
     concerns: Callable[[Operation], bool]
     provoked: bool
     anywhere: bool
+    of_success: bool
     judge: Judge
 
 
@@ -42,11 +43,12 @@ def rule(
     concerns: Callable[[Operation], bool] = any_operation,
     provoked: bool = False,
     anywhere: bool = False,
+    of_success: bool = False,
 ) -> Callable[[Judge], Rule]:
     """Makes a rule of a generator: its name is the rule's name, the first line of its docstring the statement."""
 
     def made(judge: Judge) -> Rule:
         statement = (judge.__doc__ or "").partition("\n")[0]
-        return Rule(judge.__name__, statement, basis, frozenset(needs), concerns, provoked, anywhere, judge)
+        return Rule(judge.__name__, statement, basis, frozenset(needs), concerns, provoked, anywhere, of_success, judge)
 
     return made

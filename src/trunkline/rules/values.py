@@ -14,7 +14,7 @@ from trunkline.refusals import Reading, is_settled, read
 from trunkline.rules.rule import rule
 
 
-@rule("implied: an id names one thing", "body", concerns=lists)
+@rule("implied: an id names one thing", "body", concerns=lists, of_success=True)
 def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """No two items of a page have the same id."""
     listing = operation.listing
@@ -36,7 +36,7 @@ def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding
         seen.add(identity)
 
 
-@rule("implied by the names of the two times", "body")
+@rule("implied by the names of the two times", "body", of_success=True)
 def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """What comes first does not come after: a creation is not later than the last change."""
     shown = shown_answer(operation, exchange)
@@ -59,7 +59,7 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
                 )
 
 
-@rule("what the page says of the limit", "request", "status", "body", concerns=pages)
+@rule("what the page says of the limit", "request", "status", "body", concerns=pages, of_success=True)
 def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A page has no more items than the limit that was asked for, or the documented default."""
     page = page_of(operation, exchange)
@@ -80,7 +80,7 @@ def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterat
         )
 
 
-@rule("what the page shows of the echo", "request", "status", "body", concerns=pages)
+@rule("what the page shows of the echo", "request", "status", "body", concerns=pages, of_success=True)
 def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The answer repeats the limit and the offset that were used."""
     page = page_of(operation, exchange)
@@ -101,7 +101,7 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
             )
 
 
-@rule("what the page shows of the total", "body", concerns=pages)
+@rule("what the page shows of the total", "body", concerns=pages, of_success=True)
 def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A page does not hold more items than its own limit, nor reach beyond its own total."""
     listing = operation.listing
@@ -133,7 +133,7 @@ def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterato
     )
 
 
-@rule("what the page says of the filter", "request", "status", "body", concerns=filters, provoked=True)
+@rule("what the page says of the filter", "request", "status", "body", concerns=filters, provoked=True, of_success=True)
 def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Every item of a filtered list has the value that was asked for."""
     page = page_of(operation, exchange)
@@ -156,7 +156,7 @@ def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iter
                 )
 
 
-@rule("what the page says of the path parameter", "request", "status", "body", concerns=fetches)
+@rule("what the page says of the path parameter", "request", "status", "body", concerns=fetches, of_success=True)
 def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The item that is answered has the id that was asked for."""
     fetching = operation.fetching

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
 
-from trunkline.aiming import Aim, aim
+from trunkline.aiming import Aim, aim, hushed
 from trunkline.check import Examination
+from trunkline.cli import DEBUG
 from trunkline.contract import Operation
-from trunkline.errors import TrunklineError
+from trunkline.errors import BudgetSpent, TrunklineError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.folders import names
+from trunkline.hiding import hiding
 from trunkline.laws import LAWS, Law
 from trunkline.library import Vendor, load
 from trunkline.plugin import Options, options
@@ -22,18 +26,18 @@ from trunkline.rules import RULES, Rule
 _DEFAULT_EXAMPLES = 50
 
 
-def _vendors(config: pytest.Config) -> tuple[str, ...]:
-    said = options(config)
-    if (said.url or said.app) and len(said.vendor) != 1:
-        raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
-    return said.vendor or names()
+def _operations(config: pytest.Config) -> list[Operation]:
+    try:
+        return [operation for name in options(config).vendor or names() for operation in load(name).contract.operations]
+    except TrunklineError as error:
+        raise pytest.Collector.CollectError(f"trunkline: {error}") from None  # shown as one sentence
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Test ids are `vendor-operationId-name`, in the order of the contract, so that every worker collects the same."""
     if "operation" not in metafunc.fixturenames:
         return
-    operations = [operation for name in _vendors(metafunc.config) for operation in load(name).contract.operations]
+    operations = _operations(metafunc.config)
     sentences: dict[str, list[Rule] | list[Law]] = {
         "rule": [rule for rule in RULES if not rule.provoked],
         "law": list(LAWS),
@@ -89,7 +93,7 @@ class Bench:
         """What the rules find in the answer to the plain documented request: each is the test of a rule."""
         known = self._plain.get(operation.operation_id)
         if known is None:
-            known = self._plain[operation.operation_id] = self.report()
+            known = self.report()
             examination = self.examination(known)
             examination.knock(operation)
             interview = examination.interview(operation)
@@ -99,11 +103,14 @@ class Bench:
                 )
             else:
                 interview.ask()
+            self._plain[operation.operation_id] = known
         return known
 
     def new(self, operation: Operation, report: Report) -> list[Finding]:
         """The findings that fail and that the plain request does not have already."""
-        known = {finding.cause for finding in self.plain(operation).findings}
+        known = set()
+        with suppress(BudgetSpent):  # then nothing is known, and everything new
+            known = {finding.cause for finding in self.plain(operation).findings}
         return [finding for finding in self.failing(report) if finding.cause not in known]
 
     def failing(self, report: Report) -> list[Finding]:
@@ -127,7 +134,7 @@ def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str,
     """The implementation of the operation's vendor."""
     name = operation.contract.vendor
     said = options(pytestconfig)
-    try:
+    with _one_sentence(frozenset()):
         if name not in _benches:
             vendor = load(name)
             aimed = aim(
@@ -141,15 +148,29 @@ def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str,
                 max_requests=said.max_requests,
             )
             _benches[name] = Bench(vendor, aimed, said)
-    except TrunklineError as error:
-        pytest.exit(f"trunkline: {error}", returncode=2)
     return _benches[name]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call() -> Iterator[None]:
-    """An implementation that cannot be asked ends the run with one sentence: nothing can be said of it."""
-    try:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """No test ends with a traceback, in which pytest could show a credential."""
+    known = pyfuncitem.funcargs.get("bench")
+    with _one_sentence(known.aim.secrets if isinstance(known, Bench) else frozenset()):
         return (yield)
+
+
+@contextmanager
+def _one_sentence(secrets: frozenset[str]) -> Iterator[None]:
+    """An implementation that cannot be asked ends the run: nothing can be said of it. A spent budget skips a test."""
+    try:
+        with hushed(hiding(secrets)):
+            yield
+    except BudgetSpent as spent:
+        raise pytest.skip.Exception(f"not exercised: {spent}") from None
     except TrunklineError as error:
-        pytest.exit(f"trunkline: {error}", returncode=2)
+        raise pytest.exit.Exception(f"trunkline: {error}", returncode=2) from None
+    except Exception as error:
+        if isinstance(error, pytest.exit.Exception) or os.environ.get(DEBUG):
+            raise
+        sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline; {DEBUG}=1 shows it"
+        raise pytest.fail.Exception(sentence, pytrace=False) from None

@@ -1,0 +1,116 @@
+"""Owns reading one file of the data: JSON or TOML whose every value can be said again as JSON in UTF-8.
+
+What cannot is a `DataError` with the place of it. No reason quotes a value, for a value may be a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+import tomllib
+from pathlib import Path
+
+from trunkline.errors import DataError
+from trunkline.exchange import Json, NotJSON, parse_json, pointer
+
+_DEEPEST = 100
+_MOST_BITS = 14_000
+"""An integer of more has more digits than Python reads or prints."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def load_json(path: Path, name: str) -> Json:
+    """A JSON file of the data, called `name` in errors. Raises `DataError` when it cannot be read."""
+    content = _content(path, name)
+    try:
+        value = parse_json(content)
+    except NotJSON as error:
+        raise DataError(name, "", str(error).replace("the body", "it")) from None
+    if _SURROGATE.search(content):
+        check_value(value, name)
+    _check_names(content, name)
+    return value
+
+
+def load_toml(path: Path, name: str) -> Json:
+    """A TOML file of the data that holds nothing but what JSON has, too."""
+    content = _content(path, name)
+    try:
+        value = tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise DataError(name, "", "it is nested too deeply to be read") from None
+    except ValueError as error:
+        raise DataError(name, "", f"is not TOML: {error}") from None
+    check_value(value, name)
+    return value
+
+
+def check_value(value: Json, name: str) -> None:
+    """Raises `DataError` with the place of the first part that is not JSON: a date, NaN, a lone surrogate, a tuple."""
+    stack: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
+    while stack:
+        at, node = stack.pop()
+        reason = _unsayable(node) if len(at) <= _DEEPEST else f"it is nested more than {_DEEPEST} levels deep"
+        if reason:
+            raise DataError(name, pointer(at).encode("utf-8", "replace").decode(), reason)
+        if isinstance(node, dict):
+            stack += [((*at, key), inner) for key, inner in node.items()]
+        elif isinstance(node, list):
+            stack += [((*at, index), inner) for index, inner in enumerate(node)]
+
+
+def _unsayable(node: Json) -> str:
+    """Why a value, its parts aside, is not JSON; empty when it is."""
+    texts: list[Json] = [*node] if isinstance(node, dict) else [node] if isinstance(node, str) else []
+    if not all(isinstance(text, str) for text in texts):
+        return "a name in it is no text"
+    if any(not text.isascii() and re.search("[\ud800-\udfff]", text) for text in texts):
+        return "half of a surrogate pair, which UTF-8 cannot hold"
+    if isinstance(node, float) and not math.isfinite(node):
+        return "not a number that JSON has"
+    if isinstance(node, int) and node.bit_length() > _MOST_BITS:
+        return "it holds a number of more digits than can be read"
+    known = node is None or isinstance(node, str | int | float | list | dict)
+    return "" if known else f"a {type(node).__name__} is not JSON"
+
+
+def _content(path: Path, name: str) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(name, "", "cannot be read: it is not a regular file")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(name, "", f"cannot be read: {error.strerror}") from None
+
+
+def _check_names(content: bytes, name: str) -> None:
+    """Raises `DataError` when an object has one name twice: of the two values, only one would be seen."""
+    twice: list[tuple[str, Json]] = []
+
+    def collected(pairs: list[tuple[str, Json]]) -> Json:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            names = [key for key, _ in pairs]
+            twice.append((next(key for key in names if names.count(key) > 1), made))
+        return made
+
+    value = json.loads(content, object_pairs_hook=collected)
+    if twice:
+        key, holder = twice[-1]  # the last to be closed holds the others, or none of them replaced it
+        raise DataError(name, _place(value, holder) + pointer((key,)), "the name is there twice")
+
+
+def _place(value: Json, holder: Json) -> str:
+    """Where in a value one object stands."""
+    stack: list[tuple[str, Json]] = [("", value)]
+    while stack:
+        at, node = stack.pop()
+        if node is holder:
+            return at
+        if isinstance(node, dict):
+            stack += [(at + pointer((key,)), inner) for key, inner in node.items()]
+        elif isinstance(node, list):
+            stack += [(f"{at}/{index}", inner) for index, inner in enumerate(node)]
+    return ""

@@ -1,0 +1,253 @@
+"""Owns whether a contract makes sense: each name leads somewhere, each bound can be kept, each cause is answered.
+
+What makes none is told as (place, reason); `reader` stops the load with the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from trunkline.contract import DOCUMENT, Answer, Contract, Operation
+from trunkline.exchange import Json, pointer
+from trunkline.schema import is_format
+
+_LITERAL = frozenset({"examples", "default", "enum", "const"})
+"""Keywords whose value is a value, not a schema."""
+_NAMED = frozenset({"properties", "$defs"})
+"""Keywords whose value maps names to schemas, so that its keys are not keywords."""
+
+_Nodes: TypeAlias = dict[str, dict[str, Json]]
+"""The objects of a file by their places."""
+
+
+def lost_words(files: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
+    """The file, place and reason of each `format`, `$ref`, order of times or address that means nothing."""
+    nodes = {file: dict(_nodes(content)) for file, content in files.items()}
+    for file in files:
+        for at, reason in (*_lost_refs(nodes, file), *_lost_times(nodes[file])):
+            yield file, at, reason
+    for file, at in _circular(nodes):
+        yield file, f"{at}/$ref", "leads back to itself; no schema can be shown within itself"
+    if not _is_address(files[DOCUMENT]["servers"][0]["url"]):
+        yield DOCUMENT, "/servers/0/url", "is not an address of scheme, host and path"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        return bool(found.hostname and found.port != 0) and not (found.query or found.fragment or "@" in found.netloc)
+    except ValueError:
+        return False
+
+
+def _lost_refs(nodes: Mapping[str, _Nodes], file: str) -> Iterator[tuple[str, str]]:
+    """Each `format` that cannot be checked and each `$ref` that leads to no schema or response, with the reason."""
+    for at, node in nodes[file].items():
+        word, ref = node.get("format"), node.get("$ref")
+        if isinstance(word, str) and not is_format(word):
+            yield at + "/format", f"{word!r} is not a format that can be checked"
+        if isinstance(ref, str):
+            target, spot = _led(file, ref)
+            if spot not in nodes.get(target, ()) or "x-trunkline" in spot.split("/"):
+                yield at + "/$ref", f"{ref!r} leads nowhere"
+            elif target == DOCUMENT and not (file == DOCUMENT and spot.startswith("/components/responses/")):
+                yield at + "/$ref", f"{ref!r} leads to no schema"
+
+
+def _led(file: str, ref: str) -> tuple[str, str]:
+    """The file and the place in it that a `$ref` of a file leads to."""
+    target, _, spot = ref.partition("#")
+    return target or file, spot
+
+
+def _circular(nodes: Mapping[str, _Nodes]) -> Iterator[tuple[str, str]]:
+    """The place of a `$ref` on a way that comes back to where it began, if there is any."""
+    refs = {
+        (file, at): _led(file, node["$ref"])
+        for file, places in nodes.items()
+        for at, node in places.items()
+        if isinstance(node.get("$ref"), str)
+    }
+    leads = {
+        source: [(file, at) for file, at in refs if file == target and (at == spot or at.startswith(f"{spot}/"))]
+        for source, (target, spot) in refs.items()
+    }
+    try:
+        TopologicalSorter(leads).prepare()
+    except CycleError as error:
+        yield error.args[1][0]
+
+
+def _nodes(content: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Each object of a document that is not a literal value, nor a mere map of names to schemas."""
+    stack: list[tuple[str, Json, bool]] = [("", content, False)]
+    while stack:
+        at, node, is_map = stack.pop()
+        if isinstance(node, list):
+            stack += [(f"{at}/{index}", item, False) for index, item in enumerate(node)]
+        elif isinstance(node, dict):
+            stack += [
+                (at + pointer((key,)), item, key in _NAMED and not is_map)
+                for key, item in node.items()
+                if is_map or key not in _LITERAL
+            ]
+            if not is_map:
+                yield at, node
+
+
+def _lost_times(nodes: _Nodes) -> Iterator[tuple[str, str]]:
+    """Each pair of `ordered` that names no property of its schema."""
+    for at, node in nodes.items():
+        extension = node.get("x-trunkline")
+        for index, pair in enumerate(extension.get("ordered", ()) if isinstance(extension, dict) else ()):
+            for end in ("first", "then"):
+                if pair[end][1:] not in node.get("properties", {}):
+                    yield f"{at}/x-trunkline/ordered/{index}/{end}", f"{pair[end]} is not a property here"
+
+
+def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Each name in the document that names nothing: an operation, a parameter, a place in a body, a cause."""
+    names = [operation.operation_id for operation in contract.operations]
+    for operation in contract.operations:
+        if names.count(operation.operation_id) > 1:
+            yield f"{operation.pointer}/operationId", f"{operation.operation_id!r} is used twice"
+        if not any(key.startswith("2") for key in operation.answers):
+            yield f"{operation.pointer}/responses", "no response of the 2xx class"
+            return
+        for check in _CHECKS:
+            lost = list(check(operation))
+            yield from lost
+            if lost:
+                return
+    for cause in ("path_unknown", "method_not_allowed"):
+        if not any(cause in answer.refusals for answer in contract.answers.values()):
+            yield "/x-trunkline/responses", f"no response answers the cause {cause}"
+    yield from _lost_refusals(contract.answers)
+
+
+def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
+    listing, fetching = operation.listing, operation.fetching
+    in_path = {parameter.name for parameter in operation.parameters if parameter.place == "path"}
+    wanted = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
+    if wanted != in_path:
+        yield f"{operation.pointer}/parameters", f"the path names {sorted(wanted)}, the parameters {sorted(in_path)}"
+    said = [(parameter.place, parameter.name) for parameter in operation.parameters]
+    for index, one in enumerate(said):
+        if one in said[:index]:
+            yield f"{operation.pointer}/parameters/{index}/name", "the parameter is there twice"
+    if fetching and fetching.parameter not in in_path:
+        at = f"{operation.pointer}/x-trunkline/fetch/parameter"
+        yield at, f"{fetching.parameter!r} is not a parameter of the path"
+    named: list[str] = []
+    if listing:
+        named += listing.filters
+        named += [listing.paging.limit, listing.paging.offset, *listing.paging.echo] if listing.paging else []
+    known = {parameter.name for parameter in operation.parameters}
+    for name in named:
+        if name not in known:
+            yield f"{operation.pointer}/x-trunkline", f"{name!r} is not a parameter of the operation"
+
+
+def _lost_places(operation: Operation) -> Iterator[tuple[str, str]]:
+    places: list[str] = []
+    if listing := operation.listing:
+        places += [
+            f"{listing.items}/0{at}" for at in (listing.identity, *(said.at for said in listing.filters.values()))
+        ]
+        if paging := listing.paging:
+            places += [said.at for said in paging.echo.values()]
+            places += [paging.total.at] if paging.total else []
+    if fetching := operation.fetching:
+        places.append(fetching.item + fetching.identity)
+    for name, said in (listing.filters if listing else {}).items():
+        if said.at.count("/") != 1:
+            at = f"{operation.pointer}/x-trunkline/list/filters{pointer((name,))}/field"
+            yield at, "is not a field of the item itself"
+    for place in places:
+        try:
+            operation.contract.schema_at(operation.success.schema, place)
+        except LookupError:
+            yield f"{operation.pointer}/x-trunkline", f"the response has no {place}"
+
+
+def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
+    answered = {cause for answer in operation.answers.values() for cause in answer.refusals}
+    causes = set(operation.contract.security.refused) if operation.secured else set()
+    causes |= {"id_unknown"} if operation.fetching else set()
+    causes |= {"rate_limited"} if operation.contract.rate_limit else set()
+    for parameter in operation.parameters:
+        causes |= set(parameter.refused)
+        for cause in sorted(parameter.causes - set(parameter.refused)):
+            yield f"{parameter.pointer}/x-trunkline/refused", f"nothing is said of {cause}"
+    for cause in sorted(causes - answered):
+        yield f"{operation.pointer}/responses", f"no response answers the cause {cause}"
+
+
+def _lost_answers(operation: Operation) -> Iterator[tuple[str, str]]:
+    yield from _lost_refusals(operation.answers)
+    served = operation.listing or operation.fetching
+    if served and operation.answer_for(200) is not operation.success:
+        yield f"{operation.pointer}/responses", "the first response of the 2xx class does not hold for 200"
+    for name in operation.contract.secrets:
+        if served and name in operation.view:
+            yield (
+                f"/x-trunkline/secrets{pointer((name,))}",
+                f"a secret, and yet a field that {operation.operation_id} documents",
+            )
+
+
+def _lost_refusals(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
+    for key, answer in answers.items():
+        if answer.refusals and not key.isdigit():
+            yield f"{answer.pointer}/x-trunkline/refusals", f"no request is refused with {key}, which is no status"
+        if "allow" in answer.headers and set(answer.refusals) - {"method_not_allowed"}:
+            yield f"{answer.pointer}/headers", "only the cause method_not_allowed tells what is allowed"
+
+
+def _lost_bounds(operation: Operation) -> Iterator[tuple[str, str]]:
+    for parameter in operation.parameters:
+        at, schema = f"{parameter.pointer}/schema", parameter.schema
+        meant = {"type", "examples", "default", *(("minimum", "maximum") if schema["type"] == "integer" else ("enum",))}
+        lost = [(f"{at}/{word}", f"means nothing of type {schema['type']}") for word in schema if word not in meant]
+        yield from lost or _lost_default(schema, at)
+    if operation.listing and operation.listing.paging:
+        paging = operation.listing.paging
+        for name in (paging.limit, paging.offset):
+            parameter = operation.parameter(name)
+            at, schema = f"{parameter.pointer}/schema", parameter.schema
+            if parameter.place != "query" or schema["type"] != "integer":
+                yield at, "what pages is a query parameter of type integer"
+            elif "default" not in schema or schema.get("minimum", -1) < 0:
+                yield at, "what pages needs a default, and a minimum of 0 or more"
+            elif name == paging.limit and "maximum" not in schema:
+                yield at, "the limit of a page needs a maximum"
+
+
+def _lost_default(schema: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
+    for word in ("minimum", "maximum"):
+        if isinstance(schema.get(word), float):
+            yield f"{at}/{word}", "is not written as a whole number"
+    if schema.get("minimum", 0) > schema.get("maximum", schema.get("minimum", 0)):
+        yield f"{at}/minimum", f"is more than the maximum of {schema['maximum']}"
+    if "default" in schema:
+        default = schema["default"]
+        if type(default) is not {"integer": int, "string": str}[schema["type"]]:
+            yield f"{at}/default", f"the default is not of type {schema['type']}"
+        elif (
+            default not in schema.get("enum", (default,))
+            or default < schema.get("minimum", default)
+            or default > schema.get("maximum", default)
+        ):
+            yield f"{at}/default", f"the default {default!r} is not allowed by the schema itself"
+
+
+_CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (
+    _lost_parameters,
+    _lost_bounds,
+    _lost_places,
+    _lost_causes,
+    _lost_answers,
+)

@@ -1,0 +1,141 @@
+"""What `trunkline.suite` promises: one test for each sentence of a contract, no traceback, no credential."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Protocol
+
+import pytest
+
+pytest_plugins = "pytester"
+
+TOKEN = "tok_hush_0123456789"
+
+APP = """
+from dataclasses import replace
+import trunkline
+from trunkline import asgi, library, mock
+vendor = library.with_tokens(trunkline.load("telepath"), ("tok_hush_" + "0123456789",))
+good = mock.from_vendor(vendor)
+def bad(request):
+    said = good(request)
+    return replace(said, body=b"{}") if said.status == 200 else said
+app, broken = asgi.application(good, base="/v1"), asgi.application(bad, base="/v1")
+"""
+
+
+class Run(Protocol):
+    """Runs the suite."""
+
+    def __call__(self, *options: str, app: str = "app", plugin: str = "") -> pytest.RunResult: ...
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Against an application in process, in a process of its own; `plugin` is code that pytest loads before."""
+    for name in ("PYTEST_ADDOPTS", "TRUNKLINE_TOKEN", "TRUNKLINE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(pytester.path), *sys.path])))
+
+    def run(*options: str, app: str = "app", plugin: str = "") -> pytest.RunResult:
+        pytester.makepyfile(implementation=APP, early=plugin)
+        return pytester.runpytest_subprocess(
+            *("-p", "trunkline.plugin", "-p", "early", "-p", "no:cacheprovider", "-rs", "--showlocals"),
+            *("--pyargs", "trunkline.suite", "--trunkline-vendor=telepath", f"--trunkline-app=implementation:{app}"),
+            *(f"--trunkline-token={TOKEN}", "--trunkline-examples=1", *options),
+        )
+
+    return run
+
+
+def shown(result: pytest.RunResult) -> str:
+    """Everything that was printed, without the secret that never is."""
+    text = result.stdout.str() + result.stderr.str()
+    assert TOKEN not in text
+    return text
+
+
+def test_a_good_implementation_passes(run: Run) -> None:
+    """Each rule and law is a test, and none is left out."""
+    result = run("-k", "not schemathesis")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes.get("skipped", 0)) == (0, 0, 0)
+    assert outcomes["passed"] > 20
+
+
+def test_a_finding_is_a_failure_that_reads_as_in_a_report(run: Run) -> None:
+    """With its evidence and the command that asks again; nothing of a traceback, nothing of the credential."""
+    result = run("-k", "rule and body_matches_schema", app="broken")
+    result.assert_outcomes(failed=1, deselected=result.parseoutcomes()["deselected"])
+    text = shown(result)
+    assert "FINDING documented body_matches_schema" in text
+    assert "$TRUNKLINE_TOKEN" in text
+    assert "test_contract.py:" not in text
+
+
+BUG = """
+from trunkline import check
+def fail(self, *_):
+    secret = self.credential
+    raise ZeroDivisionError(secret)
+check.Examination.{method} = fail
+"""
+
+
+@pytest.mark.parametrize("method", ["hear", "knock", "let_loose"])
+def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None:
+    """A traceback with `--showlocals` would; the test fails with the name of the exception only."""
+    result = run(plugin=BUG.format(method=method))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    text = shown(result)
+    assert "ZeroDivisionError was not expected; this is a bug in trunkline; TRUNKLINE_DEBUG=1 shows it" in text
+    assert "Traceback" not in text
+    assert "test_contract.py:" not in text
+
+
+def test_what_nobody_expected_is_shown_to_who_looks_for_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRUNKLINE_DEBUG leaves the traceback to pytest."""
+    monkeypatch.setenv("TRUNKLINE_DEBUG", "1")
+    result = run("-k", "same_question", "--no-showlocals", plugin=BUG.format(method="hear").replace("(secret)", ""))
+    result.stdout.fnmatch_lines(["*raise ZeroDivisionError*"])
+
+
+def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
+    """An error at setup shows no locals either."""
+    plugin = "import trunkline.targets\ndef wrap(*a, **k): raise ZeroDivisionError\ntrunkline.targets.wrap = wrap\n"
+    result = run("-k", "same_question", plugin=plugin)
+    result.assert_outcomes(errors=1, deselected=result.parseoutcomes()["deselected"])
+    assert "ZeroDivisionError was not expected" in shown(result)
+
+
+def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
+    """With code 2 and one sentence, from which the credential is taken out."""
+    plugin = BUG.format(method="knock").replace("ZeroDivisionError(", "__import__('trunkline').TargetError('no ' + ")
+    result = run(plugin=plugin)
+    assert result.ret == 2
+    assert "trunkline: no ***" in shown(result)
+
+
+def test_a_spent_budget_skips_what_is_left(run: Run) -> None:
+    """With the reason, and without hiding what was found before."""
+    result = run("--trunkline-max-requests=12")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes.get("errors", 0)) == (0, 0, 0)
+    assert outcomes["passed"] > 5
+    assert outcomes["skipped"] > 5
+    assert "not exercised: the budget of 12 requests is spent" in shown(result)
+    result = run("--trunkline-max-requests=1", "-k", "law or schemathesis", app="broken")
+    assert result.parseoutcomes()["failed"] >= 1
+    assert "FINDING" in shown(result)
+
+
+def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor of one's own that cannot be read ends the collection without a traceback."""
+    (pytester.path / "data" / "schemas" / "mine").mkdir(parents=True)
+    monkeypatch.setenv("TRUNKLINE_DATA", str(pytester.path / "data"))
+    result = run("-o", "addopts=", "--trunkline-vendor=mine", "--trunkline-app=", "--trunkline-url=")
+    text = shown(result)
+    assert result.ret != 0
+    assert "Traceback" not in text
