@@ -22,9 +22,9 @@ MODULES = {
 MOST_LINES = 400
 
 RANKS = (
+    {"exchange", "hiding"},
     {"errors"},
-    {"exchange", "folders", "hiding"},
-    {"findings", "asgi", "files"},
+    {"findings", "folders", "asgi", "files"},
     {"schema", "wire"},
     {"contract"},
     {"sense", "refusals", "bodies", "kinds"},

@@ -12,7 +12,7 @@ import pytest
 import trunkline
 from trunkline import mock
 from trunkline.check import FUZZ, Examination, check
-from trunkline.errors import BudgetSpent, TargetError
+from trunkline.errors import BudgetSpent, Redirected, TargetError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.library import Vendor
@@ -78,6 +78,21 @@ def test_an_item_that_is_not_there_is_no_verdict() -> None:
             credential=talkover.world.token,
             parameters={"trunk_id": "not-there"},
         )
+
+
+def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> None:
+    """Servers redirect odd requests lawfully: that is an answer like others, and no reason to stop."""
+    plain = mock.from_vendor(telepath)
+
+    def target(request: Request) -> Response:
+        if "%" in request.query:
+            raise Redirected("example answered 307 to another path", Response(307, (("location", "/v1/trunks"),)))
+        return plain(request)
+
+    report = heard(telepath, target, examples=3)
+    assert report.reached["listTrunks", 307] > 0
+    with pytest.raises(Redirected, match="307 to another path"):
+        check(telepath, lambda request: target(replace(request, query="%")), credential=telepath.world.token)
 
 
 def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:

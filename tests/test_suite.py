@@ -140,3 +140,24 @@ def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, m
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "\ntrunkline: schemas/mine/openapi.json#: the file is missing\n" in text
     assert ".py:" not in text.replace("test_contract.py: ", "")
+
+
+def test_what_was_judged_is_said(run: Run) -> None:
+    """The last lines name the target and the seed, so that a run without a target is not taken for a verdict."""
+    result = run("--collect-only", "-q")
+    assert "trunkline judged telepath at implementation:app, seed 0" in shown(result)
+
+
+def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a path parameter that leads somewhere nothing is judged, and the run is not green."""
+    monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
+    pytester.makepyfile(
+        implementation="import trunkline; from trunkline import asgi, mock\n"
+        "app = asgi.application(mock.from_vendor(trunkline.load('talkover')), base='/api/v1')"
+    )
+    result = pytester.runpytest_subprocess(
+        *("-p", "no:cacheprovider", "--pyargs", "trunkline.suite", "-k", "documented_request"),
+        *("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", "--trunkline-token=talq_x"),
+    )
+    assert result.parseoutcomes()["failed"] == 1
+    result.stdout.fnmatch_lines(["*trunk_id is not known; give it with --trunkline-param trunk_id=*"])

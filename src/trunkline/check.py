@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from trunkline import export, fuzz
 from trunkline.contract import Operation
-from trunkline.errors import BudgetSpent, TargetError
-from trunkline.exchange import TOKEN_VARIABLE, Exchange, Target
+from trunkline.errors import BudgetSpent, Redirected, TargetError
+from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.laws import LAWS, Interview, Law
 from trunkline.laws.refusing import disclosures
@@ -47,14 +47,26 @@ class Examination:
     rules: tuple[Rule, ...] = RULES
     secret_values: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda _: None
+    _target: Target = field(init=False)
+    _redirects: list[Redirected] = field(default_factory=list)
     _interviews: dict[str, Interview] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
+        self._target = self.target
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
-        self.target = checked(self.target, self.judge)
+        self.target = checked(self._answered, self.judge)
+
+    def _answered(self, request: Request) -> Response:
+        """What was answered, a redirect too: only that of the plain request ends a check, with its sentence."""
+        try:
+            return self._target(request)
+        except Redirected as redirected:
+            if not self._redirects:
+                self._redirects.append(redirected)
+            return redirected.response
 
     def judge(self, exchange: Exchange) -> None:
         """Counts an exchange and has the rules judge it."""
@@ -82,6 +94,8 @@ class Examination:
             return
         exchange = interview.ask()
         status = exchange.response.status
+        if self._redirects:
+            raise self._redirects[0]
         if operation.secured and status == 401:
             given = self.credential is not None
             way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"

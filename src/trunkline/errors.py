@@ -4,10 +4,16 @@ TrunklineError            anything below; the command line prints it as one sent
     ├── DataError             a contract, world, fixture or case file breaks its format
     ├── UsageError            an option, argument or marker that cannot be meant
     └── TargetError           the implementation could not be asked: down, hanging, redirecting, endless
+        ├── Redirected        it answered with a redirect, which is not followed; the answer is `response`
         └── BudgetSpent       the run's own bound on requests was reached; what is left is not exercised
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trunkline.exchange import Response
 
 
 class TrunklineError(Exception):
@@ -30,6 +36,14 @@ class UsageError(TrunklineError):
 
 class TargetError(TrunklineError):
     """The implementation could not be asked, so nothing can be said of its answers."""
+
+
+class Redirected(TargetError):
+    """An answer leads elsewhere, where the credential must not go. `response` is that answer."""
+
+    def __init__(self, sentence: str, response: Response) -> None:
+        super().__init__(sentence)
+        self.response = response
 
 
 class BudgetSpent(TargetError):

@@ -28,10 +28,12 @@ def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
     windows = {form[at : at + _WINDOW] for form in forms if len(form) >= _LONG for at in range(len(form) - _WINDOW + 1)}
 
     def hide(text: str) -> str:
+        if windows and len(text) >= _WINDOW:
+            text = _without(text, windows)  # first, for a short secret may be the beginning of a long one
         for word in words:
             if word in text:
                 text = text.replace(word, "***")
-        return _without(text, windows) if windows and len(text) >= _WINDOW else text
+        return text
 
     return hide
 

@@ -45,7 +45,7 @@ class Vendor:
         *,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes | str | None = None,
+        body: Json = None,
         operation: str | None = None,
     ) -> Report:
         """What the rules say of one response: of `requests` or `httpx`, or as plain status, headers and body.
@@ -53,13 +53,13 @@ class Vendor:
             >>> load("acme").validate(requests.get(url, headers=...)).findings
             ()
 
-        The operation is inferred from the body where it can be. Raises `UsageError` when it cannot, or when what is
-        given is no response.
+        `body` is text, bytes or a JSON value. The operation is inferred from the body where it can be.
+        Raises `UsageError` when it cannot, or when what is given is no response.
         """
-        from trunkline.sources import given, validation  # noqa: PLC0415 - one step up, for the caller's convenience
+        from trunkline.sources import given, request_of, validation  # noqa: PLC0415 - one step up, for the caller's convenience
 
         said, known = given(response, status=status, headers=headers, body=body)
-        return validation(self, said, known, operation)
+        return validation(self, said, known, operation, request_of(response, self.contract))
 
 
 def load(name: str, *, overlay: Path | None = None, trunks: int | None = None, seed: int = 0) -> Vendor:

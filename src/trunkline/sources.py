@@ -8,6 +8,7 @@ Bytes are the output of `curl -i`, or a lone body. A body that is broken is no e
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -16,9 +17,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from trunkline.asgi import unpacked
-from trunkline.bodies import NOTHING, at_pointer
+from trunkline.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract import Answer, Contract, Operation
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers
@@ -147,12 +149,23 @@ def from_response(response: Any) -> Response:
         ) from None
 
 
+def request_of(response: Any, contract: Contract) -> Request | None:
+    """The request that another library's response carries, below the vendor's base address; None if it carries none."""
+    asked = getattr(response, "request", None)
+    address = urlsplit(str(getattr(asked, "url", "")))
+    method, fields = getattr(asked, "method", None), getattr(asked, "headers", None)
+    _, base, path = address.path.partition(contract.base_path)
+    if not isinstance(method, str) or fields is None or not base:
+        return None
+    return Request(method, path, address.query, headers((str(name), str(value)) for name, value in fields.items()))
+
+
 def given(
     response: object = None,
     *,
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
-    body: bytes | str | None = None,
+    body: Json = None,
 ) -> tuple[Response, frozenset[str]]:
     """A response from another library's, or from its parts; what was not given is not known."""
     if response is not None:
@@ -161,7 +174,8 @@ def given(
         return from_response(response), RESPONSE
     if body is None:
         raise UsageError("there is nothing to validate; give a response, or its body")
-    data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
+    text = body if isinstance(body, bytes | str) else json.dumps(body, ensure_ascii=False)
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     fields = tuple((name.lower(), value) for name, value in (headers or {}).items())
     known = {"body", *(["status"] if status is not None else []), *(["headers"] if headers is not None else [])}
     return Response(status or 0, fields, data), frozenset(known)
@@ -250,20 +264,28 @@ def validation(
     for each in rules:
         if not each.concerns(chosen):
             continue
-        report.exercised[chosen.operation_id, each.name] = _reason(each, exchange, vendor.contract)
+        report.exercised[chosen.operation_id, each.name] = _reason(each, exchange, chosen)
     if "status" in known:
         report.reached[chosen.operation_id, response.status] += 1
     report.extend(judge(chosen, exchange, rules))
     return report
 
 
-def _reason(rule: Rule, exchange: Exchange, contract: Contract) -> str:
+def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
     """Why a rule has nothing to say of an exchange, or "" when it had its say."""
     missing = sorted(rule.needs - exchange.known)
     if missing:
         return f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
-    plain = not exchange.request.query and not reasons(contract, exchange.request)
-    return "a plain request does not put it to the test" if rule.provoked and plain else ""
+    described = operation.answer_for(exchange.response.status)
+    if rule.of_success and not (described and described.key.startswith("2")):
+        return "the answer is no success"
+    if rule.of_body and json_of(exchange) is NOTHING:
+        return "the body is not JSON"
+    provoked = "request" not in exchange.known or bool(reasons(operation.contract, exchange.request))
+    filtered = operation.listing is not None and any(
+        name in exchange.request.query for name in operation.listing.filters
+    )
+    return "a plain request does not put it to the test" if rule.provoked and not (provoked or filtered) else ""
 
 
 def named(contract: Contract, name: str) -> Operation:

@@ -22,7 +22,7 @@ from typing import Any, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from trunkline.asgi import LIMIT, fields, line, seconds, unpacked
-from trunkline.errors import TargetError, UsageError
+from trunkline.errors import Redirected, TargetError, UsageError
 from trunkline.exchange import Headers, Request, Response
 
 _PORTS = {"http": 80, "https": 443}
@@ -114,9 +114,10 @@ class Http:
             raise TargetError(self._sentence(error)) from None
         location = response.header("location")
         if 300 <= response.status < 400 and response.status != 304 and location is not None:
-            raise TargetError(
+            raise Redirected(
                 f"{self.name} answered {response.status} to {self._place(location)}; trunkline never follows "
-                "a redirect, so that the credential goes nowhere else; pass the final address with --url"
+                "a redirect, so that the credential goes nowhere else; pass the final address with --url",
+                response,
             )
         return unpacked(response, self.max_bytes, self.name)
 

@@ -86,7 +86,10 @@ def check(
     trouble: Exception | None = None
     code = WELL
     with rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
-        screen.say(f"checking {loaded.name} at {aim.base if url or app else 'the built-in mock'}, seed {seed}")
+        there = aim.base if url else "the built-in mock"
+        if app:
+            there = f"{app} in process (its curl lines want it served at {aim.base})"
+        screen.say(f"checking {loaded.name} at {there}, seed {seed}")
         tell = _teller(report, run, screen, findings=form == "text")
         try:
             examine(
@@ -106,7 +109,7 @@ def check(
         except Exception as error:  # noqa: BLE001 - whatever it is, what was found before is told first
             trouble = error
         tell("")
-    run = replace(run, complete=not (code or trouble))
+    run = replace(run, complete=not (code or trouble or report.stopped))
     if report.requests or trouble is None:
         showing.show(report, run, form, summary=True)
     with aiming.hushed(hiding(aim.secrets)):

@@ -14,7 +14,7 @@ from trunkline.errors import UsageError
 @click.command(
     cls=Help,
     short_help="Print the contract as one OpenAPI document.",
-    epilog="trunkline export VENDOR -o openapi.json",
+    epilog='trunkline export VENDOR -o api.json; schemathesis run api.json --url BASE -H "Authorization: Bearer ..."',
 )
 @click.argument("vendor")
 @click.option("--url", metavar="BASE", help="The server that the document names, instead of the vendor's own.")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PORT = 8900
 
 
+_MANY = 20_000
+
+
 @click.command(cls=Help, short_help="Serve mocks.", epilog="trunkline serve VENDOR --trunks 250")
 @click.argument("vendors", nargs=-1, metavar="[VENDOR]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -49,12 +52,18 @@ def serve(
     from trunkline import folders, library, mock, server  # noqa: PLC0415
 
     chosen = tuple(dict.fromkeys(vendors or folders.names()))
+    if trunks is not None and trunks >= _MANY and not quiet:
+        click.echo(f"making {trunks} records, which takes some seconds", err=True)
     overlay = _overlaid(chosen, fixtures)
     loaded = [
         library.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)
         for name in chosen
     ]
-    mocks = {base: mock.from_vendor(vendor, rate_limit=rate_limit) for base, vendor in server.bases(loaded).items()}
+    hidden = frozenset().union(*(vendor.secrets for vendor in loaded))
+    mocks = {
+        base: mock.from_vendor(vendor, rate_limit=rate_limit, secrets=hidden)
+        for base, vendor in server.bases(loaded).items()
+    }
     app = server.asgi(mocks, index={vendor.name: vendor.contract.base_path for vendor in loaded})
     with nullcontext() if quiet else _refusals_told():
         server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, host, quiet=quiet))

@@ -50,6 +50,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     declare(parser)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says what a run of the suite judged, so that one without a target is not taken for a verdict on it."""
+    if any("trunkline.suite" in argument for argument in config.args):
+        said = options(config)
+        there = said.url or said.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
+        judged = f"trunkline judged {', '.join(said.vendor or names())} at {there}, seed {said.seed}"
+        terminalreporter.write_line(judged)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options and makes the fixtures, so that a mistake is told before any test runs."""
     config.addinivalue_line("markers", _MARKER_HELP)

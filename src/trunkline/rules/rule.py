@@ -36,6 +36,14 @@ class Rule:
     of_success: bool
     judge: Judge
 
+    @property
+    def of_body(self) -> bool:
+        """Whether the rule looks into the body as JSON."""
+        return "body" in self.needs and self.name not in _OF_BYTES
+
+
+_OF_BYTES = frozenset({"body_is_json", "credential_is_not_echoed", "secret_values_stay_hidden"})
+
 
 def rule(
     basis: str,

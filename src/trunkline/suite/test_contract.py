@@ -14,6 +14,16 @@ from trunkline.rules import Rule
 from trunkline.suite.conftest import Bench
 
 
+def test_documented_request(bench: Bench, operation: Operation) -> None:
+    """The plain documented request is answered with success: without one, nothing can be said of the operation."""
+    report = bench.plain(operation)
+    if not report.requests:
+        pytest.fail(report.exercised[operation.operation_id, ""], pytrace=False)
+    statuses = [status for name, status in report.reached if name == operation.operation_id]
+    if not any(200 <= status < 300 for status in statuses):
+        pytest.fail(f"{operation.operation_id} was answered with {statuses}, never with success", pytrace=False)
+
+
 def test_rule(bench: Bench, operation: Operation, rule: Rule) -> None:
     """The answer to the plain documented request keeps the rule."""
     report = bench.plain(operation)
