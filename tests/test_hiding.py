@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from trunkline.hiding import hiding
+from trunkline.laws.refusing import disclosures
 
 SECRET = "sk_live_s3cr3t/0123456789+abcdef"
 
@@ -49,3 +50,9 @@ def test_a_short_secret_is_hidden_whole() -> None:
     assert hiding(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
     assert hiding(frozenset({"a"}))("a banana") == "a banana"
     assert hiding(frozenset())("nothing to hide") == "nothing to hide"
+
+
+@pytest.mark.parametrize("credential", ["YOUR_API_KEY", "tok_hush_0123456789", SECRET])
+def test_the_scheme_before_a_credential_stays(credential: str) -> None:
+    """Of a header only the credential goes, whole, whatever else of it a check sends."""
+    assert hiding(disclosures(credential))(f"Bearer {credential}") == "Bearer ***"

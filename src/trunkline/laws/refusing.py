@@ -115,8 +115,8 @@ def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[s
 
 def disclosures(credential: str) -> frozenset[str]:
     """Every form of a credential that `only_a_good_credential_opens` sends: none of them is ever to be printed."""
-    sent = (authorization[0] for *_, authorization in _bad_credentials(credential) if authorization)
-    return frozenset({credential, *(value.partition(" ")[2] or value for value in sent)} - {"", "Bearer"})
+    sent = (authorization[0].split() for *_, authorization in _bad_credentials(credential) if authorization)
+    return frozenset({credential, *(word for words in sent for word in words)} - {"Bearer", "Basic", "Token"})
 
 
 @law("what the page says of the credential", secured)
