@@ -40,6 +40,22 @@ MALFORMED = (
 """Spellings of what is no integer in a query, percent-encoded; `%D9%A3` is an Arabic-Indic three."""
 
 
+ABSURD = (
+    "%00",
+    "%2F",
+    "%2f..%2f",
+    "%FF%FE",
+    "%C3%28",
+    "'%22",
+    "%0d%0a",
+    "%25",
+    "%F0%9F%98%80",
+    "{}",
+    "%u0041",
+)
+"""What no client means, percent-encoded: NUL, slashes, broken UTF-8, quotes, line ends, other scripts."""
+
+
 def search(
     strategy: SearchStrategy[T], question: Callable[[T], Finding | None], *, seed: int, examples: int
 ) -> Finding | None:
@@ -136,9 +152,7 @@ def absurd(longest: int) -> SearchStrategy[str]:
     """
     from hypothesis import strategies as st  # noqa: PLC0415
 
-    special = st.sampled_from(
-        ("%00", "%2F", "%2f..%2f", "%FF%FE", "%C3%28", "'%22", "%0d%0a", "%25", "%F0%9F%98%80", "{}", "%u0041")
-    )
+    special = st.sampled_from(ABSURD)
     text = st.text(st.characters(codec="ascii"), max_size=8).map(lambda value: quote(value, safe=""))
     binary = st.binary(max_size=8).map(lambda value: quote(value, safe=""))
     long = st.sampled_from(("a" * longest, "%41" * (longest // 3), "9" * longest))

@@ -10,7 +10,7 @@ from trunkline.findings import Finding, NotExercised
 from trunkline.kinds import any_operation
 from trunkline.laws.law import Interview, law
 from trunkline.rules import judge
-from trunkline.strategies import absurd, queries, search
+from trunkline.strategies import ABSURD, absurd, queries, search
 
 _ODD_HEADERS: tuple[Headers, ...] = (
     (("accept-encoding", "identity"),),
@@ -38,8 +38,12 @@ def absurd_requests_are_survived(interview: Interview) -> Iterator[Finding | Not
     if not interview.needs:
         for headers in _ODD_HEADERS:
             interview.ask(headers=headers)
+        for index, text in enumerate(ABSURD if queried else ()):
+            interview.ask(f"{queried[index % len(queried)].name}={text}")
         if finding := search(queries(queried), about_query, seed=interview.seed, examples=tries):
             yield finding
+    for text in ABSURD if named else ():
+        interview.ask(path=dict.fromkeys(named, text))
     if named and (finding := search(absurd(3900), about_path, seed=interview.seed, examples=tries)):
         yield finding
 
