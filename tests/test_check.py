@@ -91,8 +91,15 @@ def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> 
 
     report = heard(telepath, target, examples=3)
     assert report.reached["listTrunks", 307] > 0
+    judged = Report()
     with pytest.raises(Redirected, match="307 to another path"):
-        check(telepath, lambda request: target(replace(request, query="%")), credential=telepath.world.token)
+        check(
+            telepath,
+            lambda request: target(replace(request, query="%")),
+            credential=telepath.world.token,
+            report=judged,
+        )
+    assert judged.findings == (), "what ends a check is no verdict"
 
 
 def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:

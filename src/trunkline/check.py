@@ -48,7 +48,6 @@ class Examination:
     secret_values: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
-    _redirects: list[Redirected] = field(default_factory=list)
     _interviews: dict[str, Interview] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,12 +59,10 @@ class Examination:
         self.target = checked(self._answered, self.judge)
 
     def _answered(self, request: Request) -> Response:
-        """What was answered, a redirect too: only that of the plain request ends a check, with its sentence."""
+        """What was answered, a redirect too: only that of the plain request ends a check (see `knock`)."""
         try:
             return self._target(request)
         except Redirected as redirected:
-            if not self._redirects:
-                self._redirects.append(redirected)
             return redirected.response
 
     def judge(self, exchange: Exchange) -> None:
@@ -89,13 +86,13 @@ class Examination:
 
     def knock(self, operation: Operation) -> None:
         """Raises `TargetError` when the plain documented request is turned away: then nothing could be judged."""
-        interview = self.interview(operation)
-        if interview.needs:
+        known = self.interview(operation)
+        if known.needs:
             return
+        # Asked of the target itself: an answer that says nothing of the contract must not be judged by it.
+        interview = Interview(operation, self._target, self.credential, known.parameters)
         exchange = interview.ask()
         status = exchange.response.status
-        if self._redirects:
-            raise self._redirects[0]
         if operation.secured and status == 401:
             given = self.credential is not None
             way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
@@ -105,6 +102,7 @@ class Examination:
             if interview.parameters:
                 way = "name something that is there with --param"
             raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {way}")
+        self.judge(exchange)
 
     def hear(self, operation: Operation, law: Law) -> None:
         """Puts the questions of one law about one operation."""

@@ -44,6 +44,7 @@ def _forms(secret: str) -> Iterator[str]:
     data = secret.encode("utf-8", "replace")
     hexadecimal = [f"{byte:02x}" for byte in data]
     yield from ("".join(f"%{pair}" for pair in hexadecimal), "".join(f"%{pair.upper()}" for pair in hexadecimal))
+    yield base64.b64encode(b"Bearer " + data).decode().rstrip("=")
     for offset in range(3):
         coded = base64.b64encode(b"\0" * offset + data).decode()
         yield coded[4 if offset else 0 :].rstrip("=")[:-1]

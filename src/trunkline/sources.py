@@ -56,6 +56,8 @@ def read(source: str, limit: int = LIMIT) -> bytes:
         if source == "-":
             data = _standard_input().read(limit + 1)
             size = len(data)
+            if not data:
+                raise UsageError("nothing came on standard input; look at what should have sent a response")
         else:
             if Path(source).is_fifo() and not source.startswith(_DESCRIPTORS):
                 raise UsageError(f"{source!r} is a named pipe, which may never end; pipe it in, and name - instead")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -85,16 +88,17 @@ def check(
     run = rendering.Run(loaded.name, aim.base, seed, Grade(strictness), documented=documented)
     trouble: Exception | None = None
     code = WELL
-    with rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
+    with _interruption() as asked_to_stop, rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
         there = aim.base if url else "the built-in mock"
         if app:
             there = f"{app} in process (its curl lines want it served at {aim.base})"
         screen.say(f"checking {loaded.name} at {there}, seed {seed}")
         tell = _teller(report, run, screen, findings=form == "text")
+        target = _until_first(aim.target, report, Grade(strictness)) if first else aim.target
         try:
             examine(
                 loaded,
-                _until_first(aim.target, report, Grade(strictness)) if first else aim.target,
+                _until_asked_to_stop(target, asked_to_stop),
                 credential=aim.credential,
                 parameters={**aim.parameters, **parameters},
                 operations=[operation.operation_id for operation in chosen],
@@ -108,6 +112,8 @@ def check(
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001 - whatever it is, what was found before is told first
             trouble = error
+        if asked_to_stop.is_set():  # whatever came of it
+            trouble, code = None, INTERRUPTED
         tell("")
     run = replace(run, complete=not (code or trouble or report.stopped))
     if report.requests or trouble is None:
@@ -180,6 +186,42 @@ def validate(
         run = Run(loaded.name, "", None, Grade(strictness))
     showing.show(report, run, form)
     return showing.code(report, run)
+
+
+@contextmanager
+def _interruption() -> Iterator[Event]:
+    """While it lasts, Ctrl-C is remembered as well as raised: Python drops what is raised in a callback of its own."""
+    asked = Event()
+    if current_thread() is not main_thread():
+        yield asked
+        return
+
+    def stop(*_: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    def hush(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            told(dropped)
+
+    before, told = signal.signal(signal.SIGINT, stop), sys.unraisablehook
+    sys.unraisablehook = hush
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = told
+
+
+def _until_asked_to_stop(target: Any, asked: Event) -> Any:
+    """The target until Ctrl-C; the next request then ends the run."""
+
+    def ask(request: Request) -> Any:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        return target(request)
+
+    return ask
 
 
 def _until_first(target: Any, report: Report, strictness: Any) -> Any:

@@ -216,6 +216,10 @@ def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
     from trunkline.library import with_records  # noqa: PLC0415 - see the module's docstring
 
     if type(records) is int:
+        if records < 0:
+            raise UsageError(
+                f"the marker's {collection} are {records}; it is a list of records, or how many to make up"
+            )
         records = vendor.world.generated(records, 0).collections[collection].records
     try:
         own = json.loads(json.dumps(records))

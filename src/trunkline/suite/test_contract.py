@@ -14,6 +14,11 @@ from trunkline.rules import Rule
 from trunkline.suite.conftest import Bench
 
 
+def skip(reason: str) -> None:
+    """Says that a test was not exercised, and why, with the options' names as pytest has them."""
+    pytest.skip(f"not exercised: {reason.replace(' --param ', ' --trunkline-param ')}")
+
+
 def test_documented_request(bench: Bench, operation: Operation) -> None:
     """The plain documented request is answered with success: without one, nothing can be said of the operation."""
     report = bench.plain(operation)
@@ -28,7 +33,7 @@ def test_rule(bench: Bench, operation: Operation, rule: Rule) -> None:
     """The answer to the plain documented request keeps the rule."""
     report = bench.plain(operation)
     if not report.requests:
-        pytest.skip(f"not exercised: {report.exercised[operation.operation_id, '']}")
+        skip(report.exercised[operation.operation_id, ""])
     bench.tell([finding for finding in bench.failing(report) if finding.rule == rule.name], report)
 
 
@@ -39,7 +44,7 @@ def test_law(bench: Bench, operation: Operation, law: Law) -> None:
         bench.examination(report).hear(operation, law)
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
-        pytest.skip(f"not exercised: {reason}")
+        skip(reason)
 
 
 def test_schemathesis(bench: Bench, operation: Operation) -> None:
@@ -49,4 +54,4 @@ def test_schemathesis(bench: Bench, operation: Operation) -> None:
         bench.examination(report).let_loose(operation)
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
-        pytest.skip(f"not exercised: {reason}")
+        skip(reason)
