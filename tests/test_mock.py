@@ -179,3 +179,14 @@ def test_a_refusal_with_braces_in_the_request_is_not_filled_again(value: str) ->
     response = mock.from_vendor(vendor)(Request(value, "/trunks"))
     assert response.json()["error"]["message"] == f"Method {value} is not allowed here. Allowed: GET"
     assert mock.from_vendor(vendor)(question(vendor, query=f"limit={value}")).status == 400
+
+
+def test_a_refused_request_counts_for_its_credential() -> None:
+    """What a known credential asks is counted for it, also when a parameter is refused; what others ask is not."""
+    vendor = library.load("telepath")
+    target = mock.from_vendor(vendor, rate_limit=5)
+    known = (("authorization", f"Bearer {vendor.world.token}"),)
+    for query in ("limit=0", "limit=101", "status=x"):
+        assert target(Request("GET", "/trunks", query, known)).status == 400
+    target(Request("GET", "/trunks", "", (("authorization", "Bearer somebody"),)))
+    assert target(Request("GET", "/trunks", "", known)).header("x-ratelimit-remaining") == "1"

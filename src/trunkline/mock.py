@@ -108,13 +108,16 @@ class Mock:
 
     def _finish(self, request: Request) -> _Finished:
         reading = read(self._contract, request, self._shut)
-        if isinstance(reading, Refusal):
-            return self._refused(request, reading)
-        grant = reading.credential if reading.credential in self._world.tokens else ""
-        outcome = self._serve(reading)
+        outcome = reading if isinstance(reading, Refusal) else self._serve(reading)
+        grant = self._grant(request)
         if isinstance(outcome, Refusal):
             return self._refused(request, outcome, grant)
         return _Finished(Response(200, (_JSON,), outcome), reading.operation, grant)
+
+    def _grant(self, request: Request) -> str:
+        """The known token that a request is counted for, whatever becomes of it; all others are counted together."""
+        token = (request.header("authorization") or "").rpartition(" ")[2]
+        return token if token in self._world.tokens else ""
 
     def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
         explanation = self._explanation(refusal)
