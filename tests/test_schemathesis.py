@@ -1,0 +1,41 @@
+"""Schemathesis as anyone would run it: its own command line, the exported document, the served mock."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trunkline
+from trunkline import folders, mock, server
+from trunkline.export import document
+
+
+@pytest.mark.parametrize("name", folders.names())
+def test_schemathesis_finds_nothing(name: str, tmp_path: Path) -> None:
+    """All its phases and all its checks, with the credential as a header, find nothing to complain of."""
+    vendor = trunkline.load(name)
+    base = vendor.contract.base_path
+    with server.running(server.asgi({base: mock.from_vendor(vendor)})) as url:
+        (tmp_path / "openapi.json").write_text(json.dumps(document(vendor, url=url + base)), "utf-8")
+        done = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("schemathesis"), "run", "openapi.json", "--url", url + base),
+                *("--seed", "1", "-H", f"Authorization: Bearer {vendor.world.token}"),
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    told = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert told is not None, done.stdout
+    assert int(told[1]) == int(told[2]) > 50
