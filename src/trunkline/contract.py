@@ -28,7 +28,6 @@ class Parameter:
 
     name: str
     place: str
-    required: bool
     schema: Mapping[str, Json]
     pointer: str
     evidence: Evidence

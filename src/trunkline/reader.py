@@ -141,7 +141,6 @@ class _Reader:
         return Parameter(
             name=node["name"],
             place=node["in"],
-            required=node.get("required", False),
             schema=node["schema"],
             pointer=at,
             evidence=self.evidence(extension),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trunkline.bodies import identities, succeeded
 from trunkline.contract import Operation, Paging
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, NotExercised, show
@@ -127,10 +128,9 @@ def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotEx
     whole = interview.whole()
     for offset in (len(whole), len(whole) + 1, len(whole) + 1000):
         exchange = interview.ask({paging.limit: _SMALL, paging.offset: offset})
-        status = exchange.response.status
-        if status != 200:
-            wrong, seen, at = "the page past the end is not a success", str(status), "status"
-        elif ids := interview.page({paging.limit: _SMALL, paging.offset: offset})[0]:
+        if not succeeded(operation, exchange):
+            wrong, seen, at = "the page past the end is not a success", str(exchange.response.status), "status"
+        elif ids := identities(operation, exchange):
             wrong, seen, at = "the page past the end has items", show(ids), "body" + operation.item.rpartition("/")[0]
         else:
             continue
