@@ -11,7 +11,8 @@ import pytest
 
 from tests.defects import BY_NAME, LOADED, PARAMETERS, TOKENS, examine
 from trunkline import mock
-from trunkline.contract import Answer, Operation
+from trunkline.contract import Operation
+from trunkline.parts import Answer
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target
 from trunkline.refusals import Refusal, answer, read
 from trunkline.rules import RULES, hides, judge, operation_of

@@ -104,11 +104,11 @@ def known_parameters(vendor: Vendor) -> dict[str, str]:
     world = vendor.world
     found: dict[str, str] = {}
     for operation in vendor.contract.operations:
-        if operation.fetching:
-            collection = world.collections[world.serves[operation.operation_id].collection]
-            for record in collection.records:
-                if world.account_of(record) == world.account:
-                    found.setdefault(operation.fetching.parameter, str(record[collection.identity]))
+        for parameter in operation.parameters if operation.reads else ():
+            collection = world.collections.get(parameter.names)
+            for record in collection.records if collection else ():
+                if collection and world.account_of(record) == world.account:
+                    found.setdefault(parameter.name, str(record[collection.identity]))
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from trunkline.contract import Answer, Operation
+from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json, NotJSON, pointer, resolve
 from trunkline.findings import Grade
+from trunkline.parts import Answer, Filter
 
 NOTHING: Json = object()
 """What stands at a place where nothing stands; JSON has a null of its own."""
@@ -94,6 +95,16 @@ def time_at(value: Json, at: str) -> datetime | None:
     except ValueError:
         return None
     return found if found and found.tzinfo else None
+
+
+def satisfies(said: Filter, has: Json, wanted: str) -> bool | None:
+    """Whether a value is what a filter asks for; None when it is a time that cannot be compared."""
+    if said.how == "equal":
+        return bool(has == wanted)
+    time, bound = time_at(has, ""), time_at(wanted, "")
+    if time is None or bound is None:
+        return None
+    return time >= bound if said.how == "from" else time <= bound
 
 
 def plain(name: str) -> str:

@@ -9,121 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Finding, Grade, show
-from trunkline.schema import SchemaError, Schemas, in_words
+from trunkline.parts import (
+    Acting,
+    Answer,
+    Body,
+    Creating,
+    Deleting,
+    Fetching,
+    Listing,
+    Located,
+    Parameter,
+    RateLimit,
+    Security,
+    Updating,
+    View,
+    Violation,
+)
+from trunkline.schema import SchemaError, Schemas, demanded, in_words
 
 DOCUMENT = "openapi.json"
-
-View: TypeAlias = dict[str, "View | None"]
-"""The properties that a schema documents, nested: `{"id": None, "metrics": {"calls_today": None}}`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One documented parameter; `refused` tells, cause by cause, what says that breaking it is refused."""
-
-    name: str
-    place: str
-    schema: Mapping[str, Json]
-    pointer: str
-    evidence: Evidence
-    refused: Mapping[str, Evidence]
-    keywords: Mapping[str, Evidence]
-
-    def says(self, keyword: str) -> Evidence:
-        """What the keyword of the parameter's schema stands on: its own evidence or the parameter's."""
-        return self.keywords.get(keyword, self.evidence)
-
-    @property
-    def causes(self) -> set[str]:
-        """The ways in which a request can break the parameter's schema."""
-        if self.place == "path":
-            return set()
-        broken_by = {
-            "parameter_malformed": self.schema["type"] == "integer",
-            "parameter_out_of_range": "minimum" in self.schema or "maximum" in self.schema,
-            "parameter_not_allowed": "enum" in self.schema,
-            "parameter_repeated": True,
-        }
-        return {cause for cause, can in broken_by.items() if can}
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """The error code that a cause is answered with, and what says so."""
-
-    code: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One documented response of an operation: `key` is `200`, or a range such as `4XX`."""
-
-    key: str
-    pointer: str
-    evidence: Evidence
-    schema: str
-    refusals: Mapping[str, Code]
-    headers: Mapping[str, Evidence]
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A JSON Pointer into a body, and what says what stands there."""
-
-    at: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """How a list is paged: the names of the two parameters, and where the answer counts and echoes."""
-
-    limit: str
-    offset: str
-    evidence: Evidence
-    past_end: Evidence
-    total: Located | None
-    echo: Mapping[str, Located]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An operation that lists: where its items are, what names one, how it is paged and filtered."""
-
-    items: str
-    identity: str
-    evidence: Evidence
-    paging: Paging | None
-    filters: Mapping[str, Located]
-
-
-@dataclass(frozen=True, slots=True)
-class Fetching:
-    """An operation that shows one item: where it is, and which path parameter names it."""
-
-    item: str
-    identity: str
-    parameter: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One way in which a body breaks a schema: where in the body, where in the contract, and on what it stands."""
-
-    at: str
-    contract: str
-    keyword: str
-    message: str
-    expected: str
-    seen: str
-    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -140,8 +49,15 @@ class Operation:
     secured: bool
     parameters: tuple[Parameter, ...]
     answers: Mapping[str, Answer]
-    listing: Listing | None
-    fetching: Fetching | None
+    resource: str = ""
+    unmetered: Evidence | None = None
+    body: Body | None = None
+    listing: Listing | None = None
+    fetching: Fetching | None = None
+    creating: Creating | None = None
+    updating: Updating | None = None
+    deleting: Deleting | None = None
+    acting: Acting | None = None
 
     def __repr__(self) -> str:
         return f"<{self.operation_id} {self.method} {self.path}>"
@@ -162,20 +78,60 @@ class Operation:
         return next(answer for key, answer in self.answers.items() if key.startswith("2"))
 
     @property
-    def item(self) -> str:
-        """Where an item of the collection stands in the success body: `/trunks/0`, `/data`."""
+    def siblings(self) -> tuple[Operation, ...]:
+        """The operations that are about the same things, itself among them."""
+        return tuple(found for found in self.contract.operations if self.resource and found.resource == self.resource)
+
+    @property
+    def reads(self) -> bool:
+        """Whether the operation only reads."""
+        return self.method == "GET"
+
+    @property
+    def own(self) -> str:
+        """The path parameter that names the thing itself, or empty."""
+        kind = self.fetching or self.updating or self.deleting or self.acting
+        return kind.parameter if kind else ""
+
+    @property
+    def parents(self) -> tuple[Parameter, ...]:
+        """The path parameters that name what the thing belongs to."""
+        return tuple(said for said in self.parameters if said.place == "path" and said.name != self.own)
+
+    @property
+    def inputs(self) -> Mapping[str, Mapping[str, Json]]:
+        """The schema of each field that the operation takes in."""
+        if self.body is None:
+            return {}
+        found: Mapping[str, Mapping[str, Json]] = self.contract.schema_at(self.body.schema, "").get("properties", {})
+        return found
+
+    @property
+    def item(self) -> str | None:
+        """Where the success body shows an item of the resource: `/trunks/0`, `/data`; None when it shows none."""
         if self.listing:
             return f"{self.listing.items}/0"
-        return self.fetching.item if self.fetching else ""
+        if self.acting:
+            return self.acting.item if self.acting.changes else None
+        kind = self.fetching or self.creating or self.updating
+        return kind.item if kind else None
+
+    @property
+    def identity(self) -> str:
+        """Where an item's id stands in the item, or empty."""
+        kind = self.listing or self.fetching or self.creating or self.updating
+        return kind.identity if kind else ""
 
     @property
     def view(self) -> View:
         """What the success body documents of an item."""
+        if self.item is None:
+            return {}
         return _view(self.contract.schema_at(self.success.schema, self.item))
 
     def item_violations(self, item: Json) -> Iterator[Violation]:
         """Each way in which one item breaks what the success body says of items."""
-        return self.contract.violations_at(self.success.schema, self.item, item)
+        return self.contract.violations_at(self.success.schema, self.item or "", item)
 
     def place(self, at: str) -> str:
         """A place in the contract as findings print it."""
@@ -189,27 +145,6 @@ class Operation:
         """A finding about this operation; without a place in the contract it points at the operation."""
         more.setdefault("contract", self.place(self.pointer))
         return Finding(rule, self.operation_id, evidence, message, **more)
-
-
-@dataclass(frozen=True, slots=True)
-class Security:
-    """The one security scheme: a bearer credential; `refused` tells what says that others are refused."""
-
-    pointer: str
-    evidence: Evidence
-    refused: Mapping[str, Evidence]
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """The names of the headers that tell the rate limit, and its window."""
-
-    limit: str
-    remaining: str
-    reset: str
-    window_seconds: int
-    reset_is: str
-    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -298,6 +233,24 @@ class Contract:
         """Whether a value obeys the schema at a place of the document."""
         return not schema or self._schemas.accepts(f"{DOCUMENT}#{schema}", value)
 
+    def completed(self, schema: str, value: Mapping[str, Json]) -> dict[str, Json]:
+        """The value with the default of each property that it lacks; what depends on others is decided by them."""
+        file, at, node = DOCUMENT, schema, resolve(self.document, schema)
+        found = dict(value)
+        branches = [(file, at, node)]
+        while branches:
+            file, at, node = branches.pop(0)
+            while "$ref" in node:
+                file, at, node = self._follow(file, node["$ref"])
+            for name, said in node.get("properties", {}).items():
+                if "default" in said:
+                    found.setdefault(name, said["default"])
+            if "if" in node:
+                branch = "then" if self._schemas.accepts(f"{file}#{at}/if", found) else "else"
+                branches += [(file, f"{at}/{branch}", node[branch])] if branch in node else []
+            branches += [(file, f"{at}/allOf/{index}", inner) for index, inner in enumerate(node.get("allOf", ()))]
+        return found
+
     def walk(self, schema: str, value: Json) -> Iterator[tuple[str, str, Mapping[str, Json], Json]]:
         """Each (place in the value, place in the contract, schema there, value there) that the schema describes."""
         file, at = DOCUMENT, schema
@@ -356,6 +309,7 @@ class Contract:
             contract=f"{self.folder}/{file}#{at}",
             keyword=error.keyword,
             message=in_words(error.keyword, node, error.instance),
+            demand=demanded(error.keyword, node),
             expected=f"{error.keyword}: {show(node)}",
             seen="absent" if error.keyword == "required" else show(error.instance),
             evidence=evidence,

@@ -160,6 +160,15 @@ def parse_json(body: bytes) -> Json:
     return value
 
 
+def has_lost_letters(value: Json) -> bool:
+    """Whether a text of the value holds half of a surrogate pair, which no UTF-8 can say (RFC 8259, section 8.2)."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _is_deep(value: Json) -> bool:
     level = [value]
     for _ in range(_DEEPEST + 1):

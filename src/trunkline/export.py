@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trunkline.contract import DOCUMENT
+from trunkline.contract import DOCUMENT, Operation
 from trunkline.exchange import Json, pointer
 from trunkline.library import Vendor
+from trunkline.parts import Parameter
 from trunkline.wire import address
 
 _LITERAL = frozenset({"examples", "default", "enum", "const"})
@@ -40,13 +41,11 @@ def document(vendor: Vendor, *, url: str | None = None, parameters: Mapping[str,
         node = bundled["paths"][operation.path][operation.method.lower()]
         if operation.evidence.source:
             node["externalDocs"] = {"url": operation.evidence.source}
-        for parameter in node.get("parameters", ()):
-            if operation.fetching and parameter["name"] == operation.fetching.parameter:
-                ids = _ids(vendor, operation.operation_id)
-                if parameters is not None:
-                    ids = [parameters[parameter["name"]]] if parameter["name"] in parameters else []
-                if ids:
-                    parameter["examples"] = {str(identity): {"value": identity} for identity in ids}
+        for said, parameter in zip(operation.parameters, node.get("parameters", ()), strict=True):
+            if said.names and (ids := _ids(vendor, said, parameters)):
+                parameter["examples"] = {str(identity): {"value": identity} for identity in ids}
+        if links := _links(operation):
+            node["responses"][operation.success.key]["links"] = links
     schemas = bundled.setdefault("components", {}).setdefault("schemas", {})
     for (file, name), place in places.items():
         content = files[file]
@@ -104,9 +103,32 @@ def _led(ref: str, file: str, places: Mapping[tuple[str, str], str]) -> str:
     return f"#{pointer(('components', 'schemas', places[target, '']))}{at}"
 
 
-def _ids(vendor: Vendor, operation_id: str) -> list[Json]:
-    """Ids of things that the first token can fetch, as many as an example needs."""
+def _links(operation: Operation) -> dict[str, Json]:
+    """Where what an answer shows leads: each operation that takes the id of its item, and that of what it belongs to.
+
+    See https://spec.openapis.org/oas/v3.1.0#link-object.
+    """
+    if not (operation.creating or operation.listing):
+        return {}
+    identity = f"$response.body#{operation.item}{operation.identity}"
+    above = {said.names: f"$request.path.{said.name}" for said in operation.parents}
+    known = {operation.resource: identity, **above}
+    return {
+        other.operation_id: {
+            "operationId": other.operation_id,
+            "parameters": {said.name: known[said.names] for said in other.parameters if said.place == "path"},
+        }
+        for other in operation.contract.operations
+        if any(said.names == operation.resource for said in other.parameters)
+        and all(said.names in known for said in other.parameters if said.place == "path")
+    }
+
+
+def _ids(vendor: Vendor, named: Parameter, given: Mapping[str, str] | None) -> list[Json]:
+    """Ids that a path parameter can carry: the one given, or things of the first token's account."""
+    if given is not None:
+        return [given[named.name]] if named.name in given else []
     world = vendor.world
-    collection = world.collections[world.serves[operation_id].collection]
+    collection = world.collections[named.names]
     mine = (record for record in collection.records if world.account_of(record) == world.account)
     return [record[collection.identity] for record, _ in zip(mine, range(_EXAMPLES), strict=False)]

@@ -15,14 +15,24 @@ def filters(operation: Operation) -> bool:
     return operation.listing is not None and bool(operation.listing.filters)
 
 
+def shows_its_own(operation: Operation) -> bool:
+    """Whether the operation shows the item that its path names, with the id."""
+    return bool(operation.own and operation.identity)
+
+
 def fetches(operation: Operation) -> bool:
     """Whether the operation shows one item."""
     return operation.fetching is not None
 
 
-def secured(operation: Operation) -> bool:
-    """Whether the operation needs a credential."""
-    return operation.secured
+def reads(operation: Operation) -> bool:
+    """Whether the operation only reads."""
+    return operation.reads
+
+
+def reads_secured(operation: Operation) -> bool:
+    """Whether the operation only reads, and needs a credential."""
+    return operation.reads and operation.secured
 
 
 def any_operation(operation: Operation) -> bool:

@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trunkline.contract import Contract, View
+from trunkline.contract import Contract
 from trunkline.errors import DataError, TrunklineError, UsageError
 from trunkline.exchange import Json, pointer
 from trunkline.files import check_value, load_json, load_toml
 from trunkline.findings import Report
 from trunkline.folders import names, roots
 from trunkline.hiding import hiding
+from trunkline.parts import View
 from trunkline.reader import read
+from trunkline.recipes import Record
 from trunkline.rehearsal import alternatives, lost, spoiled
 from trunkline.schema import check_format
-from trunkline.world import MOCK_ONLY, Collection, Grant, Record, Serve, World
+from trunkline.world import MOCK_ONLY, Collection, Effect, Grant, Outcome, Parent, Serve, World
 
 _FORMAT = "world.schema.json"
 _SHORTEST_SECRET = 8
@@ -106,6 +108,7 @@ def _world(folder: Path, contract: Contract) -> World:
     label = _label(contract)
     said = load_toml(folder / "world.toml", label)
     check_format(_FORMAT, "world", said, label)
+    resources = {operation.operation_id: operation.resource for operation in contract.operations}
     tokens = [grant["token"] for grant in said["tokens"]]
     for index, token in enumerate(tokens):
         if token in tokens[:index]:
@@ -114,14 +117,9 @@ def _world(folder: Path, contract: Contract) -> World:
         rate_limit=int(said["rate_limit"]),
         tokens={grant["token"]: Grant(grant["account"], grant.get("refused", "")) for grant in said["tokens"]},
         envelope=said["errors"]["body"],
-        words=said["refusals"],
-        collections={
-            name: Collection(how["identity"], how.get("generate", {}), ()) for name, how in said["collections"].items()
-        },
-        serves={
-            name: Serve(how["verb"], how["collection"], tuple(how.get("order", ())), how["body"])
-            for name, how in said["operations"].items()
-        },
+        words={cause: {"": text} if isinstance(text, str) else text for cause, text in said["refusals"].items()},
+        collections={name: _collection(how) for name, how in said["collections"].items()},
+        serves={name: _serve(how, resources.get(name, "")) for name, how in said["operations"].items()},
     )
     for at, reason in lost(world, contract):
         raise DataError(label, at, reason)
@@ -129,7 +127,41 @@ def _world(folder: Path, contract: Contract) -> World:
         file = f"fixtures/{contract.vendor}/{name}.json"
         records = _records(folder / f"{name}.json", file, world, name, contract)
         world = world.with_records(name, records)
+    _check_parents(world, f"fixtures/{contract.vendor}")
     return world
+
+
+def _check_parents(world: World, folder: str) -> None:
+    """Raises `DataError` for the first record that belongs to nothing."""
+    for name, index in world.orphans():
+        parent = world.collections[name].parent
+        at = f"/{index}/{parent.field if parent else ''}"
+        raise DataError(
+            f"{folder}/{name}.json", at, f"there is no such record in {parent.collection if parent else ''}"
+        )
+
+
+def _collection(how: Mapping[str, Json]) -> Collection:
+    parent = Parent(how["parent"]["collection"], how["parent"]["field"]) if "parent" in how else None
+    return Collection(how["identity"], how.get("generate", {}), (), parent)
+
+
+def _serve(how: Mapping[str, Json], resource: str) -> Serve:
+    return Serve(
+        verb=how["verb"],
+        collection=resource,
+        order=tuple(how.get("order", ())),
+        guards=tuple(pair for guard in how.get("guards", ()) for pair in guard.items()),
+        outcomes=tuple(_outcome(said) for said in how.get("outcomes", (how,))),
+    )
+
+
+def _outcome(how: Mapping[str, Json]) -> Outcome:
+    effects = tuple(
+        Effect(said["set"], said.get("when", {}), frozenset(said.get("when_changed", ())))
+        for said in how.get("effects", ())
+    )
+    return Outcome(how.get("status", 200), how["body"], effects, how.get("when", {}))
 
 
 def _label(contract: Contract) -> str:
@@ -141,7 +173,7 @@ def _rehearse(world: World, contract: Contract) -> None:
     samples = {
         operation.operation_id: cut(records[0], operation.view)
         for operation in contract.operations
-        if (records := world.collections[world.serves[operation.operation_id].collection].records)
+        if operation.item is not None and (records := world.collections[operation.resource].records)
     }
     for at, reason in spoiled(world, contract, samples):
         raise DataError(_label(contract), at, hiding(_secrets(world, contract))(reason))
@@ -176,7 +208,8 @@ def _lost_records(
     records: list[Record], world: World, collection: str, contract: Contract
 ) -> Iterator[tuple[str, str]]:
     """Each place in the records that fits nothing, with the reason."""
-    serving = [contract.operation(name) for name, serve in world.serves.items() if serve.collection == collection]
+    about = [operation for operation in contract.operations if operation.resource == collection]
+    serving = [operation for operation in about if operation.item is not None and not operation.acting]
     identity = world.collections[collection].identity
     orders = {
         field.lstrip("-"): ""
@@ -188,12 +221,13 @@ def _lost_records(
         orders = {field: _kind(record.get(field)) for field in orders}
     accounts = {grant.account for grant in world.tokens.values()}
     views = [operation.view for operation in serving]
+    inputs: list[View] = [dict.fromkeys(operation.inputs) for operation in about]
     seen: set[tuple[str, Json]] = set()
     for index, record in enumerate(records):
         at = f"/{index}"
         yield from ((at + place, reason) for place, reason in _lost_secrets(record, contract))
         own = {name: value for name, value in record.items() if name != MOCK_ONLY and name not in contract.secrets}
-        yield from ((at + place, "no operation documents such a field") for place in _beyond(own, views))
+        yield from ((at + place, "no operation documents such a field") for place in _beyond(own, [*views, *inputs]))
         for operation, view in zip(serving, views, strict=True):
             for violation in operation.item_violations(cut(record, view)):
                 yield at + violation.at, f"{violation.message} ({violation.contract})"
@@ -292,7 +326,7 @@ def _generated(world: World, trunks: int, seed: int, contract: Contract) -> Worl
         except DataError as error:
             at = "/fields".join(f"/{part}" for part in error.pointer.split("/")[2:])
             raise DataError(error.file, f"/collections/{name}/generate{at}", error.reason) from None
-    return world.generated(trunks, seed)
+    return world.generated(trunks, seed).without_orphans()
 
 
 def _overlaid(world: World, folder: Path, contract: Contract) -> World:
@@ -308,6 +342,7 @@ def _overlaid(world: World, folder: Path, contract: Contract) -> World:
             raise DataError(str(path), "", f"is not a file of records; there can be: {wanted}")
         name = known[path.name]
         world = world.overlaid(name, _records(path, str(path), world, name, contract))
+    _check_parents(world, str(folder))
     return world
 
 
@@ -319,7 +354,17 @@ def with_records(vendor: Vendor, collection: str, records: list[Record]) -> Vend
     check_value(records, label)
     check_format(_FORMAT, "records", records, label)
     check_records(records, label, vendor.world.with_records(collection, ()), collection, vendor.contract)
-    return replace(vendor, world=vendor.world.with_records(collection, tuple(records)))
+    return replace(vendor, world=vendor.world.with_records(collection, tuple(records)).without_orphans())
+
+
+def check_record(vendor: Vendor, collection: str, record: Record) -> None:
+    """Raises `DataError` unless a record fits what the operations on its collection document, as in a file."""
+    label = f"the record given for {vendor.name}'s {collection}"
+    if collection not in vendor.world.collections:
+        raise UsageError(f"{vendor.name} has no {collection!r}; there are: {', '.join(vendor.world.collections)}")
+    check_value([record], label)
+    check_format(_FORMAT, "records", [record], label)
+    check_records([record], label, vendor.world.with_records(collection, ()), collection, vendor.contract)
 
 
 def with_tokens(vendor: Vendor, tokens: tuple[str, ...]) -> Vendor:

@@ -5,6 +5,7 @@
     Response(401, <77 bytes>)
 
 Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
+What is not kept is worked out behind one lock, so that whoever reads sees all of a write or nothing of it.
 """
 
 from __future__ import annotations
@@ -13,39 +14,50 @@ import json
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from threading import RLock
 
-from trunkline.contract import Operation, RateLimit
+from trunkline.contract import Operation
 from trunkline.exchange import Headers, Json, Request, Response, find
 from trunkline.findings import cut as shortened
 from trunkline.hiding import hiding
-from trunkline.library import Vendor, cut
-from trunkline.refusals import Reading, Refusal, answer, read, refuse
-from trunkline.world import Record, Serve, Store, World
+from trunkline.library import Vendor, check_record
+from trunkline.parts import RateLimit
+from trunkline.recipes import Record, when
+from trunkline.refusals import LONGEST_BODY, Reading, Refusal, answer, read, refuse
+from trunkline.shelf import Shelf, Shown, encode
+from trunkline.verbs import VERBS, Asked, Ended
+from trunkline.world import Store
 
 log = logging.getLogger("trunkline.mock")
 
 REFUSAL_HEADER = "x-trunkline-refusal"
 """The response header in which a refusal explains itself."""
 
-_JSON_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _JSON = ("content-type", "application/json")
 _LONGEST_LOGGED = 200
 _LONGEST_SENT = 80
 _MEMO_ENTRIES = 4096
 _MEMO_KEY = 2048
+_MOST_LEARNED = 64
+"""So many of the secrets that clients sent last are kept out of the log, beside all that the fixtures hold."""
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """An answer without its rate-limit headers: `grant` is the token that its request is counted for."""
+    """An answer without its rate-limit headers: `grant` is the token that its request is counted for.
+
+    One that `lasts` is the answer to the same question until the next write.
+    """
 
     response: Response
     operation: Operation | None
     grant: str = ""
     explanation: str = ""
+    lasts: bool = True
 
 
 def from_vendor(
@@ -63,48 +75,76 @@ def from_vendor(
 
 
 class Mock:
-    """One vendor's mock. Call it with a `Request` below the vendor's base address."""
+    """One vendor's mock. Call it with a `Request` below the vendor's base address, from any thread."""
 
     def __init__(self, vendor: Vendor, rate_limit: int, clock: Callable[[], float], secrets: frozenset[str]) -> None:
         self.vendor = vendor
         self._contract = vendor.contract
         self._world = vendor.world
+        self._clock = clock
         self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
-        self._pages = {
-            operation.operation_id: _Shown(operation, vendor.world) for operation in vendor.contract.operations
+        self._shown = {
+            operation.operation_id: Shown(operation, vendor.world) for operation in vendor.contract.operations
         }
-        self._redacted = hiding(vendor.secrets | secrets)
+        self._secrets = vendor.secrets | secrets
+        self._learned: deque[str] = deque(maxlen=_MOST_LEARNED)
+        self._lock = RLock()
         self.reset()
 
     def reset(self) -> None:
         """Back to the fixtures, with a fresh rate limit."""
-        self._store = Store(self._world)
-        self._meter.reset()
-        self._forget()
-        for shown in self._pages.values():
-            if shown.operation.listing:  # so that the first who asks does not wait for the others' sake
-                self._items(shown, self._world.account, ())
+        with self._lock:
+            self._shelf = Shelf(Store(self._world))
+            self._meter.reset()
+            self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
+            for shown in self._shown.values():
+                if shown.operation.listing and not shown.operation.parents:
+                    self._shelf.items(shown, self._world.account, ())  # the first who asks need not wait
 
     def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
         """The records of an account (the first token's unless named), as the fixtures tell them."""
-        return tuple(self._store.records(collection, account or self._world.account).values())
+        with self._lock:
+            return tuple(self._shelf.store.records(collection, account or self._world.account).values())
+
+    def put(self, collection: str, record: Record) -> None:
+        """Adds a record as fixtures have them, or lays it in the stead of the one with its id, for the next request.
+
+        Raises `DataError` when it does not fit the contract.
+        """
+        check_record(self.vendor, collection, record)
+        with self._lock:
+            self._shelf.put(collection, self._world.account_of(record), record)
+            self._changed(record)
+
+    def remove(self, collection: str, identity: str, account: str | None = None) -> None:
+        """Takes a record away, for the next request. Raises `LookupError` when there is none."""
+        with self._lock:
+            self._shelf.remove(collection, account or self._world.account, identity)
+            self._changed({})
 
     def __call__(self, request: Request) -> Response:
         key = (request.method, request.path, request.query, find(request.headers, "authorization"))
         finished = self._memo.get(key)
         if finished is None:
-            finished = self._finish(request)
-            if len(request.path) + len(request.query) + len(key[3] or "") < _MEMO_KEY:
-                if len(self._memo) >= _MEMO_ENTRIES:
-                    self._memo.clear()
-                self._memo[key] = finished
-        headers, spent = self._meter.count(finished.grant)
-        if spent and finished.operation is not None:
-            finished = self._rate_limited(request, finished.operation)
+            with self._lock:
+                finished = self._finish(request)
+                if finished.lasts and len(request.path) + len(request.query) + len(key[3] or "") < _MEMO_KEY:
+                    if len(self._memo) >= _MEMO_ENTRIES:
+                        self._memo.clear()
+                    self._memo[key] = finished
+        headers: Headers = ()
+        if not (finished.operation and finished.operation.unmetered):
+            headers, spent = self._meter.count(finished.grant)
+            if spent and finished.operation is not None:
+                finished = self._rate_limited(request, finished.operation)
         if finished.explanation:
             log.info("%s", finished.explanation)
         response = finished.response
         return Response(response.status, (*response.headers, *headers), response.body)
+
+    def too_large(self, request: Request) -> Response:
+        """The answer to a request whose body was too large to be read whole."""
+        return self(replace(request, body=bytes(LONGEST_BODY + 1)))
 
     def _finish(self, request: Request) -> _Finished:
         reading = read(self._contract, request, self._shut)
@@ -112,7 +152,10 @@ class Mock:
         grant = self._grant(request)
         if isinstance(outcome, Refusal):
             return self._refused(request, outcome, grant)
-        return _Finished(Response(200, (_JSON,), outcome), reading.operation, grant)
+        assert isinstance(reading, Reading)  # noqa: S101 - a refusal was refused
+        status, body = outcome
+        shown = self._shown[reading.operation.operation_id]
+        return _Finished(Response(status, (_JSON,), body), reading.operation, grant, lasts=shown.lasts)
 
     def _grant(self, request: Request) -> str:
         """The known token that a request is counted for, whatever becomes of it; all others are counted together."""
@@ -123,14 +166,15 @@ class Mock:
         explanation = self._explanation(refusal)
         asked = json.dumps(shortened(self._redacted(request.target), _LONGEST_LOGGED))[1:-1]
         line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
-        return _Finished(self._refusal(refusal, explanation), refusal.operation, grant, line)
+        lasts = request.method in _READING
+        return _Finished(self._refusal(refusal, explanation), refusal.operation, grant, line, lasts)
 
     def _explanation(self, refusal: Refusal) -> str:
         """What was sent, which bound it broke, and where the contract and the page say so: JSON texts, in ASCII."""
         parts = {
             "sent": shortened(self._redacted(refusal.sent), _LONGEST_SENT),
-            "broke": refusal.broke,
-            "contract": f"{self._contract.folder}/openapi.json#{refusal.pointer}",
+            "broke": shortened(refusal.broke, _LONGEST_LOGGED),
+            "contract": refusal.place(self._contract),
             "grade": str(refusal.evidence.grade),
             "page": refusal.evidence.source or refusal.evidence.note,
         }
@@ -146,37 +190,23 @@ class Mock:
             return refuse(operation, grant.refused, "a credential without the permission", "the permission", {})
         return None
 
-    def _serve(self, reading: Reading) -> bytes | Refusal:
-        shown = self._pages[reading.operation.operation_id]
+    def _serve(self, reading: Reading) -> Ended | Refusal:
+        shown = self._shown[reading.operation.operation_id]
         grant = self._world.tokens.get(reading.credential)
         account = grant.account if grant else self._world.account
-        return VERBS[shown.serve.verb](self, shown, reading, account)
+        asked = Asked(self._world, self._shelf, shown, reading, account, when(self._clock()))
+        ended = VERBS[shown.serve.verb](asked)
+        if shown.writes and not isinstance(ended, Refusal):
+            self._changed(reading.body or {})
+        return ended
 
-    def _items(self, shown: _Shown, account: str, chosen: tuple[tuple[str, Json], ...]) -> list[bytes]:
-        """The encoded items of a list after its filters, in order; kept until the next write."""
-        key = (shown.operation.operation_id, account, chosen)
-        found = self._lists.get(key)
-        if found is None:
-            records = list(self._store.records(shown.serve.collection, account).values())
-            fields = [(shown.filter_field(name), value) for name, value in chosen]
-            records = [record for record in records if all(record.get(field) == value for field, value in fields)]
-            for field in reversed(shown.serve.order):
-                name = field.lstrip("-")
-                records.sort(key=lambda record: record[name], reverse=field.startswith("-"))
-            found = self._lists[key] = [self._encoded(shown, account, record) for record in records]
-        return found
+    def _changed(self, told: Mapping[str, Json]) -> None:
+        """Drops what was finished before a write, and learns the secrets that it told."""
+        self._memo = {}
+        self._learned.extend(str(told[name]) for name in self._contract.secrets if told.get(name))
 
-    def _encoded(self, shown: _Shown, account: str, record: Record) -> bytes:
-        key = (shown.operation.operation_id, account, record[shown.identity])
-        item = self._bytes.get(key)
-        if item is None:
-            item = self._bytes[key] = _encode(cut(record, shown.view))
-        return item
-
-    def _forget(self) -> None:
-        self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
-        self._lists: dict[tuple[str, str, tuple[tuple[str, Json], ...]], list[bytes]] = {}
-        self._bytes: dict[tuple[str, str, Json], bytes] = {}
+    def _redacted(self, text: str) -> str:
+        return hiding(self._secrets | frozenset(self._learned))(text)
 
     def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
         limit = f"{self._meter.limit} requests"
@@ -186,62 +216,11 @@ class Mock:
     def _refusal(self, refusal: Refusal, explanation: str) -> Response:
         found, code = answer(self._contract, refusal)
         told = {name: shortened(word, _LONGEST_LOGGED) for name, word in refusal.words.items()}
-        words = {"code": code.code, "message": self._world.words[refusal.cause].format_map(told)}
+        words = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(told)}
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
         if "allow" in found.headers:
             headers = (*headers, ("allow", refusal.words["allow"]))
-        return Response(int(found.key), headers, _encode(_filled(self._world.envelope, words)))
-
-
-class _Shown:
-    """How one operation shows its collection, worked out once: the view, and the body cut where values go in."""
-
-    def __init__(self, operation: Operation, world: World) -> None:
-        self.operation = operation
-        self.serve: Serve = world.serves[operation.operation_id]
-        self.view = operation.view
-        self.identity = world.collections[self.serve.collection].identity
-        self._pieces = _cut_template(_encode(self.serve.body))
-
-    def filter_field(self, name: str) -> str:
-        assert self.operation.listing is not None  # noqa: S101 - the loader refused a list without a listing
-        return self.operation.listing.filters[name].at[1:]
-
-    def body(self, values: Mapping[str, bytes]) -> bytes:
-        """The template with each `"{name}"` replaced by encoded JSON."""
-        return b"".join(values[piece] if isinstance(piece, str) else piece for piece in self._pieces)
-
-
-def _list(mock: Mock, shown: _Shown, reading: Reading, account: str) -> bytes:
-    """Filter first, then page; the total counts what the filter leaves."""
-    listing = shown.operation.listing
-    assert listing is not None  # noqa: S101 - the loader refused a list without a listing
-    values = reading.values
-    items = mock._items(shown, account, tuple((name, values[name]) for name in listing.filters if name in values))  # noqa: SLF001
-    page = items
-    filled = {name: _encode(value) for name, value in values.items()}
-    if listing.paging:
-        offset = values[listing.paging.offset]
-        page = items[offset : offset + values[listing.paging.limit]]
-    filled["items"] = b"[" + b",".join(page) + b"]"
-    filled["total"] = b"%d" % len(items)
-    return shown.body(filled)
-
-
-def _fetch(mock: Mock, shown: _Shown, reading: Reading, account: str) -> bytes | Refusal:
-    """The one record that the path names, if it is this account's."""
-    fetching = shown.operation.fetching
-    assert fetching is not None  # noqa: S101 - the loader refused a fetch without one
-    identity = reading.values[fetching.parameter]
-    record = mock._store.records(shown.serve.collection, account).get(identity)  # noqa: SLF001
-    if record is None:
-        sent = f"{fetching.parameter}={identity}"
-        return refuse(reading.operation, "id_unknown", sent, "the id of something that is there", {})
-    return shown.body({"item": mock._encoded(shown, account, record)})  # noqa: SLF001
-
-
-_Verb: TypeAlias = Callable[[Mock, _Shown, Reading, str], bytes | Refusal]
-VERBS: Mapping[str, _Verb] = {"list": _list, "fetch": _fetch}
+        return Response(int(found.key), headers, encode(_filled(self._world.envelope, words)))
 
 
 class _Meter:
@@ -271,22 +250,6 @@ class _Meter:
         count = self._counts[grant] = self._counts.get(grant, 0) + 1
         left = self.limit - count
         return (self._limit_header, (self._names[1], str(max(0, left))), self._reset_header), left < 0
-
-
-def _encode(value: Json) -> bytes:
-    return _JSON_TEXT(value).encode()
-
-
-def _cut_template(encoded: bytes) -> list[bytes | str]:
-    """`{"total":"{total}"}` -> `[b'{"total":', "total", b"}"]`."""
-    pieces: list[bytes | str] = []
-    for index, part in enumerate(encoded.split(b'"{')):
-        if index == 0:
-            pieces.append(part)
-            continue
-        name, _, rest = part.partition(b'}"')
-        pieces += [name.decode(), rest]
-    return pieces
 
 
 def _filled(template: Json, words: Mapping[str, str]) -> Json:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from trunkline.contract import (
-    DOCUMENT,
-    Answer,
-    Code,
-    Contract,
-    Fetching,
-    Listing,
-    Located,
-    Operation,
-    Paging,
-    Parameter,
-    RateLimit,
-    Security,
-    evidence_of,
-)
+from trunkline.contract import DOCUMENT, Contract, Operation, evidence_of
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.files import load_json
 from trunkline.findings import Evidence
+from trunkline.parts import (
+    Acting,
+    Answer,
+    Body,
+    Code,
+    Creating,
+    Deleting,
+    Fetching,
+    Filter,
+    Listing,
+    Located,
+    Paging,
+    Parameter,
+    RateLimit,
+    Reset,
+    Security,
+    Updating,
+)
 from trunkline.schema import check_dialect, check_format
 from trunkline.sense import lost_names, lost_words
 
@@ -128,12 +132,15 @@ class _Reader:
             pointer=at,
             evidence=self.evidence(extension),
             schema=f"{at}/content/application~1json/schema" if "content" in node else "",
-            refusals={
-                cause: Code(said["code"], self.evidence(said)) for cause, said in extension.get("refusals", {}).items()
-            },
+            refusals={cause: self.code(said, extension) for cause, said in extension.get("refusals", {}).items()},
             headers={
                 name.lower(): self.evidence(header["x-trunkline"]) for name, header in node.get("headers", {}).items()
             },
+        )
+
+    def code(self, node: Mapping[str, Json], response: Mapping[str, Json]) -> Code:
+        return Code(
+            node["code"], self.evidence(node), evidence_of(self._document, node.get("status", response["evidence"]))
         )
 
     def parameter(self, node: Mapping[str, Json], at: str) -> Parameter:
@@ -146,6 +153,7 @@ class _Reader:
             evidence=self.evidence(extension),
             refused=self.evidences(extension["refused"]),
             keywords=self.evidences(extension["evidence"].get("keywords", {})),
+            names=extension.get("names", ""),
         )
 
     def paging(self, node: Mapping[str, Json]) -> Paging:
@@ -164,11 +172,51 @@ class _Reader:
             identity=node["identity"],
             evidence=self.evidence(node),
             paging=self.paging(node["paging"]) if "paging" in node else None,
-            filters={name: self.located(said, "field") for name, said in node.get("filters", {}).items()},
+            filters={
+                name: Filter(said["field"], self.evidence(said), said.get("is", "equal"))
+                for name, said in node.get("filters", {}).items()
+            },
+            whole_below=node.get("whole_below", 0),
         )
 
     def fetching(self, node: Mapping[str, Json]) -> Fetching:
         return Fetching(node["item"], node["identity"], node["parameter"], self.evidence(node))
+
+    def body(self, node: Mapping[str, Json], at: str) -> Body:
+        extension = node["x-trunkline"]
+        return Body(
+            pointer=at,
+            schema=f"{at}/content/application~1json/schema",
+            evidence=self.evidence(extension),
+            refused=self.evidences(extension["refused"]),
+        )
+
+    def creating(self, node: Mapping[str, Json]) -> Creating:
+        return Creating(
+            node["item"], node["identity"], node["label"], self.evidences(node.get("unique", {})), self.evidence(node)
+        )
+
+    def updating(self, node: Mapping[str, Json]) -> Updating:
+        return Updating(
+            item=node["item"],
+            identity=node["identity"],
+            parameter=node["parameter"],
+            partial=evidence_of(self._document, node["partial"]),
+            resets=tuple(self.reset(said) for said in node.get("resets", ())),
+            evidence=self.evidence(node),
+        )
+
+    def reset(self, node: Mapping[str, Json]) -> Reset:
+        when = tuple(frozenset(fields) for fields in node["when"])
+        return Reset(node["field"], node["to"], when, frozenset(node["never"]), self.evidence(node))
+
+    def deleting(self, node: Mapping[str, Json]) -> Deleting:
+        unused = evidence_of(self._document, node["unused"]) if "unused" in node else None
+        return Deleting(node["parameter"], self.evidences(node.get("empty", {})), unused, self.evidence(node))
+
+    def acting(self, node: Mapping[str, Json]) -> Acting:
+        keeps = self.evidences(node["keeps"])
+        return Acting(node["parameter"], node["item"], frozenset(node["changes"]), keeps, self.evidence(node))
 
     def operation(self, contract: Contract, path: str, method: str, node: Mapping[str, Json]) -> Operation:
         at = pointer(("paths", path, method))
@@ -185,6 +233,13 @@ class _Reader:
             secured=node.get("security") != [],
             parameters=tuple(self.parameter(said, f"{at}/parameters/{index}") for index, said in parameters),
             answers=self.answers(node["responses"], f"{at}/responses"),
+            resource=extension.get("resource", ""),
+            unmetered=evidence_of(self._document, extension["unmetered"]) if "unmetered" in extension else None,
+            body=self.body(node["requestBody"], f"{at}/requestBody") if "requestBody" in node else None,
             listing=self.listing(extension["list"]) if "list" in extension else None,
             fetching=self.fetching(extension["fetch"]) if "fetch" in extension else None,
+            creating=self.creating(extension["create"]) if "create" in extension else None,
+            updating=self.updating(extension["update"]) if "update" in extension else None,
+            deleting=self.deleting(extension["delete"]) if "delete" in extension else None,
+            acting=self.acting(extension["act"]) if "act" in extension else None,
         )

@@ -166,5 +166,22 @@ def in_words(keyword: str, value: Json, instance: Json) -> str:
     return words.get(keyword, f"{seen} breaks {keyword}")
 
 
+def demanded(keyword: str, value: Json) -> str:
+    """What a keyword of that value asks for, without the instance, which may be a secret: `must be at least 1`."""
+    words = {
+        "required": "is required",
+        "type": f"must be of type {' or '.join(map(str, _listed(value)))}",
+        "enum": f"must be one of {cut(', '.join(map(show, _listed(value))), _LONGEST)}",
+        "const": f"must be {show(value)}",
+        "format": f"must be a {value}",
+        "pattern": f"must match {value}",
+        "minimum": f"must be at least {value}",
+        "maximum": f"must be at most {value}",
+        "minLength": f"must have at least {value} characters",
+        "maxLength": f"must have at most {value} characters",
+    }
+    return words.get(keyword, f"breaks {keyword}")
+
+
 def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]

@@ -10,8 +10,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from trunkline.contract import DOCUMENT, Answer, Contract, Operation
+from trunkline.contract import DOCUMENT, Contract, Operation
 from trunkline.exchange import Json, pointer
+from trunkline.parts import Answer
 from trunkline.schema import is_format
 
 _LITERAL = frozenset({"examples", "default", "enum", "const"})
@@ -129,7 +130,7 @@ def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
 
 
 def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
-    listing, fetching = operation.listing, operation.fetching
+    listing = operation.listing
     in_path = {parameter.name for parameter in operation.parameters if parameter.place == "path"}
     wanted = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
     if wanted != in_path:
@@ -138,9 +139,11 @@ def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
     for index, one in enumerate(said):
         if one in said[:index]:
             yield f"{operation.pointer}/parameters/{index}/name", "the parameter is there twice"
-    if fetching and fetching.parameter not in in_path:
-        at = f"{operation.pointer}/x-trunkline/fetch/parameter"
-        yield at, f"{fetching.parameter!r} is not a parameter of the path"
+    if operation.own and operation.own not in in_path:
+        yield (
+            f"{operation.pointer}/x-trunkline/{_kind(operation)}/parameter",
+            f"{operation.own!r} is not a parameter of the path",
+        )
     named: list[str] = []
     if listing:
         named += listing.filters
@@ -149,6 +152,92 @@ def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
     for name in named:
         if name not in known:
             yield f"{operation.pointer}/x-trunkline", f"{name!r} is not a parameter of the operation"
+
+
+def _kind(operation: Operation) -> str:
+    """The word of the operation's extension that says what it does, or empty."""
+    kinds = {
+        "list": operation.listing,
+        "fetch": operation.fetching,
+        "create": operation.creating,
+        "update": operation.updating,
+        "delete": operation.deleting,
+        "act": operation.acting,
+    }
+    return next((word for word, said in kinds.items() if said), "")
+
+
+def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
+    """Each path parameter of an operation about things that names none, or things that nobody makes or shows."""
+    if not operation.resource:
+        return
+    known = {other.resource for other in operation.contract.operations}
+    if not _kind(operation):
+        yield f"{operation.pointer}/x-trunkline/resource", "the operation does not say what it does with it"
+    for parameter in operation.parameters:
+        if parameter.place != "path":
+            continue
+        at = f"{parameter.pointer}/x-trunkline"
+        if "id_unknown" not in parameter.refused:
+            yield f"{at}/refused", "nothing is said of id_unknown"
+        if parameter.name == operation.own and parameter.names != operation.resource:
+            yield f"{at}/names", f"the parameter names {operation.resource}, of which the operation is"
+        elif parameter.names not in known:
+            yield f"{at}/names", f"no operation is about {parameter.names!r}"
+
+
+def _lost_inputs(operation: Operation) -> Iterator[tuple[str, str]]:
+    """Each name of an input that is none, and each input of which no harmless value is known."""
+    at = f"{operation.pointer}/x-trunkline"
+    if (operation.creating or operation.updating) and not operation.body:
+        yield operation.pointer, "what creates or updates takes in a requestBody"
+        return
+    inputs = operation.inputs
+    named: list[tuple[str, str]] = []
+    if creating := operation.creating:
+        named += [("create/label", creating.label)] if creating.label else []
+        named += [(f"create/unique/{name}", name) for name in creating.unique]
+    for index, reset in enumerate(operation.updating.resets if operation.updating else ()):
+        spot = f"update/resets/{index}"
+        named += [(f"{spot}/when", name) for names in reset.when for name in sorted(names)]
+        named += [(f"{spot}/never", name) for name in sorted(reset.never)]
+    for word, name in named:
+        if name not in inputs:
+            yield f"{at}/{word}", f"{name!r} is not an input of the operation"
+    yield from ((f"{operation.pointer}/requestBody", reason) for reason in _lost_values(operation))
+
+
+def _lost_values(operation: Operation) -> Iterator[str]:
+    """Each input of which no harmless value is known, or that depends on what nothing shows."""
+    for name, schema in operation.inputs.items():
+        types = schema.get("type", "string")
+        extension = schema.get("x-trunkline", {})
+        if "string" in ([types] if isinstance(types, str) else types) and not ("enum" in schema or "made" in extension):
+            yield f"the input {name!r} says neither enum nor made"
+        for value in extension.get("unsettled", ()):
+            for field in value["unless"]:
+                if not any(field in other.view for other in operation.siblings):
+                    yield f"{field!r}, on which {name!r} depends, is shown nowhere"
+
+
+def _lost_claims(operation: Operation) -> Iterator[tuple[str, str]]:
+    """Each field and each resource of which something is claimed, and which no operation knows."""
+    at = f"{operation.pointer}/x-trunkline"
+    shown = {name for other in operation.siblings for name in other.view}
+    fields: list[tuple[str, str]] = []
+    for index, reset in enumerate(operation.updating.resets if operation.updating else ()):
+        fields.append((f"update/resets/{index}/field", reset.field))
+    if acting := operation.acting:
+        fields += [("act/changes", name) for name in sorted(acting.changes)]
+        fields += [(f"act/keeps/{name}", name) for name in acting.keeps]
+    for word, name in fields:
+        if name not in shown:
+            yield f"{at}/{word}", f"{name!r} is a field of {operation.resource} that nothing shows"
+    if deleting := operation.deleting:
+        known = {other.resource for other in operation.contract.operations}
+        for name in deleting.empty:
+            if name not in known:
+                yield f"{at}/delete/empty/{name}", f"no operation is about {name!r}"
 
 
 def _lost_places(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -160,8 +249,8 @@ def _lost_places(operation: Operation) -> Iterator[tuple[str, str]]:
         if paging := listing.paging:
             places += [said.at for said in paging.echo.values()]
             places += [paging.total.at] if paging.total else []
-    if fetching := operation.fetching:
-        places.append(fetching.item + fetching.identity)
+    elif operation.item is not None:
+        places.append(operation.item + operation.identity)
     for name, said in (listing.filters if listing else {}).items():
         if said.at.count("/") != 1:
             at = f"{operation.pointer}/x-trunkline/list/filters{pointer((name,))}/field"
@@ -176,8 +265,11 @@ def _lost_places(operation: Operation) -> Iterator[tuple[str, str]]:
 def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
     answered = {cause for answer in operation.answers.values() for cause in answer.refusals}
     causes = set(operation.contract.security.refused) if operation.secured else set()
-    causes |= {"id_unknown"} if operation.fetching else set()
-    causes |= {"rate_limited"} if operation.contract.rate_limit else set()
+    causes |= {"rate_limited"} if operation.contract.rate_limit and not operation.unmetered else set()
+    causes |= set(operation.body.refused) if operation.body else set()
+    causes |= {"not_unique"} if operation.creating and operation.creating.unique else set()
+    causes |= {"not_empty"} if operation.deleting and operation.deleting.empty else set()
+    causes |= {"in_use"} if operation.deleting and operation.deleting.unused else set()
     for parameter in operation.parameters:
         causes |= set(parameter.refused)
         for cause in sorted(parameter.causes - set(parameter.refused)):
@@ -210,7 +302,8 @@ def _lost_refusals(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
 def _lost_bounds(operation: Operation) -> Iterator[tuple[str, str]]:
     for parameter in operation.parameters:
         at, schema = f"{parameter.pointer}/schema", parameter.schema
-        meant = {"type", "examples", "default", *(("minimum", "maximum") if schema["type"] == "integer" else ("enum",))}
+        own = ("minimum", "maximum") if schema["type"] == "integer" else ("enum", "format")
+        meant = {"type", "examples", "default", *own}
         lost = [(f"{at}/{word}", f"means nothing of type {schema['type']}") for word in schema if word not in meant]
         yield from lost or _lost_default(schema, at)
     if operation.listing and operation.listing.paging:
@@ -246,6 +339,9 @@ def _lost_default(schema: Mapping[str, Json], at: str) -> Iterator[tuple[str, st
 
 _CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (
     _lost_parameters,
+    _lost_resources,
+    _lost_inputs,
+    _lost_claims,
     _lost_bounds,
     _lost_places,
     _lost_causes,

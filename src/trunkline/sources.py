@@ -16,16 +16,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import urlsplit
 
 from trunkline.asgi import unpacked
 from trunkline.bodies import NOTHING, at_pointer, json_of
-from trunkline.contract import Answer, Contract, Operation
+from trunkline.contract import Contract, Operation
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers
 from trunkline.findings import Grade, Report
 from trunkline.library import Vendor
+from trunkline.parts import Answer
 from trunkline.refusals import reasons
 from trunkline.rules import RULES, Rule, judge
 
@@ -42,8 +43,6 @@ _BOM = b"\xef\xbb\xbf"
 _STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: [^\r\n]*)?\r?(?:\n|\Z)")
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
-_NO_JSON = 10**9
-
 
 # --- bytes ----------------------------------------------------------------------------------------------------------
 
@@ -199,16 +198,30 @@ def infer(contract: Contract, response: Response, known: frozenset[str]) -> Oper
     return nearest[0]
 
 
-def _distance(operation: Operation, response: Response, known: frozenset[str]) -> int:
-    """How many statements of the operation's response the body breaks."""
+_Distance: TypeAlias = tuple[int, bool, bool, int]
+_NO_JSON: _Distance = (1_000_000, True, True, 0)
+"""The distance of what is no JSON from any response."""
+
+
+def _distance(operation: Operation, response: Response, known: frozenset[str]) -> _Distance:
+    """How far a body is from the operation's response, by how little of it is described, and then by what it breaks.
+
+    What only reads is nearer than what writes.
+    """
     try:
         body = response.json()
     except NotJSON:
         return _NO_JSON
-    if "status" not in known:
-        return min(_broken(operation, answer, body) for answer in operation.answers.values() if answer.schema)
     answer = operation.answer_for(response.status)
-    return _broken(operation, answer, body) if answer and answer.schema else _NO_JSON
+    answers = [*operation.answers.values()] if "status" not in known else [answer] if answer else []
+    return min((_far(operation, found, body) for found in answers if found.schema), default=_NO_JSON)
+
+
+def _far(operation: Operation, answer: Answer, body: Json) -> _Distance:
+    violations = [*operation.contract.violations(answer.schema, body)]
+    described = sum(1 for _ in operation.contract.walk(answer.schema, body))
+    described -= sum(violation.keyword == "type" for violation in violations)
+    return -described, bool(violations), not operation.reads, len(violations)
 
 
 def _broken(operation: Operation, answer: Answer, body: Json) -> int:

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from trunkline.contract import Parameter
 from trunkline.errors import TargetError
 from trunkline.findings import Finding
+from trunkline.parts import Parameter
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import random
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from trunkline.exchange import Json
-
-Record: TypeAlias = dict[str, Json]
-"""One thing as the fixtures tell it: documented fields, secrets, and mock-only facts under `x-trunkline`."""
-
-Recipe: TypeAlias = Mapping[str, Mapping[str, Json]]
-"""How each field of a plausible record is made: `{"id": {"letters": "conn_{}"}}`."""
+from trunkline.recipes import Moment, Recipe, Record, makers
 
 MOCK_ONLY = "x-trunkline"
+
+MOCK_FACTS: Mapping[str, Json] = {"reachable": True, "in_use": False}
+"""What holds of a record whose mock-only facts say nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +24,51 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What becomes of a record: fields are `set` by recipes, if the facts of `when` hold and a named field changed."""
+
+    set: Recipe
+    when: Mapping[str, Json]
+    when_changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One way in which an operation ends: the first whose facts hold of the record is the one."""
+
+    status: int
+    body: Mapping[str, Json]
+    effects: tuple[Effect, ...] = ()
+    when: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Serve:
-    """How the mock serves one operation: a verb over a collection, poured into a body."""
+    """How the mock serves one operation: a verb over a collection, behind guards, with the ways in which it ends."""
 
     verb: str
     collection: str
     order: tuple[str, ...]
-    body: Mapping[str, Json]
+    guards: tuple[tuple[str, str], ...]
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What the records of a collection belong to, and the field that holds its id."""
+
+    collection: str
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The records of one kind, the field that names one, and how plausible ones are made."""
+    """The records of one kind, the field that names one, how plausible ones are made, and what they belong to."""
 
     identity: str
     generate: Recipe
     records: tuple[Record, ...]
+    parent: Parent | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,9 +78,14 @@ class World:
     rate_limit: int
     tokens: Mapping[str, Grant]
     envelope: Mapping[str, Json]
-    words: Mapping[str, str]
+    words: Mapping[str, Mapping[str, str]]
     collections: Mapping[str, Collection]
     serves: Mapping[str, Serve]
+
+    def message(self, cause: str, code: str) -> str:
+        """The message of a refusal, before its words are filled in: that of the code, or that of every code."""
+        said = self.words[cause]
+        return said[code] if code in said else said[""]
 
     @property
     def token(self) -> str:
@@ -77,6 +106,24 @@ class World:
         changed = replace(self.collections[collection], records=records)
         return replace(self, collections={**self.collections, collection: changed})
 
+    def orphans(self) -> Iterator[tuple[str, int]]:
+        """The collection and place of each record whose parent is not there, in its own account."""
+        for name, collection in self.collections.items():
+            if parent := collection.parent:
+                above = self.collections[parent.collection]
+                there = {(self.account_of(record), record[above.identity]) for record in above.records}
+                for index, record in enumerate(collection.records):
+                    if (self.account_of(record), record.get(parent.field)) not in there:
+                        yield name, index
+
+    def without_orphans(self) -> World:
+        """The world without the records whose parents are not there."""
+        world, lost = self, set(self.orphans())
+        for name in {name for name, _ in lost}:
+            kept = [record for at, record in enumerate(self.collections[name].records) if (name, at) not in lost]
+            world = world.with_records(name, tuple(kept))
+        return world
+
     def overlaid(self, collection: str, records: tuple[Record, ...]) -> World:
         """The world with records laid over its own: a known identity in an account is replaced, others are added."""
         identity = self.collections[collection].identity
@@ -95,66 +142,47 @@ class World:
         return world
 
 
+def facts(record: Record) -> dict[str, Json]:
+    """What conditions look at: the fields of a record, and what only the mock knows of it."""
+    return {**MOCK_FACTS, **record, **record.get(MOCK_ONLY, {})}
+
+
 class Store:
-    """One mock's copy of the records: `records(collection, account)` maps identity to record, in fixture order."""
+    """One mock's copy of the records: `records(collection, account)` maps identity to record, in the order they came.
+
+    A record is never changed in place: `put` lays another one in its stead.
+    """
 
     def __init__(self, world: World) -> None:
+        self._identities = {name: collection.identity for name, collection in world.collections.items()}
         self._tables: dict[tuple[str, str], dict[str, Record]] = {}
+        self._made = 0
         for name, collection in world.collections.items():
             for record in collection.records:
-                table = self._tables.setdefault((name, world.account_of(record)), {})
-                table[record[collection.identity]] = record
+                self.put(name, world.account_of(record), record)
 
     def records(self, collection: str, account: str) -> Mapping[str, Record]:
         return self._tables.get((collection, account), {})
 
+    def put(self, collection: str, account: str, record: Record) -> None:
+        """Adds a record, or lays it in the stead of the one with its id."""
+        self._tables.setdefault((collection, account), {})[record[self._identities[collection]]] = record
+
+    def remove(self, collection: str, account: str, identity: str) -> None:
+        """Takes a record away. Raises `LookupError` when there is none."""
+        del self._tables[collection, account][identity]
+
+    def serial(self) -> int:
+        """A number that no record was made with before."""
+        self._made += 1
+        return self._made
+
 
 def _generate(recipe: Recipe, count: int, seed: int) -> Iterator[Record]:
-    chance = random.Random(seed)  # noqa: S311 - plausible data, not secrets
-    makers = {name: _maker(how, chance) for name, how in recipe.items()}
+    made = makers(recipe, random.Random(seed))  # noqa: S311 - plausible data, not secrets
     for serial in range(1, count + 1):
-        yield {name: make(serial) for name, make in makers.items()}
-
-
-_Maker: TypeAlias = Callable[[int], Json]
-
-
-def _maker(how: Mapping[str, Json], chance: random.Random) -> _Maker:
-    """What makes a field from the running number, worked out once for all records."""
-    make = _plain_maker(how, chance)
-    share = how.get("null", 0)
-    return (lambda serial: None if chance.random() < share else make(serial)) if share else make
-
-
-def _plain_maker(how: Mapping[str, Json], chance: random.Random) -> _Maker:  # noqa: PLR0911 - one a recipe
-    match how:
-        case {"serial": str(pattern)}:
-            return lambda serial: pattern.replace("{}", str(serial))
-        case {"letters": str(pattern)}:
-            used: set[str] = set()
-            return lambda _: _unused(pattern, chance, used)
-        case {"uuid": _}:
-            return lambda _: str(uuid.UUID(int=chance.getrandbits(128), version=4))
-        case {"words": lists}:
-            return lambda _: " ".join([chance.choice(words) for words in lists])
-        case {"one_of": values}:
-            return lambda _: chance.choice(values)
-        case {"between": [low, high], **more}:
-            decimals = more.get("decimals", 0)
-            return lambda _: round(chance.uniform(low, high), decimals) if decimals else chance.randint(low, high)
-        case {"time": [first, last]}:
-            begin, end = (int(datetime.fromisoformat(text).timestamp()) for text in (first, last))
-            return lambda _: datetime.fromtimestamp(chance.randint(begin, end), UTC).isoformat()[:19] + "Z"
-    makers = {name: _maker(inner, chance) for name, inner in how["fields"].items()}
-    return lambda serial: {name: make(serial) for name, make in makers.items()}
-
-
-def _unused(pattern: str, chance: random.Random, used: set[str]) -> str:
-    """The pattern with nine lower-case letters and digits, as the documents' ids have; never twice the same."""
-    while (text := pattern.replace("{}", "".join(chance.choices(_LETTERS, k=9)))) in used:
-        pass
-    used.add(text)
-    return text
-
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+        record: Record = {}
+        moment = Moment(serial, record)
+        for name, make in made.items():
+            record[name] = make(moment)
+        yield record

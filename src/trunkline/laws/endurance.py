@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trunkline.contract import Operation
 from trunkline.exchange import Headers
 from trunkline.findings import Finding, NotExercised
-from trunkline.kinds import any_operation
+from trunkline.kinds import reads
 from trunkline.laws.law import Interview, law
 from trunkline.rules import judge
 from trunkline.strategies import ABSURD, absurd, queries, search
@@ -21,7 +21,7 @@ _ODD_HEADERS: tuple[Headers, ...] = (
 """Headers that leave the answer as it is: none that lawfully changes it (Range), none that could change anything."""
 
 
-@law("implied by the pages, which show no server error: judged by the rules, above all no_server_error", any_operation)
+@law("implied by the pages, which show no server error: judged by the rules, above all no_server_error", reads)
 def absurd_requests_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
     """Nonsense in the query, in an id or in a header gets an answer, and never a server error."""
     operation = interview.operation
@@ -56,7 +56,7 @@ def _failure(
     return next((found for found in judge(operation, exchange) if found.rule == "no_server_error"), None)
 
 
-@law("RFC 9110 and the pages, which show no server error: judged by the rules that hold anywhere", any_operation)
+@law("RFC 9110 and the pages, which show no server error: judged by the rules that hold anywhere", reads)
 def other_methods_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
     """HEAD and OPTIONS at the operation's path get an answer; a 405 names the documented method."""
     for method in ("HEAD", "OPTIONS"):

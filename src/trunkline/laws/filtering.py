@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from trunkline.bodies import NOTHING, at_pointer
-from trunkline.contract import Located, Paging, Parameter
+from trunkline.bodies import NOTHING, at_pointer, satisfies, time_at
 from trunkline.findings import Finding, NotExercised, show
 from trunkline.kinds import filters
 from trunkline.laws.law import Interview, Silence, implied, law
+from trunkline.parts import Filter, Paging, Parameter
 from trunkline.strategies import integers, search
 
 
-def _filters(interview: Interview) -> Iterator[tuple[Parameter, Located, tuple[str, ...]]]:
-    """Each filter with the values that the page lists for it."""
+def _filters(interview: Interview) -> Iterator[tuple[Parameter, Filter, tuple[str, ...]]]:
+    """Each filter with the values that the page lists for it, or else with some that items have."""
     listing = interview.operation.listing
     for name, spot in listing.filters.items() if listing else ():
         parameter = interview.operation.parameter(name)
-        yield parameter, spot, tuple(parameter.schema.get("enum", ()))
+        values = parameter.schema.get("enum") or _met(interview, spot)
+        yield parameter, spot, tuple(values)
+
+
+def _met(interview: Interview, spot: Filter) -> list[str]:
+    """Values of the items of the whole list, of which a filter leaves some: two, or two times amid the others."""
+    texts = sorted({text for item in interview.whole().items if isinstance(text := at_pointer(item, spot.at), str)})
+    times = [text for text in texts if time_at(text, "")] if spot.how != "equal" else texts
+    return times[:2] if spot.how == "equal" else times[len(times) // 3 :: max(1, len(times) // 3)][:2]
 
 
 def _populated(interview: Interview) -> None:
@@ -36,7 +44,8 @@ def filter_keeps_all_that_match(interview: Interview) -> Iterator[Finding | NotE
         if any(at_pointer(item, spot.at) is NOTHING for item in whole.items):
             raise Silence(f"some items do not show {spot.at[1:]}, by which {parameter.name} filters")
         for value in values:
-            wanted = [i for i, item in zip(whole.ids, whole.items, strict=False) if at_pointer(item, spot.at) == value]
+            pairs = zip(whole.ids, whole.items, strict=False)
+            wanted = [name for name, item in pairs if satisfies(spot, at_pointer(item, spot.at), value)]
             found = list(interview.whole({parameter.name: value}).ids)
             if found != wanted:
                 missing = [identity for identity in wanted if identity not in found]
@@ -49,7 +58,7 @@ def filter_keeps_all_that_match(interview: Interview) -> Iterator[Finding | NotE
                     else f"{len(missing)} of {len(wanted)} items with {parameter.name} {show(value)} are missing"
                     if missing
                     else f"{len(found)} items are answered where {len(wanted)} match",
-                    at=f"body{operation.item.rpartition('/')[0]}",
+                    at=f"body{operation.listing.items if operation.listing else ''}",
                     contract=operation.place(parameter.pointer),
                     expected=show(wanted),
                     seen=show(found),
@@ -65,7 +74,7 @@ def filtered_lists_are_disjoint(interview: Interview) -> Iterator[Finding | NotE
     _populated(interview)
     for parameter, spot, values in _filters(interview):
         seen: dict[str, str] = {}
-        for value in values:
+        for value in values if spot.how == "equal" else ():
             whole = interview.whole({parameter.name: value})
             for identity in whole.ids:
                 if seen.setdefault(identity, value) != value:
@@ -74,7 +83,7 @@ def filtered_lists_are_disjoint(interview: Interview) -> Iterator[Finding | NotE
                         "filtered_lists_are_disjoint",
                         implied(spot.evidence, "an item has one value"),
                         f"an item is in the lists of {show(seen[identity])} and of {show(value)}",
-                        at=f"body{operation.item.rpartition('/')[0]}",
+                        at=f"body{operation.listing.items if operation.listing else ''}",
                         contract=operation.place(parameter.pointer),
                         seen=show(identity),
                         exchanges=(other.exchanges[0], whole.exchanges[0]),
@@ -107,7 +116,7 @@ def filter_comes_before_paging(interview: Interview) -> Iterator[Finding | NotEx
 
 
 def _slice_of_filtered(
-    interview: Interview, paging: Paging, parameter: Parameter, spot: Located, value: str, offset: int
+    interview: Interview, paging: Paging, parameter: Parameter, spot: Filter, value: str, offset: int
 ) -> Finding | None:
     operation = interview.operation
     whole = interview.whole({parameter.name: value})
@@ -120,7 +129,7 @@ def _slice_of_filtered(
         "filter_comes_before_paging",
         implied(spot.evidence, "the filtered list is what is paged"),
         "the page is not that part of the filtered list",
-        at=f"body{operation.item.rpartition('/')[0]}",
+        at=f"body{operation.listing.items if operation.listing else ''}",
         contract=operation.place(parameter.pointer),
         expected=show(wanted),
         seen=show(ids),

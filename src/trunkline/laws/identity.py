@@ -11,7 +11,7 @@ from trunkline.bodies import at_pointer, json_of, succeeded
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Finding, NotExercised, show
-from trunkline.kinds import any_operation, fetches
+from trunkline.kinds import fetches, reads
 from trunkline.laws.law import Interview, implied, law
 
 
@@ -74,7 +74,7 @@ def other_ids_are_not_answered(interview: Interview) -> Iterator[Finding | NotEx
             )
 
 
-@law("implied: a GET shows what is there", any_operation)
+@law("implied: a GET shows what is there", reads)
 def same_question_same_answer(interview: Interview) -> Iterator[Finding | NotExercised]:
     """The same question, asked again, gets the same answer, but for what changes by itself."""
     operation = interview.operation

@@ -15,6 +15,7 @@ from trunkline.contract import Operation
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised
 from trunkline.kinds import filters, pages
+from trunkline.parts import Listing
 
 MOST_PAGES = 100
 """A list of more pages of the greatest limit is not read whole."""
@@ -104,8 +105,10 @@ class Interview:
     def read_whole(self, filters: Mapping[str, Json]) -> Whole:
         """The whole list, read now: until a page is short or empty."""
         listing = self.operation.listing
-        if listing is None or listing.paging is None:
-            raise Silence("the operation does not page")
+        if listing is None:
+            raise Silence("the operation does not list")
+        if listing.paging is None:
+            return self._unpaged(listing, filters)
         limit = self.operation.parameter(listing.paging.limit).schema["maximum"]
         items: list[Json] = []
         ids: list[str] = []
@@ -121,6 +124,16 @@ class Interview:
             if len(found) < limit:
                 return Whole(tuple(items), tuple(ids), tuple(exchanges))
         raise Silence(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
+
+    def _unpaged(self, listing: Listing, filters: Mapping[str, Json]) -> Whole:
+        """The list of an operation that no page says to page; a long answer may be the first page all the same."""
+        ids, exchange = self.page(filters)
+        items = at_pointer(json_of(exchange), listing.items)
+        if not isinstance(items, list):
+            raise Silence(f"the list cannot be read: there are no items at {listing.items}")
+        if listing.whole_below and len(items) >= listing.whole_below:
+            raise Silence(f"the list may be longer than the {len(items)} items that are answered")
+        return Whole(tuple(items), tuple(ids), (exchange,))
 
     def has_changed(self) -> bool:
         """Whether the whole list has other items than when it was read, or the same with other filtered values."""

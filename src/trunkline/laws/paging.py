@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trunkline.bodies import identities, succeeded
-from trunkline.contract import Operation, Paging
+from trunkline.contract import Operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, NotExercised, show
 from trunkline.kinds import pages
 from trunkline.laws.law import Interview, Silence, Whole, implied, law
+from trunkline.parts import Paging
 from trunkline.strategies import integers, search, together
 
 _SMALL = 7
@@ -131,7 +132,11 @@ def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotEx
         if not succeeded(operation, exchange):
             wrong, seen, at = "the page past the end is not a success", str(exchange.response.status), "status"
         elif ids := identities(operation, exchange):
-            wrong, seen, at = "the page past the end has items", show(ids), "body" + operation.item.rpartition("/")[0]
+            wrong, seen, at = (
+                "the page past the end has items",
+                show(ids),
+                f"body{operation.listing.items if operation.listing else ''}",
+            )
         else:
             continue
         yield operation.finding(

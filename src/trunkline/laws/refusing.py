@@ -8,7 +8,7 @@ from random import Random
 
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
-from trunkline.kinds import secured, takes_choices, takes_numbers
+from trunkline.kinds import reads_secured, takes_choices, takes_numbers
 from trunkline.laws.law import Interview, Silence, law
 from trunkline.refusals import Reading, read, refuse
 from trunkline.rules.refusing import judge_refusal
@@ -119,7 +119,7 @@ def disclosures(credential: str) -> frozenset[str]:
     return frozenset({credential, *(word for words in sent for word in words)} - {"Bearer", "Basic", "Token"})
 
 
-@law("what the page says of the credential", secured)
+@law("what the page says of the credential", reads_secured)
 def only_a_good_credential_opens(interview: Interview) -> Iterator[Finding | NotExercised]:
     """Without its exact credential a request is refused, with the documented status and code."""
     operation = interview.operation

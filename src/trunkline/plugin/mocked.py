@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trunkline.exchange import Exchange, Request, Response, Target
     from trunkline.library import Vendor
     from trunkline.mock import Mock
-    from trunkline.world import Record
+    from trunkline.recipes import Record
 
 
 class Hushed(str):

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from trunkline.bodies import NOTHING, all_texts, json_of, plain, shown_answer
-from trunkline.contract import Answer, Operation, Violation
+from trunkline.contract import Operation
 from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.parts import Answer, Violation
 from trunkline.rules.rule import RFC8259, RFC9110, rule
 
 _RECENT = 1_000_000_000
@@ -155,9 +156,12 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
         return
     note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
     secret = {plain(name) for name in operation.contract.secrets}
+    elsewhere = frozenset(name for other in operation.siblings for name in other.view)
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         known = schema.get("properties", {}) if isinstance(value, dict) else {}
+        lawful = elsewhere if at.startswith(_item(operation)) else frozenset()
         extra = [name for name in value if name not in known and plain(name) not in secret] if known else []
+        extra = [name for name in extra if name not in lawful]
         if extra:
             one = len(extra) == 1
             what = f"the property {show(extra[0])} is" if one else f"{len(extra)} properties are"
@@ -169,6 +173,13 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
                 contract=f"{place}/properties",
                 exchanges=(exchange,),
             )
+
+
+def _item(operation: Operation) -> str:
+    """Where items stand: no page says whether they are shown whole or in part, so a field of another view is lawful."""
+    if operation.item is None:
+        return "nowhere"
+    return operation.listing.items + "/" if operation.listing else operation.item
 
 
 @rule("customary: RFC 8259 section 8.2", "body")
@@ -191,7 +202,7 @@ def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Findin
 def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Every answer carries the documented rate-limit headers, and what remains is within the limit."""
     names = operation.contract.rate_limit
-    if names is None or exchange.response.status >= 500:
+    if names is None or operation.unmetered or exchange.response.status >= 500:
         return
     place = operation.place("/x-trunkline/rate_limit")
     lacking = [

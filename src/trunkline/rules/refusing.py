@@ -31,7 +31,7 @@ def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Findin
                 reason.evidence,
                 f"a request that must be refused is answered with success: {reason.cause}",
                 at="status",
-                contract=operation.place(reason.pointer),
+                contract=reason.place(operation.contract),
                 expected=f"refused, since {reason.broke}",
                 seen=f"{exchange.response.status} for {reason.sent}",
                 exchanges=(exchange,),
@@ -77,7 +77,7 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
     told = [(reason, *answer(operation.contract, reason)) for reason in causes]
     if all(status != int(found.key) for _, found, _ in told):
         reason, found, _ = told[0]
-        weakest = _weakest(*(said for reason, found, _ in told for said in (reason.evidence, found.evidence)))
+        weakest = _weakest(*(said for reason, _, code in told for said in (reason.evidence, code.status)))
         yield _undocumented(operation, exchange, weakest, reason, "status", found.pointer, found.key, str(status))
     if all(code != documented.code for *_, documented in told):
         reason, found, documented = told[0]

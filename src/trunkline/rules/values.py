@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
-from trunkline.bodies import NOTHING, at_pointer, count_at, identities, json_of, shown_answer, succeeded, time_at
+from trunkline.bodies import (
+    NOTHING,
+    at_pointer,
+    count_at,
+    identities,
+    json_of,
+    satisfies,
+    shown_answer,
+    succeeded,
+    time_at,
+)
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade, show
-from trunkline.kinds import fetches, filters, lists, pages
+from trunkline.kinds import filters, lists, pages, shows_its_own
 from trunkline.refusals import Reading, is_settled, read
 from trunkline.rules.rule import rule
+
+_COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 
 
 @rule("implied: an id names one thing", "body", concerns=lists, of_success=True)
@@ -143,35 +155,35 @@ def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iter
     for name, spot in operation.listing.filters.items():
         for index, item in enumerate(items):
             has = at_pointer(item, spot.at)
-            if name in values and has is not NOTHING and has != values[name]:
+            if name in values and has is not NOTHING and satisfies(spot, has, values[name]) is False:
                 yield operation.finding(
                     "filter_keeps_only_matching",
                     spot.evidence,
                     f"an item of a list filtered by {name} does not match",
                     at=f"body{operation.listing.items}/{index}{spot.at}",
                     contract=operation.place(operation.parameter(name).pointer),
-                    expected=show(values[name]),
+                    expected=f"{_COMPARED[spot.how]}{show(values[name])}",
                     seen=show(has),
                     exchanges=(exchange,),
                 )
 
 
-@rule("what the page says of the path parameter", "request", "status", "body", concerns=fetches, of_success=True)
+@rule("what the page says of the path parameter", "request", "status", "body", concerns=shows_its_own, of_success=True)
 def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The item that is answered has the id that was asked for."""
-    fetching = operation.fetching
-    if fetching is None or not succeeded(operation, exchange):
+    kind = operation.fetching or operation.updating
+    if kind is None or not succeeded(operation, exchange):
         return
     _, values = operation.contract.match(exchange.request.path)
-    has = at_pointer(json_of(exchange), fetching.item + fetching.identity)
-    if isinstance(has, str) and not _same(has, values.get(fetching.parameter, "")):
+    has = at_pointer(json_of(exchange), kind.item + kind.identity)
+    if isinstance(has, str) and not _same(has, values.get(kind.parameter, "")):
         yield operation.finding(
             "item_is_the_one_asked_for",
-            fetching.evidence,
+            kind.evidence,
             "another item is answered than was asked for",
-            at=f"body{fetching.item}{fetching.identity}",
-            contract=operation.place(operation.parameter(fetching.parameter).pointer),
-            expected=show(values.get(fetching.parameter)),
+            at=f"body{kind.item}{kind.identity}",
+            contract=operation.place(operation.parameter(kind.parameter).pointer),
+            expected=show(values.get(kind.parameter)),
             seen=show(has),
             exchanges=(exchange,),
         )
