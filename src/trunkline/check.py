@@ -17,7 +17,7 @@ from trunkline.laws import LAWS, Interview, Law
 from trunkline.laws.refusing import disclosures
 from trunkline.library import Vendor
 from trunkline.rules import RULES, Rule, hides, judge, operation_of
-from trunkline.targets import checked
+from trunkline.targets import checked, reading
 
 FUZZ = "schemathesis"
 """The name under which a report tells whether Schemathesis was let loose on an operation."""
@@ -56,7 +56,7 @@ class Examination:
         self._target = self.target
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
-        self.target = checked(self._answered, self.judge)
+        self.target = reading(checked(self._answered, self.judge))
 
     def _answered(self, request: Request) -> Response:
         """What was answered, a redirect too: only that of the plain request ends a check (see `knock`)."""
@@ -87,7 +87,7 @@ class Examination:
     def knock(self, operation: Operation) -> None:
         """Raises `TargetError` when the plain documented request is turned away: then nothing could be judged."""
         known = self.interview(operation)
-        if known.needs:
+        if known.needs or not operation.reads:
             return
         # Asked of the target itself: an answer that says nothing of the contract must not be judged by it.
         interview = Interview(operation, self._target, self.credential, known.parameters)

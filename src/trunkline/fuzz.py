@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trunkline.asgi import ASGIApp, application
 from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import Exchange, Json, Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, Exchange, Json, Request, Response, Target
 from trunkline.hiding import hiding
 from trunkline.strategies import apart
+from trunkline.targets import reading
 
 if TYPE_CHECKING:
     from schemathesis.auths import AuthContext
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from schemathesis.engine.events import EngineEvent, ScenarioFinished
     from schemathesis.generation.case import Case
     from schemathesis.schemas import BaseSchema
-
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
-"""The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
 
 _WRITING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 _CASE = "x-schemathesis-testcaseid"
@@ -99,7 +97,7 @@ def fuzz(
         raise UsageError(f"no operation is named {', '.join(unknown)}; there are {', '.join(sorted(names.values()))}")
     chosen = {label: name for label, name in names.items() if operations is None or name in operations}
     if not writes:
-        target = _reading(target)
+        target = reading(target)
         for label in [label for label in chosen if not label.startswith(SAFE_METHODS)]:
             yield Obstacle(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
     if not chosen:
@@ -130,17 +128,6 @@ def _operation_ids(document: Json) -> dict[str, str]:
         for method, operation in item.items()
         if isinstance(operation, dict) and "operationId" in operation
     }
-
-
-def _reading(target: Target) -> Target:
-    """The target behind a last lock: whatever Schemathesis comes up with, nothing is written."""
-
-    def reading(request: Request) -> Response:
-        if request.method not in SAFE_METHODS:
-            raise UsageError(f"{request.method} was to be sent, and writing was not allowed; nothing was sent")
-        return target(request)
-
-    return reading
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from email.utils import parsedate_to_datetime
 
 from trunkline.asgi import wrap
 from trunkline.errors import BudgetSpent, TargetError, UsageError
-from trunkline.exchange import Exchange, Headers, Request, Response, Target, find
+from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Request, Response, Target, find
 from trunkline.wire import Http, http
 
-__all__ = ["Http", "budgeted", "checked", "http", "patient", "recorded", "throttled", "wrap"]
+__all__ = ["Http", "budgeted", "checked", "http", "patient", "reading", "recorded", "throttled", "wrap"]
 
 _SLOWEST = 1 / 3600
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -50,6 +50,17 @@ def budgeted(target: Target, limit: int) -> Target:
     def ask(request: Request) -> Response:
         if next(numbers) > limit:
             raise BudgetSpent(f"the budget of {limit} requests is spent; allow more to exercise what is left")
+        return target(request)
+
+    return ask
+
+
+def reading(target: Target) -> Target:
+    """The target behind a last lock: whatever somebody comes up with, nothing that could change anything goes out."""
+
+    def ask(request: Request) -> Response:
+        if request.method not in SAFE_METHODS:
+            raise UsageError(f"{request.method} was to be sent, and writing was not allowed; nothing was sent")
         return target(request)
 
     return ask
