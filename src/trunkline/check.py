@@ -119,31 +119,30 @@ class Examination:
             raise
         self.report.exercised[operation.operation_id, law.name] = reason
 
-    def let_loose(self, operation: Operation) -> None:
-        """Has Schemathesis make up requests for one operation."""
-        name = operation.operation_id
-        self.progress(f"{name}: {FUZZ}")
-        self.report.exercised[name, FUZZ] = ""
-        document = export.document(self.vendor, parameters=self.parameters)
-        base_path = self.vendor.contract.base_path
+    def let_loose(self, operations: Collection[Operation]) -> None:
+        """Has Schemathesis make up requests for some operations, and follow the links among them."""
+        names = [operation.operation_id for operation in operations]
+        self.progress(f"{', '.join(names)}: {FUZZ}")
+        self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), ""))
         try:
             for said in fuzz.fuzz(
-                document,
+                export.document(self.vendor, parameters=self.parameters),
                 self.target,
-                base_path=base_path,
+                base_path=self.vendor.contract.base_path,
                 credential=self.credential,
-                operations=[name],
+                operations=names,
                 seed=self.seed,
                 examples=self.examples,
             ):
                 if isinstance(said, fuzz.Failure):
-                    self.report.add(_finding(operation, said))
+                    self.report.add(_finding(self.vendor.contract.operation(said.operation), said))
                 elif isinstance(said, fuzz.Obstacle):
-                    self.report.exercised[name, FUZZ] = said.reason
+                    for name in [said.operation] if said.operation else names:
+                        self.report.exercised[name, FUZZ] = said.reason
                 elif said.requests % _BEAT == 0:
-                    self.progress(f"{name}: {FUZZ}, {said.phase}, {said.requests} requests")
+                    self.progress(f"{FUZZ}, {said.phase}, {said.requests} requests")
         except BudgetSpent as spent:
-            self.report.exercised[name, FUZZ] = str(spent)
+            self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), str(spent)))
             raise
 
     def run(self, operations: Collection[str] | None = None) -> None:
@@ -160,8 +159,7 @@ class Examination:
                 self.knock(operation)
             for operation, law in steps:
                 self.hear(operation, law)
-            for operation in chosen:
-                self.let_loose(operation)
+            self.let_loose(chosen)
         except BudgetSpent as spent:
             self.report.stopped = str(spent)
             for key, reason in self.report.exercised.items():

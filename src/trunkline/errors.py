@@ -3,6 +3,7 @@
 TrunklineError            anything below; the command line prints it as one sentence and ends with code 2
     ├── DataError             a contract, world, fixture or case file breaks its format
     ├── UsageError            an option, argument or marker that cannot be meant
+    ├── NotKept               a mock's state file does not take a write, so nothing was changed
     └── TargetError           the implementation could not be asked: down, hanging, redirecting, endless
         ├── Redirected        it answered with a redirect, which is not followed; the answer is `response`
         └── BudgetSpent       the run's own bound on requests was reached; what is left is not exercised
@@ -32,6 +33,10 @@ class DataError(TrunklineError):
 
 class UsageError(TrunklineError):
     """An option, an argument or a marker that cannot be meant."""
+
+
+class NotKept(TrunklineError):
+    """A write that could not be made to last, so that it was not made at all."""
 
 
 class TargetError(TrunklineError):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -41,6 +41,8 @@ _CASE = "x-schemathesis-testcaseid"
 _LOOK = 0.1
 """Seconds between two looks whether anybody will still answer."""
 _OF_THE_SENDER = frozenset({_CASE, "host", "user-agent", "accept-encoding", "connection", "content-length"})
+_UNSENT = Response(404, (("content-type", "application/json"),), b"{}")
+"""What the engine hears of a request that was not sent; nobody judges it."""
 _NOT_IN_A_FIELD = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
 
 
@@ -71,6 +73,9 @@ class Obstacle:
     reason: str
 
 
+Steer: TypeAlias = Callable[[Request], Request | None]
+"""Makes a request harmless, or tells with None that it is not to be sent."""
+
 Observation: TypeAlias = Progress | Failure | Obstacle
 
 
@@ -84,11 +89,13 @@ def fuzz(
     seed: int,
     examples: int = 50,
     writes: bool = False,
+    steer: Steer = lambda request: request,
 ) -> Iterator[Observation]:
     """Sends what Schemathesis makes up for an OpenAPI document; the same seed sends the same.
 
-    `operations` are operationIds, all by default. Without `writes` no method goes out that could change anything, be
-    it documented or not. What the target raises ends the run and is raised again.
+    `operations` are operationIds, all by default; links among them are followed. Without `writes` no method goes out
+    that could change anything, with them only documented ones. `steer` makes each request harmless before it goes out.
+    What the target raises ends the run and is raised again.
     """
     names = _operation_ids(document)
     if examples < 1:
@@ -104,7 +111,9 @@ def fuzz(
         return
     line = _Line()
     with _apart():
-        schema = _schema(document, application(line.ask, base=base_path), base_path, seed, examples)
+        linked = _is_linked(document, frozenset(chosen.values()))
+        settings = _settings(seed, examples, stateful=linked)
+        schema = _schema(document, application(line.ask, base=base_path), base_path, settings)
         if isinstance(schema, Obstacle):
             yield schema
             return
@@ -114,10 +123,22 @@ def fuzz(
         if credential is not None:
             _authorize(schema, credential)
         try:
-            for observation in _listen(line, schema, target, names):
+            for observation in _listen(line, schema, target, steer, names):
                 yield _redacted(observation, credential)
         finally:
             line.hang_up()
+
+
+def _is_linked(document: Json, chosen: frozenset[str]) -> bool:
+    """Whether an answer of a chosen operation leads to another that is chosen: without, no phase can follow links."""
+    return any(
+        link["operationId"] in chosen
+        for item in document["paths"].values()
+        for operation in item.values()
+        if isinstance(operation, dict) and operation.get("operationId") in chosen
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    )
 
 
 def _operation_ids(document: Json) -> dict[str, str]:
@@ -133,7 +154,7 @@ def _operation_ids(document: Json) -> dict[str, str]:
 # --- the engine -----------------------------------------------------------------------------------------------------
 
 
-def _schema(document: Json, app: ASGIApp, base_path: str, seed: int, examples: int) -> BaseSchema | Obstacle:
+def _schema(document: Json, app: ASGIApp, base_path: str, settings: Mapping[str, Any]) -> BaseSchema | Obstacle:
     """The document as Schemathesis sees it, with no way out but the application."""
     from schemathesis import openapi  # noqa: PLC0415
     from schemathesis.config import SchemathesisConfig  # noqa: PLC0415
@@ -141,7 +162,7 @@ def _schema(document: Json, app: ASGIApp, base_path: str, seed: int, examples: i
 
     # A server without a host: there is nowhere else to send to, and so the engine leaves out its probes of the network.
     document = {**copy.deepcopy(document), "servers": [{"url": "/" + base_path.strip("/")}]}
-    config = SchemathesisConfig.from_dict(_settings(seed, examples))
+    config = SchemathesisConfig.from_dict(dict(settings))
     try:
         schema = openapi.from_dict(document, config=config)
     except SchemathesisError as error:
@@ -150,7 +171,7 @@ def _schema(document: Json, app: ASGIApp, base_path: str, seed: int, examples: i
     return schema
 
 
-def _settings(seed: int, examples: int) -> dict[str, Any]:
+def _settings(seed: int, examples: int, *, stateful: bool) -> dict[str, Any]:
     """All that a `schemathesis.toml` could say, so that none is looked for: no clock, nothing kept, nothing learned."""
     return {
         "seed": seed,
@@ -170,7 +191,12 @@ def _settings(seed: int, examples: int) -> dict[str, Any]:
             "exclude-header-characters": _NOT_IN_A_FIELD,  # RFC 9110, section 5.5: they would test a parser
         },
         # In the stateful phase a failed check starts everything anew, and these two learn nothing there.
-        "phases": {"stateful": {"inference": {"algorithms": []}, "checks": {"enabled": False}}},
+        "phases": {
+            "coverage": {
+                "unexpected-methods": [name for name in SAFE_METHODS if name != "HEAD"]
+            },  # which may be answered
+            "stateful": {"enabled": stateful, "inference": {"algorithms": []}, "checks": {"enabled": False}},
+        },
     }
 
 
@@ -257,7 +283,9 @@ class _Line:
             self.thread.join(patience)
 
 
-def _listen(line: _Line, schema: BaseSchema, target: Target, names: dict[str, str]) -> Iterator[Observation]:
+def _listen(
+    line: _Line, schema: BaseSchema, target: Target, steer: Steer, names: dict[str, str]
+) -> Iterator[Observation]:
     """Answers the engine's questions and says in our words what it tells."""
     from schemathesis.engine import StopReason, events, from_schema  # noqa: PLC0415
 
@@ -266,8 +294,9 @@ def _listen(line: _Line, schema: BaseSchema, target: Target, names: dict[str, st
     for item in line.open(from_schema(schema).execute()):
         match item:
             case _Question():
-                response = target(item.request)
-                exchanges[item.case] = Exchange(item.request, response)
+                request = steer(item.request)
+                response = target(request) if request else _UNSENT
+                exchanges[item.case] = Exchange(request or item.request, response)
                 item.answer.set_result(response)
                 requests += 1
                 yield Progress(phase, requests)

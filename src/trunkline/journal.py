@@ -1,4 +1,4 @@
-"""Owns the journal of what a run makes on a live account, so that nothing stays there: neither after Ctrl-C nor a crash.
+"""Owns the journal of what a run makes on a live account, so that nothing stays there, not even after a crash.
 
 One file for each vendor and base address: JSON lines that are on disk before a request is sent, and no file at all once
 nothing is left to do. A label is all that it holds of what was sent. In memory it is the same without a file.
@@ -10,6 +10,7 @@ nothing is left to do. A label is all that it holds of what was sent. In memory 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -95,8 +96,14 @@ class Journal:
         journal = cls(path=path, _file=file)
         if _MAGIC.startswith(content) or (content.startswith(_MAGIC) and b"\n" not in content):
             os.ftruncate(file, 0)  # new, or its very first line was cut off by a crash
-            head = {"trunkline": "journal", "format": 1, "vendor": vendor, "base": base, "salt": journal.salt}
-            journal._write(head)
+            first: dict[str, Json] = {
+                "trunkline": "journal",
+                "format": 1,
+                "vendor": vendor,
+                "base": base,
+                "salt": journal.salt,
+            }
+            journal._write(first)
             _settle(path.parent)
             return journal
         lines = content.split(b"\n")
@@ -162,7 +169,7 @@ class Journal:
 
     # --- what is noted ----------------------------------------------------------------------------------------------
 
-    def begin(  # noqa: D417
+    def begin(
         self,
         resource: str,
         label: str,
@@ -229,14 +236,16 @@ class Journal:
         data = json.dumps(line).encode() + b"\n"
         length = os.fstat(self._file).st_size
         try:
-            if os.write(self._file, data) < len(data):
-                raise OSError(None, "no space is left")
+            written = os.write(self._file, data)
             if settled:
                 os.fsync(self._file)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._file, length)  # half a line would spoil the next one
             raise
+        if written < len(data):
+            os.ftruncate(self._file, length)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
@@ -267,9 +276,9 @@ class Journal:
         same = (it for it in self._entries.values() if it.resource == resource and it.label.strip() == label)
         return tuple(same) if label else ()
 
-    def begun(self, resource: str, run: str = "") -> tuple[Entry, ...]:
+    def begun(self, run: str = "") -> tuple[Entry, ...]:
         """Each creation of this run, refused or removed or not; or of another one."""
-        return tuple(it for it in self._entries.values() if (it.run, it.resource) == (run or self.prefix, resource))
+        return tuple(entry for entry in self._entries.values() if entry.run == (run or self.prefix))
 
     def digest(self, text: str, size: int) -> str:
         """What tells a text from others within this journal, too short to lead back to it; empty for none."""
@@ -292,9 +301,10 @@ def _locked(path: Path) -> int:
     """The file open for this run alone; it is made if need be."""
     while True:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise DataError(str(path), "", "is no regular file; name another place for the journal with --journal")
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise DataError(str(path), "", "is no regular file; name another place for the journal with --journal")
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with suppress(FileNotFoundError):  # a run that had nothing left to do removes it, maybe just now
                 if os.path.samestat(os.fstat(file), path.stat()):

@@ -5,21 +5,25 @@
     Response(401, <77 bytes>)
 
 Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
-What is not kept is worked out behind one lock, so that whoever reads sees all of a write or nothing of it.
+What is not kept is worked out behind one lock, so that whoever reads sees all of a write or nothing of it. With a
+keeper, each write is in its file before it is answered, or is answered 507 and was not made.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from threading import RLock
+from functools import partial
+from threading import Lock, RLock
+from typing import TYPE_CHECKING
 
 from trunkline.contract import Operation
+from trunkline.errors import NotKept
 from trunkline.exchange import Headers, Json, Request, Response, find
 from trunkline.findings import cut as shortened
 from trunkline.hiding import hiding
@@ -30,6 +34,9 @@ from trunkline.refusals import LONGEST_BODY, Reading, Refusal, answer, read, ref
 from trunkline.shelf import Shelf, Shown, encode
 from trunkline.verbs import VERBS, Asked, Ended
 from trunkline.world import Store
+
+if TYPE_CHECKING:
+    from trunkline.keeping import Keeper
 
 log = logging.getLogger("trunkline.mock")
 
@@ -66,18 +73,27 @@ def from_vendor(
     rate_limit: int | None = None,
     clock: Callable[[], float] = time.time,
     secrets: frozenset[str] = frozenset(),
+    keeper: Keeper | None = None,
 ) -> Mock:
     """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential.
 
-    `secrets` are what it must not log beside its own, such as the tokens of another mock on the same port.
+    `secrets` are what it must not log beside its own, such as the tokens of another mock on the same port. With a
+    `keeper` (`keeping.from_file`) it goes on in the state in which the last mock of the vendor was left.
     """
-    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets)
+    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets, keeper)
 
 
 class Mock:
     """One vendor's mock. Call it with a `Request` below the vendor's base address, from any thread."""
 
-    def __init__(self, vendor: Vendor, rate_limit: int, clock: Callable[[], float], secrets: frozenset[str]) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        rate_limit: int,
+        clock: Callable[[], float],
+        secrets: frozenset[str],
+        keeper: Keeper | None = None,
+    ) -> None:
         self.vendor = vendor
         self._contract = vendor.contract
         self._world = vendor.world
@@ -87,19 +103,34 @@ class Mock:
             operation.operation_id: Shown(operation, vendor.world) for operation in vendor.contract.operations
         }
         self._secrets = vendor.secrets | secrets
-        self._learned: deque[str] = deque(maxlen=_MOST_LEARNED)
+        self._learned: tuple[str, ...] = ()
         self._lock = RLock()
-        self.reset()
+        self._keeper = keeper
+        self._keep = partial(keeper.keep, vendor.name) if keeper else None
+        kept = keeper.kept(vendor) if keeper else None
+        self.continues = kept is not None
+        """Whether it began where an earlier mock was left, and not with the fixtures."""
+        if kept is None:
+            self.reset()
+            return
+        told = (record for table in kept.tables.values() for record in table.values())
+        self._secrets |= {str(record[name]) for record in told for name in self._contract.secrets if record.get(name)}
+        self._begin(Store(self._world, kept, self._keep))
 
     def reset(self) -> None:
-        """Back to the fixtures, with a fresh rate limit."""
+        """Back to the fixtures, with a fresh rate limit. Raises `NotKept` when the keeper cannot."""
         with self._lock:
-            self._shelf = Shelf(Store(self._world))
-            self._meter.reset()
-            self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
-            for shown in self._shown.values():
-                if shown.operation.listing and not shown.operation.parents:
-                    self._shelf.items(shown, self._world.account, ())  # the first who asks need not wait
+            if self._keeper:
+                self._keeper.renew(self.vendor)
+            self._begin(Store(self._world, keep=self._keep))
+
+    def _begin(self, store: Store) -> None:
+        self._shelf = Shelf(store)
+        self._meter.reset()
+        self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
+        for shown in self._shown.values():
+            if shown.operation.listing and not shown.operation.parents:
+                self._shelf.items(shown, self._world.account, ())  # the first who asks need not wait
 
     def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
         """The records of an account (the first token's unless named), as the fixtures tell them."""
@@ -112,44 +143,53 @@ class Mock:
         Raises `DataError` when it does not fit the contract.
         """
         check_record(self.vendor, collection, record)
+        record = copy.deepcopy(record)
         with self._lock:
-            self._shelf.put(collection, self._world.account_of(record), record)
-            self._changed(record)
+            self._shelf.store.put(collection, self._world.account_of(record), record)
+            self._commit(record)
 
     def remove(self, collection: str, identity: str, account: str | None = None) -> None:
         """Takes a record away, for the next request. Raises `LookupError` when there is none."""
         with self._lock:
-            self._shelf.remove(collection, account or self._world.account, identity)
-            self._changed({})
+            self._shelf.store.remove(collection, account or self._world.account, identity)
+            self._commit({})
 
     def __call__(self, request: Request) -> Response:
         key = (request.method, request.path, request.query, find(request.headers, "authorization"))
         finished = self._memo.get(key)
         if finished is None:
+            reading = read(self._contract, request, self._shut)
+            operation, grant = reading.operation, self._grant(request)
+        else:
+            operation, grant = finished.operation, finished.grant
+        headers: Headers = ()
+        spent = False
+        if not (operation and operation.unmetered):
+            headers, spent = self._meter.count(grant)
+        if spent and operation is not None:
+            finished = self._rate_limited(request, operation)
+        elif finished is None:
             with self._lock:
-                finished = self._finish(request)
+                finished = self._finish(request, reading, grant)
                 if finished.lasts and len(request.path) + len(request.query) + len(key[3] or "") < _MEMO_KEY:
                     if len(self._memo) >= _MEMO_ENTRIES:
                         self._memo.clear()
                     self._memo[key] = finished
-        headers: Headers = ()
-        if not (finished.operation and finished.operation.unmetered):
-            headers, spent = self._meter.count(finished.grant)
-            if spent and finished.operation is not None:
-                finished = self._rate_limited(request, finished.operation)
         if finished.explanation:
             log.info("%s", finished.explanation)
         response = finished.response
         return Response(response.status, (*response.headers, *headers), response.body)
 
-    def too_large(self, request: Request) -> Response:
-        """The answer to a request whose body was too large to be read whole."""
-        return self(replace(request, body=bytes(LONGEST_BODY + 1)))
+    def too_large(self, request: Request) -> Response | None:
+        """The refusal of a request whose body was too large to be read, or None where the contract asks for no body."""
+        request = replace(request, body=bytes(LONGEST_BODY + 1))
+        return self(request) if isinstance(read(self._contract, request, self._shut), Refusal) else None
 
-    def _finish(self, request: Request) -> _Finished:
-        reading = read(self._contract, request, self._shut)
-        outcome = reading if isinstance(reading, Refusal) else self._serve(reading)
-        grant = self._grant(request)
+    def _finish(self, request: Request, reading: Reading | Refusal, grant: str) -> _Finished:
+        try:
+            outcome = reading if isinstance(reading, Refusal) else self._serve(reading)
+        except NotKept as error:
+            return _unkept(error, reading.operation, grant)
         if isinstance(outcome, Refusal):
             return self._refused(request, outcome, grant)
         assert isinstance(reading, Reading)  # noqa: S101 - a refusal was refused
@@ -195,15 +235,20 @@ class Mock:
         grant = self._world.tokens.get(reading.credential)
         account = grant.account if grant else self._world.account
         asked = Asked(self._world, self._shelf, shown, reading, account, when(self._clock()))
-        ended = VERBS[shown.serve.verb](asked)
-        if shown.writes and not isinstance(ended, Refusal):
-            self._changed(reading.body or {})
+        try:
+            ended = VERBS[shown.serve.verb](asked)
+            if not isinstance(ended, Refusal):
+                self._commit(reading.body or {})
+        finally:
+            self._shelf.store.discard()
         return ended
 
-    def _changed(self, told: Mapping[str, Json]) -> None:
-        """Drops what was finished before a write, and learns the secrets that it told."""
-        self._memo = {}
-        self._learned.extend(str(told[name]) for name in self._contract.secrets if told.get(name))
+    def _commit(self, told: Mapping[str, Json]) -> None:
+        """Makes a write true, drops what was finished before it, and learns the secrets that it told."""
+        if self._shelf.commit():
+            self._memo = {}
+            learned = (str(told[name]) for name in self._contract.secrets if told.get(name))
+            self._learned = (*self._learned, *learned)[-_MOST_LEARNED:]
 
     def _redacted(self, text: str) -> str:
         return hiding(self._secrets | frozenset(self._learned))(text)
@@ -228,6 +273,7 @@ class _Meter:
 
     def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
         self.limit = limit
+        self._lock = Lock()
         self._names = (names.limit.lower(), names.remaining.lower(), names.reset.lower()) if names else None
         self._seconds = names.window_seconds if names else 1
         self._clock = clock
@@ -235,21 +281,31 @@ class _Meter:
         self.reset()
 
     def reset(self) -> None:
-        self._reset = 0.0
-        self._counts: dict[str, int] = {}
+        with self._lock:
+            self._reset = 0.0
+            self._counts: dict[str, int] = {}
 
     def count(self, grant: str) -> tuple[Headers, bool]:
         """The rate-limit headers of one more answer, and whether it is one too many."""
         if self._names is None or self._limit_header is None:
             return (), False
         now = self._clock()
-        if now >= self._reset:
-            self._counts.clear()
-            self._reset = math.floor(now) + self._seconds
-            self._reset_header = (self._names[2], str(self._reset))
-        count = self._counts[grant] = self._counts.get(grant, 0) + 1
+        with self._lock:
+            if now >= self._reset:
+                self._counts.clear()
+                self._reset = math.floor(now) + self._seconds
+                self._reset_header = (self._names[2], str(self._reset))
+            count = self._counts[grant] = self._counts.get(grant, 0) + 1
+            reset_header = self._reset_header
         left = self.limit - count
-        return (self._limit_header, (self._names[1], str(max(0, left))), self._reset_header), left < 0
+        return (self._limit_header, (self._names[1], str(max(0, left))), reset_header), left < 0
+
+
+def _unkept(error: NotKept, operation: Operation | None, grant: str) -> _Finished:
+    """The answer to a write that cannot be kept: trunkline's own words, for no page knows of it (RFC 4918, 11.5)."""
+    log.error("%s", error)
+    body = encode({"error": str(error)})
+    return _Finished(Response(507, (_JSON,), body), operation, grant, lasts=False)
 
 
 def _filled(template: Json, words: Mapping[str, str]) -> Json:

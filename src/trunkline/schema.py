@@ -27,6 +27,7 @@ _MOST = 2000
 """So many errors of one value tell what is wrong with it."""
 _LONGEST = 300
 _LONGEST_WORD = 60
+_MOST_TOLD = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def demanded(keyword: str, value: Json) -> str:
     words = {
         "required": "is required",
         "type": f"must be of type {' or '.join(map(str, _listed(value)))}",
-        "enum": f"must be one of {cut(', '.join(map(show, _listed(value))), _LONGEST)}",
+        "enum": f"must be one of {_few(_listed(value))}",
         "const": f"must be {show(value)}",
         "format": f"must be a {value}",
         "pattern": f"must match {value}",
@@ -181,6 +182,12 @@ def demanded(keyword: str, value: Json) -> str:
         "maxLength": f"must have at most {value} characters",
     }
     return words.get(keyword, f"breaks {keyword}")
+
+
+def _few(values: list[Json]) -> str:
+    """Some values in words; of many, how many there are."""
+    told = ", ".join(map(show, values[:_MOST_TOLD]))
+    return told if len(values) <= _MOST_TOLD else f"{told} and {len(values) - _MOST_TOLD} more"
 
 
 def _listed(value: Json) -> list[Json]:

@@ -41,8 +41,9 @@ class Shown:
         changing = any(outcome.effects for outcome in self.serve.outcomes)
         self.writes = changing or self.serve.verb in ("create", "update", "delete")
         """Whether a record may be another afterwards."""
-        self.lasts = not self.writes and not any("now" in pieces for pieces in self._pieces.values())
-        """Whether the same question has the same answer until the next write."""
+        dated = any("now" in pieces for pieces in self._pieces.values())
+        self.lasts = not (self.writes or dated or operation.body)
+        """Whether the same question, whatever its body, has the same answer until the next write."""
 
     @property
     def identity(self) -> str:
@@ -66,14 +67,14 @@ class Shelf:
     def record(self, shown: Shown, account: str, identity: str) -> Record | None:
         return self.store.records(shown.serve.collection, account).get(identity)
 
-    def put(self, collection: str, account: str, record: Record) -> None:
-        self._lists.clear()
-        self.store.put(collection, account, record)
-
-    def remove(self, collection: str, account: str, identity: str) -> None:
-        self._lists.clear()
-        self._bytes.pop((collection, account, identity), None)
-        self.store.remove(collection, account, identity)
+    def commit(self) -> bool:
+        """Makes true what was put into the store and taken out of it; tells whether that was anything."""
+        changes = self.store.commit()
+        for change in changes:
+            self._lists.clear()
+            if change.record is None:
+                self._bytes.pop((change.collection, change.account, change.identity), None)
+        return bool(changes)
 
     def items(self, shown: Shown, account: str, chosen: _Chosen) -> Sequence[bytes]:
         """The encoded items of a list in order: of each (filter or parent's field, value), those that match."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeAlias
 
@@ -36,7 +36,7 @@ class Asked:
         return refuse(self.reading.operation, cause, sent, broke, words)
 
     def keep(self, record: Record) -> None:
-        self.shelf.put(self.collection, self.account, record)
+        self.shelf.store.put(self.collection, self.account, record)
 
 
 Ended: TypeAlias = tuple[int, bytes]
@@ -111,7 +111,7 @@ def deleted(asked: Asked) -> Ended | Refusal:
             return asked.refused("in_use", f"the id {identity}", "what nothing uses", name=name)
         if word == "empty" and _below(asked, name, identity):
             return asked.refused("not_empty", f"the id {identity}", f"what has no {name}", name=name)
-    asked.shelf.remove(asked.collection, asked.account, identity)
+    asked.shelf.store.remove(asked.collection, asked.account, identity)
     return _ended(asked, asked.shown.serve.outcomes[0], record)
 
 
@@ -200,9 +200,9 @@ def _after(
 ) -> Record:
     """The record after the effects, in their order; what was `given` yields to conditions only."""
     record = dict(record)
-    serial = asked.shelf.store.serial()
-    chance = Random(f"{asked.collection}/{serial}")  # noqa: S311 - the same for the same requests, not secrets
-    moment = Moment(serial, record, asked.now)
+    store = asked.shelf.store
+    moment = Moment(store.serial(), record, asked.now)
+    chance = Random(f"{asked.collection}/{moment.serial}")  # noqa: S311 - the same for the same requests, not secrets
     for effect in effects:
         changed = not effect.when_changed or any(before.get(name) != record.get(name) for name in effect.when_changed)
         if not changed or not _hold(effect.when, facts(record)):
@@ -211,6 +211,7 @@ def _after(
         for name, make in makers(effect.set, chance).items():
             if not (plain and name in given):
                 record[name] = make(moment)
-                while name == asked.shown.identity and asked.shelf.record(asked.shown, asked.account, record[name]):
+                while name == asked.shown.identity and not store.is_free(asked.collection, asked.account, record[name]):
+                    moment = replace(moment, serial=store.serial())
                     record[name] = make(moment)
     return record

@@ -24,7 +24,8 @@ MOST_PAGES = 100
 """A list of more pages is not read whole."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_GONE = (404, 410)
+GONE = (404, 410)
+"""The answers that nothing is there."""
 
 
 class Whose(Enum):
@@ -88,6 +89,7 @@ def signed(operation: Operation | None, item: Json, journal: Journal) -> str:
 
 
 def authorization(header: str | None) -> Headers:
+    """The header fields of a request with a credential, or with none."""
     return (("authorization", header),) if header else ()
 
 
@@ -98,11 +100,13 @@ class Listed:
     items: tuple[Json, ...]
     whole: bool
     status: int = 200
+    found: Json = NOTHING
+    """The item that was looked for."""
 
 
 @dataclass(slots=True, repr=False)
 class Witness:
-    """Remembers what readings showed: ids of others, and things that are surely ours, each as one credential sees it."""
+    """Remembers what readings showed: the ids of others, and what is surely ours, each as one credential sees it."""
 
     contract: Contract
     journal: Journal
@@ -147,7 +151,7 @@ class Witness:
         for identity, item in _shown(operation, _json(response), ids.get(resource, "")):
             entry = self.journal.named(resource, identity)
             shown = item.get(label) if label and isinstance(item, dict) else None
-            ours = _begins(shown, self.journal.prefix) if label else ours_above
+            ours = begins(shown, self.journal.prefix) if label else ours_above
             if entry is not None and ours:
                 self._sure.add((mark, resource, identity))
             elif entry is None and not ours and not any(below):
@@ -181,24 +185,27 @@ class Witness:
 
     def look(self, target: Target, entry: Entry, header: str | None) -> Whose:
         """What the thing of an entry is seen to be just now, its parents aside."""
-        ids = {**entry.parents, entry.resource: entry.identity}
+        fetched = self._fetched(target, entry, header)
+        return fetched if fetched is not Whose.UNKNOWN else self._listed(target, entry, header)
+
+    def _fetched(self, target: Target, entry: Entry, header: str | None) -> Whose:
         fetcher = about(self.contract, entry.resource, FETCHES)
-        if fetcher and fetcher.fetching and (path := road(fetcher, ids)):
-            response = self.ask(target, path, header)
-            if response.status in _GONE:
-                return Whose.GONE
-            if 200 <= response.status < 300:
-                told = self._told(entry, at_pointer(_json(response), fetcher.fetching.item))
-                if told is not Whose.UNKNOWN:
-                    return told
-        listed = self.listed(target, entry.resource, entry.parents, header)
-        lister = about(self.contract, entry.resource, LISTS)
-        if listed is None or lister is None or lister.listing is None:
+        path = road(fetcher, {**entry.parents, entry.resource: entry.identity}) if fetcher else None
+        if fetcher is None or fetcher.fetching is None or path is None:
             return Whose.UNKNOWN
-        for item in listed.items:
-            if at_pointer(item, lister.listing.identity) == entry.identity:
-                return self._told(entry, item)
-        if entry.parents and listed.status in _GONE:
+        response = self.ask(target, path, header)
+        if response.status in GONE:
+            return Whose.GONE
+        seen = 200 <= response.status < 300
+        return self._told(entry, at_pointer(_json(response), fetcher.fetching.item)) if seen else Whose.UNKNOWN
+
+    def _listed(self, target: Target, entry: Entry, header: str | None) -> Whose:
+        listed = self.listed(target, entry.resource, entry.parents, header, until=entry.identity)
+        if listed is None:
+            return Whose.UNKNOWN
+        if listed.found is not NOTHING:
+            return self._told(entry, listed.found)
+        if entry.parents and listed.status in GONE:
             return Whose.GONE
         if not listed.whole:
             return Whose.UNKNOWN
@@ -210,16 +217,16 @@ class Witness:
         label = label_of(self.contract, entry.resource)
         if label:
             shown = item.get(label) if isinstance(item, dict) else None
-            if _begins(shown, entry.run):
+            if begins(shown, entry.run):
                 return Whose.OURS
             return Whose.OTHERS if isinstance(shown, str) and entry.label else Whose.UNKNOWN
         sign = signed(about(self.contract, entry.resource, CREATES), item, self.journal)
         return Whose.OURS if entry.parents and entry.sign in ("", sign) else Whose.UNKNOWN
 
     def listed(
-        self, target: Target, resource: str, parents: Mapping[str, str], header: str | None
+        self, target: Target, resource: str, parents: Mapping[str, str], header: str | None, until: str = ""
     ) -> Listed | None:
-        """The whole list of a resource, as far as it can be read; None when no page documents one."""
+        """The list of a resource, as far as it can be read or until an id is found; None when no page documents it."""
         operation = about(self.contract, resource, LISTS)
         path = road(operation, parents) if operation else None
         if operation is None or operation.listing is None or path is None:
@@ -235,14 +242,17 @@ class Witness:
             if not 200 <= response.status < 300 or not isinstance(page, list):
                 return Listed(tuple(items), whole=False, status=response.status)
             items += page
+            names = [at_pointer(item, listing.identity) for item in page]
+            if until and until in names:
+                return Listed(tuple(items), whole=False, found=page[names.index(until)])
             if paging is None:
                 return Listed(tuple(items), whole=not listing.whole_below or len(page) < listing.whole_below)
             if len(page) < limit:
                 return Listed(tuple(items), whole=True)
-            names = {name for item in page if isinstance(name := at_pointer(item, listing.identity), str)}
-            if names <= known:
+            told = {name for name in names if isinstance(name, str)}
+            if told <= known:
                 break  # it does not page, whatever it is asked
-            known |= names
+            known |= told
         return Listed(tuple(items), whole=False)
 
 
@@ -265,6 +275,6 @@ def _shown(operation: Operation, body: Json, identity: str) -> Iterator[tuple[st
                 yield name, item
 
 
-def _begins(shown: Json, prefix: str) -> bool:
+def begins(shown: Json, prefix: str) -> bool:
     """Whether a label as it is shown begins with a run's prefix: a server may trim it, or change its case."""
     return isinstance(shown, str) and shown.strip().casefold().startswith(prefix)

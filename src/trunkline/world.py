@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from trunkline.exchange import Json
 from trunkline.recipes import Moment, Recipe, Record, makers
@@ -106,6 +107,14 @@ class World:
         changed = replace(self.collections[collection], records=records)
         return replace(self, collections={**self.collections, collection: changed})
 
+    def tables(self) -> Tables:
+        """The records as a mock looks for them."""
+        found: dict[tuple[str, str], dict[str, Record]] = {}
+        for name, collection in self.collections.items():
+            for record in collection.records:
+                found.setdefault((name, self.account_of(record)), {})[record[collection.identity]] = record
+        return found
+
     def orphans(self) -> Iterator[tuple[str, int]]:
         """The collection and place of each record whose parent is not there, in its own account."""
         for name, collection in self.collections.items():
@@ -147,30 +156,82 @@ def facts(record: Record) -> dict[str, Json]:
     return {**MOCK_FACTS, **record, **record.get(MOCK_ONLY, {})}
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a write: the record that has this id from now on, or None when it is gone."""
+
+    collection: str
+    account: str
+    identity: str
+    record: Record | None
+
+
+Tables: TypeAlias = Mapping[tuple[str, str], Mapping[str, Record]]
+"""The records of each collection and account, by their ids and in the order they came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept of an earlier mock: its records, and the running number of the last that was made."""
+
+    tables: Tables
+    made: int
+
+
+Keep: TypeAlias = Callable[[Sequence[Change], int], None]
+"""Makes the changes of one write last, all or none, with the number of the last record made; raises `NotKept`."""
+
+
 class Store:
     """One mock's copy of the records: `records(collection, account)` maps identity to record, in the order they came.
 
+    What is `put` and what is taken away is seen from `commit` on, all of it at once, or not at all after `discard`.
     A record is never changed in place: `put` lays another one in its stead.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, kept: Kept | None = None, keep: Keep | None = None) -> None:
+        shipped = world.tables()
         self._identities = {name: collection.identity for name, collection in world.collections.items()}
-        self._tables: dict[tuple[str, str], dict[str, Record]] = {}
-        self._made = 0
-        for name, collection in world.collections.items():
-            for record in collection.records:
-                self.put(name, world.account_of(record), record)
+        self._shipped = {key: frozenset(table) for key, table in shipped.items()}
+        self._tables = {key: dict(table) for key, table in (kept.tables if kept else shipped).items()}
+        self._made = kept.made if kept else 0
+        self._keep = keep
+        self._staged: list[Change] = []
 
     def records(self, collection: str, account: str) -> Mapping[str, Record]:
         return self._tables.get((collection, account), {})
 
     def put(self, collection: str, account: str, record: Record) -> None:
         """Adds a record, or lays it in the stead of the one with its id."""
-        self._tables.setdefault((collection, account), {})[record[self._identities[collection]]] = record
+        self._staged.append(Change(collection, account, record[self._identities[collection]], record))
 
     def remove(self, collection: str, account: str, identity: str) -> None:
         """Takes a record away. Raises `LookupError` when there is none."""
-        del self._tables[collection, account][identity]
+        if identity not in self.records(collection, account):
+            raise LookupError(identity)
+        self._staged.append(Change(collection, account, identity, None))
+
+    def commit(self) -> Sequence[Change]:
+        """Makes what was put and removed true, and tells what that was. Nothing changes when it cannot be kept."""
+        changes, self._staged = self._staged, []
+        if changes and self._keep:
+            self._keep(changes, self._made)
+        for change in changes:
+            table = self._tables.setdefault((change.collection, change.account), {})
+            if change.record is None:
+                del table[change.identity]
+            else:
+                table[change.identity] = change.record
+        return changes
+
+    def discard(self) -> None:
+        """Forgets what was put and removed since the last `commit`."""
+        self._staged = []
+
+    def is_free(self, collection: str, account: str, identity: str) -> bool:
+        """Whether no record has this id, and none of the fixtures had it."""
+        key = (collection, account)
+        return identity not in self._tables.get(key, ()) and identity not in self._shipped.get(key, ())
 
     def serial(self) -> int:
         """A number that no record was made with before."""

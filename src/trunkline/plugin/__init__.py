@@ -1,8 +1,9 @@
 """Owns what pytest sees: two fixtures for each vendor, the marker `trunkline`, and the options `--trunkline-*`.
 
     def test_my_client(acme):
-        trunks = my_client(acme.url, acme.token).active_trunks()
-        assert [asked.query for asked in acme.requests] == ["status=active"]
+        acme.trunks.add(name="Night Desk", reachable=False)
+        assert "Night Desk" in my_client(acme.url, acme.token).unreachable_trunks()
+        assert [asked.path for asked in acme.asked("verifyTrunk")] == ["/trunks/trunk-uuid-1/verify"]
 
 `acme` is a mock on a port, `acme_target` one without sockets. Each test has its own, in its fresh state.
 Every pytest run imports this package, so it imports nothing that pytest has not imported already.
@@ -23,7 +24,7 @@ import pytest
 
 from trunkline.errors import TargetError, TrunklineError, UsageError
 from trunkline.folders import names
-from trunkline.plugin.mocked import Asked, Mocked
+from trunkline.plugin.mocked import Asked, Mocked, Secrets
 from trunkline.plugin.options import Options, declare, keep, options  # from here on, `options` is the function
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 _MARKER_HELP = (
     "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): what the mock of a vendor holds in one test; "
-    "records are whole ones as in fixtures/, or a number of plausible ones. Stack one marker for each vendor."
+    "each collection, such as trunks, is a list of whole records as in fixtures/, or a number of plausible ones. "
+    "Stack one marker for each vendor."
 )
 
 
@@ -162,13 +164,15 @@ def _mocked(item: pytest.Item, vendor: Vendor) -> Mocked:
     rate_limit = told.pop("rate_limit", None)
     if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
         raise UsageError(f"the marker's rate_limit is {rate_limit!r}; it is a number of requests, at least 1")
-    for word, value in told.items():
-        vendor = _with_tokens(vendor, value) if word == "tokens" else _with_records(vendor, word, value)
+    if "tokens" in told:
+        vendor = _with_tokens(vendor, told.pop("tokens"))
+    for word in sorted(told, key=lambda word: _depth(vendor, word)):
+        vendor = _with_records(vendor, word, told[word])
     asked: list[Asked] = []
     fake = mock.from_vendor(vendor, rate_limit=rate_limit)
-    secrets = vendor.secrets
-    target = targets.checked(fake, lambda exchange: asked.append(Asked(exchange, secrets)))
-    return Mocked(vendor, target, asked, fake)
+    secrets = Secrets(vendor)
+    target = targets.checked(fake, lambda exchange: asked.append(Asked(exchange, vendor, secrets)))
+    return Mocked(vendor, target, asked, fake, secrets)
 
 
 # --- the marker -----------------------------------------------------------------------------------------------------
@@ -212,19 +216,39 @@ def _with_tokens(vendor: Vendor, tokens: Json) -> Vendor:
     return with_tokens(vendor, tuple(tokens))
 
 
+def _depth(vendor: Vendor, collection: str) -> int:
+    """How many collections are above one: what others belong to is set before them."""
+    above = vendor.world.collections[collection].parent
+    return 1 + _depth(vendor, above.collection) if above else 0
+
+
 def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
     from trunkline.library import with_records  # noqa: PLC0415 - see the module's docstring
 
-    if type(records) is int:
-        if records < 0:
-            raise UsageError(
-                f"the marker's {collection} are {records}; it is a list of records, or how many to make up"
-            )
-        records = vendor.world.generated(records, 0).collections[collection].records
+    records = _plausible(vendor, collection, records) if type(records) is int else records
     try:
         own = json.loads(json.dumps(records))
-        return with_records(vendor, collection, own)
+        changed = with_records(vendor, collection, own)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the marker's {collection} are not JSON: {error}") from None
     except RecursionError:
         raise UsageError(f"the marker's {collection} are nested too deeply; give records as in fixtures/") from None
+    for name, index in vendor.world.with_records(collection, tuple(own)).orphans():
+        above = vendor.world.collections[name].parent
+        if name == collection and above:
+            raise UsageError(
+                f"the marker's {name}#/{index}/{above.field}: there is no such record in {above.collection}"
+            )
+    return changed
+
+
+def _plausible(vendor: Vendor, collection: str, count: int) -> list[Json]:
+    """So many records that are made up; what belongs to something belongs to the first of it."""
+    from trunkline.plugin.kind import Kind  # noqa: PLC0415 - see the module's docstring
+
+    if count < 0:
+        raise UsageError(f"the marker's {collection} are {count}; it is a list of records, or how many to make up")
+    kind, world = Kind(vendor, collection, 0), vendor.world
+    there = world.collections[kind.parent.collection].records if kind.parent else ()
+    mine = [record for record in there if world.account_of(record) == world.account]
+    return [kind.made({}, parents=mine) for _ in range(count)]

@@ -1,26 +1,24 @@
 """Owns what a test holds: a vendor's mock, and each request that it was asked.
 
-What they print shows no secret: neither they themselves, nor the credential in `Asked.headers`, nor the secret
-fields of `Mocked`'s records, whose `repr` is `***`. What cannot be hidden is what a test takes out of them itself:
-`Mocked.token` is plain text, so are `Asked.query` and `Asked.body`, and a failing `==` between a secret and a text
-has pytest show where the two differ.
+What they print shows no secret: neither they themselves, nor the credential in `Asked.headers`, nor the secret fields
+of `Mocked`'s records and of `Asked.json`, whose `repr` is `***`. What cannot be hidden is what a test takes out of
+them itself: `Mocked.token` is plain text, so are `Asked.query` and `Asked.body`, and a failing `==` between a secret
+and a text has pytest show where the two differ.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trunkline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trunkline.exchange import Exchange, Request, Response, Target
+    from trunkline.exchange import Exchange, Json, Request, Response, Target
     from trunkline.library import Vendor
     from trunkline.mock import Mock
-    from trunkline.recipes import Record
+    from trunkline.plugin.records import Records
 
 
 class Hushed(str):
@@ -32,12 +30,49 @@ class Hushed(str):
         return "***"
 
 
+class Secrets:
+    """What is printed of no mock: values wherever they stand, and whatever bears the name of a secret."""
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, vendor: Vendor) -> None:
+        self._names = {_plain(name) for name in vendor.contract.secrets}
+        self._values = set(vendor.secrets)
+
+    def learn(self, value: Json) -> None:
+        """Takes in the values of the secrets of a record."""
+        self._values |= {str(inner) for name, inner in value.items() if inner and _plain(name) in self._names}
+
+    @property
+    def hide(self) -> Callable[[str], str]:
+        """What writes `***` for each of the values in a text."""
+        from trunkline.hiding import hiding  # noqa: PLC0415 - see the plugin's docstring
+
+        return hiding(frozenset(self._values))
+
+    def hushed(self, value: Json, hide: Callable[[str], str] = str, *, named: bool = False) -> Json:
+        """A copy of a JSON value, in which each text that is a secret, or that `hide` would change, is `Hushed`."""
+        if isinstance(value, dict):
+            return {
+                key: self.hushed(inner, hide, named=named or _plain(key) in self._names) for key, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [self.hushed(inner, hide, named=named) for inner in value]
+        return Hushed(value) if isinstance(value, str) and (named or hide(value) != value) else value
+
+
+def _plain(name: str) -> str:
+    """A name without case and separators, so that what a client spells `sipPassword` is hidden too."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Asked:
     """One request that a test's mock was asked, and the status that it answered. Its print shows no credential."""
 
-    _exchange: Exchange = field(compare=False)
-    _secrets: frozenset[str] = frozenset()
+    _exchange: Exchange
+    _vendor: Vendor
+    _secrets: Secrets
 
     @property
     def method(self) -> str:
@@ -54,6 +89,12 @@ class Asked:
         return self._exchange.request.query
 
     @property
+    def operation(self) -> str | None:
+        """The operationId of what was asked for: `listTrunks`; None when the contract has no such path or method."""
+        operations, _ = self._vendor.contract.match(self.path)
+        return next((found.operation_id for found in operations if found.method == self.method), None)
+
+    @property
     def headers(self) -> dict[str, str]:
         """The header fields; names in lower case, repeated ones joined by commas. A secret value prints as `***`."""
         from trunkline.exchange import _SECRET_HEADERS  # noqa: PLC0415 - see the plugin's docstring
@@ -61,7 +102,7 @@ class Asked:
         joined: dict[str, str] = {}
         for name, value in self._exchange.request.headers:
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        hide = self._hide()
+        hide = self._secrets.hide
         secret = {name for name, value in joined.items() if name in _SECRET_HEADERS or hide(value) != value}
         return {name: Hushed(value) if name in secret else value for name, value in joined.items()}
 
@@ -70,17 +111,29 @@ class Asked:
         return self._exchange.request.body
 
     @property
+    def json(self) -> Json:
+        """The body as a JSON value, None when there is none. A text that is a secret prints as `***`, at any depth.
+
+        Raises `NotJSON` when the client sent a body that is not JSON.
+        """
+        from trunkline.exchange import NotJSON, parse_json  # noqa: PLC0415 - see the plugin's docstring
+
+        __tracebackhide__ = True  # the frames below hold the body
+        try:
+            value = parse_json(self.body) if self.body else None
+        except NotJSON as error:
+            trouble = error.with_traceback(None)
+        else:
+            return self._secrets.hushed(value, self._secrets.hide)
+        raise trouble from None
+
+    @property
     def status(self) -> int:
         """The status of the answer: 200."""
         return self._exchange.response.status
 
-    def _hide(self) -> Callable[[str], str]:
-        from trunkline.hiding import hiding  # noqa: PLC0415 - see the plugin's docstring
-
-        return hiding(self._secrets)
-
     def __repr__(self) -> str:
-        return self._hide()(f"<{self._exchange.request!r} -> {self.status}>")
+        return self._secrets.hide(f"<{self._exchange.request!r} -> {self.status}>")
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -93,7 +146,9 @@ class Mocked:
     requests: list[Asked]
     """What the mock was asked in this test, in order."""
     _mock: Mock
+    _secrets: Secrets
     _url: str = ""
+    _collections: dict[str, Records] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -107,20 +162,28 @@ class Mocked:
         """A credential that the mock knows; it opens the account whose records the collections show."""
         return self.vendor.world.token
 
+    def asked(self, operation: str) -> list[Asked]:
+        """The requests for one operation, in order: `acme.asked("createTrunk")`."""
+        known = [found.operation_id for found in self.vendor.contract.operations]
+        if operation not in known:
+            raise UsageError(f"{self.vendor.name} has no operation {operation!r}; there are: {', '.join(known)}")
+        return [asked for asked in self.requests if asked.operation == operation]
+
     def __call__(self, request: Request) -> Response:
         return self.target(request)
 
-    def __getattr__(self, name: str) -> tuple[Record, ...]:
-        if name.startswith("_") or name not in self.vendor.world.collections:
+    def __getattr__(self, name: str) -> Records:
+        world = self.vendor.world
+        if name.startswith("_") or name not in world.collections:
             raise AttributeError(name)
-        secrets = self.vendor.contract.secrets
-        return tuple(
-            {
-                key: Hushed(value) if key in secrets and isinstance(value, str) else value
-                for key, value in record.items()
-            }
-            for record in copy.deepcopy(self._mock.records(name))
-        )
+        if name not in self._collections:
+            from trunkline.plugin.kind import Kind  # noqa: PLC0415 - see the plugin's docstring
+            from trunkline.plugin.records import Records  # noqa: PLC0415
+
+            kind = Kind(self.vendor, name, f"what a test adds to {name}", len(world.collections[name].records))
+            # two threads that come at once get the same one
+            self._collections.setdefault(name, Records(self._mock, kind, world.account, self._secrets))
+        return self._collections[name]
 
     def __repr__(self) -> str:
         return f"<the mock of {self.vendor.name}{self._url and ' at '}{self._url}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from trunkline.findings import Finding
 from trunkline.strategies import apart
@@ -13,14 +13,7 @@ Drawn: TypeAlias = Mapping[str, tuple[int, ...]]
 """The numbers that were drawn for one move, by the name of the choice."""
 
 
-class Game(Protocol):
-    """What moves are made in, from its start to its end."""
-
-    def end(self, *, judged: bool) -> Finding | None:
-        """Puts everything back; what is found on the way is told if the game is still to be `judged`."""
-
-
-G = TypeVar("G", bound=Game)
+G = TypeVar("G")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +29,7 @@ class Move(Generic[G]):
 def run(
     moves: tuple[Move[G], ...],
     start: Callable[[], G],
+    end: Callable[[G, bool], Finding | None],
     *,
     seed: int,
     examples: int,
@@ -44,7 +38,7 @@ def run(
 ) -> Finding | None:
     """Plays `examples` games of at most `steps` moves; the finding of the shortest game that has one, or None.
 
-    The same seed plays the same games. At most `tries` more games are played to find a shorter one. What a move
+    `end` puts everything back, and is told whether what is found on the way counts. The same seed plays the same games. At most `tries` more games are played to find a shorter one. What a move
     raises ends the run at once and is raised again, unless a finding came first. At least one move must be possible at
     any time.
     """
@@ -80,10 +74,10 @@ def run(
             return
         if machine.done or trouble:
             try:
-                machine.game.end(judged=False)
+                end(machine.game, False)  # noqa: FBT003 - it has its finding
             except Exception:  # noqa: BLE001 - what ended the game is told, not that it could not be tidied up
                 return
-        elif told(lambda: machine.game.end(judged=True)) is not None:
+        elif told(lambda: end(machine.game, True)) is not None:
             raise _FalsifiedError
 
     def made(machine: Any, move: Move[G], drawn: Drawn) -> None:

@@ -51,7 +51,7 @@ def test_schemathesis(bench: Bench, operation: Operation) -> None:
     """Whatever Schemathesis makes up, the answers keep the rules as the plain answer does."""
     report = bench.report()
     with suppress(BudgetSpent):  # the report tells it
-        bench.examination(report).let_loose(operation)
+        bench.examination(report).let_loose([operation])
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
         skip(reason)

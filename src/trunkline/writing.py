@@ -1,0 +1,279 @@
+"""Owns what may be written on a live account: only what the run made itself, and everything it made is known.
+
+    >>> gate = Gate(contract, live, Journal.from_file(place("acme", base), "acme", base), credentials=(token,))
+    >>> left = gate.finish(patient(live))          # what an earlier run could not remove
+    >>> check(vendor, gate, ...)
+    >>> left += gate.clean(patient(live))          # in any case, also after Ctrl-C
+
+Every check that writes asks a `Gate`, which is a target. It trusts nobody: neither the caller, of whom a request for
+anything else is a mistake of ours, nor the implementation, whose answers may tell the id of something else.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from trunkline.bodies import NOTHING, at_pointer
+from trunkline.contract import Contract, Operation
+from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.exchange import Json, NotJSON, Request, Response, Target, parse_json, pointer
+from trunkline.findings import cut, show
+from trunkline.journal import Entry, Journal
+from trunkline.removing import Left, Removal, removable
+from trunkline.witness import Whose, Witness, ids_in, is_plain, label_of, road, signed
+
+READING: Final = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
+"""The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
+
+_LONGEST = 80
+
+
+class Misled(TargetError):
+    """The answer to a creation told an id that is not that of what was made, or may not be; nothing was sent to it."""
+
+
+@dataclass(slots=True, repr=False)
+class Gate:
+    """A target that lets through what reads, what makes something with the run's prefix, and what concerns only that.
+
+    `credentials` are those that the run asks with, the first for what nobody knows the maker of. `leave` is how many
+    things of which no page documents the removal may stay behind, None for any number.
+    """
+
+    contract: Contract
+    target: Target
+    journal: Journal = field(default_factory=Journal)
+    credentials: tuple[str, ...] = ()
+    leave: int | None = 0
+    witness: Witness = field(init=False)
+    _misleading: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.witness = Witness(self.contract, self.journal)
+
+    @property
+    def prefix(self) -> str:
+        """What every label begins with: `trunkline-check-5d1c0e9a77-`; no other run has the same."""
+        return self.journal.prefix
+
+    def __call__(self, request: Request) -> Response:
+        """The target's answer. Raises `UsageError` for what may change anything that the run did not make."""
+        if request.method in READING:
+            response = self.target(request)
+            self.witness.notice(request, response)
+            return response
+        operation, ids = self._documented(request)
+        self._admit(operation, request, ids)
+        if operation.creating:
+            return self._create(operation, request, ids)
+        response = self.target(request)
+        if operation.deleting and 200 <= response.status < 300:
+            entry = self.journal.named(operation.resource, ids[operation.resource])
+            if entry is not None:
+                self.journal.over(entry)
+                self.witness.forget(entry)
+        return response
+
+    def alive(self, resource: str) -> tuple[str, ...]:
+        """The ids of what the run made and did not remove, the latest last."""
+        return tuple(it.identity for it in self.journal.mine if it.resource == resource and it.identity)
+
+    def has_room(self, resource: str) -> bool:
+        """Whether one more thing of a resource may be made: it can be removed again, or may stay behind."""
+        if self.leave is None or removable(self.contract, resource):
+            return True
+        return sum(not removable(self.contract, entry.resource) for entry in self.journal.mine) < self.leave
+
+    # --- what is let through ----------------------------------------------------------------------------------------
+
+    def _documented(self, request: Request) -> tuple[Operation, dict[str, str]]:
+        """The operation that a request means, and the ids in its path by resource."""
+        operations, values = self.contract.match(request.path)
+        for operation in operations:
+            kind = operation.creating or operation.updating or operation.deleting or operation.acting
+            if operation.method == request.method and kind:
+                ids = ids_in(operation, values)
+                if len(ids) == len(values) and (ids or operation.creating):
+                    return operation, ids
+        raise _mistake(request, "no page says that this changes one thing")
+
+    def _admit(self, operation: Operation, request: Request, ids: Mapping[str, str]) -> None:
+        """Raises unless a request can only change what the run made."""
+        label = label_of(self.contract, operation.resource)
+        if operation.creating or operation.updating:
+            for text in _texts(request.body, label):
+                if not text.startswith(self.prefix):
+                    raise _mistake(request, f"its {label} does not begin with {self.prefix}")
+        if operation.creating and not self.has_room(operation.resource):
+            raise _mistake(request, f"no page documents how {operation.resource} are removed; allow some with --leave")
+        for resource, identity in ids.items():
+            entry = self.journal.named(resource, identity) if is_plain(identity) else None
+            reason = self._misleading.get((resource, identity))
+            if entry is None and reason is None:
+                raise _mistake(request, f"{cut(show(identity), _LONGEST)} in {resource} was not made by this run")
+            if entry is None:
+                raise Misled(f"a creation was answered with the id {cut(show(identity), _LONGEST)}, {reason}")
+            header = request.header("authorization")
+            if self.witness.whose(self.target, entry, header) is Whose.OTHERS:
+                raise self._misled(entry, self.witness.mark(header))
+
+    def _misled(self, entry: Entry, mark: str) -> Misled:
+        """Lets go of an id that is seen to be another's."""
+        self.witness.disown(mark, entry)
+        if entry.mark == mark and self.journal.is_open(entry):
+            self._misleading[entry.key] = "which is that of something else; nothing was sent to it"
+            self.journal.lost(entry)
+        return Misled(
+            f"what is called {entry.identity} in {entry.resource} is not what the run made under this id; "
+            "nothing was sent to it"
+        )
+
+    def _create(self, operation: Operation, request: Request, parents: Mapping[str, str]) -> Response:
+        """The answer to a creation that is noted before it is sent; only an answer 4xx says that nothing was made."""
+        name = label_of(self.contract, operation.resource)
+        label = next(iter(_texts(request.body, name)), "")
+        sign = "" if name else signed(operation, _json(request.body), self.journal)
+        mark = self.witness.mark(request.header("authorization"))
+        entry = self.journal.begin(operation.resource, label, parents, mark=mark, sign=sign)
+        try:
+            response = self.target(request)
+        except BudgetSpent:  # it was not sent
+            self.journal.over(entry)
+            raise
+        if 200 <= response.status < 300:
+            self._made(operation, entry, response)
+        elif 400 <= response.status < 500:
+            self.journal.over(entry)
+        return response
+
+    def _made(self, operation: Operation, entry: Entry, response: Response) -> None:
+        """Takes the id that an answer tells for that of what was made, if it can be."""
+        identity = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
+        if not isinstance(identity, str) or not identity:
+            return
+        known = self.journal.named(entry.resource, identity)
+        if not is_plain(identity):
+            self._misleading[entry.resource, identity] = "which cannot be asked for safely; nothing was sent to it"
+        elif self.witness.is_others(entry.mark, entry.resource, identity):
+            self._misleading[entry.resource, identity] = "which was there before; nothing was sent to it"
+        elif known is None or not self.journal.is_open(known):
+            self.journal.made(entry, identity)
+
+    # --- what others make up ----------------------------------------------------------------------------------------
+
+    def steer(self, request: Request, things: Mapping[str, str]) -> Request | None:
+        """The request made harmless: below `things` that the run made, with its prefix; None when it cannot be.
+
+        The label stays as long as it may be, or as much too long as it was; nothing else is touched.
+        """
+        if request.method in READING:
+            return request
+        try:
+            operation, ids = self._documented(request)
+        except UsageError:
+            return None
+        path = road(operation, {kind: self._own(kind, identity, things) for kind, identity in ids.items()})
+        if path is None or (operation.creating and not self.has_room(operation.resource)):
+            return None
+        steered = replace(request, path=path)
+        label = label_of(self.contract, operation.resource)
+        if not label or not (operation.creating or operation.updating):
+            return steered
+        body = _json(request.body)
+        if isinstance(body, dict) and isinstance(body.get(label), str):
+            text = self._prefixed(operation, label, body[label])
+            if text is None:
+                return None
+            if text != body[label]:
+                steered = _with_body(steered, {**body, label: text})
+        return steered if all(text.startswith(self.prefix) for text in _texts(steered.body, label)) else None
+
+    def _own(self, resource: str, identity: str, things: Mapping[str, str]) -> str:
+        """The id itself if the run made it, or the one to take instead, or none."""
+        for candidate in (identity, things.get(resource, "")):
+            if is_plain(candidate) and self.journal.named(resource, candidate):
+                return candidate
+        return ""
+
+    def _prefixed(self, operation: Operation, label: str, text: str) -> str | None:
+        """The text with the prefix before it, if it then obeys and breaks the same words of the schema as before."""
+        if text.startswith(self.prefix):
+            return text
+        most = operation.inputs.get(label, {}).get("maxLength")
+        found = self.prefix + text
+        if isinstance(most, int) and len(text) <= most:
+            found = found[:most]
+        same = _broken(operation, label, found) == _broken(operation, label, text)
+        return found if same and found.startswith(self.prefix) else None
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def finish(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Left, ...]:
+        """Removes what earlier runs left, before this one begins; tells what is still left of it."""
+        return self._removal(target, sleep, earlier=True).run()
+
+    def clean(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Left, ...]:
+        """Removes all that the run made, asking a target without a bound on requests; tells what is left."""
+        return self._removal(target, sleep, earlier=False).run()
+
+    def pending(self) -> tuple[Left, ...]:
+        """What the run made and did not remove, for when its removal is interrupted: the next run removes it."""
+        reason = "its removal was interrupted"
+        return tuple(Left(it.resource, it.identity, it.label, reason) for it in self.journal.mine)
+
+    def _removal(self, target: Target, sleep: Callable[[float], None], *, earlier: bool) -> Removal:
+        headers = {self.witness.mark(header): header for header in map("Bearer {}".format, self.credentials)}
+        return Removal(self.contract, self.journal, self.witness, target, headers, earlier, sleep)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """A JSON object with each of its members, also of one name."""
+
+    members: tuple[tuple[str, Json], ...]
+
+
+def _texts(body: bytes, label: str) -> list[str]:
+    """Each text that a server may take for the label, however lenient it is with JSON and the case of names."""
+    said = ((name.casefold() == label.casefold(), text) for name, text in _members(body) if label)
+    return [text for is_label, text in said if is_label and isinstance(text, str)]
+
+
+def _members(body: bytes) -> Iterator[tuple[str, Json]]:
+    try:
+        value = json.loads(
+            body.decode(json.detect_encoding(body), "replace"),
+            object_pairs_hook=lambda pairs: _Pairs(tuple(pairs)),
+            parse_int=float,
+        )
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, _Pairs):
+        yield from value.members
+
+
+def _json(body: bytes) -> Json:
+    try:
+        return parse_json(body)
+    except NotJSON:
+        return NOTHING
+
+
+def _with_body(request: Request, body: Json) -> Request:
+    fields = tuple(pair for pair in request.headers if pair[0] != "content-length")
+    return replace(request, headers=fields, body=json.dumps(body).encode())
+
+
+def _broken(operation: Operation, label: str, text: str) -> set[str]:
+    """The words of the label's schema that a text breaks."""
+    schema = operation.body.schema if operation.body else ""
+    return {said.keyword for said in operation.contract.violations_at(schema, pointer((label,)), text)}
+
+
+def _mistake(request: Request, reason: str) -> UsageError:
+    asked = cut(show(f"{request.method} {request.path}")[1:-1], _LONGEST)
+    return UsageError(f"{asked} was to be sent, and {reason}; nothing was sent, and this is a mistake in trunkline")
