@@ -67,7 +67,7 @@ def test_a_test_needs_nothing_but_the_name_of_a_vendor(run: Run) -> None:
             assert telepath.vendor.name == "telepath"
             assert telepath.target(Request("GET", "/trunks")).status == 401
             with pytest.raises(AttributeError):
-                telepath.calls
+                telepath.phones
 
         def test_other(telepath, talkover):
             assert talkover.url.endswith("/api/v1")
@@ -217,6 +217,7 @@ def test_a_marker_sets_what_the_mock_holds(run: Run) -> None:
         """
         TRUNK = {
             "id": "conn_000000001", "name": "Only", "status": "active", "ai_provider": "openai", "sip_username": "only",
+            "sip_endpoint": "sip://only@sip.telepathvoice.com",
             "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-03-05T14:22:15Z",
             "metrics": {"calls_today": 1, "success_rate": 100, "avg_latency_ms": 1},
         }
@@ -233,7 +234,8 @@ def test_a_marker_sets_what_the_mock_holds(run: Run) -> None:
         @pytest.mark.trunkline("telepath", trunks=[TRUNK], tokens=("sk_live_mine",))
         class TestClass:
             def test_of_the_class(self, telepath):
-                assert get(telepath, "/trunks")["trunks"] == [TRUNK]
+                assert telepath.trunks == [TRUNK]
+                assert [trunk["id"] for trunk in get(telepath, "/trunks")["trunks"]] == [TRUNK["id"]]
                 assert telepath.token == "sk_live_mine"
                 assert limit(telepath) == (200, "7")
 
@@ -253,12 +255,49 @@ def test_a_marker_sets_what_the_mock_holds(run: Run) -> None:
     ).assert_outcomes(passed=4)
 
 
+def test_a_marker_takes_each_collection(run: Run) -> None:
+    """Records or a number of them; what belonged to a replaced record is gone, in whatever order they are named."""
+    run(
+        """
+        TRUNK = {
+            "id": "trunk-a", "name": "A", "provider_name": "p", "domain": "sip.example.com", "username": "u",
+            "password": "secret-password", "transport": "tls", "port": 5061, "outbound_proxy": None, "auth_realm": None,
+            "is_active": False, "is_verified": False, "health_status": None, "last_health_check_at": None,
+            "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-02-15T10:30:00Z",
+        }
+        DID = {
+            "id": "did-a", "number": "+12025550100", "country_code": "US", "formatted_number": "(202) 555-0100",
+            "trunk_id": "trunk-a",
+        }
+
+        @pytest.mark.trunkline("talkover", trunks=[TRUNK])
+        def test_what_belonged_to_others_is_gone(talkover):
+            assert (talkover.trunks, talkover.dids) == ([TRUNK], [])
+
+        @pytest.mark.trunkline("talkover", dids=[DID], trunks=[TRUNK])
+        def test_the_order_does_not_matter(talkover):
+            assert talkover.dids == [DID]
+            assert get(talkover, "/sip-trunks/trunk-a/dids")["data"][0]["number"] == DID["number"]
+
+        @pytest.mark.trunkline("talkover", dids=25, trunks=2)
+        @pytest.mark.trunkline("telepath", calls=3, trunks=0)
+        def test_made_up(talkover, telepath):
+            assert {did["trunk_id"] for did in talkover.dids} == {talkover.trunks[0]["id"]}
+            assert len({did["number"] for did in talkover.dids}) == len({did["id"] for did in talkover.dids}) == 25
+            assert len({call["id"] for call in telepath.calls}) == 3
+            assert telepath.trunks == []
+            first = talkover.trunks[0]["id"]
+            assert len(get(talkover, f"/sip-trunks/{first}/dids")["data"]) == 25
+        """
+    ).assert_outcomes(passed=3)
+
+
 BAD_MARKERS = {
     '"telepth", rate_limit=1': "the marker names 'telepth', which is not a vendor; there are: talkover, telepath",
     "rate_limit=1": 'the marker names one vendor, as in @pytest.mark.trunkline("talkover", rate_limit=5)',
     '"telepath", vendor="telepath"': "the marker names one vendor, as in *",
     '["telepath"]': "the marker names *'telepath'*, which is not a vendor; there are: talkover, telepath",
-    '"telepath", trunk=[]': "the marker has no 'trunk'; for telepath there are: trunks, tokens, rate_limit",
+    '"telepath", trunk=[]': "the marker has no 'trunk'; for telepath there are: trunks, calls, tokens, rate_limit",
     '"telepath", rate_limit=0': "the marker's rate_limit is 0; it is a number of requests, at least 1",
     '"telepath", rate_limit="5"': "the marker's rate_limit is '5'; it is a number of requests, at least 1",
     '"telepath", tokens="sk_secret"': "the marker's tokens are a list of one or more texts",
@@ -272,17 +311,26 @@ BAD_MARKERS = {
     '"telepath", trunks=[dict(TRUNK, status="busy")]': (
         'the records given for telepath\'s trunks#/0/status: "busy" is not one of *'
     ),
+    '"telepath", calls=-1': "the marker's calls are -1; it is a list of records, or how many to make up",
+    '"talkover", dids=2, trunks=[]': (
+        "a record of talkover.dids belongs to one of talkover.trunks, and there are none; add one first"
+    ),
+    '"talkover", dids=[dict(DID, trunk_id="nope")]': "the marker's dids#/0/trunk_id: there is no such record in trunks",
     '"telepath", trunks=[TRUNK, TRUNK]': "the records given for telepath's trunks#/1/id: * is there twice",
 }
 
 
 def test_a_marker_that_cannot_be_meant_is_one_sentence(run: Run) -> None:
     """It names the test and what is wrong, as an error at setup without a traceback; other tests go on."""
-    tests = [f"@pytest.mark.trunkline({words})\ndef test_{n}(telepath): pass" for n, words in enumerate(BAD_MARKERS)]
+    tests = [
+        f"@pytest.mark.trunkline({words})\ndef test_{n}(telepath, talkover): pass"
+        for n, words in enumerate(BAD_MARKERS)
+    ]
     trunk = (
         'TRUNK = {"id": "a", "name": "n", "status": "active", "ai_provider": "openai", "sip_username": "u",'
-        ' "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-02-15T10:30:00Z",'
+        ' "sip_endpoint": "sip:e", "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-02-15T10:30:00Z",'
         ' "metrics": {"calls_today": 1, "success_rate": 1, "avg_latency_ms": 1}}\n'
+        'DID = {"id": "d", "number": "+12025550100", "country_code": "US", "formatted_number": "", "trunk_id": "t"}\n'
         "def nested(depth):\n"
         "    value = []\n"
         "    for _ in range(depth): value = [value]\n"
@@ -377,7 +425,10 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
             (f"--trunkline-param={value}", "--trunkline-param is not a name, an equals sign and a value, all in UTF-8")
             for value in ("trunk_id", "trunk_id=", "=1", "trunk_id=\udcff")
         ),
-        ("--trunkline-param=hush=1", "--trunkline-param names no parameter that can be given here: trunk_id"),
+        (
+            "--trunkline-param=hush=1",
+            "--trunkline-param names no parameter that can be given here: id, phone_number_id, trunk_id",
+        ),
         ("--trunkline-url=http://h/", "an implementation is one vendor's: name it with --trunkline-vendor"),
         (
             "--trunkline-vendor=" + "x" * 10_000,
@@ -467,8 +518,9 @@ def test_failures_show_no_credential(run: Run) -> None:
     assert "very_secret" not in result.stdout.str().replace('["sk_live_" + "very_secret"]', "")
 
 
-def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run) -> None:
-    """The credential in the header fields, secret fields of records, and a token that went into a query."""
+@pytest.mark.parametrize("options", [(), ("--full-trace",)], ids=["cut", "full"])
+def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run, options: tuple[str, ...]) -> None:
+    """The credential in the header fields, secret fields of records and bodies, and a secret that went into a query."""
     result = run(
         """
         @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
@@ -488,19 +540,48 @@ def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run) -> None:
             assert fields == {"cookie": "a=b", "x-own": telepath_target.token}
             assert fields == {}
 
+        def test_body(telepath_target):
+            def sent():
+                own = [{"sipPassword": "hunter2-" + "hunter2"}]
+                return json.dumps({"name": telepath_target.token, "sip_password": "hunter2-" + "hunter2", "own": own})
+            telepath_target(Request("POST", "/trunks", "", (), sent().encode()))
+            [asked] = telepath_target.asked("createTrunk")
+            body = asked.json
+            assert body == json.loads(sent())
+            assert asked.json == {}, (asked, body)
+
+        def test_trouble(telepath):
+            telepath.trunks.add(sip_password="hunter2-" + "hunter2", status="busy")
+
+        def test_trouble_of_a_client(telepath_target):
+            telepath_target(Request("POST", "/trunks", "", (), b'{"sip_password": "hunter2-' + b'hunter2"'))
+            telepath_target.requests[0].json
+
+        def test_added(telepath):
+            added = telepath.trunks.add({"sip_password": "hunter2-" + "hunter2"})
+            changed = telepath.trunks.change(added["id"], sip_password="hunter2-" + "hunter2-again")
+            assert changed["sip_password"] == "hunter2-" + "hunter2-again"
+            get(telepath, "/trunks?limit=1&key=hunter2-" + "hunter2-again")
+            assert telepath.requests == added, changed
+
         def test_records(talkover):
             trunks = talkover.trunks
             [secret] = [trunk["password"] for trunk in trunks if trunk.get("password") == "secret-" + "password"]
             assert json.loads(json.dumps(secret)) == "secret-" + "password"
             assert trunks == [] or trunks[0]["id"] == 3
         """,
-        *("-vv", "--showlocals"),
+        *("-vv", "--showlocals", *options),
     )
-    result.assert_outcomes(failed=3)
+    result.assert_outcomes(failed=7)
     result.stdout.fnmatch_lines(["*'authorization': [*][*][*]*", "*'cookie': [*][*][*]*", "*'password': [*][*][*]*"])
     shown = result.stdout.str()
     assert "sk_live_very_secret" not in shown
     assert "secret-password" not in shown
+    assert "hunter2-hunter2" not in shown
+    result.stdout.fnmatch_lines(
+        ['E *DataError: the record given for telepath\'s trunks#/status: "busy" is not one of *']
+    )
+    result.stdout.fnmatch_lines(["E *NotJSON: *at line 1, column *"])
     assert "a=b'" not in shown.replace("""{"cookie": "a=b\"""", "")
 
 

@@ -15,7 +15,13 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-CONSOLES = re.findall(r"```console\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+LIFE = README.parent / "docs" / "life.md"
+CONSOLES = [
+    console
+    for page in (README, LIFE)
+    for console in re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+]
+BETWEEN = "----between two commands----"
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +48,10 @@ def port() -> str:
         return str(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def served(folder: Path, environment: dict[str, str], port: str) -> Iterator[None]:
-    """The mock that README.md starts in the background, on a port that is free."""
-    command = ["trunkline", "serve", "telepath", "--port", port]
+    """The mocks that README.md starts in the background, fresh for each block, on a port that is free."""
+    command = ["trunkline", "serve", "--port", port]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -63,19 +69,18 @@ def commands(console: str) -> Iterator[tuple[str, str]]:
         yield command, expected
 
 
-CASES = [
-    (command, expected) for console in CONSOLES for command, expected in commands(console) if not command.endswith("&")
-]
+CASES = [[pair for pair in commands(console) if not pair[0].endswith("&")] for console in CONSOLES]
 
 
 @pytest.mark.usefixtures("served")
-@pytest.mark.parametrize(("command", "expected"), CASES, ids=[command[:40] for command, _ in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[case[0][0][:40] if case else "nothing" for case in CASES])
 def test_what_is_shown_happens(
-    command: str, expected: str, folder: Path, environment: dict[str, str], port: str
+    case: list[tuple[str, str]], folder: Path, environment: dict[str, str], port: str
 ) -> None:
-    """The output of each command is the one shown, but for what is left out with dots."""
+    """The output of each command of a block, run one after another in one shell, is the one shown, but for dots."""
+    script = f"\necho '{BETWEEN}'\n".join(command for command, _ in case)
     done = subprocess.run(
-        ["bash", "-c", command.replace("8900", port)],
+        ["bash", "-c", script.replace("8900", port)],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -83,12 +88,13 @@ def test_what_is_shown_happens(
         timeout=120,
         check=False,
     )
-    seen = done.stdout.replace("\r", "").rstrip("\n") + "\n"
-    wanted = (
-        re.sub(r"^\.\.\.\n", "...", expected, flags=re.MULTILINE) if not expected.startswith("...   ") else expected
-    )
+    outputs = done.stdout.replace("\r", "").split(f"{BETWEEN}\n")
     checker = doctest.OutputChecker()
-    assert checker.check_output(wanted, seen, doctest.ELLIPSIS), f"{seen}\n{done.stderr}"
+    for (command, expected), output in zip(case, outputs, strict=True):
+        seen = output.removesuffix(BETWEEN).rstrip("\n") + "\n"
+        wanted = re.sub(r"^\.\.\.\n", "...", expected, flags=re.MULTILINE)
+        wanted = expected if expected.startswith("...   ") else wanted
+        assert checker.check_output(wanted or "\n", seen, doctest.ELLIPSIS), f"{command}\n{seen}\n{done.stderr}"
 
 
 def test_every_link_leads_somewhere() -> None:

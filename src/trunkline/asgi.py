@@ -4,7 +4,7 @@
     >>> wrap(app, base="/v1")(Request("GET", "/trunks")).body
     b'/trunks'
 
-Beside them stands what every sender of a `Request` shares: `line`, `fields` and `unpacked`.
+Beside them stands what every sender of a `Request` shares: `line`, `fields` and `seconds`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import json
 import re
 import threading
 import weakref
-import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib import metadata
@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Headers, Request, Response, Target, find
+from trunkline.unpacking import endless, unpacked
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -47,20 +48,29 @@ _ENCODES_BODY = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
 )
 _NO_BODY = frozenset((204, 304))
-_CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_MEMBERS = 1000
 
 
 # --- a target as an application -------------------------------------------------------------------------------------
 
 
-def application(target: Target, *, base: str = "", blocking: bool = False, max_bytes: int = LIMIT) -> ASGIApp:
-    """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop."""
+def application(
+    target: Target,
+    *,
+    base: str = "",
+    blocking: bool = False,
+    max_bytes: int = LIMIT,
+    too_large: Callable[[Request], Response | None] | None = None,
+) -> ASGIApp:
+    """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
+
+    A body of more than `max_bytes` is never handed on: `too_large` is shown the request without it, and what it does
+    not answer is answered 413 in our own words.
+    """
     prefix = _prefix(base)
     start = len(prefix)
     below = prefix + "/"
     elsewhere = _sentence(404, f"nothing is served here; every path begins with {below}")
-    too_large = _sentence(413, f"the body is larger than {max_bytes} bytes")
+    oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
 
     async def answer(scope: Message, receive: Receive) -> Response:
         raw = scope.get("raw_path")
@@ -68,10 +78,12 @@ def application(target: Target, *, base: str = "", blocking: bool = False, max_b
         if not path.startswith(below) and path != prefix:
             return elsewhere
         headers = tuple([(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]])
-        body = await _read(receive, headers, max_bytes) if _announces_body(scope, headers) else b""
-        if body is None:
-            return too_large
-        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers, body)
+        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers)
+        if _announces_body(scope, headers):
+            body = await _read(receive, headers, max_bytes)
+            if body is None:
+                return (too_large(request) if too_large else None) or oversized
+            request = replace(request, body=body)
         try:
             return await asyncio.to_thread(target, request) if blocking else target(request)
         except TargetError as error:
@@ -79,7 +91,8 @@ def application(target: Target, *, base: str = "", blocking: bool = False, max_b
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _write(await answer(scope, receive), scope["method"], send)
+            with suppress(_Gone):
+                await _write(await answer(scope, receive), scope["method"], send)
         elif scope["type"] == "lifespan":
             await receive()
             await send({"type": "lifespan.startup.complete"})
@@ -101,7 +114,7 @@ def _announces_body(scope: Message, headers: Headers) -> bool:
 
 
 async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | None:
-    """The request's body; None when it is too large, or when its sender has gone and hears no answer anyway."""
+    """The request's body, or None when it is too large. Raises `_Gone` when its sender hears no answer anyway."""
     length = find(headers, "content-length") or ""
     if find(headers, "expect") and length.isdecimal() and int(length[:20]) > max_bytes:
         return None
@@ -111,10 +124,16 @@ async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | N
         part = message.get("body", b"")
         size += len(part)
         body += part if size <= max_bytes else b""
-        if message["type"] != "http.request" or size > max_bytes + _DROPPED:
+        if message["type"] != "http.request":
+            raise _Gone
+        if size > max_bytes + _DROPPED:
             return None
         more = message.get("more_body", False)
     return bytes(body) if size <= max_bytes else None
+
+
+class _Gone(Exception):
+    """The client went in mid-sentence, so what it meant is not known, and not done."""
 
 
 async def _write(response: Response, method: str, send: Send) -> None:
@@ -282,7 +301,7 @@ class _Client:
         elif message["type"] == "http.response.body":
             self.heard += message.get("body", b"")
             if len(self.heard) > self.max_bytes:
-                self.answer.set_exception(_endless("the application", self.max_bytes))
+                self.answer.set_exception(endless("the application", self.max_bytes))
             elif not message.get("more_body"):
                 self.answer.set_result(self.response())
                 self.gone.set()
@@ -357,42 +376,3 @@ def _agent() -> bytes:
         return f"trunkline/{metadata.version('trunkline')}".encode()
     except metadata.PackageNotFoundError:
         return b"trunkline"
-
-
-def unpacked(response: Response, max_bytes: int, name: str) -> Response:
-    """The response with its body freed of gzip and deflate; `name` is whose answer it is."""
-    body = response.body
-    said = ",".join(value for key, value in response.headers if key == "content-encoding")
-    codings = [coding for coding in said.replace(" ", "").lower().split(",") if coding not in {"", "identity"}]
-    if body and len(codings) <= 2 and all(coding in _CODINGS for coding in codings):
-        try:
-            for coding in reversed(codings):
-                body = _inflated(body, coding, max_bytes)
-        except zlib.error:
-            raise TargetError(f"{name} says that its answer is coded as {said}, and it is not; look there") from None
-    if len(body) > max_bytes:
-        raise _endless(name, max_bytes)
-    return replace(response, body=body) if codings else response
-
-
-def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
-    """The body without one coding: all of it, or just more than `max_bytes`, for no bomb to go off."""
-    bits = _CODINGS[coding]
-    if coding == "deflate" and (body[:1] != b"x" or int.from_bytes(body[:2]) % 31):
-        bits = -15  # some servers leave out the two bytes of RFC 1950 that the name promises
-    plain = b""
-    for _ in range(_MEMBERS):
-        stream = zlib.decompressobj(bits)
-        plain += stream.decompress(body, max_bytes + 1 - len(plain))
-        if len(plain) > max_bytes:
-            break
-        if not stream.eof:
-            raise zlib.error("cut off")
-        body = stream.unused_data
-        if bits != 31 or not body.startswith(b"\x1f\x8b"):
-            break
-    return plain
-
-
-def _endless(name: str, max_bytes: int) -> TargetError:
-    return TargetError(f"{name} answers without end: more than {max_bytes} bytes came, and the rest was left unread")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from trunkline import export, fuzz
+from trunkline.bodies import identities, succeeded
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent, Redirected, TargetError
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request, Response, Target
@@ -49,6 +50,7 @@ class Examination:
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
     _interviews: dict[str, Interview] = field(default_factory=dict)
+    _first: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.secret_values:
@@ -78,11 +80,32 @@ class Examination:
         """The conversation about an operation; what was read once is remembered."""
         known = self._interviews.get(operation.operation_id)
         if known is None:
-            names = {parameter.name for parameter in operation.parameters if parameter.place == "path"}
-            parameters = {name: value for name, value in self.parameters.items() if name in names}
+            parameters = self._parameters(operation)
             known = Interview(operation, self.target, self.credential, parameters, self.seed, self.examples)
             self._interviews[operation.operation_id] = known
         return known
+
+    def _parameters(self, operation: Operation) -> dict[str, str]:
+        """The path parameters of an operation that reads: those given, else the id that a list shows first."""
+        found: dict[str, str] = {}
+        for parameter in operation.parameters:
+            if parameter.place != "path" or not operation.reads:
+                continue
+            value = self.parameters.get(parameter.name) or self._listed_first(parameter.names)
+            if value:
+                found[parameter.name] = value
+        return found
+
+    def _listed_first(self, resource: str) -> str:
+        """The id of the first thing of a resource that a list shows, or empty; asked once, and judged by nobody."""
+        if resource not in self._first:
+            self._first[resource] = ""
+            for operation in self.vendor.contract.operations:
+                if operation.listing and operation.resource == resource and not operation.parents:
+                    exchange = Interview(operation, self._target, self.credential).ask()
+                    shown = identities(operation, exchange) if succeeded(operation, exchange) else []
+                    self._first[resource] = shown[0] if shown else ""
+        return self._first[resource]
 
     def knock(self, operation: Operation) -> None:
         """Raises `TargetError` when the plain documented request is turned away: then nothing could be judged."""
@@ -124,9 +147,10 @@ class Examination:
         names = [operation.operation_id for operation in operations]
         self.progress(f"{', '.join(names)}: {FUZZ}")
         self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), ""))
+        known = {name: value for found in operations for name, value in self.interview(found).parameters.items()}
         try:
             for said in fuzz.fuzz(
-                export.document(self.vendor, parameters=self.parameters),
+                export.document(self.vendor, parameters=known),
                 self.target,
                 base_path=self.vendor.contract.base_path,
                 credential=self.credential,

@@ -70,7 +70,7 @@ class Journal:
     _file: int = -1
     _entries: dict[int, Entry] = field(default_factory=dict)
     _open: dict[int, None] = field(default_factory=dict)
-    _named: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    _named: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
     _told: set[int] = field(default_factory=set)
 
     @classmethod
@@ -207,13 +207,14 @@ class Journal:
     def _called(self, entry: Entry, identity: str) -> Entry:
         """Remembers what an entry is called from now on, and that it is there."""
         before = self._entries[entry.number]
-        if self._named.get((before.run, *before.key)) == before.number:
-            del self._named[before.run, *before.key]
+        named = self._named.get((before.run, *before.key), {})
+        if named.get(before.mark) == before.number:
+            del named[before.mark]
         found = replace(before, identity=identity)
         self._entries[found.number] = found
         self._open[found.number] = None
         if identity:
-            self._named[found.run, *found.key] = found.number
+            self._named.setdefault((found.run, *found.key), {})[found.mark] = found.number
         return found
 
     def over(self, entry: Entry) -> None:
@@ -261,9 +262,10 @@ class Journal:
     def _unsettled(self) -> Iterator[Entry]:
         return (self._entries[number] for number in self._open)
 
-    def named(self, resource: str, identity: str, run: str = "") -> Entry | None:
-        """What this run made under an id, removed or not; or what another run did."""
-        number = self._named.get((run or self.prefix, resource, identity))
+    def named(self, resource: str, identity: str, *, mark: str | None = None, run: str = "") -> Entry | None:
+        """What this run made under an id, removed or not, or another run; with the credential of a mark, or with any."""
+        marked = self._named.get((run or self.prefix, resource, identity), {})
+        number = next(reversed(marked.values()), None) if mark is None else marked.get(mark)
         return None if number is None else self._entries[number]
 
     def is_open(self, entry: Entry) -> bool:
@@ -276,9 +278,9 @@ class Journal:
         same = (it for it in self._entries.values() if it.resource == resource and it.label.strip() == label)
         return tuple(same) if label else ()
 
-    def begun(self, run: str = "") -> tuple[Entry, ...]:
-        """Each creation of this run, refused or removed or not; or of another one."""
-        return tuple(entry for entry in self._entries.values() if entry.run == (run or self.prefix))
+    def begun(self) -> tuple[Entry, ...]:
+        """Each creation of any run here, refused or removed or not."""
+        return tuple(self._entries.values())
 
     def digest(self, text: str, size: int) -> str:
         """What tells a text from others within this journal, too short to lead back to it; empty for none."""

@@ -219,30 +219,30 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
-        if refusal := _alien(connection):
-            raise UsageError(f"{path} {refusal}; name another file, or one that is not there yet")
-        if not connection.execute("SELECT * FROM sqlite_master").fetchone():
-            for statement in (*_TABLES, f"PRAGMA application_id = {_OURS}", f"PRAGMA user_version = {_FORMAT}"):
-                connection.execute(statement)
+        _claim(connection, path)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("SQLITE_CORRUPT")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _alien(connection: sqlite3.Connection) -> str:
-    """Why a file is not one of ours, of this format; empty when it is, and when nothing is in it yet."""
-    (ours,) = connection.execute("PRAGMA application_id").fetchone()
+def _claim(connection: sqlite3.Connection, path: Path) -> None:
+    """Makes our tables in a new file. Raises `UsageError` for one of another program, of another format, or damaged."""
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if ours == _OURS:
-        return "" if version == _FORMAT else f"has the format {version}, and this trunkline knows {_FORMAT}"
-    used = ours or version or connection.execute("SELECT * FROM sqlite_master").fetchone()
-    return "belongs to another program" if used else ""
+    tables = connection.execute("SELECT * FROM sqlite_master").fetchone()
+    if owner != _OURS and (owner or version or tables):
+        raise UsageError(f"{path} belongs to another program; name another file, or one that is not there yet")
+    if owner == _OURS and version != _FORMAT:
+        raise UsageError(f"{path} has the format {version}, and this trunkline knows {_FORMAT}; name another file")
+    if owner != _OURS:
+        for statement in (*_TABLES, f"PRAGMA application_id = {_OURS}", f"PRAGMA user_version = {_FORMAT}"):
+            connection.execute(statement)
+    elif connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise UsageError(f"{path} {_TROUBLE['SQLITE_CORRUPT']}")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -256,7 +256,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _reason(error: sqlite3.Error) -> str:
     """What is wrong with a file and what to do, in words that follow its name."""
-    name = getattr(error, "sqlite_errorname", str(error))
+    name = getattr(error, "sqlite_errorname", "")
     return next((words for word, words in _TROUBLE.items() if name.startswith(word)), f"cannot be used: {error}")
 
 

@@ -7,14 +7,14 @@ id) is refused by whoever knows the world, with `refuse`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from trunkline.contract import DOCUMENT, Contract, Operation
-from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json
+from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
 from trunkline.findings import Evidence, Grade, show
 from trunkline.parts import Answer, Body, Code, Parameter, Violation
 
@@ -28,6 +28,7 @@ LONGEST_BODY = 1 << 20
 _JSON_MEDIA = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE)
 _OF_KEYWORD = {"required": "field_missing", "type": "field_mistyped"}
 """The cause of a body that breaks a keyword; every other keyword is the cause `field_invalid`."""
+_HIDDEN = "***"
 _SETTLED = 2**31 - 1
 """Beyond it, an integer without a documented range may be refused or cut by anyone."""
 
@@ -220,7 +221,8 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
         return
     if not isinstance(body, dict):
         words = {"reason": "the body is not an object"}
-        yield _bad_body(operation, "body_malformed", show(body), "type: object", words)
+        sent = show(_masked(body, operation.contract.secrets))
+        yield _bad_body(operation, "body_malformed", sent, "type: object", words)
         return
     if has_lost_letters(body):
         words = {"reason": "a text holds half of a surrogate pair"}
@@ -229,8 +231,9 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
     violations = sorted(
         operation.contract.violations(said.schema, body), key=lambda broken: broken.keyword != "required"
     )
+    masked = _masked(body, operation.contract.secrets) if violations else {}
     for broken in violations:
-        yield _broken_field(operation, said, broken)
+        yield _broken_field(operation, said, broken, masked)
     if not violations:
         yield body
 
@@ -240,12 +243,15 @@ def _bad_body(operation: Operation, cause: str, sent: str, broke: str, words: Ma
     return Refusal(cause, operation, operation.body.pointer, operation.body.refused[cause], sent, broke, words)
 
 
-def _broken_field(operation: Operation, said: Body, broken: Violation) -> Refusal:
-    """Why a body with this violation is refused; the value of a secret is not quoted."""
+def _broken_field(operation: Operation, said: Body, broken: Violation, masked: Json) -> Refusal:
+    """Why a body with this violation is refused, quoted as `masked`."""
     cause = _OF_KEYWORD.get(broken.keyword, "field_invalid")
     name = broken.at[1:] or "body"
-    known = any(part in operation.contract.secrets for part in broken.at.split("/"))
-    sent = f"no {name}" if cause == "field_missing" else f"{name}={'***' if known else broken.seen}"
+    secret = any(part in operation.contract.secrets for part in broken.at.split("/"))
+    if cause == "field_missing":
+        sent = f"no {name}"
+    else:
+        sent = f"{name}={_HIDDEN if secret else show(resolve(masked, broken.at))}"
     return Refusal(
         cause=cause,
         operation=operation,
@@ -256,6 +262,13 @@ def _broken_field(operation: Operation, said: Body, broken: Violation) -> Refusa
         words={"name": name, "reason": broken.demand},
         file=broken.contract.partition("#")[0],
     )
+
+
+def _masked(value: Json, secrets: Container[str]) -> Json:
+    """The value with `***` for what stands at the name of a secret, wherever a client put it."""
+    if isinstance(value, dict):
+        return {name: _HIDDEN if name in secrets else _masked(inner, secrets) for name, inner in value.items()}
+    return [_masked(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, Json] | Refusal:

@@ -78,6 +78,7 @@ class Removal:
     _reasons: dict[int, str] = field(default_factory=dict)
     _names: dict[int, str] = field(default_factory=dict)
     _again: set[int] = field(default_factory=set)
+    _spare: list[str] = field(default_factory=list)
     _unanswered: int = 0
 
     def run(self) -> tuple[Left, ...]:
@@ -148,10 +149,9 @@ class Removal:
 
     def _places(self) -> list[tuple[str, tuple[tuple[str, str], ...], str | None]]:
         """Each list to look in, (resource, parents, credential): where something with a label was begun, or is lost."""
-        runs = {entry.run for entry in self._entries} if self.earlier else {self.journal.prefix}
         found: dict[tuple[str, tuple[tuple[str, str], ...], str | None], None] = {}
-        for entry in (entry for run in sorted(runs) for entry in self.journal.begun(run)):
-            if entry.label or self._is_lost(entry):
+        for entry in self.journal.begun():
+            if self._concerns(entry) and (entry.label or self._is_lost(entry)):
                 found[entry.resource, tuple(sorted(entry.parents.items())), self._header(entry)] = None
         return list(found)
 
@@ -167,7 +167,7 @@ class Removal:
         """Gives their ids to those at a place that a list shows, and tells why the others have none."""
         listed = self.witness.listed(self._ask, resource, parents, header)
         for item in listed.items if listed else ():
-            self._adopt(resource, parents, item)
+            self._adopt(resource, parents, header, item)
         for entry in self._lost(resource, tuple(sorted(parents.items()))):
             if self._header(entry) == header and entry.number not in self._names:
                 self._reasons[entry.number] = self._absent(entry, listed)
@@ -190,11 +190,13 @@ class Removal:
             return f"{_MAYBE} its list cannot be read whole"
         return f"{_MAYBE} {'nothing tells it from what others made' if listed else 'no page documents a list of it'}"
 
-    def _adopt(self, resource: str, parents: Mapping[str, str], item: Json) -> None:
+    def _adopt(self, resource: str, parents: Mapping[str, str], header: str | None, item: Json) -> None:
         """Takes what a list shows for ours where it has the very label, or the very unique inputs, of one we began."""
-        same = [entry for entry in self._like(resource, item) if entry.parents == parents and self._concerns(entry)]
+        like = [entry for entry in self._like(resource, item) if entry.parents == parents and self._concerns(entry)]
+        same = [entry for entry in like if self._header(entry) == header]
         if not same:
             return
+        mark = self.witness.mark(header)
         lister = about(self.contract, resource, LISTS)
         name = at_pointer(item, lister.listing.identity) if lister and lister.listing else None
         lost = [entry for entry in same if self._is_lost(entry)]
@@ -204,13 +206,16 @@ class Removal:
                 self._reasons[entry.number] = "it is listed under an id that cannot be asked for safely"
                 self.journal.tell(entry)
             return
-        known = self.journal.named(resource, name, same[0].run)
-        if known is None:  # one that is lost, or one that was refused and yet made, or a second one of the same label
-            nameless = [entry for entry in same if not entry.identity]
-            known = next(iter((*lost, *nameless)), None)
-        if known is None:
-            first = same[0]
-            known = self.journal.begin(resource, first.label, parents, mark=first.mark, sign=first.sign, run=first.run)
+        first = (*lost, *same)[0]
+        known = self.journal.named(resource, name, mark=mark, run=first.run)
+        if known is None:  # one that is lost, or one that was refused and yet made
+            known = next((entry for entry in (*lost, *same) if entry.mark == mark and not entry.identity), None)
+        if known is None:  # a second one of the same label, or one that was not to be made with such a credential
+            known = self.journal.begin(resource, first.label, parents, mark=mark, sign=first.sign, run=first.run)
+            if first in lost:
+                self.journal.over(first)
+            else:
+                self._spare.append(first.label)
         if not (self.journal.is_open(known) and known.identity):
             self.journal.made(known, name)
 
@@ -265,6 +270,10 @@ class Removal:
             self._gone(entry)
             return
         self.journal.lost(entry)
+        if entry.label in self._spare:  # so this is what was found under its label
+            self._spare.remove(entry.label)
+            self.journal.over(entry)
+            return
         self._reasons[entry.number] = f"the answer told the id {entry.identity}, which is that of something else"
         self._again.add(entry.number)
 
@@ -290,13 +299,14 @@ class Removal:
     def _look_back(self, resource: str, parents: Mapping[str, str], header: str | None) -> None:
         """Finds out what is still there although its removal was answered as if it were not."""
         lister, label = about(self.contract, resource, LISTS), label_of(self.contract, resource)
-        removed = (entry for entry in self.journal.begun() if entry.resource == resource and entry.parents == parents)
+        begun = (entry for entry in self.journal.begun() if self._concerns(entry))
+        removed = (entry for entry in begun if entry.resource == resource and entry.parents == parents)
         if not (label and lister and lister.listing and any(it.identity for it in removed)):
             return
-        listed = self.witness.listed(self._ask, resource, parents, header)
+        listed, mark = self.witness.listed(self._ask, resource, parents, header), self.witness.mark(header)
         for item in listed.items if listed else ():
             name = at_pointer(item, lister.listing.identity)
-            entry = self.journal.named(resource, name) if isinstance(name, str) else None
+            entry = self.journal.named(resource, name, mark=mark) if isinstance(name, str) else None
             if entry is None or self.journal.is_open(entry) or not begins(item.get(label), entry.run):
                 continue
             if self.witness.look(self._ask, entry, header) is Whose.OURS:

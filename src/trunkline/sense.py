@@ -118,11 +118,11 @@ def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
         if not any(key.startswith("2") for key in operation.answers):
             yield f"{operation.pointer}/responses", "no response of the 2xx class"
             return
-        for check in _CHECKS:
-            lost = list(check(operation))
-            yield from lost
-            if lost:
-                return
+    for check in _CHECKS:
+        lost = [found for operation in contract.operations for found in check(operation)]
+        yield from lost
+        if lost:
+            return
     for cause in ("path_unknown", "method_not_allowed"):
         if not any(cause in answer.refusals for answer in contract.answers.values()):
             yield "/x-trunkline/responses", f"no response answers the cause {cause}"
@@ -141,7 +141,7 @@ def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
             yield f"{operation.pointer}/parameters/{index}/name", "the parameter is there twice"
     if operation.own and operation.own not in in_path:
         yield (
-            f"{operation.pointer}/x-trunkline/{_kind(operation)}/parameter",
+            f"{operation.pointer}/x-trunkline/{_kinds(operation)[0]}/parameter",
             f"{operation.own!r} is not a parameter of the path",
         )
     named: list[str] = []
@@ -154,8 +154,8 @@ def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
             yield f"{operation.pointer}/x-trunkline", f"{name!r} is not a parameter of the operation"
 
 
-def _kind(operation: Operation) -> str:
-    """The word of the operation's extension that says what it does, or empty."""
+def _kinds(operation: Operation) -> list[str]:
+    """The words of the operation's extension that say what it does."""
     kinds = {
         "list": operation.listing,
         "fetch": operation.fetching,
@@ -164,7 +164,16 @@ def _kind(operation: Operation) -> str:
         "delete": operation.deleting,
         "act": operation.acting,
     }
-    return next((word for word, said in kinds.items() if said), "")
+    return [word for word, said in kinds.items() if said]
+
+
+def _lost_kinds(operation: Operation) -> Iterator[tuple[str, str]]:
+    """An operation that does two things at once, or nothing with what it is about."""
+    kinds = _kinds(operation)
+    if len(kinds) > 1:
+        yield f"{operation.pointer}/x-trunkline", f"an operation does one thing, not {' and '.join(kinds)}"
+    if operation.resource and not kinds:
+        yield f"{operation.pointer}/x-trunkline/resource", "the operation does not say what it does with it"
 
 
 def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -172,8 +181,6 @@ def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
     if not operation.resource:
         return
     known = {other.resource for other in operation.contract.operations}
-    if not _kind(operation):
-        yield f"{operation.pointer}/x-trunkline/resource", "the operation does not say what it does with it"
     for parameter in operation.parameters:
         if parameter.place != "path":
             continue
@@ -263,7 +270,8 @@ def _lost_places(operation: Operation) -> Iterator[tuple[str, str]]:
 
 
 def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
-    answered = {cause for answer in operation.answers.values() for cause in answer.refusals}
+    told = [cause for key, answer in operation.answers.items() if key.isdigit() for cause in answer.refusals]
+    answered = set(told)
     causes = set(operation.contract.security.refused) if operation.secured else set()
     causes |= {"rate_limited"} if operation.contract.rate_limit and not operation.unmetered else set()
     causes |= set(operation.body.refused) if operation.body else set()
@@ -276,6 +284,8 @@ def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
             yield f"{parameter.pointer}/x-trunkline/refused", f"nothing is said of {cause}"
     for cause in sorted(causes - answered):
         yield f"{operation.pointer}/responses", f"no response answers the cause {cause}"
+    for cause in sorted(cause for cause in answered if told.count(cause) > 1):
+        yield f"{operation.pointer}/responses", f"more than one response answers the cause {cause}"
 
 
 def _lost_answers(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -338,12 +348,14 @@ def _lost_default(schema: Mapping[str, Json], at: str) -> Iterator[tuple[str, st
 
 
 _CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (
+    _lost_kinds,
     _lost_parameters,
     _lost_resources,
+    _lost_places,
     _lost_inputs,
     _lost_claims,
     _lost_bounds,
-    _lost_places,
     _lost_causes,
     _lost_answers,
 )
+"""Each trusts what those before it found in order, in every operation."""

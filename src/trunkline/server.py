@@ -20,13 +20,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from trunkline.asgi import ASGIApp, Message, Receive, Send, application
+from trunkline.admin import BASE as RESERVED
+from trunkline.admin import Admin
+from trunkline.asgi import LIMIT, ASGIApp, Message, Receive, Send, application
 from trunkline.errors import UsageError
 from trunkline.exchange import Response, Target
 from trunkline.library import Vendor
+from trunkline.refusals import LONGEST_BODY
 
 if TYPE_CHECKING:
     from starlette.requests import Request as Asked
@@ -51,9 +55,11 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for eve
 
 
 def bases(vendors: Iterable[Vendor]) -> dict[str, Vendor]:
-    """Each vendor by the path of its base address: `{"/v1": acme}`. Raises `UsageError` when two share one."""
+    """Each vendor by the path of its base address: `{"/v1": acme}`. Raises `UsageError` for one that is not free."""
     found: dict[str, Vendor] = {}
     for vendor in vendors:
+        if f"{vendor.contract.base_path}/".startswith(f"{RESERVED}/"):
+            raise UsageError(f"{vendor.name} lives at {vendor.contract.base_path}, which is kept for trunkline itself")
         other = found.setdefault(vendor.contract.base_path, vendor)
         if other is not vendor:
             raise UsageError(
@@ -63,29 +69,50 @@ def bases(vendors: Iterable[Vendor]) -> dict[str, Vendor]:
 
 
 def asgi(
-    targets: Mapping[str, Target] | Target, *, blocking: bool = False, index: Mapping[str, str] | None = None
+    targets: Mapping[str, Target] | Target,
+    *,
+    blocking: bool = False,
+    index: Mapping[str, str] | None = None,
+    admin: Admin | None = None,
 ) -> Router:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `index` is what `/` tells: `{"acme": "/v1"}` is answered
-    with whole addresses; without it the base paths stand for the names.
+    with whole addresses; without it the base paths stand for the names. `admin` answers below its reserved path.
+    A target that has a method `too_large`, as a mock has, answers what has a body of more than `LONGEST_BODY` with it.
     """
     from starlette.routing import Route, Router  # noqa: PLC0415 - see the module's docstring
 
     if not isinstance(targets, Mapping):
-        return Router(default=application(targets, blocking=blocking))
+        return Router(default=_application(targets, "", blocking=blocking))
     places = {
-        base.rstrip("/"): application(target, base=base, blocking=blocking)
+        base.rstrip("/"): _application(target, base, blocking=blocking)
         for base, target in sorted(targets.items(), key=lambda item: -len(item[0]))
     }
     routes = [] if "" in places else [Route("/", _index(index or {base: base for base in targets}))]
     # Starlette would match decoded paths, to which `/a%2Fb` is `/a/b`: only the index is left to it.
-    return Router(routes, redirect_slashes=False, default=_below(places))
+    return Router(routes, redirect_slashes=False, default=_below(places, {RESERVED: _told(admin)} if admin else {}))
 
 
-def _below(places: Mapping[str, ASGIApp]) -> ASGIApp:
+def _application(target: Target, base: str, *, blocking: bool) -> ASGIApp:
+    too_large = getattr(target, "too_large", None)
+    limit = LONGEST_BODY if too_large else LIMIT
+    return application(target, base=base, blocking=blocking, max_bytes=limit, too_large=too_large)
+
+
+def _told(admin: Admin) -> ASGIApp:
+    """The application that tells `admin` who asks, which no `Request` knows."""
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        client, _ = scope.get("client") or ("", 0)
+        await application(partial(admin, client=client), base=RESERVED, max_bytes=LONGEST_BODY)(scope, receive, send)
+
+    return app
+
+
+def _below(places: Mapping[str, ASGIApp], reserved: Mapping[str, ASGIApp]) -> ASGIApp:
     """Hands each request to the application below whose base its raw path is."""
-    found = [(base.encode(), base.encode() + b"/", app) for base, app in places.items()]
+    found = [(base.encode(), base.encode() + b"/", app) for base, app in {**reserved, **places}.items()]
     beginnings = " or ".join(f"{base}/" for base in places)
     body = json.dumps({"error": f"nothing is served here; every path begins with {beginnings}"}).encode()
     nowhere = Response(404, (("content-type", "application/json"),), body)

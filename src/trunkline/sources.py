@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import urlsplit
 
-from trunkline.asgi import unpacked
 from trunkline.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract import Contract, Operation
 from trunkline.errors import TargetError, UsageError
@@ -29,6 +28,7 @@ from trunkline.library import Vendor
 from trunkline.parts import Answer
 from trunkline.refusals import reasons
 from trunkline.rules import RULES, Rule, judge
+from trunkline.unpacking import unpacked
 
 LIMIT = 64 << 20
 """No source is read beyond so many bytes."""

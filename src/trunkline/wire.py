@@ -21,9 +21,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from trunkline.asgi import LIMIT, fields, line, seconds, unpacked
+from trunkline.asgi import LIMIT, fields, line, seconds
 from trunkline.errors import Redirected, TargetError, UsageError
 from trunkline.exchange import Headers, Request, Response
+from trunkline.unpacking import unpacked
 
 _PORTS = {"http": 80, "https": 443}
 _KEPT = 8

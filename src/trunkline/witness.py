@@ -176,7 +176,7 @@ class Witness:
             return Whose.OURS
         found = Whose.OURS
         for resource, identity in entry.parents.items():
-            parent = self.journal.named(resource, identity, entry.run)
+            parent = self.journal.named(resource, identity, mark=entry.mark, run=entry.run)
             seen = self.whose(target, parent, header) if parent else Whose.UNKNOWN
             if seen in (Whose.OTHERS, Whose.GONE):
                 return seen

@@ -72,7 +72,7 @@ class Gate:
             return self._create(operation, request, ids)
         response = self.target(request)
         if operation.deleting and 200 <= response.status < 300:
-            entry = self.journal.named(operation.resource, ids[operation.resource])
+            entry = self._ours(operation.resource, ids[operation.resource], request)
             if entry is not None:
                 self.journal.over(entry)
                 self.witness.forget(entry)
@@ -111,7 +111,7 @@ class Gate:
         if operation.creating and not self.has_room(operation.resource):
             raise _mistake(request, f"no page documents how {operation.resource} are removed; allow some with --leave")
         for resource, identity in ids.items():
-            entry = self.journal.named(resource, identity) if is_plain(identity) else None
+            entry = self._ours(resource, identity, request)
             reason = self._misleading.get((resource, identity))
             if entry is None and reason is None:
                 raise _mistake(request, f"{cut(show(identity), _LONGEST)} in {resource} was not made by this run")
@@ -120,6 +120,12 @@ class Gate:
             header = request.header("authorization")
             if self.witness.whose(self.target, entry, header) is Whose.OTHERS:
                 raise self._misled(entry, self.witness.mark(header))
+
+    def _ours(self, resource: str, identity: str, request: Request) -> Entry | None:
+        """What the run made under an id: with the credential of the request, or with another."""
+        mark = self.witness.mark(request.header("authorization"))
+        own = self.journal.named(resource, identity, mark=mark) or self.journal.named(resource, identity)
+        return own if is_plain(identity) else None
 
     def _misled(self, entry: Entry, mark: str) -> Misled:
         """Lets go of an id that is seen to be another's."""
@@ -155,7 +161,7 @@ class Gate:
         identity = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
         if not isinstance(identity, str) or not identity:
             return
-        known = self.journal.named(entry.resource, identity)
+        known = self.journal.named(entry.resource, identity, mark=entry.mark)
         if not is_plain(identity):
             self._misleading[entry.resource, identity] = "which cannot be asked for safely; nothing was sent to it"
         elif self.witness.is_others(entry.mark, entry.resource, identity):

@@ -21,6 +21,7 @@ import click
 import trunkline
 from trunkline.cli.judging import check, validate
 from trunkline.cli.printing import export, rules
+from trunkline.cli.resetting import reset
 from trunkline.cli.serving import serve
 from trunkline.cli.showing import BROKEN_PIPE, FINDINGS, INTERRUPTED, TROUBLE, WELL
 from trunkline.errors import TrunklineError
@@ -36,6 +37,7 @@ __all__ = [  # noqa: RUF022 - the codes, the doors, the commands
     "run",
     "cli",
     "serve",
+    "reset",
     "check",
     "validate",
     "export",
@@ -139,7 +141,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 @click.group(
-    commands=(serve, check, validate, export, rules),
+    commands=(serve, reset, check, validate, export, rules),
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -52,3 +52,9 @@ JUDGING = _options(
                  help="Lines to read, or one JSON document (docs/report.md)."),
 )  # fmt: skip
 """What makes a finding, and how it is shown."""
+
+ADMIN_TOKEN = click.option(
+    "--admin-token", envvar="TRUNKLINE_ADMIN_TOKEN", metavar="TOKEN",
+    help="What a reset from anywhere needs; $TRUNKLINE_ADMIN_TOKEN is not shown by ps.",
+)  # fmt: skip
+"""The credential of the reserved path."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,12 @@ import click
 
 import trunkline
 from trunkline.cli import asking, showing
-from trunkline.cli.options import Help
+from trunkline.cli.options import ADMIN_TOKEN, Help
 from trunkline.errors import UsageError
 
 if TYPE_CHECKING:
     from trunkline.exchange import Request
+    from trunkline.keeping import Keeper
     from trunkline.library import Vendor
 
 PORT = 8900
@@ -33,6 +34,8 @@ _MANY = 20_000
 @click.option("--trunks", type=click.IntRange(0), metavar="N", help="So many plausible records, not the shipped.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same records.")
 @click.option("--rate-limit", type=click.IntRange(1), metavar="N", help="Requests per window and credential.")
+@click.option("--state", metavar="FILE", help="Keep every write in FILE, secrets too, from one start to the next.")
+@ADMIN_TOKEN
 @click.option("--quiet", is_flag=True, help="Print nothing but the line for machines.")
 def serve(
     vendors: tuple[str, ...],
@@ -42,14 +45,17 @@ def serve(
     trunks: int | None,
     seed: int,
     rate_limit: int | None,
+    state: str | None,
+    admin_token: str | None,
     quiet: bool,
 ) -> None:
     """Serve mocks of the vendors, all of them unless named, until Ctrl-C or SIGTERM ends them, with code 0.
 
     When the mocks answer, one line of JSON on standard output tells where, with a token and a curl command for each.
-    Standard error tells the same in words, and then why each refused request was refused.
+    Standard error tells the same in words, and then why each refused request was refused. With --state a server goes
+    on where the last one ended, also after kill -9; `trunkline reset` returns to the fixtures.
     """
-    from trunkline import folders, library, mock, server  # noqa: PLC0415
+    from trunkline import admin, folders, library, mock, server  # noqa: PLC0415
 
     chosen = tuple(dict.fromkeys(vendors or folders.names()))
     if trunks is not None and trunks >= _MANY and not quiet:
@@ -59,14 +65,40 @@ def serve(
         library.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)
         for name in chosen
     ]
-    hidden = frozenset().union(*(vendor.secrets for vendor in loaded))
-    mocks = {
-        base: mock.from_vendor(vendor, rate_limit=rate_limit, secrets=hidden)
-        for base, vendor in server.bases(loaded).items()
-    }
-    app = server.asgi(mocks, index={vendor.name: vendor.contract.base_path for vendor in loaded})
-    with nullcontext() if quiet else _refusals_told():
+    secrets = frozenset({admin.sound(admin_token)} if admin_token is not None else ())
+    hidden = secrets.union(*(vendor.secrets for vendor in loaded))
+    places = server.bases(loaded)
+    with _kept(state) as keeper, nullcontext() if quiet else _refusals_told():
+        mocks = {
+            base: mock.from_vendor(vendor, rate_limit=rate_limit, secrets=hidden, keeper=keeper)
+            for base, vendor in places.items()
+        }
+        going = [one.vendor.name for one in mocks.values() if one.continues]
+        if going and not quiet:
+            later = "; --fixtures and --trunks count from then on" if fixtures or trunks is not None else ""
+            click.echo(
+                f"continuing with the state of {', '.join(going)} in {state}; "
+                f"`trunkline reset` returns to the fixtures{later}",
+                err=True,
+            )
+        app = server.asgi(
+            mocks,
+            index={vendor.name: vendor.contract.base_path for vendor in loaded},
+            admin=admin.admin({one.vendor.name: one for one in mocks.values()}, admin_token),
+        )
         server.serve(app, host=host, port=port, on_ready=lambda url: _ready(url, loaded, host, quiet=quiet))
+
+
+@contextmanager
+def _kept(state: str | None) -> Iterator[Keeper | None]:
+    """The keeper of the state file, if there is to be one."""
+    if state is None:
+        yield None
+        return
+    from trunkline import keeping  # noqa: PLC0415
+
+    with closing(keeping.from_file(Path(state))) as keeper:
+        yield keeper
 
 
 def _folders(overlay: Path | None) -> tuple[str, ...]:
@@ -93,10 +125,10 @@ def _is_loopback(host: str) -> bool:
 
 @contextmanager
 def _refusals_told() -> Iterator[None]:
-    """While it lasts, why the mock refuses a request is told on standard error, one line each."""
+    """While it lasts, why a mock refuses a request and what it was told is told on standard error, one line each."""
     import logging  # noqa: PLC0415
 
-    logger, handler = logging.getLogger("trunkline.mock"), logging.StreamHandler()
+    logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     level, logger.propagate = logger.level, False
     logger.addHandler(handler)

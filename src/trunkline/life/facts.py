@@ -30,7 +30,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """A field of a body. `unsettled` are (value, what the thing must have for the value to count) that may be ignored."""
+    """A field of a body. `unsettled` are values that may be ignored, each with what a thing must have to take it."""
 
     name: str
     place: str

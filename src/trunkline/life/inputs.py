@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import TypeAlias
 
@@ -77,6 +78,7 @@ def label_of(operation: Operation) -> str:
     return next((creating.label for creating in creates if creating), "")
 
 
+@lru_cache(maxsize=1024)
 def forms(operation: Operation, said: Input) -> tuple[Form, ...]:
     """The ways of giving an input a value, the plainest first."""
     schema = said.schema
@@ -140,7 +142,8 @@ def whole(operation: Operation, maker: Maker, drawn: tuple[int, ...], start: Map
         if name in by_name and forms(operation, by_name[name]):
             sent[name] = forms(operation, by_name[name])[0].make(maker)
             evidence = evidence.weakest(by_name[name].evidence)
-    return Body(sent, evidence, all(said.settles(sent[said.name], {}) for said in by_name.values() if said.name in sent))
+    settled = all(by_name[name].settles(value, {}) for name, value in sent.items())
+    return Body(sent, evidence, settled)
 
 
 def _lacking(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
@@ -209,6 +212,7 @@ class Flaw:
     condition: Condition | None = None
 
 
+@lru_cache(maxsize=64)
 def flaws(operation: Operation) -> tuple[Flaw, ...]:
     """Everything that can be wrong with a body of the operation, one at a time."""
     found: list[Flaw] = []

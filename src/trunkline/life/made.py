@@ -1,6 +1,6 @@
 """Owns making a text of a pattern: `sample("carrier-[a-z0-9]{3,12}", chance)` -> `carrier-7hq0d`.
 
-The patterns of `made` are literal text, classes, groups with alternatives, and counts: what a harmless value is made of.
+The patterns of `made` are literal text, classes, groups with alternatives, and counts: enough for harmless values.
 """
 
 from __future__ import annotations

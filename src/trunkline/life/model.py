@@ -6,7 +6,7 @@ It reads the contract alone. What no page settles it does not know, and what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from uuid import UUID
@@ -33,7 +33,8 @@ class State(Enum):
 class Known:
     """What a field must be: the law that another value breaks, the operation that it is about, and what says so.
 
-    `teller` is the operationId of the answer that told a field that nobody sent.
+    `teller` is the operationId of the answer that told a field that nobody sent. `roots` are the laws of what it takes
+    for granted: that the field was as it had to be before, though nobody read it since.
     """
 
     value: Json
@@ -43,6 +44,13 @@ class Known:
     place: str
     why: str
     teller: str = ""
+    roots: frozenset[str] = frozenset()
+
+    def stays(self, law: str, owner: Operation, evidence: Evidence, place: str) -> Known:
+        """The same value for another reason: something happened that must have left it."""
+        return Known(
+            self.value, law, owner, evidence.weakest(self.evidence), place, "as it was", roots=self.roots | {self.law}
+        )
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -168,9 +176,8 @@ def _rest(thing: Thing, operation: Operation, sent: frozenset[str]) -> dict[str,
         if name in sent or thing.derived.get(name, frozenset()) & sent:
             continue
         if name in writable or name in begun or name in fixed:
-            evidence = updating.partial.weakest(known.evidence).weakest(begun.get(name, updating.partial))
-            place = operation.told("update/partial")
-            stays[name] = Known(known.value, "update_leaves_the_rest", operation, evidence, place, "as it was")
+            evidence = updating.partial.weakest(begun.get(name, updating.partial))
+            stays[name] = known.stays("update_leaves_the_rest", operation, evidence, operation.told("update/partial"))
     return stays
 
 
@@ -186,8 +193,7 @@ def _reset(
         others = sent - {name}
         if others <= reset.never:
             if known and name not in sent and reset.evidence.grade is not Grade.DECISION:
-                evidence = reset.evidence.weakest(known.evidence)
-                stays[name] = Known(known.value, "other_changes_reset_nothing", operation, evidence, place, "as it was")
+                stays[name] = known.stays("other_changes_reset_nothing", operation, reset.evidence, place)
         elif any(group <= changed for group in reset.when) and name not in sent:
             stays[name] = Known(
                 reset.to, "connectivity_change_resets", operation, reset.evidence, place, "what the change resets it to"
@@ -209,17 +215,8 @@ def acted(thing: Thing, operation: Operation) -> None:
         if name in acting.changes:
             continue
         if name in acting.keeps:
-            evidence = acting.keeps[name].weakest(known.evidence)
             place = operation.told(f"act/keeps/{name}")
-            stays[name] = replace(
-                known,
-                law="action_keeps_what_it_keeps",
-                owner=operation,
-                evidence=evidence,
-                place=place,
-                why="as it was",
-                teller="",
-            )
+            stays[name] = known.stays("action_keeps_what_it_keeps", operation, acting.keeps[name], place)
         elif name in writable:
             hangs = {reason for _, unless in writable[name].unsettled for reason in unless}
             if not hangs & acting.changes:
@@ -231,10 +228,8 @@ def acted(thing: Thing, operation: Operation) -> None:
 
 def refused(thing: Thing, operation: Operation, law: str, said: Evidence) -> None:
     """Everything is as it was before a request that was refused."""
-    for name, known in thing.known.items():
-        evidence = said.weakest(known.evidence)
-        place = operation.place(operation.pointer)
-        thing.known[name] = Known(known.value, law, operation, evidence, place, "as it was")
+    place = operation.place(operation.pointer)
+    thing.known = {name: known.stays(law, operation, said, place) for name, known in thing.known.items()}
 
 
 def touched(thing: Thing) -> None:
@@ -245,9 +240,13 @@ def touched(thing: Thing) -> None:
 
 def forgotten(thing: Thing) -> None:
     """Nothing is known of it any more, but for what no operation could change."""
+    thing.known, thing.given = {}, lasting(thing)
+
+
+def lasting(thing: Thing) -> dict[str, Json]:
+    """What it was made with and no operation could change."""
     changing = {said.name for operation in thing.roles.updates for said in inputs(operation)}
-    thing.known = {}
-    thing.given = {name: value for name, value in thing.given.items() if name not in changing}
+    return {name: value for name, value in thing.given.items() if name not in changing}
 
 
 def learned(thing: Thing, operation: Operation, told: Field, value: Json, law: str, owner: Operation) -> None:

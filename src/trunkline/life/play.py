@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 from trunkline.bodies import NOTHING, at_pointer, count_at, json_of
@@ -18,7 +17,7 @@ from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.hiding import hiding
 from trunkline.life.facts import Roles, inputs, roles, shown
 from trunkline.life.inputs import Maker, Values, encoded
-from trunkline.life.model import State, Thing, key, learned, same
+from trunkline.life.model import State, Thing, key, lasting, learned, same
 from trunkline.refusals import answer, refuse
 from trunkline.rules import hides
 from trunkline.rules.refusing import judge_refusal
@@ -29,18 +28,15 @@ SECOND_VARIABLE = "TRUNKLINE_SECOND_TOKEN"
 MISSING = frozenset({404, 410})
 """What says that a thing is not there."""
 
-EXCUSED = frozenset({401, 402, 403, 405, 406, 407, 408, 409, 411, 412, 413, 417, 421, 423, 425, 426, 428, 429, 431, 451})
-"""Refusals that do not say that what was sent is wrong."""
-
 _UNHEARD = frozenset({401, 402, 403, 405, 407, 408, 425, 426, 428, 429, 431, 451})
 """Refusals before anybody looked whether the thing is there."""
+
+EXCUSED = _UNHEARD | {406, 409, 411, 412, 413, 417, 421, 423}
+"""Refusals that do not say that what was sent is wrong."""
 
 _MOST_PAGES = 50
 _LONG = 8
 """A shorter secret may stand in an answer by chance."""
-
-Mark: TypeAlias = tuple[str, str]
-"""A resource and one of its fields."""
 
 
 class Broken(Exception):
@@ -64,13 +60,13 @@ class Run:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     muted: set[str] = field(default_factory=set)
-    silent: set[Mark] = field(default_factory=set)
-    """Fields whose values have a finding already."""
     standing: list[Thing] = field(default_factory=list)
     left: int = 0
     steps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     """How often in a row the making of a thing was refused, by resource."""
+    obstacles: dict[str, str] = field(default_factory=dict)
+    """What stood in the way of making a thing, by resource."""
     roles: tuple[Roles, ...] = ()
     keepers: tuple[Operation, ...] = ()
     """The operations that take in a secret."""
@@ -85,7 +81,7 @@ class Run:
 
     def start(self) -> Play:
         """A play, with the things that had to be left behind."""
-        return Play(self, [replace(thing, known={}, given=dict(thing.given)) for thing in self.standing])
+        return Play(self, [replace(thing, known={}, given=lasting(thing)) for thing in self.standing])
 
     def may_leave(self, resource: str, *, surely: bool) -> bool:
         """Whether one more thing of the resource may be made: `surely` one, or only if something goes wrong.
@@ -141,9 +137,7 @@ class Play:
         self._keeps_secrets(operation, exchange)
         return exchange
 
-    def send(
-        self, operation: Operation, ids: Mapping[str, str], values: Values, *, stranger: bool = False
-    ) -> Exchange:
+    def send(self, operation: Operation, ids: Mapping[str, str], values: Values, *, stranger: bool = False) -> Exchange:
         """One request with a body of these values."""
         self.hide(operation, values)
         return self.ask(operation, ids, body=encoded(values), stranger=stranger)
@@ -180,20 +174,21 @@ class Play:
         place: str = "",
         expected: str = "",
         seen: str = "",
-        mark: Mark | None = None,
+        roots: frozenset[str] = frozenset(),
     ) -> None:
-        """Counts a comparison; one that fails ends the play, unless it is muted or stands on a decision of ours."""
+        """Counts a comparison; one that fails ends the play, unless it stands on a decision of ours.
+
+        It is muted with its law, and with those of its `roots`: what it takes for granted.
+        """
         if evidence.grade is Grade.DECISION:
             return
         self.run.counts[owner.operation_id, law] += 1
-        if holds or mark in self.run.silent:
+        if holds or roots & self.run.muted:
             return
         where = place or owner.place(owner.pointer)
-        self._tell(
-            owner.finding(law, evidence, message, at=at, contract=where, expected=expected, seen=seen), mark=mark
-        )
+        self._tell(owner.finding(law, evidence, message, at=at, contract=where, expected=expected, seen=seen))
 
-    def _tell(self, finding: Finding, mark: Mark | None = None) -> None:
+    def _tell(self, finding: Finding) -> None:
         if self.quiet or finding.rule in self.run.muted or finding.evidence.grade is Grade.DECISION:
             return
         hide = hiding(frozenset(self.secrets))
@@ -232,10 +227,12 @@ class Play:
                 place=known.place,
                 expected=show(known.value),
                 seen=show(value),
-                mark=(thing.resource, name),
+                roots=known.roots,
             )
             if not same(known.value, value):
                 self._learn(thing, operation, name, value)
+            elif operation.reads:
+                thing.known[name] = replace(known, roots=frozenset())
 
     def _learn(self, thing: Thing, operation: Operation, name: str, value: Json) -> None:
         field_ = shown(operation)[name]
@@ -269,9 +266,7 @@ class Play:
         if 400 <= status < 500 and status not in _UNHEARD and status != 410:
             self.code(law, owner, operation, exchange, "id_unknown", parameter.name)
 
-    def code(
-        self, law: str, owner: Operation, operation: Operation, exchange: Exchange, cause: str, name: str
-    ) -> None:
+    def code(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, cause: str, name: str) -> None:
         """A refusal has the documented status and code of its cause."""
         sent = f"{operation.method} {exchange.request.path}"
         refusal = refuse(operation, cause, sent, cause, {"name": name})
@@ -280,7 +275,7 @@ class Play:
                 law,
                 owner,
                 finding.evidence,
-                False,  # noqa: FBT003 - it is a finding
+                False,
                 f"{operation.operation_id}: {finding.message}",
                 at=finding.at,
                 place=finding.contract,
@@ -319,9 +314,7 @@ class Play:
         return [
             child
             for child in self.things
-            if child.parent is thing
-            and child.state is not State.GONE
-            and (not resource or child.resource == resource)
+            if child.parent is thing and child.state is not State.GONE and (not resource or child.resource == resource)
         ]
 
     def sight(

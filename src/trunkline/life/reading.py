@@ -33,7 +33,7 @@ def look_at(play: Play, thing: Thing, operation: Operation) -> None:
     exchange = play.ask(operation, thing.ids)
     status = exchange.response.status
     if thing.state is State.GONE:
-        gone(play, thing, operation, exchange.response.status)
+        play.not_there("removed_is_gone", thing.roles.deletes[0], operation, exchange, thing.resource)
         return
     if not thing.there:
         return
@@ -75,13 +75,7 @@ def named(play: Play, thing: Thing, operation: Operation, item: Json, at: str) -
         place=create.told("create/identity"),
         expected=show(thing.identity),
         seen=show(identity),
-        mark=(thing.resource, operation.identity),
     )
-
-
-def gone(play: Play, thing: Thing, operation: Operation, status: int) -> None:
-    """What was removed is not answered any more, and the refusal says that it is not there."""
-    play.not_there("removed_is_gone", thing.roles.deletes[0], operation, play.log[-1], thing.resource)
 
 
 def look_through(
@@ -121,9 +115,7 @@ def _has(thing: Thing, chosen: tuple[str, str, Json]) -> bool:
     return known is not None and same(known.value, chosen[2])
 
 
-def _absent(
-    play: Play, thing: Thing, operation: Operation, spot: tuple[int, Json] | None, law: str, what: str
-) -> None:
+def _absent(play: Play, thing: Thing, operation: Operation, spot: tuple[int, Json] | None, law: str, what: str) -> None:
     listing = operation.listing
     assert listing is not None  # noqa: S101 - only a list is read
     owner = thing.roles.deletes[0] if law == "removed_is_gone" else thing.roles.create

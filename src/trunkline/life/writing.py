@@ -8,7 +8,7 @@ from trunkline.bodies import at_pointer, json_of
 from trunkline.contract import Operation
 from trunkline.errors import TargetError
 from trunkline.exchange import Exchange
-from trunkline.findings import Finding
+from trunkline.findings import Evidence, Finding
 from trunkline.laws.law import implied
 from trunkline.life.facts import Roles, conditional, inputs
 from trunkline.life.inputs import Body, Values, others, part, whole
@@ -28,7 +28,7 @@ def pick(things: list[T], number: int) -> T:
     return things[number % len(things)]
 
 
-def make(play: Play, roles: Roles, drawn: Drawn) -> None:
+def make(roles: Roles, play: Play, drawn: Drawn) -> None:
     """Creates a thing, and reads it."""
     parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
     body = whole(roles.create, play.run.maker, drawn["body"])
@@ -46,6 +46,8 @@ def put(play: Play, roles: Roles, parent: Thing | None, body: Body) -> Thing | N
         play.run.refused[roles.resource] = 0
         if body.settled:
             accepted(play, operation, body, status)
+        for name, evidence in operation.creating.unique.items() if operation.creating else ():
+            _explained(play, operation, evidence, f"create/unique/{name}")
         return born(play, roles, parent, body.values, exchange)
     play.run.refused[roles.resource] += 1
     play.run.obstacles[roles.resource] = f"{operation.operation_id} answered {status} to a valid body"
@@ -123,19 +125,27 @@ def _needless(play: Play, roles: Roles, parent: Thing | None, exchange: Exchange
                 return
             evidence = play.is_called(operation, exchange, "not_unique", name)
         if evidence is not None:
-            play.hold(
-                "conflict_needs_a_reason",
-                operation,
-                implied(evidence, "what is new is not there twice"),
-                False,  # noqa: FBT003 - that it is so was seen above
-                f"{operation.operation_id} says of each new {name} that it is there already",
-                place=operation.told(f"create/unique/{name}"),
-                expected="success",
-                seen=str(exchange.response.status),
-            )
+            said = f"{operation.operation_id} says of each new {name} that it is there already"
+            _explained(play, operation, evidence, f"create/unique/{name}", said, exchange.response.status)
 
 
-def change(play: Play, roles: Roles, operation: Operation, drawn: Drawn) -> None:
+def _explained(
+    play: Play, operation: Operation, evidence: Evidence, word: str, against: str = "", status: int = 0
+) -> None:
+    """There is a conflict only with something; `against` says what was answered instead."""
+    play.hold(
+        "conflict_needs_a_reason",
+        operation,
+        implied(evidence, "there is a conflict only with something"),
+        not against,
+        against,
+        place=operation.told(word),
+        expected="success",
+        seen=str(status),
+    )
+
+
+def change(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
     """Changes some inputs of a thing, and reads it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     body = _changing(play, thing, operation, drawn)
@@ -191,7 +201,7 @@ def nothing_changed(thing: Thing, operation: Operation, law: str = "refused_requ
     refused(thing, operation, law, implied(operation.evidence, "a request that is refused changes nothing"))
 
 
-def act(play: Play, roles: Roles, operation: Operation, drawn: Drawn) -> None:
+def act(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
     """Does something to a thing, or asks something of it, and reads it."""
     acting = operation.acting
     assert acting is not None  # noqa: S101 - only an action is asked
@@ -212,7 +222,7 @@ def act(play: Play, roles: Roles, operation: Operation, drawn: Drawn) -> None:
     look(play, thing, *drawn["look"])
 
 
-def remove(play: Play, roles: Roles, operation: Operation, drawn: Drawn) -> None:
+def remove(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
     """Removes a thing, if nothing stands in the way, and reads it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     take_away(play, thing, operation)
@@ -242,12 +252,7 @@ def take_away(play: Play, thing: Thing, operation: Operation) -> None:
             seen=str(status),
         )
     if 200 <= status < 300:
-        play.hold("removed_is_gone", operation, deleting.evidence, True, "")  # noqa: FBT003 - it was removed
-        thing.state = State.GONE
-        for child in play.children(thing):
-            child.state = State.UNSURE
-        if thing.parent is not None:
-            touched(thing.parent)
+        _removed(play, thing, operation)
     elif 400 <= status < 500:
         if full and status not in EXCUSED - {409}:
             play.code("conflict_arises_when_due", operation, operation, exchange, "not_empty", full[0])
@@ -256,6 +261,21 @@ def take_away(play: Play, thing: Thing, operation: Operation) -> None:
         nothing_changed(thing, operation)
     else:
         thing.state = State.UNSURE
+
+
+def _removed(play: Play, thing: Thing, operation: Operation) -> None:
+    """Takes in that a thing is gone, and that nothing stood in the way."""
+    deleting = operation.deleting
+    assert deleting is not None  # noqa: S101 - only a removal is asked
+    play.hold("removed_is_gone", operation, deleting.evidence, True, "")
+    if not play.children(thing):
+        for evidence in (*deleting.empty.values(), *((deleting.unused,) if deleting.unused else ())):
+            _explained(play, operation, evidence, "delete")
+    thing.state = State.GONE
+    for child in play.children(thing):
+        child.state = State.UNSURE
+    if thing.parent is not None:
+        touched(thing.parent)
 
 
 def _removable(play: Play, operation: Operation, exchange: Exchange) -> None:
@@ -267,16 +287,8 @@ def _removable(play: Play, operation: Operation, exchange: Exchange) -> None:
     for cause, resource in causes:
         evidence = play.is_called(operation, exchange, cause, resource)
         if evidence is not None:
-            play.hold(
-                "conflict_needs_a_reason",
-                operation,
-                implied(evidence, "there is a conflict only with something"),
-                False,  # noqa: FBT003 - that it is so was seen above
-                f"{operation.operation_id} says that what was made a moment ago is {cause.replace('_', ' ')}",
-                place=operation.told("delete"),
-                expected="success",
-                seen=str(status),
-            )
+            said = f"{operation.operation_id} says that what was made a moment ago is {cause.replace('_', ' ')}"
+            _explained(play, operation, evidence, "delete", said, status)
     play.hold(
         "removed_is_gone",
         operation,

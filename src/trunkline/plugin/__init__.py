@@ -1,9 +1,10 @@
 """Owns what pytest sees: two fixtures for each vendor, the marker `trunkline`, and the options `--trunkline-*`.
 
     def test_my_client(acme):
-        acme.trunks.add(name="Night Desk", reachable=False)
-        assert "Night Desk" in my_client(acme.url, acme.token).unreachable_trunks()
-        assert [asked.path for asked in acme.asked("verifyTrunk")] == ["/trunks/trunk-uuid-1/verify"]
+        trunk = acme.trunks.add(name="Night Desk", reachable=False)
+        my_client(acme.url, acme.token).verify_all()
+        assert acme.trunks.get(trunk["id"])["is_verified"] is False
+        assert f"/trunks/{trunk['id']}/verify" in [asked.path for asked in acme.requests]
 
 `acme` is a mock on a port, `acme_target` one without sockets. Each test has its own, in its fresh state.
 Every pytest run imports this package, so it imports nothing that pytest has not imported already.

@@ -6,10 +6,12 @@ effects of the operation that creates such records. Nothing is made twice that n
 
 from __future__ import annotations
 
+import copy
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from random import Random
 from threading import RLock
 
@@ -54,7 +56,7 @@ class Kind:
             if any(way in effect.set[name] for way in _FOLLOWING)
         }
         self._unique = {self.identity, *(name for said in creating if said.creating for name in said.creating.unique)}
-        self._used: dict[str, set[Json]] = {name: set() for name in self._unique}
+        self._used = {name: {*_words(about.records, name)} for name in self._unique}
         shown = {name for operation in operations for name in operation.view}
         self._inputs = {
             name: (operation.body.schema, pointer((name,)))
@@ -99,7 +101,7 @@ class Kind:
             self._serial += 1
             record: Record = {}
             moment = Moment(self._serial, record, when(time.time()))
-            record |= {} if self._recipe else self._first()
+            record |= {} if self._recipe else copy.deepcopy(self._first)
             for name, make in self._recipe.items():
                 record[name] = make(moment)
             for name in self._unique & set(record) - set(given):
@@ -124,19 +126,24 @@ class Kind:
                 record[name] = value
         return record
 
-    def check(self, record: Record, others: Iterable[Record], parents: Iterable[Record]) -> None:
-        """Raises `DataError` or `UsageError` unless a record may stand beside the `others` of its account."""
+    def check(self, record: Record, given: Record, others: Iterable[Record], parents: Iterable[Record]) -> None:
+        """Raises `DataError` or `UsageError` unless a record may stand beside the `others` of its account.
+
+        A secret that was not `given` came from a client, who may send what no fixture can hold.
+        """
         label = f"the record given for {self.vendor.name}'s {self.collection}"
         try:
-            check_record(self.vendor, self.collection, record)
+            hidden = set(self.vendor.contract.secrets) - set(given)
+            plain = {name: value for name, value in record.items() if name not in hidden}
+            check_record(self.vendor, self.collection, plain)
         except DataError as error:
             raise DataError(label, error.pointer.removeprefix("/0"), error.reason) from None
         for name, (schema, at) in self._inputs.items():
-            if name in record:
+            if name in given:
                 for violation in self.vendor.contract.violations_at(schema, at, record[name]):
                     raise DataError(label, at + violation.at, f"{violation.message} ({violation.contract})")
-        for name in sorted(self._unique - {self.identity}):
-            if record.get(name) is not None and any(other.get(name) == record[name] for other in others):
+        for name in sorted(self._unique & set(given) - {self.identity}):
+            if record[name] is not None and any(other.get(name) == record[name] for other in others):
                 raise UsageError(f"another record of {self.name} has that {name}, which no two can share")
         if self.parent:
             there, field = f"{self.vendor.name}.{self.parent.collection}", self.parent.field
@@ -146,6 +153,7 @@ class Kind:
                     f"a record of {self.name} belongs to one of {there}, and its {field} names none of them"
                 )
 
+    @cached_property
     def _first(self) -> Record:
         """What a record is like for want of a recipe: the first of the test's own data, or of the shipped ones.
 
@@ -153,8 +161,7 @@ class Kind:
         """
         record = next(iter(_records(self.vendor.world, self) or _records(load(self.vendor.name).world, self)), {})
         made = {MOCK_ONLY, *(name for effect, _ in self._effects for name in effect.set if name == self.identity)}
-        own: Record = json.loads(json.dumps({name: value for name, value in record.items() if name not in made}))
-        return own
+        return {name: value for name, value in record.items() if name not in made}
 
     def _lacks(self, effect: Effect, record: Record, given: Record) -> list[str]:
         """The fields that an effect of creation sets in a record that is put: never one that is given.
@@ -177,12 +184,16 @@ class Kind:
     def _unused(self, name: str, value: Json, others: Iterable[Record]) -> Json:
         """The value, or the next one, that neither another record has nor one that was made before."""
         used = self._used[name]
-        taken = used | {other[name] for other in others if isinstance(other.get(name), str | int)}
+        taken = used.union(_words(others, name))
         while isinstance(value, str | int) and value in taken:
             value = _next(value)
-        if isinstance(value, str | int):
-            used.add(value)
+        used.update(_words([{name: value}], name))
         return value
+
+
+def _words(records: Iterable[Record], name: str) -> Iterator[str | int]:
+    """What records have for a field, if it can be counted up."""
+    return (record[name] for record in records if isinstance(record.get(name), str | int))
 
 
 def _records(world: World, kind: Kind) -> tuple[Record, ...]:

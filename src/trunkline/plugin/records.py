@@ -49,7 +49,8 @@ class Records(Sequence[Record]):
         >>> acme.trunks.change(trunk["id"], reachable=True)
         >>> acme.trunks.remove(trunk["id"])
 
-    Equal to a list or tuple of the same records. What is done to them shows in the answer to the next request.
+    Equal to a list or tuple of the same records; `[*acme.trunks]` stays as they are now. What is done to them shows in
+    the answer to the next request.
     """
 
     __slots__ = ("_account", "_kind", "_mock", "_secrets")
@@ -118,7 +119,7 @@ class Records(Sequence[Record]):
         with kind.lock:
             others, parents = self._now(), self._parents()
             whole = kind.made(given, others, parents)
-            kind.check(whole, others, parents)
+            kind.check(whole, given, others, parents)
             if any(self._names(other, whole[kind.identity]) for other in others):
                 raise UsageError(
                     f"{kind.name} has {whole[kind.identity][:40]!r} already; .change() is for what is there"
@@ -132,8 +133,8 @@ class Records(Sequence[Record]):
         with kind.lock:
             before = self._own(identity)
             whole = kind.changed(before, given)
-            others = [other for other in self._now() if other is not before]
-            kind.check(whole, others, self._parents())
+            others = [other for other in self._now() if not self._names(other, identity)]
+            kind.check(whole, given, others, self._parents())
             if whole[kind.identity] != identity or self._mock.vendor.world.account_of(whole) != self._account:
                 raise UsageError(f"a record of {kind.name} keeps its id and its account; remove it, and add another")
             return self._put(whole)

@@ -1,0 +1,89 @@
+"""Owns the life of things: laws over sequences of requests, and the plays that put them to the test.
+
+A play creates, reads, changes and removes as Hypothesis draws it, with a model of what must be true; what is found
+comes with the shortest play that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from trunkline.contract import Contract
+from trunkline.exchange import Target
+from trunkline.findings import Finding
+from trunkline.life.inputs import Maker
+from trunkline.life.laws import LIFE, LifeLaw
+from trunkline.life.moves import moves
+from trunkline.life.play import SECOND_VARIABLE, Run
+from trunkline.life.writing import end
+from trunkline.strategies.machine import run
+
+__all__ = ["LIFE", "SECOND_VARIABLE", "Exercised", "LifeLaw", "Run", "live", "play"]
+
+ROUNDS = 6
+"""After so many findings a life is not played again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exercised:
+    """Whether a law was put to the test with an operation: `reason` is empty when it was, else why not."""
+
+    operation: str
+    law: str
+    reason: str
+
+
+def live(
+    contract: Contract,
+    target: Target,
+    *,
+    prefix: str,
+    credential: str | None = None,
+    second: str | None = None,
+    leave: int | None = None,
+    seed: int = 0,
+    examples: int = 25,
+    steps: int = 12,
+    rounds: int = ROUNDS,
+    tries: int = 150,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Finding | Exercised]:
+    """Plays the life of everything that the contract can create; findings first, then what was exercised.
+
+    `prefix` begins the name of all that is made, `second` is the credential of another account, and `leave` how many
+    things may stay that no operation removes. After a finding life is played again without its law, `rounds` times
+    at most. What the target raises is raised again.
+    """
+    run_ = Run(contract, target, Maker(prefix, Random(f"{prefix}{seed}")), credential, second, leave)  # noqa: S311 - values to send, not secrets
+    for number in range(rounds if run_.roles else 0):
+        progress(f"life, round {number + 1}")
+        finding = play(run_, seed=seed + number, examples=examples, steps=steps, tries=tries)
+        if finding is None:
+            break
+        yield finding
+        run_.muted.add(finding.rule)
+    for operation in contract.operations:
+        for law in LIFE:
+            if law.concerns(operation):
+                done = run_.counts[operation.operation_id, law.name]
+                reason = "" if done else _reason(run_, law, operation.resource)
+                yield Exercised(operation.operation_id, law.name, reason)
+
+
+def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 150) -> Finding | None:
+    """One round: many plays, and the finding of the shortest that has one."""
+    return run(moves(run_), run_.start, end, seed=seed, examples=examples, steps=steps, tries=tries)
+
+
+def _reason(run_: Run, law: LifeLaw, resource: str) -> str:
+    """Why a law was not put to the test."""
+    role = run_.role(resource)
+    if law.second and run_.second is None:
+        return "the credential of another account is not known; give it with --second-token"
+    if role is not None and not role.deletes and run_.leave == 0:
+        return "no page documents how one is removed; allow some to stay with --leave"
+    if resource in run_.obstacles:
+        return run_.obstacles[resource]
+    return "no play came to it; play more of them"

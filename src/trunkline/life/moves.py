@@ -1,0 +1,131 @@
+"""Owns the table of moves: for each resource that can be made, what a play can do with its things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TypeAlias
+
+from trunkline.contract import Operation
+from trunkline.findings import Finding
+from trunkline.life import reading, refusing, writing
+from trunkline.life.facts import Roles
+from trunkline.life.inputs import flaws, sizes
+from trunkline.life.play import Broken, Play, Run
+from trunkline.strategies.machine import Drawn, Move
+
+_MANY = (4,)
+"""So many numbers to pick one of several things by: a play has few."""
+_STUBBORN = 3
+"""What was refused so often in a row is not asked for again."""
+
+_Play: TypeAlias = Callable[[Play, Drawn], None]
+
+
+def moves(run: Run) -> tuple[Move[Play], ...]:
+    """Every move of every resource; at least one is possible at any time."""
+    found = [move for roles in run.roles for move in _of(run, roles)]
+    return (*found, Move("rest", {}, lambda play: not any(move.possible(play) for move in found), lambda *_: None))
+
+
+def _of(run: Run, roles: Roles) -> Iterator[Move[Play]]:
+    """The moves with the things of one resource."""
+    yield from _making(run, roles)
+    for operation in roles.lists:
+        yield _watching(roles, operation)
+    there = partial(_there, roles)
+    many = {"thing": _MANY, "look": _looks(roles)}
+    if roles.fetch:
+        yield _move(f"read_{roles.resource}", partial(_read, roles), there, many)
+    for operation in roles.updates:
+        about = {"body": sizes(operation), **many}
+        change, spoil = partial(writing.change, roles, operation), partial(refusing.spoil, roles, operation)
+        name = operation.operation_id
+        yield _move(f"change_{name}", change, there, {**about, "aim": (1 + len(writing.aims(operation)),)})
+        yield _move(f"change_flawed_{name}", spoil, there, {**about, "flaw": (len(flaws(operation)),)})
+    for operation in roles.acts:
+        act = partial(writing.act, roles, operation)
+        yield _move(f"act_{operation.operation_id}", act, there, {**many, "body": sizes(operation)})
+    for operation in roles.deletes:
+        yield _move(f"remove_{operation.operation_id}", partial(writing.remove, roles, operation), there, many)
+    yield from _intruding(run, roles)
+
+
+def _making(run: Run, roles: Roles) -> Iterator[Move[Play]]:
+    """Making things: as every page allows, with one thing wrong, and twice what there can only be once."""
+    name, create = roles.resource, roles.create
+
+    def makes(play: Play, *, surely: bool) -> bool:
+        housed = not roles.parents or bool(play.there(roles.parents[-1]))
+        return housed and run.may_leave(name, surely=surely) and run.refused[name] < _STUBBORN
+
+    def doubles(play: Play) -> bool:
+        return makes(play, surely=False) and bool(refusing.unique(play, roles))
+
+    choices = {"body": sizes(create), "look": _looks(roles), "parent": _MANY}
+    yield _move(f"make_{name}", partial(writing.make, roles), partial(makes, surely=True), choices)
+    flawed = {**choices, "flaw": (len(flaws(create)),)}
+    yield _move(f"make_flawed_{name}", partial(refusing.flawed, roles), partial(makes, surely=False), flawed)
+    if create.creating and create.creating.unique:
+        second = {**choices, "thing": _MANY, "name": _MANY}
+        yield _move(f"make_second_{name}", partial(refusing.double, roles), doubles, second)
+
+
+def _intruding(run: Run, roles: Roles) -> Iterator[Move[Play]]:
+    """Asking for what is gone, is elsewhere, or is somebody else's."""
+    name = roles.resource
+    there, everything = partial(_there, roles), len(list(refusing.about(roles, run.roles)))
+    many = {"thing": _MANY, "look": _looks(roles), "operation": (everything,)}
+
+    def apart(play: Play) -> bool:
+        return there(play) and len(play.there(roles.parents[-1])) > 1
+
+    if roles.deletes:
+        knock = partial(refusing.knock, roles)
+        yield _move(f"knock_{name}", knock, lambda play: bool(refusing.knockable(play, roles)), many)
+    if roles.parents and any(operation.parents for operation in refusing.about(roles, ())):
+        yield _move(f"lead_astray_{name}", partial(refusing.astray, roles), apart, {**many, "parent": _MANY})
+    if run.second is not None:
+        strange = {**many, "operation": (everything + len(roles.lists),)}
+        yield _move(f"stranger_{name}", partial(refusing.stranger, roles), there, strange)
+
+
+def _looks(roles: Roles) -> tuple[int]:
+    return (1 + len(roles.readers),)
+
+
+def _there(roles: Roles, play: Play) -> bool:
+    return bool(play.there(roles.resource))
+
+
+def _watching(roles: Roles, operation: Operation) -> Move[Play]:
+    filters = operation.listing.filters if operation.listing else ()
+
+    def possible(play: Play) -> bool:
+        return not operation.parents or bool(play.there(roles.parents[-1]))
+
+    def watch(play: Play, drawn: Drawn) -> None:
+        above = writing.pick(play.there(roles.parents[-1]), *drawn["parent"]) if operation.parents else None
+        chosen = reading.choose(play, operation, *drawn["filter"])
+        reading.look_through(play, roles, operation, above, chosen)
+
+    choices = {"filter": (1 + len(filters),), "parent": _MANY}
+    return _move(f"watch_{operation.operation_id}", watch, possible, choices)
+
+
+def _read(roles: Roles, play: Play, drawn: Drawn) -> None:
+    reading.look(play, writing.pick(play.there(roles.resource), *drawn["thing"]), 1)
+
+
+def _move(
+    name: str, what: _Play, possible: Callable[[Play], bool], choices: Mapping[str, tuple[int, ...]]
+) -> Move[Play]:
+    def told(play: Play, drawn: Drawn) -> Finding | None:
+        play.run.steps += 1
+        try:
+            what(play, drawn)
+        except Broken as broken:
+            return broken.finding
+        return None
+
+    return Move("".join(char if char.isalnum() else "_" for char in name), choices, possible, told)
