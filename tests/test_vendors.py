@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from trunkline import folders, library
 from trunkline.contract import DOCUMENT, Operation
-from trunkline.exchange import Exchange, Json, Request, Response, pointer
+from trunkline.exchange import Exchange, Json, Request, Response, pointer, resolve
 from trunkline.findings import Evidence, Grade
 from trunkline.library import Vendor, cut
 from trunkline.rules import judge
@@ -24,13 +29,17 @@ from trunkline.world import MOCK_ONLY
 
 VENDORS = folders.names()
 ROOT = folders.roots()[0]
-CASES = [(name, case) for name in VENDORS for case in library.load(name).cases]
+LOADED = {name: library.load(name) for name in VENDORS}
+CASES = [(name, case) for name in VENDORS for case in LOADED[name].cases]
+OPERATIONS = [operation for vendor in LOADED.values() for operation in vendor.contract.operations]
+TAKING_IN = [operation for operation in OPERATIONS if operation.body]
+each_that_takes_in = pytest.mark.parametrize("operation", TAKING_IN, ids=lambda operation: operation.operation_id)
 
 
 @pytest.fixture(params=VENDORS)
 def vendor(request: pytest.FixtureRequest) -> Vendor:
     """Each vendor in turn."""
-    return library.load(request.param)
+    return LOADED[request.param]
 
 
 def folder_of(vendor: Vendor) -> Path:
@@ -56,7 +65,7 @@ def judged(vendor: Vendor, operation: Operation, status: int, body: Json) -> set
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
 def test_a_sample_breaks_what_it_says_and_nothing_else(name: str, case: dict[str, Json]) -> None:
     """The rules find in each sample of the pages exactly what the sample says that it breaks."""
-    vendor = library.load(name)
+    vendor = LOADED[name]
     operation = vendor.contract.operation(case["operation"])
     found = judged(vendor, operation, case["status"], case["body"])
     assert found == {(said["rule"], said["at"]) for said in case["breaks"]}
@@ -70,12 +79,25 @@ def test_there_are_good_and_bad_samples(vendor: Vendor) -> None:
     assert any(case["breaks"] for case in vendor.cases)
 
 
+def test_every_operation_has_a_sample(vendor: Vendor) -> None:
+    """What a page shows of an operation's success is among the samples."""
+    good = {case["operation"] for case in vendor.cases if case["status"] < 300 and not case["breaks"]}
+    assert good == {operation.operation_id for operation in vendor.contract.operations}
+
+
+def records_of(operation: Operation) -> tuple[dict[str, Json], ...]:
+    """The fixtures' records of what an operation is about."""
+    return LOADED[operation.contract.vendor].world.collections[operation.resource].records
+
+
 def test_every_record_is_a_lawful_item(vendor: Vendor) -> None:
     """What the fixtures hold obeys every operation that shows it."""
+    judged = 0
     for operation in vendor.contract.operations:
-        collection = vendor.world.collections[vendor.world.serves[operation.operation_id].collection]
-        for record in collection.records:
+        for record in records_of(operation) if operation.item is not None else ():
             assert list(operation.item_violations(cut(record, operation.view))) == []
+            judged += 1
+    assert judged > 20
 
 
 def test_the_fixtures_are_worth_testing_with(vendor: Vendor) -> None:
@@ -90,11 +112,37 @@ def test_the_fixtures_are_worth_testing_with(vendor: Vendor) -> None:
 
 
 def test_only_documented_fields_secrets_and_facts_of_the_mock_are_in_a_record(vendor: Vendor) -> None:
-    """A record has no field of its own making."""
-    for operation in vendor.contract.operations:
-        collection = vendor.world.collections[vendor.world.serves[operation.operation_id].collection]
+    """A record has no field of its own making: each is shown or taken in by an operation, secret, or the mock's."""
+    for name, collection in vendor.world.collections.items():
+        about = [operation for operation in vendor.contract.operations if operation.resource == name]
+        fields = {field for operation in about for field in (*operation.view, *operation.inputs)}
+        parent = {collection.parent.field} if collection.parent else set()
+        assert collection.records
         for record in collection.records:
-            assert set(record) <= {*operation.view, *vendor.contract.secrets, MOCK_ONLY}
+            assert set(record) <= {*fields, *parent, *vendor.contract.secrets, MOCK_ONLY}
+
+
+def test_every_record_has_its_parent(vendor: Vendor) -> None:
+    """What belongs to something belongs to something that is there, in the same account."""
+    assert list(vendor.world.orphans()) == []
+
+
+def test_the_fixtures_can_be_refused_in_every_way(vendor: Vendor) -> None:
+    """For each conflict that a page documents there is a record that arouses it, and one that does not."""
+    world = vendor.world
+    for operation in vendor.contract.operations:
+        deleting = operation.deleting
+        for name in deleting.empty if deleting else ():
+            parent = world.collections[name].parent
+            assert parent
+            assert parent.collection == operation.resource
+            used = {record[parent.field] for record in world.collections[name].records}
+            assert 0 < len(used) < len(records_of(operation))
+        if deleting and deleting.unused:
+            assert {bool(record.get(MOCK_ONLY, {}).get("in_use")) for record in records_of(operation)} == {True, False}
+        if operation.acting and len(world.serves[operation.operation_id].outcomes) > 1:
+            facts = {record.get(MOCK_ONLY, {}).get("reachable", True) for record in records_of(operation)}
+            assert facts == {True, False}
 
 
 def test_every_operation_is_served(vendor: Vendor) -> None:
@@ -144,7 +192,7 @@ def verdict(vendor: Vendor, schema: str, value: Json, file: str = DOCUMENT) -> s
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
 def test_another_validator_says_the_same_of_a_sample(name: str, case: dict[str, Json]) -> None:
     """Plain jsonschema, with nothing but the folder, finds the same failures at the same places."""
-    vendor = library.load(name)
+    vendor = LOADED[name]
     answer = vendor.contract.operation(case["operation"]).answer_for(case["status"])
     assert answer is not None
     assert verdict(vendor, answer.schema, case["body"]) == verdict_of_another(
@@ -166,26 +214,43 @@ def spoiled(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
             yield {**record, name: value}
 
 
+def compared(vendor: Vendor, file: str, values: Iterator[Json]) -> tuple[int, int]:
+    """How many values are good and bad by the schema in a file, of which plain jsonschema says the same."""
+    good, bad = 0, 0
+    for value in values:
+        ours = verdict(vendor, "", value, file)
+        assert ours == verdict_of_another(vendor.name, file, value), value
+        good, bad = good + (not ours), bad + bool(ours)
+    return good, bad
+
+
 def test_each_schema_file_is_useful_alone(vendor: Vendor) -> None:
     """The schema of a record, read by plain jsonschema, gives our verdict on good records and spoiled ones."""
+    files = {file for file, content in vendor.contract.files.items() if "id" in content.get("properties", {})}
+    judged = set()
     for operation in vendor.contract.operations:
-        collection = vendor.world.collections[vendor.world.serves[operation.operation_id].collection]
-        records = collection.records
-        files = [
-            file
-            for file, content in vendor.contract.files.items()
-            if collection.identity in content.get("properties", {})
-        ]
-        good, bad = 0, 0
         for file in files:
-            for record in (
-                *(cut(record, operation.view) for record in records),
-                *spoiled(cut(records[0], operation.view)),
-            ):
-                ours = verdict(vendor, "", record, file)
-                assert ours == verdict_of_another(vendor.name, file, record), record
-                good, bad = good + (not ours), bad + bool(ours)
-        assert good > len(records) / 2
+            if operation.item is None or set(vendor.contract.files[file]["properties"]) != set(operation.view):
+                continue
+            shown = [cut(record, operation.view) for record in records_of(operation)]
+            good, bad = compared(vendor, file, chain(shown, spoiled(shown[0])))
+            assert good >= len(shown)
+            assert bad > 20
+            judged.add(file)
+    assert judged == files
+
+
+@each_that_takes_in
+def test_the_schema_of_an_input_is_useful_alone(operation: Operation) -> None:
+    """Plain jsonschema gives our verdict on the page's own sample of a body, which is good, and on spoiled ones."""
+    vendor = LOADED[operation.contract.vendor]
+    assert operation.body is not None
+    media = resolve(vendor.contract.document, f"{operation.body.pointer}/content/application~1json")
+    for example in media["examples"].values():
+        assert verdict(vendor, operation.body.schema, example["value"]) == set(), example["summary"]
+        others = ({**example["value"], name: value} for name in operation.inputs for value in WRONG)
+        good, bad = compared(vendor, media["schema"]["$ref"], chain(spoiled(example["value"]), others))
+        assert good >= 1
         assert bad > 20
 
 
@@ -199,6 +264,51 @@ def test_each_schema_file_names_its_dialect(vendor: Vendor) -> None:
             jsonschema.Draft202012Validator.check_schema(content)
         else:
             assert content["openapi"] == "3.1.0"
+
+
+# --- what a check may send ------------------------------------------------------------------------------------------
+
+HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+NUMBER = re.compile(r"\+1[2-9][0-9]{2}55501[0-9]{2}")
+
+
+def made(operation: Operation) -> st.SearchStrategy[dict[str, Json]]:
+    """Bodies of harmless values: each text as its `made` says, or one of its `enum`."""
+    fields: dict[str, st.SearchStrategy[Json]] = {}
+    for name, schema in operation.inputs.items():
+        harmless = schema["x-trunkline"].get("made")
+        if harmless:
+            fields[name] = st.from_regex(re.compile(harmless, re.ASCII), fullmatch=True)
+        elif "enum" in schema:
+            fields[name] = st.sampled_from(schema["enum"])
+    return st.fixed_dictionaries(fields)
+
+
+@each_that_takes_in
+def test_what_a_check_may_send_is_harmless(operation: Operation) -> None:
+    """It obeys the contract, and names no host, number or person that there could be; no server need trim it."""
+
+    @settings(max_examples=25, deadline=None, database=None, derandomize=True)
+    @given(made(operation))
+    def judge_one(body: dict[str, Json]) -> None:
+        assert operation.body is not None
+        assert list(operation.contract.violations(operation.body.schema, body)) == []
+        for value in body.values():
+            assert isinstance(value, str)
+            assert value.isprintable()
+            assert value == value.strip()
+            assert all(host.endswith(".example.com") for host in HOST.findall(value)), value
+            assert not value.startswith("+") or NUMBER.fullmatch(value)
+
+    judge_one()
+
+
+@each_that_takes_in
+def test_a_secret_that_a_check_sends_says_whose_it_is(operation: Operation) -> None:
+    """A password or key that is found later is recognized as one of a check."""
+    for name, schema in operation.inputs.items():
+        if name in operation.contract.secrets:
+            assert schema["x-trunkline"]["made"].startswith("tk-")
 
 
 # --- evidence -------------------------------------------------------------------------------------------------------
@@ -229,7 +339,8 @@ def test_every_statement_has_its_evidence(vendor: Vendor) -> None:
     for file, content in vendor.contract.files.items():
         for at, node in nodes(content):
             parent, _, _ = at.rpartition("/")
-            stated = parent.endswith(("/properties", "/headers", "/parameters", "/responses")) or at.endswith("/get")
+            stated = parent.endswith(("/properties", "/headers", "/parameters", "/responses"))
+            stated = stated or (parent.count("/") == 2 and parent.startswith("/paths/")) or at.endswith("/requestBody")
             if parent == "" and file != DOCUMENT:
                 stated = False
             if stated and "$ref" not in node and "evidence" not in node.get("x-trunkline", {}):
@@ -254,21 +365,31 @@ def test_evidence_is_dated_and_has_its_page(vendor: Vendor) -> None:
         assert date.fromisoformat(content["x-trunkline"]["read"]) >= date(2026, 1, 1)
 
 
+def evidences(value: object) -> Iterator[Evidence]:
+    """Each evidence in a compiled part, at any depth."""
+    if isinstance(value, Evidence):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from evidences(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from evidences(inner)
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from evidences(inner)
+
+
 def test_what_is_compiled_keeps_its_evidence(vendor: Vendor) -> None:
-    """Each operation, parameter, answer and refusal of the compiled contract knows its grade and its date."""
+    """Each operation, kind, body, parameter, answer and refusal of the compiled contract knows its grade and date."""
     contract = vendor.contract
-    found: list[Evidence] = [
-        contract.security.evidence,
-        *contract.security.refused.values(),
-        *contract.secrets.values(),
-    ]
+    parts: list[object] = [contract.security, contract.secrets, contract.rate_limit]
     for operation in contract.operations:
-        found += [operation.evidence]
-        for parameter in operation.parameters:
-            found += [parameter.evidence, *parameter.refused.values(), *parameter.keywords.values()]
-        for answer in operation.answers.values():
-            found += [answer.evidence, *answer.headers.values()]
-            found += [code.evidence for code in answer.refusals.values()]
+        parts += [operation.evidence, operation.unmetered, operation.body, operation.parameters, operation.answers]
+        parts += [operation.listing, operation.fetching, operation.creating, operation.updating]
+        parts += [operation.deleting, operation.acting]
+    found = [said for part in parts for said in evidences(part)]
+    assert len(found) > 20 * len(contract.operations)
     for said in found:
         assert said.read
         assert said.source or said.grade is Grade.DECISION

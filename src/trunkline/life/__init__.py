@@ -18,7 +18,7 @@ from trunkline.life.laws import LIFE, LifeLaw
 from trunkline.life.moves import moves
 from trunkline.life.play import SECOND_VARIABLE, Run
 from trunkline.life.writing import end
-from trunkline.strategies.machine import run
+from trunkline.strategies.machine import Rules, run
 
 __all__ = ["LIFE", "SECOND_VARIABLE", "Exercised", "LifeLaw", "Run", "live", "play"]
 
@@ -47,7 +47,7 @@ def live(
     examples: int = 25,
     steps: int = 12,
     rounds: int = ROUNDS,
-    tries: int = 150,
+    tries: int = 200,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding | Exercised]:
     """Plays the life of everything that the contract can create; findings first, then what was exercised.
@@ -72,9 +72,10 @@ def live(
                 yield Exercised(operation.operation_id, law.name, reason)
 
 
-def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 150) -> Finding | None:
+def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -> Finding | None:
     """One round: many plays, and the finding of the shortest that has one."""
-    return run(moves(run_), run_.start, end, seed=seed, examples=examples, steps=steps, tries=tries)
+    rules = Rules(moves(run_), run_.start, end)
+    return run(rules, seed=seed, examples=examples, steps=steps, tries=tries)
 
 
 def _reason(run_: Run, law: LifeLaw, resource: str) -> str:

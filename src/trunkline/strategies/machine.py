@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -27,89 +27,152 @@ class Move(Generic[G]):
     play: Callable[[G, Drawn], Finding | None]
 
 
-def run(
-    moves: tuple[Move[G], ...],
-    start: Callable[[], G],
-    end: Callable[[G, bool], Finding | None],
-    *,
-    seed: int,
-    examples: int,
-    steps: int,
-    tries: int = 500,
-) -> Finding | None:
-    """Plays `examples` games of at most `steps` moves; the finding of the shortest game that has one, or None.
+@dataclass(frozen=True, slots=True)
+class Rules(Generic[G]):
+    """How a game is begun, what can be done in it, and how it ends.
 
-    The same seed plays the same games, and at most `tries` more are played to find a shorter one. `end` puts
-    everything back, and is told whether what is found on the way counts. What a move raises ends the run at once and
-    is raised again, unless a finding came first. At least one move must be possible at any time.
+    `end` puts everything back, and is told whether what is found on the way counts. At least one move must be possible
+    at any time.
+    """
+
+    moves: tuple[Move[G], ...]
+    start: Callable[[], G]
+    end: Callable[[G, bool], Finding | None]
+
+
+def run(rules: Rules[G], *, seed: int, examples: int, steps: int, tries: int = 200) -> Finding | None:
+    """Plays `examples` games of at most `steps` moves; the finding of the first game that has one, or None.
+
+    The same seed plays the same games. A game that has a finding is played again at most `tries` times, with fewer and
+    simpler moves, and the finding is that of the shortest. What a move raises ends the run at once and is raised again,
+    unless a finding came first.
     """
     from hypothesis import HealthCheck, Phase, Verbosity, settings  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
     from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415
 
-    table = _Table(start, end, tries)
-    machine: Any = seeded(seed)(_machine(table, moves))
+    table = _Table(rules)
+    machine: Any = seeded(seed)(_machine(table))
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
         print_blob=False,
         verbosity=Verbosity.quiet,
     )
-    with apart():
-        try:
-            run_state_machine_as_test(machine, settings=chosen)
-        except (_FalsifiedError, _OverError):
-            pass
-        except Exception:
-            if not table.found:  # a game that ends otherwise each time is Hypothesis' Flaky, and a finding all the same
-                raise
-    if table.trouble is not None and not (table.found and isinstance(table.trouble, Exception)):
+    with apart(), suppress(_OverError):
+        run_state_machine_as_test(machine, settings=chosen)
+    if table.trouble is not None:
         raise table.trouble
-    return min(reversed(table.found), key=lambda finding: len(finding.exchanges), default=None)
+    return table.shortest(tries) if table.finding else None
+
+
+_Step: TypeAlias = "tuple[Move[G], Drawn]"
 
 
 @dataclass(slots=True)
 class _Table(Generic[G]):
-    """What is found over all games, and what went wrong."""
+    """The game that is played, and what came of it."""
 
-    start: Callable[[], G]
-    end: Callable[[G, bool], Finding | None]
-    tries: int
-    found: list[Finding] = field(default_factory=list)
+    rules: Rules[G]
+    steps: list[_Step[G]] = field(default_factory=list)
+    finding: Finding | None = None
     trouble: BaseException | None = None
 
-    def begun(self) -> G:
-        """A new game, if there is to be one more."""
-        if self.found:
-            self.tries -= 1
-            if self.tries < 0:
-                raise _OverError
-        return self.start()
+    def begin(self) -> G:
+        """A new game."""
+        self.steps = []
+        return self.rules.start()
 
-    def told(self, what: Callable[[], Finding | None]) -> None:
-        """Does something in a game; raises when the game, or the whole run, is over with it."""
-        try:
-            finding = what()
-        except (Exception, KeyboardInterrupt) as error:
-            self.trouble = error
-            raise _OverError from error
-        if finding is not None:
-            self.found.append(finding)
-            raise _FalsifiedError
+    def made(self, game: G, move: Move[G], drawn: Drawn) -> None:
+        """Makes a move. Raises when the game, and the run with it, is over."""
+        self.steps.append((move, drawn))
+        self._told(game, lambda: move.play(game, drawn))
 
     def ended(self, game: G) -> None:
+        """Ends a game that was played to its end."""
+        if self.finding is None and self.trouble is None:
+            self._told(game, lambda: self.rules.end(game, True))
+
+    def _told(self, game: G, what: Callable[[], Finding | None]) -> None:
+        try:
+            self.finding = what()
+        except (Exception, KeyboardInterrupt) as error:
+            self.trouble = error
+        if self.finding or self.trouble:
+            self._tidied(game)
+            raise _OverError
+
+    def _tidied(self, game: G) -> None:
         """Puts things back after a game that ended early; what ended it is told, not that things could not be."""
         if not isinstance(self.trouble, KeyboardInterrupt):
             with suppress(Exception):
-                self.end(game, False)
+                self.rules.end(game, False)
+
+    def played(self, steps: list[_Step[G]]) -> Finding | None:
+        """Plays these steps again, without those that are not possible now."""
+        self.finding = None
+        game = self.begin()
+        with suppress(_OverError):
+            for move, drawn in steps:
+                if move.possible(game):
+                    self.made(game, move, drawn)
+            self.ended(game)
+        if self.trouble is not None:
+            raise _OverError
+        return self.finding
+
+    def shortest(self, tries: int) -> Finding | None:
+        """The finding of the shortest game that the moves which led to one lead to.
+
+        Hypothesis would look for it too, but in the numbers that it drew, not in moves: it takes many times as many
+        games, and an API that is live is not asked so often.
+        """
+        best, steps = self.finding, self.steps
+        left = iter(range(tries))
+        fewer = True
+        with suppress(_OverError):  # what is asked here can only make the finding shorter
+            while fewer:
+                fewer = False
+                for simpler in _simpler(steps):
+                    if next(left, None) is None:
+                        return best
+                    finding = self.played(simpler)
+                    if finding and best and _size(finding, self.steps) < _size(best, steps):
+                        best, steps, fewer = finding, self.steps, True
+                        break
+        if isinstance(self.trouble, KeyboardInterrupt):
+            raise self.trouble
+        return best
 
 
-def _machine(table: _Table[G], moves: tuple[Move[G], ...]) -> type:
+def _size(finding: Finding, steps: list[_Step[G]]) -> tuple[int, int, int]:
+    drawn = [number for _, numbers in steps for each in numbers.values() for number in each]
+    return len(finding.exchanges), len(steps), sum(drawn)
+
+
+def _simpler(steps: list[_Step[G]]) -> Iterator[list[_Step[G]]]:
+    """Games with fewer moves, then with the same moves and smaller numbers."""
+    for size in (len(steps) // 2, len(steps) // 4, 1):
+        for at in range(len(steps) - size, -1, -1) if size else ():
+            yield steps[:at] + steps[at + size :]
+    for at, (move, drawn) in enumerate(steps):
+        plain: Drawn = {name: (0,) * len(numbers) for name, numbers in drawn.items()}
+        if plain == drawn:
+            continue
+        yield [*steps[:at], (move, plain), *steps[at + 1 :]]
+        for name, numbers in drawn.items():
+            for index, number in enumerate(numbers):
+                if number:
+                    smaller = {**drawn, name: (*numbers[:index], 0, *numbers[index + 1 :])}
+                    yield [*steps[:at], (move, smaller), *steps[at + 1 :]]
+
+
+def _machine(table: _Table[G]) -> type:
     """The game as a state machine of Hypothesis.
 
     It has one rule, which draws the move: with a rule for each, Hypothesis leaves out half of them in every game
@@ -122,35 +185,24 @@ def _machine(table: _Table[G], moves: tuple[Move[G], ...]) -> type:
         move.name: st.fixed_dictionaries(
             {name: st.tuples(*(st.integers(0, bound - 1) for bound in bounds)) for name, bounds in move.choices.items()}
         )
-        for move in moves
+        for move in table.rules.moves
     }
-    every = st.sampled_from(moves)
+    every = st.sampled_from(table.rules.moves)
 
     class Life(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.early = False
-            self.game = table.begun()
+            self.game = table.begin()
 
         @rule(data=st.data())
         def step(self, data: st.DataObject) -> None:
             move = data.draw(every.filter(lambda move: move.possible(self.game)))
-            drawn = data.draw(numbers[move.name])
-            self.early = True
-            table.told(lambda: move.play(self.game, drawn))
-            self.early = False
+            table.made(self.game, move, data.draw(numbers[move.name]))
 
         def teardown(self) -> None:
-            if self.early:
-                table.ended(self.game)
-            else:
-                table.told(lambda: table.end(self.game, True))
+            table.ended(self.game)
 
     return Life
-
-
-class _FalsifiedError(Exception):
-    """A game has a finding."""
 
 
 class _OverError(BaseException):
