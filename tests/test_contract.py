@@ -413,6 +413,12 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "/properties/system_prompt/x-trunkline/made",
         "regex",
     ),
+    "a recipe of harmless values that Python does not read": (
+        "trunk-input.json",
+        put("/properties/system_prompt/x-trunkline/made", "(?<word>a)"),
+        None,
+        "'system_prompt' is no expression that Python reads",
+    ),
     "an unsettled value that depends on what nothing shows": (
         "trunk-input.json",
         put(

@@ -15,7 +15,7 @@ from trunkline import folders, library, mock
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.library import Vendor, cut
-from trunkline.world import Record
+from trunkline.recipes import Record
 
 ROOT = folders.roots()[0]
 VENDORS = folders.names()
@@ -24,17 +24,28 @@ VENDORS = folders.names()
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of one's own with a copy of a vendor under another name, `sample`."""
+    return sample_of("telepath", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same of the vendor whose trunks have DIDs, can be verified and can be removed."""
+    return sample_of("talkover", tmp_path, monkeypatch)
+
+
+def sample_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a copy of a vendor, `sample`, that is found."""
     for kind in ("schemas", "fixtures"):
-        shutil.copytree(ROOT / kind / "telepath", tmp_path / kind / "sample")
+        shutil.copytree(ROOT / kind / name, tmp_path / kind / "sample")
     monkeypatch.setenv("TRUNKLINE_DATA", str(tmp_path))
     return tmp_path
 
 
 def rewritten(path: Path, old: str, new: str) -> None:
-    """Replaces a text that stands in a file."""
+    """Replaces a text where it stands first in a file."""
     text = path.read_text("utf-8")
     assert old in text
-    path.write_text(text.replace(old, new), "utf-8")
+    path.write_text(text.replace(old, new, 1), "utf-8")
 
 
 def edited(path: Path, edit: Callable[[Json], object]) -> None:
@@ -104,18 +115,30 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
     "no operation is served": ("[operations.listTrunks]", "[operations.fetchTrunk]", "/operations", "listTrunks"),
     "an unknown verb": ('verb = "list"', 'verb = "index"', "/operations/listTrunks/verb", "is not one of"),
     "a verb that the contract does not explain": (
-        'verb = "list"',
-        'verb = "fetch"',
-        "/operations/listTrunks/verb",
-        "fetch",
+        'verb = "fetch"\nbody = "{item}"',
+        'verb = "answer"\noutcomes = [{ body = {} }]',
+        "/operations/getCall/verb",
+        "the contract does not say how getCall would answer",
+    ),
+    "an update that would create": (
+        'verb = "update"',
+        'verb = "create"',
+        "/operations/updateTrunk/verb",
+        "the contract does not say how updateTrunk would create",
+    ),
+    "an operation of no page": (
+        "[operations.getCall]",
+        '[operations.hangUp]\nverb = "fetch"\nbody = "{item}"\n[operations.getCall]',
+        "/operations/hangUp",
+        "the contract has no such operation",
     ),
     "a list without an order": ('order = ["-created_at", "id"]', "", "/operations/listTrunks", "order"),
     "an order by a field that is not there": ('"-created_at"', '"-born_at"', "/operations/listTrunks/order", "born_at"),
     "a collection that is not there": (
-        'collection = "trunks"',
-        'collection = "lines"',
-        "/operations/listTrunks/collection",
-        "lines",
+        "[collections.calls]",
+        "[collections.lines]",
+        "/collections",
+        "there is no collection 'calls', of which listCalls is",
     ),
     "a body with a word that nothing fills": ('"{total}"', '"{count}"', "/operations/listTrunks/body", "count"),
     "a cause without a message": ('rate_limited = "', 'rate_limit = "', "/refusals", "rate_limit"),
@@ -131,7 +154,12 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "/refusals/parameter_repeated",
         "what",
     ),
-    "no token": ("[[tokens]]", "[[keys]]", "", "tokens"),
+    "no token": (
+        '[[tokens]]\ntoken = "sk_live_abc123def456..."',
+        '[[tokens]]\nkey = "sk_live_abc123def456..."',
+        "/tokens/0",
+        "token",
+    ),
     "a token that no header can carry": (
         'token = "YOUR_API_KEY"',
         'token = "your key"',
@@ -154,12 +182,70 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "/collections/trunks/generate/id",
         "random",
     ),
-    "an identity that is not there": ('identity = "id"', 'identity = "uuid"', "/collections/trunks/identity", "uuid"),
+    "an identity that is not there": (
+        'identity = "id"',
+        'identity = "uuid"',
+        "/collections/trunks/identity",
+        "listTrunks documents that 'id' names a record",
+    ),
     "a message with a word of another cause": (
         'path_unknown = "The requested resource was not found"',
         'path_unknown = "Method {method} was not found"',
         "/refusals/path_unknown",
         "nothing fills {method} in it; there are: {path}",
+    ),
+    "a message of a body with a word of a parameter": (
+        'body_malformed = "Invalid request body: {reason}"',
+        'body_malformed = "Invalid request body: {bounds}"',
+        "/refusals/body_malformed",
+        "nothing fills {bounds} in it; there are: {reason}",
+    ),
+    **{
+        f"a message of {cause} with a word of none": (
+            f'{cause} = "',
+            f'{cause} = "{{frob}} ',
+            f"/refusals/{cause}",
+            f"nothing fills {{frob}} in it; there are: {words}",
+        )
+        for cause, words in {
+            "field_missing": "{name}, {reason}",
+            "field_mistyped": "{name}, {reason}",
+            "field_invalid": "{name}, {reason}",
+            "body_too_large": "{limit}",
+            "media_type_unsupported": "{media_type}",
+            "not_unique": "{name}, {value}",
+            "method_not_allowed": "{allow}, {method}",
+        }.items()
+    },
+    "a message of a code that is never answered": (
+        "id_unknown = { CALL_NOT_FOUND",
+        "id_unknown = { LINE_NOT_FOUND",
+        "/refusals/id_unknown/LINE_NOT_FOUND",
+        "the contract answers the cause with no such code",
+    ),
+    "a code without a message": (
+        "id_unknown = { CALL_NOT_FOUND = \"Call '{id}' not found\", ",
+        "id_unknown = { ",
+        "/refusals/id_unknown",
+        "CALL_NOT_FOUND has no message",
+    ),
+    "a message of one code with a word of none": (
+        "TRUNK_NOT_FOUND = \"Trunk '{id}'",
+        "TRUNK_NOT_FOUND = \"Trunk '{name}'",
+        "/refusals/id_unknown",
+        "nothing fills {name} in it; there are: {id}",
+    ),
+    "a table of messages without any": (
+        "not_unique = \"A trunk with {name} '{value}' already exists\"",
+        "not_unique = {}",
+        "/refusals/not_unique",
+        "",
+    ),
+    "a cause of which no page knows": (
+        "[collections.trunks]",
+        'in_use = "In use"\n[collections.trunks]',
+        "/refusals",
+        "in_use is not a cause that the contract answers",
     ),
     "a message with a word and a cause without": (
         'rate_limited = "Too many',
@@ -225,6 +311,154 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
             'status = "{status}" }': "nothing fills {status}",
         }.items()
     },
+    **{
+        f"an answer of {text} to a creation": (
+            'guards = [{ unique = "sip_username" }]\nbody = "{item}"',
+            f'guards = [{{ unique = "sip_username" }}]\nbody = {text}',
+            "/operations/createTrunk/body",
+            word,
+        )
+        for text, word in {
+            "{}": "{item} does not stand at its top, where the contract says so",
+            '{ trunk = "{item}" }': "{item} does not stand at its top",
+            '"{items}"': "",
+            '"created"': "",
+            '{ trunk = "{name}" }': "nothing fills {name}",
+        }.items()
+    },
+    "a guard that no page knows": (
+        '[{ unique = "sip_username" }]',
+        '[{ unique = "sip_username" }, { unique = "name" }]',
+        "/operations/createTrunk/guards",
+        "the contract does not say that unique name is a reason to refuse",
+    ),
+    "a reason to refuse that nothing guards": (
+        'guards = [{ unique = "sip_username" }]\n',
+        "",
+        "/operations/createTrunk/guards",
+        "the contract says that unique sip_username is a reason to refuse, and nothing guards it",
+    ),
+    "a guard of an unknown kind": (
+        '[{ unique = "sip_username" }]',
+        '[{ quota = "sip_username" }]',
+        "/operations/createTrunk/guards/0",
+        "quota",
+    ),
+    "a guard of a list": (
+        'order = ["start_time", "id"]',
+        'guards = [{ empty = "calls" }]\norder = ["start_time", "id"]',
+        "/operations/listCalls/guards",
+        "is not allowed here",
+    ),
+    "a status of a list": (
+        'order = ["start_time", "id"]',
+        'status = 200\norder = ["start_time", "id"]',
+        "/operations/listCalls/status",
+        "is not allowed here",
+    ),
+    "a status of no page": (
+        "status = 201 #",
+        "status = 302 #",
+        "/operations/createTrunk/status",
+        "302 is no documented status of createTrunk",
+    ),
+    "a status of a refusal": (
+        "status = 201 #",
+        "status = 400 #",
+        "/operations/createTrunk/status",
+        "400 is not answered with what the page shows",
+    ),
+    "a status that is none": ("status = 201 #", "status = 99 #", "/operations/createTrunk/status", "minimum: 200"),
+    "an effect on a field of no page": (
+        'status = { value = "active" }',
+        'state = { value = "active" }',
+        "/operations/createTrunk/effects/0",
+        "'state' is no field of a record",
+    ),
+    "an effect by a fact of no page": (
+        "effects = [{ set = { updated_at",
+        "effects = [{ when = { colour = 1 }, set = { updated_at",
+        "/operations/updateTrunk/effects/0",
+        "'colour' is no field of a record",
+    ),
+    "an effect of a change of no page": (
+        "effects = [{ set = { updated_at",
+        'effects = [{ when_changed = ["colour"], set = { updated_at',
+        "/operations/updateTrunk/effects/0",
+        "'colour' is no field of a record",
+    ),
+    "an effect that sets nothing": (
+        "effects = [{ set = { updated_at = { now = true } } }]",
+        "effects = [{ set = {} }]",
+        "/operations/updateTrunk/effects/0/set",
+        "",
+    ),
+    "an effect in no known way": (
+        "effects = [{ set = { updated_at = { now = true } } }]",
+        "effects = [{ set = { updated_at = { tomorrow = true } } }]",
+        "/operations/updateTrunk/effects/0/set/updated_at",
+        "tomorrow",
+    ),
+    "an effect in two ways": (
+        "effects = [{ set = { updated_at = { now = true } } }]",
+        "effects = [{ set = { updated_at = { now = true, value = 1 } } }]",
+        "/operations/updateTrunk/effects/0/set/updated_at",
+        "",
+    ),
+    "a text of a field of no page": (
+        '"sip://{sip_username}@sip.telepathvoice.com" } # as in the sample',
+        '"sip://{user}@sip.telepathvoice.com" } # as in the sample',
+        "/operations/createTrunk/effects/0/set/sip_endpoint",
+        "'user' is no field of a record",
+    ),
+    "a text with half a brace": (
+        '"sip://{sip_username}@sip.telepathvoice.com" } # as in the sample',
+        '"sip://{sip_username@sip.telepathvoice.com" } # as in the sample',
+        "/operations/createTrunk/effects/0/set/sip_endpoint",
+        "is no field of a record",
+    ),
+    "a range in an effect that is turned around": (
+        "metrics = { value = { calls_today = 0, success_rate = 0, avg_latency_ms = 0 } }",
+        "metrics = { fields = { calls_today = { between = [9, 0] } } }",
+        "/operations/createTrunk/effects/0/set/metrics/fields/calls_today/between",
+        "not below",
+    ),
+    "a created thing without its name": (
+        '[operations.createTrunk.effects.set]\nid = { letters = "conn_{}" }',
+        "[operations.createTrunk.effects.set]",
+        "/operations/createTrunk/effects",
+        "nothing makes id; it is made by one of serial, letters, uuid",
+    ),
+    "created things of one name": (
+        '[operations.createTrunk.effects.set]\nid = { letters = "conn_{}" }',
+        '[operations.createTrunk.effects.set]\nid = { value = "conn_1" }',
+        "/operations/createTrunk/effects",
+        "nothing makes id",
+    ),
+    "a value of an effect that the contract does not allow": (
+        'status = { value = "active" }',
+        'status = { value = "new" }',
+        "/operations/createTrunk/body",
+        'it breaks the contract at /status: "new" is not one of',
+    ),
+    "a collection that belongs to nothing": (
+        '[collections.calls]\nidentity = "id"',
+        '[collections.calls]\nidentity = "id"\nparent = { collection = "lines", field = "trunk_id" }',
+        "/collections/calls/parent",
+        "there is no collection 'lines'",
+    ),
+    "a collection that belongs to itself": (
+        '[collections.calls]\nidentity = "id"',
+        '[collections.calls]\nidentity = "id"\nparent = { collection = "calls", field = "trunk_id" }',
+        "/collections/calls/parent",
+        "belongs to itself",
+    ),
+    "a parent without its field": (
+        '[collections.calls]\nidentity = "id"',
+        '[collections.calls]\nidentity = "id"\nparent = { collection = "trunks" }',
+        "/collections/calls/parent",
+        'lacks "field"',
+    ),
     "an order that leaves ties": (
         '["-created_at", "id"]',
         '["id", "-created_at"]',
@@ -324,6 +558,170 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
 }
 """What is wrong -> a text of the file, what stands there instead, the place of the error, a word of its reason."""
 
+VERIFY = "/operations/verifySipTrunk/outcomes"
+OTHER_WORLDS: dict[str, tuple[str, str, str, str]] = {
+    "things that belong to nothing, and a page that counts them": (
+        'parent = { collection = "trunks", field = "trunk_id" }',
+        "",
+        "/operations/deleteSipTrunk/guards",
+        "dids do not belong to trunks",
+    ),
+    "no guard of what a page protects": (
+        'guards = [{ empty = "dids" }]',
+        "",
+        "/operations/deleteSipTrunk/guards",
+        "the contract says that empty dids is a reason to refuse, and nothing guards it",
+    ),
+    "a guard of things that belong to another": (
+        'guards = [{ empty = "dids" }]',
+        'guards = [{ empty = "dids" }, { empty = "trunks" }]',
+        "/operations/deleteSipTrunk/guards",
+        "the contract does not say that empty trunks is a reason to refuse",
+    ),
+    "no guard of what is used": (
+        'guards = [{ unused = "in_use" }]',
+        "",
+        "/operations/deleteSipTrunkDid/guards",
+        "the contract says that unused in_use is a reason to refuse, and nothing guards it",
+    ),
+    "a guard by another fact": (
+        'guards = [{ unused = "in_use" }]',
+        'guards = [{ unused = "reachable" }]',
+        "/operations/deleteSipTrunkDid/guards/0/unused",
+        "is not one of",
+    ),
+    "an answer that may not come": (
+        "[[operations.verifySipTrunk.outcomes]]\nstatus = 200",
+        "[[operations.verifySipTrunk.outcomes]]\nwhen = { reachable = false }\nstatus = 200",
+        VERIFY,
+        "the last has no `when`",
+    ),
+    "an answer by a fact of no record": (
+        "when = { reachable = true }\nbody",
+        "when = { reachible = true }\nbody",
+        f"{VERIFY}/0/when",
+        "'reachible' is no field of a record",
+    ),
+    "an answer with a status of no page": (
+        "status = 200 # no page tells it; the body has data",
+        "status = 302 # no page tells it; the body has data",
+        f"{VERIFY}/1/status",
+        "302 is no documented status of verifySipTrunk",
+    ),
+    "an answer without outcomes": (
+        'outcomes = [{ body = { status = "ok" } }]',
+        "outcomes = []",
+        "/operations/getHealth/outcomes",
+        "",
+    ),
+    "an answer with a body of its own": (
+        'outcomes = [{ body = { status = "ok" } }]',
+        'body = { status = "ok" }\noutcomes = [{ body = { status = "ok" } }]',
+        "/operations/getHealth/body",
+        "is not allowed here",
+    ),
+    "an answer that no page shows": (
+        'outcomes = [{ body = { status = "ok" } }]',
+        'outcomes = [{ body = { status = "fine" } }]',
+        "/operations/getHealth/outcomes/0/body",
+        'it breaks the contract at /status: "fine" is not "ok"',
+    ),
+    "an answer of what shows nothing, with an item": (
+        'outcomes = [{ body = { status = "ok" } }]',
+        'outcomes = [{ body = { status = "{item}" } }]',
+        "/operations/getHealth/outcomes/0/body",
+        "nothing fills {item}",
+    ),
+    "an answer that is half of what the page shows": (
+        'is_healthy = false, response_time_ms = 5000, error = "Connection timeout",',
+        "is_healthy = false, response_time_ms = 5000,",
+        "/operations/getSipTrunkHealth/outcomes/1/body",
+        "it breaks the contract at /data/error: a required property is absent",
+    ),
+    "a check at no moment": (
+        'checked_at = "{now}" } }\n\n[[',
+        'checked_at = "{then}" } }\n\n[[',
+        "/operations/getSipTrunkHealth/outcomes/0/body",
+        "nothing fills {then} there; a word is a whole text, one of {now}",
+    ),
+    "an effect of an answer that the contract does not allow": (
+        'is_verified = { value = true }\nhealth_status = { value = "healthy" }',
+        'is_verified = { value = true }\nhealth_status = { value = "fine" }',
+        f"{VERIFY}/0/body",
+        'it breaks the contract at /data/health_status: "fine" is not "healthy"',
+    ),
+    "a deletion with a word": (
+        'body = { success = true, message = "DID removed" }',
+        'body = { success = true, message = "{id}" }',
+        "/operations/deleteSipTrunkDid/body",
+        "nothing fills {id}",
+    ),
+    "a deletion that says too little": (
+        'body = { success = true, message = "DID removed" }',
+        "body = { success = true }",
+        "/operations/deleteSipTrunkDid/body",
+        "it breaks the contract at /message: a required property is absent",
+    ),
+    "a rewriting of a field of no page": (
+        'field = "number"\nforms',
+        'field = "phone"\nforms',
+        "/operations/createSipTrunkDid/effects/0/set/formatted_number",
+        "'phone' is no field of a record",
+    ),
+    "a rewriting by a pattern that is none": (
+        "['\\+44(20)",
+        "['\\+44(20",
+        "/operations/createSipTrunkDid/effects/0/set/formatted_number/rewrite/forms/2/0",
+        "regex",
+    ),
+    "a rewriting into a group that is not there": (
+        "'0\\1 \\2 \\3'",
+        "'0\\1 \\2 \\4'",
+        "/operations/createSipTrunkDid/effects/0/set/formatted_number/rewrite/forms/2",
+        "invalid group reference 4",
+    ),
+    "a rewriting by a pattern that Python does not read": (
+        "['\\+44(20)",
+        "['(?<plus>\\+)44(20)",
+        "/operations/createSipTrunkDid/effects/0/set/formatted_number/rewrite/forms/2",
+        "cannot be rewritten",
+    ),
+}
+"""The same of the other vendor."""
+
+
+@pytest.mark.parametrize("name", OTHER_WORLDS)
+def test_another_world_that_fits_nothing_stops_the_load(other: Path, name: str) -> None:
+    """So does what is said of guards, outcomes, effects and parents, and what comes of them."""
+    old, new, at, word = OTHER_WORLDS[name]
+    rewritten(other / "fixtures" / "sample" / "world.toml", old, new)
+    error = trouble()
+    assert (error.file, error.pointer) == ("fixtures/sample/world.toml", at)
+    assert word in error.reason
+
+
+def test_a_parent_that_the_path_does_not_name_stops_the_load(other: Path) -> None:
+    """What an operation's path says that things belong to is what they belong to on the mock."""
+    edited(
+        other / "schemas" / "sample" / "openapi.json",
+        lambda content: (
+            content["paths"]["/sip-trunks/{trunk_id}"]["delete"]["x-trunkline"]["delete"].pop("empty")
+            and content["paths"]["/sip-trunks/{trunk_id}"]["delete"]["responses"].pop("409")
+        ),
+    )
+    world = other / "fixtures" / "sample" / "world.toml"
+    for old in (
+        'guards = [{ empty = "dids" }]\n',
+        'not_empty = "Trunk still has DIDs attached. Delete DIDs before deleting the trunk."\n',
+        'parent = { collection = "trunks", field = "trunk_id" }\n',
+    ):
+        rewritten(world, old, "")
+    error = trouble()
+    assert (error.pointer, error.reason) == (
+        "/collections/dids/parent",
+        "the path of listSipTrunkDids names trunks",
+    )
+
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_a_world_that_fits_nothing_stops_the_load(data: Path, name: str) -> None:
@@ -416,6 +814,78 @@ def test_a_record_that_fits_nothing_stops_the_load(data: Path, name: str) -> Non
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/trunks.json", at)
     assert word in error.reason
+
+
+OTHER_RECORDS: dict[str, tuple[str, Callable[[Json], object], str, str]] = {
+    "a DID of no trunk": (
+        "dids.json",
+        lambda all_: all_[1].update(trunk_id="trunk-uuid-9"),
+        "/1/trunk_id",
+        "there is no such record in trunks",
+    ),
+    "a DID of another account's trunk": (
+        "dids.json",
+        lambda all_: all_[0].update({"x-trunkline": {"account": "staging"}}),
+        "/0/trunk_id",
+        "there is no such record in trunks",
+    ),
+    "a DID that does not say whose it is": (
+        "dids.json",
+        lambda all_: all_[0].pop("trunk_id"),
+        "/0/trunk_id",
+        "required",
+    ),
+    "a trunk that others belong to, and that is gone": (
+        "trunks.json",
+        lambda all_: all_.pop(0),
+        "/0/trunk_id",
+        "there is no such record in trunks",
+    ),
+    "a fact of the mock that is no truth": (
+        "trunks.json",
+        lambda all_: all_[0].update({"x-trunkline": {"reachable": "yes"}}),
+        "/0/x-trunkline/reachable",
+        "not of type boolean",
+    ),
+    "a use that is no truth": (
+        "dids.json",
+        lambda all_: all_[0].update({"x-trunkline": {"in_use": 1}}),
+        "/0/x-trunkline/in_use",
+        "not of type boolean",
+    ),
+    "a verified trunk that was never checked": (
+        "trunks.json",
+        lambda all_: all_[0].pop("last_health_check_at"),
+        "/0/last_health_check_at",
+        "required",
+    ),
+    "a number that is none": ("dids.json", lambda all_: all_[0].update(number="555"), "/0/number", "does not match"),
+    "a field of another kind of record": (
+        "dids.json",
+        lambda all_: all_[0].update(domain="sip.example.com"),
+        "/0/domain",
+        "no operation documents",
+    ),
+}
+"""What is wrong with a record of the other vendor -> file, how, the place that the error names, a word of it."""
+
+
+@pytest.mark.parametrize("name", OTHER_RECORDS)
+def test_a_record_that_belongs_to_nothing_stops_the_load(other: Path, name: str) -> None:
+    """What belongs to something belongs to something of its own account, and every fact is one that there is."""
+    file, edit, at, word = OTHER_RECORDS[name]
+    edited(other / "fixtures" / "sample" / file, edit)
+    error = trouble()
+    orphan = "dids.json" if "no such record" in word else file
+    assert (error.file, error.pointer) == (f"fixtures/sample/{orphan}", at)
+    assert word in error.reason
+
+
+def test_a_record_may_hold_what_is_only_taken_in(data: Path) -> None:
+    """An input that no answer shows is a field of a record all the same: an update can change it."""
+    edited(data / "fixtures" / "sample" / "trunks.json", lambda all_: all_[0].update(system_prompt="Be kind."))
+    (first, *_) = library.load("sample").world.collections["trunks"].records
+    assert first["system_prompt"] == "Be kind."
 
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -702,6 +1172,42 @@ def test_an_id_that_an_overlay_names_twice_stops_the_load(tmp_path: Path) -> Non
         library.load("telepath", overlay=folder)
 
 
+def did_of(trunk: str, **more: Json) -> Record:
+    """A DID of a trunk."""
+    number = {"number": "+12025550199", "country_code": "US", "formatted_number": "(202) 555-0199"}
+    return {"id": "did-mine", **number, "trunk_id": trunk, **more}
+
+
+def test_an_overlay_of_what_belongs_to_nothing_is_told_of_its_own_file(tmp_path: Path) -> None:
+    """The place is that of the record in the user's file, whatever it is laid over."""
+    records = [did_of("trunk-uuid-1"), did_of("trunk-uuid-9", id="did-lost")]
+    folder = overlay(tmp_path, "talkover", records, "dids.json")
+    with pytest.raises(DataError) as caught:
+        library.load("talkover", overlay=folder)
+    assert (caught.value.file, caught.value.pointer) == (str(folder / "talkover" / "dids.json"), "/1/trunk_id")
+    assert caught.value.reason == "there is no such record in trunks"
+
+
+def test_an_overlay_may_hold_parents_and_children(tmp_path: Path) -> None:
+    """Whichever file is read first: a DID may belong to a trunk of the same overlay."""
+    trunk = {**record_of("talkover"), "id": "trunk-mine"}
+    folder = overlay(tmp_path, "talkover", [trunk], "trunks.json")
+    (folder / "talkover" / "dids.json").write_text(json.dumps([did_of("trunk-mine")]))
+    for count in (None, 3):
+        world = library.load("talkover", overlay=folder, trunks=count).world
+        assert list(world.orphans()) == []
+        assert world.collections["dids"].records[-1]["trunk_id"] == "trunk-mine"
+
+
+def test_what_belonged_to_shipped_records_goes_with_them() -> None:
+    """Generated or given trunks leave no DID that belongs to none of them."""
+    assert library.load("talkover", trunks=5).world.collections["dids"].records == ()
+    vendor = library.load("talkover")
+    assert library.with_records(vendor, "trunks", []).world.collections["dids"].records == ()
+    one = library.with_records(vendor, "trunks", [record_of("talkover")]).world.collections["dids"].records
+    assert {record["trunk_id"] for record in one} == {"trunk-uuid-1"}
+
+
 # --- records and tokens from Python ---------------------------------------------------------------------------------
 
 
@@ -770,7 +1276,9 @@ def test_generated_records_obey_their_schema(name: str, count: int) -> None:
     vendor: Vendor = library.load(name, trunks=count)
     made = vendor.world.collections["trunks"].records
     assert len(made) == len({record["id"] for record in made}) == count
-    for operation in vendor.contract.operations:
+    shown = [operation for operation in vendor.contract.operations if operation.resource == "trunks" and operation.view]
+    assert len(shown) >= 3
+    for operation in shown:
         for record in made:
             assert list(operation.item_violations(cut(record, operation.view))) == []
     for record in made:
@@ -784,7 +1292,9 @@ def test_generated_records_are_plausible(name: str) -> None:
     made = records(name, 300)
     text = json.dumps(made, ensure_ascii=False)
     assert not text.isascii()
-    for field in ("status", "ai_provider") if name == "telepath" else ("transport", "is_active", "is_verified"):
+    for field in (
+        ("status", "ai_provider") if name == "telepath" else ("transport", "port", "is_active", "health_status")
+    ):
         assert len({record[field] for record in made}) >= 2
     names = library.load(name).contract.secrets
     secrets = [record[secret] for record in made for secret in names if secret in record]

@@ -21,7 +21,7 @@ from typing import Any
 from trunkline import mock, sources, targets
 from trunkline.asgi import ASGIApp, seconds
 from trunkline.errors import TrunklineError, UsageError
-from trunkline.exchange import TOKEN_VARIABLE, Target
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Target
 from trunkline.library import Vendor
 
 PORT = 8900
@@ -44,6 +44,8 @@ class Aim:
     secrets: frozenset[str]
     parameters: Mapping[str, str] = field(default_factory=dict)
     secret_values: Mapping[str, str] = field(default_factory=dict)
+    cleaner: Target | None = None
+    """The same without a bound on requests, for what must be removed whatever was spent."""
 
 
 def aim(
@@ -80,13 +82,15 @@ def aim(
         base = f"http://localhost{base_path}"
     else:
         target, base = mock.from_vendor(vendor), f"http://127.0.0.1:{PORT}{base_path}"
-    if max_requests is not None:
-        target = targets.budgeted(target, max_requests)
-    target = targets.throttled(target, rate=rate)
-    target = targets.patient(target, reset_header=limits.reset if limits else None)
+    paced = targets.throttled(target, rate=rate)
+    bounded = targets.budgeted(paced, max_requests) if max_requests is not None else paced
+    target, cleaner = (
+        targets.patient(found, reset_header=limits.reset if limits else None) for found in (bounded, paced)
+    )
     if not built_in:
-        return Aim(target, given, base, secrets)
-    return Aim(target, given or vendor.world.token, base, secrets, known_parameters(vendor), secret_values(vendor))
+        return Aim(target, given, base, secrets, cleaner=cleaner)
+    known, values = known_parameters(vendor), secret_values(vendor)
+    return Aim(target, given or vendor.world.token, base, secrets, known, values, cleaner)
 
 
 @contextmanager
@@ -126,7 +130,29 @@ def secret_values(vendor: Vendor) -> dict[str, str]:
 # --- the credential -------------------------------------------------------------------------------------------------
 
 
-def credential(token: str | None, token_file: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+def second_credential(
+    vendor: Vendor,
+    token: str | None,
+    token_file: str | None,
+    *,
+    built_in: bool,
+    environ: Mapping[str, str] = os.environ,
+) -> str | None:
+    """The credential of another account: given, in a file, in the environment, or one that the built-in mock knows."""
+    found = credential(token, token_file, {} if built_in else environ, SECOND_VARIABLE)
+    if found is None and built_in:
+        world = vendor.world
+        others = (name for name, grant in world.tokens.items() if grant.account != world.account and not grant.refused)
+        return next(others, None)
+    return found
+
+
+def credential(
+    token: str | None,
+    token_file: str | None,
+    environ: Mapping[str, str] = os.environ,
+    variable: str = TOKEN_VARIABLE,
+) -> str | None:
     """The token given, or the one in the file, or the one in the environment; no sentence ever quotes it."""
     if token is not None and token_file is not None:
         raise UsageError("a token and a token file are two credentials; give one of them")
@@ -135,8 +161,8 @@ def credential(token: str | None, token_file: str | None, environ: Mapping[str, 
     if token_file is not None:
         text = sources.read(token_file, _LONGEST_TOKEN).decode("utf-8-sig", "replace")
         return _sound(text.strip(), f"the token in {token_file!r}")
-    if TOKEN_VARIABLE in environ:
-        return _sound(environ[TOKEN_VARIABLE].strip(), f"the token in ${TOKEN_VARIABLE}")
+    if variable in environ:
+        return _sound(environ[variable].strip(), f"the token in ${variable}")
     return None
 
 

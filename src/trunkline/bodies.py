@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from trunkline.contract import Operation
-from trunkline.exchange import Exchange, Json, NotJSON, pointer, resolve
+from trunkline.exchange import Exchange, Json, NotJSON, parse_json, pointer, resolve
 from trunkline.findings import Grade
 from trunkline.parts import Answer, Filter
 
@@ -95,6 +96,37 @@ def time_at(value: Json, at: str) -> datetime | None:
     except ValueError:
         return None
     return found if found and found.tzinfo else None
+
+
+def sent_secrets(body: bytes, names: Collection[str]) -> set[str]:
+    """The texts that a JSON body holds under the names of secrets, at any depth."""
+    try:
+        sent = parse_json(body)
+    except NotJSON:
+        return set()
+    wanted = {plain(name) for name in names}
+    held = (node for _, node in all_places(sent) if isinstance(node, dict))
+    return {text for node in held for key, text in node.items() if plain(key) in wanted and isinstance(text, str)}
+
+
+def masked(body: bytes, names: Collection[str]) -> bytes:
+    """A JSON body with `***` for each value under the name of a secret, at any depth; any other body as it is."""
+    try:
+        sent = parse_json(body)
+    except NotJSON:
+        return body
+    wanted = {plain(name) for name in names}
+    if not any(plain(key) in wanted for _, node in all_places(sent) if isinstance(node, dict) for key in node):
+        return body
+    return json.dumps(_masked(sent, wanted), ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _masked(value: Json, wanted: Collection[str]) -> Json:
+    if isinstance(value, list):
+        return [_masked(item, wanted) for item in value]
+    if isinstance(value, dict):
+        return {key: "***" if plain(key) in wanted else _masked(item, wanted) for key, item in value.items()}
+    return value
 
 
 def satisfies(said: Filter, has: Json, wanted: str) -> bool | None:

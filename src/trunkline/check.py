@@ -9,20 +9,24 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from trunkline import export, fuzz
-from trunkline.bodies import identities, succeeded
+from trunkline.bodies import identities, sent_secrets, succeeded
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent, Redirected, TargetError
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
+from trunkline.journal import Journal
 from trunkline.laws import LAWS, Interview, Law
 from trunkline.laws.refusing import disclosures
 from trunkline.library import Vendor
+from trunkline.life import LIFE, Exercised, live
 from trunkline.rules import RULES, Rule, hides, judge, operation_of
 from trunkline.targets import checked, reading
+from trunkline.writing import Gate
 
 FUZZ = "schemathesis"
 """The name under which a report tells whether Schemathesis was let loose on an operation."""
 
+_NOT_ALLOWED = "it writes, and writing was not allowed; --allow-writes does"
 _BEAT = 10
 """So many generated requests lie between two signs of progress."""
 
@@ -31,6 +35,20 @@ _CHECKS = {
     "unsupported_method": Grade.CUSTOMARY,
 }
 """How strong the findings of Schemathesis' own checks are."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Writing:
+    """That a check may write, and how: what it made is noted in the journal, and removed by way of `cleaner`.
+
+    `second` is the credential of another account, `leave` how many things may stay that no page says how to remove,
+    None for any number.
+    """
+
+    journal: Journal
+    cleaner: Target
+    second: str | None = None
+    leave: int | None = 0
 
 
 @dataclass(slots=True, repr=False)
@@ -47,8 +65,11 @@ class Examination:
     laws: tuple[Law, ...] = LAWS
     rules: tuple[Rule, ...] = RULES
     secret_values: Mapping[str, str] = field(default_factory=dict)
+    writing: Writing | None = None
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
+    _gate: Gate | None = None
+    _writer: Target = field(init=False)
     _interviews: dict[str, Interview] = field(default_factory=dict)
     _first: dict[str, str] = field(default_factory=dict)
 
@@ -59,6 +80,14 @@ class Examination:
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
         self.target = reading(checked(self._answered, self.judge))
+        self._writer = self.target
+        if self.writing is not None:
+            credentials = tuple(known for known in (self.credential, self.writing.second) if known is not None)
+            self.report.secrets |= {*credentials}
+            self._gate = Gate(
+                self.vendor.contract, self._answered, self.writing.journal, credentials, self.writing.leave
+            )
+            self._writer = checked(self._gate, self.judge)
 
     def _answered(self, request: Request) -> Response:
         """What was answered, a redirect too: only that of the plain request ends a check (see `knock`)."""
@@ -74,7 +103,14 @@ class Examination:
         if operation is not None:
             if operation.method == exchange.request.method:
                 self.report.reached[operation.operation_id, exchange.response.status] += 1
-            self.report.extend(judge(operation, exchange, self.rules))
+            for finding in judge(operation, exchange, self.rules):
+                self.add(finding)
+
+    def add(self, finding: Finding) -> None:
+        """Takes a finding in, and hides the secrets that were sent on the way to it."""
+        names = self.vendor.contract.secrets
+        self.report.secrets |= {text for said in finding.exchanges for text in sent_secrets(said.request.body, names)}
+        self.report.add(finding)
 
     def interview(self, operation: Operation) -> Interview:
         """The conversation about an operation; what was read once is remembered."""
@@ -136,7 +172,7 @@ class Examination:
                 if isinstance(word, NotExercised):
                     reason = word.reason
                 else:
-                    self.report.add(word)
+                    self.add(word)
         except BudgetSpent as spent:
             self.report.exercised[operation.operation_id, law.name] = str(spent)
             raise
@@ -151,15 +187,17 @@ class Examination:
         try:
             for said in fuzz.fuzz(
                 export.document(self.vendor, parameters=known),
-                self.target,
+                self._writer,
                 base_path=self.vendor.contract.base_path,
                 credential=self.credential,
                 operations=names,
                 seed=self.seed,
                 examples=self.examples,
+                writes=self._gate is not None,
+                steer=self._steer,
             ):
                 if isinstance(said, fuzz.Failure):
-                    self.report.add(_finding(self.vendor.contract.operation(said.operation), said))
+                    self.add(_finding(self.vendor.contract.operation(said.operation), said))
                 elif isinstance(said, fuzz.Obstacle):
                     for name in [said.operation] if said.operation else names:
                         self.report.exercised[name, FUZZ] = said.reason
@@ -169,6 +207,50 @@ class Examination:
             self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), str(spent)))
             raise
 
+    def _steer(self, request: Request) -> Request | None:
+        """The request as it may go out: what writes concerns only what the run made."""
+        if self._gate is None:
+            return request
+        kinds = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
+        return self._gate.steer(request, {kind: ids[-1] for kind in kinds if (ids := self._gate.alive(kind))})
+
+    def live(self, operations: Collection[Operation]) -> None:
+        """Plays the life of all that the contract can create; tells of the chosen operations."""
+        names = {operation.operation_id for operation in operations}
+        if self.writing is None or self._gate is None:
+            for operation in operations:
+                for law in LIFE:
+                    if law.concerns(operation):
+                        self.report.exercised[operation.operation_id, law.name] = _NOT_ALLOWED
+            return
+        for said in live(
+            self.vendor.contract,
+            self._writer,
+            prefix=self._gate.prefix,
+            credential=self.credential,
+            second=self.writing.second,
+            leave=self.writing.leave,
+            seed=self.seed,
+            examples=max(2, self.examples // 2),
+            progress=self.progress,
+        ):
+            if isinstance(said, Exercised):
+                if said.operation in names:
+                    self.report.exercised[said.operation, said.law] = said.reason
+            elif said.operation in names:
+                self.add(said)
+
+    def clean(self) -> None:
+        """Removes what the run made, whatever became of the run, and tells what is left."""
+        if self.writing is not None and self._gate is not None:
+            left = self._gate.pending()
+            if left:
+                self.progress("removing what was made")
+            try:
+                left = self._gate.clean(self.writing.cleaner)
+            finally:
+                self.report.left += [str(each) for each in left]
+
     def run(self, operations: Collection[str] | None = None) -> None:
         """Everything about the named operations, or about all: the laws first, for the first finding is wanted soon."""
         chosen = [
@@ -177,18 +259,24 @@ class Examination:
         steps = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
         reasons = {(operation.operation_id, law.name): "not reached" for operation, law in steps}
         reasons |= {(operation.operation_id, FUZZ): "not reached" for operation in chosen}
+        reasons |= {
+            (found.operation_id, law.name): "not reached" for found in chosen for law in LIFE if law.concerns(found)
+        }
         self.report.exercised.update(reasons)
         try:
             for operation in chosen:
                 self.knock(operation)
             for operation, law in steps:
                 self.hear(operation, law)
+            self.live(chosen)
             self.let_loose(chosen)
         except BudgetSpent as spent:
             self.report.stopped = str(spent)
             for key, reason in self.report.exercised.items():
                 if reason == "not reached":
                     self.report.exercised[key] = str(spent)
+        finally:
+            self.clean()
 
 
 def _finding(operation: Operation, failure: fuzz.Failure) -> Finding:
@@ -211,11 +299,12 @@ def check(
     examples: int = 50,
     report: Report | None = None,
     secret_values: Mapping[str, str] | None = None,
+    writing: Writing | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Judges an implementation by every rule and law; the report tells what was found and what was not exercised.
 
-    Raises `TargetError` when the implementation cannot be asked.
+    Nothing is written without `writing`. Raises `TargetError` when the implementation cannot be asked.
     """
     report = report if report is not None else Report()
     examination = Examination(
@@ -227,6 +316,7 @@ def check(
         seed=seed,
         examples=examples,
         secret_values=secret_values or {},
+        writing=writing,
         progress=progress,
     )
     examination.run(operations)

@@ -25,6 +25,9 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 TOKEN_VARIABLE = "TRUNKLINE_TOKEN"
 """The environment variable that stands for the credential wherever a request is printed."""
 
+SECOND_VARIABLE = "TRUNKLINE_SECOND_TOKEN"
+"""The environment variable that stands for the credential of another account."""
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
 """The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
 

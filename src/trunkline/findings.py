@@ -94,6 +94,8 @@ class Report:
     requests: int = 0
     stopped: str = ""
     """Why the run did not come to its end, or empty."""
+    left: list[str] = field(default_factory=list)
+    """What the run made and could not remove, one line each."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> bool:

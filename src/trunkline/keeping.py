@@ -205,9 +205,11 @@ def _be_a_file(path: Path, *, create: bool) -> None:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"{path} is not a regular file; name one for the state, or one that is not there yet")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise UsageError(f"{path} {_TROUBLE['SQLITE_READONLY']}")
     except FileNotFoundError:
         missing = f"the folder {path.parent} is not there; make it" if create else f"{path} is not there; name another"
-        raise UsageError(f"the state cannot be kept: {missing}") from None
+        raise UsageError(missing) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no file name"
         raise UsageError(f"{path} cannot be a state file: {reason.lower()}; name another") from None
@@ -264,7 +266,7 @@ _TROUBLE = {
     "SQLITE_NOTADB": "is not a state file; name another, or one that is not there yet",
     "SQLITE_BUSY": "is in use by another process: stop it, or ask a running server with `trunkline reset --url`",
     "SQLITE_CANTOPEN": "cannot be opened; see that it and its folder may be read and written",
-    "SQLITE_READONLY": "cannot be written; see that it and its folder may be",
+    "SQLITE_READONLY": "cannot be read and written; see that it and its folder may be",
     "SQLITE_CORRUPT": "is damaged; put a copy in its stead, or remove it to begin with the fixtures",
     "SQLITE_FULL": "cannot grow: its disk is full, or a limit is reached; make room",
     "SQLITE_IOERR": "cannot be read or written: its disk fails; see the system's log",

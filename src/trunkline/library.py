@@ -131,14 +131,16 @@ def _world(folder: Path, contract: Contract) -> World:
     return world
 
 
-def _check_parents(world: World, folder: str) -> None:
-    """Raises `DataError` for the first record that belongs to nothing."""
+def _check_parents(world: World, folder: str, laid: Mapping[str, Sequence[Record]] | None = None) -> None:
+    """Raises `DataError` for the first record that belongs to nothing; of an overlay only those `laid` can be one."""
     for name, index in world.orphans():
-        parent = world.collections[name].parent
-        at = f"/{index}/{parent.field if parent else ''}"
-        raise DataError(
-            f"{folder}/{name}.json", at, f"there is no such record in {parent.collection if parent else ''}"
-        )
+        collection = world.collections[name]
+        record, parent = collection.records[index], collection.parent
+        if laid is not None:
+            index = next(at for at, own in enumerate(laid[name]) if own is record)  # noqa: PLW2901 - of its own file
+        if parent:
+            at, reason = f"/{index}/{parent.field}", f"there is no such record in {parent.collection}"
+            raise DataError(f"{folder}/{name}.json", at, reason)
 
 
 def _collection(how: Mapping[str, Json]) -> Collection:
@@ -337,12 +339,14 @@ def _overlaid(world: World, folder: Path, contract: Contract) -> World:
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.suffix != ".md"]
     if not paths:
         raise UsageError(f"{folder} holds no records; lay them out as {folder.name}/{wanted}")
+    laid: dict[str, tuple[Record, ...]] = {}
     for path in paths:
         if path.name not in known:
             raise DataError(str(path), "", f"is not a file of records; there can be: {wanted}")
         name = known[path.name]
-        world = world.overlaid(name, _records(path, str(path), world, name, contract))
-    _check_parents(world, str(folder))
+        laid[name] = _records(path, str(path), world, name, contract)
+        world = world.overlaid(name, laid[name])
+    _check_parents(world, str(folder), laid)
     return world
 
 

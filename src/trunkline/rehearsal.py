@@ -7,6 +7,7 @@ Both tell (place in the world, reason).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from string import Formatter
@@ -63,9 +64,22 @@ def lost(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
         yield f"/collections/{name}", "no operation serves it"
     for name, collection in world.collections.items():
         yield from _lost_recipes(collection.generate, collection.identity, f"/collections/{name}/generate")
-        if collection.parent and collection.parent.collection not in world.collections:
-            yield f"/collections/{name}/parent", f"there is no collection {collection.parent.collection!r}"
+        yield from _lost_parent(world, name)
     yield from _lost_refusals(world, contract)
+
+
+def _lost_parent(world: World, name: str) -> Iterator[tuple[str, str]]:
+    """The parent of a collection that is not there, or that leads back to the collection itself."""
+    above, met = world.collections[name].parent, {name}
+    while above:
+        if above.collection not in world.collections:
+            yield f"/collections/{name}/parent", f"there is no collection {above.collection!r}"
+            return
+        if above.collection in met:
+            yield f"/collections/{name}/parent", "belongs to itself in the end"
+            return
+        met.add(above.collection)
+        above = world.collections[above.collection].parent
 
 
 def _lost_operations(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
@@ -270,6 +284,7 @@ def _lost_recipes(recipe: Recipe, identity: str, at: str) -> Iterator[tuple[str,
 def _lost_ways(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
     for name, made in how.get("fields", {}).items():
         yield from _lost_ways(made, f"{at}/fields{pointer((name,))}")
+    yield from _lost_forms(how, at)
     if "between" in how:
         low, high = how["between"]
         if low > high or not math.isfinite(high - low):
@@ -284,6 +299,15 @@ def _lost_ways(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
         else:
             if first > last:
                 yield f"{at}/time", "the first is after the second"
+
+
+def _lost_forms(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
+    """Each form of a rewriting that cannot be written, whatever fits its pattern."""
+    for index, (pattern, form) in enumerate(how.get("rewrite", {}).get("forms", ())):
+        try:
+            re.sub(f"(?:{pattern})|", form, "")
+        except (re.error, IndexError) as error:
+            yield f"{at}/rewrite/forms/{index}", f"cannot be rewritten: {error}"
 
 
 def alternatives(recipe: Recipe) -> Iterator[tuple[str, Json]]:

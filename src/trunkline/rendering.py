@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import trunkline
+from trunkline.bodies import masked
 from trunkline.exchange import Json, curl
 from trunkline.findings import Finding, Grade, Report
 
@@ -38,7 +39,8 @@ class Run:
     """What a report is about: `Run("acme", "http://127.0.0.1:8900/v1", seed=7)`.
 
     `base` is empty when a saved response was judged; `complete` is false when a run did not come to its end.
-    `documented` are the (operationId, status) that a whole check means to reach, `(("listTrunks", 200),)`.
+    `documented` are the (operationId, status) that a whole check means to reach, `(("listTrunks", "200"),)`; a status
+    can be a class, `2XX`. `secrets` are the names of fields whose values are never shown.
     """
 
     vendor: str
@@ -46,7 +48,8 @@ class Run:
     seed: int | None = None
     strictness: Grade = Grade.IMPLIED
     complete: bool = True
-    documented: tuple[tuple[str, int], ...] = ()
+    documented: tuple[tuple[str, str], ...] = ()
+    secrets: frozenset[str] = frozenset()
 
 
 def verdict(report: Report, run: Run) -> str:
@@ -59,11 +62,12 @@ def verdict(report: Report, run: Run) -> str:
 def unseen(report: Report, run: Run) -> tuple[str, ...]:
     """The operations of which no answer with success was seen, so that little can be said of them."""
     seen = {name for name, status in report.reached if 200 <= status < 300}
-    return tuple(dict.fromkeys(name for name, status in run.documented if 200 <= status < 300 and name not in seen))
+    return tuple(dict.fromkeys(name for name, key in run.documented if key.startswith("2") and name not in seen))
 
 
-def _unreached(report: Report, run: Run) -> tuple[tuple[str, int], ...]:
-    return tuple(pair for pair in run.documented if pair not in report.reached)
+def _unreached(report: Report, run: Run) -> tuple[tuple[str, str], ...]:
+    reached = {(name, key) for name, status in report.reached for key in (str(status), f"{status // 100}XX")}
+    return tuple(pair for pair in run.documented if pair not in reached)
 
 
 # --- for machines ---------------------------------------------------------------------------------------------------
@@ -93,7 +97,10 @@ def json_document(report: Report, run: Run) -> Json:
             {"operation": name, "status": status, "count": count}
             for (name, status), count in sorted(report.reached.items())
         ],
-        "not_reached": [{"operation": name, "status": status} for name, status in _unreached(report, run)],
+        "not_reached": [
+            {"operation": name, "status": int(key) if key.isdigit() else key} for name, key in _unreached(report, run)
+        ],
+        "left_behind": report.left,
     }
     return _redacted(report, document)
 
@@ -126,7 +133,8 @@ def _command(finding: Finding, report: Report, run: Run) -> str:
         return ""
     asked = last.request
     fields = tuple((name, report.redact(value)) for name, value in asked.headers)
-    body = report.redact(asked.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    sent = masked(asked.body, run.secrets).decode("utf-8", "surrogateescape")
+    body = report.redact(sent).encode("utf-8", "surrogateescape")
     path, query = report.redact(asked.path), report.redact(asked.query)
     return curl(replace(asked, path=path, query=query, headers=fields, body=body), run.base)
 
@@ -209,8 +217,8 @@ def _reached(report: Report, run: Run) -> Iterator[Line]:
     for name, statuses in by_operation.items():
         yield _row("reached", f"{name}: {', '.join(statuses)}")
     missed: dict[str, list[str]] = {}
-    for name, status in _unreached(report, run):
-        missed.setdefault(name, []).append(str(status))
+    for name, key in _unreached(report, run):
+        missed.setdefault(name, []).append(key)
     for name, statuses in missed.items():
         yield _row("NOT REACHED", f"{name}: {', '.join(statuses)}", _OPEN)
 
@@ -223,6 +231,8 @@ def _end(report: Report, run: Run) -> Iterator[Line]:
     yield _row("findings", ", ".join(f"{count} {grade}" for grade, count in counts.items()))
     missing = sum(1 for reason in report.exercised.values() if reason)
     unsaid = f"; {missing} of {len(report.exercised)} checks were not exercised and say nothing" if missing else ""
+    for line in report.left:
+        yield _row("LEFT BEHIND", line, _OPEN)
     early = "" if run.complete else "; the run did not come to its end"
     found = verdict(report, run)
     failures, notes = len(report.failures(run.strictness)), len(report.findings)

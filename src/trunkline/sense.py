@@ -5,6 +5,7 @@ What makes none is told as (place, reason); `reader` stops the load with the fir
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
@@ -221,6 +222,10 @@ def _lost_values(operation: Operation) -> Iterator[str]:
         extension = schema.get("x-trunkline", {})
         if "string" in ([types] if isinstance(types, str) else types) and not ("enum" in schema or "made" in extension):
             yield f"the input {name!r} says neither enum nor made"
+        try:
+            re.compile(extension.get("made", ""))
+        except re.error as error:
+            yield f"what is made of the input {name!r} is no expression that Python reads: {error}"
         for value in extension.get("unsettled", ()):
             for field in value["unless"]:
                 if not any(field in other.view for other in operation.siblings):

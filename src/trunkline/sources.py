@@ -198,13 +198,14 @@ def infer(contract: Contract, response: Response, known: frozenset[str]) -> Oper
     return nearest[0]
 
 
-_Distance: TypeAlias = tuple[int, bool, bool, int]
-_NO_JSON: _Distance = (1_000_000, True, True, 0)
+_Distance: TypeAlias = tuple[int, int, int, bool]
+_UNTOLD = len(Grade)
+_NO_JSON: _Distance = (_UNTOLD, 1_000_000, 0, True)
 """The distance of what is no JSON from any response."""
 
 
 def _distance(operation: Operation, response: Response, known: frozenset[str]) -> _Distance:
-    """How far a body is from the operation's response, by how little of it is described, and then by what it breaks.
+    """How far a body is from the operation's response: by its error code, by how little of it is described, by breaks.
 
     What only reads is nearer than what writes.
     """
@@ -218,10 +219,13 @@ def _distance(operation: Operation, response: Response, known: frozenset[str]) -
 
 
 def _far(operation: Operation, answer: Answer, body: Json) -> _Distance:
-    violations = [*operation.contract.violations(answer.schema, body)]
-    described = sum(1 for _ in operation.contract.walk(answer.schema, body))
+    contract = operation.contract
+    violations = [*contract.violations(answer.schema, body)]
+    described = sum(1 for _ in contract.walk(answer.schema, body))
     described -= sum(violation.keyword == "type" for violation in violations)
-    return -described, bool(violations), not operation.reads, len(violations)
+    code = at_pointer(body, contract.errors[0].at)
+    told = min((said.evidence.grade.rank for said in answer.refusals.values() if said.code == code), default=_UNTOLD)
+    return told, -described, len(violations), not operation.reads
 
 
 def _broken(operation: Operation, answer: Answer, body: Json) -> int:

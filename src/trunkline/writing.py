@@ -61,7 +61,10 @@ class Gate:
         return self.journal.prefix
 
     def __call__(self, request: Request) -> Response:
-        """The target's answer. Raises `UsageError` for what may change anything that the run did not make."""
+        """The target's answer. Raises `UsageError` for what may change anything that the run did not make.
+
+        Raises `BudgetSpent` when too much would stay behind, and `Misled` when an answer led to a thing of others.
+        """
         if request.method in READING:
             response = self.target(request)
             self.witness.notice(request, response)
@@ -109,7 +112,10 @@ class Gate:
                 if not text.startswith(self.prefix):
                     raise _mistake(request, f"its {label} does not begin with {self.prefix}")
         if operation.creating and not self.has_room(operation.resource):
-            raise _mistake(request, f"no page documents how {operation.resource} are removed; allow some with --leave")
+            raise BudgetSpent(
+                f"no page documents how {operation.resource} are removed, and as many were asked for as may stay; "
+                "allow more with --leave"
+            )
         for resource, identity in ids.items():
             entry = self._ours(resource, identity, request)
             reason = self._misleading.get((resource, identity))

@@ -15,6 +15,7 @@ import click
 from trunkline.cli import asking, showing
 from trunkline.cli.options import JUDGING, TARGET, Help
 from trunkline.cli.showing import INTERRUPTED, WELL
+from trunkline.cli.writing import WRITING, Wish, rehearse, writing
 from trunkline.errors import BudgetSpent, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--examples", type=click.IntRange(1), default=50, show_default=True, help="How many requests to make up.")
 @click.option("--rate", type=float, metavar="R", help="At most so many requests a second, and at least one an hour.")
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Stop after so many requests.")
+@WRITING
 @JUDGING
 @click.option("--first", is_flag=True, help="Stop at the first finding.")
 def check(
@@ -53,11 +55,13 @@ def check(
     strictness: str,
     form: str,
     first: bool,
+    **wishes: Any,
 ) -> int:
     """Hold an implementation against the contract of VENDOR: every law, every rule, and fuzzing.
 
-    Without --url and --app the built-in mock is checked. Requests only read. Findings are shown as they are found,
-    each with the page it stands on and a curl command that asks again; what could not be exercised is told apart.
+    Without --url and --app the built-in mock is checked. Requests only read, unless --allow-writes says more.
+    Findings are shown as they are found, each with the page it stands on and the commands that show it again; what
+    could not be exercised is told apart.
     """
     from dataclasses import replace  # noqa: PLC0415
 
@@ -67,6 +71,8 @@ def check(
     from trunkline.hiding import hiding  # noqa: PLC0415
     from trunkline.sources import named  # noqa: PLC0415
 
+    wish = Wish(wishes.pop("allow_writes"), dry=wishes.pop("dry_run"), **wishes)
+    wish.check()
     loaded = library.load(vendor)
     chosen = [named(loaded.contract, name) for name in operations] or list(loaded.contract.operations)
     parameters = asking.parameters(params, chosen, "path")
@@ -81,11 +87,26 @@ def check(
         max_requests=max_requests,
     )
     seed = secrets.randbelow(2**32) if seed is None else seed
+    names = [operation.operation_id for operation in chosen]
+    if wish.dry:
+        rehearse(loaded, names, seed, examples, wish=wish)
+        return WELL
     report = Report(secrets=aim.secrets)
     documented = tuple(
-        (operation.operation_id, int(key)) for operation in chosen for key in operation.answers if key.isdigit()
+        (operation.operation_id, key)
+        for operation in chosen
+        if operation.reads or wish.allowed
+        for key in operation.answers
+        if key.isdigit() or key == operation.success.key
     )
-    run = rendering.Run(loaded.name, aim.base, seed, Grade(strictness), documented=documented)
+    run = rendering.Run(
+        loaded.name,
+        aim.base,
+        seed,
+        Grade(strictness),
+        documented=documented,
+        secrets=frozenset(loaded.contract.secrets),
+    )
     trouble: Exception | None = None
     code = WELL
     with _interruption() as asked_to_stop, rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
@@ -95,19 +116,22 @@ def check(
         screen.say(f"checking {loaded.name} at {there}, seed {seed}")
         tell = _teller(report, run, screen, findings=form == "text")
         target = _until_first(aim.target, report, Grade(strictness)) if first else aim.target
+        built_in = not (url or app)
         try:
-            examine(
-                loaded,
-                _until_asked_to_stop(target, asked_to_stop),
-                credential=aim.credential,
-                parameters={**aim.parameters, **parameters},
-                operations=[operation.operation_id for operation in chosen],
-                seed=seed,
-                examples=examples,
-                report=report,
-                secret_values=aim.secret_values,
-                progress=tell,
-            )
+            with writing(loaded, aim, wish, report, screen.say, live=bool(url), built_in=built_in) as allowed:
+                examine(
+                    loaded,
+                    _until_asked_to_stop(target, asked_to_stop),
+                    credential=aim.credential,
+                    parameters={**aim.parameters, **parameters},
+                    operations=names,
+                    seed=seed,
+                    examples=examples,
+                    report=report,
+                    secret_values=aim.secret_values,
+                    writing=allowed,
+                    progress=tell,
+                )
         except KeyboardInterrupt:
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001 - whatever it is, what was found before is told first
@@ -171,7 +195,7 @@ def validate(
                 loaded, aim.target(request), sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
             )
         report.requests = 1
-        run = Run(loaded.name, aim.base, None, Grade(strictness))
+        run = Run(loaded.name, aim.base, None, Grade(strictness), secrets=frozenset(loaded.contract.secrets))
     else:
         if not 1 <= len(rest) <= 2:
             raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")

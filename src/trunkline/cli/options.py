@@ -22,7 +22,7 @@ class Help(click.Command):
         formatter.write(f"\nExample:\n  {example}\n\nVendors:\n  {', '.join(vendors) or 'there are none'}\n")
 
 
-def _options(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
+def together(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
     """Several options as one decorator, in the order of the help text."""
 
     def decorate(command: _Command) -> _Command:
@@ -33,7 +33,7 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
     return decorate
 
 
-TARGET = _options(
+TARGET = together(
     click.option("--url", metavar="BASE", help="Base address of the implementation, such as http://localhost/v1."),
     click.option("--app", metavar="MODULE:ATTRIBUTE", help="An ASGI application to ask in process instead."),
     click.option("--token", metavar="TOKEN", help="The credential. It is never printed, but ps may show it."),
@@ -45,7 +45,7 @@ TARGET = _options(
 )  # fmt: skip
 """Which implementation is asked, as whom, and for how long."""
 
-JUDGING = _options(
+JUDGING = together(
     click.option("--strictness", type=click.Choice(_STRICTNESS), default="implied", show_default=True,
                  help="The weakest grade of evidence that makes a finding; weaker ones are notes."),
     click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,

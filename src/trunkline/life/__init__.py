@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
 from trunkline.contract import Contract
@@ -16,6 +17,7 @@ from trunkline.findings import Finding
 from trunkline.life.inputs import Maker
 from trunkline.life.laws import LIFE, LifeLaw
 from trunkline.life.moves import moves
+from trunkline.life.openings import openings
 from trunkline.life.play import SECOND_VARIABLE, Run
 from trunkline.life.writing import end
 from trunkline.strategies.machine import Rules, run
@@ -57,13 +59,13 @@ def live(
     at most. What the target raises is raised again.
     """
     run_ = Run(contract, target, Maker(prefix, Random(f"{prefix}{seed}")), credential, second, leave)  # noqa: S311 - values to send, not secrets
-    for number in range(rounds if run_.roles else 0):
-        progress(f"life, round {number + 1}")
-        finding = play(run_, seed=seed + number, examples=examples, steps=steps, tries=tries)
-        if finding is None:
-            break
-        yield finding
-        run_.muted.add(finding.rule)
+    progress("life")
+    if run_.roles:
+        found = play(run_, seed=seed, examples=examples, steps=steps, tries=tries)
+        for number, finding in enumerate(islice(found, rounds)):
+            yield finding
+            run_.mute(finding)
+            progress(f"life, after {number + 1} findings")
     for operation in contract.operations:
         for law in LIFE:
             if law.concerns(operation):
@@ -72,10 +74,15 @@ def live(
                 yield Exercised(operation.operation_id, law.name, reason)
 
 
-def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -> Finding | None:
-    """One round: many plays, and the finding of the shortest that has one."""
-    rules = Rules(moves(run_), run_.start, end)
-    return run(rules, seed=seed, examples=examples, steps=steps, tries=tries)
+def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
+    """The findings of the openings and of many drawn plays, each of the shortest play that has it.
+
+    Who listens mutes each, and the plays go on.
+    """
+    made = moves(run_)
+    return run(
+        Rules(made, run_.start, end, openings(run_, made)), seed=seed, examples=examples, steps=steps, tries=tries
+    )
 
 
 def _reason(run_: Run, law: LifeLaw, resource: str) -> str:

@@ -60,7 +60,8 @@ def _writes(operation: Operation) -> bool:
 
 
 def _changes(operation: Operation) -> bool:
-    return _writes(operation) or _deletes(operation)
+    deleting = operation.deleting if _deletes(operation) else None
+    return _writes(operation) or bool(deleting and deleting.empty)
 
 
 def _deletes(operation: Operation) -> bool:

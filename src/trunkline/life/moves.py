@@ -40,14 +40,13 @@ def _of(run: Run, roles: Roles) -> Iterator[Move[Play]]:
     for operation in roles.updates:
         about = {"body": sizes(operation), **many}
         change, spoil = partial(writing.change, roles, operation), partial(refusing.spoil, roles, operation)
-        name = operation.operation_id
-        yield _move(f"change_{name}", change, there, {**about, "aim": (1 + len(writing.aims(operation)),)})
-        yield _move(f"change_flawed_{name}", spoil, there, {**about, "flaw": (len(flaws(operation)),)})
+        yield _move(named("change", operation), change, there, {**about, "aim": (1 + len(writing.aims(operation)),)})
+        yield _move(named("change_flawed", operation), spoil, there, {**about, "flaw": (len(flaws(operation)),)})
     for operation in roles.acts:
         act = partial(writing.act, roles, operation)
-        yield _move(f"act_{operation.operation_id}", act, there, {**many, "body": sizes(operation)})
+        yield _move(named("act", operation), act, there, {**many, "body": sizes(operation)})
     for operation in roles.deletes:
-        yield _move(f"remove_{operation.operation_id}", partial(writing.remove, roles, operation), there, many)
+        yield _move(named("remove", operation), partial(writing.remove, roles, operation), there, many)
     yield from _intruding(run, roles)
 
 
@@ -90,6 +89,11 @@ def _intruding(run: Run, roles: Roles) -> Iterator[Move[Play]]:
         yield _move(f"stranger_{name}", partial(refusing.stranger, roles), there, strange)
 
 
+def named(what: str, operation: Operation) -> str:
+    """The name of a move with one operation."""
+    return f"{what}_{operation.operation_id}"
+
+
 def _looks(roles: Roles) -> tuple[int]:
     return (1 + len(roles.readers),)
 
@@ -110,7 +114,7 @@ def _watching(roles: Roles, operation: Operation) -> Move[Play]:
         reading.look_through(play, roles, operation, above, chosen)
 
     choices = {"filter": (1 + len(filters),), "parent": _MANY}
-    return _move(f"watch_{operation.operation_id}", watch, possible, choices)
+    return _move(named("watch", operation), watch, possible, choices)
 
 
 def _read(roles: Roles, play: Play, drawn: Drawn) -> None:
@@ -128,4 +132,4 @@ def _move(
             return broken.finding
         return None
 
-    return Move("".join(char if char.isalnum() else "_" for char in name), choices, possible, told)
+    return Move(name, choices, possible, told)

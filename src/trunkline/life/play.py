@@ -59,7 +59,8 @@ class Run:
     leave: int | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
-    muted: set[str] = field(default_factory=set)
+    muted: set[tuple[str, bool]] = field(default_factory=set)
+    """The laws of which enough is known, each with whether its finding was only worth a note."""
     standing: list[Thing] = field(default_factory=list)
     left: int = 0
     steps: int = 0
@@ -83,6 +84,14 @@ class Run:
         """A play, with the things that had to be left behind."""
         return Play(self, [replace(thing, known={}, given=lasting(thing)) for thing in self.standing])
 
+    def mute(self, finding: Finding) -> None:
+        """Lets no play end with another finding of the same law; one worth a note does not hide one that is more."""
+        self.muted |= {(finding.rule, True), (finding.rule, _is_note(finding))}
+
+    def knows(self, finding: Finding) -> bool:
+        """Whether enough is known of the finding's law."""
+        return (finding.rule, _is_note(finding)) in self.muted
+
     def may_leave(self, resource: str, *, surely: bool) -> bool:
         """Whether one more thing of the resource may be made: `surely` one, or only if something goes wrong.
 
@@ -92,6 +101,10 @@ class Run:
         if self.leave is None or (role is not None and role.deletes):
             return True
         return self.left < (max(1, self.leave - 1) if surely else self.leave) and self.leave > 0
+
+
+def _is_note(finding: Finding) -> bool:
+    return finding.evidence.grade.rank > Grade.IMPLIED.rank
 
 
 @dataclass(slots=True, repr=False)
@@ -183,13 +196,13 @@ class Play:
         if evidence.grade is Grade.DECISION:
             return
         self.run.counts[owner.operation_id, law] += 1
-        if holds or roots & self.run.muted:
+        if holds or any((root, False) in self.run.muted for root in roots):
             return
         where = place or owner.place(owner.pointer)
         self._tell(owner.finding(law, evidence, message, at=at, contract=where, expected=expected, seen=seen))
 
     def _tell(self, finding: Finding) -> None:
-        if self.quiet or finding.rule in self.run.muted or finding.evidence.grade is Grade.DECISION:
+        if self.quiet or self.run.knows(finding) or finding.evidence.grade is Grade.DECISION:
             return
         hide = hiding(frozenset(self.secrets))
         making = tuple(exchange for thing in self.things for exchange in thing.made if exchange not in self.log)
@@ -216,23 +229,29 @@ class Play:
             known = thing.known.get(name)
             if known is None or (known.teller == operation.operation_id and known.law == "list_and_detail_agree"):
                 self._learn(thing, operation, name, value)
-                continue
-            self.hold(
-                known.law,
-                known.owner,
-                known.evidence.weakest(told.evidence),
-                same(known.value, value),
-                f"{operation.operation_id} does not show {name} {known.why}",
-                at=f"{at}/{name}",
-                place=known.place,
-                expected=show(known.value),
-                seen=show(value),
-                roots=known.roots,
-            )
-            if not same(known.value, value):
+            elif same(known.value, value):
+                self.met(known.law, known.owner, known.evidence, told.evidence)
+                if known.roots and operation.reads:
+                    thing.known[name] = replace(known, roots=frozenset())
+            else:
+                self.hold(
+                    known.law,
+                    known.owner,
+                    known.evidence.weakest(told.evidence),
+                    False,
+                    f"{operation.operation_id} does not show {name} {known.why}",
+                    at=f"{at}/{name}",
+                    place=known.place,
+                    expected=show(known.value),
+                    seen=show(value),
+                    roots=known.roots,
+                )
                 self._learn(thing, operation, name, value)
-            elif operation.reads:
-                thing.known[name] = replace(known, roots=frozenset())
+
+    def met(self, law: str, owner: Operation, *evidence: Evidence) -> None:
+        """Counts a comparison that was met."""
+        if all(said.grade is not Grade.DECISION for said in evidence):
+            self.run.counts[owner.operation_id, law] += 1
 
     def _learn(self, thing: Thing, operation: Operation, name: str, value: Json) -> None:
         field_ = shown(operation)[name]

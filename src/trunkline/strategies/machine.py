@@ -27,26 +27,43 @@ class Move(Generic[G]):
     play: Callable[[G, Drawn], Finding | None]
 
 
+Step: TypeAlias = tuple[Move[G], Drawn]
+"""A move, and the numbers that it is made with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules(Generic[G]):
-    """How a game is begun, what can be done in it, and how it ends.
+    """How a game is begun, what can be done in it, and how it ends; `openings` are the games that are always played.
 
     `end` puts everything back, and is told whether what is found on the way counts. At least one move must be possible
-    at any time.
+    at any time; in an opening, those that are not are left out.
     """
 
     moves: tuple[Move[G], ...]
     start: Callable[[], G]
     end: Callable[[G, bool], Finding | None]
+    openings: tuple[list[Step[G]], ...] = ()
 
 
-def run(rules: Rules[G], *, seed: int, examples: int, steps: int, tries: int = 200) -> Finding | None:
-    """Plays `examples` games of at most `steps` moves; the finding of the first game that has one, or None.
+def run(rules: Rules[G], *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
+    """Plays the openings, and then `examples` games of at most `steps` moves: the finding of each game that has one.
 
     The same seed plays the same games. A game that has a finding is played again at most `tries` times, with fewer and
-    simpler moves, and the finding is that of the shortest. What a move raises ends the run at once and is raised again,
-    unless a finding came first.
+    simpler moves, and the finding is that of the shortest. After a finding the run goes on with the game that had it;
+    who listens sees to it that it has no such finding again. What a move raises ends the run at once and is raised
+    again.
     """
+    for opening in rules.openings:
+        table = _Table(rules)
+        while table.played(opening):
+            yield table.shortest(tries)
+    while finding := _drawn(rules, seed, examples, steps, tries):
+        yield finding
+        seed += 1
+
+
+def _drawn(rules: Rules[G], seed: int, examples: int, steps: int, tries: int) -> Finding | None:
+    """The finding of the first game that has one, of games that Hypothesis draws."""
     from hypothesis import HealthCheck, Phase, Verbosity, settings  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
     from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415
@@ -71,15 +88,12 @@ def run(rules: Rules[G], *, seed: int, examples: int, steps: int, tries: int = 2
     return table.shortest(tries) if table.finding else None
 
 
-_Step: TypeAlias = "tuple[Move[G], Drawn]"
-
-
 @dataclass(slots=True)
 class _Table(Generic[G]):
     """The game that is played, and what came of it."""
 
     rules: Rules[G]
-    steps: list[_Step[G]] = field(default_factory=list)
+    steps: list[Step[G]] = field(default_factory=list)
     finding: Finding | None = None
     trouble: BaseException | None = None
 
@@ -101,7 +115,7 @@ class _Table(Generic[G]):
     def _told(self, game: G, what: Callable[[], Finding | None]) -> None:
         try:
             self.finding = what()
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is raised again
             self.trouble = error
         if self.finding or self.trouble:
             self._tidied(game)
@@ -113,8 +127,8 @@ class _Table(Generic[G]):
             with suppress(Exception):
                 self.rules.end(game, False)
 
-    def played(self, steps: list[_Step[G]]) -> Finding | None:
-        """Plays these steps again, without those that are not possible now."""
+    def played(self, steps: list[Step[G]]) -> Finding | None:
+        """Plays these steps, without those that are not possible."""
         self.finding = None
         game = self.begin()
         with suppress(_OverError):
@@ -123,43 +137,46 @@ class _Table(Generic[G]):
                     self.made(game, move, drawn)
             self.ended(game)
         if self.trouble is not None:
-            raise _OverError
+            raise self.trouble
         return self.finding
 
-    def shortest(self, tries: int) -> Finding | None:
+    def shortest(self, tries: int) -> Finding:
         """The finding of the shortest game that the moves which led to one lead to.
 
         Hypothesis would look for it too, but in the numbers that it drew, not in moves: it takes many times as many
         games, and an API that is live is not asked so often.
         """
+        assert self.finding is not None  # noqa: S101 - only who has one asks
         best, steps = self.finding, self.steps
         left = iter(range(tries))
         fewer = True
-        with suppress(_OverError):  # what is asked here can only make the finding shorter
-            while fewer:
-                fewer = False
-                for simpler in _simpler(steps):
-                    if next(left, None) is None:
-                        return best
+        while fewer:
+            fewer = False
+            for simpler in _simpler(steps):
+                if next(left, None) is None:
+                    return best
+                try:
                     finding = self.played(simpler)
-                    if finding and best and _size(finding, self.steps) < _size(best, steps):
-                        best, steps, fewer = finding, self.steps, True
-                        break
-        if isinstance(self.trouble, KeyboardInterrupt):
-            raise self.trouble
+                except Exception:  # noqa: BLE001 - what is asked here could only make the finding shorter
+                    return best
+                if finding and _size(finding, self.steps) < _size(best, steps):
+                    best, steps, fewer = finding, self.steps, True
+                    break
         return best
 
 
-def _size(finding: Finding, steps: list[_Step[G]]) -> tuple[int, int, int]:
+def _size(finding: Finding, steps: list[Step[G]]) -> tuple[int, int, int]:
     drawn = [number for _, numbers in steps for each in numbers.values() for number in each]
     return len(finding.exchanges), len(steps), sum(drawn)
 
 
-def _simpler(steps: list[_Step[G]]) -> Iterator[list[_Step[G]]]:
+def _simpler(steps: list[Step[G]]) -> Iterator[list[Step[G]]]:
     """Games with fewer moves, then with the same moves and smaller numbers."""
-    for size in (len(steps) // 2, len(steps) // 4, 1):
-        for at in range(len(steps) - size, -1, -1) if size else ():
+    size = len(steps) // 2
+    while size:
+        for at in range(len(steps) - size, -1, -size):
             yield steps[:at] + steps[at + size :]
+        size //= 2
     for at, (move, drawn) in enumerate(steps):
         plain: Drawn = {name: (0,) * len(numbers) for name, numbers in drawn.items()}
         if plain == drawn:

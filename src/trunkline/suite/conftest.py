@@ -119,7 +119,9 @@ class Bench:
     def tell(self, findings: list[Finding], report: Report) -> None:
         """Fails the test with the findings, and without a traceback of ours."""
         if findings:
-            run = Run(self.vendor.name, self.aim.base, self.options.seed, Grade(self.options.strictness))
+            names = frozenset(self.vendor.contract.secrets)
+            strictness = Grade(self.options.strictness)
+            run = Run(self.vendor.name, self.aim.base, self.options.seed, strictness, secrets=names)
             lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)
 

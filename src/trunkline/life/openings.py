@@ -1,0 +1,110 @@
+"""Owns the openings: short plays that come to every law, so that what is drawn at random can go deeper.
+
+Each is a list of moves with their numbers, made of the table of moves alone; a move that is not possible is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from trunkline.contract import Operation
+from trunkline.life import refusing, writing
+from trunkline.life.facts import Roles, inputs
+from trunkline.life.inputs import flaws, sizes
+from trunkline.life.moves import named
+from trunkline.life.play import Play, Run
+from trunkline.strategies.machine import Drawn, Move, Step
+
+_Opening: TypeAlias = list[Step[Play]]
+_Numbers: TypeAlias = Mapping[str, int | tuple[int, ...]]
+_Said: TypeAlias = tuple[str, _Numbers]
+"""The name of a move, and the numbers of its choices that are not 0: one number for all of a choice, or each."""
+
+_ONE_AFTER_ANOTHER = 12
+"""So many flawed bodies are sent in one play; more would take long to be cut down to the one that counts."""
+
+
+def openings(run: Run, moves: tuple[Move[Play], ...]) -> tuple[_Opening, ...]:
+    """The plays that are always played, resource by resource."""
+    table = {move.name: move for move in moves}
+    return tuple(
+        [(table[name], _filled(table[name], numbers)) for name, numbers in opening if name in table]
+        for roles in run.roles
+        for opening in _of(run, roles)
+    )
+
+
+def _filled(move: Move[Play], numbers: _Numbers) -> Drawn:
+    """The numbers of a move: those that are told, for one or for all of a choice, and else 0."""
+    found = {}
+    for name, bounds in move.choices.items():
+        said = numbers.get(name, 0)
+        each = (said,) * len(bounds) if isinstance(said, int) else said
+        found[name] = tuple(number % bound for number, bound in zip(each, bounds, strict=True))
+    return found
+
+
+def _do(name: str, **numbers: int | tuple[int, ...]) -> _Said:
+    return name, numbers
+
+
+def _of(run: Run, roles: Roles) -> Iterator[list[_Said]]:
+    name = roles.resource
+    above = [_do(f"make_{parent}") for parent in roles.parents]
+    made = [*above, _do(f"make_{name}", look=1)]
+    watched = [_do(named("watch", operation)) for operation in roles.lists]
+    for form in range(max(sizes(roles.create))):
+        yield [*above, _do(f"make_{name}", body=form, look=1), *watched]
+    for operation in roles.lists:
+        filters = operation.listing.filters if operation.listing else ()
+        yield [*made, *(_do(named("watch", operation), filter=number + 1) for number in range(len(filters)))]
+    for operation in roles.updates:
+        yield from _changing(roles, operation, made, watched)
+    for operation in roles.acts:
+        yield [*made, _do(named("act", operation), look=1), *watched]
+    for many in _batches(len(flaws(roles.create))):
+        yield [*above, *(_do(f"make_flawed_{name}", flaw=number, look=1) for number in many)]
+    yield [*above, *made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
+    yield from _leaving(run, roles, made, watched)
+
+
+def _changing(roles: Roles, operation: Operation, made: list[_Said], watched: list[_Said]) -> Iterator[list[_Said]]:
+    """Each input alone, all at once, in each set that resets something, and with each flaw."""
+    change, spoil = named("change", operation), named("change_flawed", operation)
+    width = range(len(inputs(operation)))
+    alone = [_do(change, body=tuple(int(other == number) for other in width), look=1) for number in width]
+    yield [*made, *alone, *watched]
+    for form in range(1, max(sizes(operation))):
+        yield [*made, _do(change, body=form, look=1), *watched]
+    acts = [_do(named("act", act)) for act in roles.acts]
+    for aim in range(len(writing.aims(operation))):
+        yield [*made, *acts, _do(change, aim=aim + 1, look=1)]
+    yield [*made, *acts, _do(change, body=2, look=1)]
+    for many in _batches(len(flaws(operation))):
+        yield [*made, *(_do(spoil, flaw=number, body=1, look=1) for number in many)]
+
+
+def _leaving(run: Run, roles: Roles, made: list[_Said], watched: list[_Said]) -> Iterator[list[_Said]]:
+    """What stands in the way of a removal, the removal, what is left; then other parents, and other accounts."""
+    name = roles.resource
+    below = [role for role in run.roles if role.parents and role.parents[-1] == name]
+    children = [_do(f"make_{role.resource}", look=1) for role in below]
+    emptied = [_do(named("remove", operation), look=1) for role in below for operation in role.deletes]
+    everything = range(len(list(refusing.about(roles, run.roles))))
+    for operation in roles.deletes:
+        gone = _do(named("remove", operation), look=1)
+        knocks = [_do(f"knock_{name}", operation=number) for number in everything]
+        yield [*made, gone, *watched, *knocks, *made, *watched]
+        yield [*made, *children, gone, *watched, *emptied, gone]
+    if roles.parents:
+        elsewhere = [(said, {**numbers, "parent": 1}) for said, numbers in watched]
+        strays = [_do(f"lead_astray_{name}", operation=number, look=1) for number in everything]
+        yield [_do(f"make_{roles.parents[-1]}"), *made, *watched, *elsewhere, *strays]
+    strange = range(len(everything) + len(roles.lists))
+    yield [*made, *children, *(_do(f"stranger_{name}", operation=number, look=1) for number in strange)]
+
+
+def _batches(count: int) -> Iterator[range]:
+    for start in range(0, count, _ONE_AFTER_ANOTHER):
+        yield range(start, min(count, start + _ONE_AFTER_ANOTHER))
