@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -316,7 +316,8 @@ def test_an_interruption_forgets_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", interrupted)
-        for note in (lambda: journal.made(made, "uuid-2"), lambda: begun(journal, "next")):
+        notes: list[Callable[[], Entry]] = [lambda: journal.made(made, "uuid-2"), lambda: begun(journal, "next")]
+        for note in notes:
             with pytest.raises((KeyboardInterrupt, UsageError)):
                 note()
     assert journal.mine[0].identity == "uuid-2"

@@ -354,7 +354,7 @@ def test_a_file_that_may_not_be_written_is_told(path: Path, monkeypatch: pytest.
     keeping.from_file(path).close()
     path.chmod(0o400)
     if os.geteuid() == 0:  # who may do anything is shown what others are
-        monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+        monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
     with pytest.raises(UsageError, match="cannot be read and written; see that it and its folder may be"):
         keeping.from_file(path)
 

@@ -263,7 +263,7 @@ class Journal:
         return (self._entries[number] for number in self._open)
 
     def named(self, resource: str, identity: str, *, mark: str | None = None, run: str = "") -> Entry | None:
-        """What this run made under an id, removed or not, or another run; with the credential of a mark, or with any."""
+        """What this run made under an id, removed or not, or another one; with the credential of a mark, or any."""
         marked = self._named.get((run or self.prefix, resource, identity), {})
         number = next(reversed(marked.values()), None) if mark is None else marked.get(mark)
         return None if number is None else self._entries[number]

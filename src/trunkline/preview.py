@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from trunkline.bodies import masked
 from trunkline.contract import Contract
-from trunkline.exchange import NotJSON, Request, parse_json
+from trunkline.exchange import SAFE_METHODS, NotJSON, Request, parse_json
 from trunkline.findings import cut
-from trunkline.writing import READING
 
 _LONGEST = 500
 
@@ -27,7 +26,7 @@ def preview(
     """
     writing = reading = 0
     for request in requests:
-        if request.method in READING:
+        if request.method in SAFE_METHODS:
             reading += 1
             continue
         writing += 1

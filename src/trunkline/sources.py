@@ -185,6 +185,12 @@ def given(
 # --- what it is a response of ---------------------------------------------------------------------------------------
 
 
+def asked_for(contract: Contract, request: Request) -> Operation | None:
+    """The operation that a request names, or None."""
+    operations, _ = contract.match(request.path)
+    return next((operation for operation in operations if operation.method == request.method), None)
+
+
 def infer(contract: Contract, response: Response, known: frozenset[str]) -> Operation:
     """The operation whose answer this is, or breaks least. Raises `UsageError` naming the candidates if several are."""
     if len(contract.operations) == 1:
@@ -199,13 +205,16 @@ def infer(contract: Contract, response: Response, known: frozenset[str]) -> Oper
 
 
 _Distance: TypeAlias = tuple[int, int, int, bool]
+_OF_SHAPE = ("type", "required", "const")
+"""What breaks one of these is shaped otherwise; a wrong value stands where it belongs all the same."""
 _UNTOLD = len(Grade)
+"""How far a body is whose code no answer documents."""
 _NO_JSON: _Distance = (_UNTOLD, 1_000_000, 0, True)
 """The distance of what is no JSON from any response."""
 
 
 def _distance(operation: Operation, response: Response, known: frozenset[str]) -> _Distance:
-    """How far a body is from the operation's response: by its error code, by how little of it is described, by breaks.
+    """How far a body is from the operation's response: by its error code, by how little of its shape is described.
 
     What only reads is nearer than what writes.
     """
@@ -220,12 +229,11 @@ def _distance(operation: Operation, response: Response, known: frozenset[str]) -
 
 def _far(operation: Operation, answer: Answer, body: Json) -> _Distance:
     contract = operation.contract
-    violations = [*contract.violations(answer.schema, body)]
-    described = sum(1 for _ in contract.walk(answer.schema, body))
-    described -= sum(violation.keyword == "type" for violation in violations)
+    broken = [violation.keyword for violation in contract.violations(answer.schema, body)]
+    described = sum(1 for _ in contract.walk(answer.schema, body)) - sum(word in _OF_SHAPE for word in broken)
     code = at_pointer(body, contract.errors[0].at)
     told = min((said.evidence.grade.rank for said in answer.refusals.values() if said.code == code), default=_UNTOLD)
-    return told, -described, len(violations), not operation.reads
+    return told, -described, len(broken), not operation.reads
 
 
 def _broken(operation: Operation, answer: Answer, body: Json) -> int:
@@ -274,7 +282,8 @@ def validation(
     secrets: frozenset[str] = frozenset(),
 ) -> Report:
     """What the rules say of one response. The report tells which of them could not be applied, and why."""
-    chosen = named(vendor.contract, operation) if operation else infer(vendor.contract, response, known)
+    asked = asked_for(vendor.contract, request) if request else None
+    chosen = named(vendor.contract, operation) if operation else asked or infer(vendor.contract, response, known)
     if "status" not in known:
         response = replace(response, status=guess_status(chosen, response.body))
     known = known | {"request"} if request else known - {"request"}

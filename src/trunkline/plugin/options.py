@@ -82,6 +82,11 @@ class Options:
     timeout: float = 10.0
     rate: float | None = None
     max_requests: int | None = None
+    allow_writes: bool = False
+    second_token: str | None = field(default=None, repr=False)
+    second_token_file: Path | None = None
+    leave: int | None = None
+    journal: Path | None = None
 
 
 _HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
@@ -115,6 +120,15 @@ _HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "timeout": ("SECONDS", _seconds, "how long the implementation may take for one answer (default: 10)"),
     "rate": ("N", _rate, "how many requests a second are sent at most (default: as fast as they are answered)"),
     "max_requests": ("N", _some, "after how many requests the run stops asking; it tells what it could not check"),
+    "allow_writes": (
+        "",
+        bool,
+        "create, change and remove, too: only what the run made itself, under a name of its own",
+    ),
+    "second_token": ("TOKEN", str, "another account's credential; better kept in TRUNKLINE_SECOND_TOKEN"),
+    "second_token_file": ("FILE", Path, "a file that holds another account's credential and nothing else"),
+    "leave": ("N", _count, "how many things may stay of which no page says how they are removed (default: 0)"),
+    "journal": ("FILE", Path, "where what was made is noted until it is removed, for the next run to finish"),
 }
 """How each option is shown, read and explained."""
 
@@ -137,6 +151,10 @@ def declare(parser: pytest.Parser) -> None:
         name = f"trunkline_{option.name}"
         action, kind = _MANY if option.default == () else _ONE
         flag = f"--{name.replace('_', '-')}"
+        if option.default is False:
+            group.addoption(flag, dest=name, action="store_true", default=None, help=text)
+            parser.addini(name, text, type="bool", default=None)
+            continue
         group.addoption(flag, dest=name, action=action, default=None, metavar=metavar, help=text)
         parser.addini(name, text, type=kind, default=None)
 
@@ -177,8 +195,8 @@ def _read(config: pytest.Config, name: str, read: Callable[[str], Any]) -> Any:
     if said is None:
         said, place = config.getini(name), f"{name} in the ini file"
         folder = config.inipath.parent if config.inipath else config.rootpath
-    if said is None or said == []:
-        return None
+    if said is None or said == [] or isinstance(said, bool):
+        return said or None
     texts = [said] if isinstance(said, str) else said
     try:
         values = tuple(folder / text if read is Path else read(text) for text in texts)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
 
 from trunkline.aiming import Aim, aim, hushed
-from trunkline.check import Examination
+from trunkline.check import Examination, Writing
 from trunkline.cli import DEBUG
+from trunkline.cli.writing import Wish, writing
 from trunkline.contract import Operation
-from trunkline.errors import BudgetSpent, TrunklineError
+from trunkline.errors import BudgetSpent, TrunklineError, UsageError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.folders import names
 from trunkline.hiding import hiding
 from trunkline.laws import LAWS, Law
 from trunkline.library import Vendor, load
+from trunkline.life import LIFE, LifeLaw
 from trunkline.plugin import Options, options
 from trunkline.rendering import Run, finding_lines, plain
 from trunkline.rules import RULES, Rule
@@ -38,9 +40,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "operation" not in metafunc.fixturenames:
         return
     operations = _operations(metafunc.config)
-    sentences: dict[str, list[Rule] | list[Law]] = {
+    sentences: dict[str, list[Rule] | list[Law] | list[LifeLaw]] = {
         "rule": [rule for rule in RULES if not rule.provoked],
         "law": list(LAWS),
+        "life": list(LIFE),
     }
     for argument, table in sentences.items():
         if argument in metafunc.fixturenames:
@@ -50,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 )
                 for operation in operations
                 for sentence in table
-                if sentence.concerns(operation)
+                if sentence.concerns(operation) and (operation.reads or argument == "life")
             ]
             metafunc.parametrize(("operation", argument), chosen)
             return
@@ -59,6 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         [
             pytest.param(operation, id=f"{operation.contract.vendor}-{operation.operation_id}")
             for operation in operations
+            if operation.reads or options(metafunc.config).allow_writes
         ],
     )
 
@@ -70,7 +74,25 @@ class Bench:
     vendor: Vendor
     aim: Aim
     options: Options
+    writing: Writing | None = None
+    left: list[str] = field(default_factory=list)
+    """What the run made and could not remove."""
     _plain: dict[str, Report] = field(default_factory=dict)
+    _life: Report | None = None
+
+    def life(self) -> Report:
+        """What a whole life finds, played once for all tests that look at it."""
+        if self._life is None:
+            self._life = self.report()
+            examination = self.examination(self._life)
+            try:
+                examination.live(self.vendor.contract.operations)
+            except BudgetSpent as spent:
+                self._life.stopped = str(spent)
+            finally:
+                examination.clean()
+                self.left += self._life.left
+        return self._life
 
     def examination(self, report: Report) -> Examination:
         """An examination into a report of its own."""
@@ -84,6 +106,7 @@ class Bench:
             seed=said.seed,
             examples=said.examples if said.examples is not None else _DEFAULT_EXAMPLES,
             secret_values=self.aim.secret_values,
+            writing=self.writing,
         )
 
     def report(self) -> Report:
@@ -132,7 +155,7 @@ def _benches() -> dict[str, Bench]:
 
 
 @pytest.fixture
-def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Bench:
+def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str, Bench], _allowed: ExitStack) -> Bench:
     """The implementation of the operation's vendor."""
     name = operation.contract.vendor
     said = options(pytestconfig)
@@ -149,8 +172,42 @@ def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str,
                 rate=said.rate,
                 max_requests=said.max_requests,
             )
-            _benches[name] = Bench(vendor, aimed, said)
+            bench = Bench(vendor, aimed, said)
+            wish = Wish(
+                allowed=said.allow_writes,
+                second_token=said.second_token,
+                second_token_file=str(said.second_token_file) if said.second_token_file else None,
+                leave=said.leave,
+                journal=str(said.journal) if said.journal else None,
+                dry=False,
+            )
+            live, built_in = bool(said.url), not (said.url or said.app)
+            if wish.allowed and live and int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+                raise UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
+            report = Report()
+            bench.writing = _allowed.enter_context(
+                writing(vendor, aimed, wish, report, _nothing, live=live, built_in=built_in)
+            )
+            bench.left += report.left
+            _benches[name] = bench
     return _benches[name]
+
+
+def _nothing(_: str) -> None:
+    """Says nothing."""
+
+
+@pytest.fixture(scope="session")
+def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterator[ExitStack]:
+    """What writing needs until the end of the run; then what could not be removed is told."""
+    with ExitStack() as stack:
+        yield stack
+    left = [line for bench in _benches.values() for line in bench.left]
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and left:
+        reporter.ensure_newline()
+        for line in left:
+            reporter.write_line(f"LEFT BEHIND {line}")
 
 
 @pytest.hookimpl(wrapper=True)

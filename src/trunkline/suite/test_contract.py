@@ -10,6 +10,7 @@ from trunkline.check import FUZZ
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent
 from trunkline.laws import Law
+from trunkline.life import LIFE, LifeLaw
 from trunkline.rules import Rule
 from trunkline.suite.conftest import Bench
 
@@ -21,6 +22,8 @@ def skip(reason: str) -> None:
 
 def test_documented_request(bench: Bench, operation: Operation) -> None:
     """The plain documented request is answered with success: without one, nothing can be said of the operation."""
+    if not operation.reads:
+        skip("a life tells whether what writes succeeds")
     report = bench.plain(operation)
     if not report.requests:
         pytest.fail(report.exercised[operation.operation_id, ""], pytrace=False)
@@ -47,11 +50,31 @@ def test_law(bench: Bench, operation: Operation, law: Law) -> None:
         skip(reason)
 
 
+def test_life(bench: Bench, operation: Operation, life: LifeLaw) -> None:
+    """Whatever is made, changed and removed, in whatever order, the answers keep the law, and keep the rules."""
+    if bench.writing is None:
+        skip("it writes, and writing was not allowed; --trunkline-allow-writes does")
+    report = bench.life()
+    found = [finding for finding in bench.failing(report) if finding.operation == operation.operation_id]
+    laws = {law.name for law in LIFE}
+    own = [finding for finding in found if finding.rule == life.name]
+    first = next(law for law in LIFE if law.concerns(operation))
+    rest = [finding for finding in found if finding.rule not in laws] if life is first else []
+    bench.tell([*own, *rest], report)
+    if reason := report.exercised.get((operation.operation_id, life.name), report.stopped):
+        skip(reason)
+
+
 def test_schemathesis(bench: Bench, operation: Operation) -> None:
     """Whatever Schemathesis makes up, the answers keep the rules as the plain answer does."""
     report = bench.report()
-    with suppress(BudgetSpent):  # the report tells it
-        bench.examination(report).let_loose([operation])
+    examination = bench.examination(report)
+    try:
+        with suppress(BudgetSpent):  # the report tells it
+            examination.let_loose([operation])
+    finally:
+        examination.clean()
+        bench.left += report.left
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
         skip(reason)

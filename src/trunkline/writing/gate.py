@@ -1,13 +1,4 @@
-"""Owns what may be written on a live account: only what the run made itself, and everything it made is known.
-
-    >>> gate = Gate(contract, live, Journal.from_file(place("acme", base), "acme", base), credentials=(token,))
-    >>> left = gate.finish(patient(live))          # what an earlier run could not remove
-    >>> check(vendor, gate, ...)
-    >>> left += gate.clean(patient(live))          # in any case, also after Ctrl-C
-
-Every check that writes asks a `Gate`, which is a target. It trusts nobody: neither the caller, of whom a request for
-anything else is a mistake of ours, nor the implementation, whose answers may tell the id of something else.
-"""
+"""Owns the gate: what is let through to a live account, and what is made of it that the journal must know."""
 
 from __future__ import annotations
 
@@ -15,19 +6,15 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from trunkline.bodies import NOTHING, at_pointer
 from trunkline.contract import Contract, Operation
 from trunkline.errors import BudgetSpent, TargetError, UsageError
-from trunkline.exchange import Json, NotJSON, Request, Response, Target, parse_json, pointer
+from trunkline.exchange import SAFE_METHODS, Json, NotJSON, Request, Response, Target, parse_json, pointer
 from trunkline.findings import cut, show
 from trunkline.journal import Entry, Journal
-from trunkline.removing import Left, Removal, removable
-from trunkline.witness import Whose, Witness, ids_in, is_plain, label_of, road, signed
-
-READING: Final = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
-"""The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
+from trunkline.writing.removing import Left, Removal, removable
+from trunkline.writing.witness import Whose, Witness, ids_in, is_plain, label_of, road, signed
 
 _LONGEST = 80
 
@@ -65,7 +52,7 @@ class Gate:
 
         Raises `BudgetSpent` when too much would stay behind, and `Misled` when an answer led to a thing of others.
         """
-        if request.method in READING:
+        if request.method in SAFE_METHODS:
             response = self.target(request)
             self.witness.notice(request, response)
             return response
@@ -182,7 +169,7 @@ class Gate:
 
         The label stays as long as it may be, or as much too long as it was; nothing else is touched.
         """
-        if request.method in READING:
+        if request.method in SAFE_METHODS:
             return request
         try:
             operation, ids = self._documented(request)

@@ -13,7 +13,7 @@ from trunkline.errors import TargetError
 from trunkline.exchange import Json, NotJSON, Request, Response, Target
 from trunkline.findings import cut, show
 from trunkline.journal import Entry, Journal
-from trunkline.witness import (
+from trunkline.writing.witness import (
     CREATES,
     DELETES,
     GONE,
