@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote
@@ -114,7 +114,7 @@ def cut(thing: Thing, names: str) -> Thing:
 
 LINE = "name provider_name domain username password port transport outbound_proxy auth_realm is_active"
 SHORT = "id name provider_name domain transport is_active is_verified health_status created_at"
-FULL = "id name provider_name domain username transport port outbound_proxy auth_realm is_active is_verified health_status last_health_check_at created_at updated_at"
+FULL = f"{SHORT} username port outbound_proxy auth_realm last_health_check_at updated_at"
 MADE = "id name provider_name domain transport port is_active is_verified created_at"
 
 
@@ -461,3 +461,1050 @@ class Telepath(Server):
 
 
 SERVERS: Mapping[str, type[Server]] = {"talkover": Talkover, "telepath": Telepath}
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One mistake: the law that finds it, and how many requests at most show it."""
+
+    name: str
+    vendor: str
+    server: Callable[[], Server]
+    law: str
+    most: int
+    by_rules: bool = False
+
+
+DEFECTS: list[Defect] = []
+
+
+def seeded(law: str, most: int, *, by_rules: bool = False) -> Callable[[type[Server]], type[Server]]:
+    """Puts a server with a mistake into the catalogue; `by_rules` is whether a rule finds it in what a play asks."""
+
+    def kept(server: type[Server]) -> type[Server]:
+        vendor = next(name for name, whole in SERVERS.items() if issubclass(server, whole))
+        DEFECTS.append(Defect((server.__doc__ or "").rstrip("."), vendor, server, law, most, by_rules))
+        return server
+
+    return kept
+
+
+# creating
+
+
+@seeded("created_is_read_back", 2)
+class ForgetsProxy(Talkover):
+    """The outbound proxy is not stored."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "outbound_proxy": None})
+
+
+@seeded("created_is_read_back", 2)
+class ForgetsUsername(Talkover):
+    """The user name is stored in small letters of its own making."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "username": "user"})
+
+
+@seeded("created_is_read_back", 2)
+class CutsNames(Talkover):
+    """The column of the name is too short."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "name": trunk["name"][:100]})
+
+
+@seeded("created_is_read_back", 2)
+class PortIsSmall(Talkover):
+    """The column of the port holds 15 bits."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "port": min(trunk["port"], 32767)})
+
+
+@seeded("created_is_read_back", 1)
+class AnswersDefaults(Talkover):
+    """The answer to a creation shows the default port instead of the one that was sent."""
+
+    def made(self, trunk: Thing) -> Thing:
+        return {**super().made(trunk), **self.defaults({"transport": trunk["transport"]})}
+
+
+@seeded("created_is_read_back", 2)
+class TwoClocks(Talkover):
+    """The answer to a creation tells another time than is stored."""
+
+    def made(self, trunk: Thing) -> Thing:
+        return {**super().made(trunk), "created_at": "2026-11-19T00:00:00Z"}
+
+
+@seeded("created_is_read_back", 2)
+class VerifiedInTheList(Talkover):
+    """The list shows every new trunk as verified."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "is_verified": True, "health_status": "healthy"}
+
+
+@seeded("created_is_read_back", 2)
+class WrongDomainInTheList(Talkover):
+    """The list shows the domain without its first label."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "domain": trunk["domain"].partition(".")[2]}
+
+
+@seeded("created_is_read_back", 3)
+class NumberWithoutPlus(Talkover):
+    """A number is stored without its plus."""
+
+    def did(self, did: Thing) -> Thing:
+        return {**super().did(did), "number": did["number"].replace("+", "+1")}
+
+
+@seeded("created_is_read_back", 2)
+class WrongParent(Talkover):
+    """A new number tells its own id as that of its trunk."""
+
+    def create_did(self, account: str, request: Request, identity: str) -> Answered:
+        status, body = super().create_did(account, request, identity)
+        body["data"]["trunk_id"] = body["data"]["id"]
+        return status, body
+
+
+@seeded("created_is_read_back", 2)
+class ForgetsProvider(Telepath):
+    """Every trunk is one of the first provider."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "ai_provider": "openai"}
+
+
+@seeded("created_is_read_back", 2)
+class ForgetsName(Telepath):
+    """The name is the user name."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "name": trunk["sip_username"]})
+
+
+@seeded("created_is_found", 2)
+class UnverifiedIsHidden(Talkover):
+    """A trunk can only be read when it is verified."""
+
+    def get_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        if not self.find(account, identity)["is_verified"]:
+            raise Refused(404, "TRUNK_NOT_FOUND")
+        return super().get_trunk(account, request, identity)
+
+
+@seeded("created_is_found", 2)
+class NobodyDeletes(Talkover):
+    """The removal looks for the trunk by its name."""
+
+    def delete_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        raise Refused(404, "TRUNK_NOT_FOUND")
+
+
+@seeded("created_is_found", 4)
+class DeletesAll(Talkover):
+    """A removal forgets its WHERE clause."""
+
+    def drop(self, trunk: Thing) -> None:
+        self.trunks.clear()
+
+
+@seeded("created_is_found", 2)
+class UpdatesNothing(Telepath):
+    """The update looks for the trunk in another table."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        raise Refused(404, "TRUNK_NOT_FOUND")
+
+
+@seeded("created_is_listed", 3)
+class ListsActive(Talkover):
+    """The list holds verified trunks only."""
+
+    def listed(self, account: str) -> list[Thing]:
+        return [trunk for trunk in super().listed(account) if trunk["is_verified"]]
+
+
+@seeded("created_is_listed", 5)
+class ListsOne(Talkover):
+    """The list holds the newest trunk only."""
+
+    def listed(self, account: str) -> list[Thing]:
+        return super().listed(account)[-1:]
+
+
+@seeded("created_is_listed", 4)
+class NumbersAnywhere(Talkover):
+    """The numbers of every trunk are shown with each."""
+
+    def list_dids(self, account: str, request: Request, identity: str) -> Answered:
+        self.find(account, identity)
+        return self.done([self.did(did) for did in self.dids.values() if self.owned(account, did)])
+
+
+@seeded("created_is_listed", 3)
+class LosesTheNewest(Telepath):
+    """The list is cached, and lacks the newest."""
+
+    def ordered(self, items: list[Thing]) -> list[Thing]:
+        return super().ordered(items)[1:]
+
+
+@seeded("created_is_listed", 3)
+class FilterIsOld(Telepath):
+    """The filter by status looks into an index that new trunks are not in."""
+
+    def filtered(self, items: list[Thing], status: str) -> list[Thing]:
+        return [] if status else items
+
+
+@seeded("created_is_counted", 3)
+class TotalIsOld(Telepath):
+    """The total is that of the last night."""
+
+    def total(self, items: list[Thing]) -> int:
+        return 0
+
+
+@seeded("created_is_counted", 3)
+class TotalOfPage(Telepath):
+    """The total counts one too many."""
+
+    def total(self, items: list[Thing]) -> int:
+        return len(items) + 1
+
+
+@seeded("defaults_are_applied", 1)
+class DefaultUdp(Talkover):
+    """The default transport is UDP."""
+
+    def defaults(self, given: Thing) -> Thing:
+        return {**super().defaults(given), "transport": given.get("transport", "udp")}
+
+
+@seeded("defaults_are_applied", 1)
+class PortOfTls(Talkover):
+    """The default port is that of TLS, whatever the transport."""
+
+    def defaults(self, given: Thing) -> Thing:
+        return {**super().defaults(given), "port": 5061}
+
+
+@seeded("defaults_are_applied", 1)
+class PortOfUdp(Talkover):
+    """The default port is 5060, whatever the transport."""
+
+    def defaults(self, given: Thing) -> Thing:
+        return {**super().defaults(given), "port": 5060}
+
+
+@seeded("defaults_are_applied", 1)
+class PortOfTcp(Talkover):
+    """The default port of TCP is that of TLS."""
+
+    def defaults(self, given: Thing) -> Thing:
+        return {**super().defaults(given), "port": 5060 if given.get("transport") == "udp" else 5061}
+
+
+@seeded("defaults_are_applied", 1)
+class ActiveAtOnce(Talkover):
+    """A new trunk is active unless it is told otherwise."""
+
+    def activity(self, given: Thing) -> bool:
+        return bool(given.get("is_active", True))
+
+
+@seeded("defaults_are_applied", 2)
+class ActiveInSecret(Talkover):
+    """A new trunk is stored as active, whatever its answer says."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "is_active": True})
+
+    def made(self, trunk: Thing) -> Thing:
+        return {**super().made(trunk), "is_active": False}
+
+
+@seeded("valid_input_is_accepted", 1)
+class ShortNames(Talkover):
+    """A name of 255 characters is refused."""
+
+    longest = 254
+
+
+@seeded("valid_input_is_accepted", 1)
+class PortBelow(Talkover):
+    """The greatest port is refused."""
+
+    def port_fits(self, port: int) -> bool:
+        return 1 <= port < 65535
+
+
+@seeded("valid_input_is_accepted", 1)
+class PortAbove(Talkover):
+    """The ports of the system are refused."""
+
+    def port_fits(self, port: int) -> bool:
+        return 1024 <= port <= 65535
+
+
+@seeded("valid_input_is_accepted", 1)
+class NoTcp(Talkover):
+    """One of the transports was forgotten."""
+
+    def allowed(self, name: str, value: Any) -> bool:
+        return super().allowed(name, value) and value != "tcp"
+
+
+@seeded("valid_input_is_accepted", 2)
+class PutIsWhole(Talkover):
+    """An update asks for everything that a creation asks for."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        self.check(self.read(request), ("name", "provider_name", "domain", "username", "password"))
+        return super().update_trunk(account, request, identity)
+
+
+@seeded("valid_input_is_accepted", 1)
+class LongPasswords(Telepath):
+    """A password of eight characters is refused."""
+
+    shortest = 9
+
+
+@seeded("conditional_inputs_are_required", 1)
+class NoOpenaiKey(Telepath):
+    """A trunk of the first provider is made without its key."""
+
+    def keys(self, provider: str) -> tuple[str, ...]:
+        return () if provider == "openai" else super().keys(provider)
+
+
+@seeded("conditional_inputs_are_required", 1)
+class NoAgent(Telepath):
+    """A trunk of the second provider is made without its agent."""
+
+    def keys(self, provider: str) -> tuple[str, ...]:
+        return super().keys(provider)[:1]
+
+
+@seeded("conditional_inputs_are_required", 1)
+class NoEndpoint(Telepath):
+    """A trunk of one's own is made without its endpoint."""
+
+    def keys(self, provider: str) -> tuple[str, ...]:
+        return () if provider == "custom" else super().keys(provider)
+
+
+@seeded("refuses_invalid", 1, by_rules=True)
+class AnyPort(Talkover):
+    """The port is not checked."""
+
+    def port_fits(self, port: int) -> bool:
+        return True
+
+
+@seeded("refuses_invalid", 2, by_rules=True)
+class NamesOfAnyLength(Talkover):
+    """The length of a name is checked at its creation only, and not there either."""
+
+    longest = 10_000
+
+
+@seeded("ids_are_never_reused", 3)
+class CountsRows(Talkover):
+    """The id is the number of rows."""
+
+    def new_id(self, kind: str) -> str:
+        return f"{kind}_{len(self.trunks) + len(self.dids) + 1}"
+
+
+@seeded("ids_are_never_reused", 2)
+class SameSecond(Telepath):
+    """The id is made of a clock that stands still."""
+
+    def new_id(self, kind: str) -> str:
+        return f"{kind}_{len(self.trunks) // 2}"
+
+
+# changing
+
+
+@seeded("update_shows", 3)
+class UpdateIsLost(Talkover):
+    """An update is answered and not stored."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        copy = {**trunk}
+        super().apply(copy, changes)
+        self.answer = copy
+
+    def changed(self, trunk: Thing) -> Thing:
+        return super().changed(self.answer)
+
+
+@seeded("update_shows", 3)
+class RealmStays(Talkover):
+    """An update leaves the realm out."""
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        return {name: value for name, value in super().kept(trunk, changes).items() if name != "auth_realm"}
+
+
+@seeded("update_shows", 3)
+class ListIsOld(Talkover):
+    """The list shows names as they were at first."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "first": trunk["name"]})
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "name": trunk["first"]}
+
+
+@seeded("update_shows", 2)
+class AnswersBefore(Talkover):
+    """The answer to an update shows the name before it."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        self.before = trunk["name"]
+        super().apply(trunk, changes)
+
+    def changed(self, trunk: Thing) -> Thing:
+        return {**super().changed(trunk), "name": self.before}
+
+
+@seeded("update_shows", 4)
+class NeverActive(Talkover):
+    """A verified trunk is not activated."""
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        return {**super().kept(trunk, changes), "is_active": False}
+
+
+@seeded("update_shows", 3)
+class ListIsOldToo(Telepath):
+    """The list shows names as they were at first."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        super().apply(trunk, {**changes, "name": trunk["name"]})
+        self.renamed = changes.get("name", trunk["name"])
+
+    def changed(self, trunk: Thing) -> Thing:
+        return {**super().changed(trunk), "name": self.renamed}
+
+
+@seeded("update_leaves_the_rest", 3)
+class ReplacesAll(Talkover):
+    """An update replaces the whole trunk."""
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        return {**dict.fromkeys(("outbound_proxy", "auth_realm")), **super().kept(trunk, changes)}
+
+
+@seeded("update_leaves_the_rest", 3)
+class DefaultsAgain(Talkover):
+    """An update applies the defaults of a creation."""
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        return {**self.defaults(changes), **super().kept(trunk, changes)}
+
+
+@seeded("update_leaves_the_rest", 4)
+class Deactivates(Talkover):
+    """Whoever does not say that a trunk stays active switches it off."""
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        return {**super().kept(trunk, changes), "is_active": bool(changes.get("is_active") and trunk["is_verified"])}
+
+
+@seeded("update_leaves_the_rest", 3)
+class BornAgain(Talkover):
+    """An update moves the time of the creation."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        super().apply(trunk, changes)
+        trunk["created_at"] = trunk["updated_at"] = "2026-12-01T00:00:00Z"
+
+
+@seeded("update_leaves_the_rest", 3)
+class NewUser(Talkover):
+    """A change of the domain takes the user name with it."""
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        user = {"username": "user"} if "domain" in changes else {}
+        return {**user, **super().kept(trunk, changes)}
+
+
+@seeded("update_leaves_the_rest", 3)
+class OtherProvider(Telepath):
+    """An update makes the trunk one of the first provider."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        super().apply(trunk, {**changes, "ai_provider": "openai"})
+
+
+@seeded("update_leaves_the_rest", 4)
+class UpdatesTheNewest(Telepath):
+    """An update gives every trunk of the account the name."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        super().apply(trunk, {**changes, "sip_username": "renamed"})
+
+
+@seeded("created_is_read_back", 4)
+class RenamesOthers(Telepath):
+    """An update renames the newest of the others as well."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        super().apply(trunk, changes)
+        others = [other for other in self.trunks.values() if other is not trunk and self.owned(trunk["account"], other)]
+        if others:
+            others[-1]["name"] = trunk["name"]
+
+
+@seeded("created_is_read_back", 2)
+class AnswersAnother(Telepath):
+    """The answer to an update carries another id."""
+
+    def changed(self, trunk: Thing) -> Thing:
+        return {**super().changed(trunk), "id": self.new_id("conn")}
+
+
+@seeded("connectivity_change_resets", 3)
+class DomainStaysVerified(Talkover):
+    """A change of the domain leaves the trunk verified."""
+
+    def hangs(self) -> set[str]:
+        return super().hangs() - {"domain"}
+
+
+@seeded("connectivity_change_resets", 3)
+class TransportStaysVerified(Talkover):
+    """A change of the transport leaves the trunk verified."""
+
+    def hangs(self) -> set[str]:
+        return super().hangs() - {"transport"}
+
+
+@seeded("connectivity_change_resets", 3)
+class CredentialsStayVerified(Talkover):
+    """A change of the credentials leaves the trunk verified."""
+
+    def hangs(self) -> set[str]:
+        return super().hangs() - {"username", "password"}
+
+
+@seeded("connectivity_change_resets", 4)
+class ResetIsLost(Talkover):
+    """The reset is answered and not stored."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        before = trunk["is_verified"]
+        super().apply(trunk, changes)
+        self.shown, trunk["is_verified"] = trunk["is_verified"], before
+
+    def changed(self, trunk: Thing) -> Thing:
+        return {**super().changed(trunk), "is_verified": self.shown}
+
+
+@seeded("other_changes_reset_nothing", 3)
+class NameResets(Talkover):
+    """A new name has to be verified."""
+
+    def hangs(self) -> set[str]:
+        return super().hangs() | {"name"}
+
+
+@seeded("other_changes_reset_nothing", 4)
+class ActivityResets(Talkover):
+    """A trunk that is switched on or off has to be verified."""
+
+    def hangs(self) -> set[str]:
+        return super().hangs() | {"is_active"}
+
+
+# acting
+
+
+@seeded("action_shows_in_a_read", 3)
+class VerifiesNothing(Talkover):
+    """The result of a verification is not stored."""
+
+    def verified(self, trunk: Thing, found: Thing) -> None:
+        trunk["last_health_check_at"] = found["last_health_check_at"]
+
+
+@seeded("action_shows_in_a_read", 3)
+class VerifiedNotListed(Talkover):
+    """The list shows every trunk as it was before its verification."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "is_verified": False}
+
+
+@seeded("action_keeps_what_it_keeps", 4)
+class HealthClears(Talkover):
+    """A look at the health clears what was verified."""
+
+    def checked(self, trunk: Thing) -> None:
+        trunk["is_verified"] = False
+
+
+@seeded("action_keeps_what_it_keeps", 3)
+class HealthVerifies(Talkover):
+    """A look at the health verifies."""
+
+    def checked(self, trunk: Thing) -> None:
+        trunk.update(is_verified=True, health_status="healthy", last_health_check_at=self.now())
+
+
+@seeded("created_is_read_back", 3)
+class VerifyMoves(Talkover):
+    """A verification writes the address that it reached."""
+
+    def verified(self, trunk: Thing, found: Thing) -> None:
+        super().verified(trunk, {**found, "domain": "192.0.2.1"})
+
+
+# refusing
+
+
+@seeded("refused_requests_change_nothing", 3)
+class HalfApplied(Talkover):
+    """An update is applied field by field until one is wrong."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        trunk = self.find(account, identity)
+        for name, value in self.read(request).items():
+            self.check({name: value}, ())
+            self.apply(trunk, {name: value} if name in LINE.split() else {})
+        return super().update_trunk(account, request, identity)
+
+
+@seeded("refused_requests_change_nothing", 2)
+class StoredAnyway(Talkover):
+    """A trunk is stored before its optional fields are looked at."""
+
+    def create_trunk(self, account: str, request: Request) -> Answered:
+        body = self.read(request)
+        self.check({}, ()) if "port" in body else None
+        try:
+            return super().create_trunk(account, request)
+        except Refused:
+            if {"name", "domain", "provider_name"} <= body.keys():
+                self.store(self.fresh(account, body))
+            raise
+
+
+@seeded("refused_requests_change_nothing", 4)
+class ConflictIsStored(Talkover):
+    """A number that is there already is refused, and stored again."""
+
+    def taken(self, account: str, trunk: Thing, number: str) -> bool:
+        taken = super().taken(account, trunk, number)
+        if taken:
+            twin = {"id": self.new_id("did"), "account": account, "trunk_id": trunk["id"], "number": number}
+            self.keep({**twin, "country_code": "US", "formatted_number": number})
+        return taken
+
+
+@seeded("created_is_found", 5)
+class RefusedAndRemoved(Talkover):
+    """A trunk with numbers is refused to be removed, and is gone."""
+
+    def has_dids(self, trunk: Thing) -> bool:
+        full = super().has_dids(trunk)
+        if full:
+            trunk["deleted"] = True
+        return full
+
+
+@seeded("refused_requests_change_nothing", 3)
+class HalfAppliedToo(Telepath):
+    """An update is applied before it is checked."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        body = self.read(request)
+        self.apply(self.find(account, identity), cut(body, "name"))
+        return super().update_trunk(account, request, identity)
+
+
+@seeded("refused_requests_change_nothing", 2)
+class StoredAnywayToo(Telepath):
+    """A trunk is stored before its keys are asked for."""
+
+    def create_trunk(self, account: str, request: Request) -> Answered:
+        try:
+            return super().create_trunk(account, request)
+        except Refused as refused:
+            if refused.code == "MISSING_REQUIRED" and "key" in refused.message:
+                body = {"status": "active", "created_at": self.now(), "updated_at": self.now(), **self.read(request)}
+                self.store({"id": self.new_id("conn"), "account": account, **body})
+            raise
+
+
+@seeded("conflict_arises_when_due", 3)
+class NumbersTwice(Talkover):
+    """No number is looked for before it is added."""
+
+    def taken(self, account: str, trunk: Thing, number: str) -> bool:
+        return False
+
+
+@seeded("conflict_arises_when_due", 4)
+class NumbersPerTrunk(Talkover):
+    """A number is looked for on its own trunk only."""
+
+    def taken(self, account: str, trunk: Thing, number: str) -> bool:
+        return any(did["number"] == number and did["trunk_id"] == trunk["id"] for did in self.dids.values())
+
+
+@seeded("conflict_arises_when_due", 3)
+class RemovesFull(Talkover):
+    """A trunk with numbers is removed."""
+
+    def has_dids(self, trunk: Thing) -> bool:
+        return False
+
+
+@seeded("conflict_arises_when_due", 3)
+class OtherCode(Talkover):
+    """A trunk with numbers is refused with a code of its own."""
+
+    def delete_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        try:
+            return super().delete_trunk(account, request, identity)
+        except Refused as refused:
+            raise Refused(refused.status, refused.code.replace("TRUNK_HAS_DIDS", "CONFLICT")) from None
+
+
+@seeded("conflict_arises_when_due", 3)
+class OtherStatus(Talkover):
+    """A number that is there already is refused as wrong."""
+
+    def create_did(self, account: str, request: Request, identity: str) -> Answered:
+        try:
+            return super().create_did(account, request, identity)
+        except Refused as refused:
+            raise Refused(422 if refused.status == 409 else refused.status, refused.code) from None
+
+
+@seeded("conflict_arises_when_due", 2)
+class NamesTwice(Telepath):
+    """No user name is looked for before it is taken."""
+
+    def taken(self, account: str, username: str) -> bool:
+        return False
+
+
+@seeded("conflict_needs_a_reason", 5)
+class OneNumber(Talkover):
+    """Once there is a number, every other is there already."""
+
+    def taken(self, account: str, trunk: Thing, number: str) -> bool:
+        return bool(self.dids)
+
+
+@seeded("conflict_needs_a_reason", 4)
+class FullForever(Talkover):
+    """A trunk that had numbers can never be removed."""
+
+    had: ClassVar[set[str]] = set()
+
+    def keep(self, did: Thing) -> None:
+        super().keep(did)
+        self.had.add(did["trunk_id"])
+
+    def has_dids(self, trunk: Thing) -> bool:
+        return trunk["id"] in self.had
+
+
+@seeded("conflict_needs_a_reason", 3)
+class UsedForever(Talkover):
+    """Every number is in use."""
+
+    def used(self, did: Thing) -> bool:
+        return True
+
+
+# removing
+
+
+@seeded("removed_is_gone", 3)
+class ListedStill(Talkover):
+    """What was removed is listed still."""
+
+    def drop(self, trunk: Thing) -> None:
+        trunk["deleted"] = True
+
+    def listed(self, account: str) -> list[Thing]:
+        return [trunk for trunk in self.trunks.values() if self.owned(account, trunk)]
+
+
+@seeded("removed_is_gone", 3)
+class ReadStill(Talkover):
+    """What was removed can be read still."""
+
+    def drop(self, trunk: Thing) -> None:
+        trunk["deleted"] = True
+
+    def get_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        return (
+            self.done(self.detail(self.trunks[identity]))
+            if identity in self.trunks
+            else super().get_trunk(account, request, identity)
+        )
+
+
+@seeded("removed_is_gone", 3)
+class ChangedStill(Talkover):
+    """What was removed can be changed still."""
+
+    def drop(self, trunk: Thing) -> None:
+        trunk["deleted"] = True
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        return (
+            self.done(self.changed(self.trunks[identity]))
+            if identity in self.trunks
+            else super().update_trunk(account, request, identity)
+        )
+
+
+@seeded("removed_is_gone", 3)
+class VerifiedStill(Talkover):
+    """What was removed can be verified still."""
+
+    def drop(self, trunk: Thing) -> None:
+        trunk["deleted"] = True
+
+    def verify(self, account: str, request: Request, identity: str) -> Answered:
+        self.trunks.get(identity, {}).pop("deleted", None)
+        return super().verify(account, request, identity)
+
+
+@seeded("removed_is_gone", 3)
+class NumbersForGone(Talkover):
+    """A number can be added to what was removed."""
+
+    def drop(self, trunk: Thing) -> None:
+        trunk["deleted"] = True
+
+    def create_did(self, account: str, request: Request, identity: str) -> Answered:
+        trunk = self.trunks.get(identity, {})
+        deleted = trunk.pop("deleted", False)
+        try:
+            return super().create_did(account, request, identity)
+        finally:
+            if deleted:
+                trunk["deleted"] = True
+
+
+@seeded("removed_is_gone", 2)
+class NobodyRemoves(Talkover):
+    """A removal is refused as wrong, since it has no body."""
+
+    def delete_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        self.find(account, identity)
+        raise Refused(400, "MALFORMED_BODY")
+
+
+@seeded("removed_is_gone", 4)
+class NumberListedStill(Talkover):
+    """A number that was removed is listed still."""
+
+    def release(self, did: Thing) -> None:
+        self.dids[f"{did['id']}-old"] = self.dids.pop(did["id"])
+
+
+@seeded("removed_stays_gone", 3)
+class RemovedTwice(Talkover):
+    """A second removal is a success."""
+
+    def drop(self, trunk: Thing) -> None:
+        trunk["deleted"] = True
+
+    def delete_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        self.trunks.get(identity, {}).pop("deleted", None)
+        return super().delete_trunk(account, request, identity)
+
+
+@seeded("removed_stays_gone", 4)
+class NumberRemovedTwice(Talkover):
+    """A second removal of a number is a success."""
+
+    def delete_did(self, account: str, request: Request, trunk_id: str, identity: str) -> Answered:
+        self.find(account, trunk_id)
+        did = self.dids.get(identity)
+        if did is not None and (not self.owned(account, did) or did["trunk_id"] != trunk_id):
+            raise Refused(404, "DID_NOT_FOUND")
+        self.dids.pop(identity, None)
+        return 200, {"success": True, "message": "DID removed"}
+
+
+@seeded("things_are_found_where_they_belong", 4)
+class AnyTrunkWillDo(Talkover):
+    """A number is removed below any trunk."""
+
+    def delete_did(self, account: str, request: Request, trunk_id: str, identity: str) -> Answered:
+        self.find(account, trunk_id)
+        did = self.dids.get(identity)
+        return super().delete_did(account, request, did["trunk_id"] if did else trunk_id, identity)
+
+
+@seeded("update_shows", 4)
+class ListIsBehind(Talkover):
+    """A change of the port has to be verified, and the list is not told."""
+
+    def hangs(self) -> set[str]:
+        return super().hangs() | {"port"}
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        trunk["behind"] = trunk["is_verified"] and changes.keys() == {"port"}
+        super().apply(trunk, changes)
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "is_verified": trunk["is_verified"] or trunk.get("behind", False)}
+
+
+@seeded("list_and_detail_agree", 4)
+class NumbersVerify(Talkover):
+    """The list takes every trunk with numbers for verified."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "is_verified": trunk["is_verified"] or self.has_dids(trunk)}
+
+
+# secrets
+
+
+@seeded("secrets_never_come_back", 1)
+class QuotesBody(Talkover):
+    """The refusal of a body quotes it."""
+
+    def complaint(self, name: str, value: Any, body: Thing) -> str:
+        return f"{name} is wrong in {json.dumps(body)}"
+
+
+@seeded("secrets_never_come_back", 1)
+class SecretInAnswer(Talkover):
+    """The answer to a creation carries the address to register with, password included."""
+
+    def made(self, trunk: Thing) -> Thing:
+        return {**super().made(trunk), "uri": f"sip:{trunk['username']}:{trunk['password']}@{trunk['domain']}"}
+
+
+@seeded("secrets_never_come_back", 2)
+class SecretInDetail(Talkover):
+    """The trunk itself tells the password under another name."""
+
+    def detail(self, trunk: Thing) -> Thing:
+        return {**super().detail(trunk), "credential": trunk["password"]}
+
+
+@seeded("secrets_never_come_back", 2)
+class SecretInUpdate(Talkover):
+    """The answer to an update tells what was changed."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        super().apply(trunk, changes)
+        self.told = [str(value) for value in changes.values()]
+
+    def changed(self, trunk: Thing) -> Thing:
+        return {**super().changed(trunk), "changes": self.told}
+
+
+@seeded("secrets_never_come_back", 1)
+class KeyInHeader(Telepath):
+    """The answer to a creation has the key in a header."""
+
+    def headers(self) -> dict[str, str]:
+        newest = next(reversed(self.trunks.values()), {})
+        return {**super().headers(), "x-provider": newest.get("openai_api_key", "")}
+
+
+@seeded("secrets_never_come_back", 2)
+class KeyInUpdate(Telepath):
+    """The answer to an update shows the key."""
+
+    def changed(self, trunk: Thing) -> Thing:
+        return {**super().changed(trunk), "key": trunk.get("openai_api_key", "")}
+
+
+@seeded("secrets_never_come_back", 1)
+class QuotesValue(Telepath):
+    """The refusal of a value quotes the whole body."""
+
+    def complaint(self, name: str, value: Any, body: Thing) -> str:
+        return f"Invalid {name}: {body}"
+
+
+# accounts
+
+
+class Open(Talkover):
+    """A trunk of any account is found by some operations."""
+
+    opened: ClassVar[frozenset[str]] = frozenset()
+
+    def routed(self, request: Request) -> Answered:
+        self.by = f"{request.method} {re.sub('_[0-9]+', '', request.path)}"
+        return super().routed(request)
+
+    def owned(self, account: str, thing: Thing) -> bool:
+        return super().owned(account, thing) or self.by in self.opened
+
+
+def opened(by: str, most: int) -> None:
+    """Puts a server into the catalogue that does not ask by one operation whose a trunk is."""
+    server = type("Opened", (Open,), {"opened": frozenset({by}), "__doc__": f"{by} does not ask whose the trunk is."})
+    seeded("accounts_are_apart", most)(server)
+
+
+opened("GET /sip-trunks", 2)
+opened("GET /sip-trunks/trunk", 2)
+opened("PUT /sip-trunks/trunk", 2)
+opened("DELETE /sip-trunks/trunk", 2)
+opened("POST /sip-trunks/trunk/verify", 2)
+opened("GET /sip-trunks/trunk/health", 2)
+opened("GET /sip-trunks/trunk/dids", 3)
+opened("POST /sip-trunks/trunk/dids", 2)
+opened("DELETE /sip-trunks/trunk/dids/did", 3)
+
+
+@seeded("accounts_are_apart", 4)
+class RefusedAndDone(Talkover):
+    """Another account's change is refused after it was made."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        trunk = self.trunks.get(identity)
+        if trunk and trunk["account"] != account and not trunk.get("deleted"):
+            self.apply(trunk, cut(self.read(request), "name"))
+        return super().update_trunk(account, request, identity)
+
+
+@seeded("accounts_are_apart", 2)
+class UpdatesAny(Telepath):
+    """An update does not ask whose the trunk is."""
+
+    def find(self, account: str, identity: str) -> Thing:
+        return super().find(self.trunks.get(identity, {}).get("account", account), identity)
+
+
+@seeded("accounts_are_apart", 2)
+class ListsAny(Telepath):
+    """The list does not ask whose the trunks are."""
+
+    def listed(self, account: str) -> list[Thing]:
+        return list(self.trunks.values())

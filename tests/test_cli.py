@@ -31,7 +31,7 @@ from trunkline.rules import RULES
 VENDORS = folders.names()
 TOKEN = "tok_hush_0123456789"
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report.schema.json").read_text("utf-8"))
-COMMANDS = ("serve", "check", "validate", "export", "rules")
+COMMANDS = ("serve", "reset", "check", "validate", "export", "rules")
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.asking import mine, request_of
 from trunkline import folders, library, mock
 from trunkline.asgi import application
+from trunkline.contract import Operation
 from trunkline.errors import UsageError
-from trunkline.exchange import Json, Request, resolve
+from trunkline.exchange import Json, Request, Response, resolve
 from trunkline.export import document
-from trunkline.fuzz import fuzz
+from trunkline.fuzz import Observation, Obstacle, fuzz
 from trunkline.library import Vendor
 
 VENDORS = folders.names()
@@ -99,20 +100,90 @@ def test_bundled_schemas_judge_as_the_files_do(vendor: Vendor) -> None:
     assert judged
 
 
-def test_an_example_names_something_that_the_mock_shows(vendor: Vendor) -> None:
-    """Each example of a path parameter is fetched with 200 by the first token."""
+def test_an_example_names_something_that_the_mock_knows(vendor: Vendor) -> None:
+    """Each example of a path parameter leads to the account of the first token: nothing that it names is unknown."""
     bundled = document(vendor)
-    target = mock.from_vendor(vendor)
-    credential = (("authorization", f"Bearer {vendor.world.token}"),)
     for operation in vendor.contract.operations:
-        if operation.fetching is None:
-            continue
-        parameters = bundled["paths"][operation.path][operation.method.lower()]["parameters"]
-        [parameter] = [said for said in parameters if said["name"] == operation.fetching.parameter]
-        assert 1 <= len(parameter["examples"]) <= 5
-        for example in parameter["examples"].values():
-            path = operation.path.replace(f"{{{parameter['name']}}}", example["value"])
-            assert target(Request(operation.method, path, "", credential)).status == 200
+        parameters = bundled["paths"][operation.path][operation.method.lower()].get("parameters", [])
+        named = [said for said in parameters if said["in"] == "path"]
+        assert bool(named) is ("{" in operation.path)
+        for said, parameter in zip(operation.parameters, parameters, strict=True):
+            ids = [example["value"] for example in parameter.get("examples", {}).values()]
+            assert 1 <= len(ids) <= 5 or said.place == "query"
+            assert set(ids) <= {record["id"] for record in mine(vendor, said.names)} if said.names else not ids
+            for identity in ids if len(named) == 1 else ():
+                response = mock.from_vendor(vendor)(request_of(vendor, operation, ids={said.name: identity}))
+                assert response.status < 300 or response.status == 409
+    given = document(vendor, parameters={"trunk_id": "mine"})
+    for node in nodes(given["paths"]):
+        if node.get("in") == "path":
+            wanted = {"mine": {"value": "mine"}} if node["name"] == "trunk_id" else None
+            assert node.get("examples") == wanted
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+LINKS = {
+    "listTrunks": {"updateTrunk": {"id": "$response.body#/trunks/0/id"}},
+    "createTrunk": {"updateTrunk": {"id": "$response.body#/id"}},
+    "listCalls": {"getCall": {"id": "$response.body#/calls/0/id"}},
+    "listSipTrunks": {
+        name: {"trunk_id": "$response.body#/data/0/id"}
+        for name in (
+            "getSipTrunk", "updateSipTrunk", "deleteSipTrunk", "verifySipTrunk", "getSipTrunkHealth",
+            "listSipTrunkDids", "createSipTrunkDid",
+        )
+    },
+    "createSipTrunk": {
+        name: {"trunk_id": "$response.body#/data/id"}
+        for name in (
+            "getSipTrunk", "updateSipTrunk", "deleteSipTrunk", "verifySipTrunk", "getSipTrunkHealth",
+            "listSipTrunkDids", "createSipTrunkDid",
+        )
+    },
+    "listSipTrunkDids": {
+        "deleteSipTrunkDid": {"trunk_id": "$request.path.trunk_id", "phone_number_id": "$response.body#/data/0/id"}
+    },
+    "createSipTrunkDid": {
+        "deleteSipTrunkDid": {"trunk_id": "$request.path.trunk_id", "phone_number_id": "$response.body#/data/id"}
+    },
+}  # fmt: skip
+"""Where the answer of each operation leads, and with which ids."""
+
+
+def links_of(vendor: Vendor, operation: Operation) -> Mapping[str, Json]:
+    """The links of an operation's success in the bundled document."""
+    responses = document(vendor)["paths"][operation.path][operation.method.lower()]["responses"]
+    assert not any("links" in said for key, said in responses.items() if key != operation.success.key)
+    found: Mapping[str, Json] = responses[operation.success.key].get("links", {})
+    return found
+
+
+def test_a_link_leads_from_what_is_shown_to_what_can_be_done_with_it(vendor: Vendor) -> None:
+    """From a list or a creation to each operation that takes the id, and that of what it belongs to; from no other."""
+    for operation in vendor.contract.operations:
+        found = links_of(vendor, operation)
+        assert {name: said["parameters"] for name, said in found.items()} == LINKS.get(operation.operation_id, {})
+        assert all(said["operationId"] == name for name, said in found.items())
+
+
+def test_a_link_can_be_followed_on_the_mock(vendor: Vendor) -> None:
+    """The ids that a link takes from an answer and from its request name something to the operation it leads to."""
+    for operation in vendor.contract.operations:
+        for name, link in links_of(vendor, operation).items():
+            target = mock.from_vendor(vendor)
+            request = request_of(vendor, operation)
+            answer = target(request).json()
+            _, asked = vendor.contract.match(request.path)
+            ids = {}
+            for parameter, expression in link["parameters"].items():
+                source, _, at = expression.partition("#")
+                ids[parameter] = resolve(answer, at) if source == "$response.body" else asked[source.rpartition(".")[2]]
+            response = target(request_of(vendor, vendor.contract.operation(name), ids=ids))
+            assert response.status < 300 or response.status == 409, (name, ids)
+
+
+# --- a world with nothing in it -------------------------------------------------------------------------------------
 
 
 def test_a_world_without_records_has_no_examples(vendor: Vendor) -> None:
@@ -135,18 +206,26 @@ def test_schemathesis_loads_it_and_runs_against_it(vendor: Vendor) -> None:
     }
     reached: set[tuple[str, int]] = set()
 
-    def ask(request: Request) -> Any:
+    def ask(request: Request) -> Response:
         response = target(request)
         for operation in vendor.contract.match(request.path)[0]:
-            reached.add((operation.operation_id, response.status))
+            if operation.method == request.method:
+                reached.add((operation.operation_id, response.status))
         return response
 
-    seen = fuzz(
-        document(vendor), ask, base_path=vendor.contract.base_path, credential=vendor.world.token, seed=1, examples=2
-    )
-    assert list(seen)
+    def let_loose(*, writes: bool) -> list[Observation]:
+        bundled, base = document(vendor), vendor.contract.base_path
+        token = vendor.world.token
+        return list(fuzz(bundled, ask, base_path=base, credential=token, seed=1, examples=2, writes=writes))
+
+    left_out = {said.operation for said in let_loose(writes=False) if isinstance(said, Obstacle)}
     for operation in vendor.contract.operations:
-        assert (operation.operation_id, 200) in reached
+        assert ((operation.operation_id, 200) in reached) is operation.reads
+        assert operation.reads or operation.operation_id in left_out
+    assert let_loose(writes=True)
+    for operation in vendor.contract.operations:
+        succeeded = [status for name, status in reached if name == operation.operation_id and 200 <= status < 300]
+        assert succeeded, operation
 
 
 def test_names_that_meet_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

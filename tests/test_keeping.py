@@ -422,6 +422,16 @@ def test_records_that_fit_no_more_are_told(vendor: Vendor, path: Path, change: s
         assert everything(fake) == everything(mock.from_vendor(vendor))
 
 
+@pytest.mark.parametrize("record", ["{", "[1]", "5", "null"])
+def test_records_that_are_none_are_told(record: str, path: Path) -> None:
+    """Whoever changed the file by hand is told that it is damaged."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    spoil(path, f"UPDATE records SET record = '{record}'")
+    with pytest.raises(UsageError, match="is damaged; put a copy in its stead"), kept(path, VENDORS["telepath"]):
+        pass
+
+
 def test_records_that_still_fit_are_taken_over(vendor: Vendor, path: Path) -> None:
     """Whatever a client could write fits, also a secret that is shorter than fixtures may hold."""
     with kept(path, vendor) as (_, fake):

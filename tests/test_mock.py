@@ -1,14 +1,18 @@
-"""What `trunkline.mock` promises beyond its contract: rate limits, a fresh state, and speed that changes nothing."""
+"""What `trunkline.mock` promises beyond its contract: rate limits, its state, and speed that changes nothing."""
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass, replace
 
 import pytest
 
+from tests.clients import Client
 from trunkline import folders, library, mock
-from trunkline.exchange import Request, Response
+from trunkline.exchange import Json, Request, Response
 from trunkline.library import Vendor
+from trunkline.mock import REFUSAL_HEADER
+from trunkline.verbs import VERBS, Asked, Ended
 
 VENDORS = folders.names()
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
@@ -64,7 +68,7 @@ def test_a_refusal_for_too_many_requests_is_in_the_vendors_envelope(vendor: Vend
     body = response.json()
     told = body.get("error", body)
     assert told["code"] == "RATE_LIMIT_EXCEEDED"
-    assert told["message"] == vendor.world.words["rate_limited"]
+    assert told["message"] == vendor.world.message("rate_limited", told["code"])
     assert (response.header(mock.REFUSAL_HEADER) or "").startswith('rate_limited; sent="more than 1 requests"; ')
 
 
@@ -177,7 +181,7 @@ def test_a_refusal_with_braces_in_the_request_is_not_filled_again(value: str) ->
     """What a client sends is never taken for a template."""
     vendor = library.load("telepath")
     response = mock.from_vendor(vendor)(Request(value, "/trunks"))
-    assert response.json()["error"]["message"] == f"Method {value} is not allowed here. Allowed: GET"
+    assert response.json()["error"]["message"] == f"Method {value} is not allowed here. Allowed: GET, POST"
     assert mock.from_vendor(vendor)(question(vendor, query=f"limit={value}")).status == 400
 
 
@@ -190,3 +194,114 @@ def test_a_refused_request_counts_for_its_credential() -> None:
         assert target(Request("GET", "/trunks", query, known)).status == 400
     target(Request("GET", "/trunks", "", (("authorization", "Bearer somebody"),)))
     assert target(Request("GET", "/trunks", "", known)).header("x-ratelimit-remaining") == "1"
+
+
+# --- writes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_write_beyond_the_rate_limit_is_not_made(vendor: Vendor) -> None:
+    """What is answered 429 has changed nothing."""
+    target = mock.from_vendor(vendor, rate_limit=2, clock=Clock())
+    client = Client(vendor, target)
+    mine = client.created("user-1")
+    assert client.change(mine, "changed").status == 200
+    before = target.records("trunks")
+    assert [client.create("user-2").status, client.change(mine, "again").status] == [429, 429]
+    assert target.records("trunks") == before
+
+
+def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
+    """Whatever the reason, the records are what they were, and the list is too."""
+    target = mock.from_vendor(vendor)
+    client = Client(vendor, target)
+    mine = client.created("user-1")
+    before, shown = target.records("trunks"), client.listed()
+    words = client.words
+    for method, path in (("POST", words["trunks"]), (words["change"], f"{words['trunks']}/{mine}")):
+        bodies: list[Json] = [[], "x", 1, {"name": 5}, {"name": "x" * (1 << 20)}]
+        for body in bodies:
+            assert 400 <= client.ask(method, path, body).status < 500
+        for raw in (b"", b"{", b"\xff", b'{"name": "x"} x', b"[" * 100_000, bytes(50 << 20)):
+            fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+            assert 400 <= target(Request(method, path, "", fields, raw)).status < 500
+            assert target(Request(method, path, "", fields[:1], b'{"name": "x"}')).status == 415
+    assert target.records("trunks") == before
+    assert client.listed() == shown
+
+
+def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
+    """413 in the vendor's shape, at once, and no part of it is kept."""
+    target = mock.from_vendor(vendor)
+    client = Client(vendor, target)
+    before = target.records("trunks")
+    fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+    request = Request("POST", client.words["trunks"], "", fields, b'{"name": "' + b"x" * (50 << 20) + b'"}')
+    tracemalloc.start()
+    try:
+        response = target(request)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert response.status == 413
+    assert {"code", "message"} <= set(response.json().get("error", response.json()))
+    assert target.records("trunks") == before
+
+
+def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
+    """A server that has not read a body hears the same refusal, or that the mock has none; neither runs anything."""
+    target = mock.from_vendor(vendor)
+    words = Client(vendor, target).words
+    known = (("authorization", f"Bearer {vendor.world.token}"),)
+    before = target.records("trunks")
+    for fields, status in ((known, 413), ((), 401)):
+        response = target.too_large(Request("POST", words["trunks"], "", fields))
+        assert response is not None
+        assert response.status == status
+        assert REFUSAL_HEADER in dict(response.headers)
+    missing = target.too_large(Request("POST", "/nowhere", "", known))
+    assert missing is not None
+    assert missing.status == 404
+    for operation in vendor.contract.operations:
+        if operation.body is None:
+            assert target.too_large(Request(operation.method, operation.path, "", known)) is None
+    assert target.records("trunks") == before
+
+
+def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
+    """The same request with another body or media type is another question, whatever the operation does."""
+    target = mock.from_vendor(vendor)
+    for shown in target._shown.values():
+        assert not (shown.lasts and (shown.operation.body or shown.writes))
+    client = Client(vendor, target)
+    assert [client.create(name).status for name in ("user-1", "user-2", "-")] == [201] * 3
+    assert target(Request("POST", client.words["trunks"])).status == 401
+
+
+def test_what_a_test_puts_is_its_own(vendor: Vendor) -> None:
+    """A record that is changed after it was put changes nothing."""
+    target = mock.from_vendor(vendor)
+    record = {**target.records("trunks")[0], "id": "put"}
+    target.put("trunks", record)
+    record["name"] = "changed"
+    assert next(one for one in target.records("trunks") if one["id"] == "put")["name"] != "changed"
+    target.remove("trunks", "put")
+    with pytest.raises(LookupError):
+        target.remove("trunks", "put")
+
+
+def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was put before an error is not there afterwards, nor does the next write bring it."""
+    target = mock.from_vendor(vendor)
+    before = target.records("trunks")
+
+    def fail(asked: Asked) -> Ended:
+        asked.keep({**before[0], "id": "half"})
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(mock, "VERBS", {**VERBS, "create": fail})
+    with pytest.raises(ZeroDivisionError):
+        Client(vendor, target).create("user-1")
+    assert target.records("trunks") == before
+    monkeypatch.undo()
+    Client(vendor, target).created("user-1")
+    assert len(target.records("trunks")) == len(before) + 1

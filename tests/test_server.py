@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import socket
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
@@ -216,6 +219,72 @@ def test_a_body_that_is_too_large_is_refused_audibly(echoing: str, announced: bo
         fields = {"Content-Length": str(70 << 20)} if announced else {}
         connection.request("POST", "/v1/trunks", body=parts, headers=fields, encode_chunked=not announced)
         assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize("name", folders.names())
+@pytest.mark.parametrize("announced", [True, False])
+def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bool) -> None:
+    """413 in the vendor's shape, from several clients at once, in little memory; the mock is as it was, and answers."""
+    vendor = trunkline.load(name)
+    fake = mock.from_vendor(vendor)
+    before = fake.records("trunks")
+    path = vendor.contract.base_path + next(one.path for one in vendor.contract.operations if one.creating)
+    part = bytes(1 << 20)
+    fields = {"Authorization": f"Bearer {vendor.world.token}", "Content-Type": "application/json"}
+    if announced:
+        fields["Content-Length"] = str(50 << 20)
+
+    def send(url: str) -> Answer:
+        with connected(url) as connection:
+            connection.request("POST", path, itertools.repeat(part, 50), fields, encode_chunked=not announced)
+            return read(connection.getresponse())
+
+    with server.running(server.asgi({vendor.contract.base_path: fake})) as url, ThreadPoolExecutor(4) as pool:
+        tracemalloc.start()
+        try:
+            answers = list(pool.map(send, [url] * 4))
+            assert tracemalloc.get_traced_memory()[1] < 24 << 20
+        finally:
+            tracemalloc.stop()
+        lists = next(one.path for one in vendor.contract.operations if one.listing)
+        alive = ask(url, vendor.contract.base_path + lists, Authorization=fields["Authorization"])
+    assert {answer.status for answer in answers} == {413}
+    assert all(answer.headers[mock.REFUSAL_HEADER].startswith("body_too_large; ") for answer in answers)
+    assert alive.status == 200
+    assert fake.records("trunks") == before
+
+
+def test_what_asks_for_no_body_is_not_done_with_a_large_one() -> None:
+    """A removal with fifty megabytes is refused in our own words, and removes nothing."""
+    fake = mock.from_vendor(trunkline.load("talkover"))
+    before = fake.records("dids")
+    fields = {"Authorization": f"Bearer {fake.vendor.world.token}", "Content-Length": str(50 << 20)}
+    path = f"/sip-trunks/{before[0]['trunk_id']}/dids/{before[0]['id']}"
+    with server.running(server.asgi(fake)) as url, connected(url) as connection:
+        connection.request("DELETE", path, itertools.repeat(bytes(1 << 20), 50), fields)
+        answer = read(connection.getresponse())
+    assert (answer.status, json.loads(answer.body)) == (413, {"error": "the body is larger than 1048576 bytes"})
+    assert fake.records("dids") == before
+
+
+def test_who_goes_in_mid_sentence_has_asked_nothing() -> None:
+    """A request whose body breaks off reaches no target, nor does its beginning."""
+    seen: list[Request] = []
+    come = threading.Event()
+
+    def target(request: Request) -> Response:
+        seen.append(request)
+        if request.path == "/after":
+            come.set()
+        return Response(200)
+
+    with server.running(server.asgi(target)) as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 0)) as half:
+            half.sendall(b"DELETE /half HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        ask(url, "/after")
+        assert come.wait(10)
+    assert [request.path for request in seen] == ["/after"]
 
 
 def test_a_body_arrives_whole(echoing: str) -> None:

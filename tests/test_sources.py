@@ -17,10 +17,11 @@ import httpx
 import pytest
 import requests
 
+from tests.asking import request_of
 from trunkline import folders, library, mock
 from trunkline.contract import Contract, Operation
 from trunkline.errors import UsageError
-from trunkline.exchange import Json, Request, Response
+from trunkline.exchange import Json, Request, Response, resolve
 from trunkline.library import Vendor
 from trunkline.rules import RULES
 from trunkline.sources import (
@@ -36,28 +37,28 @@ from trunkline.sources import (
     validation,
 )
 
-VENDORS = folders.names()
+VENDORS = {name: library.load(name) for name in folders.names()}
+OPERATIONS = [operation for vendor in VENDORS.values() for operation in vendor.contract.operations]
+CASES = [(name, case) for name, vendor in VENDORS.items() for case in vendor.cases]
 BODY_TEXT = b'{"id": "a"}'
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
 
 
 @pytest.fixture(params=VENDORS)
 def vendor(request: pytest.FixtureRequest) -> Vendor:
     """Each vendor in turn."""
-    return library.load(request.param)
+    return VENDORS[request.param]
 
 
-def success(vendor: Vendor, operation: Operation) -> Response:
+def of(operation: Operation) -> Vendor:
+    """The vendor of an operation."""
+    return VENDORS[operation.contract.vendor]
+
+
+def success(operation: Operation) -> Response:
     """What the mock answers to the operation."""
-    return mock.from_vendor(vendor)(asked(vendor, operation))
-
-
-def asked(vendor: Vendor, operation: Operation) -> Request:
-    """A request that the mock answers with success."""
-    path = operation.path
-    if operation.fetching:
-        collection = vendor.world.collections[vendor.world.serves[operation.operation_id].collection]
-        path = path.replace(f"{{{operation.fetching.parameter}}}", collection.records[0][collection.identity])
-    return Request(operation.method, path, "", (("authorization", f"Bearer {vendor.world.token}"),))
+    return mock.from_vendor(of(operation))(request_of(of(operation), operation))
 
 
 def error_body(vendor: Vendor, code: str = "NOT_A_CODE") -> Json:
@@ -255,42 +256,143 @@ def test_the_parts_of_a_response_are_taken_one_by_one() -> None:
 # --- which operation ------------------------------------------------------------------------------------------------
 
 
-def twofold(contract: Contract) -> Contract:
-    """The contract with one more operation, whose success is the body of an error."""
-    [operation] = contract.operations
+def with_operations(contract: Contract, *operations: Operation) -> Contract:
+    """The contract with other operations."""
+    double = copy(contract)
+    object.__setattr__(double, "operations", operations)
+    return double
+
+
+def twofold(operation: Operation) -> Contract:
+    """The contract with one operation, and another whose success is the body of an error."""
     other = next(answer for key, answer in operation.answers.items() if key.startswith("4"))
     more = replace(operation, operation_id="another", answers={"200": replace(operation.success, schema=other.schema)})
-    double = copy(contract)
-    object.__setattr__(double, "operations", (operation, more))
-    return double
+    return with_operations(operation.contract, operation, more)
 
 
 def test_the_only_operation_is_inferred_from_anything(vendor: Vendor) -> None:
     """Where there is one operation, nothing needs to be told."""
-    assert infer(vendor.contract, Response(0, (), b"{"), BODY) is vendor.contract.operations[0]
+    for operation in vendor.contract.operations:
+        alone = with_operations(vendor.contract, operation)
+        for response in (Response(0, (), b"{"), Response(0, (), b"{}"), Response(0)):
+            assert infer(alone, response, BODY) is operation
 
 
-def test_the_operation_is_the_one_whose_answer_is_broken_least(vendor: Vendor) -> None:
+@pytest.mark.parametrize("name", ["listTrunks", "getSipTrunk"])
+def test_the_operation_is_the_one_whose_answer_is_broken_least(name: str) -> None:
     """With and without a known status; a tie and a body that is no JSON name the candidates."""
-    contract = twofold(vendor.contract)
+    operation = next(each for each in OPERATIONS if each.operation_id == name)
+    contract = twofold(operation)
     first, second = contract.operations
-    body = success(vendor, first).body
+    body = success(operation).body
     assert infer(contract, Response(200, (), body), RESPONSE) is first
     assert infer(contract, Response(0, (), body), BODY) is first
-    wrong = json.dumps(error_body(vendor)).encode()
+    wrong = json.dumps(error_body(of(operation))).encode()
     assert infer(contract, Response(200, (), wrong), RESPONSE) is second
     for response, known in ((Response(0, (), wrong), BODY), (Response(200, (), b"{"), RESPONSE), (Response(0), BODY)):
         with pytest.raises(UsageError, match=f"name one of: {first.operation_id}, another"):
             infer(contract, response, known)
 
 
-def test_a_status_is_guessed_from_a_lone_body(vendor: Vendor) -> None:
+def inferred(contract: Contract, response: Response, known: frozenset[str]) -> set[str]:
+    """The operation that is inferred, or the candidates that are named."""
+    try:
+        return {infer(contract, response, known).operation_id}
+    except UsageError as error:
+        return set(str(error).rpartition(": ")[2].split(", "))
+
+
+SAMPLES = [(name, case) for name, case in CASES if case["status"] < 300]
+ELSEWHERE = {
+    "the create page's answer": {"createSipTrunk"},
+    "the verify page's failure": {"verifySipTrunk"},
+}
+"""Samples of one operation that are put to another on purpose -> what they are."""
+
+
+@pytest.mark.parametrize(("name", "case"), SAMPLES, ids=[f"{name}: {case['name']}" for name, case in SAMPLES])
+def test_a_sample_of_a_success_tells_its_operation(name: str, case: dict[str, Json]) -> None:
+    """Each success on a page, good or bad, is known by its body; only operations of one form cannot be told apart."""
+    contract = VENDORS[name].contract
+    meant = contract.operation(case["operation"])
+    alike = {other.operation_id for other in contract.operations if schema_of(other) == schema_of(meant)}
+    body = json.dumps(case["body"]).encode()
+    for response, known in ((Response(0, (), body), BODY), (Response(case["status"], (), body), RESPONSE)):
+        assert inferred(contract, response, known) == ELSEWHERE.get(case["name"], alike)
+
+
+def schema_of(operation: Operation) -> Json:
+    """The schema of an operation's success, as it stands."""
+    return resolve(operation.contract.document, operation.success.schema)
+
+
+@each_operation
+def test_what_the_mock_answers_tells_its_operation(operation: Operation) -> None:
+    """By its body alone, unless another operation answers in the same form."""
+    contract = operation.contract
+    alike = {other.operation_id for other in contract.operations if schema_of(other) == schema_of(operation)}
+    assert inferred(contract, Response(0, (), success(operation).body), BODY) == alike
+
+
+CODES = {
+    "CALL_NOT_FOUND": {"getCall"},
+    "TRUNK_NOT_FOUND": {"updateTrunk"},
+    "SIP_USERNAME_TAKEN": {"createTrunk"},
+    "MISSING_REQUIRED": {"createTrunk"},
+    "INVALID_PARAMS": {"listTrunks", "listCalls"},
+    "INVALID_API_KEY": {"listTrunks", "listCalls", "getCall"},
+    "NOT_A_CODE": {"listTrunks", "listCalls", "getCall"},
+}
+OTHER_CODES = {
+    "TRUNK_HAS_DIDS": {"deleteSipTrunk"},
+    "DID_ALREADY_EXISTS": {"createSipTrunkDid"},
+    "DID_IN_USE": {"deleteSipTrunkDid"},
+    "DID_NOT_FOUND": {"deleteSipTrunkDid"},
+    "VALIDATION_ERROR": {"createSipTrunk", "updateSipTrunk", "createSipTrunkDid"},
+    "TRUNK_NOT_FOUND": {"getSipTrunk", "getSipTrunkHealth", "listSipTrunkDids"},
+    "INVALID_TOKEN": {"listSipTrunks", "getSipTrunk", "getSipTrunkHealth", "listSipTrunkDids"},
+    "NOT_A_CODE": {"listSipTrunks", "getSipTrunk", "getSipTrunkHealth", "listSipTrunkDids", "getHealth"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "meant"),
+    [
+        *(("telepath", code, meant) for code, meant in CODES.items()),
+        *(("talkover", code, meant) for code, meant in OTHER_CODES.items()),
+    ],
+)
+def test_an_error_tells_its_operation_by_its_code_only(name: str, code: str, meant: set[str]) -> None:
+    """All errors have one form: who documents the code is meant, what documents it best first, then what reads."""
+    vendor = VENDORS[name]
+    body = json.dumps(error_body(vendor, code)).encode()
+    assert inferred(vendor.contract, Response(0, (), body), BODY) == meant
+
+
+def test_a_request_tells_its_operation(vendor: Vendor) -> None:
+    """Whatever the answer, even one that is no JSON; a path that no page knows leaves it to the body."""
+    for operation in vendor.contract.operations:
+        request = request_of(vendor, operation)
+        for body in (b"{", b"", b"[]", json.dumps(error_body(vendor)).encode()):
+            report = validation(vendor, Response(401, (), body), RESPONSE, None, request)
+            assert {name for name, _ in report.exercised} == {operation.operation_id}
+    [first, *_] = vendor.contract.operations
+    report = validation(vendor, success(first), RESPONSE, None, Request("GET", "/nowhere"))
+    assert {name for name, _ in report.exercised} == {first.operation_id}
+
+
+@each_operation
+def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
     """An error's body has its code's status, a misshapen error is still an error, anything else a success."""
-    [operation] = vendor.contract.operations
-    assert guess_status(operation, success(vendor, operation).body) == 200
-    assert guess_status(operation, b"{}") == 200
-    assert guess_status(operation, b"{") == 200
-    assert guess_status(operation, b"[]") == 200
+    vendor = of(operation)
+    usual = int(operation.success.key.replace("X", "0"))
+    said = success(operation)
+    assert guess_status(operation, said.body) == usual
+    for body in (b"{}", b"{", b"[]"):
+        assert guess_status(operation, body) == usual
+    refusing = {code.code for answer in operation.answers.values() for code in answer.refusals.values()}
+    if not refusing:
+        return
     for key, answer in operation.answers.items():
         for code in {said.code for said in answer.refusals.values()}:
             if answer.evidence.grade in {"documented", "implied"}:
@@ -303,44 +405,55 @@ def test_a_status_is_guessed_from_a_lone_body(vendor: Vendor) -> None:
 # --- judged ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_mock_answers_is_valid(vendor: Vendor) -> None:
+@each_operation
+def test_what_the_mock_answers_is_valid(operation: Operation) -> None:
     """With everything known every rule has its say but those that a plain request does not provoke."""
-    for operation in vendor.contract.operations:
-        request = asked(vendor, operation)
-        report = validation(vendor, success(vendor, operation), EVERYTHING, operation.operation_id, request)
-        assert report.findings == ()
-        provoked = {rule.name for rule in RULES if rule.provoked and rule.concerns(operation)}
-        assert {name for (_, name), reason in report.exercised.items() if reason} == provoked
-        assert report.reached == {(operation.operation_id, 200): 1}
+    vendor = of(operation)
+    request, response = request_of(vendor, operation), success(operation)
+    report = validation(vendor, response, EVERYTHING, operation.operation_id, request)
+    assert report.findings == ()
+    provoked = {rule.name for rule in RULES if rule.provoked and rule.concerns(operation)}
+    assert {name for (_, name), reason in report.exercised.items() if reason} == provoked
+    assert report.reached == {(operation.operation_id, response.status): 1}
 
 
-def test_rules_that_could_not_be_applied_are_told(vendor: Vendor) -> None:
+@each_operation
+def test_rules_that_could_not_be_applied_are_told(operation: Operation) -> None:
     """A lone body leaves out what needs status, headers or request, and says so."""
-    [operation] = vendor.contract.operations
-    report = validation(vendor, Response(0, (), success(vendor, operation).body), BODY)
+    vendor, name = of(operation), operation.operation_id
+    report = validation(vendor, Response(0, (), success(operation).body), BODY, name)
     assert report.findings == ()
     assert not report.reached
     reasons = {name: reason for (_, name), reason in report.exercised.items()}
     assert reasons["body_matches_schema"] == ""
     assert reasons["documented_status"] == "the status is not known"
     assert reasons["refuses_invalid"] == "the request and the status are not known"
-    report = validation(vendor, success(vendor, operation), RESPONSE)
+    report = validation(vendor, success(operation), RESPONSE, name)
     assert set(report.exercised.values()) == {"", "the request is not known"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b'{"a": NaN}', b"\x1f\x8b\x08"])
-def test_a_broken_body_is_a_finding(vendor: Vendor, body: bytes) -> None:
+@each_operation
+def test_a_broken_body_is_a_finding(operation: Operation, body: bytes) -> None:
     """It is the API that is wrong, not the caller."""
-    report = validation(vendor, *from_bytes(body))
+    report = validation(of(operation), *from_bytes(body), operation.operation_id)
     assert [finding.rule for finding in report.findings] == ["body_is_json"]
 
 
-def test_a_lone_error_is_judged_as_an_error(vendor: Vendor) -> None:
-    """An error body of the pages breaks nothing, although no status is known."""
-    for case in vendor.cases:
-        if case["status"] >= 400 and not case["breaks"]:
-            report = validation(vendor, Response(0, (), json.dumps(case["body"]).encode()), BODY)
-            assert not report.failures(), case["name"]
+def test_a_broken_body_does_not_tell_its_operation(vendor: Vendor) -> None:
+    """It could be any operation's, so that one has to be named."""
+    names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
+    with pytest.raises(UsageError, match=f"name one of: {names}$"):
+        validation(vendor, *from_bytes(b"{"))
+
+
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
+def test_a_lone_sample_is_judged_as_what_it_is(name: str, case: dict[str, Json]) -> None:
+    """A sample of the pages that breaks nothing breaks nothing either when no status is known."""
+    if not case["breaks"]:
+        body = json.dumps(case["body"]).encode()
+        report = validation(VENDORS[name], Response(0, (), body), BODY, case["operation"])
+        assert not report.failures()
 
 
 def test_an_unknown_operation_is_refused(vendor: Vendor) -> None:
@@ -351,5 +464,8 @@ def test_an_unknown_operation_is_refused(vendor: Vendor) -> None:
 
 def test_the_secrets_of_a_vendor_stay_out_of_a_report(vendor: Vendor) -> None:
     """What a caller names as secret is redacted too."""
-    report = validation(vendor, Response(0, (), b'{"x": "hush-hush"}'), BODY, secrets=frozenset({"hush-hush"}))
+    [first, *_] = vendor.contract.operations
+    response = Response(0, (), b'{"x": "hush-hush", "hush-hush": 1}')
+    report = validation(vendor, response, BODY, first.operation_id, secrets=frozenset({"hush-hush"}))
+    assert report.findings
     assert "hush" not in repr([(f.message, f.seen, f.expected) for f in report.findings])

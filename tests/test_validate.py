@@ -47,12 +47,45 @@ def test_a_body_may_be_text_bytes_or_a_value() -> None:
 def test_what_was_not_judged_does_not_count_as_exercised() -> None:
     """A body that is no JSON, and a refusal, leave most rules without anything to say."""
     telepath = trunkline.load("telepath")
-    report = telepath.validate(body="hello")
+    report = telepath.validate(body="hello", operation="listTrunks")
     assert [found.rule for found in report.failures()] == ["body_is_json"]
     assert report.exercised["listTrunks", "body_matches_schema"] == "the body is not JSON"
-    refused = telepath.validate(status=401, headers={}, body={"error": {"code": "INVALID_API_KEY", "message": "no"}})
+    error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
+    refused = telepath.validate(status=401, headers={}, body=error, operation="listTrunks")
     assert refused.exercised["listTrunks", "ids_are_unique"] == "the answer is no success"
     assert refused.exercised["listTrunks", "body_matches_schema"] == ""
+
+
+def test_the_operation_is_inferred_or_asked_for() -> None:
+    """A body that could be several operations' is told with their names, and judged when one is given."""
+    telepath = trunkline.load("telepath")
+    error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
+    with pytest.raises(UsageError, match="does not tell its operation; name one of: listTrunks, listCalls, getCall"):
+        telepath.validate(body=error)
+    assert telepath.validate(body=error, operation="getCall").findings == ()
+    calls = {"calls": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}
+    assert {name for name, _ in telepath.validate(body=calls).exercised} == {"listCalls"}
+
+
+@pytest.mark.parametrize("ask", [requests.request, httpx.request], ids=["requests", "httpx"])
+def test_a_request_tells_the_operation(talkover: Mocked, ask: object) -> None:
+    """The response of another library knows what it answers: a creation, a check of health, a refusal as any other."""
+    assert callable(ask)
+    vendor = trunkline.load("talkover")
+    headers = {"Authorization": f"Bearer {talkover.token}"}
+    body = {"country_code": "US", "number": "+12025550177"}
+    asked = {
+        "createSipTrunkDid": ask("POST", f"{talkover.url}/sip-trunks/trunk-uuid-1/dids", json=body, headers=headers),
+        "getSipTrunkHealth": ask("GET", f"{talkover.url}/sip-trunks/trunk-uuid-1/health", headers=headers),
+        "verifySipTrunk": ask("POST", f"{talkover.url}/sip-trunks/nobody/verify", headers=headers),
+        "deleteSipTrunk": ask("DELETE", f"{talkover.url}/sip-trunks/trunk-uuid-1", headers=headers),
+        "listSipTrunks": ask("GET", f"{talkover.url}/sip-trunks", headers={}),
+    }
+    assert [response.status_code for response in asked.values()] == [201, 200, 404, 409, 401]
+    for name, response in asked.items():
+        report = vendor.validate(response)
+        assert report.findings == ()
+        assert {operation for operation, _ in report.exercised} == {name}
 
 
 def test_nothing_to_validate_is_a_sentence() -> None:

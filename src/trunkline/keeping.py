@@ -150,8 +150,11 @@ class Keeper:
         rows = self._rows(
             "SELECT collection, account, identity, record FROM records WHERE vendor = ? ORDER BY place", name
         )
-        for collection, account, identity, record in rows:
-            tables.setdefault((collection, account), {})[identity] = json.loads(record)
+        try:
+            for collection, account, identity, record in rows:
+                tables.setdefault((collection, account), {})[identity] = dict(json.loads(record))
+        except (TypeError, ValueError):
+            raise UsageError(f"{self.path} {_TROUBLE['SQLITE_CORRUPT']}") from None
         return tables
 
     def _rows(self, question: str, *words: str) -> Iterator[tuple[Any, ...]]:

@@ -55,7 +55,7 @@ class Vendor:
             >>> load("acme").validate(requests.get(url, headers=...)).findings
             ()
 
-        `body` is text, bytes or a JSON value. The operation is that of the response's request, or inferred from the body.
+        `body` is text, bytes or a JSON value. The operation is that of the response's request, or told from the body.
         Raises `UsageError` when it cannot, or when what is given is no response.
         """
         from trunkline.sources import given, request_of, validation  # noqa: PLC0415 - one step up, for the caller's convenience

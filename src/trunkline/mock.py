@@ -12,12 +12,13 @@ keeper, each write is in its file before it is answered, or is answered 507 and 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
@@ -268,37 +269,46 @@ class Mock:
         return Response(int(found.key), headers, encode(_filled(self._world.envelope, words)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A time in which requests are counted: its end, the header field that tells it, and a counter per credential."""
+
+    end: float = 0.0
+    header: tuple[str, str] = ("", "")
+    counters: dict[str, Iterator[int]] = field(default_factory=dict)
+
+
 class _Meter:
-    """Counts requests per credential in fixed windows, and tells it in the documented headers."""
+    """Counts requests per credential in fixed windows, and tells it in the documented headers.
+
+    Threads share it without waiting: `setdefault` and `next` are atomic, and only a new window is made behind a lock.
+    """
 
     def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
         self.limit = limit
-        self._lock = Lock()
         self._names = (names.limit.lower(), names.remaining.lower(), names.reset.lower()) if names else None
         self._seconds = names.window_seconds if names else 1
         self._clock = clock
         self._limit_header = (self._names[0], str(limit)) if self._names else None
+        self._lock = Lock()
         self.reset()
 
     def reset(self) -> None:
-        with self._lock:
-            self._reset = 0.0
-            self._counts: dict[str, int] = {}
+        self._window = _Window()
 
     def count(self, grant: str) -> tuple[Headers, bool]:
         """The rate-limit headers of one more answer, and whether it is one too many."""
         if self._names is None or self._limit_header is None:
             return (), False
-        now = self._clock()
-        with self._lock:
-            if now >= self._reset:
-                self._counts.clear()
-                self._reset = math.floor(now) + self._seconds
-                self._reset_header = (self._names[2], str(self._reset))
-            count = self._counts[grant] = self._counts.get(grant, 0) + 1
-            reset_header = self._reset_header
-        left = self.limit - count
-        return (self._limit_header, (self._names[1], str(max(0, left))), reset_header), left < 0
+        now, window = self._clock(), self._window
+        if now >= window.end:
+            with self._lock:
+                if (window := self._window).end <= now:
+                    end = math.floor(now) + self._seconds
+                    window = self._window = _Window(end, (self._names[2], str(end)))
+        counter = window.counters.get(grant) or window.counters.setdefault(grant, itertools.count(1))
+        left = self.limit - next(counter)
+        return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
 
 
 def _unkept(error: NotKept, operation: Operation | None, grant: str) -> _Finished:

@@ -169,7 +169,7 @@ def part(
     evidence = operation.evidence
     for said in chosen:
         ways = forms(operation, said)
-        form = ways[(choices[said.name] - 1) % len(ways)]
+        form = ways[max(0, choices[said.name] - 1) % len(ways)]
         sent[said.name] = form.make(maker)
         evidence = evidence.weakest(said.says(form.keyword))
     return Body(sent, evidence, all(said.settles(sent[said.name], has) for said in chosen))

@@ -50,37 +50,60 @@ def _do(name: str, **numbers: int | tuple[int, ...]) -> _Said:
 
 
 def _of(run: Run, roles: Roles) -> Iterator[list[_Said]]:
-    name = roles.resource
+    name, create = roles.resource, roles.create
     above = [_do(f"make_{parent}") for parent in roles.parents]
     made = [*above, _do(f"make_{name}", look=1)]
     watched = [_do(named("watch", operation)) for operation in roles.lists]
-    for form in range(max(sizes(roles.create))):
+    yield [*made, *watched]
+    for body in _alone(create):
+        yield [*above, _do(f"make_{name}", body=body, look=1)]
+    for form in range(1, max(sizes(create))):
         yield [*above, _do(f"make_{name}", body=form, look=1), *watched]
+    for many in _batches(len(flaws(create))):
+        yield [*above, *(_do(f"make_flawed_{name}", flaw=number, look=1) for number in many)]
     for operation in roles.lists:
         filters = operation.listing.filters if operation.listing else ()
         yield [*made, *(_do(named("watch", operation), filter=number + 1) for number in range(len(filters)))]
+    yield [*made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
+    yield [*above, *made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
     for operation in roles.updates:
         yield from _changing(roles, operation, made, watched)
+    telling = [operation for operation in roles.acts if operation.acting and operation.acting.changes]
     for operation in roles.acts:
+        before = [_do(named("act", other)) for other in telling if other is not operation]
         yield [*made, _do(named("act", operation), look=1), *watched]
-    for many in _batches(len(flaws(roles.create))):
-        yield [*above, *(_do(f"make_flawed_{name}", flaw=number, look=1) for number in many)]
-    yield [*above, *made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
+        yield [*made, *before, _do(named("act", operation), look=1)]
     yield from _leaving(run, roles, made, watched)
 
 
+def _alone(operation: Operation) -> Iterator[tuple[int, ...]]:
+    """Each way of giving each input a value, with as few others as can be."""
+    every = sizes(operation)
+    for index, size in enumerate(every):
+        for number in range(1, size):
+            yield tuple(number if other == index else 0 for other in range(len(every)))
+
+
 def _changing(roles: Roles, operation: Operation, made: list[_Said], watched: list[_Said]) -> Iterator[list[_Said]]:
-    """Each input alone, all at once, in each set that resets something, and with each flaw."""
+    """Each input alone, all at once, in each set that resets something, on one of two, and with each flaw."""
     change, spoil = named("change", operation), named("change_flawed", operation)
-    width = range(len(inputs(operation)))
-    alone = [_do(change, body=tuple(int(other == number) for other in width), look=1) for number in width]
-    yield [*made, *alone, *watched]
+    alone = [_do(change, body=body, look=1) for body in _alone(operation)]
+    yield [*made[:-1], _do(made[-1][0], body=1, look=1), *alone[:1], *watched]
+    for many in _batches(len(alone)):
+        yield [*made, *alone[many.start : many.stop]]
     for form in range(1, max(sizes(operation))):
         yield [*made, _do(change, body=form, look=1), *watched]
-    acts = [_do(named("act", act)) for act in roles.acts]
+    yield [*made, *made, _do(change, thing=1), *watched]
+    acts = [_do(named("act", act)) for act in roles.acts if act.acting and act.acting.changes]
+    loose = [index for index, said in enumerate(inputs(operation)) if said.unsettled]
+    lifted = [_do(change, body=body, look=1) for body in _alone(operation) if any(body[index] for index in loose)]
+    for body in _alone(operation) if acts else ():
+        if sum(body) == 1:
+            yield [*made, *acts, _do(change, body=body, look=1), *watched]
     for aim in range(len(writing.aims(operation))):
-        yield [*made, *acts, _do(change, aim=aim + 1, look=1)]
-    yield [*made, *acts, _do(change, body=2, look=1)]
+        yield [*made, *acts, _do(change, aim=aim + 1, look=1), *watched]
+        if lifted:
+            yield [*made, *acts, *lifted, _do(change, aim=aim + 1, look=1)]
     for many in _batches(len(flaws(operation))):
         yield [*made, *(_do(spoil, flaw=number, body=1, look=1) for number in many)]
 
@@ -91,18 +114,21 @@ def _leaving(run: Run, roles: Roles, made: list[_Said], watched: list[_Said]) ->
     below = [role for role in run.roles if role.parents and role.parents[-1] == name]
     children = [_do(f"make_{role.resource}", look=1) for role in below]
     emptied = [_do(named("remove", operation), look=1) for role in below for operation in role.deletes]
-    everything = range(len(list(refusing.about(roles, run.roles))))
+    asked = list(refusing.about(roles, run.roles))
     for operation in roles.deletes:
         gone = _do(named("remove", operation), look=1)
-        knocks = [_do(f"knock_{name}", operation=number) for number in everything]
+        knocks = [_do(f"knock_{name}", operation=number) for number in range(len(asked))]
         yield [*made, gone, *watched, *knocks, *made, *watched]
+        yield [*made, *made, gone, *watched]
         yield [*made, *children, gone, *watched, *emptied, gone]
     if roles.parents:
         elsewhere = [(said, {**numbers, "parent": 1}) for said, numbers in watched]
-        strays = [_do(f"lead_astray_{name}", operation=number, look=1) for number in everything]
+        strays = [_do(f"lead_astray_{name}", operation=number, look=1) for number in range(len(asked))]
         yield [_do(f"make_{roles.parents[-1]}"), *made, *watched, *elsewhere, *strays]
-    strange = range(len(everything) + len(roles.lists))
-    yield [*made, *children, *(_do(f"stranger_{name}", operation=number, look=1) for number in strange)]
+    strange = [*asked, *roles.lists]
+    yield [*made, *(_do(f"stranger_{name}", operation=number, look=1) for number in range(len(strange)))]
+    inside = [number for number, operation in enumerate(strange) if operation.listing]
+    yield [*made, *children, *(_do(f"stranger_{name}", operation=number) for number in inside)]
 
 
 def _batches(count: int) -> Iterator[range]:

@@ -10,7 +10,7 @@ from trunkline.exchange import Exchange
 from trunkline.findings import show
 from trunkline.laws.law import implied
 from trunkline.life.facts import Roles, inputs, shown
-from trunkline.life.inputs import Flaw, Values, encoded, flaws, part, whole
+from trunkline.life.inputs import Flaw, Values, encoded, flaws, label_of, part, whole
 from trunkline.life.model import State, Thing, forgotten, key, same
 from trunkline.life.play import EXCUSED, Play
 from trunkline.life.reading import look
@@ -45,6 +45,10 @@ def _spoiled(
 ) -> tuple[Exchange, Values]:
     """Sends a body with its flaw; and what of it is right."""
     spoiled = flaw.spoil(values)
+    label = label_of(operation)
+    text = spoiled.get(label) if isinstance(spoiled, dict) else None
+    if isinstance(text, str) and not text.startswith(play.run.maker.prefix):
+        spoiled = {**spoiled, label: f"{play.run.maker.prefix}{text}"}  # whoever takes it shows whose it is
     play.hide(operation, values)
     content = encoded(spoiled)
     exchange = play.ask(operation, ids, body=flaw.text(content) if flaw.text else content, media=flaw.media)
