@@ -24,8 +24,8 @@ WORDS: Mapping[str, Mapping[str, Json]] = {
         "items": "/data",
         "item": "/data",
         "change": "PUT",
-        "new": {"domain": "sip.example.com", "password": "tk-0123456789"},
-        "serial": "username",
+        "new": {"username": "user", "password": "tk-0123456789"},
+        "serial": "domain",
         "both": ("name", "provider_name"),
     },
 }

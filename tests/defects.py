@@ -4,7 +4,7 @@ A defect names the rule or the law that must catch it. `break_` makes a correct 
 compose as everything else that is a `Target`. They are made of a few verbs:
 
     bodies(edit)      the JSON of a success is edited           refusals(edit)     the JSON of a refusal is
-    trunks(edit)      each trunk of a success is                relisted(...)      a list is filtered, cut, counted anew
+    trunks(edit)      each thing that a success shows is        relisted(...)      a list is filtered, cut, counted anew
     sending(...)      a parameter is another than was sent      authorized(...)    a credential is taken for another
     looked_up(...)    an id is taken for another                answering(...)     anything about the answer
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import json
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -42,6 +42,8 @@ _CHOICES = "every_choice_is_taken"
 _ABSURD = "absurd_requests_are_survived"
 
 TOKENS = {"telepath": "sk_live_abc123def456...", "talkover": "talq_your_environment_token_here"}
+HOME = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
+"""The operation that a vendor's defects are about unless they say another."""
 KNOWN_ID = "trunk-uuid-1"
 PASSWORD = "secret-password"
 """The password that the fixtures give the known trunk."""
@@ -60,17 +62,23 @@ class Defect:
     break_: Break
     law: str = ""
     note: bool = False
+    operation: str = ""
 
     @property
     def heard(self) -> str:
         return self.law or self.caught_by
+
+    @property
+    def asked(self) -> str:
+        """The operation that is asked."""
+        return self.operation or HOME[self.vendor]
 
 
 # --- the examination ------------------------------------------------------------------------------------------------
 
 LOADED = {name: library.load(name) for name in TOKENS}
 BY_NAME = {law.name: law for law in LAWS}
-PARAMETERS = {"telepath": {}, "talkover": {"trunk_id": KNOWN_ID}}
+PARAMETERS = {"telepath": {"id": "call_abc123xyz"}, "talkover": {"trunk_id": KNOWN_ID}}
 
 
 def secret_values(vendor: Vendor) -> dict[str, str]:
@@ -91,8 +99,9 @@ def examine(
     seed: int = 0,
     examples: int = 30,
     parameters: Mapping[str, str] | None = None,
+    operations: Collection[str] | None = None,
 ) -> Report:
-    """The report of the named laws, heard alone, as `check` hears them all."""
+    """The report of the named laws, heard alone, as `check` hears them all; of all operations unless some are named."""
     vendor = LOADED[name]
     report = Report(secrets=vendor.secrets)
     examination = Examination(
@@ -105,12 +114,13 @@ def examine(
         examples=examples,
         secret_values=secret_values(vendor),
     )
-    for operation in vendor.contract.operations:
+    chosen = [each for each in vendor.contract.operations if operations is None or each.operation_id in operations]
+    for operation in chosen:
         for law in laws:
-            if law == FUZZ:
-                examination.let_loose(operation)
-            elif BY_NAME[law].concerns(operation):
+            if law != FUZZ and BY_NAME[law].concerns(operation):
                 examination.hear(operation, BY_NAME[law])
+    if FUZZ in laws:
+        examination.let_loose(chosen)
     return report
 
 
@@ -161,13 +171,13 @@ def refusals(edit: Edit) -> Break:
 
 
 def items(body: Json) -> list[Json]:
-    """The trunks of a success, whichever vendor's."""
-    found: list[Json] = body["trunks"] if "trunks" in body else [body["data"]]
-    return found
+    """The things that a success shows, whichever operation's."""
+    found: Json = next((body[name] for name in ("trunks", "calls", "data") if name in body), body)
+    return found if isinstance(found, list) else [found]
 
 
 def trunks(edit: Edit) -> Break:
-    """Each trunk of a success is edited in place."""
+    """Each thing that a success shows is edited in place."""
 
     def every(body: Json) -> None:
         for item in items(body):
@@ -330,6 +340,44 @@ def relisted(
             kept = keep(everything, sent(request).get("status"))
             body["trunks"] = list(page(kept, body["pagination"]["limit"], body["pagination"]["offset"]))
             body["pagination"]["total"] = count(everything, kept, body["trunks"])
+            return replace(response, body=encoded(body))
+
+        return ask
+
+    return broken
+
+
+Query: TypeAlias = Mapping[str, str]
+_DAY = 10
+"""So many letters of a time are its day."""
+
+
+def within(call: Json, query: Query, *, time: str = "start_time", letters: int = 30) -> bool:
+    """Whether a call is what a query asks for; the fixtures write all times alike, so that texts can be compared."""
+    start, end, at = query.get("start_date", ""), query.get("end_date", "9"), call[time]
+    wanted = {name: query[name] for name in ("trunk_id", "status") if name in query}
+    dated = start[:letters] <= at[:letters] <= end[:letters]
+    return dated and all(call[name] == value for name, value in wanted.items())
+
+
+def recalled(
+    keep: Callable[[Json, Query], bool] = within,
+    *,
+    count: Callable[[Items, Items], int] = lambda _everything, kept: len(kept),
+    page: Callable[[Items, int, int], Items] = cut,
+) -> Break:
+    """A successful page of calls is made anew from the whole list, right unless told."""
+
+    def broken(target: Target) -> Target:
+        def ask(request: Request) -> Response:
+            response = target(request)
+            if response.status != 200:
+                return response
+            body = deepcopy(response.json())
+            everything: Items = target(replace(request, query="limit=100")).json()["calls"]
+            kept = [call for call in everything if keep(call, sent(request))]
+            body["calls"] = list(page(kept, body["pagination"]["limit"], body["pagination"]["offset"]))
+            body["pagination"]["total"] = count(everything, kept)
             return replace(response, body=encoded(body))
 
         return ask
@@ -987,7 +1035,7 @@ _VALUES += [
         "a property that no page shows",
         "telepath",
         "properties_are_documented",
-        trunks(put("/sip_endpoint", "sip://support-01@sip.telepath.example")),
+        trunks(put("/region", "eu-1")),
         _PLAIN,
         note=True,
     ),
@@ -1381,4 +1429,459 @@ _HEADERS += [
     ),
 ]
 
-DEFECTS: tuple[Defect, ...] = (*_LISTS, *_REFUSING, *_AUTHORIZATION, *_VALUES, *_SECRETS, *_IDS, *_WIRE, *_HEADERS)
+# --- Telepath: what calls get wrong ---------------------------------------------------------------------------------
+
+_ALL_THAT_MATCH = "filter_keeps_all_that_match"
+_ONLY_MATCHING = "filter_keeps_only_matching"
+
+
+def _swapped(request: Request) -> Request:
+    """The two dates are taken for each other."""
+    names = {"start_date": "end_date", "end_date": "start_date"}
+    return replace(request, query=urlencode({names.get(name, name): value for name, value in sent(request).items()}))
+
+
+def _after(call: Json, query: Query) -> bool:
+    return within(call, query) and call["start_time"] != query.get("start_date")
+
+
+def _before(call: Json, query: Query) -> bool:
+    return within(call, query) and call["start_time"] != query.get("end_date")
+
+
+def _other_status(call: Json, query: Query) -> bool:
+    """`failed` is taken for all that are not connected."""
+    if query.get("status") != "failed":
+        return within(call, query)
+    return call["status"] != "connected" and within(call, {**query, "status": call["status"]})
+
+
+_CALL_FILTERS: Mapping[str, tuple[str, str, Break]] = {
+    "a start_date that is overlooked": (_ONLY_MATCHING, _ALL_THAT_MATCH, sending("start_date", lambda _: None)),
+    "an end_date that is overlooked": (_ONLY_MATCHING, _ALL_THAT_MATCH, sending("end_date", lambda _: None)),
+    "a trunk_id that is overlooked": (_ONLY_MATCHING, _ALL_THAT_MATCH, sending("trunk_id", lambda _: None)),
+    "a status of calls that is overlooked": (_ONLY_MATCHING, _CHOICES, sending("status", lambda _: None)),
+    "dates that are taken for each other": (_ONLY_MATCHING, _ALL_THAT_MATCH, asking(_swapped)),
+    "a start_date that means its whole day": (
+        _ONLY_MATCHING,
+        _ALL_THAT_MATCH,
+        recalled(lambda call, query: within(call, query, letters=_DAY)),
+    ),
+    "a status of calls that means two": (_ONLY_MATCHING, _CHOICES, recalled(_other_status)),
+    "a start_date that leaves itself out": (_ALL_THAT_MATCH, "", recalled(_after)),
+    "an end_date that leaves itself out": (_ALL_THAT_MATCH, "", recalled(_before)),
+    "dates that are compared with the end of a call": (
+        _ALL_THAT_MATCH,
+        "",
+        recalled(lambda call, query: within(call, query, time="end_time")),
+    ),
+    "dates that find nothing": (
+        _ALL_THAT_MATCH,
+        "",
+        recalled(lambda call, query: within(call, query) and not {"start_date", "end_date"} & set(query)),
+    ),
+    "a trunk_id that finds nothing": (_ALL_THAT_MATCH, "", sending("trunk_id", lambda text: f"{text}x")),
+    "a trunk_id that turns the list round": (
+        _ALL_THAT_MATCH,
+        "",
+        answering(
+            lambda request, response: (
+                edited(response, turned("/calls", lambda page: page[::-1])) if "trunk_id" in sent(request) else response
+            )
+        ),
+    ),
+    "a status of calls that is looked for in the page only": (
+        "filter_comes_before_paging",
+        "",
+        lambda target: (
+            lambda request: (
+                edited(
+                    target(
+                        replace(request, query=urlencode({k: v for k, v in sent(request).items() if k != "status"}))
+                    ),
+                    turned("/calls", lambda page: [call for call in page if call["status"] == sent(request)["status"]]),
+                )
+                if "status" in sent(request)
+                else target(request)
+            )
+        ),
+    ),
+    "a total of calls before the filter": (
+        "total_counts_what_the_filter_leaves",
+        "",
+        recalled(count=lambda everything, _kept: len(everything)),
+    ),
+    "a call that is in the lists of two statuses": (
+        "filtered_lists_are_disjoint",
+        "",
+        recalled(
+            lambda call, query: (
+                within(call, query)
+                or (
+                    call["id"] == "call_abc123xyz"
+                    and "status" in query
+                    and within(call, {**query, "status": "connected"})
+                )
+            )
+        ),
+    ),
+    "an offset of calls that is overlooked": (
+        "pages_do_not_overlap",
+        "",
+        recalled(page=lambda kept, limit, _: cut(kept, limit, 0)),
+    ),
+    "an offset of calls that counts pages": (
+        "pages_leave_no_gap",
+        "",
+        recalled(page=lambda kept, limit, offset: cut(kept, limit, offset * limit)),
+    ),
+    "a default of ten calls": (
+        "defaults_are_the_documented",
+        "",
+        asking(
+            lambda request: request if "limit" in sent(request) else replace(request, query=f"{request.query}&limit=10")
+        ),
+    ),
+    "a limit of calls that is clamped": (
+        "refuses_invalid",
+        _BOUNDS,
+        sending("limit", lambda text: str(min(100, number(text))) if number(text) > 0 else text),
+    ),
+    "a choice of calls that is refused": (
+        "accepts_valid",
+        _CHOICES,
+        sending("status", lambda text: "error" if text == "disconnected" else text),
+    ),
+    "a date that is no date ends in a crash": (
+        "no_server_error",
+        _ABSURD,
+        when(lambda request: sent(request).get("start_date") == "{}", answered(500)),
+    ),
+    "a date ends in a crash": (
+        "no_server_error",
+        _ALL_THAT_MATCH,
+        when(lambda request: "end_date" in sent(request), answered(500)),
+    ),
+    "an unknown trunk_id ends in a crash": (
+        "no_server_error",
+        _ABSURD,
+        when(lambda request: "\0" in sent(request).get("trunk_id", ""), answered(500)),
+    ),
+}
+"""The rule or law that catches it, the law that is heard, and the defect."""
+
+_CALL_VALUES: Mapping[str, Edit] = {
+    "a call as its people call it": put("/status", "completed"),
+    "a duration in words": put("/duration_seconds", "5:42"),
+    "half a second": put("/duration_seconds", 341.5),
+    "a call of less than nothing": put("/duration_seconds", -1),
+    "a start without its zone": turned("/start_time", lambda text: text.rstrip("Z")),
+    "a start as a number": put("/start_time", 1709634600),
+    "an end in another zone": turned("/end_time", lambda text: text.replace("Z", "+02:00")),
+    "a call of no trunk": put("/trunk_id", None),
+    "a call of a trunk without a name": put("/trunk_id", ""),
+    "a caller as a number": put("/from", 15551234567),
+    "a call without a callee": drop("/to"),
+    "an id of a call as a number": put("/id", 7),
+}
+_ITEM_VALUES: Mapping[str, Edit] = {
+    "a lag in words": put("/carrier_lag_ms", "85 ms"),
+    "a lag below nothing": put("/ai_latency_ms", -1),
+}
+_DETAIL_VALUES: Mapping[str, Edit] = {
+    "more packets lost than sent": put("/metrics/packet_loss_percent", 101),
+    "a jitter of less than nothing": put("/metrics/jitter_ms", -1),
+    "a codec as a number": put("/metrics/codec_used", 722),
+    "metrics of a call in a list": turned("/metrics", lambda metrics: [metrics]),
+    "turns by their number": turned("/turns", lambda turns: {str(turn["turn_number"]): turn for turn in turns}),
+    "a turn of less than nothing": lambda item: item["turns"][0].update(duration_ms=-1),
+    "a turn without its speaker": lambda item: drop("/speaker")(item["turns"][0]),
+    "a trace in lines": turned("/sip_trace", str.splitlines),
+    "a reason of two words": put("/disconnect_reason", ["normal", "disconnect"]),
+    "a call within an envelope": lambda item: {"call": dict(item)},
+}
+_CALLS = [
+    Defect(name, "telepath", caught, break_, law, operation="listCalls")
+    for name, (caught, law, break_) in _CALL_FILTERS.items()
+]
+_CALLS += [
+    Defect(f"{name}, in the list", "telepath", "body_matches_schema", trunks(edit), _PLAIN, operation="listCalls")
+    for name, edit in {**_CALL_VALUES, **_ITEM_VALUES}.items()
+]
+_CALLS += [
+    Defect(f"{name}, alone", "telepath", "body_matches_schema", bodies(edit), _PLAIN, operation="getCall")
+    for name, edit in {**_CALL_VALUES, **_DETAIL_VALUES}.items()
+]
+_CALLS += [
+    Defect(
+        f"a call that ends before it starts, of {operation}",
+        "telepath",
+        "times_are_ordered",
+        trunks(lambda call: call.update(end_time="2001-01-01T00:00:00Z")),
+        _PLAIN,
+        operation=operation,
+    )
+    for operation in ("listCalls", "getCall")
+]
+_CALLS += [
+    Defect(
+        f"a call without what is not known of it, of {operation}",
+        "telepath",
+        "body_matches_schema",
+        trunks(edit),
+        _PLAIN,
+        note=True,
+        operation=operation,
+    )
+    for operation, edit in (("listCalls", drop("/carrier_lag_ms")), ("getCall", put("/sip_trace", None)))
+]
+_CALLS += [
+    Defect(
+        "calls that a join doubles",
+        "telepath",
+        "ids_are_unique",
+        bodies(turned("/calls", lambda page: [call for call in page for _ in range(2)])),
+        _PLAIN,
+        operation="listCalls",
+    ),
+    Defect(
+        "a call that no page shows so",
+        "telepath",
+        "properties_are_documented",
+        trunks(put("/cost_cents", 12)),
+        _PLAIN,
+        note=True,
+        operation="getCall",
+    ),
+    Defect(
+        "every id means the second call",
+        "telepath",
+        "item_is_the_one_asked_for",
+        looked_up(lambda _: "call_def456abc"),
+        "known_id_is_answered",
+        operation="getCall",
+    ),
+    Defect(
+        "an unknown id that means the first call",
+        "telepath",
+        _OTHER_IDS,
+        looked_up(lambda _: "call_abc123xyz"),
+        operation="getCall",
+    ),
+    Defect("an id of a call that is stripped", "telepath", _OTHER_IDS, looked_up(str.strip), operation="getCall"),
+    Defect(
+        "a known call that is not found",
+        "telepath",
+        "known_id_is_answered",
+        looked_up(str.upper),
+        operation="getCall",
+    ),
+    Defect(
+        "a NUL in the id of a call ends in a crash",
+        "telepath",
+        "no_server_error",
+        when(lambda request: "%00" in request.path, answered(500)),
+        _ABSURD,
+        operation="getCall",
+    ),
+    Defect(
+        "the SIP password in a trace",
+        "telepath",
+        "secrets_stay_hidden",
+        trunks(put("/metrics/sip_password", "x")),
+        _PLAIN,
+        operation="getCall",
+    ),
+    Defect(
+        "any key opens a call",
+        "telepath",
+        _CREDENTIAL,
+        _opening("telepath", lambda _, value: value is not None and value.startswith("Bearer ")),
+        operation="getCall",
+    ),
+    Defect(
+        "nobody is asked for a key to the calls",
+        "telepath",
+        _CREDENTIAL,
+        _opening("telepath", lambda *_: True),
+        operation="listCalls",
+    ),
+]
+
+
+# --- Talkover: what the other readings get wrong --------------------------------------------------------------------
+
+_SHOWN: Mapping[str, Mapping[str, Edit]] = {
+    "listSipTrunks": {
+        "a truth of the list as text": put("/is_active", "yes"),
+        "a transport of the list in capitals": put("/transport", "UDP"),
+        "a name of the list that is null": put("/name", None),
+        "an id of the list that is empty": put("/id", ""),
+        "a creation of the list without its zone": put("/created_at", "2024-01-01T10:00:00"),
+        "a verified trunk of the list without its health": lambda item: (
+            put("/is_verified", True)(item) or drop("/health_status")(item)
+        ),
+        "a domain of the list in parts": put("/domain", {"host": "sip.carrier-x.com"}),
+    },
+    "listSipTrunkDids": {
+        "a number without its plus": turned("/number", lambda text: text.removeprefix("+")),
+        "a number as a number": put("/number", 15551234567),
+        "a number with spaces": put("/number", "+1 555 123 4567"),
+        "a number that begins with 0": put("/number", "+0555"),
+        "a country in small letters": turned("/country_code", str.lower),
+        "a country in three letters": put("/country_code", "USA"),
+        "a country by its dialling code": put("/country_code", 1),
+        "a form that is null": put("/formatted_number", None),
+        "a DID without its form": drop("/formatted_number"),
+        "an id of a DID that is null": put("/id", None),
+    },
+    "getSipTrunkHealth": {
+        "a health in words": put("/is_healthy", "healthy"),
+        "a health that is null": put("/is_healthy", None),
+        "a time to answer in words": put("/response_time_ms", "142 ms"),
+        "a time to answer that is none": put("/response_time_ms", None),
+        "a time to answer below nothing": put("/response_time_ms", -1),
+        "half a millisecond": put("/response_time_ms", 142.5),
+        "a check without its time": drop("/checked_at"),
+        "a check in local time": put("/checked_at", "2024-01-15T14:30:00"),
+        "a check at a Unix time": put("/checked_at", 1705329000),
+        "an unhealthy trunk that does not say why": put("/is_healthy", False),
+        "an unhealthy trunk whose reason is null": lambda item: item.update(is_healthy=False, error=None),
+        "a reason that is an object": put("/error", {"code": 408}),
+    },
+}
+_READINGS = [
+    Defect(f"{name}, of {operation}", "talkover", "body_matches_schema", trunks(edit), _PLAIN, operation=operation)
+    for operation, edits in _SHOWN.items()
+    for name, edit in edits.items()
+]
+_READINGS += [
+    Defect(f"{name}, of {operation}", "talkover", "body_matches_schema", bodies(edit), _PLAIN, operation=operation)
+    for operation in _SHOWN
+    for name, edit in {
+        "a success that says it is none": put("/success", False),
+        "a success without its envelope": lambda body: body["data"] if isinstance(body["data"], dict) else {"x": 1},
+        "null for what is asked": put("/data", None),
+        "a success that does not say so": drop("/success"),
+    }.items()
+]
+_READINGS += [
+    Defect(
+        f"items that a join doubles, of {operation}",
+        "talkover",
+        "ids_are_unique",
+        bodies(turned("/data", lambda page: [item for item in page for _ in range(2)])),
+        _PLAIN,
+        operation=operation,
+    )
+    for operation in ("listSipTrunks", "listSipTrunkDids")
+]
+_READINGS += [
+    Defect(f"{name}, of {operation}", "talkover", caught, break_, law, operation=operation)
+    for operation in ("listSipTrunks", "listSipTrunkDids", "getSipTrunkHealth")
+    for name, caught, break_, law in (
+        ("the password", "secrets_stay_hidden", trunks(put("/password", "x")), _PLAIN),
+        ("the password under another name", "secret_values_stay_hidden", trunks(put("/secret", PASSWORD)), _PLAIN),
+        ("any credential opens", _CREDENTIAL, _opening("talkover", lambda _, value: value is not None), ""),
+        ("a refusal that says it is a success", "body_matches_schema", refusals(put("/success", True)), _CREDENTIAL),
+        ("no x-ratelimit-reset", "rate_limit_is_told", heading("x-ratelimit-reset", None), _PLAIN),
+        (
+            "an odd header ends in a crash",
+            "no_server_error",
+            when(lambda r: r.header("x-long") is not None, answered(500)),
+            _ABSURD,
+        ),
+        ("text for a media type", "media_type_is_json", heading("content-type", "text/plain"), _PLAIN),
+    )
+]
+_READINGS += [
+    Defect(
+        "an order of DIDs that alternates",
+        "talkover",
+        _PLAIN,
+        lambda target: answering(
+            lambda _, response, numbers=itertools.count(): (  # type: ignore[misc]  # mypy infers no lambda with a default
+                edited(response, turned("/data", lambda page: page[::-1])) if next(numbers) % 2 else response
+            )
+        )(target),
+        operation="listSipTrunkDids",
+    ),
+    Defect(
+        "an id in a path of DIDs that is not UTF-8 ends in a crash",
+        "talkover",
+        "no_server_error",
+        when(lambda request: "\ufffd" in unquote(request.path, errors="replace"), answered(500)),
+        _ABSURD,
+        operation="listSipTrunkDids",
+    ),
+    Defect(
+        "a NUL in the id of a check ends in a crash",
+        "talkover",
+        "no_server_error",
+        when(lambda request: "%00" in request.path, answered(502)),
+        _ABSURD,
+        operation="getSipTrunkHealth",
+    ),
+    Defect(
+        "a service that is up",
+        "talkover",
+        "body_matches_schema",
+        bodies(put("/status", "up")),
+        _PLAIN,
+        operation="getHealth",
+    ),
+    Defect(
+        "a service in an envelope",
+        "talkover",
+        "body_matches_schema",
+        bodies(lambda body: {"success": True, "data": body}),
+        _PLAIN,
+        operation="getHealth",
+    ),
+    Defect(
+        "a service that is not there now and then",
+        "talkover",
+        "no_server_error",
+        now_and_then(2, answered(503)),
+        _PLAIN,
+        operation="getHealth",
+    ),
+    Defect(
+        "a service that answers in words",
+        "talkover",
+        "body_is_json",
+        wire(lambda _: b"OK"),
+        _PLAIN,
+        operation="getHealth",
+    ),
+    Defect(
+        "a service that says more than it knows",
+        "talkover",
+        "properties_are_documented",
+        bodies(put("/database", "ok")),
+        _PLAIN,
+        note=True,
+        operation="getHealth",
+    ),
+    Defect(
+        "a service that is 'accepted'",
+        "talkover",
+        "documented_status",
+        answering(lambda _, response: replace(response, status=202) if response.status == 200 else response),
+        _PLAIN,
+        operation="getHealth",
+    ),
+]
+
+DEFECTS: tuple[Defect, ...] = (
+    *_LISTS,
+    *_REFUSING,
+    *_AUTHORIZATION,
+    *_VALUES,
+    *_SECRETS,
+    *_IDS,
+    *_WIRE,
+    *_HEADERS,
+    *_CALLS,
+    *_READINGS,
+)

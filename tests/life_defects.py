@@ -1378,7 +1378,7 @@ class ListIsBehind(Talkover):
         return {**super().item(trunk), "is_verified": trunk["is_verified"] or trunk.get("behind", False)}
 
 
-@seeded("list_and_detail_agree", 4)
+@seeded("list_and_detail_agree", 5)
 class NumbersVerify(Talkover):
     """The list takes every trunk with numbers for verified."""
 
@@ -1508,3 +1508,398 @@ class ListsAny(Telepath):
 
     def listed(self, account: str) -> list[Thing]:
         return list(self.trunks.values())
+
+
+# --- what no page settles ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One way of being lawful; `note` is whether something customary is worth a note of it."""
+
+    name: str
+    vendor: str
+    server: Callable[[], Server]
+    note: bool
+
+
+LAWFUL: list[Variation] = []
+
+
+def lawful(server: type[Server], *, note: bool = False) -> type[Server]:
+    """Puts a server that goes another way into the table."""
+    vendor = next(name for name, whole in SERVERS.items() if issubclass(server, whole))
+    LAWFUL.append(Variation((server.__doc__ or "").rstrip("."), vendor, server, note))
+    return server
+
+
+lawful(Talkover)
+lawful(Telepath)
+
+
+@lawful
+class CreatedIs200(Talkover):
+    """A creation is answered with 200."""
+
+    created_status = 200
+
+
+@lawful
+class CreatedIs201(Telepath):
+    """A creation is answered with 201."""
+
+    created_status = 201
+
+
+@lawful
+class CreatedIs202(Talkover):
+    """A creation is answered with 202."""
+
+    created_status = 202
+
+
+@lawful
+class FullObjects(Talkover):
+    """Every answer about a trunk shows the whole trunk."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return cut(trunk, FULL)
+
+    made = changed = item
+
+
+@lawful
+class FullObjectsToo(Telepath):
+    """Every answer about a trunk shows the whole trunk."""
+
+    def made(self, trunk: Thing) -> Thing:
+        return {**self.item(trunk), **super().made(trunk)}
+
+    def changed(self, trunk: Thing) -> Thing:
+        return self.item(trunk)
+
+
+@lawful
+class IdOnly(Talkover):
+    """The answers to a creation and an update show the id only."""
+
+    def made(self, trunk: Thing) -> Thing:
+        return cut(trunk, "id")
+
+    changed = made
+
+
+@lawful
+class IdOnlyToo(Telepath):
+    """The answers to a creation and an update show the id only."""
+
+    def made(self, trunk: Thing) -> Thing:
+        return cut(trunk, "id")
+
+    changed = made
+
+
+@lawful
+class NothingSaid(Talkover):
+    """Removals and updates are answered with 204."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        super().update_trunk(account, request, identity)
+        return 204, None
+
+    def delete_trunk(self, account: str, request: Request, identity: str) -> Answered:
+        super().delete_trunk(account, request, identity)
+        return 204, None
+
+    def delete_did(self, account: str, request: Request, trunk_id: str, identity: str) -> Answered:
+        super().delete_did(account, request, trunk_id, identity)
+        return 204, None
+
+
+@lawful
+class InvalidIs400(Talkover):
+    """What is wrong with a body is answered with 400."""
+
+    def routed(self, request: Request) -> Answered:
+        try:
+            return super().routed(request)
+        except Refused as refused:
+            raise Refused(400 if refused.status == 422 else refused.status, refused.code) from None
+
+
+@lawful
+class InvalidIs422(Telepath):
+    """What is wrong with a body is answered with 422."""
+
+    def routed(self, request: Request) -> Answered:
+        try:
+            return super().routed(request)
+        except Refused as refused:
+            raise Refused(422 if refused.status == 400 else refused.status, refused.code) from None
+
+
+@lawful
+class TakenIs400(Telepath):
+    """A user name that is taken is answered as wrong."""
+
+    def routed(self, request: Request) -> Answered:
+        try:
+            return super().routed(request)
+        except Refused as refused:
+            raise Refused(400 if refused.status == 409 else refused.status, "INVALID_PARAMS") from None
+
+
+@lawful
+class ActiveAnyway(Talkover):
+    """A trunk may be active before it is verified."""
+
+    def activity(self, given: Thing) -> bool:
+        return bool(given.get("is_active", False))
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        return changes
+
+    def resets(self, trunk: Thing, changes: Thing) -> bool:
+        if super().resets(trunk, changes):
+            trunk["is_verified"] = False
+        return False
+
+
+@lawful
+class ActiveIsRefused(Talkover):
+    """To activate what is not verified is refused."""
+
+    def activity(self, given: Thing) -> bool:
+        if given.get("is_active"):
+            raise Refused(422, "VALIDATION_ERROR")
+        return False
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        if changes.get("is_active") and (not trunk["is_verified"] or self.resets(trunk, changes)):
+            raise Refused(422, "VALIDATION_ERROR")
+        super().apply(trunk, changes)
+
+
+@lawful
+class VerifyActivates(Talkover):
+    """A verification activates."""
+
+    def verified(self, trunk: Thing, found: Thing) -> None:
+        super().verified(trunk, {**found, "is_active": True})
+
+
+@lawful
+class NobodyAnswers(Talkover):
+    """No carrier can be reached."""
+
+    def verify(self, account: str, request: Request, identity: str) -> Answered:
+        self.find(account, identity).update(is_verified=False, is_active=False, health_status="unhealthy")
+        found = {"is_verified": False, "health_status": "unhealthy", "error": "Connection timeout"}
+        return 200, {"success": False, "data": found}
+
+
+@lawful
+class FailureIsRefused(Talkover):
+    """A verification that fails is answered with 422."""
+
+    def verify(self, account: str, request: Request, identity: str) -> Answered:
+        self.find(account, identity).update(is_verified=False, health_status="unhealthy")
+        return 422, {"success": False, "data": {"is_verified": False, "health_status": "unhealthy", "error": "no"}}
+
+
+@lawful
+class NowAndThen(Talkover):
+    """A carrier is reached every other time."""
+
+    def verify(self, account: str, request: Request, identity: str) -> Answered:
+        up = next(self.numbers) % 2 == 0
+        found = {"is_verified": up, "health_status": "healthy" if up else "unhealthy"}
+        found |= {"last_health_check_at": self.now()} if up else {"error": "Connection timeout"}
+        trunk = self.find(account, identity)
+        trunk.update(is_verified=up, health_status=found["health_status"], last_health_check_at=self.now())
+        return 200, {"success": up, "data": found}
+
+
+@lawful
+class HealthWrites(Talkover):
+    """A look at the health writes what it saw."""
+
+    def checked(self, trunk: Thing) -> None:
+        trunk.update(health_status="healthy", last_health_check_at=self.now(), updated_at=self.now())
+
+
+@lawful
+class MoreResets(Talkover):
+    """Every change of a connection resets, sent anew or not."""
+
+    def resets(self, trunk: Thing, changes: Thing) -> bool:
+        hangs = self.hangs() | {"port", "outbound_proxy", "auth_realm", "provider_name"}
+        return bool(hangs & changes.keys())
+
+
+@lawful
+class BothCredentials(Talkover):
+    """Only a change of both credentials resets."""
+
+    def resets(self, trunk: Thing, changes: Thing) -> bool:
+        both = all(name in changes and changes[name] != trunk[name] for name in ("username", "password"))
+        return both or any(changes.get(name, trunk[name]) != trunk[name] for name in ("domain", "transport"))
+
+
+@lawful
+class PortFollows(Talkover):
+    """A port that nobody chose follows the transport."""
+
+    def fresh(self, account: str, body: Thing) -> Thing:
+        return {**super().fresh(account, body), "chosen": "port" in body}
+
+    def kept(self, trunk: Thing, changes: Thing) -> Thing:
+        trunk["chosen"] = trunk["chosen"] or "port" in changes
+        follows = "transport" in changes and not trunk["chosen"]
+        port = {"port": self.defaults(changes)["port"]} if follows else {}
+        return {**super().kept(trunk, changes), **port}
+
+
+@lawful
+class OtherSpelling(Talkover):
+    """The list tells times with fractions, in another zone's words."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "created_at": trunk["created_at"].replace("Z", ".250+00:00")}
+
+
+@lawful
+class CapitalIds(Talkover):
+    """The ids are UUIDs, in capitals in the list."""
+
+    def new_id(self, kind: str) -> str:
+        return f"8f14e45f-ceea-467a-9575-{next(self.numbers):012x}"
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "id": trunk["id"].upper()}
+
+
+@lawful
+class UsedAgain(Talkover):
+    """A number that was once there can be added no more."""
+
+    def release(self, did: Thing) -> None:
+        super().release(did)
+        self.__dict__.setdefault("numbers_of_old", set()).add(did["number"])
+
+    def taken(self, account: str, trunk: Thing, number: str) -> bool:
+        return super().taken(account, trunk, number) or number in self.__dict__.get("numbers_of_old", ())
+
+
+@lawful
+class TakenAnywhere(Telepath):
+    """A user name is one on the whole network."""
+
+    def taken(self, account: str, username: str) -> bool:
+        return any(trunk["sip_username"] == username for trunk in self.trunks.values())
+
+
+@lawful
+class OldestFirst(Telepath):
+    """The list begins with the oldest."""
+
+    def ordered(self, items: list[Thing]) -> list[Thing]:
+        return items
+
+
+@lawful
+class ManyTrunks(Talkover):
+    """The account has more trunks than a list may show at once."""
+
+    def listed(self, account: str) -> list[Thing]:
+        others = [self.fresh(account, dict.fromkeys(LINE.split(), "other")) for _ in range(30)]
+        return [*others, *super().listed(account)][:20]
+
+
+@lawful
+class BusyAccount(Telepath):
+    """Somebody else makes trunks all the time."""
+
+    def listed(self, account: str) -> list[Thing]:
+        body = {"name": "other", "ai_provider": "openai", "sip_username": f"other-{next(self.numbers)}"}
+        now = self.now()
+        self.store({"id": self.new_id("o"), "account": account, "status": "active", "created_at": now, **body})
+        return super().listed(account)
+
+
+@lawful
+class BusyServer(Talkover):
+    """Every fifth request is one too many."""
+
+    def routed(self, request: Request) -> Answered:
+        if next(self.numbers) % 5 == 0:
+            raise Refused(429, "RATE_LIMIT_EXCEEDED")
+        return super().routed(request)
+
+
+@lawful
+class OtherPlan(Talkover):
+    """The plan has no such trunks."""
+
+    def create_trunk(self, account: str, request: Request) -> Answered:
+        raise Refused(403, "FORBIDDEN")
+
+
+@lawful
+class Stumbling(Talkover):
+    """Every seventh request fails, before or after it was done."""
+
+    def routed(self, request: Request) -> Answered:
+        number = next(self.numbers)
+        if number % 14 == 0:
+            raise Refused(503, "DOWN")
+        answer = super().routed(request)
+        if number % 14 == 7:
+            raise Refused(500, "SERVER_ERROR")
+        return answer
+
+
+@lawful
+class Forbidden(Talkover):
+    """What belongs to another account is forbidden."""
+
+    def find(self, account: str, identity: str) -> Thing:
+        trunk = self.trunks.get(identity)
+        if trunk is not None and not self.owned(account, trunk):
+            raise Refused(403, "FORBIDDEN")
+        return super().find(account, identity)
+
+
+@lawful
+class IsGone(Talkover):
+    """What is gone is answered with 410."""
+
+    def find(self, account: str, identity: str) -> Thing:
+        try:
+            return super().find(account, identity)
+        except Refused:
+            raise Refused(410, "GONE") from None
+
+
+class NoNumbers(Talkover):
+    """What is gone has an empty list of numbers."""
+
+    def list_dids(self, account: str, request: Request, identity: str) -> Answered:
+        try:
+            return super().list_dids(account, request, identity)
+        except Refused:
+            return self.done([])
+
+
+class IdIsWrong(Talkover):
+    """An id that is unknown is answered as wrong."""
+
+    def find(self, account: str, identity: str) -> Thing:
+        try:
+            return super().find(account, identity)
+        except Refused:
+            raise Refused(422, "VALIDATION_ERROR") from None
+
+
+lawful(NoNumbers, note=True)
+lawful(IdIsWrong, note=True)

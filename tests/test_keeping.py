@@ -427,7 +427,7 @@ def test_records_that_are_none_are_told(record: str, path: Path) -> None:
     """Whoever changed the file by hand is told that it is damaged."""
     with kept(path, VENDORS["telepath"]):
         pass
-    spoil(path, f"UPDATE records SET record = '{record}'")
+    spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
     with pytest.raises(UsageError, match="is damaged; put a copy in its stead"), kept(path, VENDORS["telepath"]):
         pass
 

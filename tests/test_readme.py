@@ -26,10 +26,11 @@ BETWEEN = "----between two commands----"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that README.md shows."""
+    """A folder with the files that the pages show."""
     folder = tmp_path_factory.mktemp("readme")
-    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", README.read_text("utf-8"), re.DOTALL):
-        (folder / name).write_text(code, "utf-8")
+    for page in (README, LIFE):
+        for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            (folder / name).write_text(code, "utf-8")
     return folder
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from trunkline import export, fuzz
 from trunkline.bodies import identities, sent_secrets, succeeded
@@ -18,7 +19,7 @@ from trunkline.journal import Journal
 from trunkline.laws import LAWS, Interview, Law
 from trunkline.laws.refusing import disclosures
 from trunkline.library import Vendor
-from trunkline.life import LIFE, Exercised, live
+from trunkline.life import LIFE, Exercised, harmless, live
 from trunkline.rules import RULES, Rule, hides, judge, operation_of
 from trunkline.targets import checked, reading
 from trunkline.writing import Gate
@@ -72,15 +73,16 @@ class Examination:
     _writer: Target = field(init=False)
     _interviews: dict[str, Interview] = field(default_factory=dict)
     _first: dict[str, str] = field(default_factory=dict)
+    _chance: Random = field(init=False)
 
     def __post_init__(self) -> None:
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
         self._target = self.target
+        self._chance = Random(self.seed)  # noqa: S311 - values to send, not secrets
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
-        self.target = reading(checked(self._answered, self.judge))
-        self._writer = self.target
+        self.target = self._writer = reading(checked(self._answered, self.judge))
         if self.writing is not None:
             credentials = tuple(known for known in (self.credential, self.writing.second) if known is not None)
             self.report.secrets |= {*credentials}
@@ -88,6 +90,7 @@ class Examination:
                 self.vendor.contract, self._answered, self.writing.journal, credentials, self.writing.leave
             )
             self._writer = checked(self._gate, self.judge)
+            self.target = reading(self._writer)
 
     def _answered(self, request: Request) -> Response:
         """What was answered, a redirect too: only that of the plain request ends a check (see `knock`)."""
@@ -212,7 +215,8 @@ class Examination:
         if self._gate is None:
             return request
         kinds = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
-        return self._gate.steer(request, {kind: ids[-1] for kind in kinds if (ids := self._gate.alive(kind))})
+        own = {kind: ids[-1] for kind in kinds if (ids := self._gate.alive(kind))}
+        return self._gate.steer(harmless(self.vendor.contract, request, self._chance), own)
 
     def live(self, operations: Collection[Operation]) -> None:
         """Plays the life of all that the contract can create; tells of the chosen operations."""

@@ -32,7 +32,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
 """The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
 
 _DEEPEST = 100
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 
 class NotJSON(ValueError):
@@ -79,7 +79,7 @@ class Request:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def __repr__(self) -> str:
-        fields = "".join(f", {k}={'***' if k in _SECRET_HEADERS else repr(v)}" for k, v in self.headers)
+        fields = "".join(f", {k}={'***' if k in SECRET_HEADERS else repr(v)}" for k, v in self.headers)
         body = f", body=<{len(self.body)} bytes>" if self.body else ""
         return f"Request({self.method!r}, {self.target!r}{fields}{body})"
 
@@ -223,7 +223,7 @@ def curl(request: Request, base: str) -> str:
         words += ["-X", shlex.quote(request.method)]
     shown = dict(request.shown)
     for name, value in request.headers:
-        if name in _SECRET_HEADERS:
+        if name in SECRET_HEADERS:
             scheme, space, _ = value.partition(" ")
             text = shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
             words += ["-H", f'"{name}: {text}"']

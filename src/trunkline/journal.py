@@ -188,7 +188,7 @@ class Journal:
         told = {"run": entry.run, "resource": resource, "label": label, "parents": entry.parents}
         try:
             self._note({"begun": number, **told, "mark": mark, "sign": sign})
-        except UsageError:
+        except BaseException:  # whatever it was, nothing is sent now
             del self._open[number]
             raise
         return entry

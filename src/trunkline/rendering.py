@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import trunkline
 from trunkline.bodies import masked
-from trunkline.exchange import Json, curl
+from trunkline.exchange import SAFE_METHODS, Json, curl
 from trunkline.findings import Finding, Grade, Report
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Run:
     complete: bool = True
     documented: tuple[tuple[str, str], ...] = ()
     secrets: frozenset[str] = frozenset()
+    retell: Callable[[Finding], str] = lambda _: ""
+    """Makes a shell script of the requests that a finding is about."""
 
 
 def verdict(report: Report, run: Run) -> str:
@@ -102,7 +104,10 @@ def json_document(report: Report, run: Run) -> Json:
         ],
         "left_behind": report.left,
     }
-    return _redacted(report, document)
+    shown: Json = _redacted(report, document)
+    for found, finding in zip(shown["findings"], report.findings, strict=True):
+        found["script"] = _script(finding, report, run)
+    return shown
 
 
 def _finding_document(finding: Finding, report: Report, run: Run) -> Json:
@@ -123,7 +128,15 @@ def _finding_document(finding: Finding, report: Report, run: Run) -> Json:
         "count": finding.count,
         "status": last.response.status if last and "status" in last.known else None,
         "curl": _command(finding, report, run),
+        "script": "",
     }
+
+
+def _script(finding: Finding, report: Report, run: Run) -> str:
+    """The script that shows again what takes several requests, one of them a change; empty for all else."""
+    if all(said.request.method in SAFE_METHODS for said in finding.exchanges):
+        return ""
+    return "\n".join(report.redact(line) for line in run.retell(finding).splitlines())
 
 
 def _command(finding: Finding, report: Report, run: Run) -> str:
@@ -159,12 +172,13 @@ def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
     """A finding with everything that is needed to understand it, and the command that asks again."""
     fails = finding.evidence.grade.rank <= run.strictness.rank
     said = finding.evidence
+    script = _script(finding, report, run).splitlines()
     parts = {
         "expected": finding.expected,
         "seen": finding.seen,
         "contract": finding.contract,
         "page": " ".join(part for part in (said.source, f"({said.note})" if said.note else "") if part),
-        "again": _command(finding, report, run),
+        "again": "" if script else _command(finding, report, run),
     }
     times = f" ({finding.count} times)" if finding.count > 1 else ""
     place = f"{finding.at}: " if finding.at else ""
@@ -175,6 +189,12 @@ def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
             ((mark, f"{_STRONG} {style}"), (f" {said.grade}", style), (f" {finding.rule}", _STRONG)),
             ((f"  {finding.operation} {place}{finding.message}{times}", ""),),
             *(((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text),
+            *(
+                [(("  again    ", _QUIET), (f"{_plural(len(finding.exchanges), 'request')}, as a script for sh:", ""))]
+                if script
+                else []
+            ),
+            *((("    ", ""), (line, "")) for line in script),
             (),
         ),
     )

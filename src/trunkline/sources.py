@@ -229,8 +229,13 @@ def _distance(operation: Operation, response: Response, known: frozenset[str]) -
 
 def _far(operation: Operation, answer: Answer, body: Json) -> _Distance:
     contract = operation.contract
-    broken = [violation.keyword for violation in contract.violations(answer.schema, body)]
-    described = sum(1 for _ in contract.walk(answer.schema, body)) - sum(word in _OF_SHAPE for word in broken)
+    broken = [*contract.violations(answer.schema, body)]
+    misshapen = {  # what lacks several properties is misshapen once
+        (found.at.rpartition("/")[0] if found.keyword == "required" else found.at, found.keyword)
+        for found in broken
+        if found.keyword in _OF_SHAPE
+    }
+    described = sum(1 for _ in contract.walk(answer.schema, body)) - len(misshapen)
     code = at_pointer(body, contract.errors[0].at)
     told = min((said.evidence.grade.rank for said in answer.refusals.values() if said.code == code), default=_UNTOLD)
     return told, -described, len(broken), not operation.reads

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ def check(
     from trunkline.check import check as examine  # noqa: PLC0415
     from trunkline.findings import Grade, Report  # noqa: PLC0415
     from trunkline.hiding import hiding  # noqa: PLC0415
+    from trunkline.life.script import script  # noqa: PLC0415
     from trunkline.sources import named  # noqa: PLC0415
 
     wish = Wish(wishes.pop("allow_writes"), dry=wishes.pop("dry_run"), **wishes)
@@ -106,6 +108,7 @@ def check(
         Grade(strictness),
         documented=documented,
         secrets=frozenset(loaded.contract.secrets),
+        retell=partial(script, loaded.contract, base=aim.base),
     )
     trouble: Exception | None = None
     code = WELL

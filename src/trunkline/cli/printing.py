@@ -42,12 +42,14 @@ def export(vendor: str, url: str | None, output: str) -> None:
 def rules() -> None:
     """List every rule and law: its name, what it states, and what its findings stand on.
 
-    A rule judges one exchange, whoever asked; a law puts questions of its own and judges the answers together.
+    A rule judges one exchange, whoever asked; a law puts questions of its own and judges the answers together; a law
+    of a life judges what becomes of a thing from its making to its end (`check --allow-writes`).
     """
     from trunkline.laws import LAWS  # noqa: PLC0415
+    from trunkline.life import LIFE  # noqa: PLC0415
     from trunkline.rules import RULES  # noqa: PLC0415
 
-    for title, checks in (("Rules", RULES), ("Laws", LAWS)):
+    for title, checks in (("Rules", RULES), ("Laws", LAWS), ("Laws of a life", LIFE)):
         click.echo(f"{title}\n")
         for each in checks:
             click.echo(f"  {each.name}\n      {each.statement}\n      Stands on: {each.basis}\n")

@@ -85,8 +85,8 @@ def writing(
         credentials = tuple(known for known in (aim.credential, second) if known)
         if journal.unfinished():
             say("removing what an earlier run left")
-            gate = Gate(vendor.contract, cleaner, journal, credentials)
-            report.left += [f"of an earlier run: {each}" for each in gate.finish(cleaner)]
+        gate = Gate(vendor.contract, cleaner, journal, credentials)
+        report.left += [f"of an earlier run: {each}" for each in gate.finish(cleaner)]
         say(f"what is made is called {journal.prefix}..." + (f", and noted in {path}" if path else ""))
         yield Writing(journal, cleaner, second, None if built_in and wish.leave is None else wish.leave or 0)
     if built_in:

@@ -12,17 +12,18 @@ from itertools import islice
 from random import Random
 
 from trunkline.contract import Contract
+from trunkline.errors import TargetError
 from trunkline.exchange import Target
 from trunkline.findings import Finding
-from trunkline.life.inputs import Maker
+from trunkline.life.inputs import Maker, harmless
 from trunkline.life.laws import LIFE, LifeLaw
 from trunkline.life.moves import moves
 from trunkline.life.openings import openings
-from trunkline.life.play import SECOND_VARIABLE, Run
+from trunkline.life.play import Run
 from trunkline.life.writing import end
 from trunkline.strategies.machine import Rules, run
 
-__all__ = ["LIFE", "SECOND_VARIABLE", "Exercised", "LifeLaw", "Run", "live", "play"]
+__all__ = ["LIFE", "Exercised", "LifeLaw", "Run", "harmless", "live", "play"]
 
 ROUNDS = 6
 """After so many findings a life is not played again."""
@@ -55,23 +56,28 @@ def live(
     """Plays the life of everything that the contract can create; findings first, then what was exercised.
 
     `prefix` begins the name of all that is made, `second` is the credential of another account, and `leave` how many
-    things may stay that no operation removes. After a finding life is played again without its law, `rounds` times
-    at most. What the target raises is raised again.
+    things may stay that no operation removes. After a finding life is played again without its law, at most `rounds`
+    times. What the target raises is raised again, when all is told.
     """
     run_ = Run(contract, target, Maker(prefix, Random(f"{prefix}{seed}")), credential, second, leave)  # noqa: S311 - values to send, not secrets
+    trouble: TargetError | None = None
     progress("life")
-    if run_.roles:
+    try:
         found = play(run_, seed=seed, examples=examples, steps=steps, tries=tries)
-        for number, finding in enumerate(islice(found, rounds)):
+        for finding in islice(found, rounds):
             yield finding
             run_.mute(finding)
-            progress(f"life, after {number + 1} findings")
+            progress(f"life, without {finding.rule}")
+    except TargetError as error:
+        trouble = error
     for operation in contract.operations:
         for law in LIFE:
             if law.concerns(operation):
                 done = run_.counts[operation.operation_id, law.name]
-                reason = "" if done else _reason(run_, law, operation.resource)
+                reason = "" if done else str(trouble or _reason(run_, law, operation.resource))
                 yield Exercised(operation.operation_id, law.name, reason)
+    if trouble is not None:
+        raise trouble
 
 
 def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
@@ -79,6 +85,8 @@ def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -
 
     Who listens mutes each, and the plays go on.
     """
+    if not run_.roles:
+        return iter(())
     made = moves(run_)
     return run(
         Rules(made, run_.start, end, openings(run_, made)), seed=seed, examples=examples, steps=steps, tries=tries

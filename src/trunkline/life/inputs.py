@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from random import Random
 from typing import TypeAlias
 
-from trunkline.contract import Operation
-from trunkline.exchange import Json
+from trunkline.contract import Contract, Operation
+from trunkline.exchange import Json, NotJSON, Request, parse_json
 from trunkline.findings import Evidence
 from trunkline.life.facts import Condition, Input, conditional, conditions, inputs
 from trunkline.life.made import sample
@@ -37,7 +37,7 @@ class Maker:
     def label(self) -> str:
         """A name that tells people where the thing comes from."""
         self._serial += 1
-        return f"{self.prefix} {self._serial}"
+        return f"{self.prefix.rstrip('-')}-{self._serial}"
 
     def text(self, said: Input) -> str:
         """A harmless value of the input; one that was made before only if its pattern has no more."""
@@ -65,6 +65,27 @@ class Body:
     values: Values
     evidence: Evidence
     settled: bool = True
+
+
+def harmless(contract: Contract, request: Request, chance: Random) -> Request:
+    """The request with a harmless value for each text of its body that is allowed: what somebody made up may be real.
+
+    The label stays, for it gets a prefix; so does what is wrong, for it is to be refused.
+    """
+    operation = next((found for found in contract.match(request.path)[0] if found.method == request.method), None)
+    try:
+        sent = parse_json(request.body)
+    except NotJSON:
+        return request
+    if operation is None or not isinstance(sent, dict):
+        return request
+    texts = {
+        said.name: sample(said.made, chance)
+        for said in inputs(operation)
+        if said.made and said.name != label_of(operation)
+        if isinstance(sent.get(said.name), str) and allowed(operation, said, sent[said.name])
+    }
+    return replace(request, body=encoded({**sent, **texts})) if texts else request
 
 
 def encoded(values: Json) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
+from urllib.parse import quote
 from uuid import UUID
 
 from trunkline.bodies import time_at
@@ -50,9 +51,8 @@ class Known:
 
     def stays(self, law: str, owner: Operation, evidence: Evidence, place: str) -> Known:
         """The same value for another reason: something happened that must have left it."""
-        return Known(
-            self.value, law, owner, evidence.weakest(self.evidence), place, "as it was", roots=self.roots | {self.law}
-        )
+        why = f"as it was before {owner.operation_id}"
+        return Known(self.value, law, owner, evidence.weakest(self.evidence), place, why, roots=self.roots | {self.law})
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -72,6 +72,8 @@ class Thing:
     given: dict[str, Json] = field(default_factory=dict)
     derived: dict[str, frozenset[str]] = field(default_factory=dict)
     state: State = State.THERE
+    littered: bool = False
+    """Whether there may be more in it than is known: an answer left open whether it was made."""
 
     @property
     def there(self) -> bool:
@@ -274,8 +276,11 @@ def same(first: Json, second: Json) -> bool:
 
 
 def key(identity: Json) -> str:
-    """The id as it is compared, or empty: the letters of a UUID have no case (RFC 9562 section 4)."""
-    if isinstance(identity, bool) or not isinstance(identity, str | int):
+    """The id as it is compared, or empty: the letters of a UUID have no case (RFC 9562 section 4).
+
+    Dots alone would lead to other paths (RFC 3986 section 5.2.4), so they are no id.
+    """
+    if isinstance(identity, bool) or not isinstance(identity, str | int) or identity in (".", ".."):
         return ""
     text = str(identity)
     if len(text) != _UUID:
@@ -289,3 +294,8 @@ def key(identity: Json) -> str:
 def _updating(operation: Operation) -> Evidence:
     assert operation.updating is not None  # noqa: S101 - only an update is asked
     return operation.updating.evidence
+
+
+def in_path(identity: Json) -> str:
+    """An id as it goes into a path."""
+    return quote(str(identity), safe="", errors="surrogatepass")

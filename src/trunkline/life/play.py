@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from trunkline.bodies import NOTHING, at_pointer, count_at, json_of
 from trunkline.contract import Contract, Operation
-from trunkline.exchange import TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.hiding import hiding
 from trunkline.life.facts import Roles, inputs, roles, shown
 from trunkline.life.inputs import Maker, Values, encoded
-from trunkline.life.model import State, Thing, key, lasting, learned, same
+from trunkline.life.model import State, Thing, in_path, key, lasting, learned, same
 from trunkline.refusals import answer, refuse
 from trunkline.rules import hides
 from trunkline.rules.refusing import judge_refusal
-
-SECOND_VARIABLE = "TRUNKLINE_SECOND_TOKEN"
-"""The environment variable that stands for the other account's credential wherever a request is printed."""
 
 MISSING = frozenset({404, 410})
 """What says that a thing is not there."""
@@ -135,7 +132,7 @@ class Play:
         path = operation.path
         for parameter in operation.parameters:
             if parameter.place == "path":
-                path = path.replace("{" + parameter.name + "}", quote(ids[parameter.names], safe=""))
+                path = path.replace("{" + parameter.name + "}", in_path(ids[parameter.names]))
         credential = self.run.second if stranger else self.run.credential
         headers: Headers = ()
         seen: Headers = ()

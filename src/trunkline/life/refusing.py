@@ -14,7 +14,7 @@ from trunkline.life.inputs import Flaw, Values, encoded, flaws, label_of, part, 
 from trunkline.life.model import State, Thing, forgotten, key, same
 from trunkline.life.play import EXCUSED, Play
 from trunkline.life.reading import look
-from trunkline.life.writing import born, fits, nothing_changed, pick
+from trunkline.life.writing import born, fits, nothing_changed, perhaps, pick
 from trunkline.refusals import reasons
 from trunkline.strategies.machine import Drawn
 
@@ -38,6 +38,8 @@ def flawed(roles: Roles, play: Play, drawn: Drawn) -> None:
             thing.known.clear()
     elif 400 <= status < 500:
         nothing_made(play, roles, operation, parent, {**sent}, drawn)
+    else:
+        perhaps(play, roles, parent)
 
 
 def _spoiled(
@@ -155,6 +157,8 @@ def double(roles: Roles, play: Play, drawn: Drawn) -> None:
         if status not in EXCUSED - {409}:
             play.code("conflict_arises_when_due", operation, operation, exchange, "not_unique", name)
         nothing_made(play, roles, operation, parent, body.values, drawn)
+    else:
+        perhaps(play, roles, parent)
 
 
 def unique(play: Play, roles: Roles) -> list[Thing]:
@@ -259,5 +263,6 @@ def _after(thing: Thing, operation: Operation, exchange: Exchange, law: str) -> 
         nothing_changed(thing, operation, law)
     else:
         forgotten(thing)
+        thing.littered = thing.littered or operation.creating is not None
         if operation.deleting:
             thing.state = State.UNSURE

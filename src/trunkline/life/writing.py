@@ -57,7 +57,17 @@ def put(play: Play, roles: Roles, parent: Thing | None, body: Body) -> Thing | N
         if body.settled:
             accepted(play, operation, body, status)
         _needless(play, roles, parent, exchange)
+    else:
+        perhaps(play, roles, parent)
     return None
+
+
+def perhaps(play: Play, roles: Roles, parent: Thing | None) -> None:
+    """Something may have been made that nobody can name."""
+    if not roles.deletes:
+        play.run.left += 1
+    if parent is not None:
+        parent.littered = True
 
 
 def accepted(play: Play, operation: Operation, body: Body, status: int) -> None:
@@ -79,13 +89,14 @@ def born(play: Play, roles: Roles, parent: Thing | None, values: Values, exchang
     operation = roles.create
     creating = operation.creating
     assert creating is not None  # noqa: S101 - a role has one
-    if not roles.deletes:
-        play.run.left += 1
     item = at_pointer(json_of(exchange), creating.item)
     identity = at_pointer(item, creating.identity)
     if not key(identity):
         play.run.obstacles[roles.resource] = f"the answer of {operation.operation_id} shows no id"
+        perhaps(play, roles, parent)
         return None
+    if not roles.deletes:
+        play.run.left += 1
     thing = Thing(roles, str(identity), parent, frozenset(values), (exchange,))
     created(thing, operation, values)
     earlier = [other for other in play.things if other.resource == roles.resource]
@@ -123,6 +134,8 @@ def _needless(play: Play, roles: Roles, parent: Thing | None, exchange: Exchange
             if 200 <= exchange.response.status < 300:
                 born(play, roles, parent, body.values, exchange)
                 return
+            if not 400 <= exchange.response.status < 500:
+                perhaps(play, roles, parent)
             evidence = play.is_called(operation, exchange, "not_unique", name)
         if evidence is not None:
             said = f"{operation.operation_id} says of each new {name} that it is there already"
@@ -235,7 +248,7 @@ def take_away(play: Play, thing: Thing, operation: Operation) -> None:
     assert deleting is not None  # noqa: S101 - only a removal is asked
     within = {resource: play.children(thing, resource) for resource in deleting.empty}
     full = [resource for resource, things in within.items() if any(child.there for child in things)]
-    unsure = any(things for things in within.values())
+    unsure = thing.littered or any(things for things in within.values())
     exchange = play.ask(operation, thing.ids)
     status = exchange.response.status
     if thing.there:
@@ -268,7 +281,7 @@ def _removed(play: Play, thing: Thing, operation: Operation) -> None:
     deleting = operation.deleting
     assert deleting is not None  # noqa: S101 - only a removal is asked
     play.hold("removed_is_gone", operation, deleting.evidence, True, "")
-    if not play.children(thing):
+    if not play.children(thing) and not thing.littered:
         for evidence in (*deleting.empty.values(), *((deleting.unused,) if deleting.unused else ())):
             _explained(play, operation, evidence, "delete")
     thing.state = State.GONE

@@ -97,13 +97,13 @@ class Asked:
     @property
     def headers(self) -> dict[str, str]:
         """The header fields; names in lower case, repeated ones joined by commas. A secret value prints as `***`."""
-        from trunkline.exchange import _SECRET_HEADERS  # noqa: PLC0415 - see the plugin's docstring
+        from trunkline.exchange import SECRET_HEADERS  # noqa: PLC0415 - see the plugin's docstring
 
         joined: dict[str, str] = {}
         for name, value in self._exchange.request.headers:
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
         hide = self._secrets.hide
-        secret = {name for name, value in joined.items() if name in _SECRET_HEADERS or hide(value) != value}
+        secret = {name for name, value in joined.items() if name in SECRET_HEADERS or hide(value) != value}
         return {name: Hushed(value) if name in secret else value for name, value in joined.items()}
 
     @property

@@ -192,29 +192,28 @@ def _simpler(steps: list[Step[G]]) -> Iterator[list[Step[G]]]:
 def _machine(table: _Table[G]) -> type:
     """The game as a state machine of Hypothesis.
 
-    It has one rule, which draws the move: with a rule for each, Hypothesis leaves out half of them in every game
-    (swarm testing), and a short run would not come to what takes several moves in a row.
+    It has one rule, which draws bytes and takes from them which of the possible moves is made, and its numbers. With a
+    rule for each move, Hypothesis leaves out half of them in every game (swarm testing), and a short run would not come
+    to what takes several moves in a row; and what is drawn must not hang on answers, which need not be the same again.
     """
     from hypothesis import strategies as st  # noqa: PLC0415
     from hypothesis.stateful import RuleBasedStateMachine, rule  # noqa: PLC0415
 
-    numbers = {
-        move.name: st.fixed_dictionaries(
-            {name: st.tuples(*(st.integers(0, bound - 1) for bound in bounds)) for name, bounds in move.choices.items()}
-        )
-        for move in table.rules.moves
-    }
-    every = st.sampled_from(table.rules.moves)
+    moves = table.rules.moves
+    size = 1 + max(sum(map(len, move.choices.values())) for move in moves)
 
     class Life(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
             self.game = table.begin()
 
-        @rule(data=st.data())
-        def step(self, data: st.DataObject) -> None:
-            move = data.draw(every.filter(lambda move: move.possible(self.game)))
-            table.made(self.game, move, data.draw(numbers[move.name]))
+        @rule(drawn=st.binary(min_size=size, max_size=size))
+        def step(self, drawn: bytes) -> None:
+            numbers = iter(drawn)
+            possible = [move for move in moves if move.possible(self.game)]
+            move = possible[next(numbers) % len(possible)]
+            choices = {name: tuple(next(numbers) % bound for bound in bounds) for name, bounds in move.choices.items()}
+            table.made(self.game, move, choices)
 
         def teardown(self) -> None:
             table.ended(self.game)

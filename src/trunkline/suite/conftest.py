@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,7 @@ from trunkline.hiding import hiding
 from trunkline.laws import LAWS, Law
 from trunkline.library import Vendor, load
 from trunkline.life import LIFE, LifeLaw
+from trunkline.life.script import script
 from trunkline.plugin import Options, options
 from trunkline.rendering import Run, finding_lines, plain
 from trunkline.rules import RULES, Rule
@@ -144,7 +146,8 @@ class Bench:
         if findings:
             names = frozenset(self.vendor.contract.secrets)
             strictness = Grade(self.options.strictness)
-            run = Run(self.vendor.name, self.aim.base, self.options.seed, strictness, secrets=names)
+            retell = partial(script, self.vendor.contract, base=self.aim.base)
+            run = Run(self.vendor.name, self.aim.base, self.options.seed, strictness, secrets=names, retell=retell)
             lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)
 

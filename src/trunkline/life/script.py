@@ -1,0 +1,174 @@
+"""Owns the print of a sequence of requests: a shell script of curl lines that sends them again.
+
+What was created then has other ids, so later lines take them from the answers; and no secret is printed.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+
+from trunkline.bodies import at_pointer, json_of
+from trunkline.contract import Contract, Operation
+from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request
+from trunkline.findings import Finding
+from trunkline.life.facts import Input, inputs
+from trunkline.life.inputs import allowed
+from trunkline.life.model import in_path, key
+from trunkline.rules import operation_of
+
+_BEGIN = r"""set -eu
+answers=$(mktemp -d)
+trap 'rm -r "$answers"' EXIT
+at() { # the value at a place of an answer, as it goes into a path: at 1 /data/id
+    python3 -c 'import json, sys, urllib.parse
+value = json.loads(open(sys.argv[1], "rb").read().rpartition(b"\r\n\r\n")[2])
+for part in sys.argv[2].split("/")[1:]:
+    value = value[int(part)] if isinstance(value, list) else value[part]
+print(urllib.parse.quote(str(value), safe=""))' "$answers/$1" "$2"
+}"""
+
+
+def script(contract: Contract, finding: Finding, base: str = "") -> str:
+    """The requests of a finding as a script for `sh`, with curl and python3.
+
+    The address is `$BASE`, by default the given one; the credentials are `$TRUNKLINE_TOKEN` and, for another account,
+    `$TRUNKLINE_SECOND_TOKEN`.
+    """
+    secrets = _secrets(contract, finding.exchanges)
+    told = f"{finding.rule} {finding.operation}: {finding.message}"
+    lines = ["#!/bin/sh", f"# {_line(told)}"]
+    if finding.expected or finding.seen:
+        lines.append(f"# expected {_line(finding.expected)}, seen {_line(finding.seen)} at {_line(finding.at)}")
+    lines += [_BEGIN, f"BASE=${{BASE:-{shlex.quote(base)}}}" if base else _asked_for("BASE", "the address of the API")]
+    lines += [_asked_for(name, "a credential") for name in _credentials(finding.exchanges)]
+    lines += [line for _, line in sorted(secrets.values())]
+    variables: dict[str, str] = {}
+    for number, exchange in enumerate(finding.exchanges, start=1):
+        operation = operation_of(contract, exchange)
+        name = operation.operation_id if operation else exchange.request.method
+        lines += ["", f"# {number}. {name}, answered {exchange.response.status}"]
+        lines.append(f'{_curl(exchange.request, variables, secrets)} | tee "$answers/{number}"; echo')
+        made = _made(operation, exchange)
+        if made:
+            variables[made[1]] = f"ID_{number}"
+            lines.append(f"ID_{number}=$(at {number} {shlex.quote(made[0])})")
+    tidied = list(_tidied(contract, finding, variables))
+    lines += ["", "# what was made is removed again", *tidied] if tidied else []
+    return "\n".join(lines) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _asked_for(name: str, what: str) -> str:
+    return f': "${{{name}:?set it to {what}}}"'
+
+
+def _credentials(exchanges: tuple[Exchange, ...]) -> list[str]:
+    """The variables that stand for the credentials of the requests."""
+    words = (word for exchange in exchanges for _, word in _headers(exchange.request))
+    return sorted({name for word in words for name in re.findall(r"\$\{?([A-Z_]+)", word)})
+
+
+def _headers(request: Request) -> Iterator[tuple[str, str]]:
+    """The headers as they are printed: a credential as its variable."""
+    shown = dict(request.shown)
+    for name, value in request.headers:
+        yield name, shown.get(name, f"Bearer ${TOKEN_VARIABLE}" if name == "authorization" else value)
+
+
+def _made(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | None:
+    """Where an answer tells the id of what was made, and the id as it goes into a path."""
+    creating = operation.creating if operation else None
+    if creating is None or not 200 <= exchange.response.status < 300:
+        return None
+    at = creating.item + creating.identity
+    identity = at_pointer(json_of(exchange), at)
+    return (at, in_path(identity)) if key(identity) else None
+
+
+def _curl(request: Request, variables: Mapping[str, str], secrets: Mapping[str, tuple[str, str]]) -> str:
+    words = ["curl -sSig --path-as-is"]
+    if request.method != "GET":
+        words.append(f"-X {request.method}")
+    shown = dict(request.shown)
+    for name, value in _headers(request):
+        secret = name in shown or name == "authorization"
+        words.append(f'-H "{name}: {value}"' if secret else f"-H {shlex.quote(f'{name}: {value}')}")
+    if request.body:
+        words.append(f"--data-binary {_quoted(request.body.decode('utf-8', 'backslashreplace'), secrets)}")
+    parts = (f"${variables[part]}" if part in variables else _escaped(part) for part in request.path.split("/"))
+    query = f"?{_escaped(request.query)}" if request.query else ""
+    words.append(f'"$BASE{"/".join(parts)}{query}"')
+    return " ".join(words)
+
+
+def _escaped(text: str) -> str:
+    """The text as it stands in double quotes."""
+    return re.sub(r'(["$`\\])', r"\\\1", text)
+
+
+def _quoted(text: str, secrets: Mapping[str, tuple[str, str]]) -> str:
+    """The text in single quotes, with the variables of the secrets in between."""
+    quoted = "'" + text.replace("'", "'\"'\"'") + "'"
+    for value, (name, _) in secrets.items():
+        quoted = quoted.replace(value, f"'\"${name}\"'")
+    return quoted
+
+
+def _secrets(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
+    """Each secret that was sent, with its variable and the line that sets it to something of the same length."""
+    found: dict[str, tuple[str, str]] = {}
+    for exchange in exchanges:
+        text = exchange.request.body.decode("utf-8", "replace")
+        for operation, said in _inputs(contract, exchange):
+            for value in re.findall(rf'"{re.escape(said.name)}"\s*:\s*"([^"\\]+)"', text):
+                if value in found or not allowed(operation, said, value):  # what is not allowed tells its flaw
+                    continue
+                name = f"SECRET_{len(found) + 1}"
+                plain = f"{len(found) + 1:0{len(value)}d}"
+                line = f"{name}=$(printf '%0{len(value)}d' {len(found) + 1}) # {said.name}"
+                if len(plain) != len(value) or not allowed(operation, said, plain):
+                    line = _asked_for(name, f"a {said.name} of {len(value)} characters")
+                found[value] = (name, line)
+    return dict(sorted(found.items(), key=lambda each: len(each[0]), reverse=True))
+
+
+def _inputs(contract: Contract, exchange: Exchange) -> Iterator[tuple[Operation, Input]]:
+    """The secrets that a request can send."""
+    operation = operation_of(contract, exchange)
+    for said in inputs(operation) if operation else ():
+        if operation and said.secret:
+            yield operation, said
+
+
+def _tidied(contract: Contract, finding: Finding, variables: Mapping[str, str]) -> Iterator[str]:
+    """The lines that remove what the script made and did not remove, the last first."""
+    removed = {
+        exchange.request.path
+        for exchange in finding.exchanges
+        if exchange.request.method == "DELETE" and 200 <= exchange.response.status < 300
+    }
+    for exchange in reversed(finding.exchanges):
+        operation = operation_of(contract, exchange)
+        made = _made(operation, exchange)
+        request = _removal(contract, operation, exchange.request, made[1]) if operation and made else None
+        if request and request.path not in removed:
+            yield f"{_curl(request, variables, {})}; echo"
+
+
+def _removal(contract: Contract, create: Operation, request: Request, identity: str) -> Request | None:
+    """The request that removes what a request made."""
+    _, values = contract.match(request.path)
+    ids = {said.names: in_path(values[said.name]) for said in create.parents} | {create.resource: identity}
+    for operation in contract.operations:
+        if operation.deleting and operation.resource == create.resource:
+            path = operation.path
+            for said in operation.parameters:
+                path = path.replace("{" + said.name + "}", ids[said.names])
+            headers = tuple(field for field in request.headers if field[0] == "authorization")
+            return Request(operation.method, path, "", headers, b"", request.shown)
+    return None
