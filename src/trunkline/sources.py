@@ -233,7 +233,7 @@ def _far(operation: Operation, answer: Answer, body: Json) -> _Distance:
     misshapen = {  # what lacks several properties is misshapen once
         (found.at.rpartition("/")[0] if found.keyword == "required" else found.at, found.keyword)
         for found in broken
-        if found.keyword in _OF_SHAPE
+        if found.keyword in _OF_SHAPE and not (found.keyword == "const" and found.at.count("/") > 1)
     }
     described = sum(1 for _ in contract.walk(answer.schema, body)) - len(misshapen)
     code = at_pointer(body, contract.errors[0].at)
