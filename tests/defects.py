@@ -363,6 +363,7 @@ def within(call: Json, query: Query, *, time: str = "start_time", letters: int =
 def recalled(
     keep: Callable[[Json, Query], bool] = within,
     *,
+    order: Callable[[Items], Items] = list,
     count: Callable[[Items, Items], int] = lambda _everything, kept: len(kept),
     page: Callable[[Items, int, int], Items] = cut,
 ) -> Break:
@@ -375,7 +376,7 @@ def recalled(
                 return response
             body = deepcopy(response.json())
             everything: Items = target(replace(request, query="limit=100")).json()["calls"]
-            kept = [call for call in everything if keep(call, sent(request))]
+            kept = order([call for call in everything if keep(call, sent(request))])
             body["calls"] = list(page(kept, body["pagination"]["limit"], body["pagination"]["offset"]))
             body["pagination"]["total"] = count(everything, kept)
             return replace(response, body=encoded(body))

@@ -4,6 +4,8 @@ It is a dictionary with small methods, shares no code with the mock or the model
 or a lawful variation overrides one of the methods.
 """
 
+# ruff: noqa: ARG002 - a method that is overridden gets what the others need
+
 from __future__ import annotations
 
 import itertools
@@ -660,7 +662,7 @@ class LosesTheNewest(Telepath):
         return super().ordered(items)[1:]
 
 
-@seeded("created_is_listed", 3)
+@seeded("created_is_listed", 4)
 class FilterIsOld(Telepath):
     """The filter by status looks into an index that new trunks are not in."""
 
@@ -1797,6 +1799,21 @@ class TakenAnywhere(Telepath):
 
     def taken(self, account: str, username: str) -> bool:
         return any(trunk["sip_username"] == username for trunk in self.trunks.values())
+
+
+@lawful
+class Coerces(Talkover):
+    """What is of another type is taken for what it may mean."""
+
+    def check(self, body: Thing, required: tuple[str, ...]) -> None:
+        meant = {"is_active": True, "port": 5060, "transport": "udp"}
+        for name in body:
+            if name in meant and not self.allowed(name, body[name]):
+                body[name] = meant[name]
+        super().check(body, required)
+
+    def activity(self, given: Thing) -> bool:
+        return bool(given.get("is_active", False))
 
 
 @lawful

@@ -30,7 +30,7 @@ RANKS = (
     {"contract", "targets"},
     {"sense", "refusals", "bodies", "kinds"},
     {"reader", "rules", "world"},
-    {"rehearsal"},
+    {"rehearsal", "preview"},
     {"library"},
     {"shelf", "keeping", "strategies", "export", "sources"},
     {"verbs", "laws", "fuzz"},

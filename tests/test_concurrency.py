@@ -19,8 +19,8 @@ from trunkline.exchange import Request, Target
 from trunkline.library import Vendor
 from trunkline.mock import Mock
 
-THREADS = 6
-ROUNDS = 12
+THREADS = 5
+ROUNDS = 9
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from trunkline.errors import BudgetSpent, TargetError, UsageError
-from trunkline.exchange import Json, Request, Response, Target
-from trunkline.fuzz import SAFE_METHODS, Failure, Observation, Obstacle, Progress, fuzz
+from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target
+from trunkline.fuzz import Failure, Observation, Obstacle, Progress, fuzz
 
 TOKEN = "sk_live_fuzz_me"
 

@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pytest
 
+from tests.asking import request_of
 from tests.defects import (
     BY_NAME,
     FUZZ,
+    HOME,
     LOADED,
     TOKENS,
     Break,
@@ -31,21 +34,25 @@ from tests.defects import (
     matching,
     number,
     put,
+    recalled,
     refusals,
     relisted,
     sending,
     sent,
     trunks,
+    turned,
     when,
     wire,
     with_header,
 )
 from trunkline import library, mock
 from trunkline.exchange import Json, Request, Response, Target
+from trunkline.laws.law import Interview, Silence
 from trunkline.library import Vendor
-from trunkline.world import Record
+from trunkline.recipes import Record
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
+_OF_A_DAY = len("2024-01-01")
 
 
 def unchanged(target: Target) -> Target:
@@ -60,7 +67,7 @@ def shipped(vendor: Vendor) -> Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Lawful:
-    """One variation. `notes` are the rules that may speak of it in a note."""
+    """One variation of the answers of some operations. `notes` are the rules that may speak of it in a note."""
 
     name: str
     vendor: str
@@ -70,6 +77,12 @@ class Lawful:
     parameters: Mapping[str, str] | None = None
     rate_limit: int | None = None
     laws: Sequence[str] = field(default_factory=lambda: tuple(BY_NAME))
+    operations: Sequence[str] = ()
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The operations that are asked: one unless more are named."""
+        return self.operations or (HOME[self.vendor],)
 
 
 # --- how it is written ----------------------------------------------------------------------------------------------
@@ -123,9 +136,21 @@ _WRITTEN: Mapping[str, Break] = {
     "more members in refusals": refusals(grown),
 }
 
-CASES = [Lawful(name, vendor, vary) for vendor in TOKENS for name, vary in _WRITTEN.items()]
+READING = {
+    vendor: tuple(operation.operation_id for operation in LOADED[vendor].contract.operations if operation.reads)
+    for vendor in TOKENS
+}
+"""All operations of a vendor that only read."""
+
+CASES = [Lawful(name, vendor, vary, operations=READING[vendor]) for vendor in TOKENS for name, vary in _WRITTEN.items()]
 CASES += [
-    Lawful("more members everywhere", vendor, bodies(grown), notes=frozenset({"properties_are_documented"}))
+    Lawful(
+        "more members everywhere",
+        vendor,
+        bodies(grown),
+        notes=frozenset({"properties_are_documented"}),
+        operations=READING[vendor],
+    )
     for vendor in TOKENS
 ]
 CASES += [
@@ -141,7 +166,7 @@ def timed(change: Callable[[str], str]) -> Break:
     """Each time is written in another way."""
 
     def edit(item: Json) -> None:
-        for name in ("created_at", "updated_at", "last_health_check_at"):
+        for name in ("created_at", "updated_at", "last_health_check_at", "start_time", "end_time", "checked_at"):
             if item.get(name):
                 item[name] = change(item[name])
 
@@ -155,7 +180,15 @@ _TIMES: Mapping[str, Callable[[str], str]] = {
     "times with -00:00": lambda text: text.replace("Z", "-00:00"),
     "times in lower case": str.lower,
 }
-CASES += [Lawful(name, vendor, timed(change)) for vendor in TOKENS for name, change in _TIMES.items()]
+CASES += [
+    Lawful(name, vendor, timed(change), operations=[said for said in READING[vendor] if said != "listCalls"])
+    for vendor in TOKENS
+    for name, change in _TIMES.items()
+]
+CASES += [
+    Lawful(f"{name}, also in what filters", "telepath", timed(_TIMES[name]), operations=["listCalls"])
+    for name in ("times with microseconds", "times with +00:00", "times in lower case")
+]
 
 _NOTED = frozenset({"body_matches_schema"})
 _METRICS: Mapping[str, Callable[[Json], Json]] = {
@@ -471,9 +504,220 @@ CASES += [
     ),
 ]
 CASES += [
-    Lawful(f"a rate limit of {limit} requests", vendor, rate_limit=limit)
+    Lawful(f"a rate limit of {limit} requests", vendor, rate_limit=limit, operations=READING[vendor])
     for vendor in TOKENS
     for limit in (5, 40, 61, 80, 120)
+]
+
+
+# --- the other readings ---------------------------------------------------------------------------------------------
+
+
+def whole(name: str, collection: str) -> Break:
+    """Each thing of a list is shown with all that the fixtures know of it and that is no secret."""
+    vendor = LOADED[name]
+    known = {record["id"]: record for record in vendor.world.collections[collection].records}
+    hidden = {*vendor.contract.secrets, "x-trunkline"}
+
+    def edit(item: Json) -> None:
+        item.update({field: value for field, value in known[item["id"]].items() if field not in hidden})
+
+    return trunks(edit)
+
+
+def ordered(at: str, key: Callable[[Json], Any], *, back: bool = False) -> Break:
+    """A list in another order: the whole of it, since nothing pages."""
+    return bodies(turned(at, lambda page: sorted(page, key=key, reverse=back)))
+
+
+_DIDS = ["listSipTrunkDids"]
+_OF_TRUNK = ["getSipTrunkHealth"]
+_LISTED = ["listSipTrunks"]
+_SERVICE = ["getHealth"]
+_CALLS = ["listCalls"]
+_CALL = ["getCall"]
+_OTHER_READINGS: Mapping[str, tuple[str, Sequence[str], Break]] = {
+    "a list that shows all of each trunk": ("talkover", _LISTED, whole("talkover", "trunks")),
+    "a list that shows where a trunk is reached": ("telepath", ["listTrunks"], whole("telepath", "trunks")),
+    "a list that shows the trunk of each DID": ("talkover", _DIDS, whole("talkover", "dids")),
+    "a list that shows all of each call": ("telepath", _CALLS, whole("telepath", "calls")),
+    "a list that shows no health of what was never checked": (
+        "talkover",
+        _LISTED,
+        trunks(lambda item: item.update(is_verified=False, health_status=None)),
+    ),
+    "a list without the health of what is not verified": (
+        "talkover",
+        _LISTED,
+        trunks(lambda item: put("/is_verified", False)(item) or drop("/health_status")(item)),
+    ),
+    "the oldest trunk first": ("talkover", _LISTED, ordered("/data", lambda item: item["created_at"])),
+    "trunks by name": ("talkover", _LISTED, ordered("/data", lambda item: item["name"])),
+    "DIDs by their number, from behind": ("talkover", _DIDS, ordered("/data", lambda item: item["number"], back=True)),
+    "no trunk at all": ("talkover", _LISTED, bodies(put("/data", []))),
+    "no DID at all": ("talkover", _DIDS, bodies(put("/data", []))),
+    "a message beside the trunks": ("talkover", _LISTED, bodies(put("/message", "OK"))),
+    "a message beside the DIDs": ("talkover", _DIDS, bodies(put("/message", ""))),
+    "a DID in a form of its country": ("talkover", _DIDS, trunks(put("/formatted_number", "+1 555-123-4567"))),
+    "a DID whose form is its number": (
+        "talkover",
+        _DIDS,
+        trunks(lambda item: item.update(formatted_number=item["number"])),
+    ),
+    "a country that no list of ours has": ("talkover", _DIDS, trunks(put("/country_code", "XK"))),
+    "an unhealthy trunk": ("talkover", _OF_TRUNK, trunks(lambda item: item.update(is_healthy=False, error="timeout"))),
+    "a healthy trunk without an error": ("talkover", _OF_TRUNK, trunks(put("/error", None))),
+    "a healthy trunk with a warning": ("talkover", _OF_TRUNK, trunks(put("/error", "slow"))),
+    "a health that changes at every moment": (
+        "talkover",
+        _OF_TRUNK,
+        counting(
+            lambda item, serial: item.update(
+                is_healthy=serial % 2 == 0,
+                error=None if serial % 2 == 0 else f"timeout {serial}",
+                response_time_ms=serial,
+                checked_at=f"2024-06-01T00:{serial // 60 % 60:02}:{serial % 60:02}Z",
+            )
+        ),
+    ),
+    "an answer at once": ("talkover", _OF_TRUNK, trunks(put("/response_time_ms", 0))),
+    "an answer after an hour": ("talkover", _OF_TRUNK, trunks(put("/response_time_ms", 3_600_000))),
+    "a service that counts requests": ("talkover", _SERVICE, heading("x-ratelimit-limit", "60")),
+    "a service that counts them strangely": ("talkover", _SERVICE, heading("x-ratelimit-remaining", "unlimited")),
+    "a call that goes on": (
+        "telepath",
+        _CALL,
+        bodies(lambda item: item.update(disconnect_reason=None, turns=[])),
+    ),
+    "a reason that no page names": ("telepath", _CALL, bodies(put("/disconnect_reason", "caller_hangup"))),
+    "a speaker that no page names": (
+        "telepath",
+        _CALL,
+        bodies(lambda item: item["turns"][0].update(speaker="supervisor")),
+    ),
+    "a codec that no page names": ("telepath", _CALL, bodies(put("/metrics/codec_used", "opus"))),
+    "a reason that is empty": ("telepath", _CALL, bodies(put("/disconnect_reason", ""))),
+    "callers in E.164": (
+        "telepath",
+        [*_CALLS, *_CALL],
+        trunks(lambda item: item.update({"from": "+15551234567", "to": "sip:bot@example.com"})),
+    ),
+    "the newest call first": (
+        "telepath",
+        _CALLS,
+        recalled(order=lambda calls: sorted(calls, key=lambda call: (call["start_time"], call["id"]), reverse=True)),
+    ),
+    "the longest call first": (
+        "telepath",
+        _CALLS,
+        recalled(order=lambda calls: sorted(calls, key=lambda call: (-call["duration_seconds"], call["id"]))),
+    ),
+    "an end_date without a time means its whole day": (
+        "telepath",
+        _CALLS,
+        sending("end_date", lambda text: f"{text}T23:59:59Z" if len(text) == _OF_A_DAY else text),
+    ),
+    "a date that is none is overlooked": (
+        "telepath",
+        _CALLS,
+        sending("start_date", lambda text: text if text[:2] == "20" else None),
+    ),
+    "422 for a date that is none": (
+        "telepath",
+        _CALLS,
+        when(
+            lambda request: any(name.endswith("_date") and value[:2] != "20" for name, value in sent(request).items()),
+            answered(422, telepath_error("INVALID_DATE")),
+        ),
+    ),
+    "404 for the calls of an unknown trunk": (
+        "telepath",
+        _CALLS,
+        when(
+            lambda request: not sent(request).get("trunk_id", "conn_").startswith("conn_"),
+            answered(404, telepath_error("TRUNK_NOT_FOUND")),
+        ),
+    ),
+    "an unknown status of calls is overlooked": (
+        "telepath",
+        _CALLS,
+        sending("status", lambda text: text if text in ("connected", "failed", "disconnected") else None),
+    ),
+    "404 for a call in other words": (
+        "telepath",
+        _CALL,
+        refusing(404, telepath_error("CALL_NOT_FOUND", "no"), only=404),
+    ),
+    "400 for what is no id of a call": ("telepath", _CALL, refusing(400, telepath_error("INVALID_PARAMS"), only=404)),
+    "422 for what is no id of a call": ("telepath", _CALL, refusing(422, telepath_error("INVALID_ID"), only=404)),
+    "410 for a call that is gone": ("telepath", _CALL, refusing(410, telepath_error("GONE"), only=404)),
+    "an empty list for the DIDs of an unknown trunk": (
+        "talkover",
+        _DIDS,
+        answering(
+            lambda _, response: (
+                replace(response, status=200, body=encoded({"success": True, "data": []}))
+                if response.status == 404
+                else response
+            )
+        ),
+    ),
+    "400 for the DIDs of what is no UUID": (
+        "talkover",
+        _DIDS,
+        refusing(400, {"success": False, "message": "trunk_id must be a UUID"}, only=404),
+    ),
+    "422 for the health of what is no UUID": ("talkover", _OF_TRUNK, refusing(422, {"message": "no UUID"}, only=404)),
+    "403 for the health of what is another's": ("talkover", _OF_TRUNK, refusing(403, {"success": False}, only=404)),
+}
+CASES += [
+    Lawful(name, vendor, vary, operations=operations) for name, (vendor, operations, vary) in _OTHER_READINGS.items()
+]
+CASES += [
+    Lawful(
+        f"401 in {name} form, of every reading",
+        "talkover",
+        refusing(401, body, only=401),
+        operations=READING["talkover"],
+    )
+    for name, body in _UNAUTHORIZED.items()
+]
+CASES += [
+    Lawful(
+        "a service without a rate limit",
+        "talkover",
+        answering(
+            lambda _, response: replace(
+                response, headers=tuple(pair for pair in response.headers if not pair[0].startswith("x-ratelimit"))
+            )
+        ),
+        operations=_SERVICE,
+    ),
+    Lawful(
+        "a call that has not ended",
+        "telepath",
+        trunks(lambda item: item.update(end_time=None, duration_seconds=None)),
+        notes=_NOTED,
+        operations=_CALL,
+    ),
+    Lawful(
+        "calls without what is measured",
+        "telepath",
+        trunks(lambda item: [item.pop(name) for name in ("carrier_lag_ms", "ai_latency_ms")] and None),
+        notes=_NOTED,
+        operations=_CALLS,
+    ),
+    Lawful(
+        "a call without a trace",
+        "telepath",
+        bodies(drop("/sip_trace")),
+        notes=_NOTED,
+        operations=_CALL,
+    ),
+]
+CASES += [
+    Lawful(f"{count} trunks", "talkover", world=populated(count), operations=["listSipTrunks"])
+    for count in (1, 19, 20, 21)
 ]
 
 
@@ -486,7 +730,8 @@ def target_of(case: Lawful) -> Target:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.vendor}: {case.name}")
 def test_a_lawful_variation_has_no_finding_that_fails(case: Lawful) -> None:
     """What a page leaves open is held against nobody: at most a note is made of it."""
-    report = examine(case.vendor, target_of(case), *case.laws, examples=6, parameters=case.parameters)
+    laws, asked = case.laws, case.asked
+    report = examine(case.vendor, target_of(case), *laws, examples=6, parameters=case.parameters, operations=asked)
     assert [(finding.rule, finding.message, finding.at, finding.seen) for finding in report.failures()] == []
     assert {finding.rule for finding in report.findings} <= case.notes
 
@@ -494,7 +739,8 @@ def test_a_lawful_variation_has_no_finding_that_fails(case: Lawful) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.notes], ids=lambda case: f"{case.vendor}: {case.name}")
 def test_what_is_worth_a_note_is_noted(case: Lawful) -> None:
     """A variation that may be noted is noted."""
-    report = examine(case.vendor, target_of(case), "same_question_same_answer", parameters=case.parameters)
+    law = "same_question_same_answer"
+    report = examine(case.vendor, target_of(case), law, parameters=case.parameters, operations=case.asked)
     assert {finding.rule for finding in report.findings} == case.notes
 
 
@@ -508,7 +754,9 @@ def more_methods(request: Request, target: Target) -> Response:
 def test_more_methods_are_lawful() -> None:
     """A server that answers HEAD and OPTIONS, as servers do, meets no finding of Schemathesis."""
     target = mock.from_vendor(LOADED["telepath"])
-    assert examine("telepath", lambda request: more_methods(request, target), FUZZ, examples=1).findings == ()
+    asked = ["listTrunks", "getCall"]
+    report = examine("telepath", lambda request: more_methods(request, target), FUZZ, examples=1, operations=asked)
+    assert report.findings == ()
 
 
 @pytest.mark.parametrize(
@@ -541,22 +789,56 @@ def test_more_methods_are_lawful() -> None:
 def test_what_an_account_is_too_small_for_is_not_called_exercised(count: int, silent: set[str]) -> None:
     """A law that needs more trunks than there are says so, and is never counted as passed."""
     target = mock.from_vendor(library.load("telepath", trunks=count))
-    report = examine("telepath", target, *BY_NAME)
+    report = examine("telepath", target, *BY_NAME, operations=["listTrunks"])
     assert {law for (_, law), reason in report.exercised.items() if reason} == silent
 
 
 def test_an_id_that_is_not_known_is_asked_for() -> None:
-    """Without an id that leads somewhere the laws about items say so, and what needs none is still exercised."""
-    report = examine("talkover", mock.from_vendor(LOADED["talkover"]), *BY_NAME, parameters={})
-    reasons = {law: reason for (_, law), reason in report.exercised.items()}
-    for law in ("known_id_is_answered", "other_ids_are_not_answered", "same_question_same_answer"):
-        assert "--param trunk_id=" in reasons[law]
-    assert reasons["absurd_requests_are_survived"] == ""
+    """Without an id, given or listed, the laws about items say so, and what needs none is still exercised."""
+    target = mock.from_vendor(library.with_records(LOADED["talkover"], "trunks", []))
+    report = examine("talkover", target, *BY_NAME, parameters={}, operations=["getSipTrunk", "listSipTrunkDids"])
+    for operation, laws in {
+        "getSipTrunk": ("known_id_is_answered", "other_ids_are_not_answered", "same_question_same_answer"),
+        "listSipTrunkDids": ("same_question_same_answer", "only_a_good_credential_opens"),
+    }.items():
+        for law in laws:
+            assert "--param trunk_id=" in report.exercised[operation, law]
+        assert report.exercised[operation, "absurd_requests_are_survived"] == ""
     assert report.findings == ()
+
+
+def test_an_id_that_a_list_shows_need_not_be_given() -> None:
+    """What is about one thing is asked of the first that a list shows."""
+    report = examine("talkover", mock.from_vendor(LOADED["talkover"]), *BY_NAME, parameters={})
+    assert set(report.exercised.values()) == {""}
+    assert report.findings == ()
+
+
+def test_a_list_that_may_go_on_is_not_called_whole() -> None:
+    """Of a list that no page says to page, as many items as other pages of the vendor hold may be the first of more."""
+    operation = LOADED["talkover"].contract.operation("listSipTrunks")
+    short, long = (
+        Interview(operation, mock.from_vendor(library.load("talkover", trunks=count)), TOKENS["talkover"])
+        for count in (19, 20)
+    )
+    assert len(short.whole()) == 19
+    with pytest.raises(Silence, match="the list may be longer than the 20 items that are answered"):
+        long.whole()
+
+
+def test_a_spent_rate_limit_is_no_missing_item() -> None:
+    """A law that is answered 429 says that it was not exercised."""
+    target = mock.from_vendor(LOADED["talkover"], rate_limit=1)
+    target(request_of(LOADED["talkover"], LOADED["talkover"].contract.operation("getSipTrunk")))
+    report = examine("talkover", target, "known_id_is_answered", operations=["getSipTrunk"])
+    assert report.findings == ()
+    assert "429" in report.exercised["getSipTrunk", "known_id_is_answered"]
 
 
 def test_a_list_that_cannot_be_read_is_not_called_exercised() -> None:
     """A key that opens nothing leaves the laws about lists unexercised, each with the status that it met."""
     target = asking(lambda request: replace(request, headers=()))(mock.from_vendor(LOADED["telepath"]))
-    report = examine("telepath", target, "pages_do_not_overlap", "filter_keeps_all_that_match", "any_page_is_its_slice")
+    laws = ("pages_do_not_overlap", "filter_keeps_all_that_match", "any_page_is_its_slice")
+    report = examine("telepath", target, *laws)
+    assert {operation for operation, _ in report.exercised} == {"listTrunks", "listCalls"}
     assert all("401" in reason for reason in report.exercised.values())

@@ -118,16 +118,75 @@ def test_the_summary_tells_what_was_exercised_and_what_was_not() -> None:
 
 def test_documented_statuses_that_were_not_reached_are_told() -> None:
     """And a run that saw no success of an operation did not exercise it."""
-    run = Run("acme", documented=(("listThings", 200), ("listThings", 429), ("getThing", 200)))
+    run = Run(
+        "acme", documented=(("listThings", "200"), ("listThings", "429"), ("getThing", "200"), ("makeThing", "2XX"))
+    )
     lines = [plain(line) for line in summary_lines(report(), run)]
     assert "NOT REACHED   listThings: 429" in lines
     assert "NOT REACHED   getThing: 200" in lines
-    assert unseen(report(), run) == ("getThing",)
-    assert lines[-1].startswith("verdict       NOT EXERCISED: no success of getThing was seen")
+    assert "NOT REACHED   makeThing: 2XX" in lines
+    assert unseen(report(), run) == ("getThing", "makeThing")
+    assert lines[-1].startswith("verdict       NOT EXERCISED: no success of getThing or makeThing was seen")
     assert valid(json_document(report(), run))["not_reached"] == [
         {"operation": "listThings", "status": 429},
         {"operation": "getThing", "status": 200},
+        {"operation": "makeThing", "status": "2XX"},
     ]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_class_of_statuses_is_reached_by_any_of_it(status: int) -> None:
+    """Where no page tells the status of a success, each success is the documented one."""
+    made = report()
+    made.reached["makeThing", status] = 1
+    run = Run("acme", documented=(("makeThing", "2XX"),))
+    assert unseen(made, run) == ()
+    assert valid(json_document(made, run))["not_reached"] == []
+    made.reached.clear()
+    made.reached["makeThing", 422] = 1
+    assert unseen(made, run) == ("makeThing",)
+
+
+def test_what_was_left_behind_is_told() -> None:
+    """Each thing in a line of its own, without a secret, and in JSON; it changes no verdict."""
+    made = report()
+    made.left = ["trunks conn_1, made by trunkline-check-a", f"trunks {SECRET}"]
+    lines = [plain(line) for line in summary_lines(made, RUN)]
+    assert "LEFT BEHIND   trunks conn_1, made by trunkline-check-a" in lines
+    assert "LEFT BEHIND   trunks ***" in lines
+    assert valid(json_document(made, RUN))["left_behind"] == [made.left[0], "trunks ***"]
+    assert valid(json_document(report(), RUN))["left_behind"] == []
+    assert verdict(made, RUN) == KEPT
+
+
+def writing(method: str = "POST") -> Finding:
+    """A finding about a request with a body that holds a secret by its name, after one that reads."""
+    body = json.dumps({"name": "n", "password": "hidden-by-its-name", "more": [{"password": "hidden-too"}]}).encode()
+    asked = Request(method, "/trunks", "", (("content-type", "application/json"),), body)
+    first = Exchange(Request("GET", "/trunks"), Response(200, (), b"{}"))
+    return finding(exchanges=(first, Exchange(asked, Response(200, (), b"{}"))))
+
+
+def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
+    """It is hidden by the name of its field, at any depth; the rest of the body is as it was sent."""
+    run = Run("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
+    made = report(writing())
+    [found] = valid(json_document(made, run))["findings"]
+    assert found["curl"].startswith("curl -sSig --path-as-is -X POST -H 'content-type: application/json' --data-binary")
+    assert '"name": "n"' in found["curl"]
+    assert "hidden" not in text(made, run) + json.dumps(found)
+
+
+def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
+    """In lines below the finding, and as one text in JSON; what only reads has its command alone."""
+    run = Run("acme", retell=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
+    made = report(writing())
+    shown = text(made, run)
+    assert "  again    2 requests, as a script for sh:\n    #!/bin/sh\n    # 2 of ***\n    curl x\n" in shown
+    assert valid(json_document(made, run))["findings"][0]["script"] == "#!/bin/sh\n# 2 of ***\ncurl x"
+    reading = report(finding())
+    assert valid(json_document(reading, run))["findings"][0]["script"] == ""
+    assert "#!/bin/sh" not in text(reading, run)
 
 
 def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> None:

@@ -27,32 +27,47 @@ def headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
-def with_requests(url: str, token: str, **params: Any) -> Any:
-    """As the Python samples do: without a look at the status."""
+Ask: TypeAlias = Callable[..., tuple[int, Any]]
+"""`ask("POST", url, token, {"name": ...})`: the status and the JSON of an answer."""
+
+
+def asked_with_requests(method: str, url: str, token: str, body: Any = None, **params: Any) -> tuple[int, Any]:
+    """As the Python samples do."""
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(url, headers=headers(token), params=params, timeout=10).json()
+        said = session.request(method, url, headers=headers(token), json=body, params=params, timeout=10)
+        return said.status_code, said.json()
 
 
-def with_httpx(url: str, token: str, **params: Any) -> Any:
+def asked_with_httpx(method: str, url: str, token: str, body: Any = None, **params: Any) -> tuple[int, Any]:
     """As a client of today would."""
-    return httpx.get(url, headers=headers(token), params=params, trust_env=False).json()
+    said = httpx.request(method, url, headers=headers(token), json=body, params=params, trust_env=False)
+    return said.status_code, said.json()
 
 
-def with_curl(url: str, token: str, **params: Any) -> Any:
+def asked_with_curl(method: str, url: str, token: str, body: Any = None, **params: Any) -> tuple[int, Any]:
     """As the cURL samples do."""
     if shutil.which("curl") is None:
         pytest.skip("there is no curl here")
     fields = [word for field in headers(token).items() for word in ("--header", ": ".join(field))]
     query = f"?{urlencode(params)}" if params else ""
-    command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--request", "GET", "--url", url + query, *fields]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
+    command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--request", method, "--url", url + query, *fields]
+    command += ["--write-out", "\n%{http_code}", *([] if body is None else ["--data", json.dumps(body)])]
+    told = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+    content, _, status = told.rpartition(b"\n")
+    return int(status), json.loads(content)
 
 
-@pytest.fixture(params=[with_requests, with_httpx, with_curl])
-def get(request: pytest.FixtureRequest) -> Get:
-    function: Get = request.param
+@pytest.fixture(params=[asked_with_requests, asked_with_httpx, asked_with_curl])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    function: Ask = request.param
     return function
+
+
+@pytest.fixture
+def get(ask: Ask) -> Get:
+    """Without a look at the status, as the samples do."""
+    return lambda url, token, **params: ask("GET", url, token, **params)[1]
 
 
 # --- the clients of the pages ---------------------------------------------------------------------------------------
@@ -167,3 +182,93 @@ def test_one_trunk_is_shown_by_its_id(talkover: Mocked, get: Get) -> None:
     assert body["data"] == {name: value for name, value in record.items() if name != "password"}
     assert body["data"]["name"] == "Primary Carrier — US"
     assert [asked.path for asked in talkover.requests] == ["/sip-trunks/trunk-uuid-1"]
+
+
+# --- what they write ------------------------------------------------------------------------------------------------
+
+NEW_TRUNK = {
+    "name": "Production OpenAI Agent",
+    "ai_provider": "openai",
+    "openai_api_key": "sk-0123456789",
+    "sip_username": "agent-prod-01",
+    "sip_password": "s3cur3P@ssw0rd!",
+    "system_prompt": "You are a helpful customer service agent.",
+}
+
+
+def test_a_trunk_is_created_and_then_changed(telepath: Mocked, ask: Ask) -> None:
+    """The create page's sample, then the update page's: each answer has the fields that its page shows."""
+    status, trunk = ask("POST", f"{telepath.url}/trunks", KEY, NEW_TRUNK)
+    assert (status, list(trunk)) == (
+        201,
+        ["id", "name", "status", "ai_provider", "sip_username", "sip_endpoint", "created_at"],
+    )
+    assert trunk["sip_endpoint"] == "sip://agent-prod-01@sip.telepathvoice.com"
+    status, changed = ask("PATCH", f"{telepath.url}/trunks/{trunk['id']}", KEY, {"name": "Updated Support Bot"})
+    assert (status, list(changed)) == (200, ["id", "name", "status", "updated_at"])
+    assert (changed["id"], changed["name"]) == (trunk["id"], "Updated Support Bot")
+    status, page = ask("GET", f"{telepath.url}/trunks", KEY, limit=100)
+    assert [each["name"] for each in page["trunks"] if each["id"] == trunk["id"]] == ["Updated Support Bot"]
+    assert ask("POST", f"{telepath.url}/trunks", KEY, NEW_TRUNK)[0] == 409
+
+
+@pytest.mark.parametrize("missing", ["name", "ai_provider", "openai_api_key", "sip_username", "sip_password"])
+def test_a_missing_field_gets_the_error_on_the_page(telepath: Mocked, ask: Ask, missing: str) -> None:
+    """With the name of the field in the page's own words."""
+    body = {name: value for name, value in NEW_TRUNK.items() if name != missing}
+    error = {"code": "MISSING_REQUIRED", "message": f"Missing required field: {missing}"}
+    assert ask("POST", f"{telepath.url}/trunks", KEY, body) == (400, {"error": error})
+
+
+def test_the_calls_of_a_trunk_are_looked_at_one_by_one(telepath: Mocked, ask: Ask) -> None:
+    """The list page's filters, then the details of each call that they leave; an unknown one is told as on the page."""
+    filters = {"trunk_id": "conn_abc123xyz", "status": "connected", "start_date": "2024-03-01"}
+    _, page = ask("GET", f"{telepath.url}/calls", KEY, **filters, limit=10)
+    assert page["pagination"]["total"] >= len(page["calls"]) > 1
+    for call in page["calls"]:
+        status, details = ask("GET", f"{telepath.url}/calls/{call['id']}", KEY)
+        assert status == 200
+        shared = {"id", "trunk_id", "from", "to", "status", "duration_seconds", "start_time", "end_time"}
+        assert {name: details[name] for name in shared} == {name: call[name] for name in shared}
+        assert details["metrics"]["carrier_lag_ms"] == call["carrier_lag_ms"]
+    error = {"code": "CALL_NOT_FOUND", "message": "Call 'call_unknown' not found"}
+    assert ask("GET", f"{telepath.url}/calls/call_unknown", KEY) == (404, {"error": error})
+
+
+def test_a_carrier_is_connected_used_and_removed(talkover: Mocked, ask: Ask) -> None:
+    """The trunk pages in their order: create, verify, check, add a number, remove the number, remove the trunk."""
+    token, base = "talq_your_environment_token_here", f"{talkover.url}/sip-trunks"
+    trunk = {
+        "name": "Primary Carrier — US",
+        "provider_name": "carrier-x",
+        "domain": "sip.carrier-x.com",
+        "username": "user_42",
+        "password": "secret-password",
+        "port": 5061,
+        "transport": "tls",
+    }
+    status, made = ask("POST", base, token, trunk)
+    assert (status, made["success"], made["data"]["is_verified"]) == (201, True, False)
+    here = f"{base}/{made['data']['id']}"
+    status, verified = ask("POST", f"{here}/verify", token)
+    assert (status, verified["data"]["is_verified"], verified["data"]["health_status"]) == (200, True, "healthy")
+    assert ask("GET", f"{here}/health", token)[1]["data"]["is_healthy"] is True
+    assert ask("PUT", here, token, {"is_active": True})[1]["data"]["is_active"] is True
+    status, did = ask("POST", f"{here}/dids", token, {"country_code": "US", "number": "+15551230000"})
+    assert (status, did["data"]["formatted_number"]) == (201, "(555) 123-0000")
+    status, refused = ask("DELETE", here, token)
+    assert (status, refused["code"]) == (409, "TRUNK_HAS_DIDS")
+    assert [each["id"] for each in ask("GET", f"{here}/dids", token)[1]["data"]] == [did["data"]["id"]]
+    assert ask("DELETE", f"{here}/dids/{did['data']['id']}", token) == (
+        200,
+        {"success": True, "message": "DID removed"},
+    )
+    assert ask("DELETE", here, token) == (200, {"success": True, "message": "SIP trunk deleted"})
+    assert ask("GET", here, token)[0] == 404
+    assert made["data"]["id"] not in [each["id"] for each in ask("GET", base, token)[1]["data"]]
+
+
+def test_the_service_needs_no_token(talkover: Mocked) -> None:
+    """The service health page's sample sends none."""
+    said = requests.get(f"{talkover.url}/health", timeout=10)
+    assert (said.status_code, said.json()) == (200, {"status": "ok"})

@@ -8,11 +8,14 @@ from typing import Protocol
 
 import pytest
 
+import trunkline
+
 pytest_plugins = "pytester"
 
 TOKEN = "tok_hush_0123456789"
 
 APP = """
+import json
 from dataclasses import replace
 import trunkline
 from trunkline import asgi, library, mock
@@ -21,7 +24,14 @@ good = mock.from_vendor(vendor)
 def bad(request):
     said = good(request)
     return replace(said, body=b"{}") if said.status == 200 else said
+def still(request):
+    said = good(replace(request, method="GET", path="/trunks", body=b"")) if request.method == "PATCH" else good(request)
+    if request.method != "PATCH" or said.status != 200:
+        return said
+    item = json.loads(said.body)["trunks"][0]
+    return replace(said, body=json.dumps({key: item[key] for key in ("id", "name", "status", "updated_at")}).encode())
 app, broken = asgi.application(good, base="/v1"), asgi.application(bad, base="/v1")
+careless = asgi.application(still, base="/v1")
 """
 
 
@@ -59,7 +69,7 @@ def shown(result: pytest.RunResult) -> str:
 
 def test_a_good_implementation_passes(run: Run) -> None:
     """Each rule and law is a test, and none is left out."""
-    result = run("-k", "not schemathesis")
+    result = run("-k", "not schemathesis and not life")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0), outcomes.get("skipped", 0)) == (0, 0, 0)
     assert outcomes["passed"] > 20
@@ -67,7 +77,7 @@ def test_a_good_implementation_passes(run: Run) -> None:
 
 def test_a_finding_is_a_failure_that_reads_as_in_a_report(run: Run) -> None:
     """With its evidence and the command that asks again; nothing of a traceback, nothing of the credential."""
-    result = run("-k", "rule and body_matches_schema", app="broken")
+    result = run("-k", "rule and body_matches_schema and listTrunks", app="broken")
     result.assert_outcomes(failed=1, deselected=result.parseoutcomes()["deselected"])
     text = shown(result)
     assert "FINDING documented body_matches_schema" in text
@@ -87,7 +97,7 @@ check.Examination.{method} = fail
 @pytest.mark.parametrize("method", ["hear", "knock", "let_loose"])
 def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would; the test fails with the name of the exception only."""
-    result = run(plugin=BUG.format(method=method))
+    result = run("-k", "not life", plugin=BUG.format(method=method))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = shown(result)
     assert "ZeroDivisionError was not expected; this is a bug in trunkline; TRUNKLINE_DEBUG=1 shows it" in text
@@ -105,7 +115,7 @@ def test_what_nobody_expected_is_shown_to_who_looks_for_it(run: Run, monkeypatch
 def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
     """An error at setup shows no locals either."""
     plugin = "import trunkline.targets\ndef wrap(*a, **k): raise ZeroDivisionError\ntrunkline.targets.wrap = wrap\n"
-    result = run("-k", "same_question", plugin=plugin)
+    result = run("-k", "same_question and listTrunks", plugin=plugin)
     result.assert_outcomes(errors=1, deselected=result.parseoutcomes()["deselected"])
     assert "ZeroDivisionError was not expected" in shown(result)
 
@@ -153,11 +163,41 @@ def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monk
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
     pytester.makepyfile(
         implementation="import trunkline; from trunkline import asgi, mock\n"
-        "app = asgi.application(mock.from_vendor(trunkline.load('talkover')), base='/api/v1')"
+        "vendor = trunkline.load('talkover', trunks=0)\n"
+        "app, token = asgi.application(mock.from_vendor(vendor), base='/api/v1'), vendor.world.token"
     )
+    token = trunkline.load("talkover").world.token
     result = pytester.runpytest_subprocess(
-        *("-p", "no:cacheprovider", "--pyargs", "trunkline.suite", "-k", "documented_request"),
-        *("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", "--trunkline-token=talq_x"),
+        *(
+            "-p",
+            "no:cacheprovider",
+            "--pyargs",
+            "trunkline.suite",
+            "-k",
+            "documented_request and getSipTrunk and not Health",
+        ),
+        *("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", f"--trunkline-token={token}"),
     )
     assert result.parseoutcomes()["failed"] == 1
     result.stdout.fnmatch_lines(["*trunk_id is not known; give it with --trunkline-param trunk_id=*"])
+
+
+def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
+    """Each law of a life is skipped with the way to it; with `--trunkline-allow-writes` it is put to the test."""
+    result = run("-k", "life")
+    assert set(result.parseoutcomes()) <= {"skipped", "deselected"}
+    assert "writing was not allowed; --trunkline-allow-writes does" in shown(result)
+    result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", "--trunkline-examples=20")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0)) == (0, 0)
+    assert outcomes["passed"] > 10
+    assert "LEFT BEHIND trunks conn_" in shown(result)
+
+
+def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
+    """An update that changes nothing fails the laws of updates, with a script that prints no secret."""
+    result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")
+    text = shown(result)
+    assert result.parseoutcomes()["failed"] >= 1
+    assert "as a script for sh" in text
+    assert "$SECRET_1" in text

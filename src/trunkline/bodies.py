@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from trunkline import hiding
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json, NotJSON, parse_json, pointer, resolve
 from trunkline.findings import Grade
@@ -104,9 +105,11 @@ def sent_secrets(body: bytes, names: Collection[str]) -> set[str]:
         sent = parse_json(body)
     except NotJSON:
         return set()
-    wanted = {plain(name) for name in names}
+    wanted = {hiding.plain(name) for name in names}
     held = (node for _, node in all_places(sent) if isinstance(node, dict))
-    return {text for node in held for key, text in node.items() if plain(key) in wanted and isinstance(text, str)}
+    return {
+        text for node in held for key, text in node.items() if hiding.plain(key) in wanted and isinstance(text, str)
+    }
 
 
 def masked(body: bytes, names: Collection[str]) -> bytes:
@@ -115,18 +118,10 @@ def masked(body: bytes, names: Collection[str]) -> bytes:
         sent = parse_json(body)
     except NotJSON:
         return body
-    wanted = {plain(name) for name in names}
-    if not any(plain(key) in wanted for _, node in all_places(sent) if isinstance(node, dict) for key in node):
+    wanted = {hiding.plain(name) for name in names}
+    if not any(hiding.plain(key) in wanted for _, node in all_places(sent) if isinstance(node, dict) for key in node):
         return body
-    return json.dumps(_masked(sent, wanted), ensure_ascii=False).encode("utf-8", "backslashreplace")
-
-
-def _masked(value: Json, wanted: Collection[str]) -> Json:
-    if isinstance(value, list):
-        return [_masked(item, wanted) for item in value]
-    if isinstance(value, dict):
-        return {key: "***" if plain(key) in wanted else _masked(item, wanted) for key, item in value.items()}
-    return value
+    return json.dumps(hiding.masked(sent, names), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def satisfies(said: Filter, has: Json, wanted: str) -> bool | None:
@@ -137,8 +132,3 @@ def satisfies(said: Filter, has: Json, wanted: str) -> bool | None:
     if time is None or bound is None:
         return None
     return time >= bound if said.how == "from" else time <= bound
-
-
-def plain(name: str) -> str:
-    """A property name without case and separators, so that `sipPassword` is `sip_password`."""
-    return name.lower().replace("_", "").replace("-", "")

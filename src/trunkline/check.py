@@ -142,6 +142,7 @@ class Examination:
             for operation in self.vendor.contract.operations:
                 if operation.listing and operation.resource == resource and not operation.parents:
                     exchange = Interview(operation, self._target, self.credential).ask()
+                    self.report.requests += 1
                     shown = identities(operation, exchange) if succeeded(operation, exchange) else []
                     self._first[resource] = shown[0] if shown else ""
         return self._first[resource]

@@ -1,5 +1,7 @@
 """Owns keeping secrets out of text: whole or in part, as they are or in the forms in which servers send them back.
 
+A secret whose value is not known is known by its name: `masked` hides what stands there.
+
 >>> hiding(frozenset({"sk_live_0123456789abcdef"}))("the key sk_live_0123456789abc is unknown")
 'the key *** is unknown'
 """
@@ -8,8 +10,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 _SHORTEST = 4
@@ -36,6 +39,24 @@ def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
         return text
 
     return hide
+
+
+def plain(name: str) -> str:
+    """A name without case and separators, so that `sipPassword` is `sip_password`."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def masked(value: Any, names: Collection[str]) -> Any:
+    """A JSON value with `***` for what stands at the name of a secret, however it is spelled, at any depth."""
+    return _masked(value, {plain(name) for name in names})
+
+
+def _masked(value: Any, wanted: Collection[str]) -> Any:
+    if isinstance(value, list):
+        return [_masked(item, wanted) for item in value]
+    if isinstance(value, dict):
+        return {key: "***" if plain(key) in wanted else _masked(item, wanted) for key, item in value.items()}
+    return value
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from trunkline.errors import DataError, NotKept, UsageError
 from trunkline.library import Vendor, check_records
@@ -74,17 +73,19 @@ class Keeper:
 
     def vendors(self) -> tuple[str, ...]:
         """The vendors of which the file holds something, in alphabetical order."""
-        return tuple(name for (name,) in self._rows("SELECT name FROM vendors ORDER BY name"))
+        with self._reading() as connection:
+            return tuple(name for (name,) in connection.execute("SELECT name FROM vendors ORDER BY name"))
 
     def kept(self, vendor: Vendor) -> Kept | None:
         """What the file holds of a vendor, or None. Raises `UsageError` when it fits the contract no more."""
         if vendor.name in self._taken:
             raise UsageError(f"a mock of {vendor.name} writes to {self.path} already; name another file for a second")
         self._taken.add(vendor.name)
-        found = [*self._rows("SELECT made, checked FROM vendors WHERE name = ?", vendor.name)]
-        if not found:
+        with self._reading() as connection:
+            found = connection.execute("SELECT made, checked FROM vendors WHERE name = ?", (vendor.name,)).fetchone()
+        if found is None:
             return None
-        made, checked = found[0]
+        made, checked = found
         tables = self._tables(vendor.name)
         if checked != (now := _checked(vendor)):
             try:
@@ -145,24 +146,24 @@ class Keeper:
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise UsageError(f"{self.path} {_reason(error)}") from None
+
     def _tables(self, name: str) -> Tables:
         tables: dict[tuple[str, str], dict[str, Record]] = {}
-        rows = self._rows(
-            "SELECT collection, account, identity, record FROM records WHERE vendor = ? ORDER BY place", name
-        )
+        question = "SELECT collection, account, identity, record FROM records WHERE vendor = ? ORDER BY place"
         try:
-            for collection, account, identity, record in rows:
-                tables.setdefault((collection, account), {})[identity] = dict(json.loads(record))
+            with self._reading() as connection:
+                for collection, account, identity, record in connection.execute(question, (name,)):
+                    tables.setdefault((collection, account), {})[identity] = dict(json.loads(record))
         except (TypeError, ValueError):
             raise UsageError(f"{self.path} {_TROUBLE['SQLITE_CORRUPT']}") from None
         return tables
-
-    def _rows(self, question: str, *words: str) -> Iterator[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                yield from self._connection.execute(question, words)
-            except sqlite3.Error as error:
-                raise UsageError(f"{self.path} {_reason(error)}") from None
 
 
 # --- what was kept and the data of today ----------------------------------------------------------------------------

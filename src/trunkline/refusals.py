@@ -7,7 +7,7 @@ id) is refused by whoever knows the world, with `refuse`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from trunkline.contract import DOCUMENT, Contract, Operation
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
 from trunkline.findings import Evidence, Grade, show
+from trunkline.hiding import masked
 from trunkline.parts import Answer, Body, Code, Parameter, Violation
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
@@ -221,7 +222,7 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
         return
     if not isinstance(body, dict):
         words = {"reason": "the body is not an object"}
-        sent = show(_masked(body, operation.contract.secrets))
+        sent = show(masked(body, operation.contract.secrets))
         yield _bad_body(operation, "body_malformed", sent, "type: object", words)
         return
     if has_lost_letters(body):
@@ -231,9 +232,9 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
     violations = sorted(
         operation.contract.violations(said.schema, body), key=lambda broken: broken.keyword != "required"
     )
-    masked = _masked(body, operation.contract.secrets) if violations else {}
+    shown = masked(body, operation.contract.secrets) if violations else {}
     for broken in violations:
-        yield _broken_field(operation, said, broken, masked)
+        yield _broken_field(operation, said, broken, shown)
     if not violations:
         yield body
 
@@ -243,15 +244,15 @@ def _bad_body(operation: Operation, cause: str, sent: str, broke: str, words: Ma
     return Refusal(cause, operation, operation.body.pointer, operation.body.refused[cause], sent, broke, words)
 
 
-def _broken_field(operation: Operation, said: Body, broken: Violation, masked: Json) -> Refusal:
-    """Why a body with this violation is refused, quoted as `masked`."""
+def _broken_field(operation: Operation, said: Body, broken: Violation, shown: Json) -> Refusal:
+    """Why a body with this violation is refused, quoted as `shown`, without secrets."""
     cause = _OF_KEYWORD.get(broken.keyword, "field_invalid")
     name = broken.at[1:] or "body"
     secret = any(part in operation.contract.secrets for part in broken.at.split("/"))
     if cause == "field_missing":
         sent = f"no {name}"
     else:
-        sent = f"{name}={_HIDDEN if secret else show(resolve(masked, broken.at))}"
+        sent = f"{name}={_HIDDEN if secret else show(resolve(shown, broken.at))}"
     return Refusal(
         cause=cause,
         operation=operation,
@@ -262,13 +263,6 @@ def _broken_field(operation: Operation, said: Body, broken: Violation, masked: J
         words={"name": name, "reason": broken.demand},
         file=broken.contract.partition("#")[0],
     )
-
-
-def _masked(value: Json, secrets: Container[str]) -> Json:
-    """The value with `***` for what stands at the name of a secret, wherever a client put it."""
-    if isinstance(value, dict):
-        return {name: _HIDDEN if name in secrets else _masked(inner, secrets) for name, inner in value.items()}
-    return [_masked(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, Json] | Refusal:

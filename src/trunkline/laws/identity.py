@@ -12,7 +12,7 @@ from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Finding, NotExercised, show
 from trunkline.kinds import fetches, reads
-from trunkline.laws.law import Interview, implied, law
+from trunkline.laws.law import Interview, Silence, implied, law
 
 
 @law("what the page says of the path parameter: judged by the rule item_is_the_one_asked_for", fetches)
@@ -20,6 +20,8 @@ def known_id_is_answered(interview: Interview) -> Iterator[Finding | NotExercise
     """The item of a known id is answered."""
     operation = interview.operation
     exchange = interview.ask()
+    if exchange.response.status == 429:
+        raise Silence("the rate limit is spent: 429 for the item that was said to be there")
     if not succeeded(operation, exchange):
         yield operation.finding(
             "known_id_is_answered",

@@ -100,6 +100,5 @@ def _reason(run_: Run, law: LifeLaw, resource: str) -> str:
         return "the credential of another account is not known; give it with --second-token"
     if role is not None and not role.deletes and run_.leave == 0:
         return "no page documents how one is removed; allow some to stay with --leave"
-    if resource in run_.obstacles:
-        return run_.obstacles[resource]
-    return "no play came to it; play more of them"
+    above = (resource, *reversed(role.parents if role else ()))
+    return next((run_.obstacles[each] for each in above if each in run_.obstacles), "no play came to it; play more")

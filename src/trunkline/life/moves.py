@@ -16,7 +16,7 @@ from trunkline.strategies.machine import Drawn, Move
 
 _MANY = (4,)
 """So many numbers to pick one of several things by: a play has few."""
-_STUBBORN = 3
+_STUBBORN = 10
 """What was refused so often in a row is not asked for again."""
 
 _Play: TypeAlias = Callable[[Play, Drawn], None]
@@ -110,8 +110,7 @@ def _watching(roles: Roles, operation: Operation) -> Move[Play]:
 
     def watch(play: Play, drawn: Drawn) -> None:
         above = writing.pick(play.there(roles.parents[-1]), *drawn["parent"]) if operation.parents else None
-        chosen = reading.choose(play, operation, *drawn["filter"])
-        reading.look_through(play, roles, operation, above, chosen)
+        reading.look_through(play, roles, operation, above, *drawn["filter"])
 
     choices = {"filter": (1 + len(filters),), "parent": _MANY}
     return _move(named("watch", operation), watch, possible, choices)

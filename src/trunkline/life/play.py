@@ -55,7 +55,6 @@ class Run:
     second: str | None = None
     leave: int | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     muted: set[tuple[str, bool]] = field(default_factory=set)
     """The laws of which enough is known, each with whether its finding was only worth a note."""
     standing: list[Thing] = field(default_factory=list)
@@ -213,10 +212,6 @@ class Play:
             )
         )
 
-    def answered(self, exchange: Exchange, operation: Operation, what: str) -> str:
-        """How an answer is told: `listTrunks answered 404`."""
-        return f"{operation.operation_id} answered {exchange.response.status} {what}"
-
     def compare(self, thing: Thing, operation: Operation, item: Json, at: str) -> None:
         """Compares what an answer shows of a thing with what must be true; what was not known is known from now on."""
         for name, told in shown(operation).items():
@@ -274,7 +269,7 @@ class Play:
             owner,
             said,
             not 200 <= status < 300,
-            self.answered(exchange, operation, "for what is not there"),
+            f"{operation.operation_id} answered {status} for what is not there",
             place=operation.place(f"{parameter.pointer}/x-trunkline/refused/id_unknown"),
             expected="not found",
             seen=str(status),

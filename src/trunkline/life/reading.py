@@ -10,7 +10,7 @@ from trunkline.exchange import Json
 from trunkline.findings import show
 from trunkline.laws.law import implied
 from trunkline.life.facts import Roles
-from trunkline.life.model import State, Thing, key, same
+from trunkline.life.model import State, Thing, key
 from trunkline.life.play import MISSING, Play, Sight
 
 
@@ -78,20 +78,13 @@ def named(play: Play, thing: Thing, operation: Operation, item: Json, at: str) -
     )
 
 
-def look_through(
-    play: Play,
-    roles: Roles,
-    operation: Operation,
-    parent: Thing | None,
-    chosen: tuple[str, str, Json] | None = None,
-) -> None:
+def look_through(play: Play, roles: Roles, operation: Operation, parent: Thing | None, number: int = 0) -> None:
     """A list holds what is there, as it must be, and nothing that is gone or belongs elsewhere.
 
-    `chosen` is (parameter, field, value) of a filter: then only what has the value is looked for.
+    With a `number` the list is read once more through one of its filters.
     """
     ids = parent.ids if parent else {}
-    query = {chosen[0]: chosen[2]} if chosen else {}
-    sight = play.sight(operation, ids, query=query)
+    sight = play.sight(operation, ids)
     if not sight.read:
         if parent and parent.there:
             found(play, parent, operation, sight.exchange.response.status)
@@ -105,14 +98,11 @@ def look_through(
             _absent(play, thing, operation, spot, "removed_is_gone", "what was removed")
         elif thing.there and not belongs:
             _absent(play, thing, operation, spot, "created_is_listed", "what belongs elsewhere")
-        elif thing.there and (chosen is None or _has(thing, chosen)):
-            _present(play, thing, operation, ids, query, sight)
-    _count(play, roles, operation, ids, query, sight)
-
-
-def _has(thing: Thing, chosen: tuple[str, str, Json]) -> bool:
-    known = thing.known.get(chosen[1])
-    return known is not None and same(known.value, chosen[2])
+        elif thing.there:
+            _present(play, thing, operation, ids, sight)
+    _count(play, roles, operation, ids, sight)
+    if number:
+        _filtered(play, roles, operation, ids, sight, number)
 
 
 def _absent(play: Play, thing: Thing, operation: Operation, spot: tuple[int, Json] | None, law: str, what: str) -> None:
@@ -132,55 +122,78 @@ def _absent(play: Play, thing: Thing, operation: Operation, spot: tuple[int, Jso
     )
 
 
-def _present(
-    play: Play,
-    thing: Thing,
-    operation: Operation,
-    ids: Mapping[str, str],
-    query: Mapping[str, Json],
-    sight: Sight,
-) -> None:
+def _present(play: Play, thing: Thing, operation: Operation, ids: Mapping[str, str], sight: Sight) -> None:
     """The thing is in the list, if the list is surely whole; what is missing is looked for twice."""
-    listing, create = operation.listing, thing.roles.create
+    listing = operation.listing
     assert listing is not None  # noqa: S101 - only a list is read
     spot = sight.items.get(key(thing.identity))
     if spot is None and sight.whole:
-        again = play.sight(operation, ids, query=query)
+        again = play.sight(operation, ids)
         spot = again.items.get(key(thing.identity))
         if not (again.read and again.whole):
             return
     if spot is None and not sight.whole:
         return
-    by = f" by {', '.join(query)}" if query else ""
+    _listed(play, thing, operation, sight, spot is not None, "")
+    if spot is not None:
+        play.compare(thing, operation, spot[1], f"body{listing.items}/{spot[0]}")
+
+
+def _listed(play: Play, thing: Thing, operation: Operation, sight: Sight, is_there: bool, how: str) -> None:
+    listing, create = operation.listing, thing.roles.create
+    assert listing is not None  # noqa: S101 - only a list is read
     play.hold(
         "created_is_listed",
         create,
         implied(create.evidence.weakest(listing.evidence), "a list shows what is there"),
-        spot is not None,
-        f"{operation.operation_id}{f' filtered{by}' if by else ''} does not show what was created",
+        is_there,
+        f"{operation.operation_id}{how} does not show what was created",
         at=f"body{listing.items}",
         place=operation.told("list"),
         expected=show(thing.identity),
         seen=f"{sight.count} others",
     )
-    if spot is not None:
-        play.compare(thing, operation, spot[1], f"body{listing.items}/{spot[0]}")
 
 
-def _count(
-    play: Play,
-    roles: Roles,
-    operation: Operation,
-    ids: Mapping[str, str],
-    query: Mapping[str, Json],
-    sight: Sight,
+def _filtered(
+    play: Play, roles: Roles, operation: Operation, ids: Mapping[str, str], plain: Sight, number: int
 ) -> None:
+    """The list under a filter holds what has the value: it had it before the list was filtered, and it has it after."""
+    filters = _equal(operation)
+    if not filters:
+        return
+    name, field = filters[(number - 1) % len(filters)]
+    shown = {key(thing.identity): thing for thing in play.there(roles.resource) if key(thing.identity) in plain.items}
+    values = {identity: at_pointer(plain.items[identity][1], field) for identity in shown}
+    allowed = operation.parameter(name).schema.get("enum")
+    value = next((said for said in values.values() if isinstance(said, str) and said in (allowed or (said,))), None)
+    if value is None:
+        return
+    sight = play.sight(operation, ids, query={name: value})
+    same_ = [identity for identity, said in values.items() if said == value]
+    missing = [identity for identity in same_ if identity not in sight.items]
+    if not (sight.read and sight.whole):
+        return
+    still = play.sight(operation, ids).items if missing else {}
+    for identity in same_:
+        if identity not in missing or at_pointer(still.get(identity, (0, None))[1], field) == value:
+            is_there = identity not in missing
+            _listed(play, shown[identity], operation, sight, is_there, f" filtered by {name}={value}")
+
+
+def _equal(operation: Operation) -> list[tuple[str, str]]:
+    """The filters of a list that ask for one value, each with the field that has it."""
+    filters = operation.listing.filters if operation.listing else {}
+    return [(name, spot.at) for name, spot in filters.items() if spot.how == "equal"]
+
+
+def _count(play: Play, roles: Roles, operation: Operation, ids: Mapping[str, str], sight: Sight) -> None:
     """The total counts what was created: it is the number of items, in two readings that are alike."""
     paging = operation.listing.paging if operation.listing else None
     if not (paging and paging.total and sight.whole and sight.total is not None and play.there(roles.resource)):
         return
     if sight.total != sight.count:
-        again = play.sight(operation, ids, query=query)
+        again = play.sight(operation, ids)
         if again.total != sight.total or again.items.keys() != sight.items.keys():
             return
     create = roles.create
@@ -195,16 +208,3 @@ def _count(
         expected=str(sight.count),
         seen=str(sight.total),
     )
-
-
-def choose(play: Play, operation: Operation, number: int) -> tuple[str, str, Json] | None:
-    """A filter of the list, with a value that a thing must have; None for the plain list."""
-    listing = operation.listing
-    filters = [(name, spot) for name, spot in listing.filters.items() if spot.how == "equal"] if listing else []
-    if not number or not filters:
-        return None
-    name, spot = filters[(number - 1) % len(filters)]
-    values = [known.value for thing in play.there(operation.resource) if (known := thing.known.get(spot.at[1:]))]
-    allowed = operation.parameter(name).schema.get("enum", values)
-    fit = [value for value in values if value in allowed]
-    return (name, spot.at[1:], fit[0]) if fit else None

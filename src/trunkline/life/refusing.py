@@ -33,9 +33,7 @@ def flawed(roles: Roles, play: Play, drawn: Drawn) -> None:
     _conditional(play, operation, flaw, exchange)
     if 200 <= status < 300:
         kept = {name: value for name, value in sent.items() if body.values.get(name) == value}
-        thing = born(play, roles, parent, kept, exchange)
-        if thing is not None:
-            thing.known.clear()
+        born(play, roles, parent, kept, exchange, lawfully=False)
     elif 400 <= status < 500:
         nothing_made(play, roles, operation, parent, {**sent}, drawn)
     else:

@@ -23,9 +23,12 @@ answers=$(mktemp -d)
 trap 'rm -r "$answers"' EXIT
 at() { # the value at a place of an answer, as it goes into a path: at 1 /data/id
     python3 -c 'import json, sys, urllib.parse
-value = json.loads(open(sys.argv[1], "rb").read().rpartition(b"\r\n\r\n")[2])
-for part in sys.argv[2].split("/")[1:]:
-    value = value[int(part)] if isinstance(value, list) else value[part]
+try:
+    value = json.loads(open(sys.argv[1], "rb").read().rpartition(b"\r\n\r\n")[2])
+    for part in sys.argv[2].split("/")[1:]:
+        value = value[part]
+except (LookupError, TypeError, ValueError):
+    value = "nothing"
 print(urllib.parse.quote(str(value), safe=""))' "$answers/$1" "$2"
 }"""
 

@@ -71,12 +71,14 @@ def perhaps(play: Play, roles: Roles, parent: Thing | None) -> None:
 
 
 def accepted(play: Play, operation: Operation, body: Body, status: int) -> None:
-    """What every page allows is not refused as wrong."""
+    """What every page allows is not refused as wrong; a refusal for another reason tells nothing."""
+    if not 200 <= status < 300 and (status in EXCUSED or status in MISSING or not 400 <= status < 500):
+        return
     play.hold(
         "valid_input_is_accepted",
         operation,
         implied(body.evidence, "what the page allows is taken"),
-        status in EXCUSED or status in MISSING or not 400 <= status < 500,
+        200 <= status < 300,
         f"{operation.operation_id} refuses a body that its page allows",
         place=operation.place(operation.body.pointer if operation.body else operation.pointer),
         expected="success",
@@ -84,8 +86,10 @@ def accepted(play: Play, operation: Operation, body: Body, status: int) -> None:
     )
 
 
-def born(play: Play, roles: Roles, parent: Thing | None, values: Values, exchange: Exchange) -> Thing | None:
-    """Takes in a thing that an answer says was made, and compares what it shows."""
+def born(
+    play: Play, roles: Roles, parent: Thing | None, values: Values, exchange: Exchange, *, lawfully: bool = True
+) -> Thing | None:
+    """Takes in a thing that an answer says was made, and compares what it shows if it was made of a valid body."""
     operation = roles.create
     creating = operation.creating
     assert creating is not None  # noqa: S101 - a role has one
@@ -117,7 +121,10 @@ def born(play: Play, roles: Roles, parent: Thing | None, values: Values, exchang
     for other in earlier:
         if key(other.identity) == key(identity):
             other.state = State.UNSURE
-    play.compare(thing, operation, item, f"body{creating.item}")
+    if lawfully:
+        play.compare(thing, operation, item, f"body{creating.item}")
+    else:
+        thing.known.clear()
     return thing
 
 
@@ -302,15 +309,16 @@ def _removable(play: Play, operation: Operation, exchange: Exchange) -> None:
         if evidence is not None:
             said = f"{operation.operation_id} says that what was made a moment ago is {cause.replace('_', ' ')}"
             _explained(play, operation, evidence, "delete", said, status)
-    play.hold(
-        "removed_is_gone",
-        operation,
-        deleting.evidence,
-        status in EXCUSED or status in MISSING,
-        f"{operation.operation_id} does not remove what is there and empty",
-        expected="success",
-        seen=str(status),
-    )
+    if status not in EXCUSED and status not in MISSING:
+        play.hold(
+            "removed_is_gone",
+            operation,
+            deleting.evidence,
+            False,
+            f"{operation.operation_id} does not remove what is there and empty",
+            expected="success",
+            seen=str(status),
+        )
 
 
 def end(play: Play, judged: bool) -> Finding | None:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from trunkline.bodies import NOTHING, all_texts, json_of, plain, shown_answer
+from trunkline.bodies import NOTHING, all_texts, json_of, shown_answer
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.hiding import plain
 from trunkline.parts import Answer, Violation
 from trunkline.rules.rule import RFC8259, RFC9110, rule
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from trunkline.bodies import NOTHING, all_keys, all_texts, json_of, plain
+from trunkline.bodies import NOTHING, all_keys, all_texts, json_of
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding, Grade
+from trunkline.hiding import plain
 from trunkline.rules.rule import Rule, rule
 
 

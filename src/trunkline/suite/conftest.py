@@ -28,6 +28,7 @@ from trunkline.rendering import Run, finding_lines, plain
 from trunkline.rules import RULES, Rule
 
 _DEFAULT_EXAMPLES = 50
+_LEFT = pytest.StashKey[list[str]]()
 
 
 def _operations(config: pytest.Config) -> list[Operation]:
@@ -202,15 +203,16 @@ def _nothing(_: str) -> None:
 
 @pytest.fixture(scope="session")
 def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterator[ExitStack]:
-    """What writing needs until the end of the run; then what could not be removed is told."""
+    """What writing needs until the end of the run."""
     with ExitStack() as stack:
         yield stack
-    left = [line for bench in _benches.values() for line in bench.left]
-    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and left:
-        reporter.ensure_newline()
-        for line in left:
-            reporter.write_line(f"LEFT BEHIND {line}")
+    pytestconfig.stash[_LEFT] = [line for bench in _benches.values() for line in bench.left]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tells what the run made and could not remove."""
+    for line in config.stash.get(_LEFT, []):
+        terminalreporter.write_line(f"LEFT BEHIND {plain(((line, ''),))}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -14,10 +15,12 @@ from trunkline.life import LIFE, LifeLaw
 from trunkline.rules import Rule
 from trunkline.suite.conftest import Bench
 
+_OPTION = re.compile(" --(?!trunkline-)(?=[a-z])")
+
 
 def skip(reason: str) -> None:
     """Says that a test was not exercised, and why, with the options' names as pytest has them."""
-    pytest.skip(f"not exercised: {reason.replace(' --param ', ' --trunkline-param ')}")
+    pytest.skip(f"not exercised: {_OPTION.sub(' --trunkline-', reason)}")
 
 
 def test_documented_request(bench: Bench, operation: Operation) -> None:
@@ -25,8 +28,8 @@ def test_documented_request(bench: Bench, operation: Operation) -> None:
     if not operation.reads:
         skip("a life tells whether what writes succeeds")
     report = bench.plain(operation)
-    if not report.requests:
-        pytest.fail(report.exercised[operation.operation_id, ""], pytrace=False)
+    if reason := report.exercised.get((operation.operation_id, "")):
+        pytest.fail(reason, pytrace=False)
     statuses = [status for name, status in report.reached if name == operation.operation_id]
     if not any(200 <= status < 300 for status in statuses):
         pytest.fail(f"{operation.operation_id} was answered with {statuses}, never with success", pytrace=False)
@@ -35,8 +38,8 @@ def test_documented_request(bench: Bench, operation: Operation) -> None:
 def test_rule(bench: Bench, operation: Operation, rule: Rule) -> None:
     """The answer to the plain documented request keeps the rule."""
     report = bench.plain(operation)
-    if not report.requests:
-        skip(report.exercised[operation.operation_id, ""])
+    if reason := report.exercised.get((operation.operation_id, "")):
+        skip(reason)
     bench.tell([finding for finding in bench.failing(report) if finding.rule == rule.name], report)
 
 

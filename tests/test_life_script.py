@@ -1,0 +1,153 @@
+"""The script of a finding sends its requests again, to another server and on another day."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.life_defects import DEFECTS, OWN, SECOND, SERVERS, Server
+from trunkline import library, mock, server
+from trunkline.exchange import Exchange, Request, Response
+from trunkline.findings import Evidence, Finding, Grade
+from trunkline.life import live
+from trunkline.life.script import script
+
+LOADED = {name: library.load(name) for name in SERVERS}
+
+
+def first(vendor: str, make: Callable[[], Server]) -> Finding:
+    """The first finding in an implementation."""
+    told = live(LOADED[vendor].contract, make(), prefix="trunkline-check-test", credential=OWN, second=SECOND)
+    return next(said for said in told if isinstance(said, Finding))
+
+
+def run(text: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script with the shell that every system has."""
+    path = folder / "script.sh"
+    path.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        ["sh", str(path)], capture_output=True, text=True, env={"PATH": os.environ["PATH"], **variables}, check=False
+    )
+
+
+CHOSEN = {
+    "created_is_read_back",
+    "conflict_arises_when_due",
+    "accounts_are_apart",
+    "things_are_found_where_they_belong",
+    "connectivity_change_resets",
+    "conditional_inputs_are_required",
+}
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [next(defect for defect in DEFECTS if defect.law == law) for law in sorted(CHOSEN)],
+    ids=lambda defect: defect.law,
+)
+def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None:
+    """Against the mock each line is answered, ids come from the answers, and what was made is removed again."""
+    assert isinstance(defect, type(DEFECTS[0]))
+    vendor = LOADED[defect.vendor]
+    finding = first(defect.vendor, defect.server)
+    fake = mock.from_vendor(vendor)
+    log: list[tuple[str, str, int]] = []
+
+    def noted(request: Request) -> Response:
+        response = fake(request)
+        log.append((request.method, request.path, response.status))
+        return response
+
+    accounts = {
+        grant.account: token for token, grant in reversed(list(vendor.world.tokens.items())) if not grant.refused
+    }
+    tokens = list(accounts.values())
+    with server.running(server.asgi({vendor.contract.base_path: noted})) as url:
+        done = run(
+            script(vendor.contract, finding),
+            tmp_path,
+            BASE=url + vendor.contract.base_path,
+            TRUNKLINE_TOKEN=tokens[-1],
+            TRUNKLINE_SECOND_TOKEN=tokens[0],
+        )
+    assert done.returncode == 0, done.stderr
+    asked = [exchange.request.method for exchange in finding.exchanges]
+    assert [method for method, _, _ in log][: len(asked)] == asked
+    assert done.stdout.count("HTTP/1.1 ") == len(log)
+    made = sum(method == "POST" and status == 201 for method, _, status in log)
+    gone = sum(method == "DELETE" and status == 200 for method, _, status in log)
+    assert gone == made or not any(operation.deleting for operation in vendor.contract.operations)
+
+
+def test_a_script_asks_for_what_it_needs(tmp_path: Path) -> None:
+    """Without its address or a credential a script says what to set, and sends nothing."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "accounts_are_apart").server)
+    text = script(LOADED["talkover"].contract, finding)
+    for given in ({}, {"BASE": "http://127.0.0.1:9"}, {"BASE": "http://127.0.0.1:9", "TRUNKLINE_TOKEN": "x"}):
+        done = run(text, tmp_path, **given)
+        assert done.returncode != 0
+        assert "set it to" in done.stderr
+        assert not done.stdout
+
+
+def test_an_address_that_is_given_is_the_default() -> None:
+    """The address of the run stands in the script, and the environment may say otherwise."""
+    finding = first("telepath", next(defect for defect in DEFECTS if defect.vendor == "telepath").server)
+    text = script(LOADED["telepath"].contract, finding, "http://127.0.0.1:8900/v1")
+    assert "BASE=${BASE:-http://127.0.0.1:8900/v1}" in text
+
+
+def exchange(method: str, path: str, body: bytes, status: int, answer: bytes = b"") -> Exchange:
+    headers = (("authorization", f"Bearer {OWN}"), ("content-type", "application/json"))
+    return Exchange(Request(method, path, "", headers, body), Response(status, (), answer))
+
+
+def told(*exchanges: Exchange) -> Finding:
+    return Finding(
+        "a_law", "createTrunk", Evidence(Grade.IMPLIED, "https://example.com"), "wrong\nhere", exchanges=exchanges
+    )
+
+
+def test_a_secret_whose_characters_matter_is_asked_for() -> None:
+    """A secret becomes one of the same length; in a body that is cut off too; what is wrong on purpose is shown."""
+    contract = LOADED["telepath"].contract
+    body = b'{"name": "it\'s $HOME `id`", "sip_password": "tk-Secret0123456789"'
+    text = script(contract, told(exchange("POST", "/trunks", body, 400), exchange("POST", "/trunks", body + b"}", 400)))
+    assert "tk-Secret" not in text
+    assert "SECRET_1=$(printf '%019d' 1) # sip_password" in text
+    assert "SECRET_2" not in text
+    short = b'{"sip_password": "xxxxxxx"}'
+    assert "xxxxxxx" in script(contract, told(exchange("POST", "/trunks", short, 400)))
+
+
+def test_what_stands_in_a_body_or_a_path_is_no_command(tmp_path: Path) -> None:
+    """Quotes, dollars and backticks reach the server as they were sent."""
+    contract = LOADED["telepath"].contract
+    odd = 'it\'s "$HOME" `id` \\ $(id)'
+    body = b'{"name": "it\'s \\"$HOME\\" `id` \\\\ $(id)"}'
+    heard: list[Request] = []
+
+    def listen(request: Request) -> Response:
+        heard.append(request)
+        return Response(404, (("content-type", "application/json"),), b"{}")
+
+    finding = told(exchange("PATCH", "/trunks/a%24b%60c", body, 404))
+    with server.running(server.asgi({"/v1": listen})) as url:
+        done = run(script(contract, finding), tmp_path, BASE=f"{url}/v1", TRUNKLINE_TOKEN="$x")
+    assert done.returncode == 0, done.stderr
+    assert heard[0].body == body
+    assert heard[0].path == "/trunks/a%24b%60c"
+    assert heard[0].header("authorization") == "Bearer $x"
+    assert odd.startswith("it's")
+
+
+def test_an_answer_without_an_id_is_no_obstacle() -> None:
+    """What a creation does not name is not taken from its answer."""
+    contract = LOADED["talkover"].contract
+    for answer in (b"", b"[]", b'{"data": {"id": null}}', b'{"data": {"id": ".."}}'):
+        text = script(contract, told(exchange("POST", "/sip-trunks", b"{}", 201, answer)))
+        assert "ID_1" not in text
