@@ -148,6 +148,31 @@ def test_a_body_above_the_limit_is_refused() -> None:
     assert seen[0].body == b"abc"
 
 
+def test_what_is_too_large_can_have_an_answer_of_its_own() -> None:
+    """Whoever knows the API is shown the request without its body; what it does not answer gets our own words."""
+    seen, shown = Seen(), list[Request]()
+
+    def too_large(request: Request) -> Response | None:
+        shown.append(request)
+        return Response(413, (("x-a", "1"),), b"{}") if request.path == "/things" else None
+
+    app = application(seen, max_bytes=3, too_large=too_large)
+    part: Message = {"type": "http.request", "body": b"four", "more_body": False}
+    asked: dict[str, Any] = {
+        "method": "POST",
+        "path": "/things",
+        "headers": [(b"content-length", b"4"), (b"x-b", b"2")],
+    }
+    start, body = send_to(app, part, **asked)
+    assert (start["status"], body["body"]) == (413, b"{}")
+    assert (b"x-a", b"1") in start["headers"]
+    [request] = shown
+    assert (request.method, request.path, request.body, request.header("x-b")) == ("POST", "/things", b"", "2")
+    asked["path"] = "/others"
+    assert send_to(app, part, **asked) == send_to(application(seen, max_bytes=3), part, **asked)
+    assert (len(shown), seen) == (2, [])
+
+
 def test_a_client_that_goes_is_not_waited_for() -> None:
     """Half a request is no request."""
     seen = Seen()

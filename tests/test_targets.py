@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ import pytest
 
 from trunkline import targets
 from trunkline.errors import BudgetSpent, TargetError, UsageError
-from trunkline.exchange import Exchange, Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, Exchange, Request, Response, Target
 
 SHORT = 0.3
 SECRET = "sk_live_0123456789"
@@ -755,6 +755,19 @@ def test_checked_and_recorded_see_every_exchange() -> None:
     target = targets.recorded(targets.checked(answers(response), seen.append), log)
     assert target(GET) is response
     assert seen == log == [Exchange(GET, response)]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get", "MERGE", "", "CONNECT"])
+def test_a_reading_target_sends_nothing_that_writes(method: str) -> None:
+    """Whoever asks for it hears a sentence; the methods that ask for no change go through as they are."""
+    log: list[Exchange] = []
+    target = targets.reading(targets.recorded(answers(Response(200)), log))
+    with pytest.raises(UsageError, match="was to be sent, and writing was not allowed; nothing was sent"):
+        target(replace(GET, method=method))
+    assert log == []
+    for safe in SAFE_METHODS:
+        assert target(replace(GET, method=safe)) == Response(200)
+    assert [exchange.request.method for exchange in log] == list(SAFE_METHODS)
 
 
 def test_threads_share_a_log() -> None:

@@ -118,10 +118,8 @@ def masked(body: bytes, names: Collection[str]) -> bytes:
         sent = parse_json(body)
     except NotJSON:
         return body
-    wanted = {hiding.plain(name) for name in names}
-    if not any(hiding.plain(key) in wanted for _, node in all_places(sent) if isinstance(node, dict) for key in node):
-        return body
-    return json.dumps(hiding.masked(sent, names), ensure_ascii=False).encode("utf-8", "backslashreplace")
+    shown = hiding.masked(sent, names)
+    return body if shown == sent else json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def satisfies(said: Filter, has: Json, wanted: str) -> bool | None:
