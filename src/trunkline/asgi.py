@@ -15,7 +15,6 @@ import re
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib import metadata
@@ -91,18 +90,27 @@ def application(
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            with suppress(_Gone):
-                await _write(await answer(scope, receive), scope["method"], send)
-        elif scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})
+            try:
+                response = await answer(scope, receive)
+            except _Gone:
+                return
+            await _write(response, scope["method"], send)
+        else:
+            await _pass_by(scope["type"], receive, send)
 
     return app
+
+
+async def _pass_by(kind: str, receive: Receive, send: Send) -> None:
+    """Says what is due where nothing is asked of a target."""
+    if kind == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    elif kind == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
 
 
 def _announces_body(scope: Message, headers: Headers) -> bool:

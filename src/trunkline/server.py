@@ -112,7 +112,8 @@ def _told(admin: Admin) -> ASGIApp:
 
 def _below(places: Mapping[str, ASGIApp], reserved: Mapping[str, ASGIApp]) -> ASGIApp:
     """Hands each request to the application below whose base its raw path is."""
-    found = [(base.encode(), base.encode() + b"/", app) for base, app in {**reserved, **places}.items()]
+    every = sorted({**places, **reserved}.items(), key=lambda place: not place[0])  # the root is asked last
+    found = [(base.encode(), base.encode() + b"/", app) for base, app in every]
     beginnings = " or ".join(f"{base}/" for base in places)
     body = json.dumps({"error": f"nothing is served here; every path begins with {beginnings}"}).encode()
     nowhere = Response(404, (("content-type", "application/json"),), body)

@@ -23,9 +23,8 @@ _Play: TypeAlias = Callable[[Play, Drawn], None]
 
 
 def moves(run: Run) -> tuple[Move[Play], ...]:
-    """Every move of every resource; at least one is possible at any time."""
-    found = [move for roles in run.roles for move in _of(run, roles)]
-    return (*found, Move("rest", {}, lambda play: not any(move.possible(play) for move in found), lambda *_: None))
+    """Every move of every resource."""
+    return tuple(move for roles in run.roles for move in _of(run, roles))
 
 
 def _of(run: Run, roles: Roles) -> Iterator[Move[Play]]:

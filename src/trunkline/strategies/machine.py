@@ -35,8 +35,8 @@ Step: TypeAlias = tuple[Move[G], Drawn]
 class Rules(Generic[G]):
     """How a game is begun, what can be done in it, and how it ends; `openings` are the games that are always played.
 
-    `end` puts everything back, and is told whether what is found on the way counts. At least one move must be possible
-    at any time; in an opening, those that are not are left out.
+    `end` puts everything back, and is told whether what is found on the way counts. In an opening, the moves that are
+    not possible are left out.
     """
 
     moves: tuple[Move[G], ...]
@@ -211,6 +211,8 @@ def _machine(table: _Table[G]) -> type:
         def step(self, drawn: bytes) -> None:
             numbers = iter(drawn)
             possible = [move for move in moves if move.possible(self.game)]
+            if not possible:
+                return
             move = possible[next(numbers) % len(possible)]
             choices = {name: tuple(next(numbers) % bound for bound in bounds) for name, bounds in move.choices.items()}
             table.made(self.game, move, choices)
