@@ -460,7 +460,7 @@ def odd_bodies(operation: Operation) -> Iterator[bytes]:
     """Bodies that are JSON objects, and yet nothing that a client would send."""
     good = body_of(operation)
     odd: list[Json] = [
-        None, True, 0, -1, 1.5, 1e308, 10**400, 2**63, -(2**63), 5061.0, "", " ", "x" * 100_000, "\0",
+        None, True, 0, -1, 1.5, 1e308, 10**400, 2**63, -(2**63), 5061.0, "", " ", "x" * 10_000, "\0",
         "\u202e\u0000\U0001f600", "'; DROP TABLE", "{id}", "{name.__class__}", "%s%n", "\r\nSet-Cookie: a=b", "../..",
         [], {}, [None], {"$ref": "#"},
     ]  # fmt: skip
@@ -480,7 +480,7 @@ def odd_bodies(operation: Operation) -> Iterator[bytes]:
     )
     bodies += [{**good, name: value} for name in extra for value in ("mine", None, {"account": "staging"})]
     bodies += [{**good, "x-trunkline": {"account": "another", "reachable": False, "in_use": True}}]
-    bodies += [{**good, **{f"field{number}": number for number in range(5000)}}]
+    bodies += [{**good, **{f"field{number}": number for number in range(500)}}]
     bodies += [{**good, "deep": resolve_deep(90)}]
     yield from (json.dumps(body).encode() for body in bodies)
     text = json.dumps(good).encode()
@@ -512,7 +512,7 @@ def checked_write(operation: Operation, request: Request) -> Response:
     changed = {key: set(ids(after[key])) ^ set(ids(before[key])) for key in after if after[key] != before[key]}
     assert set(changed) <= {(operation.resource, vendor.world.account)}
     assert sum(map(len, changed.values())) == (1 if operation.creating or operation.deleting else 0)
-    for other in vendor.contract.operations:  # whatever was taken in can be shown
+    for other in operation.siblings:  # whatever was taken in can be shown
         if other.reads:
             asked = request_of(vendor, other, query="limit=100" if other.listing and other.listing.paging else "")
             assert undocumented(vendor.name, Exchange(asked, target(asked))) == [], request.body[:200]
