@@ -419,6 +419,24 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         None,
         "'system_prompt' is no expression that Python reads",
     ),
+    "a default that the operation itself would refuse": (
+        "trunk-input.json",
+        put("/properties/ai_provider/default", "mistral"),
+        None,
+        "the default of 'ai_provider' is not allowed: must be one of",
+    ),
+    "a default that depends on another, and is of another type": (
+        "trunk-input.json",
+        put("/allOf/0/then/properties", {"sip_username": {"default": 7, "x-trunkline": {"evidence": EVIDENCE}}}),
+        None,
+        "the default of 'sip_username' is not allowed: must be of type string",
+    ),
+    "a default of what is no input": (
+        "trunk-input.json",
+        put("/allOf/0/else", {"properties": {"region": {"default": "eu", "x-trunkline": {"evidence": EVIDENCE}}}}),
+        None,
+        "the default of 'region' is not allowed: it is no input",
+    ),
     "an unsettled value that depends on what nothing shows": (
         "trunk-input.json",
         put(

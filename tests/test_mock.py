@@ -305,3 +305,22 @@ def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: py
     monkeypatch.undo()
     Client(vendor, target).created("user-1")
     assert len(target.records("trunks")) == len(before) + 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "N", "ai_provider": "hunter2-Hunter2", "sip_username": "u", "sip_password": "hunter2-Hunter2"}',
+        b'{"sip_password": "hunter2-Hunter2", "sip_password": "x"}',
+        b'[{"sip_password": "hunter2-Hunter2"}]',
+        b'{"sip_password": "hunter2-Hunter2", "name": ["hunter2-Hunter2"]',
+    ],
+)
+def test_a_refusal_tells_no_secret_of_its_own_request(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither its body nor its header nor the log repeats a password that stands in another field, too."""
+    vendor = library.load("telepath")
+    fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+    with caplog.at_level("INFO"):
+        answer = mock.from_vendor(vendor)(Request("POST", "/trunks", "", fields, body))
+    assert answer.status == 400
+    assert "hunter2" not in str(answer.headers) + answer.body.decode() + caplog.text

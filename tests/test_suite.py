@@ -25,8 +25,10 @@ def bad(request):
     said = good(request)
     return replace(said, body=b"{}") if said.status == 200 else said
 def still(request):
-    said = good(replace(request, method="GET", path="/trunks", body=b"")) if request.method == "PATCH" else good(request)
-    if request.method != "PATCH" or said.status != 200:
+    if request.method != "PATCH":
+        return good(request)
+    said = good(replace(request, method="GET", path="/trunks", body=b""))
+    if said.status != 200:
         return said
     item = json.loads(said.body)["trunks"][0]
     return replace(said, body=json.dumps({key: item[key] for key in ("id", "name", "status", "updated_at")}).encode())

@@ -1119,3 +1119,24 @@ def test_a_dry_run_tells_what_would_be_sent(nested: Contract) -> None:
         "DELETE /***",
         "1 request that writes, none that only read",
     ]
+
+
+def test_an_id_that_no_reading_shows_is_not_written_to(nested: Contract) -> None:
+    """A creation that answers somebody's id, on a server that shows nothing, leads to no write on it."""
+    server = Server().seed()
+    gate = gated(nested, server)
+
+    def alien(request: Request) -> Response | None:
+        if request.method == "GET":
+            return answer(403, {})
+        if request.method == "POST":
+            return answer(200, {"data": {"id": next(iter(server.things[TOKEN]))}})
+        return None
+
+    server.before = alien
+    gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
+    for identity in gate.alive("trunks"):
+        with pytest.raises(Misled):
+            gate(delete(f"/sip-trunks/{identity}"))
+    clean(gate, server)
+    assert server.harm == []

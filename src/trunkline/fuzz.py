@@ -319,7 +319,7 @@ def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names:
     recorder = scenario.recorder
     for case, checks in recorder.checks.items():
         for check in checks:
-            if check.failure_info is not None:
+            if check.failure_info is not None and case in exchanges:  # what was not answered shows nothing
                 label = recorder.cases[case].value.operation.label
                 failure = check.failure_info.failure
                 sentence = f"{failure.title}: {failure.message.splitlines()[0]}"

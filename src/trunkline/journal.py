@@ -31,7 +31,9 @@ MOST_OF_A_LABEL: Final = 1000
 """So many characters of a label tell it from every other: it begins with the run's prefix."""
 
 _MAGIC = b'{"trunkline": "journal", "format": 1, '
-_HEX = re.compile(r"[0-9a-f]*")
+_SALT = re.compile(r"[0-9a-f]{1,64}")
+_RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
+"""The prefix of a run: with another, a journal that was meddled with would name things of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class Journal:
             return journal
         lines = content.split(b"\n")
         head = _object(lines[0]) if content.startswith(_MAGIC) else {}
-        if not (_HEX.fullmatch(str(head.get("salt", "-"))) and {"vendor", "base"} <= head.keys()):
+        salt = head.get("salt")
+        if not (isinstance(salt, str) and _SALT.fullmatch(salt) and {"vendor", "base"} <= head.keys()):
             raise DataError(str(path), "line 1", "is no journal of trunkline; name another place for it with --journal")
         if (head["vendor"], head["base"]) != (vendor, base):
             raise UsageError(
@@ -128,7 +131,8 @@ class Journal:
             words = (line.get("run"), line.get("resource"), line.get("label"), line.get("mark"), line.get("sign"))
             parents = line.get("parents")
             texts = [*words, *parents, *parents.values()] if isinstance(parents, dict) else [None]
-            if isinstance(number, int) and number not in self._entries and all(isinstance(it, str) for it in texts):
+            sound = all(isinstance(it, str) for it in texts) and _RUN.fullmatch(str(words[0]))
+            if isinstance(number, int) and number not in self._entries and sound:
                 run, resource, label, mark, sign = map(str, words)
                 self._entries[number] = Entry(number, run, resource, label, parents or {}, mark, sign)
                 self._open[number] = None

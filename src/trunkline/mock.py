@@ -22,7 +22,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from trunkline.bodies import sent_secrets
 from trunkline.contract import Operation
 from trunkline.errors import NotKept
 from trunkline.exchange import Headers, Json, Request, Response, find
@@ -204,16 +206,24 @@ class Mock:
         return token if token in self._world.tokens else ""
 
     def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
-        explanation = self._explanation(refusal)
-        asked = json.dumps(shortened(self._redacted(request.target), _LONGEST_LOGGED))[1:-1]
+        sent = request.body[: LONGEST_BODY + 1]
+        own = frozenset(sent_secrets(sent, self._contract.secrets)) if 0 < len(sent) <= LONGEST_BODY else frozenset()
+        explanation = self._explanation(refusal, own)
+        asked = json.dumps(shortened(self._asked(request.target, own), _LONGEST_LOGGED))[1:-1]
         line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
         lasts = request.method in _READING
-        return _Finished(self._refusal(refusal, explanation), refusal.operation, grant, line, lasts)
+        return _Finished(self._refusal(refusal, explanation, own), refusal.operation, grant, line, lasts)
 
-    def _explanation(self, refusal: Refusal) -> str:
+    def _asked(self, target: str, own: frozenset[str]) -> str:
+        """A path and query without secrets, however they are encoded."""
+        plain = unquote(target)
+        hidden = self._redacted(plain, own)
+        return hidden if hidden != plain else self._redacted(target, own)
+
+    def _explanation(self, refusal: Refusal, own: frozenset[str]) -> str:
         """What was sent, which bound it broke, and where the contract and the page say so: JSON texts, in ASCII."""
         parts = {
-            "sent": shortened(self._redacted(refusal.sent), _LONGEST_SENT),
+            "sent": shortened(self._redacted(refusal.sent, own), _LONGEST_SENT),
             "broke": shortened(refusal.broke, _LONGEST_LOGGED),
             "contract": refusal.place(self._contract),
             "grade": str(refusal.evidence.grade),
@@ -251,17 +261,18 @@ class Mock:
             learned = (str(told[name]) for name in self._contract.secrets if told.get(name))
             self._learned = (*self._learned, *learned)[-_MOST_LEARNED:]
 
-    def _redacted(self, text: str) -> str:
-        return hiding(self._secrets | frozenset(self._learned))(text)
+    def _redacted(self, text: str, own: frozenset[str] = frozenset()) -> str:
+        """The text without the secrets of the fixtures, those that clients sent last, and the request's own."""
+        return hiding(frozenset(self._learned) | own)(hiding(self._secrets)(text))
 
     def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
         limit = f"{self._meter.limit} requests"
         refusal = refuse(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
         return self._refused(request, refusal)
 
-    def _refusal(self, refusal: Refusal, explanation: str) -> Response:
+    def _refusal(self, refusal: Refusal, explanation: str, own: frozenset[str]) -> Response:
         found, code = answer(self._contract, refusal)
-        told = {name: shortened(word, _LONGEST_LOGGED) for name, word in refusal.words.items()}
+        told = {name: shortened(self._redacted(word, own), _LONGEST_LOGGED) for name, word in refusal.words.items()}
         words = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(told)}
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
         if "allow" in found.headers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ def _plain_maker(how: Mapping[str, Json], chance: random.Random) -> Maker:  # no
         case {"now": _}:
             return lambda moment: moment.now
         case {"text": str(pattern)}:
-            return lambda moment: pattern.format_map(moment.record)
+            return lambda moment: pattern.format_map(defaultdict(str, moment.record))
         case {"rewrite": {"field": str(field), "forms": forms}}:
             return lambda moment: _rewritten(str(moment.record[field]), forms)
         case {"serial": str(pattern)}:

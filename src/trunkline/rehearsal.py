@@ -176,6 +176,8 @@ def _lost_effects(outcome: Outcome, operation: Operation, world: World, at: str)
             yield from _lost_ways(how, f"{spot}/set{pointer((name,))}")
             named += [(f"{spot}/set{pointer((name,))}", field) for field in _fields_of(how)]
     for spot, field in named:
+        if field in operation.contract.secrets and "/set/" in spot:
+            yield spot, f"{field!r} is a secret, which no other field may show"
         if field not in known:
             yield spot, f"{field!r} is no field of a record"
     if operation.creating:
@@ -190,7 +192,9 @@ def _fields_of(how: Mapping[str, Json]) -> Iterator[str]:
     if "rewrite" in how:
         yield how["rewrite"]["field"]
     try:
-        yield from (word for _, word, _, _ in Formatter().parse(how.get("text", "")) if word is not None)
+        for _, word, form, conversion in Formatter().parse(how.get("text", "")):
+            if word is not None:
+                yield f"{word}{'!' if conversion else ''}{':' if form else ''}"  # no field has such a name
     except ValueError as error:
         yield str(error)
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from trunkline.contract import DOCUMENT, Contract, Operation
-from trunkline.exchange import Json, pointer
+from trunkline.exchange import Json, pointer, resolve
 from trunkline.parts import Answer
 from trunkline.schema import is_format
 
@@ -212,7 +212,8 @@ def _lost_inputs(operation: Operation) -> Iterator[tuple[str, str]]:
     for word, name in named:
         if name not in inputs:
             yield f"{at}/{word}", f"{name!r} is not an input of the operation"
-    yield from ((f"{operation.pointer}/requestBody", reason) for reason in _lost_values(operation))
+    for check in (_lost_values, _lost_defaults):
+        yield from ((f"{operation.pointer}/requestBody", reason) for reason in check(operation))
 
 
 def _lost_values(operation: Operation) -> Iterator[str]:
@@ -230,6 +231,22 @@ def _lost_values(operation: Operation) -> Iterator[str]:
             for field in value["unless"]:
                 if not any(field in other.view for other in operation.siblings):
                     yield f"{field!r}, on which {name!r} depends, is shown nowhere"
+
+
+def _lost_defaults(operation: Operation) -> Iterator[str]:
+    """Each default of an input that the operation would refuse, if it were sent, and each of no input."""
+    contract, body = operation.contract, operation.body
+    if body is None:
+        return
+    for _, node in _nodes(contract.files[resolve(contract.document, body.schema)["$ref"]]):
+        properties = node.get("properties")
+        for name, said in properties.items() if isinstance(properties, dict) else ():
+            if "default" not in said:
+                continue
+            sent = {name: said["default"]}
+            broken = [found for found in contract.violations(body.schema, sent) if found.keyword != "required"]
+            if broken or name not in operation.inputs:
+                yield f"the default of {name!r} is not allowed: {broken[0].demand if broken else 'it is no input'}"
 
 
 def _lost_claims(operation: Operation) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from trunkline.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract import Contract, Operation
 from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers
+from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers, resolve
 from trunkline.findings import Grade, Report
 from trunkline.library import Vendor
 from trunkline.parts import Answer
@@ -195,7 +195,8 @@ def infer(contract: Contract, response: Response, known: frozenset[str]) -> Oper
     """The operation whose answer this is, or breaks least. Raises `UsageError` naming the candidates if several are."""
     if len(contract.operations) == 1:
         return contract.operations[0]
-    distances = {operation: _distance(operation, response, known) for operation in contract.operations}
+    shapes: dict[str, tuple[int, int]] = {}
+    distances = {operation: _distance(operation, response, known, shapes) for operation in contract.operations}
     least = min(distances.values())
     nearest = [operation for operation, distance in distances.items() if distance == least]
     if len(nearest) > 1:
@@ -213,10 +214,12 @@ _NO_JSON: _Distance = (_UNTOLD, 1_000_000, 0, True)
 """The distance of what is no JSON from any response."""
 
 
-def _distance(operation: Operation, response: Response, known: frozenset[str]) -> _Distance:
+def _distance(
+    operation: Operation, response: Response, known: frozenset[str], shapes: dict[str, tuple[int, int]]
+) -> _Distance:
     """How far a body is from the operation's response: by its error code, by how little of its shape is described.
 
-    What only reads is nearer than what writes.
+    What only reads is nearer than what writes. `shapes` remembers what was found of each schema.
     """
     try:
         body = response.json()
@@ -224,21 +227,19 @@ def _distance(operation: Operation, response: Response, known: frozenset[str]) -
         return _NO_JSON
     answer = operation.answer_for(response.status)
     answers = [*operation.answers.values()] if "status" not in known else [answer] if answer else []
-    return min((_far(operation, found, body) for found in answers if found.schema), default=_NO_JSON)
+    return min((_far(operation, found, body, shapes) for found in answers if found.schema), default=_NO_JSON)
 
 
-def _far(operation: Operation, answer: Answer, body: Json) -> _Distance:
+def _far(operation: Operation, answer: Answer, body: Json, shapes: dict[str, tuple[int, int]]) -> _Distance:
     contract = operation.contract
-    broken = [*contract.violations(answer.schema, body)]
-    misshapen = {  # what lacks several properties is misshapen once
-        (found.at.rpartition("/")[0] if found.keyword == "required" else found.at, found.keyword)
-        for found in broken
-        if found.keyword in _OF_SHAPE and not (found.keyword == "const" and found.at.count("/") > 1)
-    }
-    described = sum(1 for _ in contract.walk(answer.schema, body)) - len(misshapen)
+    ref = resolve(contract.document, answer.schema)["$ref"]
+    if ref not in shapes:
+        broken = [violation.keyword for violation in contract.violations(answer.schema, body)]
+        described = sum(1 for _ in contract.walk(answer.schema, body)) - sum(word in _OF_SHAPE for word in broken)
+        shapes[ref] = (-described, len(broken))
     code = at_pointer(body, contract.errors[0].at)
     told = min((said.evidence.grade.rank for said in answer.refusals.values() if said.code == code), default=_UNTOLD)
-    return told, -described, len(broken), not operation.reads
+    return told, *shapes[ref], not operation.reads
 
 
 def _broken(operation: Operation, answer: Answer, body: Json) -> int:

@@ -111,8 +111,18 @@ class Gate:
             if entry is None:
                 raise Misled(f"a creation was answered with the id {cut(show(identity), _LONGEST)}, {reason}")
             header = request.header("authorization")
-            if self.witness.whose(self.target, entry, header) is Whose.OTHERS:
+            whose = self.witness.whose(self.target, entry, header)
+            if whose is Whose.OTHERS:
                 raise self._misled(entry, self.witness.mark(header))
+            if whose is Whose.UNKNOWN and not self._is_seen(entry):
+                name = cut(show(identity), _LONGEST)
+                raise Misled(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
+
+    def _is_seen(self, entry: Entry) -> bool:
+        """Whether the credential that made a thing shows it, where another one shows nothing."""
+        headers = (f"Bearer {known}" for known in self.credentials)
+        own = next((header for header in headers if self.witness.mark(header) == entry.mark), None)
+        return own is not None and self.witness.whose(self.target, entry, own) is Whose.OURS
 
     def _ours(self, resource: str, identity: str, request: Request) -> Entry | None:
         """What the run made under an id: with the credential of the request, or with another."""

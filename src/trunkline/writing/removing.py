@@ -248,7 +248,7 @@ class Removal:
         whose = self.witness.whose(self._ask, entry, header)
         if whose is Whose.OTHERS:
             self._disown(entry, header)
-        elif self.earlier and whose is Whose.UNKNOWN:
+        elif whose is Whose.UNKNOWN:
             self._reasons[entry.number] = "nothing tells it from what others made"
         elif self.earlier and whose is Whose.GONE:
             self._gone(entry)

@@ -219,9 +219,17 @@ class Witness:
             shown = item.get(label) if isinstance(item, dict) else None
             if begins(shown, entry.run):
                 return Whose.OURS
-            return Whose.OTHERS if isinstance(shown, str) and entry.label else Whose.UNKNOWN
+            if isinstance(shown, str):
+                return Whose.OTHERS if entry.label else Whose.UNKNOWN
+            # A thing without a name is nobody's but ours: everybody else had to give one.
+            return Whose.OURS if not entry.label and self._is_called(entry, item) else Whose.UNKNOWN
         sign = signed(about(self.contract, entry.resource, CREATES), item, self.journal)
         return Whose.OURS if entry.parents and entry.sign in ("", sign) else Whose.UNKNOWN
+
+    def _is_called(self, entry: Entry, item: Json) -> bool:
+        """Whether a thing shows the id of an entry."""
+        operation = about(self.contract, entry.resource, CREATES)
+        return operation is not None and at_pointer(item, operation.identity) == entry.identity
 
     def listed(
         self, target: Target, resource: str, parents: Mapping[str, str], header: str | None, until: str = ""
