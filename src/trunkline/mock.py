@@ -206,8 +206,8 @@ class Mock:
         return token if token in self._world.tokens else ""
 
     def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
-        sent = request.body[: LONGEST_BODY + 1]
-        own = frozenset(sent_secrets(sent, self._contract.secrets)) if 0 < len(sent) <= LONGEST_BODY else frozenset()
+        told = 0 < len(request.body) <= LONGEST_BODY
+        own = frozenset(sent_secrets(request.body, self._contract.secrets)) if told else frozenset[str]()
         explanation = self._explanation(refusal, own)
         asked = json.dumps(shortened(self._asked(request.target, own), _LONGEST_LOGGED))[1:-1]
         line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
