@@ -119,10 +119,10 @@ class Gate:
                 raise Misled(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
 
     def _is_seen(self, entry: Entry) -> bool:
-        """Whether the credential that made a thing shows it, where another one shows nothing."""
+        """Whether the credential that made a thing shows it, or that it is gone, where another one shows nothing."""
         headers = (f"Bearer {known}" for known in self.credentials)
         own = next((header for header in headers if self.witness.mark(header) == entry.mark), None)
-        return own is not None and self.witness.whose(self.target, entry, own) is Whose.OURS
+        return own is not None and self.witness.whose(self.target, entry, own) in (Whose.OURS, Whose.GONE)
 
     def _ours(self, resource: str, identity: str, request: Request) -> Entry | None:
         """What the run made under an id: with the credential of the request, or with another."""
