@@ -114,7 +114,7 @@ class Gate:
             whose = self.witness.whose(self.target, entry, header)
             if whose is Whose.OTHERS:
                 raise self._misled(entry, self.witness.mark(header))
-            if whose is Whose.UNKNOWN and not self._is_seen(entry):
+            if whose is Whose.UNKNOWN and self.journal.is_open(entry) and not self._is_seen(entry):
                 name = cut(show(identity), _LONGEST)
                 raise Misled(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
 
