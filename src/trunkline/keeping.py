@@ -39,6 +39,8 @@ _TABLES = (
 )
 """`place` is the order in which records came: one that is laid in another's stead keeps it."""
 
+_MOST_MADE = 1 << 48
+"""No mock makes so many records; a greater number was not written by one."""
 _PUT = (
     "INSERT INTO records (vendor, collection, account, identity, record) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (vendor, collection, account, identity) DO UPDATE SET record = excluded.record"
@@ -86,17 +88,22 @@ class Keeper:
         if found is None:
             return None
         made, checked = found
-        tables = self._tables(vendor.name)
-        if checked != (now := _checked(vendor)):
-            try:
+        way_out = f"`trunkline reset {vendor.name} --state {self.path}` returns it to the fixtures"
+        try:
+            tables = self._tables(vendor.name)
+            if checked != (now := _checked(vendor)):
                 _check(vendor, tables)
-            except DataError as error:
-                raise UsageError(
-                    f"the {vendor.name} of {self.path} fits its contract no more ({error.pointer}: {error.reason}); "
-                    f"`trunkline reset {vendor.name} --state {self.path}` returns it to the fixtures"
-                ) from None
-            with self._writing() as connection:
-                connection.execute("UPDATE vendors SET checked = ? WHERE name = ?", (now, vendor.name))
+                with self._writing() as connection:
+                    connection.execute("UPDATE vendors SET checked = ? WHERE name = ?", (now, vendor.name))
+        except DataError as error:
+            raise UsageError(
+                f"the {vendor.name} of {self.path} fits its contract no more "
+                f"({error.pointer}: {error.reason}); {way_out}"
+            ) from None
+        except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
+            raise UsageError(f"what {self.path} holds of {vendor.name} is damaged; {way_out}") from None
+        if not isinstance(made, int) or not 0 <= made < _MOST_MADE:
+            raise UsageError(f"what {self.path} holds of {vendor.name} is damaged; {way_out}")
         return Kept(tables, made)
 
     def renew(self, vendor: Vendor) -> None:

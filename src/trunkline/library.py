@@ -177,8 +177,25 @@ def _rehearse(world: World, contract: Contract) -> None:
         for operation in contract.operations
         if operation.item is not None and (records := world.collections[operation.resource].records)
     }
-    for at, reason in spoiled(world, contract, samples):
+    for at, reason in (*spoiled(world, contract, samples), *_lost_effects(world, contract)):
         raise DataError(_label(contract), at, hiding(_secrets(world, contract))(reason))
+
+
+def _lost_effects(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
+    """Each effect after which a record would break what the operations on its collection document."""
+    for name, serve in world.serves.items():
+        records = world.collections[serve.collection].records[:1] if serve.collection else ()
+        for outcome in serve.outcomes:
+            made = {field: how for effect in outcome.effects for field, how in effect.set.items()}
+            plain = {field: how["value"] for field, how in made.items() if "value" in how}
+            others = [{field: value} for field, value in alternatives(made)]
+            for record in records:
+                for changed in ({}, *others):
+                    after = {**record, **plain, **changed}
+                    for at, reason in _lost_records(
+                        [after], world.with_records(serve.collection, ()), serve.collection, contract
+                    ):
+                        yield f"/operations/{name}", f"after an effect, {at[2:] or 'a record'} fits no more: {reason}"
 
 
 def _records(path: Path, label: str, world: World, collection: str, contract: Contract) -> tuple[Record, ...]:

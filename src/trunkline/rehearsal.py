@@ -317,7 +317,7 @@ def _lost_forms(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
 def alternatives(recipe: Recipe) -> Iterator[tuple[str, Json]]:
     """Each field with a value that a recipe seldom or often chooses: null, each of a choice, both ends of a range."""
     for name, how in recipe.items():
-        values = [*how.get("one_of", ()), *how.get("between", ())]
+        values = [*how.get("one_of", ()), *how.get("between", ())] if how.get("null", 0) < 1 else []
         values += [None] if how.get("null") else []
         yield from ((name, value) for value in values)
 

@@ -170,6 +170,11 @@ def keep(config: pytest.Config) -> None:
     if found.fixtures and not any((found.fixtures / name).is_dir() for name in known):
         wanted = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {found.fixtures} has no folder {wanted}")
+    about_writing = (found.second_token, found.second_token_file, found.leave, found.journal)
+    if not found.allow_writes and any(given is not None for given in about_writing):
+        raise pytest.UsageError(
+            "a second token, --trunkline-leave and --trunkline-journal need --trunkline-allow-writes"
+        )
     if (found.url or found.app) and len(found.vendor) != 1:
         raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
     if found.param:

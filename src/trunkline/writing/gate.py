@@ -162,6 +162,8 @@ class Gate:
     def _made(self, operation: Operation, entry: Entry, response: Response) -> None:
         """Takes the id that an answer tells for that of what was made, if it can be."""
         identity = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
+        if isinstance(identity, int | float):
+            self._misleading[entry.resource, str(identity)] = "which is no text; nothing was sent to it"
         if not isinstance(identity, str) or not identity:
             return
         known = self.journal.named(entry.resource, identity, mark=entry.mark)
