@@ -273,6 +273,20 @@ def test_writes_go_out_when_allowed() -> None:
     assert any(request.method == "POST" and request.body for request in requests)
 
 
+def test_of_what_is_not_sent_nothing_is_concluded() -> None:
+    """Once nothing more may be made, no probe goes out; the engine's check of credentials then sees nothing wrong."""
+    target, requests = recorded(lambda request: Response(201) if request.method == "POST" else answer(request))
+
+    def once(request: Request) -> Request | None:
+        made = any(sent.method == "POST" for sent in requests)
+        return None if request.method == "POST" and made else request
+
+    said = run(target, writable(), writes=True, steer=once)
+    assert [request.method for request in requests].count("POST") == 1
+    assert not failures(said, "ignored_auth")
+    assert len(requests) == len([item for item in said if isinstance(item, Progress)])
+
+
 def test_only_writing_operations_is_nothing_to_do() -> None:
     """A run over nothing but a POST says so and sends nothing."""
     target, requests = recorded(answer)

@@ -203,3 +203,11 @@ def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
     assert result.parseoutcomes()["failed"] >= 1
     assert "as a script for sh" in text
     assert "$SECRET_1" in text
+
+
+@pytest.mark.parametrize("leave", ["50", "1"])
+def test_schemathesis_writes_where_that_is_allowed(run: Run, leave: str) -> None:
+    """What creates has no plain request to compare with; a good implementation passes, however little may stay."""
+    result = run("-k", "schemathesis", "--trunkline-allow-writes", f"--trunkline-leave={leave}")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes["passed"]) == (0, 0, 5)

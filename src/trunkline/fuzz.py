@@ -41,8 +41,8 @@ _CASE = "x-schemathesis-testcaseid"
 _LOOK = 0.1
 """Seconds between two looks whether anybody will still answer."""
 _OF_THE_SENDER = frozenset({_CASE, "host", "user-agent", "accept-encoding", "connection", "content-length"})
-_UNSENT = Response(404, (("content-type", "application/json"),), b"{}")
-"""What the engine hears of a request that was not sent; nobody judges it."""
+_UNSENT = Response(401, (("content-type", "application/json"),), b"{}")
+"""What the engine hears of a request that was not sent: the one answer of which it concludes nothing."""
 _NOT_IN_A_FIELD = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
 
 
@@ -295,8 +295,11 @@ def _listen(
         match item:
             case _Question():
                 request = steer(item.request)
-                response = target(request) if request else _UNSENT
-                exchanges[item.case] = Exchange(request or item.request, response)
+                if request is None:
+                    item.answer.set_result(_UNSENT)
+                    continue
+                response = target(request)
+                exchanges[item.case] = Exchange(request, response)
                 item.answer.set_result(response)
                 requests += 1
                 yield Progress(phase, requests)

@@ -136,7 +136,7 @@ class Bench:
         """The findings that fail and that the plain request does not have already."""
         known = set()
         with suppress(BudgetSpent):  # then nothing is known, and everything new
-            known = {finding.cause for finding in self.plain(operation).findings}
+            known = {finding.cause for finding in self.plain(operation).findings} if operation.reads else set()
         return [finding for finding in self.failing(report) if finding.cause not in known]
 
     def failing(self, report: Report) -> list[Finding]:
