@@ -11,11 +11,13 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check import FUZZ, Examination, check
+from trunkline.check import FUZZ, Examination, Writing, check
 from trunkline.errors import BudgetSpent, Redirected, TargetError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
+from trunkline.journal import Journal
 from trunkline.library import Vendor
+from trunkline.life.script import script
 from trunkline.targets import budgeted
 
 
@@ -78,6 +80,40 @@ def test_an_item_that_is_not_there_is_no_verdict() -> None:
             credential=talkover.world.token,
             parameters={"trunk_id": "not-there"},
         )
+
+
+@pytest.mark.parametrize("name", ["talkover", "telepath"])
+def test_a_second_credential_that_opens_nothing_is_no_verdict(name: str) -> None:
+    """What it cannot do in its own account says nothing of another's; one that opens an account is put to the test."""
+    vendor = trunkline.load(name)
+    writing = Writing(Journal(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
+    with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
+        check(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing)
+
+
+def test_a_rule_that_is_broken_in_a_life_is_shown_with_what_was_made() -> None:
+    """The request alone names an id that is gone when the finding is read: what made it comes first."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        response = good(request)
+        if request.method == "PUT" and response.status == 200:
+            return replace(response, body=b'{"success": true, "data": {"id": 7}}')
+        return response
+
+    report = check(
+        vendor,
+        target,
+        credential=vendor.world.token,
+        operations=["updateSipTrunk"],
+        seed=1,
+        examples=2,
+        writing=Writing(Journal(), target),
+    )
+    found = next(said for said in report.findings if said.rule == "body_matches_schema")
+    assert [exchange.request.method for exchange in found.exchanges] == ["POST", "PUT"]
+    assert '"$BASE/sip-trunks/$ID_1"' in script(vendor.contract, found)
 
 
 def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> None:

@@ -19,7 +19,7 @@ import jsonschema_rs
 import pytest
 
 import trunkline
-from trunkline import aiming, cli, folders, library, mock
+from trunkline import aiming, cli, folders, library, mock, targets
 from trunkline.cli import serving
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, Request, Response
@@ -651,19 +651,45 @@ def test_a_port_in_use_is_a_sentence(served: Any, run: Run) -> None:
     assert f"port {port} of 127.0.0.1 is in use" in sentence(err)
 
 
-def test_ctrl_c_during_a_check_is_heard_at_once(vendor: Vendor) -> None:
+@pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_call_to_stop_a_check_is_heard_at_once(vendor: Vendor, call: signal.Signals) -> None:
     """The process ends within seconds with 130, whatever it was doing."""
     process = started("check", vendor.name, "--examples", "100000")
     assert process.stderr is not None
     process.stderr.readline()
     process.stderr.readline()
     begin = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(call)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - begin < 10
     assert "the run did not come to its end" in out
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM])
+def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals, tmp_path: Path) -> None:
+    """In the middle of a life: the trunks are those of before, and nothing is left to do."""
+    _, told = served("talkover", "--port", "0")
+    vendor = library.load("talkover")
+    target = targets.http(told["vendors"]["talkover"]["url"])
+
+    def trunks() -> Any:
+        auth = (("authorization", f"Bearer {vendor.world.token}"),)
+        return target(Request("GET", "/sip-trunks", "", auth)).json()["data"]
+
+    before, journal = trunks(), tmp_path / "journal"
+    process = started(
+        *("check", "talkover", "--url", target.base, "--allow-writes", "--journal", str(journal), "--seed", "1"),
+        environ={"TRUNKLINE_TOKEN": vendor.world.token},
+    )
+    while len(trunks()) == len(before):
+        assert process.poll() is None
+    process.send_signal(call)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "LEFT BEHIND" not in out
+    assert (trunks(), journal.exists()) == (before, False)
 
 
 def test_an_interruption_that_python_drops_ends_a_check_all_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ import pytest
 from tests.life_defects import DEFECTS, OWN, SECOND, SERVERS, Server
 from trunkline import library, mock, server
 from trunkline.exchange import Exchange, Request, Response
-from trunkline.findings import Evidence, Finding, Grade
+from trunkline.findings import Evidence, Finding, Grade, Report
 from trunkline.life import live
 from trunkline.life.script import script
+from trunkline.rendering import Run as Told
+from trunkline.rendering import finding_lines, plain
 
 LOADED = {name: library.load(name) for name in SERVERS}
 
@@ -81,6 +85,47 @@ def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None
     made = sum(method == "POST" and status == 201 for method, _, status in log)
     gone = sum(method == "DELETE" and status == 200 for method, _, status in log)
     assert gone == made or not any(operation.deleting for operation in vendor.contract.operations)
+
+
+def pasted(finding: Finding, vendor: str, base: str) -> str:
+    """What a reader copies from a report for people."""
+    retell = partial(script, LOADED[vendor].contract, base=base)
+    lines = [plain(line) for line in finding_lines(finding, Report(), Told(vendor, base, retell=retell))]
+    start = next(number for number, line in enumerate(lines) if line.startswith("sh <<"))
+    return "\n".join(lines[start:])
+
+
+def test_a_script_can_be_pasted_from_a_report(tmp_path: Path) -> None:
+    """As it stands there, with no space before a line; the shell it is pasted into goes on."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
+    vendor = LOADED["talkover"]
+    with server.running(server.asgi({"/api/v1": mock.from_vendor(vendor)})) as url:
+        text = pasted(finding, "talkover", f"{url}/api/v1")
+        done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+        assert (done.stderr, done.returncode) == ("", 0)
+        assert done.stdout.endswith("code 0\n")
+        assert done.stdout.count("HTTP/1.1 2") == len(finding.exchanges) + 1  # the last removes what was made
+    done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+    assert done.stdout.endswith("code 7\n")  # curl's, where nobody listens
+
+
+def test_a_script_that_ends_early_removes_what_it_made(tmp_path: Path) -> None:
+    """A server that goes away after the creation, and is back for the removal."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
+    vendor = LOADED["talkover"]
+    fake = mock.from_vendor(vendor)
+    log: list[str] = []
+
+    def noted(request: Request) -> Response:
+        log.append(request.method)
+        return fake(request)
+
+    with server.running(server.asgi({"/api/v1": noted})) as url:
+        text = script(vendor.contract, finding, f"{url}/api/v1")
+        broken = re.sub(r"(?m)^(# 2\. .*)$", r"\1\nfalse", text)
+        assert broken != text
+        done = run(broken, tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+    assert (done.returncode, log) == (1, ["POST", "DELETE"])
 
 
 def test_a_script_asks_for_what_it_needs(tmp_path: Path) -> None:

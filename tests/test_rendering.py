@@ -182,7 +182,8 @@ def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
     run = Run("acme", retell=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
     made = report(writing())
     shown = text(made, run)
-    assert "  again    2 requests, as a script for sh:\n    #!/bin/sh\n    # 2 of ***\n    curl x\n" in shown
+    pasted = "sh <<'END_OF_SCRIPT'\n#!/bin/sh\n# 2 of ***\ncurl x\nEND_OF_SCRIPT\n"
+    assert f"  again    2 requests, to be pasted into a shell:\n{pasted}" in shown
     assert valid(json_document(made, run))["findings"][0]["script"] == "#!/bin/sh\n# 2 of ***\ncurl x"
     reading = report(finding())
     assert valid(json_document(reading, run))["findings"][0]["script"] == ""

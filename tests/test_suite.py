@@ -201,7 +201,7 @@ def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
     result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")
     text = shown(result)
     assert result.parseoutcomes()["failed"] >= 1
-    assert "as a script for sh" in text
+    assert "to be pasted into a shell" in text
     assert "$SECRET_1" in text
 
 

@@ -6,20 +6,20 @@ The command line, the pytest suite and a library's user all call `check`, or `he
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from trunkline import export, fuzz
 from trunkline.bodies import identities, sent_secrets, succeeded
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent, Redirected, TargetError
-from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request, Response, Target
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.journal import Journal
 from trunkline.laws import LAWS, Interview, Law
 from trunkline.laws.refusing import disclosures
 from trunkline.library import Vendor
-from trunkline.life import LIFE, Exercised, harmless, live
+from trunkline.life import LIFE, Exercised, Makings, harmless, live
 from trunkline.rules import RULES, Rule, hides, judge, operation_of
 from trunkline.targets import checked, reading
 from trunkline.writing import Gate
@@ -74,8 +74,10 @@ class Examination:
     _interviews: dict[str, Interview] = field(default_factory=dict)
     _first: dict[str, str] = field(default_factory=dict)
     _chance: Random = field(init=False)
+    _makings: Makings = field(init=False)
 
     def __post_init__(self) -> None:
+        self._makings = Makings(self.vendor.contract)
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
         self._target = self.target
@@ -107,7 +109,8 @@ class Examination:
             if operation.method == exchange.request.method:
                 self.report.reached[operation.operation_id, exchange.response.status] += 1
             for finding in judge(operation, exchange, self.rules):
-                self.add(finding)
+                self.add(replace(finding, exchanges=(*self._makings.behind(exchange), *finding.exchanges)))
+            self._makings.note(exchange)
 
     def add(self, finding: Finding) -> None:
         """Takes a finding in, and hides the secrets that were sent on the way to it."""
@@ -166,6 +169,20 @@ class Examination:
                 way = "name something that is there with --param"
             raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {way}")
         self.judge(exchange)
+
+    def knock_second(self) -> None:
+        """Raises `TargetError` when the second credential opens no account: then nothing could be told of accounts."""
+        second = self.writing.second if self.writing is not None else None
+        lists = (found for found in self.vendor.contract.operations if found.listing and found.secured)
+        operation = next((found for found in lists if not found.parents), None)
+        if second is None or operation is None:
+            return
+        exchange = Interview(operation, self._target, second).ask()
+        self.report.requests += 1
+        if not succeeded(operation, exchange):
+            way = f"give the one of another account with --second-token or {SECOND_VARIABLE}, or leave it out"
+            told = f"{operation.operation_id} answers the second credential with {exchange.response.status}"
+            raise TargetError(f"{told}, so that nothing can be told of accounts: {way}")
 
     def hear(self, operation: Operation, law: Law) -> None:
         """Puts the questions of one law about one operation."""
@@ -271,6 +288,7 @@ class Examination:
         try:
             for operation in chosen:
                 self.knock(operation)
+            self.knock_second()
             for operation, law in steps:
                 self.hear(operation, law)
             self.live(chosen)

@@ -172,13 +172,15 @@ def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
     """A finding with everything that is needed to understand it, and the command that asks again."""
     fails = finding.evidence.grade.rank <= run.strictness.rank
     said = finding.evidence
-    script = _script(finding, report, run).splitlines()
+    script = _script(finding, report, run)
     parts = {
         "expected": finding.expected,
         "seen": finding.seen,
         "contract": finding.contract,
         "page": " ".join(part for part in (said.source, f"({said.note})" if said.note else "") if part),
-        "again": "" if script else _command(finding, report, run),
+        "again": f"{_plural(len(finding.exchanges), 'request')}, to be pasted into a shell:"
+        if script
+        else _command(finding, report, run),
     }
     times = f" ({finding.count} times)" if finding.count > 1 else ""
     place = f"{finding.at}: " if finding.at else ""
@@ -189,15 +191,15 @@ def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
             ((mark, f"{_STRONG} {style}"), (f" {said.grade}", style), (f" {finding.rule}", _STRONG)),
             ((f"  {finding.operation} {place}{finding.message}{times}", ""),),
             *(((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text),
-            *(
-                [(("  again    ", _QUIET), (f"{_plural(len(finding.exchanges), 'request')}, as a script for sh:", ""))]
-                if script
-                else []
-            ),
-            *((("    ", ""), (line, "")) for line in script),
+            *(((line, ""),) for line in _pasted(script)),
             (),
         ),
     )
+
+
+def _pasted(script: str) -> list[str]:
+    """The lines of a script as they can be pasted into any shell, which goes on whatever becomes of the script."""
+    return ["sh <<'END_OF_SCRIPT'", *script.splitlines(), "END_OF_SCRIPT"] if script else []
 
 
 def summary_lines(report: Report, run: Run) -> Iterator[Line]:

@@ -217,7 +217,10 @@ def validate(
 
 @contextmanager
 def _interruption() -> Iterator[Event]:
-    """While it lasts, Ctrl-C is remembered as well as raised: Python drops what is raised in a callback of its own."""
+    """While it lasts, a call to stop is remembered as well as raised: Python drops what a callback of its own raises.
+
+    Ctrl-C, the end of a terminal or of a job: whatever calls, what was made must be removed.
+    """
     asked = Event()
     if current_thread() is not main_thread():
         yield asked
@@ -231,12 +234,17 @@ def _interruption() -> Iterator[Event]:
         if not isinstance(dropped.exc_value, KeyboardInterrupt):
             told(dropped)
 
-    before, told = signal.signal(signal.SIGINT, stop), sys.unraisablehook
-    sys.unraisablehook = hush
+    calls = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    before = {call: signal.getsignal(call) for call in calls if call is not None}
+    heard = {call: handler for call, handler in before.items() if handler is not signal.SIG_IGN}
+    for call in heard:
+        signal.signal(call, stop)
+    told, sys.unraisablehook = sys.unraisablehook, hush
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for call, handler in heard.items():
+            signal.signal(call, handler)
         sys.unraisablehook = told
 
 

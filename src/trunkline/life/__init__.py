@@ -17,13 +17,14 @@ from trunkline.exchange import Target
 from trunkline.findings import Finding
 from trunkline.life.inputs import Maker, harmless
 from trunkline.life.laws import LIFE, LifeLaw
+from trunkline.life.making import Makings
 from trunkline.life.moves import moves
 from trunkline.life.openings import openings
 from trunkline.life.play import Run
 from trunkline.life.writing import end
 from trunkline.strategies.machine import Rules, run
 
-__all__ = ["LIFE", "Exercised", "LifeLaw", "Run", "harmless", "live", "play"]
+__all__ = ["LIFE", "Exercised", "LifeLaw", "Makings", "Run", "harmless", "live", "play"]
 
 ROUNDS = 6
 """After so many findings a life is not played again."""

@@ -229,7 +229,7 @@ def stranger(roles: Roles, play: Play, drawn: Drawn) -> None:
         f"{operation.operation_id} opens to another account what this one made",
         at=f"body{operation.listing.items}" if operation.listing else "status",
         place=operation.place(operation.contract.security.pointer),
-        expected="none of it" if operation.listing else "refused",
+        expected=f"{'none of it' if operation.listing else 'refused'}, if the second credential is another account's",
         seen=seen,
     )
     if not operation.listing:

@@ -9,18 +9,24 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 
-from trunkline.bodies import at_pointer, json_of
 from trunkline.contract import Contract, Operation
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request
 from trunkline.findings import Finding
 from trunkline.life.facts import Input, inputs
 from trunkline.life.inputs import allowed
-from trunkline.life.model import in_path, key
+from trunkline.life.making import made
+from trunkline.life.model import in_path
 from trunkline.rules import operation_of
 
+_TIDY = """tidy() { # however it ends, what was made is removed again
+    set +e
+%s
+    rm -r "$answers"
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM"""
 _BEGIN = r"""set -eu
 answers=$(mktemp -d)
-trap 'rm -r "$answers"' EXIT
 at() { # the value at a place of an answer, as it goes into a path: at 1 /data/id
     python3 -c 'import json, sys, urllib.parse
 try:
@@ -41,25 +47,27 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
     """
     secrets = _secrets(contract, finding.exchanges)
     told = f"{finding.rule} {finding.operation}: {finding.message}"
-    lines = ["#!/bin/sh", f"# {_line(told)}"]
+    head = ["#!/bin/sh", f"# {_line(told)}"]
     if finding.expected or finding.seen:
-        lines.append(f"# expected {_line(finding.expected)}, seen {_line(finding.seen)} at {_line(finding.at)}")
-    lines += [_BEGIN, f"BASE=${{BASE:-{shlex.quote(base)}}}" if base else _asked_for("BASE", "the address of the API")]
-    lines += [_asked_for(name, "a credential") for name in _credentials(finding.exchanges)]
-    lines += [line for _, line in sorted(secrets.values())]
+        head.append(f"# expected {_line(finding.expected)}, seen {_line(finding.seen)} at {_line(finding.at)}")
+    head += [_BEGIN, f"BASE=${{BASE:-{shlex.quote(base)}}}" if base else _asked_for("BASE", "the address of the API")]
+    head += [_asked_for(name, "a credential") for name in _credentials(finding.exchanges)]
+    head += [line for _, line in sorted(secrets.values())]
     variables: dict[str, str] = {}
+    lines: list[str] = []
     for number, exchange in enumerate(finding.exchanges, start=1):
         operation = operation_of(contract, exchange)
         name = operation.operation_id if operation else exchange.request.method
         lines += ["", f"# {number}. {name}, answered {exchange.response.status}"]
-        lines.append(f'{_curl(exchange.request, variables, secrets)} | tee "$answers/{number}"; echo')
-        made = _made(operation, exchange)
-        if made:
-            variables[made[1]] = f"ID_{number}"
-            lines.append(f"ID_{number}=$(at {number} {shlex.quote(made[0])})")
-    tidied = list(_tidied(contract, finding, variables))
-    lines += ["", "# what was made is removed again", *tidied] if tidied else []
-    return "\n".join(lines) + "\n"
+        lines += [
+            f'{_curl(exchange.request, variables, secrets)} >"$answers/{number}"',
+            f'cat "$answers/{number}"; echo',
+        ]
+        if found := made(operation, exchange):
+            variables[found[1]] = f"ID_{number}"
+            lines.append(f"ID_{number}=$(at {number} {shlex.quote(found[0])})")
+    tidied = [f"    {line}" for line in _tidied(contract, finding, variables)]
+    return "\n".join([*head, _TIDY % "\n".join(tidied), *lines]) + "\n"
 
 
 def _line(text: str) -> str:
@@ -81,16 +89,6 @@ def _headers(request: Request) -> Iterator[tuple[str, str]]:
     shown = dict(request.shown)
     for name, value in request.headers:
         yield name, shown.get(name, f"Bearer ${TOKEN_VARIABLE}" if name == "authorization" else value)
-
-
-def _made(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | None:
-    """Where an answer tells the id of what was made, and the id as it goes into a path."""
-    creating = operation.creating if operation else None
-    if creating is None or not 200 <= exchange.response.status < 300:
-        return None
-    at = creating.item + creating.identity
-    identity = at_pointer(json_of(exchange), at)
-    return (at, in_path(identity)) if key(identity) else None
 
 
 def _curl(request: Request, variables: Mapping[str, str], secrets: Mapping[str, tuple[str, str]]) -> str:
@@ -157,10 +155,10 @@ def _tidied(contract: Contract, finding: Finding, variables: Mapping[str, str]) 
     }
     for exchange in reversed(finding.exchanges):
         operation = operation_of(contract, exchange)
-        made = _made(operation, exchange)
-        request = _removal(contract, operation, exchange.request, made[1]) if operation and made else None
-        if request and request.path not in removed:
-            yield f"{_curl(request, variables, {})}; echo"
+        found = made(operation, exchange)
+        request = _removal(contract, operation, exchange.request, found[1]) if operation and found else None
+        if found and request and request.path not in removed:
+            yield f'[ -z "${{{variables[found[1]]}:-}}" ] || {_curl(request, variables, {})}; echo'
 
 
 def _removal(contract: Contract, create: Operation, request: Request, identity: str) -> Request | None:

@@ -89,6 +89,7 @@ class Bench:
             self._life = self.report()
             examination = self.examination(self._life)
             try:
+                examination.knock_second()
                 examination.live(self.vendor.contract.operations)
             except BudgetSpent as spent:
                 self._life.stopped = str(spent)
