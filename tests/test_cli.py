@@ -199,6 +199,9 @@ TROUBLES = {
     ("check", "{vendor}", "--url", "localhost"): "the base address does not begin with http",
     ("check", "{vendor}", "--url", "http://127.0.0.1:1", "--token", TOKEN): "127.0.0.1:1 refuses connections",
     ("check", "{vendor}", "--url", "http://h", "--app", "a:b"): "two implementations",
+    ("check", "{vendor}", "--allow-writes", "--dry-run", "--format", "json"): "--dry-run prints plain lines",
+    ("check", "{vendor}", "--allow-writes", "--dry-run", "--second-token-file", "not/there"): "there is no such file",
+    ("check", "{vendor}", "--allow-writes", "--second-token", TOKEN): "answers the second credential with 401",
     ("check", "{vendor}", "--app", "frob"): "does not name an application",
     ("check", "{vendor}", "--app", "frob:app"): "there is no module frob here",
     ("validate", "{vendor}"): "name one SOURCE",
@@ -357,7 +360,7 @@ def test_the_built_in_mock_keeps_the_contract(run: Run, vendor: Vendor) -> None:
     assert told["requests"] > 10
     reading = {operation.operation_id for operation in vendor.contract.operations if operation.reads}
     assert {each["operation"] for each in told["reached"]} == reading
-    silent = [each for each in told["not_exercised"] if "writing was not allowed" not in each["reason"]]
+    silent = [each for each in told["not_exercised"] if "it takes writing" not in each["reason"]]
     assert silent == []
     laws = {law.name for law in LAWS} | {"schemathesis"}
     assert not [each for each in told["not_exercised"] if each["operation"] in reading and each["check"] in laws]
@@ -394,6 +397,34 @@ def test_a_wrong_token_is_not_well(run: Run, vendor: Vendor) -> None:
     assert out == ""
     assert "refuses the credential with 401" in err.splitlines()[-1]
     assert "hush" not in out + err
+
+
+def test_a_dry_run_is_like_the_run(run: Run, vendor: Vendor) -> None:
+    """It writes as often, but for what is drawn from new names; it sends nothing, and prints no secret."""
+    words = ("check", vendor.name, "--allow-writes", "--seed", "3", "--examples", "2")
+    code, told, err = run(*words, "--dry-run", "--url", "http://127.0.0.1:1", "--leave", "1000")
+    assert (code, err) == (0, "")
+    lines = told.splitlines()
+    found = re.fullmatch(r"(\d+) requests that write, (\d+) that only read; nothing was sent", lines[-1])
+    assert found is not None
+    assert int(found[1]) == len(lines) - 1 > 100
+    assert "trunkline-check-" in lines[0]
+    assert not any(re.search(rf'"{name}": "(?!\*\*\*)', line) for line in lines for name in vendor.contract.secrets)
+    really = document(run(*words, "--format", "json")[1])["requests"]
+    assert abs(int(found[1]) + int(found[2]) - really) < really / 10
+
+
+def test_a_budget_that_shows_too_little_is_told(run: Run, vendor: Vendor) -> None:
+    """The sentence speaks of the budget, and not of the token; so it does where no page tells how to remove."""
+    code, _, err = run("check", vendor.name, "--max-requests", "1")
+    assert (code, "the budget of 1 requests is spent" in err, "token" in err) == (2, True, False)
+
+
+def test_nothing_made_since_nothing_may_stay_is_told(run: Run) -> None:
+    """With the option that allows it, instead of a guess."""
+    code, _, err = run("check", "telepath", "--allow-writes", "--leave", "0", "--examples", "2")
+    assert code == 2
+    assert "allow some to stay with --leave" in err.splitlines()[-1]
 
 
 def test_strictness_decides_what_fails(run: Run, vendor: Vendor, broken: str) -> None:

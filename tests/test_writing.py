@@ -1112,12 +1112,12 @@ def test_a_dry_run_tells_what_would_be_sent(nested: Contract) -> None:
         r'POST /sip-trunks {"name": "a\u001b[2J", "password": "***", "more": [{"Pass_Word": "***"}]}',
         f"POST /sip-trunks <{len(PASSWORD) + 9} bytes that are no JSON>",
         "DELETE /sip-trunks/x",
-        "3 requests that write, 1 that only reads",
+        "3 requests that write, 1 that only reads; nothing was sent",
     ]
-    assert list(preview([], nested)) == ["no requests that write, none that only read"]
+    assert list(preview([], nested)) == ["no requests that write, none that only read; nothing was sent"]
     assert list(preview([delete(f"/{TOKEN}")], nested, lambda text: text.replace(TOKEN, "***"))) == [
         "DELETE /***",
-        "1 request that writes, none that only read",
+        "1 request that writes, none that only read; nothing was sent",
     ]
 
 

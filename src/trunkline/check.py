@@ -27,8 +27,10 @@ from trunkline.writing import Gate
 FUZZ = "schemathesis"
 """The name under which a report tells whether Schemathesis was let loose on an operation."""
 
-_NOT_ALLOWED = "it writes, and writing was not allowed; --allow-writes does"
-_BEAT = 10
+NOT_ALLOWED = "it takes writing, which was not allowed; --allow-writes allows it"
+"""Why what writes is not exercised unless that is asked for."""
+
+_BEAT = 50
 """So many generated requests lie between two signs of progress."""
 
 _CHECKS = {
@@ -80,7 +82,7 @@ class Examination:
         self._makings = Makings(self.vendor.contract)
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
-        self._target = self.target
+        self._target = self._counted(self.target)
         self._chance = Random(self.seed)  # noqa: S311 - values to send, not secrets
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
@@ -94,6 +96,19 @@ class Examination:
             self._writer = checked(self._gate, self.judge)
             self.target = reading(self._writer)
 
+    def _counted(self, target: Target) -> Target:
+        """The target, with the number of what it was asked in the report."""
+
+        def ask(request: Request) -> Response:
+            self.report.requests += 1
+            try:
+                return target(request)
+            except BudgetSpent:
+                self.report.requests -= 1
+                raise
+
+        return ask
+
     def _answered(self, request: Request) -> Response:
         """What was answered, a redirect too: only that of the plain request ends a check (see `knock`)."""
         try:
@@ -102,8 +117,7 @@ class Examination:
             return redirected.response
 
     def judge(self, exchange: Exchange) -> None:
-        """Counts an exchange and has the rules judge it."""
-        self.report.requests += 1
+        """Has the rules judge an exchange."""
         operation = operation_of(self.vendor.contract, exchange)
         if operation is not None:
             if operation.method == exchange.request.method:
@@ -145,7 +159,6 @@ class Examination:
             for operation in self.vendor.contract.operations:
                 if operation.listing and operation.resource == resource and not operation.parents:
                     exchange = Interview(operation, self._target, self.credential).ask()
-                    self.report.requests += 1
                     shown = identities(operation, exchange) if succeeded(operation, exchange) else []
                     self._first[resource] = shown[0] if shown else ""
         return self._first[resource]
@@ -178,7 +191,6 @@ class Examination:
         if second is None or operation is None:
             return
         exchange = Interview(operation, self._target, second).ask()
-        self.report.requests += 1
         if not succeeded(operation, exchange):
             way = f"give the one of another account with --second-token or {SECOND_VARIABLE}, or leave it out"
             told = f"{operation.operation_id} answers the second credential with {exchange.response.status}"
@@ -201,10 +213,15 @@ class Examination:
 
     def let_loose(self, operations: Collection[Operation]) -> None:
         """Has Schemathesis make up requests for some operations, and follow the links among them."""
-        names = [operation.operation_id for operation in operations]
+        allowed = [operation for operation in operations if operation.reads or self._gate is not None]
+        left_out = {operation.operation_id for operation in operations if operation not in allowed}
+        self.report.exercised.update({(name, FUZZ): NOT_ALLOWED for name in left_out})
+        names = [operation.operation_id for operation in allowed]
+        if not names:
+            return
         self.progress(f"{', '.join(names)}: {FUZZ}")
         self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), ""))
-        known = {name: value for found in operations for name, value in self.interview(found).parameters.items()}
+        known = {name: value for found in allowed for name, value in self.interview(found).parameters.items()}
         try:
             for said in fuzz.fuzz(
                 export.document(self.vendor, parameters=known),
@@ -243,7 +260,7 @@ class Examination:
             for operation in operations:
                 for law in LIFE:
                     if law.concerns(operation):
-                        self.report.exercised[operation.operation_id, law.name] = _NOT_ALLOWED
+                        self.report.exercised[operation.operation_id, law.name] = NOT_ALLOWED
             return
         for said in live(
             self.vendor.contract,
@@ -269,7 +286,7 @@ class Examination:
             if left:
                 self.progress("removing what was made")
             try:
-                left = self._gate.clean(self.writing.cleaner)
+                left = self._gate.clean(self._counted(self.writing.cleaner))
             finally:
                 self.report.left += [str(each) for each in left]
 

@@ -2,7 +2,7 @@ r"""Owns how requests are shown that would be sent: what writes line by line, wh
 
 >>> print(*preview(requests, contract), sep="\n")
 POST /trunks {"name": "trunkline-check-5d1c0e9a77-1", "sip_password": "***"}
-1 request that writes, 12 that only read
+1 request that writes, 12 that only read; nothing was sent
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def preview(
         words = (request.method, request.target, _body(request.body, contract.secrets))
         yield cut(_printable(hide(" ".join(word for word in words if word))), _LONGEST)
     count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
-    yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}"
+    yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
 
 
 def _body(body: bytes, secrets: Collection[str]) -> str:

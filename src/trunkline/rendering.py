@@ -223,13 +223,19 @@ def _exercised(report: Report) -> Iterator[Line]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for (name, check), reason in sorted(report.exercised.items()):
         if reason:
-            reasons.setdefault((name, reason), []).append(check)
+            reasons.setdefault((reason, name), []).append(check)
         else:
             by_operation.setdefault(name, []).append(check)
     for name, checks in by_operation.items():
         yield _row("exercised", f"{name}: {', '.join(checks)}")
-    for (name, reason), checks in reasons.items():
-        yield _row("NOT EXERCISED", f"{name}: {', '.join(checks)} - {reason}", _OPEN)
+    for why in dict.fromkeys(reason for reason, _ in reasons):
+        found = {name: checks for (reason, name), checks in reasons.items() if reason == why}
+        whole = [name for name, checks in found.items() if name not in by_operation and len(checks) > 1]
+        whole = [name for name in whole if all(reason == why for reason, other in reasons if other == name)]
+        rows = [f"all of {', '.join(whole)}"] if len(whole) > 1 else []
+        rows += [f"{name}: {', '.join(checks)}" for name, checks in found.items() if not rows or name not in whole]
+        for row in rows:
+            yield _row("NOT EXERCISED", f"{row} - {why}", _OPEN)
 
 
 def _reached(report: Report, run: Run) -> Iterator[Line]:

@@ -75,6 +75,8 @@ def check(
 
     wish = Wish(wishes.pop("allow_writes"), dry=wishes.pop("dry_run"), **wishes)
     wish.check()
+    if wish.dry and form == "json":
+        raise UsageError("--dry-run prints plain lines, and no report; leave out --format json")
     loaded = library.load(vendor)
     chosen = [named(loaded.contract, name) for name in operations] or list(loaded.contract.operations)
     parameters = asking.parameters(params, chosen, "path")
@@ -91,7 +93,7 @@ def check(
     seed = secrets.randbelow(2**32) if seed is None else seed
     names = [operation.operation_id for operation in chosen]
     if wish.dry:
-        rehearse(loaded, names, seed, examples, wish=wish)
+        rehearse(loaded, names, seed, examples, wish=wish, built_in=not (url or app), most=max_requests)
         return WELL
     report = Report(secrets=aim.secrets)
     documented = tuple(
@@ -143,7 +145,7 @@ def check(
             trouble, code = None, INTERRUPTED
         tell("")
     run = replace(run, complete=not (code or trouble or report.stopped))
-    if report.requests or trouble is None:
+    if trouble is None or report.findings or "" in report.exercised.values():
         showing.show(report, run, form, summary=True)
     with aiming.hushed(hiding(aim.secrets)):
         if trouble is not None:

@@ -38,9 +38,11 @@ def code(report: Report, run: Run) -> int:
 
     said = rendering.verdict(report, run)
     if said == rendering.NOT_EXERCISED:
-        names = " or ".join(rendering.unseen(report, run)) or "any operation"
+        names = rendering.unseen(report, run)
+        reasons = (reason for (name, _), reason in report.exercised.items() if reason and name in names)
+        why = report.stopped or next(reasons, "") or "check the token, or name what exists with --param"
         raise TargetError(
-            f"no success of {names} was seen, so little can be said; check the token, or name what exists with --param"
+            f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be said: {why}"
         )
     return FINDINGS if said == rendering.BROKEN else WELL
 

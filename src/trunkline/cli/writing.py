@@ -44,6 +44,10 @@ class Wish:
     journal: str | None
     dry: bool
 
+    def may_stay(self, *, built_in: bool) -> int | None:
+        """How many things may stay that no operation removes; any number on a mock that ends with the run."""
+        return None if built_in and self.leave is None else self.leave or 0
+
     def check(self) -> None:
         """Raises `UsageError` for an option that means nothing without `--allow-writes`."""
         given = {
@@ -88,12 +92,14 @@ def writing(
         gate = Gate(vendor.contract, cleaner, journal, credentials)
         report.left += [f"of an earlier run: {each}" for each in gate.finish(cleaner)]
         say(f"what is made is called {journal.prefix}..." + (f", and noted in {path}" if path else ""))
-        yield Writing(journal, cleaner, second, None if built_in and wish.leave is None else wish.leave or 0)
+        yield Writing(journal, cleaner, second, wish.may_stay(built_in=built_in))
     if built_in:
         report.left.clear()  # it was a mock of this process
 
 
-def rehearse(vendor: Vendor, operations: list[str], seed: int, examples: int, *, wish: Wish) -> None:
+def rehearse(
+    vendor: Vendor, operations: list[str], seed: int, examples: int, *, wish: Wish, built_in: bool, most: int | None
+) -> None:
     """Prints each request that would change something, as a mock in the implementation's stead provokes them."""
     from trunkline import mock, targets  # noqa: PLC0415
     from trunkline.aiming import known_parameters, second_credential  # noqa: PLC0415
@@ -105,18 +111,18 @@ def rehearse(vendor: Vendor, operations: list[str], seed: int, examples: int, *,
     from trunkline.preview import preview  # noqa: PLC0415
 
     log: list[Exchange] = []
-    target = targets.recorded(mock.from_vendor(vendor), log)
-    second = second_credential(vendor, None, None, built_in=True)
-    given = wish.second_token or wish.second_token_file
+    cleaner = targets.recorded(mock.from_vendor(vendor), log)
+    second = second_credential(vendor, wish.second_token, wish.second_token_file, built_in=built_in)
+    others = second_credential(vendor, None, None, built_in=True) if second else None
     examine(
         vendor,
-        target,
+        cleaner if most is None else targets.budgeted(cleaner, most),
         credential=vendor.world.token,
         parameters=known_parameters(vendor),
         operations=operations,
         seed=seed,
         examples=examples,
-        writing=Writing(Journal(), target, second if given else None, wish.leave or 0),
+        writing=Writing(Journal(), cleaner, others, wish.may_stay(built_in=built_in)),
     )
     for line in preview((said.request for said in log), vendor.contract, hiding(vendor.secrets)):
         click.echo(line)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from trunkline.check import FUZZ
+from trunkline.check import FUZZ, NOT_ALLOWED
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent
 from trunkline.laws import Law
@@ -56,7 +56,7 @@ def test_law(bench: Bench, operation: Operation, law: Law) -> None:
 def test_life(bench: Bench, operation: Operation, life: LifeLaw) -> None:
     """Whatever is made, changed and removed, in whatever order, the answers keep the law, and keep the rules."""
     if bench.writing is None:
-        skip("it writes, and writing was not allowed; --trunkline-allow-writes does")
+        skip(NOT_ALLOWED)
     report = bench.life()
     found = [finding for finding in bench.failing(report) if finding.operation == operation.operation_id]
     laws = {law.name for law in LIFE}
