@@ -92,6 +92,14 @@ def test_an_unknown_vendor_is_told_with_the_known_ones(name: str) -> None:
         library.load(name)
 
 
+def test_a_vendor_of_ones_own_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would never be read is told."""
+    (tmp_path / "schemas" / "telepath").mkdir(parents=True)
+    monkeypatch.setenv("TRUNKLINE_DATA", str(tmp_path))
+    with pytest.raises(UsageError, match="holds a vendor 'telepath', and trunkline has one"):
+        folders.names()
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty `TRUNKLINE_DATA` names no folder; one that names a folder without schemas is a mistake."""
     monkeypatch.setenv("TRUNKLINE_DATA", "")

@@ -282,7 +282,7 @@ def test_what_belongs_to_a_removed_record_goes_with_it(talkover_target: Mocked) 
 
 # --- trouble --------------------------------------------------------------------------------------------------------
 
-FIELDS = "ai_provider, created_at, *, updated_at; and on the mock alone account, in_use, reachable"
+FIELDS = "ai_provider, created_at, *, updated_at; and on the mock alone account"
 RECORD = "the record given for telepath's trunks#"
 
 TROUBLE: dict[str, tuple[Callable[[Mocked, Mocked], object], str]] = {
@@ -306,11 +306,26 @@ TROUBLE: dict[str, tuple[Callable[[Mocked, Mocked], object], str]] = {
     "a wrong input": (lambda a, _: a.trunks.add(system_prompt=3), f"{RECORD}/system_prompt: 3 is not of type string *"),
     "a part": (lambda a, _: a.trunks.add(metrics={}), f"{RECORD}/metrics*: a required property is absent *"),
     "a short secret": (lambda a, _: a.trunks.add(sip_password="tk-7"), f"{RECORD}/sip_password: a secret is a text *"),
-    "a wrong fact": (lambda a, _: a.trunks.add(reachable="no"), f"{RECORD}/x-trunkline/reachable: *"),
+    "a wrong fact": (
+        lambda _, b: b.trunks.add(reachable="no"),
+        "the record given for talkover's trunks#/x-trunkline/reachable: *",
+    ),
+    "a fact that nothing asks for": (
+        lambda a, _: a.trunks.add(reachable=False),
+        f"telepath.trunks has no field 'reachable'; there are: {FIELDS}",
+    ),
+    "a fact of something else": (
+        lambda _, b: b.dids.add(reachable=False),
+        "talkover.dids has no field 'reachable'; there are: *; and on the mock alone account, in_use",
+    ),
+    "a collection that is not there": (
+        lambda a, _: a.dids,
+        "telepath has no 'dids'; its records are: calls, trunks",
+    ),
     "an unknown fact": (lambda a, _: a.trunks.add({"x-trunkline": {"up": True}}), f"{RECORD}/x-trunkline: *"),
     "no facts": (
         lambda a, _: a.trunks.add({"x-trunkline": []}),
-        "x-trunkline of a record of telepath.trunks is a dict of account, in_use, reachable",
+        "x-trunkline of a record of telepath.trunks is a dict of account",
     ),
     "an unknown account": (
         lambda a, _: a.trunks.add(account="x"),
@@ -367,11 +382,11 @@ def test_what_cannot_be_meant_is_one_sentence(telepath_target: Mocked, talkover_
     """It says what is wrong of which collection, and the mock stays as it was."""
     does, wanted = TROUBLE[name]
     before = [[*telepath_target.trunks], [*talkover_target.dids]]
-    with pytest.raises((UsageError, DataError)) as caught:
+    with pytest.raises((UsageError, DataError, AttributeError)) as caught:
         does(telepath_target, talkover_target)
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([wanted])
     assert [[*telepath_target.trunks], [*talkover_target.dids]] == before
-    assert [entry.name for entry in caught.traceback][-1] in {"told", "asked"}
+    assert [entry.name for entry in caught.traceback][-1] in {"told", "asked", "__getattr__"}
 
 
 def test_a_number_needs_a_trunk(talkover_target: Mocked) -> None:

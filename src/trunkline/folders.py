@@ -21,9 +21,15 @@ def roots() -> tuple[Path, ...]:
         return (own,)
     if not (Path(more) / "schemas").is_dir():
         raise UsageError(f"TRUNKLINE_DATA names {more!r}, which has no folder schemas/; mend the path, or unset it")
+    for name in sorted(_vendors(Path(more)) & _vendors(own)):
+        raise UsageError(f"TRUNKLINE_DATA holds a vendor {name!r}, and trunkline has one; give the folder another name")
     return own, Path(more)
 
 
 def names() -> tuple[str, ...]:
     """The vendors there are, in alphabetical order."""
-    return tuple(sorted({path.name for root in roots() for path in (root / "schemas").glob("*/")}))
+    return tuple(sorted({name for root in roots() for name in _vendors(root)}))
+
+
+def _vendors(root: Path) -> set[str]:
+    return {path.name for path in (root / "schemas").glob("*/")}

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from trunkline.library import Vendor
 
 PORT = 8900
-
-
 _MANY = 20_000
 
 

@@ -83,7 +83,7 @@ def writing(
         raise UsageError("the second token is the first: give the credential of another account")
     report.secrets |= {second} if second else set()
     cleaner = aim.cleaner or aim.target
-    path = Path(wish.journal) if wish.journal else place(vendor.name, aim.base) if live else None
+    path = Path(wish.journal) if wish.journal is not None else place(vendor.name, aim.base) if live else None
     journal = Journal.from_file(path, vendor.name, aim.base) if path else Journal()
     with journal:
         credentials = tuple(known for known in (aim.credential, second) if known)

@@ -67,7 +67,7 @@ class Kind:
         }
         taken = {name for operation in operations for name in operation.inputs}
         self.fields = sorted(shown | taken | ({self.parent.field} if self.parent else set()))
-        self.mock_only = sorted({"account", *MOCK_FACTS} - set(self.fields))
+        self.mock_only = sorted({"account", *_facts_of(vendor.world, collection)} - set(self.fields))
 
     def said(self, record: Mapping[str, Json] | None, fields: Mapping[str, Json]) -> Record:
         """What a test says of a record, as fixtures would: each mock-only fact under `x-trunkline`, all of it JSON."""
@@ -198,6 +198,15 @@ def _words(records: Iterable[Record], name: str) -> Iterator[str | int]:
 
 def _records(world: World, kind: Kind) -> tuple[Record, ...]:
     return world.collections[kind.collection].records
+
+
+def _facts_of(world: World, collection: str) -> set[str]:
+    """What only the mock knows of a record, and asks for when it serves one."""
+    serves = [serve for serve in world.serves.values() if serve.collection == collection]
+    asked = {name for serve in serves for word, name in serve.guards if word == "unused"}
+    outcomes = [outcome for serve in serves for outcome in serve.outcomes]
+    conditions = [said.when for outcome in outcomes for said in (outcome, *outcome.effects)]
+    return {*MOCK_FACTS} & asked.union(*conditions)
 
 
 def _of(make: Maker, record: Record) -> Json:

@@ -175,7 +175,8 @@ class Mocked:
     def __getattr__(self, name: str) -> Records:
         world = self.vendor.world
         if name.startswith("_") or name not in world.collections:
-            raise AttributeError(name)
+            known = ", ".join(sorted(world.collections))
+            raise AttributeError(f"{self.vendor.name} has no {name!r}; its records are: {known}", name=name, obj=self)
         if name not in self._collections:
             from trunkline.plugin.kind import Kind  # noqa: PLC0415 - see the plugin's docstring
             from trunkline.plugin.records import Records  # noqa: PLC0415

@@ -183,7 +183,7 @@ def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str,
                 second_token=said.second_token,
                 second_token_file=str(said.second_token_file) if said.second_token_file else None,
                 leave=said.leave,
-                journal=str(said.journal) if said.journal else None,
+                journal=str(said.journal) if said.journal is not None else None,
                 dry=False,
             )
             live, built_in = bool(said.url), not (said.url or said.app)
