@@ -308,6 +308,17 @@ def test_ignored_credentials_are_seen() -> None:
         assert "Expected 401 or 403" in failure.message
 
 
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_a_refusal_opens_nothing(status: int) -> None:
+    """Whatever refuses a bad credential, or fails, ignores none: the rules judge what a refusal looks like."""
+
+    def refusing(request: Request) -> Response:
+        response = answer(request)
+        return Response(status) if response.status == 401 else response
+
+    assert not failures(run(refusing), "ignored_auth")
+
+
 def changed(change: Callable[[Response], Response]) -> Target:
     """The small API with another answer to what is not a GET."""
     return lambda request: answer(request) if request.method == "GET" else change(answer(request))

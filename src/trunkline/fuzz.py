@@ -322,11 +322,16 @@ def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names:
     recorder = scenario.recorder
     for case, checks in recorder.checks.items():
         for check in checks:
-            if check.failure_info is not None and case in exchanges:  # what was not answered shows nothing
+            if check.failure_info is not None and case in exchanges and _shows(check.name, exchanges[case].response):
                 label = recorder.cases[case].value.operation.label
                 failure = check.failure_info.failure
                 sentence = f"{failure.title}: {failure.message.splitlines()[0]}"
                 yield Failure(check.name, names.get(label, label), sentence, exchanges[case])
+
+
+def _shows(check: str, response: Response) -> bool:
+    """Whether an answer shows what a check complains of: no failing server does, and no refusal opens anything."""
+    return response.status < (300 if check == "ignored_auth" else 500)
 
 
 def _redacted(observation: Observation, credential: str | None) -> Observation:
