@@ -26,7 +26,7 @@ RANKS = (
     {"errors"},
     {"unpacking"},
     {"findings", "folders", "asgi", "files"},
-    {"schema", "wire", "parts", "recipes"},
+    {"schema", "wire", "parts", "recipes", "samples"},
     {"contract", "targets"},
     {"sense", "refusals", "bodies", "kinds"},
     {"reader", "rules", "world"},

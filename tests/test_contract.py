@@ -417,7 +417,31 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-input.json",
         put("/properties/system_prompt/x-trunkline/made", "(?<word>a)"),
         None,
-        "'system_prompt' is no expression that Python reads",
+        "nothing can be made of the input 'system_prompt': '(?<word>a)' is no expression that Python reads",
+    ),
+    "a recipe of harmless values without an end": (
+        "trunk-input.json",
+        put("/properties/system_prompt/x-trunkline/made", "a{1000000}"),
+        None,
+        "has a count to 1000000; it is from 1000000 to 1000",
+    ),
+    "a recipe of harmless values that are refused": (
+        "trunk-input.json",
+        put("/properties/sip_password/x-trunkline/made", "[a-z]{7}"),
+        None,
+        "what is made of the input 'sip_password' is not allowed: must have at least 8 characters",
+    ),
+    "a pattern that no value can be checked against": (
+        "trunk-input.json",
+        put("/properties/system_prompt/pattern", "(?<word>a)\\k<word>"),
+        "/properties/system_prompt/pattern",
+        "is not an expression that can be checked",
+    ),
+    "a secret for a label": (
+        DOCUMENT,
+        put("/paths/~1trunks/post/x-trunkline/create/label", "sip_password"),
+        "/paths/~1trunks/post/x-trunkline/create/label",
+        "'sip_password' is a secret or no text",
     ),
     "a default that the operation itself would refuse": (
         "trunk-input.json",
@@ -606,8 +630,8 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
     ),
     "a secret that a response documents": (
         DOCUMENT,
-        put("/x-trunkline/secrets/name", EVIDENCE),
-        "/x-trunkline/secrets/name",
+        put("/x-trunkline/secrets/status", EVIDENCE),
+        "/x-trunkline/secrets/status",
         "listTrunks documents",
     ),
     "a header that no answer can carry": (
@@ -675,6 +699,11 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
         put(f"{TRUNK}/put/x-trunkline/update/resets/0/when/0", ["region"]),
         f"{TRUNK}/put/x-trunkline/update/resets/0/when",
         "'region' is not an input",
+    ),
+    "a reset by nothing": (
+        put(f"{TRUNK}/put/x-trunkline/update/resets/0/when", [[]]),
+        f"{TRUNK}/put/x-trunkline/update/resets/0/when/0",
+        "minItems",
     ),
     "no reset by what is no input": (
         put(f"{TRUNK}/put/x-trunkline/update/resets/0/never/0", "region"),

@@ -77,14 +77,6 @@ def test_a_folder_of_ones_own_is_found(data: Path) -> None:
     assert response.status == 200
 
 
-def test_a_shipped_vendor_is_not_replaced(data: Path) -> None:
-    """A folder of one's own adds vendors; it does not change the shipped ones."""
-    shutil.copytree(data / "schemas" / "sample", data / "schemas" / "telepath")
-    (data / "schemas" / "telepath" / "openapi.json").write_text("{}")
-    assert library.load("telepath").name == "telepath"
-    assert folders.names().count("telepath") == 1
-
-
 @pytest.mark.parametrize("name", ["nobody", "", ".", "..", "Telepath", "telepath/", "../schemas/telepath"])
 def test_an_unknown_vendor_is_told_with_the_known_ones(name: str) -> None:
     """The error says which vendors there are; no name leads out of the folder."""
@@ -394,6 +386,18 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         'effects = [{ when_changed = ["colour"], set = { updated_at',
         "/operations/updateTrunk/effects/0",
         "'colour' is no field of a record",
+    ),
+    "an effect that names a record anew": (
+        "effects = [{ set = { updated_at = { now = true } } }]",
+        'effects = [{ set = { id = { letters = "conn_{}" } } }]',
+        "/operations/updateTrunk/effects/0",
+        "id names a record, and only its creation makes it",
+    ),
+    "a guard that stands there twice": (
+        'guards = [{ unique = "sip_username" }]',
+        'guards = [{ unique = "sip_username" }, { unique = "sip_username" }]',
+        "/operations/createTrunk/guards",
+        "uniqueItems",
     ),
     "an effect that sets nothing": (
         "effects = [{ set = { updated_at = { now = true } } }]",

@@ -17,11 +17,11 @@ from trunkline.findings import Evidence, Finding, Grade
 from trunkline.life import LIFE, Exercised, Run, live
 from trunkline.life.facts import conditional, defaults, inputs, roles, shown
 from trunkline.life.inputs import Maker, encoded, flaws, forms, others, part, sizes, whole
-from trunkline.life.made import sample
 from trunkline.life.moves import moves
 from trunkline.life.openings import openings
 from trunkline.life.writing import end
 from trunkline.refusals import reasons
+from trunkline.samples import sample
 from trunkline.strategies.machine import Drawn, Move, Rules, Step, run
 from trunkline.targets import budgeted
 

@@ -180,8 +180,11 @@ def _lost_effects(outcome: Outcome, operation: Operation, world: World, at: str)
             yield spot, f"{field!r} is a secret, which no other field may show"
         if field not in known:
             yield spot, f"{field!r} is no field of a record"
+    identity = world.collections[operation.resource].identity if operation.resource in world.collections else ""
+    for index, effect in enumerate(outcome.effects if not operation.creating else ()):
+        if identity in effect.set:
+            yield f"{at}/effects/{index}", f"{identity} names a record, and only its creation makes it"
     if operation.creating:
-        identity = world.collections[operation.resource].identity
         how = next((effect.set[identity] for effect in outcome.effects if identity in effect.set), {})
         if not any(way in how for way in UNIQUE):
             yield f"{at}/effects", f"nothing makes {identity}; it is made by one of {', '.join(UNIQUE)}"

@@ -107,6 +107,16 @@ def is_format(word: str) -> bool:
 
 
 @lru_cache
+def is_pattern(word: str) -> bool:
+    """Whether values can be checked against the `pattern`."""
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": word})
+    except jsonschema_rs.ValidationError:
+        return False
+    return True
+
+
+@lru_cache
 def _format_of(file: str, kind: str) -> jsonschema_rs.Draft202012Validator:
     words = json.loads(Path(__file__).with_name(file).read_text("utf-8"))["$defs"]
     schema = {"$ref": f"#/$defs/{kind}", "$defs": words}

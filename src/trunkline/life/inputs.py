@@ -16,7 +16,7 @@ from trunkline.contract import Contract, Operation
 from trunkline.exchange import Json, NotJSON, Request, parse_json
 from trunkline.findings import Evidence
 from trunkline.life.facts import Condition, Input, conditional, conditions, inputs
-from trunkline.life.made import sample
+from trunkline.samples import sample
 
 Values: TypeAlias = dict[str, Json]
 

@@ -205,8 +205,9 @@ def _facts_of(world: World, collection: str) -> set[str]:
     serves = [serve for serve in world.serves.values() if serve.collection == collection]
     asked = {name for serve in serves for word, name in serve.guards if word == "unused"}
     outcomes = [outcome for serve in serves for outcome in serve.outcomes]
-    conditions = [said.when for outcome in outcomes for said in (outcome, *outcome.effects)]
-    return {*MOCK_FACTS} & asked.union(*conditions)
+    asked |= {name for outcome in outcomes for name in outcome.when}
+    asked |= {name for outcome in outcomes for effect in outcome.effects for name in effect.when}
+    return {*MOCK_FACTS} & asked
 
 
 def _of(make: Maker, record: Record) -> Json:

@@ -1,113 +1,13 @@
-"""Owns whether a contract makes sense: each name leads somewhere, each bound can be kept, each cause is answered.
-
-What makes none is told as (place, reason); `reader` stops the load with the first.
-"""
+"""Owns whether each name of a contract names something: an operation, a parameter, a place in a body, a cause."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
-from typing import TypeAlias
-from urllib.parse import urlsplit
 
-from trunkline.contract import DOCUMENT, Contract, Operation
-from trunkline.exchange import Json, pointer, resolve
+from trunkline.contract import Contract, Operation
+from trunkline.exchange import Json, pointer
 from trunkline.parts import Answer
-from trunkline.schema import is_format
-
-_LITERAL = frozenset({"examples", "default", "enum", "const"})
-"""Keywords whose value is a value, not a schema."""
-_NAMED = frozenset({"properties", "$defs"})
-"""Keywords whose value maps names to schemas, so that its keys are not keywords."""
-
-_Nodes: TypeAlias = dict[str, dict[str, Json]]
-"""The objects of a file by their places."""
-
-
-def lost_words(files: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
-    """The file, place and reason of each `format`, `$ref`, order of times or address that means nothing."""
-    nodes = {file: dict(_nodes(content)) for file, content in files.items()}
-    for file in files:
-        for at, reason in (*_lost_refs(nodes, file), *_lost_times(nodes[file])):
-            yield file, at, reason
-    for file, at in _circular(nodes):
-        yield file, f"{at}/$ref", "leads back to itself; no schema can be shown within itself"
-    if not _is_address(files[DOCUMENT]["servers"][0]["url"]):
-        yield DOCUMENT, "/servers/0/url", "is not an address of scheme, host and path"
-
-
-def _is_address(url: str) -> bool:
-    try:
-        found = urlsplit(url)
-        return bool(found.hostname and found.port != 0) and not (found.query or found.fragment or "@" in found.netloc)
-    except ValueError:
-        return False
-
-
-def _lost_refs(nodes: Mapping[str, _Nodes], file: str) -> Iterator[tuple[str, str]]:
-    """Each `format` that cannot be checked and each `$ref` that leads to no schema or response, with the reason."""
-    for at, node in nodes[file].items():
-        word, ref = node.get("format"), node.get("$ref")
-        if isinstance(word, str) and not is_format(word):
-            yield at + "/format", f"{word!r} is not a format that can be checked"
-        if isinstance(ref, str):
-            target, spot = _led(file, ref)
-            if spot not in nodes.get(target, ()) or "x-trunkline" in spot.split("/"):
-                yield at + "/$ref", f"{ref!r} leads nowhere"
-            elif target == DOCUMENT and not (file == DOCUMENT and spot.startswith("/components/responses/")):
-                yield at + "/$ref", f"{ref!r} leads to no schema"
-
-
-def _led(file: str, ref: str) -> tuple[str, str]:
-    """The file and the place in it that a `$ref` of a file leads to."""
-    target, _, spot = ref.partition("#")
-    return target or file, spot
-
-
-def _circular(nodes: Mapping[str, _Nodes]) -> Iterator[tuple[str, str]]:
-    """The place of a `$ref` on a way that comes back to where it began, if there is any."""
-    refs = {
-        (file, at): _led(file, node["$ref"])
-        for file, places in nodes.items()
-        for at, node in places.items()
-        if isinstance(node.get("$ref"), str)
-    }
-    leads = {
-        source: [(file, at) for file, at in refs if file == target and (at == spot or at.startswith(f"{spot}/"))]
-        for source, (target, spot) in refs.items()
-    }
-    try:
-        TopologicalSorter(leads).prepare()
-    except CycleError as error:
-        yield error.args[1][0]
-
-
-def _nodes(content: Json) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Each object of a document that is not a literal value, nor a mere map of names to schemas."""
-    stack: list[tuple[str, Json, bool]] = [("", content, False)]
-    while stack:
-        at, node, is_map = stack.pop()
-        if isinstance(node, list):
-            stack += [(f"{at}/{index}", item, False) for index, item in enumerate(node)]
-        elif isinstance(node, dict):
-            stack += [
-                (at + pointer((key,)), item, key in _NAMED and not is_map)
-                for key, item in node.items()
-                if is_map or key not in _LITERAL
-            ]
-            if not is_map:
-                yield at, node
-
-
-def _lost_times(nodes: _Nodes) -> Iterator[tuple[str, str]]:
-    """Each pair of `ordered` that names no property of its schema."""
-    for at, node in nodes.items():
-        extension = node.get("x-trunkline")
-        for index, pair in enumerate(extension.get("ordered", ()) if isinstance(extension, dict) else ()):
-            for end in ("first", "then"):
-                if pair[end][1:] not in node.get("properties", {}):
-                    yield f"{at}/x-trunkline/ordered/{index}/{end}", f"{pair[end]} is not a property here"
+from trunkline.sense.inputs import lost_inputs
 
 
 def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
@@ -192,61 +92,6 @@ def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
             yield f"{at}/names", f"the parameter names {operation.resource}, of which the operation is"
         elif parameter.names not in known:
             yield f"{at}/names", f"no operation is about {parameter.names!r}"
-
-
-def _lost_inputs(operation: Operation) -> Iterator[tuple[str, str]]:
-    """Each name of an input that is none, and each input of which no harmless value is known."""
-    at = f"{operation.pointer}/x-trunkline"
-    if (operation.creating or operation.updating) and not operation.body:
-        yield operation.pointer, "what creates or updates takes in a requestBody"
-        return
-    inputs = operation.inputs
-    named: list[tuple[str, str]] = []
-    if creating := operation.creating:
-        named += [("create/label", creating.label)] if creating.label else []
-        named += [(f"create/unique/{name}", name) for name in creating.unique]
-    for index, reset in enumerate(operation.updating.resets if operation.updating else ()):
-        spot = f"update/resets/{index}"
-        named += [(f"{spot}/when", name) for names in reset.when for name in sorted(names)]
-        named += [(f"{spot}/never", name) for name in sorted(reset.never)]
-    for word, name in named:
-        if name not in inputs:
-            yield f"{at}/{word}", f"{name!r} is not an input of the operation"
-    for check in (_lost_values, _lost_defaults):
-        yield from ((f"{operation.pointer}/requestBody", reason) for reason in check(operation))
-
-
-def _lost_values(operation: Operation) -> Iterator[str]:
-    """Each input of which no harmless value is known, or that depends on what nothing shows."""
-    for name, schema in operation.inputs.items():
-        types = schema.get("type", "string")
-        extension = schema.get("x-trunkline", {})
-        if "string" in ([types] if isinstance(types, str) else types) and not ("enum" in schema or "made" in extension):
-            yield f"the input {name!r} says neither enum nor made"
-        try:
-            re.compile(extension.get("made", ""))
-        except re.error as error:
-            yield f"what is made of the input {name!r} is no expression that Python reads: {error}"
-        for value in extension.get("unsettled", ()):
-            for field in value["unless"]:
-                if not any(field in other.view for other in operation.siblings):
-                    yield f"{field!r}, on which {name!r} depends, is shown nowhere"
-
-
-def _lost_defaults(operation: Operation) -> Iterator[str]:
-    """Each default of an input that the operation would refuse, if it were sent, and each of no input."""
-    contract, body = operation.contract, operation.body
-    if body is None:
-        return
-    for _, node in _nodes(contract.files[resolve(contract.document, body.schema)["$ref"]]):
-        properties = node.get("properties")
-        for name, said in properties.items() if isinstance(properties, dict) else ():
-            if "default" not in said:
-                continue
-            sent = {name: said["default"]}
-            broken = [found for found in contract.violations(body.schema, sent) if found.keyword != "required"]
-            if broken or name not in operation.inputs:
-                yield f"the default of {name!r} is not allowed: {broken[0].demand if broken else 'it is no input'}"
 
 
 def _lost_claims(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -374,7 +219,7 @@ _CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (
     _lost_parameters,
     _lost_resources,
     _lost_places,
-    _lost_inputs,
+    lost_inputs,
     _lost_claims,
     _lost_bounds,
     _lost_causes,

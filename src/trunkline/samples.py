@@ -17,6 +17,8 @@ _Maker: TypeAlias = Callable[[Random], str]
 _CLASSES = {"d": digits, "w": ascii_letters + digits + "_"}
 _MANY = 8
 """A count without an end ends here."""
+_MOST = 1000
+"""No count is higher."""
 _COUNT = re.compile(r"\{(\d+)(,(\d*))?\}|([?*+])")
 
 
@@ -27,7 +29,10 @@ def sample(pattern: str, chance: Random) -> str:
 
 @lru_cache(maxsize=256)
 def _maker(pattern: str) -> _Maker:
-    re.compile(pattern)
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{pattern!r} is no expression that Python reads: {error}") from None
     reader = _Reader(pattern)
     made = reader.alternatives()
     if reader.rest:
@@ -62,6 +67,8 @@ class _Reader:
         low, comma, high, sign = said.groups()
         least = int(low) if low else int(sign == "+")
         most = 1 if sign == "?" else least + _MANY if sign or (comma and not high) else int(high or low)
+        if not least <= most <= _MOST:
+            raise ValueError(f"{self._pattern!r} has a count to {most}; it is from {least} to {_MOST}")
         return lambda chance: "".join(atom(chance) for _ in range(chance.randint(least, most)))
 
     def _atom(self) -> _Maker:
