@@ -221,6 +221,21 @@ def test_a_collection_that_was_emptied_still_knows_its_shape(talkover_target: Mo
 # --- what only the mock knows ---------------------------------------------------------------------------------------
 
 
+def test_what_a_client_made_can_be_changed(telepath_target: Mocked) -> None:
+    """A client may send a key that is shorter than a fixture may hold; it stays, and is not what is changed."""
+    body = {
+        "name": "Night Desk",
+        "ai_provider": "openai",
+        "openai_api_key": "k",
+        "sip_username": "agent-short-01",
+        "sip_password": "tk-Password0123456789",
+    }
+    status, made = ask(telepath_target, "POST", "/trunks", body)
+    assert status == 201
+    assert telepath_target.trunks.change(made["id"], status="error")["status"] == "error"
+    assert telepath_target.trunks.get(made["id"])["openai_api_key"] == "k"  # type: ignore[index]  # it is there
+
+
 def test_a_carrier_can_be_made_unreachable(talkover_target: Mocked) -> None:
     """A trunk that was fine is so no more when its carrier is gone, and is again when it is back."""
     trunks = talkover_target.trunks

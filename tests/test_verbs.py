@@ -252,6 +252,16 @@ def test_an_update_changes_what_is_sent_and_resets_what_depends_on_it(
     assert "tk-" not in json.dumps([told, after])
 
 
+def test_a_whole_number_is_shown_plainly(talkover: Client) -> None:
+    """JSON has 5061.0 and 5e3 for integers, and so has the contract; what is shown is what most clients can read."""
+    made = talkover.ask("POST", "/sip-trunks", {**NEW_SIP_TRUNK, "port": 5062.0})
+    assert b'"port":5062,' in made.body
+    path = f"/sip-trunks/{made.json()['data']['id']}"
+    sent = (*bearer(talkover.vendor.world.token), ("content-type", "application/json"))
+    assert talkover.mock(Request("PUT", path, "", sent, b'{"port": 5e3}')).status == 200
+    assert b'"port":5000,' in talkover.ask("GET", path).body
+
+
 def test_a_trunk_that_is_not_verified_cannot_be_made_active(talkover: Client) -> None:
     """To ask for it is no error, and changes nothing; once it is verified, it can."""
     identity = talkover.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]["id"]

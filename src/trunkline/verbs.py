@@ -77,7 +77,7 @@ def created(asked: Asked) -> Ended | Refusal:
         return above
     assert operation.body is not None  # noqa: S101 - the loader refused a create without a body
     sent = operation.contract.completed(operation.body.schema, asked.reading.body)
-    record: Record = {name: sent[name] for name in asked.shown.inputs if name in sent} | above
+    record: Record = {name: _plain(sent[name]) for name in asked.shown.inputs if name in sent} | above
     for word, name in asked.shown.serve.guards:
         if word == "unique" and (refusal := _taken(asked, name, record.get(name))):
             return refusal
@@ -94,7 +94,7 @@ def updated(asked: Asked) -> Ended | Refusal:
     if isinstance(before, Refusal):
         return before
     body = asked.reading.body
-    record = {**before, **{name: body[name] for name in asked.shown.inputs if name in body}}
+    record = {**before, **{name: _plain(body[name]) for name in asked.shown.inputs if name in body}}
     record = _after(asked, outcome.effects, record, before)
     asked.keep(record)
     return _ended(asked, outcome, record)
@@ -136,6 +136,11 @@ VERBS: Mapping[str, Callable[[Asked], Ended | Refusal]] = {
     "delete": deleted,
     "answer": answered,
 }
+
+
+def _plain(value: Json) -> Json:
+    """A whole number as JSON writes it plainly: 5061.0 and 1e3 are taken for integers, and shown as 5061 and 1000."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _ended(asked: Asked, outcome: Outcome, record: Record) -> Ended:

@@ -173,7 +173,7 @@ class Records(Sequence[Record]):
 
     def _put(self, record: Record) -> Record:
         self._secrets.learn(record)
-        self._mock.put(self._kind.collection, record)
+        self._mock.lay(self._kind.collection, record)  # `Kind.check` has seen it
         return self._copy(record)
 
     def _drop(self, collection: str, identity: str) -> None:
