@@ -1226,6 +1226,13 @@ _IDS += [
     ),
     Defect("a name that is another each time", "talkover", _PLAIN, changing("/name")),
     Defect(
+        "a service that tells its health to those it knows",
+        "talkover",
+        "it_opens_without_a_credential",
+        when(lambda request: not request.header("authorization"), answered(401, {"success": False})),
+        operation="getHealth",
+    ),
+    Defect(
         "a trunk that is there every second time",
         "talkover",
         _PLAIN,

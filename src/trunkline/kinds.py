@@ -35,6 +35,11 @@ def reads_secured(operation: Operation) -> bool:
     return operation.reads and operation.secured
 
 
+def reads_openly(operation: Operation) -> bool:
+    """Whether the operation only reads, and needs no credential."""
+    return operation.reads and not operation.secured
+
+
 def any_operation(operation: Operation) -> bool:
     """Every operation."""
     return bool(operation.operation_id)

@@ -8,7 +8,7 @@ from random import Random
 
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
-from trunkline.kinds import reads_secured, takes_choices, takes_numbers
+from trunkline.kinds import reads_openly, reads_secured, takes_choices, takes_numbers
 from trunkline.laws.law import Interview, Silence, law
 from trunkline.refusals import Reading, read, refuse
 from trunkline.rules.refusing import judge_refusal
@@ -158,9 +158,28 @@ def _judged(interview: Interview, exchange: Exchange, what: str, cause: str) -> 
         yield from judge_refusal(operation, exchange, (refuse(operation, cause, what, "a known credential", {}),))
 
 
+@law("what the page says: it needs no credential", reads_openly)
+def it_opens_without_a_credential(interview: Interview) -> Iterator[Finding | NotExercised]:
+    """What needs no credential is not refused for want of one."""
+    operation = interview.operation
+    exchange = interview.ask(authorization=None)
+    if exchange.response.status in {401, 403}:
+        yield operation.finding(
+            "it_opens_without_a_credential",
+            operation.evidence,
+            "the request is refused for want of a credential",
+            at="status",
+            contract=f"{operation.place(operation.pointer)}/security",
+            expected="an answer without a credential",
+            seen=str(exchange.response.status),
+            exchanges=(exchange,),
+        )
+
+
 LAWS = (
     bounds_hold_on_both_sides,
     malformed_numbers_are_survived,
     every_choice_is_taken,
     only_a_good_credential_opens,
+    it_opens_without_a_credential,
 )
