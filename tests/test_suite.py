@@ -196,6 +196,13 @@ def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
     assert "LEFT BEHIND trunks conn_" in shown(result)
 
 
+def test_a_worker_tells_what_was_left(run: Run) -> None:
+    """Of a run under pytest-xdist too."""
+    result = run(*("-p", "xdist", "-n", "1", "-k", "life"), *("--trunkline-allow-writes", "--trunkline-leave=3"))
+    assert result.ret == 0
+    assert shown(result).count("LEFT BEHIND trunks conn_") >= 2
+
+
 def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
     """An update that changes nothing fails the laws of updates, with a script that prints no secret."""
     result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")

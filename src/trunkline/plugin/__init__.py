@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
     from trunkline.library import Vendor
 
-__all__ = ["MARKER", "Asked", "Mocked", "Options", "options", "pytest_addoption", "pytest_configure"]
+__all__ = ["MARKER", "Asked", "Mocked", "Options", "options", "pytest_addoption", "pytest_configure", "tell_left"]
 
 MARKER = "trunkline"
+
+_LEFT = pytest.StashKey[list[str]]()
+_OUTPUT = "trunkline left behind"
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
@@ -60,6 +63,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         there = said.url or said.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
         judged = f"trunkline judged {', '.join(said.vendor or names())} at {there}, seed {said.seed}"
         terminalreporter.write_line(judged)
+    for line in config.stash.get(_LEFT, []):
+        terminalreporter.write_line(f"LEFT BEHIND {line}")
+
+
+def tell_left(config: pytest.Config, lines: list[str]) -> None:
+    """Has the end of the run tell what it made and could not remove; a worker of pytest-xdist hands it on."""
+    config.stash[_LEFT] = config.stash.get(_LEFT, []) + lines
+    getattr(config, "workeroutput", {})[_OUTPUT] = config.stash[_LEFT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes over what a worker has to tell."""
+    tell_left(node.config, getattr(node, "workeroutput", {}).get(_OUTPUT, []))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -23,12 +23,11 @@ from trunkline.laws import LAWS, Law
 from trunkline.library import Vendor, load
 from trunkline.life import LIFE, LifeLaw
 from trunkline.life.script import script
-from trunkline.plugin import Options, options
-from trunkline.rendering import Run, finding_lines, plain
+from trunkline.plugin import Options, options, tell_left
+from trunkline.rendering import Run, finding_lines, plain, printable
 from trunkline.rules import RULES, Rule
 
 _DEFAULT_EXAMPLES = 50
-_LEFT = pytest.StashKey[list[str]]()
 
 
 def _operations(config: pytest.Config) -> list[Operation]:
@@ -207,13 +206,7 @@ def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterato
     """What writing needs until the end of the run."""
     with ExitStack() as stack:
         yield stack
-    pytestconfig.stash[_LEFT] = [line for bench in _benches.values() for line in bench.left]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tells what the run made and could not remove."""
-    for line in config.stash.get(_LEFT, []):
-        terminalreporter.write_line(f"LEFT BEHIND {plain(((line, ''),))}")
+    tell_left(pytestconfig, [printable(line) for bench in _benches.values() for line in bench.left])
 
 
 @pytest.hookimpl(wrapper=True)
