@@ -262,6 +262,16 @@ def test_a_whole_number_is_shown_plainly(talkover: Client) -> None:
     assert b'"port":5000,' in talkover.ask("GET", path).body
 
 
+@pytest.mark.parametrize("text", ["\\ud800", "\\ud800aaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaaa\\udfff"])
+def test_half_a_surrogate_pair_is_refused_wherever_it_stands(telepath: Client, talkover: Client, text: str) -> None:
+    """No UTF-8 text can hold one, not even to be hidden."""
+    for client, path, name in ((telepath, "/trunks", "sip_password"), (talkover, "/sip-trunks", "password")):
+        sent = (*bearer(client.vendor.world.token), ("content-type", "application/json"))
+        response = client.mock(Request("POST", path, "", sent, f'{{"{name}": "{text}"}}'.encode()))
+        assert response.status == 400
+        assert b"half of a surrogate pair" in response.body
+
+
 def test_a_trunk_that_is_not_verified_cannot_be_made_active(talkover: Client) -> None:
     """To ask for it is no error, and changes nothing; once it is verified, it can."""
     identity = talkover.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]["id"]

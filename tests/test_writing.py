@@ -26,11 +26,11 @@ import pytest
 import trunkline
 from trunkline import targets
 from trunkline.contract import Contract
-from trunkline.errors import BudgetSpent, TargetError, TrunklineError, UsageError
+from trunkline.errors import BudgetSpent, Misled, TargetError, TrunklineError, UsageError
 from trunkline.exchange import Headers, Request, Response, Target
 from trunkline.journal import Journal
 from trunkline.preview import preview
-from trunkline.writing import Gate, Left, Misled
+from trunkline.writing import Gate, Left
 
 TOKEN, OTHER = "tk_live_0123456789", "tk_live_of_another_account"
 PASSWORD = "tk-Password0123456789"

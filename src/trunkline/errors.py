@@ -53,3 +53,7 @@ class Redirected(TargetError):
 
 class BudgetSpent(TargetError):
     """As many requests as the caller allowed were sent."""
+
+
+class Misled(TargetError):
+    """An answer led to a thing that the run may not have made; nothing was sent to it."""

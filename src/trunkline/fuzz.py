@@ -23,7 +23,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trunkline.asgi import ASGIApp, application
-from trunkline.errors import TargetError, UsageError
+from trunkline.errors import Misled, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Json, Request, Response, Target
 from trunkline.hiding import hiding
 from trunkline.strategies import apart
@@ -294,15 +294,11 @@ def _listen(
     for item in line.open(from_schema(schema).execute()):
         match item:
             case _Question():
-                request = steer(item.request)
-                if request is None:
-                    item.answer.set_result(_UNSENT)
-                    continue
-                response = target(request)
-                exchanges[item.case] = Exchange(request, response)
-                item.answer.set_result(response)
-                requests += 1
-                yield Progress(phase, requests)
+                exchange = _asked(item, target, steer)
+                if exchange is not None:
+                    exchanges[item.case] = exchange
+                    requests += 1
+                    yield Progress(phase, requests)
             case events.PhaseStarted():
                 phase = item.phase.name.value
             case events.ScenarioFinished():
@@ -316,6 +312,17 @@ def _listen(
                 yield Obstacle("", "", item.stop_reason.skip_explanation or item.stop_reason.value)
             case BaseException():
                 raise item
+
+
+def _asked(question: _Question, target: Target, steer: Steer) -> Exchange | None:
+    """Answers a question; the exchange, unless nothing was sent."""
+    request = steer(question.request)
+    try:
+        response = target(request) if request is not None else None
+    except Misled:
+        response = None
+    question.answer.set_result(response or _UNSENT)
+    return Exchange(request, response) if request and response else None
 
 
 def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names: dict[str, str]) -> Iterator[Failure]:

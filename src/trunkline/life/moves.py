@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 from trunkline.contract import Operation
+from trunkline.errors import Misled
 from trunkline.findings import Finding
 from trunkline.life import reading, refusing, writing
 from trunkline.life.facts import Roles
@@ -128,6 +129,8 @@ def _move(
             what(play, drawn)
         except Broken as broken:
             return broken.finding
+        except Misled as misled:
+            play.stray(str(misled))
         return None
 
     return Move(name, choices, possible, told)

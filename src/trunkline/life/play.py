@@ -312,6 +312,13 @@ class Play:
             return None
         return said.evidence.weakest(found.evidence).weakest(code.evidence)
 
+    def stray(self, why: str) -> None:
+        """Lets go of everything: an answer led to what nobody may write to, and what is true is not known any more."""
+        for thing in self.things:
+            thing.state = State.UNSURE if thing.there else thing.state
+        for role in self.run.roles:
+            self.run.obstacles.setdefault(role.resource, why)
+
     # --- what there is ----------------------------------------------------------------------------------------------
 
     def there(self, resource: str) -> list[Thing]:

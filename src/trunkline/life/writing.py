@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from trunkline.bodies import at_pointer, json_of
 from trunkline.contract import Operation
-from trunkline.errors import TargetError
+from trunkline.errors import Misled, TargetError
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
 from trunkline.laws.law import implied
@@ -338,6 +338,8 @@ def end(play: Play, judged: bool) -> Finding | None:
         except Broken as broken:
             finding = finding or broken.finding
             play.quiet = True
+        except Misled:
+            continue  # what is left is told in the end
         except TargetError:
             if judged and finding is None:
                 raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from trunkline.bodies import NOTHING, all_keys, all_texts, json_of
+from trunkline.bodies import NOTHING, all_keys, all_texts, at_pointer, json_of, sent_secrets
 from trunkline.contract import Operation
-from trunkline.exchange import Exchange
+from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade
 from trunkline.hiding import plain
 from trunkline.rules.rule import Rule, rule
@@ -14,14 +14,15 @@ from trunkline.rules.rule import Rule, rule
 
 @rule("what the pages say of the secret: write-only, or an input that no response shows", "body", anywhere=True)
 def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """No property or header with the name of a secret is ever in an answer, at any depth, in a success or an error."""
+    """Nothing with the name of a secret is ever in an answer, at any depth, but what a refusal says of it."""
     contract = operation.contract
     names = {plain(name): name for name in contract.secrets}
-    fields = ((f"header/{name}", name) for name, _ in exchange.response.headers)
-    keys = ((f"body{at}", key) for at, key in all_keys(json_of(exchange)))
-    for at, key in (*fields, *keys):
-        if plain(key) in names:
-            name = names[plain(key)]
+    body, sent = json_of(exchange), sent_secrets(exchange.request.body, contract.secrets)
+    fields = ((f"header/{name}", name, NOTHING) for name, _ in exchange.response.headers)
+    keys = ((f"body{at}", key, at_pointer(body, at)) for at, key in all_keys(body))
+    for at, key, value in (*fields, *keys):
+        name = names.get(plain(key), "")
+        if name and not (operation.body and _is_message(exchange, value, sent)):
             yield operation.finding(
                 "secrets_stay_hidden",
                 contract.secrets[name],
@@ -32,6 +33,12 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Fi
                 seen="present",
                 exchanges=(exchange,),
             )
+
+
+def _is_message(exchange: Exchange, value: Json, sent: Collection[str]) -> bool:
+    """Whether a refusal of a body tells at a name what is wrong there: anything but what was sent as a secret."""
+    told = [text for _, text in all_texts(value)] if value is not NOTHING else []
+    return exchange.response.status >= 400 and value is not NOTHING and not {*told} & {*sent}
 
 
 @rule("implied: a page that shows a key once does not send it back", "request", "headers", "body", anywhere=True)

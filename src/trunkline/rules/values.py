@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from trunkline.bodies import (
@@ -57,7 +58,7 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
             first, then = time_at(value, pair["first"]), time_at(value, pair["then"])
-            if first and then and first > then:
+            if first and then and _is_after(first, then):
                 said = pair["evidence"]
                 yield operation.finding(
                     "times_are_ordered",
@@ -69,6 +70,13 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
                     seen=then.isoformat(),
                     exchanges=(exchange,),
                 )
+
+
+def _is_after(first: datetime, then: datetime) -> bool:
+    """Whether a time is after another: one of whole seconds may be any time within its second."""
+    if not (first.microsecond and then.microsecond):
+        first, then = first.replace(microsecond=0), then.replace(microsecond=0)
+    return first > then
 
 
 @rule("what the page says of the limit", "request", "status", "body", concerns=pages, of_success=True)

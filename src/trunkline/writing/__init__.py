@@ -11,7 +11,7 @@ anything else is a mistake of ours, nor the implementation, whose answers may te
 
 from __future__ import annotations
 
-from trunkline.writing.gate import Gate, Misled
+from trunkline.writing.gate import Gate
 from trunkline.writing.removing import Left
 
-__all__ = ["Gate", "Left", "Misled"]
+__all__ = ["Gate", "Left"]

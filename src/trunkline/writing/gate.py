@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from trunkline.bodies import NOTHING, at_pointer
 from trunkline.contract import Contract, Operation
-from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.errors import BudgetSpent, Misled, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, NotJSON, Request, Response, Target, parse_json, pointer
 from trunkline.findings import cut, show
 from trunkline.journal import Entry, Journal
@@ -17,10 +17,6 @@ from trunkline.writing.removing import Left, Removal, removable
 from trunkline.writing.witness import Whose, Witness, ids_in, is_plain, label_of, road, signed
 
 _LONGEST = 80
-
-
-class Misled(TargetError):
-    """The answer to a creation told an id that is not that of what was made, or may not be; nothing was sent to it."""
 
 
 @dataclass(slots=True, repr=False)
@@ -114,15 +110,19 @@ class Gate:
             whose = self.witness.whose(self.target, entry, header)
             if whose is Whose.OTHERS:
                 raise self._misled(entry, self.witness.mark(header))
-            if whose is Whose.UNKNOWN and self.journal.is_open(entry) and not self._is_seen(entry):
+            if whose is not Whose.OURS and self.journal.is_open(entry) and not self._is_seen(entry):
                 name = cut(show(identity), _LONGEST)
                 raise Misled(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
 
     def _is_seen(self, entry: Entry) -> bool:
-        """Whether the credential that made a thing shows it, or that it is gone, where another one shows nothing."""
+        """Whether the credential that made a thing shows it, or did so before it was gone.
+
+        What was never seen, and is not found, may be another account's: its id alone is what the creation said.
+        """
         headers = (f"Bearer {known}" for known in self.credentials)
         own = next((header for header in headers if self.witness.mark(header) == entry.mark), None)
-        return own is not None and self.witness.whose(self.target, entry, own) in (Whose.OURS, Whose.GONE)
+        whose = self.witness.whose(self.target, entry, own) if own is not None else Whose.UNKNOWN
+        return whose is Whose.OURS or (whose is Whose.GONE and self.witness.was_seen(entry))
 
     def _ours(self, resource: str, identity: str, request: Request) -> Entry | None:
         """What the run made under an id: with the credential of the request, or with another."""

@@ -252,6 +252,8 @@ class Removal:
             self._reasons[entry.number] = "nothing tells it from what others made"
         elif self.earlier and whose is Whose.GONE:
             self._gone(entry)
+        elif whose is Whose.GONE and not self.witness.was_seen(entry):
+            self._reasons[entry.number] = "no reading ever showed it under the id that its creation answered"
         else:
             response = self._ask(Request(remover.method, path, "", authorization(header)))
             if 200 <= response.status < 300:

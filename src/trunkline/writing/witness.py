@@ -23,7 +23,7 @@ from trunkline.journal import Entry, Journal
 MOST_PAGES = 100
 """A list of more pages is not read whole."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_PLAIN = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@-]{1,256}")
 GONE = (404, 410)
 """The answers that nothing is there."""
 
@@ -45,7 +45,7 @@ DELETES: Final[Kind] = attrgetter("deleting")
 
 
 def is_plain(identity: object) -> TypeGuard[str]:
-    """Whether every server reads an id in a path alike: no slash, dot, percent sign, colon or control character."""
+    """Whether every server reads an id in a path alike: nothing in it ends a segment, is escaped or leads up."""
     return isinstance(identity, str) and _PLAIN.fullmatch(identity) is not None
 
 
@@ -112,6 +112,8 @@ class Witness:
     journal: Journal
     _others: set[tuple[str, str, str]] = field(default_factory=set)
     _sure: set[tuple[str, str, str]] = field(default_factory=set)
+    _seen: set[tuple[str, str, str]] = field(default_factory=set)
+    """What was surely ours once."""
 
     def mark(self, header: str | None) -> str:
         """What tells a credential from others."""
@@ -124,6 +126,10 @@ class Witness:
     def disown(self, mark: str, entry: Entry) -> None:
         """Remembers that the id of an entry is that of something else."""
         self._others.add((mark, *entry.key))
+
+    def was_seen(self, entry: Entry) -> bool:
+        """Whether a reading once showed a thing to be ours, with the credential that made it."""
+        return (entry.mark, *entry.key) in self._seen
 
     def forget(self, entry: Entry) -> None:
         """Forgets that a thing was ours: when it is removed, its id may come to be another's."""
@@ -153,7 +159,7 @@ class Witness:
             shown = item.get(label) if label and isinstance(item, dict) else None
             ours = begins(shown, self.journal.prefix) if label else ours_above
             if entry is not None and ours:
-                self._sure.add((mark, resource, identity))
+                self._be_sure((mark, resource, identity))
             elif entry is None and not ours and not any(below):
                 self._others.add((mark, resource, identity))
 
@@ -167,8 +173,12 @@ class Witness:
         if found is Whose.OURS and above is Whose.UNKNOWN:
             return Whose.UNKNOWN
         if found is Whose.OURS:
-            self._sure.add(key)
+            self._be_sure(key)
         return found
+
+    def _be_sure(self, key: tuple[str, str, str]) -> None:
+        self._sure.add(key)
+        self._seen.add(key)
 
     def _above(self, target: Target, entry: Entry, header: str | None) -> Whose:
         """Whose the things are to which an entry without a label belongs; a label speaks for itself."""
@@ -209,8 +219,9 @@ class Witness:
             return Whose.GONE
         if not listed.whole:
             return Whose.UNKNOWN
-        # What belongs elsewhere is not shown here, and yet might be hit: not to be shown is no proof of being gone.
-        return Whose.OTHERS if entry.parents and self.journal.is_open(entry) else Whose.GONE
+        # What belongs elsewhere is not shown here, and yet might be hit: unless it was here, it may not be gone.
+        strange = entry.parents and self.journal.is_open(entry) and not self.was_seen(entry)
+        return Whose.OTHERS if strange else Whose.GONE
 
     def _told(self, entry: Entry, item: Json) -> Whose:
         """What the fields of a thing tell."""
