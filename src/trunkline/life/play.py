@@ -114,6 +114,7 @@ class Play:
     """The name of each secret that was sent, by its value."""
     quiet: bool = False
     """Whether nothing is told any more."""
+    _compared: Thing | None = None
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class Play:
         if self.quiet or self.run.knows(finding) or finding.evidence.grade is Grade.DECISION:
             return
         hide = hiding(frozenset(self.secrets))
-        making = tuple(exchange for thing in self.things for exchange in thing.made if exchange not in self.log)
+        making = tuple(exchange for thing in self._concerned() for exchange in thing.made if exchange not in self.log)
         raise Broken(
             replace(
                 finding,
@@ -212,8 +213,15 @@ class Play:
             )
         )
 
+    def _concerned(self) -> list[Thing]:
+        """The things that a finding is about: those that were asked for, and the one that was compared; else all."""
+        asked = {part for exchange in self.log for part in exchange.request.path.split("/")}
+        found = [thing for thing in self.things if thing is self._compared or in_path(thing.identity) in asked]
+        return found or self.things
+
     def compare(self, thing: Thing, operation: Operation, item: Json, at: str) -> None:
         """Compares what an answer shows of a thing with what must be true; what was not known is known from now on."""
+        self._compared = thing
         for name, told in shown(operation).items():
             value = at_pointer(item, f"/{name}")
             if value is NOTHING or told.volatile or f"/{name}" == operation.identity:

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from trunkline.contract import Contract, Operation
-from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request
+from trunkline.exchange import TOKEN_VARIABLE, Exchange, Json, NotJSON, Request, parse_json
 from trunkline.findings import Finding
 from trunkline.life.facts import Input, inputs
 from trunkline.life.inputs import allowed
@@ -18,13 +18,8 @@ from trunkline.life.making import made
 from trunkline.life.model import in_path
 from trunkline.rules import operation_of
 
-_TIDY = """tidy() { # however it ends, what was made is removed again
-    set +e
-%s
-    rm -r "$answers"
-}
-trap tidy EXIT
-trap 'exit 130' INT TERM"""
+_NOW = "1763700000"
+"""What `date +%s` prints looks like this."""
 _BEGIN = r"""set -eu
 answers=$(mktemp -d)
 at() { # the value at a place of an answer, as it goes into a path: at 1 /data/id
@@ -34,7 +29,7 @@ try:
     for part in sys.argv[2].split("/")[1:]:
         value = value[part]
 except (LookupError, TypeError, ValueError):
-    value = "nothing"
+    sys.exit("there is no " + sys.argv[2] + " in the answer: what follows cannot be shown here")
 print(urllib.parse.quote(str(value), safe=""))' "$answers/$1" "$2"
 }"""
 
@@ -45,7 +40,7 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
     The address is `$BASE`, by default the given one; the credentials are `$TRUNKLINE_TOKEN` and, for another account,
     `$TRUNKLINE_SECOND_TOKEN`.
     """
-    secrets = _secrets(contract, finding.exchanges)
+    secrets = _secrets(contract, finding.exchanges) | _unique(contract, finding.exchanges)
     told = f"{finding.rule} {finding.operation}: {finding.message}"
     head = ["#!/bin/sh", f"# {_line(told)}"]
     if finding.expected or finding.seen:
@@ -66,8 +61,34 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
         if found := made(operation, exchange):
             variables[found[1]] = f"ID_{number}"
             lines.append(f"ID_{number}=$(at {number} {shlex.quote(found[0])})")
-    tidied = [f"    {line}" for line in _tidied(contract, finding, variables)]
-    return "\n".join([*head, _TIDY % "\n".join(tidied), *lines]) + "\n"
+        gone = variables.get(exchange.request.path.rpartition("/")[2])
+        if gone and operation and operation.deleting:
+            lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {gone}_GONE=1 ;; esac')
+    tidied = list(_tidied(contract, finding, variables))
+    return "\n".join([*head, *_stays(contract, finding), *_tidy(tidied), *lines]) + "\n"
+
+
+def _tidy(removals: list[str]) -> list[str]:
+    """The end of the script, which comes however it ends."""
+    said = " and removes what was made" if removals else ""
+    return [
+        f"tidy() {{ # is called however this ends{said}",
+        "    set +e",
+        *(f"    {line}" for line in removals),
+        '    rm -r "$answers"',
+        "}",
+        "trap tidy EXIT",
+        "trap 'exit 130' INT TERM",
+    ]
+
+
+def _stays(contract: Contract, finding: Finding) -> list[str]:
+    """A warning of what the script makes and nothing removes."""
+    pairs = ((operation_of(contract, exchange), exchange) for exchange in finding.exchanges)
+    kinds = [said.resource for said, exchange in pairs if said and made(said, exchange)]
+    known = {operation.resource for operation in contract.operations if operation.deleting}
+    staying = sorted({kind for kind in kinds if kind not in known})
+    return [f"# this leaves {kinds.count(kind)} {kind} behind: no page documents their removal" for kind in staying]
 
 
 def _line(text: str) -> str:
@@ -138,6 +159,30 @@ def _secrets(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, t
     return dict(sorted(found.items(), key=lambda each: len(each[0]), reverse=True))
 
 
+def _unique(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
+    """Each value that no two things can have, with its variable and the line that makes it another at each run."""
+    found: dict[str, tuple[str, str]] = {}
+    for exchange in exchanges:
+        operation = operation_of(contract, exchange)
+        names = operation.creating.unique if operation and operation.creating else ()
+        sent = _sent(exchange.request)
+        for said in inputs(operation) if operation and isinstance(sent, dict) else ():
+            value = sent.get(said.name)
+            if said.name not in names or not isinstance(value, str) or value in found or operation is None:
+                continue
+            name = f"UNIQUE_{len(found) + 1}"
+            if allowed(operation, said, value) and allowed(operation, said, f"{value}{_NOW}"):
+                found[value] = (name, f"{name}={shlex.quote(value)}$(date +%s) # {said.name}")
+    return found
+
+
+def _sent(request: Request) -> Json:
+    try:
+        return parse_json(request.body)
+    except NotJSON:
+        return None
+
+
 def _inputs(contract: Contract, exchange: Exchange) -> Iterator[tuple[Operation, Input]]:
     """The secrets that a request can send."""
     operation = operation_of(contract, exchange)
@@ -147,18 +192,14 @@ def _inputs(contract: Contract, exchange: Exchange) -> Iterator[tuple[Operation,
 
 
 def _tidied(contract: Contract, finding: Finding, variables: Mapping[str, str]) -> Iterator[str]:
-    """The lines that remove what the script made and did not remove, the last first."""
-    removed = {
-        exchange.request.path
-        for exchange in finding.exchanges
-        if exchange.request.method == "DELETE" and 200 <= exchange.response.status < 300
-    }
+    """The lines that remove what the script made, unless it did so itself, the last first."""
     for exchange in reversed(finding.exchanges):
         operation = operation_of(contract, exchange)
         found = made(operation, exchange)
         request = _removal(contract, operation, exchange.request, found[1]) if operation and found else None
-        if found and request and request.path not in removed:
-            yield f'[ -z "${{{variables[found[1]]}:-}}" ] || {_curl(request, variables, {})}; echo'
+        if found and request:
+            name = variables[found[1]]
+            yield f'[ -z "${{{name}:-}}" ] || [ -n "${{{name}_GONE:-}}" ] || {_curl(request, variables, {})}; echo'
 
 
 def _removal(contract: Contract, create: Operation, request: Request, identity: str) -> Request | None:
