@@ -1243,6 +1243,61 @@ class UsedForever(Talkover):
 # removing
 
 
+@seeded("created_is_read_back", 2)
+class AsciiNames(Talkover):
+    """The column of the name knows ASCII only."""
+
+    def store(self, trunk: Thing) -> None:
+        super().store({**trunk, "name": trunk["name"].encode("ascii", "replace").decode()})
+
+
+@seeded("created_is_listed", 7)
+class ListsFour(Talkover):
+    """The list shows the four newest."""
+
+    def listed(self, account: str) -> list[Thing]:
+        return super().listed(account)[-4:]
+
+
+@seeded("update_shows", 5)
+class HealthStandsDown(Talkover):
+    """A health check switches an active trunk off."""
+
+    def checked(self, trunk: Thing) -> None:
+        trunk["is_active"] = False
+
+
+@seeded("created_is_read_back", 4)
+class VerifiesAll(Talkover):
+    """A verification verifies every trunk of the account."""
+
+    def verified(self, trunk: Thing, found: Thing) -> None:
+        for other in self.trunks.values():
+            if other["account"] == trunk["account"]:
+                other.update(found)
+
+
+@seeded("action_shows_in_a_read", 5)
+class UnverifiesAll(Talkover):
+    """A new domain of one trunk takes the verification of all."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        if self.resets(trunk, changes):
+            for other in self.trunks.values():
+                other["is_verified"] = other["is_verified"] and other["account"] != trunk["account"]
+        super().apply(trunk, changes)
+
+
+@seeded("created_is_found", 4)
+class DropsNumbers(Talkover):
+    """A new domain drops the numbers of its trunk."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        if "domain" in changes:
+            self.dids = {name: did for name, did in self.dids.items() if did["trunk_id"] != trunk["id"]}
+        super().apply(trunk, changes)
+
+
 @seeded("removed_is_gone", 3)
 class ListedStill(Talkover):
     """What was removed is listed still."""

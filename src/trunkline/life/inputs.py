@@ -120,6 +120,8 @@ def forms(operation: Operation, said: Input) -> tuple[Form, ...]:
     plain = _plain(operation, said)
     long, short = schema.get("maxLength"), schema.get("minLength", 0)
     found = [Form("type", plain)]
+    if said.made and said.name == label_of(operation):
+        found.append(Form("type", lambda maker: f"{plain(maker)} {maker.text(said)}"))
     if long is not None:
         found.append(Form("maxLength", lambda maker: plain(maker).ljust(long, "x")[:long]))
     if short:

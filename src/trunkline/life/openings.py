@@ -21,6 +21,8 @@ _Numbers: TypeAlias = Mapping[str, int | tuple[int, ...]]
 _Said: TypeAlias = tuple[str, _Numbers]
 """The name of a move, and the numbers of its choices that are not 0: one number for all of a choice, or each."""
 
+_MANY = 6
+"""So many things fill more than a short page."""
 _ONE_AFTER_ANOTHER = 12
 """So many flawed bodies are sent in one play; more would take long to be cut down to the one that counts."""
 
@@ -66,6 +68,7 @@ def _of(run: Run, roles: Roles) -> Iterator[list[_Said]]:
         yield [*made, *(_do(named("watch", operation), filter=number + 1) for number in range(len(filters)))]
     yield [*made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
     yield [*above, *made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
+    yield [*above, *(_do(f"make_{name}") for _ in range(_MANY)), *watched]
     for operation in roles.updates:
         yield from _changing(roles, operation, made, watched)
     telling = [operation for operation in roles.acts if operation.acting and operation.acting.changes]
@@ -73,6 +76,9 @@ def _of(run: Run, roles: Roles) -> Iterator[list[_Said]]:
         before = [_do(named("act", other)) for other in telling if other is not operation]
         yield [*made, _do(named("act", operation), look=1), *watched]
         yield [*made, *before, _do(named("act", operation), look=1)]
+        for update in roles.updates:
+            yield [*made, *before, *_lifted(update), _do(named("act", operation), look=1)]
+        yield [*made, *made, _do(named("act", operation), look=1), *watched]
     yield from _leaving(run, roles, made, watched)
 
 
@@ -95,8 +101,7 @@ def _changing(roles: Roles, operation: Operation, made: list[_Said], watched: li
         yield [*made, _do(change, body=form, look=1), *watched]
     yield [*made, *made, _do(change, thing=1), *watched]
     acts = [_do(named("act", act)) for act in roles.acts if act.acting and act.acting.changes]
-    loose = [index for index, said in enumerate(inputs(operation)) if said.unsettled]
-    lifted = [_do(change, body=body, look=1) for body in _alone(operation) if any(body[index] for index in loose)]
+    lifted = _lifted(operation)
     for body in _alone(operation) if acts else ():
         if sum(body) == 1:
             yield [*made, *acts, _do(change, body=body, look=1), *watched]
@@ -104,8 +109,17 @@ def _changing(roles: Roles, operation: Operation, made: list[_Said], watched: li
         yield [*made, *acts, _do(change, aim=aim + 1, look=1), *watched]
         if lifted:
             yield [*made, *acts, *lifted, _do(change, aim=aim + 1, look=1)]
+    for aim in range(min(1, len(writing.aims(operation)))):  # what is done to one is not done to another
+        yield [*made, *acts, *made, _do(change, thing=1, aim=aim + 1), _do(f"read_{roles.resource}"), *watched]
     for many in _batches(len(flaws(operation))):
         yield [*made, *(_do(spoil, flaw=number, body=1, look=1) for number in many)]
+
+
+def _lifted(operation: Operation) -> list[_Said]:
+    """The changes that are taken only of a thing that is fit for them."""
+    loose = [index for index, said in enumerate(inputs(operation)) if said.unsettled]
+    alone = (body for body in _alone(operation) if any(body[index] for index in loose))
+    return [_do(named("change", operation), body=body, look=1) for body in alone]
 
 
 def _leaving(run: Run, roles: Roles, made: list[_Said], watched: list[_Said]) -> Iterator[list[_Said]]:
@@ -121,6 +135,9 @@ def _leaving(run: Run, roles: Roles, made: list[_Said], watched: list[_Said]) ->
         yield [*made, gone, *watched, *knocks, *made, *watched]
         yield [*made, *made, gone, *watched]
         yield [*made, *children, gone, *watched, *emptied, gone]
+    within = [_do(named("watch", operation)) for role in below for operation in role.lists]
+    for operation in roles.updates if within else ():
+        yield [*made, *children, _do(named("change", operation), body=1, look=1), *within]
     if roles.parents:
         elsewhere = [(said, {**numbers, "parent": 1}) for said, numbers in watched]
         strays = [_do(f"lead_astray_{name}", operation=number, look=1) for number in range(len(asked))]

@@ -63,7 +63,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         there = said.url or said.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
         judged = f"trunkline judged {', '.join(said.vendor or names())} at {there}, seed {said.seed}"
         terminalreporter.write_line(judged)
-    for line in dict.fromkeys(config.stash.get(_LEFT, [])):
+    left: list[str] = config.stash.get(_LEFT, [])
+    for line in dict.fromkeys(left):
         terminalreporter.write_line(f"LEFT BEHIND {line}")
 
 
