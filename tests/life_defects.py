@@ -1298,6 +1298,18 @@ class DropsNumbers(Talkover):
         super().apply(trunk, changes)
 
 
+@seeded("ids_are_never_reused", 2)
+class AnswersTheFirst(Talkover):
+    """A second trunk of a domain is answered with the first."""
+
+    def create_trunk(self, account: str, request: Request) -> Answered:
+        wanted = self.read(request).get("domain")
+        for trunk in self.listed(account):
+            if trunk["domain"] == wanted:
+                return self.done(self.made(trunk), self.created_status)
+        return super().create_trunk(account, request)
+
+
 @seeded("removed_is_gone", 3)
 class ListedStill(Talkover):
     """What was removed is listed still."""

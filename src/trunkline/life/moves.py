@@ -61,10 +61,15 @@ def _making(run: Run, roles: Roles) -> Iterator[Move[Play]]:
     def doubles(play: Play) -> bool:
         return makes(play, surely=False) and bool(refusing.unique(play, roles))
 
+    def likens(play: Play) -> bool:
+        return makes(play, surely=True) and bool(play.there(name))
+
     choices = {"body": sizes(create), "look": _looks(roles), "parent": _MANY}
     yield _move(f"make_{name}", partial(writing.make, roles), partial(makes, surely=True), choices)
     flawed = {**choices, "flaw": (len(flaws(create)),)}
     yield _move(f"make_flawed_{name}", partial(refusing.flawed, roles), partial(makes, surely=False), flawed)
+    like = {**choices, "thing": _MANY}
+    yield _move(f"make_like_{name}", partial(refusing.alike, roles), likens, like)
     if create.creating and create.creating.unique:
         second = {**choices, "thing": _MANY, "name": _MANY}
         yield _move(f"make_second_{name}", partial(refusing.double, roles), doubles, second)

@@ -69,6 +69,7 @@ def _of(run: Run, roles: Roles) -> Iterator[list[_Said]]:
     yield [*made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
     yield [*above, *made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
     yield [*above, *(_do(f"make_{name}") for _ in range(_MANY)), *watched]
+    yield [*made, _do(f"make_like_{name}"), _do(f"make_like_{name}", thing=1), *watched]
     for operation in roles.updates:
         yield from _changing(roles, operation, made, watched)
     telling = [operation for operation in roles.acts if operation.acting and operation.acting.changes]

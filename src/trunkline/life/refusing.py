@@ -159,6 +159,22 @@ def double(roles: Roles, play: Play, drawn: Drawn) -> None:
         perhaps(play, roles, parent)
 
 
+def alike(roles: Roles, play: Play, drawn: Drawn) -> None:
+    """Asks for a second thing with the values of another, but for what no two can have: it is one of its own."""
+    operation = roles.create
+    thing = pick(play.there(roles.resource), *drawn["thing"])
+    alone = {*(operation.creating.unique if operation.creating else ()), label_of(operation)}
+    said = {found.name: found for found in inputs(operation)}
+    like = {name: value for name, value in thing.given.items() if name in said and name not in alone}
+    body = whole(operation, play.run.maker, drawn["body"], {n: v for n, v in like.items() if not said[n].secret})
+    parent = thing.parent
+    exchange = play.send(operation, parent.ids if parent else {}, body.values)
+    if 200 <= exchange.response.status < 300:
+        born(play, roles, parent, body.values, exchange)
+    elif not 400 <= exchange.response.status < 500:  # a refusal is lawful: no page says that the two may be alike
+        perhaps(play, roles, parent)
+
+
 def unique(play: Play, roles: Roles) -> list[Thing]:
     """The things whose value no other can have."""
     creating = roles.create.creating
