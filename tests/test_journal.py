@@ -274,7 +274,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for name in ("pipe", "file/journal", "."):
         with pytest.raises((UsageError, DataError), match="--journal"):
             opened(tmp_path / name)
-    with pytest.raises(DataError, match="no regular file"):
+    with pytest.raises(UsageError, match="no regular file"):
         opened(Path("/dev/null"))
 
 

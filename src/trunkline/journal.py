@@ -309,7 +309,7 @@ def _locked(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
-            raise DataError(str(path), "", "is no regular file; name another place for the journal with --journal")
+            raise UsageError(f"{path} is no regular file; name another place for the journal with --journal")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with suppress(FileNotFoundError):  # a run that had nothing left to do removes it, maybe just now
