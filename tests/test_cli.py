@@ -724,6 +724,22 @@ def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals,
     assert (trunks(), journal.exists()) == (before, False)
 
 
+@pytest.mark.parametrize("gap", [0.005, 0.05])
+def test_a_second_call_to_stop_leaves_nothing_untold(gap: float, broken: str, vendor: Vendor) -> None:
+    """However impatient: the code is 130, no traceback is shown, and the report comes."""
+    words = ("--app", broken, "--token", vendor.world.token, "--allow-writes", "--seed", "1", "--examples", "100000")
+    process = started("check", vendor.name, *words)
+    assert process.stderr is not None
+    for _ in range(6):
+        process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    time.sleep(gap)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    assert "verdict" in out or "interrupted" in err
+
+
 def test_an_interruption_that_python_drops_ends_a_check_all_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in a callback of the garbage collector is dropped by Python: the next request ends the run, with 130."""
     from trunkline import strategies  # noqa: PLC0415 - where Hypothesis installs such a callback

@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import NoReturn, TextIO
 
 import click
@@ -66,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say("standard output is closed; open it, or send it to a file")
         sys.exit(TROUBLE)
     code = run(sys.argv[1:] if arguments is None else arguments)
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told: a second Ctrl-C changes nothing any more
     if error := _stuck(sys.stdout):
         code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else TROUBLE
         if code == TROUBLE:
