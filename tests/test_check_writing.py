@@ -157,6 +157,32 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
     assert report.left
 
 
+@pytest.mark.parametrize("removal", ["not found", "soft"])
+def test_what_is_listed_still_is_told(removal: str) -> None:
+    """A detail and a removal that find nothing, or a removal that only hides, leave what the list goes on showing."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+    fixtures = {trunk["id"] for trunk in vendor.world.collections["trunks"].records}
+    hidden: set[str] = set()
+
+    def target(request: Request) -> Response:
+        identity = request.path.removeprefix("/sip-trunks/")
+        lost = identity != request.path and "/" not in identity and identity not in fixtures
+        if lost and removal == "not found" and request.method in {"GET", "DELETE"}:
+            return good(replace(request, path="/sip-trunks/nothing"))
+        if lost and removal == "soft" and request.method == "DELETE":
+            hidden.add(identity)
+            return Response(200, JSON, b'{"success": true, "message": "SIP trunk deleted"}')
+        return good(replace(request, path="/sip-trunks/nothing") if identity in hidden else request)
+
+    report = examined("talkover", lambda _: target)
+    there = good(Request("GET", "/sip-trunks", "", (("authorization", f"Bearer {vendor.world.token}"),))).json()["data"]
+    left = {trunk["id"] for trunk in there} - fixtures
+    assert left
+    assert all(any(identity in line for line in report.left) for identity in left)
+    assert report.failures()
+
+
 def test_a_mistake_of_the_server_ends_no_check() -> None:
     """A refused removal that takes the numbers along is found, and everything else is judged as well."""
     vendor = trunkline.load("talkover")

@@ -311,6 +311,6 @@ class Removal:
             entry = self.journal.named(resource, name, mark=mark) if isinstance(name, str) else None
             if entry is None or self.journal.is_open(entry) or not begins(item.get(label), entry.run):
                 continue
-            if self.witness.look(self._ask, entry, header) is Whose.OURS:
+            if self.witness.look(self._ask, entry, header) is not Whose.OTHERS:  # a list that shows it speaks louder
                 self.journal.made(entry, entry.identity)
-                self._reasons[entry.number] = "it is still there, though its removal was answered as done"
+                self._reasons[entry.number] = "it is still there, though its removal was answered as done or not found"
