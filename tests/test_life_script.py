@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.life_defects import DEFECTS, OWN, SECOND, SERVERS, Server
 from trunkline import library, mock, server
 from trunkline.exchange import Exchange, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
+from trunkline.library import Vendor
 from trunkline.life import live
 from trunkline.life.script import script
 from trunkline.rendering import Run as Told
@@ -36,6 +38,20 @@ def run(text: str, folder: Path, **variables: str) -> subprocess.CompletedProces
     return subprocess.run(
         ["sh", str(path)], capture_output=True, text=True, env={"PATH": os.environ["PATH"], **variables}, check=False
     )
+
+
+@contextmanager
+def listening(vendor: Vendor) -> Iterator[tuple[str, list[str]]]:
+    """The address of a mock on a port, and the methods of what it is asked."""
+    fake, log = mock.from_vendor(vendor), []
+
+    def noted(request: Request) -> Response:
+        log.append(request.method)
+        return fake(request)
+
+    base = vendor.contract.base_path
+    with server.running(server.asgi({base: noted})) as url:
+        yield f"{url}{base}", log
 
 
 CHOSEN = {
@@ -115,15 +131,8 @@ def test_a_script_that_ends_early_removes_what_it_made(tmp_path: Path) -> None:
     """A server that goes away after the creation, and is back for the removal."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
     vendor = LOADED["talkover"]
-    fake = mock.from_vendor(vendor)
-    log: list[str] = []
-
-    def noted(request: Request) -> Response:
-        log.append(request.method)
-        return fake(request)
-
-    with server.running(server.asgi({"/api/v1": noted})) as url:
-        text = script(vendor.contract, finding, f"{url}/api/v1")
+    with listening(vendor) as (url, log):
+        text = script(vendor.contract, finding, url)
         broken = re.sub(r"(?m)^(# 2\. .*)$", r"\1\nfalse", text)
         assert broken != text
         done = run(broken, tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
@@ -151,15 +160,8 @@ def test_a_script_that_removes_does_so_however_it_ends(tmp_path: Path) -> None:
     """Before its own removal as well as after; and never twice."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "removed_is_gone").server)
     vendor = LOADED["talkover"]
-    fake = mock.from_vendor(vendor)
-    log: list[str] = []
-
-    def noted(request: Request) -> Response:
-        log.append(request.method)
-        return fake(request)
-
-    with server.running(server.asgi({"/api/v1": noted})) as url:
-        text = script(vendor.contract, finding, f"{url}/api/v1")
+    with listening(vendor) as (url, log):
+        text = script(vendor.contract, finding, url)
         run(re.sub(r"(?m)^(# 2\. .*)$", r"\1\nkill -INT $$", text), tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
         assert log == ["POST", "DELETE"]
         log.clear()
