@@ -81,6 +81,42 @@ def test_it_is_removed_when_nothing_is_left_to_do(path: Path) -> None:
         assert journal.unfinished() == (kept,)
 
 
+def test_it_holds_no_more_than_what_is_left_to_do(path: Path) -> None:
+    """However many runs come after one that left something: what they began and finished is forgotten."""
+    with opened(path) as journal:
+        kept = journal.made(begun(journal), "uuid-1")
+        journal.over(journal.made(begun(journal, "y"), "uuid-2"))
+        begun(journal, "z")
+    content = path.read_text()
+    for _ in range(3):
+        with opened(path) as journal:
+            assert [entry.identity for entry in journal.unfinished()] == ["uuid-1", ""]
+            assert [entry.identity for entry in journal.begun()] == ["uuid-1", "uuid-2", ""]
+            for number in range(9):
+                journal.over(journal.made(begun(journal), f"uuid-{number}"))
+        assert path.read_text() == content
+    assert kept.run in content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_journal_that_cannot_be_written_anew_stays_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the reason is told."""
+    journal = opened(path)
+    begun(journal)
+    content = path.read_bytes()
+    path.with_name(f"{path.name}.new").write_text("of a crash")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match="No space left"):
+        journal.close()
+    assert path.read_bytes() == content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
 def test_without_a_file_it_is_the_same_in_memory() -> None:
     """For an implementation that ends with the run."""
     with Journal() as journal:

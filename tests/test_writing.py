@@ -922,6 +922,41 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
     assert not path.exists()
 
 
+@pytest.mark.parametrize("header", [None, "Bearer of-nobody"])
+@pytest.mark.parametrize("known", [True, False], ids=["answered", "unanswered"])
+def test_what_was_asked_for_without_an_account_haunts_no_later_run(
+    nested: Contract, tmp_path: Path, header: str | None, known: bool
+) -> None:
+    """A creation without a credential that counts, amid which the run was stopped: the next looks, and it is over."""
+    path = tmp_path / "journal"
+    server = Server().seed()
+    before = server.state()
+
+    def ask(gate: Gate) -> None:
+        body = json.dumps({"name": gate.prefix, "password": PASSWORD}).encode()
+        fields = (("authorization", header),) if header else ()
+        gate(Request("POST", "/sip-trunks", "", fields, body))
+
+    def instead(request: Request) -> Response | None:
+        if request.method != "POST":
+            return None
+        if not known:
+            raise KeyboardInterrupt
+        return answer(201, {"data": {"id": "uuid-of-nobody"}})
+
+    server.before = instead
+    crashed(path, nested, server, ask)
+    server.before = lambda _: None
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        assert len(journal.unfinished()) == 1
+        found = gated(nested, server, journal).finish(server, never)
+        assert [it.reason for it in found] == (
+            ["it was made without the credential of an account and is not found with this one"] if known else []
+        )
+    assert (server.state(), server.harm) == (before, [])
+    assert not path.exists()
+
+
 def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Path) -> None:
     """What an earlier run made without a label is not removed on the word of an id."""
     path = tmp_path / "journal"

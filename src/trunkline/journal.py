@@ -19,7 +19,7 @@ import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -155,21 +155,47 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Lets the file go; it is removed when nothing is left to do, or nothing that any run could."""
+        """Lets the file go; it keeps the runs that left something to do, and is removed when there is none."""
         if self._file < 0:
             return
         try:
-            if all(number in self._told for number in self._open):
+            for number in self._told & self._open.keys():
+                del self._open[number]
+            runs = {entry.run for entry in self._unsettled()}
+            if not runs:
                 with suppress(FileNotFoundError):
                     Path(self.path or "").unlink()
             else:
-                for number in self._told & self._open.keys():
-                    self.over(self._entries[number])
+                self._keep(runs)
         except OSError as error:
             raise _trouble(self.path, error) from None
         finally:
             os.close(self._file)
             self._file = -1
+
+    def _keep(self, runs: set[str]) -> None:
+        """Writes the file anew with what these runs began; until it is whole, the old one is there."""
+        lines = [_content(self._file).partition(b"\n")[0]]
+        for entry in self._entries.values():
+            if entry.run in runs:
+                made = [{"made": entry.number, "id": entry.identity}] if entry.identity else []
+                over = [] if self.is_open(entry) else [{"over": entry.number}]
+                lines += [json.dumps(line).encode() for line in (_beginning(entry), *made, *over)]
+        path = self.path or Path()
+        draft = path.with_name(f"{path.name}.new")
+        try:
+            with suppress(FileNotFoundError):
+                draft.unlink()  # of a run that crashed just then
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.writelines(line + b"\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError:
+            with suppress(OSError):
+                draft.unlink()
+            raise
+        _settle(path.parent)
 
     # --- what is noted ----------------------------------------------------------------------------------------------
 
@@ -189,9 +215,8 @@ class Journal:
         entry = Entry(number, run or self.prefix, resource, label, dict(parents), mark, sign)
         self._entries[number] = entry
         self._open[number] = None
-        told = {"run": entry.run, "resource": resource, "label": label, "parents": entry.parents}
         try:
-            self._note({"begun": number, **told, "mark": mark, "sign": sign})
+            self._note(_beginning(entry))
         except BaseException:  # whatever it was, nothing is sent now
             del self._open[number]
             raise
@@ -290,6 +315,12 @@ class Journal:
         """What tells a text from others within this journal, too short to lead back to it; empty for none."""
         data = text.encode("utf-8", "surrogatepass")
         return blake2b(data, key=self.salt.encode(), digest_size=size).hexdigest() if text else ""
+
+
+def _beginning(entry: Entry) -> dict[str, Json]:
+    """The line that begins an entry: all but its id, which is not known then."""
+    told = {name: value for name, value in asdict(entry).items() if name not in {"number", "identity"}}
+    return {"begun": entry.number, **told}
 
 
 def place(vendor: str, base: str, environ: Mapping[str, str] = os.environ) -> Path:

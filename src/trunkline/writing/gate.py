@@ -39,6 +39,10 @@ class Gate:
         self.witness = Witness(self.contract, self.journal)
 
     @property
+    def _headers(self) -> tuple[str, ...]:
+        return tuple(f"Bearer {known}" for known in self.credentials)
+
+    @property
     def prefix(self) -> str:
         """What every label begins with: `trunkline-check-5d1c0e9a77-`; no other run has the same."""
         return self.journal.prefix
@@ -119,8 +123,7 @@ class Gate:
 
         What was never seen, and is not found, may be another account's: its id alone is what the creation said.
         """
-        headers = (f"Bearer {known}" for known in self.credentials)
-        own = next((header for header in headers if self.witness.mark(header) == entry.mark), None)
+        own = next((header for header in self._headers if self.witness.mark(header) == entry.mark), None)
         whose = self.witness.whose(self.target, entry, own) if own is not None else Whose.UNKNOWN
         return whose is Whose.OURS or (whose is Whose.GONE and self.witness.was_seen(entry))
 
@@ -146,20 +149,24 @@ class Gate:
         name = label_of(self.contract, operation.resource)
         label = next(iter(_texts(request.body, name)), "")
         sign = "" if name else signed(operation, _json(request.body), self.journal)
-        mark = self.witness.mark(request.header("authorization"))
-        entry = self.journal.begin(operation.resource, label, parents, mark=mark, sign=sign)
+        entry = self.journal.begin(operation.resource, label, parents, mark=self._mark(request), sign=sign)
         try:
             response = self.target(request)
         except BudgetSpent:  # it was not sent
             self.journal.over(entry)
             raise
         if 200 <= response.status < 300:
-            self._made(operation, entry, response)
+            self._made(operation, entry, request, response)
         elif 400 <= response.status < 500:
             self.journal.over(entry)
         return response
 
-    def _made(self, operation: Operation, entry: Entry, response: Response) -> None:
+    def _mark(self, request: Request) -> str:
+        """The mark of a request's credential; none for one that is nobody's, with which nothing could be looked for."""
+        header = request.header("authorization")
+        return self.witness.mark(header) if header in self._headers else ""
+
+    def _made(self, operation: Operation, entry: Entry, request: Request, response: Response) -> None:
         """Takes the id that an answer tells for that of what was made, if it can be."""
         identity = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
         if isinstance(identity, int | float):
@@ -169,7 +176,7 @@ class Gate:
         known = self.journal.named(entry.resource, identity, mark=entry.mark)
         if not is_plain(identity):
             self._misleading[entry.resource, identity] = "which cannot be asked for safely; nothing was sent to it"
-        elif self.witness.is_others(entry.mark, entry.resource, identity):
+        elif self.witness.is_others(self.witness.mark(request.header("authorization")), entry.resource, identity):
             self._misleading[entry.resource, identity] = "which was there before; nothing was sent to it"
         elif known is None or not self.journal.is_open(known):
             self.journal.made(entry, identity)
@@ -237,7 +244,7 @@ class Gate:
         return tuple(Left(it.resource, it.identity, it.label, reason) for it in self.journal.mine)
 
     def _removal(self, target: Target, sleep: Callable[[float], None], *, earlier: bool) -> Removal:
-        headers = {self.witness.mark(header): header for header in map("Bearer {}".format, self.credentials)}
+        headers = {self.witness.mark(header): header for header in self._headers}
         return Removal(self.contract, self.journal, self.witness, target, headers, earlier, sleep)
 
 

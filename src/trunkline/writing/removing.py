@@ -38,6 +38,7 @@ _PATIENCE = 2
 _MAY_PASS = frozenset({409, 423, 425})
 _LONGEST = 80
 _MAYBE = "it may have been made:"
+_ITS_OWN = "with which a run would look again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +175,13 @@ class Removal:
 
     def _absent(self, entry: Entry, listed: Listed | None) -> str:
         """Why something that was asked for was not found; nothing is left to do where it surely is not there."""
-        same, told = self._is_same(entry), bool(entry.label or entry.sign)
+        same, told = self._is_same(entry) or not entry.mark, bool(entry.label or entry.sign)
         gone = listed and entry.parents and listed.status in GONE
         if same and (gone or (listed and listed.whole and told and self.earlier)):
             self.journal.over(entry)
             return ""
         if not same:
-            return f"{_MAYBE} it was asked for with another credential, and no list shows it with this one"
+            return f"{_MAYBE} it was asked for with another credential, {_ITS_OWN}, and no list shows it with this one"
         if listed and listed.whole and told:
             self._again.add(entry.number)
             return f"{_MAYBE} no answer told an id of its own, and no list shows it so far; the next run looks again"
@@ -283,8 +284,11 @@ class Removal:
         """Takes what is not found for removed, if it was looked for with the credential that it was made with."""
         if self._is_same(entry):
             self._over(entry)
-        else:
-            self._reasons[entry.number] = "it was made with another credential, and is not found with this one"
+            return
+        whose = f"with another credential, {_ITS_OWN}," if entry.mark else "without the credential of an account"
+        self._reasons[entry.number] = f"it was made {whose} and is not found with this one"
+        if self.earlier and not entry.mark:  # nobody can do more
+            self.journal.tell(entry)
 
     def _over(self, entry: Entry) -> None:
         self.journal.over(entry)
