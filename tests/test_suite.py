@@ -123,11 +123,24 @@ def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
 
 
 def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
-    """With code 2 and one sentence, from which the credential is taken out."""
-    plugin = BUG.format(method="knock").replace("ZeroDivisionError(", "__import__('trunkline').TargetError('no ' + ")
-    result = run(plugin=plugin)
-    assert result.ret == 2
-    assert "trunkline: no ***" in shown(result)
+    """With code 2 and one sentence, from which the credential is taken out; also from a worker of pytest-xdist."""
+    plugin = BUG.format(method="knock").replace("ZeroDivisionError(", "__import__('trunkline').TargetError('--url ' + ")
+    for workers in ([], ["-p", "xdist", "-n", "2"]):
+        result = run(*workers, plugin=plugin)
+        assert result.ret == 2
+        assert set(result.parseoutcomes()) == {"skipped"}
+        assert "Interrupted: trunkline: --trunkline-url ***" in shown(result)
+
+
+@pytest.mark.parametrize("workers", [["-n", "2"], ["-d", "--tx", "3*popen"]])
+def test_one_worker_writes(run: Run, workers: list[str]) -> None:
+    """Several would write past each other's journal, and the run says so before it asks anything."""
+    live = ["--trunkline-app=", "--trunkline-url=http://127.0.0.1:9/v1", "--trunkline-allow-writes"]
+    result = run("-p", "xdist", *workers, *live)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().splitlines()[0] == (
+        "ERROR: several workers would write past each other; write with one of them, -n 0 or -n 1"
+    )
 
 
 def test_a_spent_budget_skips_what_is_left(run: Run) -> None:

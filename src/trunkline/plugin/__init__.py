@@ -26,13 +26,23 @@ import pytest
 from trunkline.errors import TargetError, TrunklineError, UsageError
 from trunkline.folders import names
 from trunkline.plugin.mocked import Asked, Mocked, Secrets
-from trunkline.plugin.options import Options, declare, keep, options  # from here on, `options` is the function
+from trunkline.plugin.options import Options, declare, keep, options, spelled  # from here on, `options` is the function
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
     from trunkline.library import Vendor
 
-__all__ = ["MARKER", "Asked", "Mocked", "Options", "options", "pytest_addoption", "pytest_configure", "tell_left"]
+__all__ = [
+    "MARKER",
+    "Asked",
+    "Mocked",
+    "Options",
+    "options",
+    "pytest_addoption",
+    "pytest_configure",
+    "spelled",
+    "tell_left",
+]
 
 MARKER = "trunkline"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -132,6 +133,8 @@ _HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
 }
 """How each option is shown, read and explained."""
 
+_FLAG = re.compile(r"(?<![\w-])--(?!trunkline-)(?=[a-z])")
+
 _ONE: tuple[str, Literal["string"]] = ("store", "string")
 _MANY: tuple[str, Literal["args"]] = ("append", "args")
 
@@ -141,6 +144,11 @@ _OPTIONS = pytest.StashKey[Options]()
 def options(config: pytest.Config) -> Options:
     """The options of a run: from the command line, else from the ini file, else as they are by default."""
     return config.stash[_OPTIONS]
+
+
+def spelled(sentence: str) -> str:
+    """A sentence of the command line with the names that its options have here: `--trunkline-url` for `--url`."""
+    return _FLAG.sub("--trunkline-", sentence)
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -175,11 +183,19 @@ def keep(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "a second token, --trunkline-leave and --trunkline-journal need --trunkline-allow-writes"
         )
+    if found.url and found.allow_writes and _workers(config) > 1:
+        raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
     if (found.url or found.app) and len(found.vendor) != 1:
         raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
     if found.param:
         _check_parameters([name for name, _ in found.param], found.vendor or known)
     config.stash[_OPTIONS] = found
+
+
+def _workers(config: pytest.Config) -> int:
+    """Among how many processes pytest-xdist shares the tests."""
+    workers = [spec.partition("*") for spec in getattr(config.option, "tx", None) or ()]
+    return sum(int(count) if star and count.isdigit() else 1 for count, star, _ in workers)
 
 
 def _check_parameters(given: Iterable[str], vendors: Iterable[str]) -> None:

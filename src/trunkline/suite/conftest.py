@@ -15,7 +15,7 @@ from trunkline.check import Examination, Writing
 from trunkline.cli import DEBUG
 from trunkline.cli.writing import Wish, writing
 from trunkline.contract import Operation
-from trunkline.errors import BudgetSpent, TrunklineError, UsageError
+from trunkline.errors import BudgetSpent, TrunklineError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.folders import names
 from trunkline.hiding import hiding
@@ -23,7 +23,7 @@ from trunkline.laws import LAWS, Law
 from trunkline.library import Vendor, load
 from trunkline.life import LIFE, LifeLaw
 from trunkline.life.script import script
-from trunkline.plugin import Options, options, tell_left
+from trunkline.plugin import Options, options, spelled, tell_left
 from trunkline.rendering import Run, finding_lines, plain, printable
 from trunkline.rules import RULES, Rule
 
@@ -159,11 +159,13 @@ def _benches() -> dict[str, Bench]:
 
 
 @pytest.fixture
-def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str, Bench], _allowed: ExitStack) -> Bench:
+def bench(
+    operation: Operation, request: pytest.FixtureRequest, _benches: dict[str, Bench], _allowed: ExitStack
+) -> Bench:
     """The implementation of the operation's vendor."""
     name = operation.contract.vendor
-    said = options(pytestconfig)
-    with _one_sentence(frozenset()):
+    said = options(request.config)
+    with _one_sentence(request.session, frozenset()):
         if name not in _benches:
             vendor = load(name)
             aimed = aim(
@@ -186,8 +188,6 @@ def bench(operation: Operation, pytestconfig: pytest.Config, _benches: dict[str,
                 dry=False,
             )
             live, built_in = bool(said.url), not (said.url or said.app)
-            if wish.allowed and live and int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
-                raise UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
             report = Report()
             bench.writing = _allowed.enter_context(
                 writing(vendor, aimed, wish, report, _nothing, live=live, built_in=built_in)
@@ -213,12 +213,12 @@ def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterato
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """No test ends with a traceback, in which pytest could show a credential."""
     known = pyfuncitem.funcargs.get("bench")
-    with _one_sentence(known.aim.secrets if isinstance(known, Bench) else frozenset()):
+    with _one_sentence(pyfuncitem.session, known.aim.secrets if isinstance(known, Bench) else frozenset()):
         return (yield)
 
 
 @contextmanager
-def _one_sentence(secrets: frozenset[str]) -> Iterator[None]:
+def _one_sentence(session: pytest.Session, secrets: frozenset[str]) -> Iterator[None]:
     """An implementation that cannot be asked ends the run: nothing can be said of it. A spent budget skips a test."""
     try:
         with hushed(hiding(secrets)):
@@ -226,9 +226,11 @@ def _one_sentence(secrets: frozenset[str]) -> Iterator[None]:
     except BudgetSpent as spent:
         raise pytest.skip.Exception(f"not exercised: {spent}") from None
     except TrunklineError as error:
-        raise pytest.exit.Exception(f"trunkline: {error}", returncode=2) from None
+        sentence = spelled(f"trunkline: {error}")
+        session.shouldstop = sentence  # a worker of pytest-xdist hands this on, unlike `pytest.exit`
+        raise pytest.skip.Exception(f"not exercised: {sentence}") from None
     except Exception as error:
-        if isinstance(error, pytest.exit.Exception) or os.environ.get(DEBUG):
+        if os.environ.get(DEBUG):
             raise
         sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline; {DEBUG}=1 shows it"
         raise pytest.fail.Exception(sentence, pytrace=False) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 
 import pytest
@@ -12,15 +11,14 @@ from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent
 from trunkline.laws import Law
 from trunkline.life import LIFE, LifeLaw
+from trunkline.plugin import spelled
 from trunkline.rules import Rule
 from trunkline.suite.conftest import Bench
 
-_OPTION = re.compile(" --(?!trunkline-)(?=[a-z])")
-
 
 def skip(reason: str) -> None:
-    """Says that a test was not exercised, and why, with the options' names as pytest has them."""
-    pytest.skip(f"not exercised: {_OPTION.sub(' --trunkline-', reason)}")
+    """Says that a test was not exercised, and why."""
+    pytest.skip(f"not exercised: {spelled(reason)}")
 
 
 def test_documented_request(bench: Bench, operation: Operation) -> None:
