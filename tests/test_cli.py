@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import jsonschema_rs
 import pytest
 
 import trunkline
-from trunkline import aiming, cli, folders, library, mock, targets
+from trunkline import aiming, cli, folders, library, mock, server, targets
 from trunkline.cli import serving
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, Request, Response
@@ -154,6 +155,7 @@ def test_the_default_port_is_the_one_that_reports_speak_of() -> None:
 TROUBLES = {
     (): "missing command",
     ("frob",): "no such command",
+    ("serv",): "Did you mean 'serve'? See trunkline --help",
     ("check",): "missing argument 'VENDOR'",
     ("check", "nope"): "'nope' is not a vendor; there are: ",
     ("check", "{vendor}", "more", TOKEN): "more arguments than this command takes",
@@ -553,6 +555,35 @@ def test_one_live_answer_is_judged(run: Run, vendor: Vendor) -> None:
             assert {each["operation"] for each in told["exercised"]} == {operation.operation_id}
             reasons = {each["reason"] for each in told["not_exercised"]}
             assert reasons <= {"a plain request does not put it to the test"}
+
+
+def test_one_live_answer_that_turns_the_credential_away_is_not_well(run: Run, vendor: Vendor) -> None:
+    """It is as the pages say, and tells nothing of what was asked for: whoever watches an API must hear of it."""
+    operation = next(found for found in vendor.contract.operations if found.listing)
+    arguments = ("validate", vendor.name, operation.operation_id, "--live", "--token", TOKEN)
+    code, out, err = run(*arguments)
+    asking, said = err.splitlines()
+    assert (code, asking) == (2, f"asking {vendor.name} at the built-in mock")
+    assert f"{operation.operation_id} refuses the credential with 401: give the right one with --token" in said
+    assert "verdict       NOT EXERCISED" in out
+    assert document(run(*arguments, "--format", "json")[1])["verdict"] == "not exercised"
+    assert "hush" not in out + err
+
+
+def test_a_wait_is_told(run: Run, vendor: Vendor) -> None:
+    """A command that is told to come back later does not look as if it hung."""
+    operation = next(found for found in vendor.contract.operations if found.listing)
+    fake, asked = mock.from_vendor(vendor), count()
+
+    def busy(request: Request) -> Response:
+        return fake(request) if next(asked) % 2 else Response(429, (("retry-after", "0.01"),))
+
+    base = vendor.contract.base_path
+    with server.running(server.asgi({base: busy})) as url:
+        for command in (("validate", vendor.name, operation.operation_id, "--live"), ("check", vendor.name)):
+            limits = () if command[0] == "validate" else ("--max-requests", "3")
+            _, _, err = run(*command, "--url", url + base, "--token", vendor.world.token, *limits)
+            assert "\nanswered 429: waiting 0.01 s before asking again\n" in err
 
 
 SENT = {"integer": "1", "date-time": "2024-03-05", "string": "conn_abc123xyz"}

@@ -437,6 +437,7 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
         ("--trunkline-strictness=decision", "--trunkline-strictness is not documented, implied or customary"),
         ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
         ("--trunkline-fixtures=nowhere", "--trunkline-fixtures: * has no folder talkover/ or telepath/"),
+        ("-otrunkline_allow_writes=maybe", "trunkline_allow_writes in the ini file is neither true nor false"),
         ("-otrunkline_rate=0", "trunkline_rate in the ini file is not a number, at least 0.00028 (one an hour)"),
     ],
     ids=lambda text: text[:32],

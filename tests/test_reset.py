@@ -144,7 +144,7 @@ def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptu
     unknown = reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor=acme")
     assert (unknown.status, error(unknown)) == (
         404,
-        f"no vendor of that name is served here; there are: {', '.join(ALL)}",
+        f'"acme" is no vendor that is served here; there are: {", ".join(ALL)}',
     )
     assert reset(mocks, MEANT, query="vendor=").status == 404
     assert written(mocks) == ALL
@@ -261,9 +261,9 @@ def test_a_running_server_is_reset(mocks: dict[str, Mock], run: Run) -> None:
 
 
 def test_a_token_is_sent_and_never_shown(mocks: dict[str, Mock], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the option or from the environment; without it, or with another, the sentence is the server's."""
+    """From the option or from the environment; without it, or with another, the way is told."""
     with served(mocks, TOKEN) as url:
-        sentence = "answered 401: the admin token is missing or wrong"
+        sentence = "answered 401: give its admin token, "
         for arguments in ((), ("--admin-token", "other")):
             code, out, err = run("--url", url, *arguments)
             assert (code, out) == (2, "")

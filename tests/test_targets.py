@@ -850,11 +850,16 @@ def test_no_rate_is_no_throttle() -> None:
 def test_patience_waits_as_it_is_told(fields: tuple[tuple[str, str], ...], wait: float) -> None:
     """Retry-After first, then the vendor's reset header, then one second."""
     clock = Clock()
+    heard: list[float] = []
     target = targets.patient(
-        answers(Response(429, fields), Response(200)), reset_header="X-Reset", clock=clock.time, sleep=clock.sleep
+        answers(Response(429, fields), Response(200)),
+        reset_header="X-Reset",
+        clock=clock.time,
+        sleep=clock.sleep,
+        waiting=heard.append,
     )
     assert target(GET).status == 200
-    assert clock.slept == [wait]
+    assert clock.slept == heard == [wait]
 
 
 def test_patience_has_an_end() -> None:

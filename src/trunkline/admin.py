@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 
 from trunkline.errors import NotKept, UsageError
 from trunkline.exchange import Headers, Json, Request, Response
+from trunkline.findings import cut, show
 from trunkline.mock import Mock
 
 log = logging.getLogger("trunkline.admin")
@@ -105,7 +106,7 @@ def _reset(mocks: Mapping[str, Mock], query: str) -> Response:
     chosen = [*dict.fromkeys(value for _, value in words)] or [*mocks]
     for name in chosen:
         if name not in mocks:
-            return _said(404, f"no vendor of that name is served here; there are: {', '.join(mocks)}")
+            return _said(404, f"{cut(show(name), 40)} is no vendor that is served here; there are: {', '.join(mocks)}")
     for name in chosen:
         try:
             mocks[name].reset()

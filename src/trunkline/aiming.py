@@ -58,12 +58,14 @@ def aim(
     timeout: float = 10.0,
     rate: float | None = None,
     max_requests: int | None = None,
+    waiting: Callable[[float], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Aim:
     """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
 
     The token in the environment is for live implementations: the built-in mock is asked with its own.
-    Requests are counted against `max_requests`, then paced at `rate` a second; an answer 429 is waited out.
+    Requests are counted against `max_requests`, then paced at `rate` a second; an answer 429 is waited out, and
+    `waiting` hears how many seconds.
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")
@@ -85,7 +87,8 @@ def aim(
     paced = targets.throttled(target, rate=rate)
     bounded = targets.budgeted(paced, max_requests) if max_requests is not None else paced
     target, cleaner = (
-        targets.patient(found, reset_header=limits.reset if limits else None) for found in (bounded, paced)
+        targets.patient(found, reset_header=limits.reset if limits else None, waiting=waiting)
+        for found in (bounded, paced)
     )
     if not built_in:
         return Aim(target, given, base, secrets, cleaner=cleaner)

@@ -13,7 +13,7 @@ from trunkline import export, fuzz
 from trunkline.bodies import identities, sent_secrets, succeeded
 from trunkline.contract import Operation
 from trunkline.errors import BudgetSpent, Redirected, TargetError
-from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Request, Response, Target
+from trunkline.exchange import SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.journal import Journal
 from trunkline.laws import LAWS, Interview, Law
@@ -21,7 +21,7 @@ from trunkline.laws.refusing import disclosures
 from trunkline.library import Vendor
 from trunkline.life import LIFE, Exercised, Makings, harmless, live
 from trunkline.rules import RULES, Rule, hides, judge, operation_of
-from trunkline.targets import checked, reading
+from trunkline.targets import checked, reading, turned_away
 from trunkline.writing import Gate
 
 FUZZ = "schemathesis"
@@ -173,9 +173,7 @@ class Examination:
         exchange = interview.ask()
         status = exchange.response.status
         if operation.secured and status == 401:
-            given = self.credential is not None
-            way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
-            raise TargetError(f"{operation.operation_id} refuses the credential with 401: {way}")
+            raise turned_away(operation.operation_id, given=self.credential is not None)
         if status == 404:
             way = f"give the base that stands for the vendor's own, which ends in {self.vendor.contract.base_path}"
             if interview.parameters:

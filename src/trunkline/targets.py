@@ -18,10 +18,10 @@ from email.utils import parsedate_to_datetime
 
 from trunkline.asgi import wrap
 from trunkline.errors import BudgetSpent, TargetError, UsageError
-from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Request, Response, Target, find
+from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
 from trunkline.wire import Http, http
 
-__all__ = ["Http", "budgeted", "checked", "http", "patient", "reading", "recorded", "throttled", "wrap"]
+__all__ = ["Http", "budgeted", "checked", "http", "patient", "reading", "recorded", "throttled", "turned_away", "wrap"]
 
 _SLOWEST = 1 / 3600
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -103,11 +103,12 @@ def patient(
     tries: int = 5,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
+    waiting: Callable[[float], None] | None = None,
 ) -> Target:
     """The target, asked again after each 429, as late as the answer says and at most `tries` times.
 
     It says so in `Retry-After`, or in the vendor's `reset_header`: a Unix time or, when small, the seconds to wait.
-    When it says nothing, or a moment that has passed, the waits are 1, 2, 4, ... seconds.
+    When it says nothing, or a moment that has passed, the waits are 1, 2, 4, ... seconds. `waiting` hears of each.
     """
 
     def ask(request: Request) -> Response:
@@ -123,6 +124,8 @@ def patient(
                     f"{request.method} {request.path} was answered 429 and told to wait {wait:g} s, "
                     f"more than the {max_wait:g} s allowed; come back later, or allow a longer wait"
                 )
+            if waiting is not None:
+                waiting(wait)
             sleep(wait)
             response = target(request)
         if response.status == 429:
@@ -132,6 +135,12 @@ def patient(
         return response
 
     return ask
+
+
+def turned_away(asked: str, *, given: bool) -> TargetError:
+    """What to say when a credential, or that there is none, is answered with 401: then nothing can be judged."""
+    way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
+    return TargetError(f"{asked} refuses the credential with 401: {way}")
 
 
 def _told(headers: Headers, reset_header: str | None, now: float) -> float | None:

@@ -141,7 +141,8 @@ def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "trunkline"
     sentence = " ".join(said.split()).rstrip(".")
-    return f"{sentence[:1].lower()}{sentence[1:]}; see {path} --help"
+    rest = " See" if sentence.endswith("?") else "; see"
+    return f"{sentence[:1].lower()}{sentence[1:]}{rest} {path} --help"
 
 
 @click.group(
@@ -158,5 +159,5 @@ def cli() -> None:
 
     Example: trunkline serve
 
-    Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done.
+    Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done, 130 when interrupted.
     """

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from trunkline.findings import Report
     from trunkline.rendering import Run, Screen
 
+_BUILT_IN = "the built-in mock"
+_WAITING = "answered 429: waiting {:.3g} s before asking again"
+
 
 @click.command(
     cls=Help,
@@ -89,6 +92,7 @@ def check(
         timeout=timeout,
         rate=rate,
         max_requests=max_requests,
+        waiting=lambda seconds: screen.say(_WAITING.format(seconds)),
     )
     seed = secrets.randbelow(2**32) if seed is None else seed
     names = [operation.operation_id for operation in chosen]
@@ -115,7 +119,7 @@ def check(
     trouble: Exception | None = None
     code = WELL
     with _interruption() as asked_to_stop, rendering.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
-        there = aim.base if url else "the built-in mock"
+        there = aim.base if url else _BUILT_IN
         if app:
             there = f"{app} in process (its curl lines want it served at {aim.base})"
         screen.say(f"checking {loaded.name} at {there}, seed {seed}")
@@ -181,7 +185,9 @@ def validate(
     A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it may be left out where the
     response tells it. Rules that need what a source does not tell, such as the request, are listed as not exercised.
     """
-    from trunkline import aiming, library, sources  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415
+
+    from trunkline import aiming, library, rendering, sources, targets  # noqa: PLC0415
     from trunkline.findings import Grade  # noqa: PLC0415
     from trunkline.hiding import hiding  # noqa: PLC0415
     from trunkline.rendering import Run  # noqa: PLC0415
@@ -189,18 +195,36 @@ def validate(
     loaded = library.load(vendor)
     if live:
         operation = asking.only(loaded, rest)
-        aim = aiming.aim(loaded, url=url, app=app, token=token, token_file=token_file, timeout=timeout)
+
+        def say(sentence: str) -> None:
+            if form == "text":
+                click.echo(rendering.printable(sentence), err=True)
+
+        aim = aiming.aim(
+            loaded,
+            url=url,
+            app=app,
+            token=token,
+            token_file=token_file,
+            timeout=timeout,
+            waiting=lambda seconds: say(_WAITING.format(seconds)),
+        )
         request = asking.request(
             operation,
             {**asking.in_path(operation, aim.parameters), **asking.parameters(params, [operation])},
             aim.credential,
         )
+        say(f"asking {loaded.name} at {app or (aim.base if url else _BUILT_IN)}")
         with aiming.hushed(hiding(aim.secrets)):
+            response = aim.target(request)
             report = sources.validation(
-                loaded, aim.target(request), sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
+                loaded, response, sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
             )
         report.requests = 1
         run = Run(loaded.name, aim.base, None, Grade(strictness), secrets=frozenset(loaded.contract.secrets))
+        if operation.secured and response.status == 401:  # as the pages say, and yet it tells nothing of what was meant
+            report.stopped = str(targets.turned_away(operation.operation_id, given=aim.credential is not None))
+            run = replace(run, documented=((operation.operation_id, operation.success.key),))
     else:
         if not 1 <= len(rest) <= 2:
             raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")

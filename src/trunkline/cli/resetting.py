@@ -58,6 +58,10 @@ def _asked(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
         return names
     why = told.get("error")
     reason = f": {why}" if isinstance(why, str) else ", as no `trunkline serve` would; give its address without a path"
+    if response.status == 401 and isinstance(why, str):
+        reason = (
+            f": give its admin token, {'not this one, ' if token else ''}with --admin-token or {admin.TOKEN_VARIABLE}"
+        )
     raise TargetError(hiding(frozenset({token} if token else ()))(f"{server.name} answered {response.status}{reason}"))
 
 

@@ -214,7 +214,11 @@ def _read(config: pytest.Config, name: str, read: Callable[[str], Any]) -> Any:
     name = f"trunkline_{name}"
     said, place, folder = config.getoption(name), f"--{name.replace('_', '-')}", config.invocation_params.dir
     if said is None:
-        said, place = config.getini(name), f"{name} in the ini file"
+        place = f"{name} in the ini file"
+        try:
+            said = config.getini(name)
+        except (ValueError, pytest.UsageError):  # pytest reads itself what is true or false
+            raise pytest.UsageError(f"{place} is neither true nor false") from None
         folder = config.inipath.parent if config.inipath else config.rootpath
     if said is None or said == [] or isinstance(said, bool):
         return said or None
