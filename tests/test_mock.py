@@ -324,3 +324,27 @@ def test_a_refusal_tells_no_secret_of_its_own_request(body: bytes, caplog: pytes
         answer = mock.from_vendor(vendor)(Request("POST", "/trunks", "", fields, body))
     assert answer.status == 400
     assert "hunter2" not in str(answer.headers) + answer.body.decode() + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("target", "authorization"),
+    [
+        ("/trunks?sip_password=hunter2-Hunter2&limit=0", None),
+        ("/trunks?token=hunter2-Hunter2", None),
+        ("/trunks?Api-Key=hunter2-Hunter2", None),
+        ("/trunks/hunter2-Hunter2", "Bearer hunter2-Hunter2"),
+        ("/trunks/hunter2-Hunter2", "Basic hunter2-Hunter2"),
+        ("/trunks?limit=hunter2-Hunter2", "hunter2-Hunter2"),
+    ],
+)
+def test_a_secret_where_none_belongs_is_not_told(
+    target: str, authorization: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither what stands in the query under the name of one nor a credential that opens nothing."""
+    path, _, query = target.partition("?")
+    fields = (("authorization", authorization),) if authorization else ()
+    with caplog.at_level("INFO"):
+        answer = mock.from_vendor(library.load("telepath"))(Request("GET", path, query, fields))
+    assert answer.status >= 400
+    assert "refused: " in caplog.text
+    assert "hunter2" not in str(answer.headers) + answer.body.decode() + caplog.text

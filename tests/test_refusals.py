@@ -346,7 +346,7 @@ def test_a_body_of_the_greatest_size_is_read(telepath: Contract) -> None:
 
 FIELDS: list[tuple[str, dict[str, Json], str, str, str, str]] = [
     ("createTrunk", {"name": None}, "field_mistyped", "name", "must be of type string", "name=null"),
-    ("createTrunk", {"name": ["x"]}, "field_mistyped", "name", "must be of type string", 'name=["x"]'),
+    ("createTrunk", {"name": ["x"]}, "field_mistyped", "name", "must be of type string", "name=a list"),
     (
         "createTrunk",
         {"ai_provider": "OpenAI"},
@@ -380,8 +380,18 @@ FIELDS: list[tuple[str, dict[str, Json], str, str, str, str]] = [
     ("createSipTrunk", {"port": 1.5}, "field_mistyped", "port", "must be of type integer", "port=1.5"),
     ("createSipTrunk", {"name": "n" * 256}, "field_invalid", "name", "at most 255 characters", 'name="nnn'),
     ("updateSipTrunk", {"is_active": "true"}, "field_mistyped", "is_active", "of type boolean", 'is_active="true"'),
-    ("updateSipTrunk", {"name": {"password": SECRET}}, "field_mistyped", "name", "string", 'name={"password": "***"}'),
-    ("updateSipTrunk", {"auth_realm": [[{"password": SECRET}]]}, "field_mistyped", "auth_realm", "", "auth_realm=[[{"),
+    ("updateSipTrunk", {"name": {"password": SECRET}}, "field_mistyped", "name", "string", "name=an object"),
+    ("updateSipTrunk", {"name": f'{{"password": "{SECRET}"}}' * 9}, "field_invalid", "name", "at most", "name=***"),
+    ("createSipTrunk", {"transport": None}, "field_mistyped", "transport", "must be of type string", "transport=null"),
+    ("createSipTrunkDid", {"country_code": 1}, "field_mistyped", "country_code", "of type string", "country_code=1"),
+    (
+        "updateSipTrunk",
+        {"auth_realm": [[{"password": SECRET}]]},
+        "field_mistyped",
+        "auth_realm",
+        "",
+        "auth_realm=a list",
+    ),
     ("createSipTrunkDid", {"country_code": "us"}, "field_invalid", "country_code", "must", 'country_code="us"'),
     (
         "createSipTrunkDid",
@@ -455,11 +465,24 @@ def test_what_one_field_makes_required_is_missed(telepath: Contract, provider: s
     assert all("/then/required" in reason.pointer for reason in found)
 
 
-def test_a_list_that_holds_a_secret_is_not_quoted(talkover: Contract) -> None:
-    """A client that sends its object in a list, or in an envelope, finds its password in no refusal."""
-    body = json.dumps([{"password": SECRET, "name": "n"}]).encode()
-    found = refusal(talkover, Request("POST", "/sip-trunks", "", SENT, body))
-    assert found.sent == '[{"password": "***", "name": "n"}]'
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ([{"password": SECRET, "name": "n"}], "a list"),
+        ([["password", SECRET]], "a list"),
+        ([{"key": "password", "value": SECRET}], "a list"),
+        (json.dumps({"password": SECRET}), "a text"),
+        (f"name=x&password={SECRET}", "a text"),
+        (12, "a number"),
+        (True, "a boolean"),
+        (None, "null"),
+    ],
+    ids=str,
+)
+def test_a_body_of_another_kind_is_not_quoted(talkover: Contract, wrong: Json, kind: str) -> None:
+    """A client that sends its object in a list, in an envelope or as a text finds its password in no refusal."""
+    found = refusal(talkover, Request("POST", "/sip-trunks", "", SENT, json.dumps(wrong).encode()))
+    assert (found.cause, found.sent) == ("body_malformed", kind)
 
 
 def test_a_finding_is_as_strong_as_its_weakest_word(talkover: Contract) -> None:

@@ -15,6 +15,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+CREDENTIALS = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
+"""The names under which people send a credential where none is asked for."""
+SCHEMES = frozenset({"bearer", "basic", "token"})
+"""The words before a credential, which tell nothing of it (RFC 9110, section 11.4)."""
 _SHORTEST = 4
 """What is shorter occurs everywhere by chance, and protects nothing."""
 _WINDOW = 12

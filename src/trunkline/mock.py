@@ -17,19 +17,19 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from trunkline.bodies import sent_secrets
 from trunkline.contract import Operation
 from trunkline.errors import NotKept
 from trunkline.exchange import Headers, Json, Request, Response, find
 from trunkline.findings import cut as shortened
-from trunkline.hiding import hiding
+from trunkline.hiding import CREDENTIALS, SCHEMES, hiding, plain
 from trunkline.library import Vendor, check_record
 from trunkline.parts import RateLimit
 from trunkline.recipes import Record, when
@@ -211,7 +211,13 @@ class Mock:
 
     def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
         told = 0 < len(request.body) <= LONGEST_BODY
-        own = frozenset(sent_secrets(request.body, self._contract.secrets)) if told else frozenset[str]()
+        own = frozenset(
+            {
+                *(sent_secrets(request.body, self._contract.secrets) if told else ()),
+                *(word for word in (request.header("authorization") or "").split() if word.lower() not in SCHEMES),
+                *_secret_words(request.query, self._contract.secrets),
+            }
+        )
         explanation = self._explanation(refusal, own)
         asked = json.dumps(shortened(self._asked(request.target, own), _LONGEST_LOGGED))[1:-1]
         line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
@@ -324,6 +330,12 @@ class _Meter:
         counter = window.counters.get(grant) or window.counters.setdefault(grant, itertools.count(1))
         left = self.limit - next(counter)
         return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
+
+
+def _secret_words(query: str, names: Iterable[str]) -> Iterator[str]:
+    """The values in a query under the names of secrets and of credentials, which do not belong there."""
+    wanted = {plain(name) for name in (*names, *CREDENTIALS)}
+    return (value for name, value in parse_qsl(query, errors="surrogateescape") if plain(name) in wanted)
 
 
 def _unkept(error: NotKept, operation: Operation | None, grant: str) -> _Finished:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from trunkline.contract import DOCUMENT, Contract, Operation
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
 from trunkline.findings import Evidence, Grade, show
-from trunkline.hiding import masked
+from trunkline.hiding import plain
 from trunkline.parts import Answer, Body, Code, Parameter, Violation
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
@@ -222,19 +222,17 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
         return
     if not isinstance(body, dict):
         words = {"reason": "the body is not an object"}
-        sent = show(masked(body, operation.contract.secrets))
-        yield _bad_body(operation, "body_malformed", sent, "type: object", words)
+        yield _bad_body(operation, "body_malformed", _kind(body), "type: object", words)
         return
     if has_lost_letters(body):
         words = {"reason": "a text holds half of a surrogate pair"}
         yield _bad_body(operation, "body_malformed", f"{len(request.body)} bytes", "JSON in UTF-8", words)
         return
-    violations = sorted(
-        operation.contract.violations(said.schema, body), key=lambda broken: broken.keyword != "required"
-    )
-    shown = masked(body, operation.contract.secrets) if violations else {}
-    for broken in violations:
-        yield _broken_field(operation, said, broken, shown)
+    broken = tuple(operation.contract.violations(said.schema, body))
+    mistyped = {each.at for each in broken if each.keyword == "type"}  # of such a value nothing more is asked
+    meant = (each for each in broken if each.keyword == "type" or each.at not in mistyped)
+    violations = sorted(meant, key=lambda each: each.keyword != "required")
+    yield from (_broken_field(operation, said, each, body) for each in violations)
     if not violations:
         yield body
 
@@ -244,15 +242,27 @@ def _bad_body(operation: Operation, cause: str, sent: str, broke: str, words: Ma
     return Refusal(cause, operation, operation.body.pointer, operation.body.refused[cause], sent, broke, words)
 
 
-def _broken_field(operation: Operation, said: Body, broken: Violation, shown: Json) -> Refusal:
-    """Why a body with this violation is refused, quoted as `shown`, without secrets."""
+def _kind(value: Json) -> str:
+    """What a value is, without a word of it: what is in the wrong form can hold a secret in any."""
+    return {list: "a list", dict: "an object", str: "a text", bool: "a boolean", type(None): "null"}.get(
+        type(value), "a number"
+    )
+
+
+def _quoted(operation: Operation, at: str, body: Json) -> str:
+    """What a body has at a place, unless it is a secret or may hold one."""
+    secrets, value = operation.contract.secrets, resolve(body, at)
+    told = isinstance(value, str) and any(plain(name) in plain(value) for name in secrets)
+    if told or any(part in secrets for part in at.split("/")):
+        return _HIDDEN
+    return _kind(value) if isinstance(value, list | dict) else show(value)
+
+
+def _broken_field(operation: Operation, said: Body, broken: Violation, body: Json) -> Refusal:
+    """Why a body with this violation is refused."""
     cause = _OF_KEYWORD.get(broken.keyword, "field_invalid")
     name = broken.at[1:] or "body"
-    secret = any(part in operation.contract.secrets for part in broken.at.split("/"))
-    if cause == "field_missing":
-        sent = f"no {name}"
-    else:
-        sent = f"{name}={_HIDDEN if secret else show(resolve(shown, broken.at))}"
+    sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, broken.at, body)}"
     return Refusal(
         cause=cause,
         operation=operation,

@@ -8,6 +8,7 @@ from random import Random
 
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
+from trunkline.hiding import SCHEMES
 from trunkline.kinds import reads_openly, reads_secured, takes_choices, takes_numbers
 from trunkline.laws.law import Interview, Silence, law
 from trunkline.refusals import Reading, read, refuse
@@ -116,7 +117,7 @@ def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[s
 def disclosures(credential: str) -> frozenset[str]:
     """Every form of a credential that `only_a_good_credential_opens` sends: none of them is ever to be printed."""
     sent = (authorization[0].split() for *_, authorization in _bad_credentials(credential) if authorization)
-    return frozenset({credential, *(word for words in sent for word in words)} - {"Bearer", "Basic", "Token"})
+    return frozenset({credential, *(word for words in sent for word in words if word.lower() not in SCHEMES)})
 
 
 @law("what the page says of the credential", reads_secured)
