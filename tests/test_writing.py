@@ -922,6 +922,25 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
     assert not path.exists()
 
 
+@pytest.mark.parametrize("shown", ["fetched", "listed", "not at all"])
+def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) -> None:
+    """It was seen to be ours before; a reading since, or after a write of ours, tells that it is no more."""
+    server = Server().seed()
+    gate = gated(nested, server)
+    identity = make(gate)
+    change = post(f"/sip-trunks/{identity}", {"port": 5060}, method="PUT")
+    assert gate(change).status == 200
+    server.things[TOKEN][identity]["name"] = "Production"
+    server.foreign.add(identity)
+    before = server.state()
+    if shown != "not at all":
+        gate(Request("GET", f"/sip-trunks/{identity}" if shown == "fetched" else "/sip-trunks", "", AUTH))
+    with pytest.raises(Misled, match="is not what the run made under this id; nothing was sent to it"):
+        gate(change)
+    assert [left.reason for left in gate.clean(server, never)] != []
+    assert (server.state(), server.harm) == (before, [])
+
+
 @pytest.mark.parametrize("header", [None, "Bearer of-nobody"])
 @pytest.mark.parametrize("known", [True, False], ids=["answered", "unanswered"])
 def test_what_was_asked_for_without_an_account_haunts_no_later_run(

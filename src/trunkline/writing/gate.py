@@ -60,12 +60,14 @@ class Gate:
         self._admit(operation, request, ids)
         if operation.creating:
             return self._create(operation, request, ids)
-        response = self.target(request)
-        if operation.deleting and 200 <= response.status < 300:
-            entry = self._ours(operation.resource, ids[operation.resource], request)
+        entry = self._ours(operation.resource, ids.get(operation.resource, ""), request)
+        try:
+            response = self.target(request)
+        finally:
             if entry is not None:
-                self.journal.over(entry)
                 self.witness.forget(entry)
+        if entry is not None and operation.deleting and 200 <= response.status < 300:
+            self.journal.over(entry)
         return response
 
     def alive(self, resource: str) -> tuple[str, ...]:

@@ -246,6 +246,7 @@ class Removal:
             self._reasons[entry.number] = "it has an id that cannot be asked for safely"
             return
         header = self._header(entry)
+        self.witness.forget(entry)  # what was ours may have been removed by others since
         whose = self.witness.whose(self._ask, entry, header)
         if whose is Whose.OTHERS:
             self._disown(entry, header)
@@ -258,7 +259,7 @@ class Removal:
         else:
             response = self._ask(Request(remover.method, path, "", authorization(header)))
             if 200 <= response.status < 300:
-                self._over(entry)
+                self.journal.over(entry)
             elif response.status in GONE:
                 self._gone(entry)
             else:
@@ -283,16 +284,12 @@ class Removal:
     def _gone(self, entry: Entry) -> None:
         """Takes what is not found for removed, if it was looked for with the credential that it was made with."""
         if self._is_same(entry):
-            self._over(entry)
+            self.journal.over(entry)
             return
         whose = f"with another credential, {_ITS_OWN}," if entry.mark else "without the credential of an account"
         self._reasons[entry.number] = f"it was made {whose} and is not found with this one"
         if self.earlier and not entry.mark:  # nobody can do more
             self.journal.tell(entry)
-
-    def _over(self, entry: Entry) -> None:
-        self.journal.over(entry)
-        self.witness.forget(entry)
 
     def _said(self, response: Response) -> str:
         """The status, and the code of a refusal where it is a word."""

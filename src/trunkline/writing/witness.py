@@ -132,8 +132,13 @@ class Witness:
         return (entry.mark, *entry.key) in self._seen
 
     def forget(self, entry: Entry) -> None:
-        """Forgets that a thing was ours: when it is removed, its id may come to be another's."""
-        self._sure = {known for known in self._sure if known[1:] != entry.key}
+        """Forgets that a thing, and all below it, is ours: what was done to it may have made its id another's."""
+        self._sure = {known for known in self._sure if known[1:] != entry.key and not self._hangs(known, entry)}
+
+    def _hangs(self, known: tuple[str, str, str], entry: Entry) -> bool:
+        mark, resource, identity = known
+        below = self.journal.named(resource, identity, mark=mark) or self.journal.named(resource, identity)
+        return below is not None and below.parents.get(entry.resource) == entry.identity
 
     def ask(self, target: Target, path: str, header: str | None, query: str = "") -> Response:
         """One reading, of which is remembered what it shows."""
@@ -144,7 +149,7 @@ class Witness:
 
     def notice(self, request: Request, response: Response) -> None:
         """Remembers what a reading shows, whoever asked for it."""
-        if request.method != "GET" or not 200 <= response.status < 300:
+        if request.method != "GET":
             return
         operations, values = self.contract.match(request.path)
         operation = next((said for said in operations if said.method == "GET"), None)
@@ -152,6 +157,10 @@ class Witness:
             return
         mark, ids = self.mark(request.header("authorization")), ids_in(operation, values)
         label, resource = label_of(self.contract, operation.resource), operation.resource
+        if not 200 <= response.status < 300:
+            if operation.fetching and response.status in GONE:
+                self._sure.discard((mark, resource, ids.get(resource, "")))
+            return
         below = [self.journal.named(kind, identity) for kind, identity in ids.items() if kind != resource]
         ours_above = bool(below) and all(entry and (mark, *entry.key) in self._sure for entry in below)
         for identity, item in _shown(operation, _json(response), ids.get(resource, "")):
@@ -160,7 +169,9 @@ class Witness:
             ours = begins(shown, self.journal.prefix) if label else ours_above
             if entry is not None and ours:
                 self._be_sure((mark, resource, identity))
-            elif entry is None and not ours and not any(below):
+            elif entry is not None:
+                self._sure.discard((mark, resource, identity))  # to be looked at before it is written to
+            elif not ours and not any(below):
                 self._others.add((mark, resource, identity))
 
     def whose(self, target: Target, entry: Entry, header: str | None) -> Whose:
@@ -170,7 +181,7 @@ class Witness:
             return Whose.OURS
         above = self._above(target, entry, header)
         found = self.look(target, entry, header) if above in (Whose.OURS, Whose.UNKNOWN) else above
-        if found is Whose.OURS and above is Whose.UNKNOWN:
+        if found in (Whose.OURS, Whose.GONE) and above is Whose.UNKNOWN:
             return Whose.UNKNOWN
         if found is Whose.OURS:
             self._be_sure(key)
