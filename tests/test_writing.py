@@ -922,6 +922,46 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("answered", "named"),
+    [
+        (lambda identity: identity, lambda _: "Untitled"),  # it gives names of its own
+        (lambda identity: int(identity.removeprefix("uuid-")), None),
+        (lambda identity: f"a/{identity}", None),
+    ],
+    ids=["another name", "a number", "not plain"],
+)
+def test_what_cannot_be_found_again_is_soon_made_no_more(
+    nested: Contract, answered: Callable[[str], Any], named: Callable[[str], str] | None
+) -> None:
+    """A few are told with the ids that their answers told; a live account is not filled with them."""
+
+    def mangle(request: Request, response: Response) -> Response:
+        if request.method != "POST":
+            return response
+        identity = response.json()["data"]["id"]
+        if named:
+            server.things[TOKEN][identity]["name"] = named(identity)
+        return answer(201, {"success": True, "data": {"id": answered(identity)}})
+
+    server = Server(after=mangle).seed()
+    gate = gated(nested, server)
+    ids = []
+    for number in range(10):
+        ids.append(gate(post("/sip-trunks", {"name": f"{gate.prefix}{number}"})).json()["data"]["id"])
+        with suppress(Misled, UsageError):
+            gate(post(f"/sip-trunks/{ids[-1]}", {"port": 5060}, method="PUT"))
+    with pytest.raises(BudgetSpent, match="10 things were made that nothing tells from what others made"):
+        gate(post("/sip-trunks", {"name": f"{gate.prefix}11"}))
+    assert len(server.made) == 10
+    found = gate.clean(server, never)
+    if named:
+        assert [f'the id "{identity}"' in left.reason for identity, left in zip(ids, found, strict=True)] == [True] * 10
+    else:
+        assert found == ()  # the list shows them under ids that can be asked for
+    assert server.harm == []
+
+
 @pytest.mark.parametrize("shown", ["fetched", "listed", "not at all"])
 def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) -> None:
     """It was seen to be ours before; a reading since, or after a write of ours, tells that it is no more."""

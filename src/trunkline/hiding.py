@@ -30,7 +30,8 @@ _LONG = 16
 @lru_cache(maxsize=64)
 def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
     """A function that writes `***` for each secret in a text, and for each long enough part of one."""
-    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    long_enough = (secret for secret in secrets if len(secret) >= _SHORTEST)
+    forms = {form for secret in long_enough for form in _forms(secret) if len(form) >= _SHORTEST}
     words = tuple(sorted((form for form in forms if len(form) < _LONG), key=len, reverse=True))
     windows = {form[at : at + _WINDOW] for form in forms if len(form) >= _LONG for at in range(len(form) - _WINDOW + 1)}
 

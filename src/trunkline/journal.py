@@ -41,7 +41,8 @@ class Entry:
     """One creation: what it made is called `identity`, which is empty as long as no answer told it.
 
     `run` is the prefix of the run that began it, `parents` maps resources to ids. `mark` tells its credential from
-    others, `sign` its unique inputs; neither can be turned back into them.
+    others, `sign` its unique inputs; neither can be turned back into them. `answered` is an id that the answer told and
+    that is not its own, or none that can be asked for.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Entry:
     mark: str = ""
     sign: str = ""
     identity: str = ""
+    answered: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -178,7 +180,9 @@ class Journal:
         lines = [_content(self._file).partition(b"\n")[0]]
         for entry in self._entries.values():
             if entry.run in runs:
-                made = [{"made": entry.number, "id": entry.identity}] if entry.identity else []
+                made = [{"made": entry.number, "id": entry.identity or entry.answered}]
+                made += [{"lost": entry.number}] if not entry.identity else []
+                made = made if entry.identity or entry.answered else []
                 over = [] if self.is_open(entry) else [{"over": entry.number}]
                 lines += [json.dumps(line).encode() for line in (_beginning(entry), *made, *over)]
         path = self.path or Path()
@@ -228,6 +232,10 @@ class Journal:
         self._note({"made": entry.number, "id": identity})
         return found
 
+    def strange(self, entry: Entry, identity: str) -> None:
+        """Remembers an id that cannot be that of what was made."""
+        self._entries[entry.number] = replace(entry, answered=identity)
+
     def lost(self, entry: Entry) -> None:
         """Notes that the id which was told is that of something else."""
         self._called(entry, "")
@@ -239,7 +247,7 @@ class Journal:
         named = self._named.get((before.run, *before.key), {})
         if named.get(before.mark) == before.number:
             del named[before.mark]
-        found = replace(before, identity=identity)
+        found = replace(before, identity=identity, answered="" if identity else before.identity)
         self._entries[found.number] = found
         self._open[found.number] = None
         if identity:
@@ -319,7 +327,7 @@ class Journal:
 
 def _beginning(entry: Entry) -> dict[str, Json]:
     """The line that begins an entry: all but its id, which is not known then."""
-    told = {name: value for name, value in asdict(entry).items() if name not in {"number", "identity"}}
+    told = {name: value for name, value in asdict(entry).items() if name not in {"number", "identity", "answered"}}
     return {"begun": entry.number, **told}
 
 

@@ -17,6 +17,8 @@ from trunkline.writing.removing import Left, Removal, removable
 from trunkline.writing.witness import Whose, Witness, ids_in, is_plain, label_of, road, signed
 
 _LONGEST = 80
+_MOST_STRAYS = 10
+"""So many things that cannot be removed are made by mistake, and no more."""
 
 
 @dataclass(slots=True, repr=False)
@@ -100,11 +102,8 @@ class Gate:
             for text in _texts(request.body, label):
                 if not text.startswith(self.prefix):
                     raise _mistake(request, f"its {label} does not begin with {self.prefix}")
-        if operation.creating and not self.has_room(operation.resource):
-            raise BudgetSpent(
-                f"no page documents how {operation.resource} are removed, and as many were asked for as may stay; "
-                "allow more with --leave"
-            )
+        if operation.creating:
+            self._afford(operation)
         for resource, identity in ids.items():
             entry = self._ours(resource, identity, request)
             reason = self._misleading.get((resource, identity))
@@ -119,6 +118,21 @@ class Gate:
             if whose is not Whose.OURS and self.journal.is_open(entry) and not self._is_seen(entry):
                 name = cut(show(identity), _LONGEST)
                 raise Misled(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
+
+    def _afford(self, operation: Operation) -> None:
+        """Raises `BudgetSpent` when nothing more may be made."""
+        strange = (entry for entry in self.journal.mine if entry.answered and not self.witness.was_seen(entry))
+        strays = [entry for entry in strange if label_of(self.contract, entry.resource)]  # all else goes with these
+        if len(strays) >= _MOST_STRAYS:
+            raise BudgetSpent(
+                f"{_MOST_STRAYS} things were made that nothing tells from what others made, and so nothing more was; "
+                "they are told at the end"
+            )
+        if not self.has_room(operation.resource):
+            raise BudgetSpent(
+                f"no page documents how {operation.resource} are removed, and as many were asked for as may stay; "
+                "allow more with --leave"
+            )
 
     def _is_seen(self, entry: Entry) -> bool:
         """Whether the credential that made a thing shows it, or did so before it was gone.
@@ -171,17 +185,19 @@ class Gate:
     def _made(self, operation: Operation, entry: Entry, request: Request, response: Response) -> None:
         """Takes the id that an answer tells for that of what was made, if it can be."""
         identity = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
-        if isinstance(identity, int | float):
-            self._misleading[entry.resource, str(identity)] = "which is no text; nothing was sent to it"
-        if not isinstance(identity, str) or not identity:
+        name = str(identity) if isinstance(identity, int | float) else identity
+        if not isinstance(name, str) or not name:
             return
-        known = self.journal.named(entry.resource, identity, mark=entry.mark)
-        if not is_plain(identity):
-            self._misleading[entry.resource, identity] = "which cannot be asked for safely; nothing was sent to it"
-        elif self.witness.is_others(self.witness.mark(request.header("authorization")), entry.resource, identity):
-            self._misleading[entry.resource, identity] = "which was there before; nothing was sent to it"
+        known = self.journal.named(entry.resource, name, mark=entry.mark)
+        mark = self.witness.mark(request.header("authorization"))
+        reason = "which is no text" if name is not identity else ""
+        reason = reason or ("" if is_plain(name) else "which cannot be asked for safely")
+        reason = reason or ("which was there before" if self.witness.is_others(mark, entry.resource, name) else "")
+        if reason:
+            self._misleading[entry.resource, name] = f"{reason}; nothing was sent to it"
+            self.journal.strange(entry, name)
         elif known is None or not self.journal.is_open(known):
-            self.journal.made(entry, identity)
+            self.journal.made(entry, name)
 
     # --- what others make up ----------------------------------------------------------------------------------------
 

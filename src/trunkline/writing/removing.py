@@ -41,6 +41,12 @@ _MAYBE = "it may have been made:"
 _ITS_OWN = "with which a run would look again"
 
 
+def _answered(entry: Entry) -> str:
+    """The beginning of a sentence, when a creation was answered with an id that is not seen to be its own."""
+    named = cut(show(entry.answered), _LONGEST)
+    return f"its answer told the id {named}, under which nothing shows it, and " if entry.answered else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """Something that a run made, or may have made, and that is still there; its id is empty when no answer told it."""
@@ -184,12 +190,14 @@ class Removal:
             return f"{_MAYBE} it was asked for with another credential, {_ITS_OWN}, and no list shows it with this one"
         if listed and listed.whole and told:
             self._again.add(entry.number)
-            return f"{_MAYBE} no answer told an id of its own, and no list shows it so far; the next run looks again"
+            answered = _answered(entry) or "no answer told an id of its own, and "
+            return f"{_MAYBE} {answered}no list shows it so far; the next run looks again"
         if listed is None or not told or (self.earlier and 200 <= listed.status < 300):
             self.journal.tell(entry)
         if listed and told:
-            return f"{_MAYBE} its list cannot be read whole"
-        return f"{_MAYBE} {'nothing tells it from what others made' if listed else 'no page documents a list of it'}"
+            return f"{_MAYBE} {_answered(entry)}its list cannot be read whole"
+        missing = "nothing tells it from what others made" if listed else "no page documents a list of it"
+        return f"{_MAYBE} {_answered(entry)}{missing}"
 
     def _adopt(self, resource: str, parents: Mapping[str, str], header: str | None, item: Json) -> None:
         """Takes what a list shows for ours where it has the very label, or the very unique inputs, of one we began."""
@@ -203,7 +211,7 @@ class Removal:
         lost = [entry for entry in same if self._is_lost(entry)]
         if not is_plain(name):
             for entry in lost:
-                self._names[entry.number] = cut(show(name) if isinstance(name, str) else "", _LONGEST)
+                self._names[entry.number] = cut(show(name) if isinstance(name, str | int) else "", _LONGEST)
                 self._reasons[entry.number] = "it is listed under an id that cannot be asked for safely"
                 self.journal.tell(entry)
             return
@@ -252,6 +260,7 @@ class Removal:
             self._disown(entry, header)
         elif whose is Whose.UNKNOWN:
             self._reasons[entry.number] = "nothing tells it from what others made"
+            self._again.add(entry.number)
         elif self.earlier and whose is Whose.GONE:
             self._gone(entry)
         elif whose is Whose.GONE and not self.witness.was_seen(entry):

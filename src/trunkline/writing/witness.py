@@ -129,7 +129,7 @@ class Witness:
 
     def was_seen(self, entry: Entry) -> bool:
         """Whether a reading once showed a thing to be ours, with the credential that made it."""
-        return (entry.mark, *entry.key) in self._seen
+        return (entry.mark, entry.resource, entry.identity or entry.answered) in self._seen
 
     def forget(self, entry: Entry) -> None:
         """Forgets that a thing, and all below it, is ours: what was done to it may have made its id another's."""
