@@ -1808,6 +1808,7 @@ _READINGS += [
         "talkover",
         _PLAIN,
         alternating("/data"),
+        note=True,  # no page says in which order they are
         operation="listSipTrunkDids",
     ),
     Defect(

@@ -1380,6 +1380,23 @@ class NumbersForGone(Talkover):
                 trunk["deleted"] = True
 
 
+@seeded("update_leaves_the_rest", 3)
+class PortForgetsTheProxy(Talkover):
+    """A change of the port is written with the default of the other address."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        lost = {"outbound_proxy": None} if "port" in changes and "outbound_proxy" not in changes else {}
+        super().apply(trunk, {**lost, **changes})
+
+
+@seeded("update_shows", 4)
+class ListKeepsWhatItShowedFirst(Talkover):
+    """The list remembers the provider that it showed first."""
+
+    def item(self, trunk: Thing) -> Thing:
+        return {**super().item(trunk), "provider_name": trunk.setdefault("shown", trunk["provider_name"])}
+
+
 @seeded("removed_is_gone", 2)
 class NobodyRemoves(Talkover):
     """A removal is refused as wrong, since it has no body."""
@@ -1604,6 +1621,24 @@ def lawful(server: type[Server], *, note: bool = False) -> type[Server]:
 
 lawful(Talkover)
 lawful(Telepath)
+
+
+@lawful
+class PortFollowsTransport(Talkover):
+    """Another transport without a port brings its own port, also where another was chosen."""
+
+    def apply(self, trunk: Thing, changes: Thing) -> None:
+        ports = self.defaults(changes) if "transport" in changes and "port" not in changes else {}
+        super().apply(trunk, {**ports, **changes})
+
+
+@lawful
+class NullIsNotSent(Talkover):
+    """A null is read as what was not sent."""
+
+    def read(self, request: Request) -> Thing:
+        sent = super().read(request)
+        return {name: value for name, value in sent.items() if value is not None}
 
 
 @lawful

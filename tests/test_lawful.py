@@ -107,6 +107,20 @@ def rewritten(change: Callable[[Json], bytes]) -> Break:
     return wire(lambda body: change(json.loads(body)))
 
 
+def shuffled(target: Target) -> Target:
+    """The items of a list in another order each time."""
+    turns = itertools.count()
+
+    def turned(value: Json) -> bytes:
+        items = value.get("data") if isinstance(value, dict) else None
+        if isinstance(items, list) and items:
+            turn = next(turns) % len(items)
+            items[:] = items[turn:] + items[:turn]
+        return encoded(value)
+
+    return rewritten(turned)(target)
+
+
 _MORE_HEADERS = (
     ("server", "nginx"),
     ("set-cookie", "session=1"),
@@ -238,6 +252,13 @@ CASES += [
                 health_status=("healthy", "unhealthy", None)[serial % 3],
             )
         ),
+    ),
+    Lawful(
+        "a list in any order",
+        "talkover",
+        shuffled,
+        operations=["listSipTrunks"],
+        notes=frozenset({"same_question_same_answer"}),
     ),
     Lawful("a health that no page names", "talkover", trunks(put("/health_status", "degraded"))),
     Lawful("a health that is null", "talkover", trunks(put("/health_status", None))),

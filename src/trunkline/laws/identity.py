@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Iterator
 from random import Random
 from urllib.parse import quote, unquote
 
-from trunkline.bodies import at_pointer, json_of, succeeded
+from trunkline.bodies import NOTHING, at_pointer, json_of, succeeded
 from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Finding, NotExercised, show
+from trunkline.findings import Evidence, Finding, Grade, NotExercised, show
 from trunkline.kinds import fetches, reads
 from trunkline.laws.law import Interview, Silence, implied, law
+
+_ORDERED = Evidence(
+    Grade.CUSTOMARY,
+    "https://www.rfc-editor.org/rfc/rfc8259#section-5",
+    "an array is an ordered sequence; no page says in which order",
+)
 
 
 @law("what the page says of the path parameter: judged by the rule item_is_the_one_asked_for", fetches)
@@ -76,16 +83,17 @@ def other_ids_are_not_answered(interview: Interview) -> Iterator[Finding | NotEx
             )
 
 
-@law("implied: a GET shows what is there", reads)
+@law("implied: a GET shows what is there; the order of what is not paged is customary (RFC 8259)", reads)
 def same_question_same_answer(interview: Interview) -> Iterator[Finding | NotExercised]:
     """The same question, asked again, gets the same answer, but for what changes by itself."""
     operation = interview.operation
     asked = [interview.ask() for _ in range(3)]
     told = [_steadfast(operation, exchange) for exchange in asked]
     if told[0] != told[1] and told[1] != told[2]:  # one change may be somebody's
+        ordered = [_steadfast(operation, exchange, anyhow=True) for exchange in asked[:2]]
         yield operation.finding(
             "same_question_same_answer",
-            implied(operation.evidence, "a GET shows what is there"),
+            implied(operation.evidence, "a GET shows what is there") if ordered[0] != ordered[1] else _ORDERED,
             "the same question got other answers",
             at="body",
             expected="the same answer, but for what changes by itself",
@@ -94,19 +102,30 @@ def same_question_same_answer(interview: Interview) -> Iterator[Finding | NotExe
         )
 
 
-def _steadfast(operation: Operation, exchange: Exchange) -> dict[str, Json]:
-    """What an answer says, place by place, without the documented places that change by themselves."""
+def _steadfast(operation: Operation, exchange: Exchange, *, anyhow: bool = False) -> dict[str, Json]:
+    """What an answer says, place by place, without the documented places that change by themselves.
+
+    With `anyhow`, the items of a list that is not paged are in one order, whatever theirs is.
+    """
     answer = operation.answer_for(exchange.response.status)
     told: dict[str, Json] = {"status": exchange.response.status}
     changing: list[str] = []
-    for at, _, schema, value in (
-        operation.contract.walk(answer.schema, json_of(exchange)) if answer and answer.schema else ()
-    ):
+    body = _ordered(operation, json_of(exchange)) if anyhow else json_of(exchange)
+    for at, _, schema, value in operation.contract.walk(answer.schema, body) if answer and answer.schema else ():
         if schema.get("x-trunkline", {}).get("volatile"):
             changing.append(f"{at}/")
         elif not isinstance(value, dict | list):
             told[f"body{at}"] = value
     return {at: value for at, value in told.items() if not any(at.startswith(f"body{spot}") for spot in changing)}
+
+
+def _ordered(operation: Operation, body: Json) -> Json:
+    """The body with the items of a list that is not paged in the order of their ids."""
+    listing, found = operation.listing, copy.deepcopy(body)
+    items = at_pointer(found, listing.items) if listing and not listing.paging else NOTHING
+    if listing and isinstance(items, list):
+        items.sort(key=lambda item: str(at_pointer(item, listing.identity)))
+    return found
 
 
 def _difference(first: dict[str, Json], second: dict[str, Json]) -> str:

@@ -59,8 +59,8 @@ class Known:
 class Thing:
     """One thing that a check made, and what it belongs to.
 
-    `owns` are the inputs that it was made with, `given` what it was sent since, secrets among it, and `derived` the
-    inputs on which its defaults depend. `made` is the exchange that made it, if that was in an earlier play.
+    `owns` are the inputs that it was made with, `given` what it was sent since, secrets among it. `made` is the
+    exchange that made it, if that was in an earlier play.
     """
 
     roles: Roles
@@ -70,7 +70,6 @@ class Thing:
     made: tuple[Exchange, ...] = ()
     known: dict[str, Known] = field(default_factory=dict)
     given: dict[str, Json] = field(default_factory=dict)
-    derived: dict[str, frozenset[str]] = field(default_factory=dict)
     state: State = State.THERE
     littered: bool = False
     """Whether there may be more in it than is known: an answer left open whether it was made."""
@@ -119,7 +118,6 @@ def created(thing: Thing, operation: Operation, body: Mapping[str, Json]) -> Non
                     value, "created_is_read_back", operation, evidence, said.place, "as it was sent"
                 )
     for name, default in defaults(operation, body).items():
-        thing.derived[name] = default.because
         thing.known[name] = Known(
             default.value, "defaults_are_applied", operation, default.evidence, default.place, "its default"
         )
@@ -143,7 +141,6 @@ def updated(thing: Thing, operation: Operation, body: Mapping[str, Json]) -> Non
         if said.name not in body:
             continue
         value = body[said.name]
-        thing.derived.pop(said.name, None)
         thing.given.pop(said.name, None)
         stays.pop(said.name, None)
         if said.name not in open_ and said.settles(value, before) and said.settles(value, settled):
@@ -175,9 +172,10 @@ def _rest(thing: Thing, operation: Operation, sent: frozenset[str]) -> dict[str,
     assert updating is not None  # noqa: S101 - only an update is asked
     begun, writable = thing.begun, thing.writable
     fixed = {parameter.name for parameter in thing.roles.create.parents}
+    follows = {name: default.because for name, default in defaults(thing.roles.create, {}).items()}
     stays = {}
     for name, known in thing.known.items():
-        if name in sent or thing.derived.get(name, frozenset()) & sent:
+        if name in sent or follows.get(name, frozenset()) & sent:  # whether or not it was chosen: no page says
             continue
         if name in writable or name in begun or name in fixed:
             evidence = updating.partial.weakest(begun.get(name, updating.partial))

@@ -95,9 +95,10 @@ def _changing(roles: Roles, operation: Operation, made: list[_Said], watched: li
     """Each input alone, all at once, in each set that resets something, on one of two, and with each flaw."""
     change, spoil = named("change", operation), named("change_flawed", operation)
     alone = [_do(change, body=body, look=1) for body in _alone(operation)]
-    yield [*made[:-1], _do(made[-1][0], body=1, look=1), *alone[:1], *watched]
+    full = [*made[:-1], _do(made[-1][0], body=1, look=1)]
     for many in _batches(len(alone)):
         yield [*made, *alone[many.start : many.stop]]
+        yield [*full, *watched, *alone[many.start : many.stop], *watched]  # what a list showed before, and what is lost
     for form in range(1, max(sizes(operation))):
         yield [*made, _do(change, body=form, look=1), *watched]
     yield [*made, *made, _do(change, thing=1), *watched]
