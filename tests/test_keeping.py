@@ -316,7 +316,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("hello\n" * 1000), "is not a state file; name another"),
     "folder": (Path.mkdir, "is not a regular file; name one"),
     "pipe": (os.mkfifo, "is not a regular file; name one"),
-    "dangling": (lambda path: path.symlink_to("nowhere"), "is not there; make it"),
+    "dangling": (lambda path: path.symlink_to("nowhere"), "is a link to a file that is not there; make that"),
     "below a file": (lambda path: path.symlink_to("/dev/null/x"), "cannot be a state file: not a directory"),
     "foreign": (_foreign, "belongs to another program; name another file"),
     "later": (_later, "has the format 2, and this trunkline knows 1"),
@@ -429,6 +429,16 @@ def test_records_that_are_none_are_told(record: str, path: Path) -> None:
         pass
     spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
     with pytest.raises(UsageError, match="is damaged; put a copy in its stead"), kept(path, VENDORS["telepath"]):
+        pass
+
+
+@pytest.mark.parametrize("record", ["{}", '{"id": "another"}'])
+def test_records_that_are_not_where_they_belong_are_told(record: str, path: Path) -> None:
+    """Also while the contract is the one that they were checked against; the way out is told."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
+    with pytest.raises(UsageError, match="`trunkline reset telepath --state"), kept(path, VENDORS["telepath"]):
         pass
 
 

@@ -91,6 +91,7 @@ class Keeper:
         way_out = f"`trunkline reset {vendor.name} --state {self.path}` returns it to the fixtures"
         try:
             tables = self._tables(vendor.name)
+            _check_names(vendor, tables)
             if checked != (now := _checked(vendor)):
                 _check(vendor, tables)
                 with self._writing() as connection:
@@ -186,15 +187,20 @@ def _checked(vendor: Vendor) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check(vendor: Vendor, tables: Tables) -> None:
-    """Raises `DataError` for the first record that the operations of today would not show."""
-    world, hidden = vendor.world, vendor.contract.secrets
+def _check_names(vendor: Vendor, tables: Tables) -> None:
+    """Raises `DataError` for the first record that does not say itself where it is kept."""
+    world = vendor.world
     for (name, account), table in tables.items():
         if name not in world.collections:
             raise DataError(name, f"/{name}", "there is no such collection")
         for identity, record in table.items():
             if (record.get(world.collections[name].identity), world.account_of(record)) != (identity, account):
                 raise DataError(name, f"/{name}/{identity}", f"is no longer named so in the account {account}")
+
+
+def _check(vendor: Vendor, tables: Tables) -> None:
+    """Raises `DataError` for the first record that the operations of today would not show."""
+    world, hidden = vendor.world, vendor.contract.secrets
     for name in vendor.world.collections:
         records = [record for (kind, _), table in tables.items() if kind == name for record in table.values()]
         # A client may send a secret shorter than fixtures may hold, so secrets are left out.
@@ -219,6 +225,8 @@ def _be_a_file(path: Path, *, create: bool) -> None:
         if not os.access(path, os.R_OK | os.W_OK):
             raise UsageError(f"{path} {_TROUBLE['SQLITE_READONLY']}")
     except FileNotFoundError:
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link to a file that is not there; make that file, or name another") from None
         missing = f"the folder {path.parent} is not there; make it" if create else f"{path} is not there; name another"
         raise UsageError(missing) from None
     except (OSError, ValueError) as error:
