@@ -273,7 +273,7 @@ class Mock:
 
     def _redacted(self, text: str, own: frozenset[str] = frozenset()) -> str:
         """The text without the secrets of the fixtures, those that clients sent last, and the request's own."""
-        return hiding(frozenset(self._learned) | own)(hiding(self._secrets)(text))
+        return hiding(own)(hiding(frozenset(self._learned))(hiding(self._secrets)(text)))
 
     def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
         limit = f"{self._meter.limit} requests"
