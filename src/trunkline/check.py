@@ -281,12 +281,14 @@ class Examination:
         """Removes what the run made, whatever became of the run, and tells what is left."""
         if self.writing is not None and self._gate is not None:
             left = self._gate.pending()
-            if left:
-                self.progress("removing what was made")
             try:
-                left = self._gate.clean(self._counted(self.writing.cleaner))
-            finally:
-                self.report.left += [str(each) for each in left]
+                if left:
+                    self.progress("removing what was made")
+            finally:  # also where nobody listens any more
+                try:
+                    left = self._gate.clean(self._counted(self.writing.cleaner))
+                finally:
+                    self.report.left += [str(each) for each in left]
 
     def run(self, operations: Collection[str] | None = None) -> None:
         """Everything about the named operations, or about all: the laws first, for the first finding is wanted soon."""

@@ -217,6 +217,12 @@ def defaults(operation: Operation, body: Mapping[str, Json]) -> dict[str, Defaul
     return found
 
 
+@lru_cache(maxsize=64)
+def follows(operation: Operation) -> Mapping[str, frozenset[str]]:
+    """The inputs whose default hangs on others, each with those."""
+    return {name: default.because for name, default in defaults(operation, {}).items() if default.because}
+
+
 def _branches(
     contract: Contract, spot: _Spot, body: Mapping[str, Json], because: frozenset[str]
 ) -> Iterator[tuple[_Spot, frozenset[str]]]:

@@ -17,7 +17,7 @@ from trunkline.contract import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade
 from trunkline.laws.law import implied
-from trunkline.life.facts import Field, Input, Roles, creation_times, defaults, inputs
+from trunkline.life.facts import Field, Input, Roles, creation_times, defaults, follows, inputs
 
 _MOMENT = timedelta(seconds=1)
 """Times that are less than this apart are one, told more or less exactly."""
@@ -172,10 +172,10 @@ def _rest(thing: Thing, operation: Operation, sent: frozenset[str]) -> dict[str,
     assert updating is not None  # noqa: S101 - only an update is asked
     begun, writable = thing.begun, thing.writable
     fixed = {parameter.name for parameter in thing.roles.create.parents}
-    follows = {name: default.because for name, default in defaults(thing.roles.create, {}).items()}
+    hanging = follows(thing.roles.create)
     stays = {}
     for name, known in thing.known.items():
-        if name in sent or follows.get(name, frozenset()) & sent:  # whether or not it was chosen: no page says
+        if name in sent or hanging.get(name, frozenset()) & sent:  # whether or not it was chosen: no page says
             continue
         if name in writable or name in begun or name in fixed:
             evidence = updating.partial.weakest(begun.get(name, updating.partial))
