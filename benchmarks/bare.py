@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import sys
 
-from trunkline.asgi import ASGIApp, Message, Receive, Send
-from trunkline.server import serve
+from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
+from trunkline.transport.server import serve
 
 
 def constant(body: bytes, content_type: str) -> ASGIApp:

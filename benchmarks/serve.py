@@ -435,7 +435,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trunks", type=int, default=100_000, help="how many are many")
     parser.add_argument("--asks", type=int, default=300, help="times that the same page is asked for")
     parser.add_argument("--starts", type=int, default=7, help="starts that are timed")
-    parser.add_argument("--command", default=f"{shlex.quote(sys.executable)} -m trunkline serve", help="the mock")
+    parser.add_argument("--command", default=f"{shlex.quote(sys.executable)} -m trunkline.cli serve", help="the mock")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser.parse_args()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trunkline.exchange import Headers, Json, Request, Response, Target
-from trunkline.library import Vendor
+from trunkline.mock.loader import Vendor
 
 WORDS: Mapping[str, Mapping[str, Json]] = {
     "telepath": {

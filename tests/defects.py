@@ -21,12 +21,12 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from trunkline import library
-from trunkline.check import Examination
+from trunkline.check.laws import LAWS
+from trunkline.check.runner import Examination
 from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target, find, resolve
 from trunkline.findings import Report
-from trunkline.laws import LAWS
-from trunkline.library import Vendor
+from trunkline.mock import loader
+from trunkline.mock.loader import Vendor
 
 FUZZ = "schemathesis"
 """Stands where a law stands when it is Schemathesis that provokes a defect."""
@@ -76,7 +76,7 @@ class Defect:
 
 # --- the examination ------------------------------------------------------------------------------------------------
 
-LOADED = {name: library.load(name) for name in TOKENS}
+LOADED = {name: loader.load(name) for name in TOKENS}
 BY_NAME = {law.name: law for law in LAWS}
 PARAMETERS = {"telepath": {"id": "call_abc123xyz"}, "talkover": {"trunk_id": KNOWN_ID}}
 

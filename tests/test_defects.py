@@ -9,10 +9,10 @@ import pytest
 
 from tests.defects import BY_NAME, DEFECTS, FUZZ, LOADED, TOKENS, Defect, examine
 from trunkline import mock
-from trunkline.check import NOT_ALLOWED
+from trunkline.check.rules import RULES
+from trunkline.check.runner import NOT_ALLOWED
 from trunkline.exchange import curl
 from trunkline.findings import Finding, Report
-from trunkline.rules import RULES
 
 THROUGH_RULES = {law.name for law in BY_NAME.values() if "judged by the rules" in law.basis}
 """The laws that only ask: what they provoke is judged by the rules."""

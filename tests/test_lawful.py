@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlencode
 
 import pytest
 
-from tests.asking import request_of
 from tests.defects import (
     BY_NAME,
     FUZZ,
@@ -45,11 +44,13 @@ from tests.defects import (
     wire,
     with_header,
 )
-from trunkline import library, mock
+from tests.requests import request_of
+from trunkline import mock
+from trunkline.check.laws.session import Interview, Silence
 from trunkline.exchange import Json, Request, Response, Target
-from trunkline.laws.law import Interview, Silence
-from trunkline.library import Vendor
-from trunkline.recipes import Record
+from trunkline.mock import loader
+from trunkline.mock.generators import Record
+from trunkline.mock.loader import Vendor
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 _OF_A_DAY = len("2024-01-01")
@@ -276,7 +277,7 @@ def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor],
 
     def changed(vendor: Vendor) -> Vendor:
         records: list[Record] = list(vendor.world.generated(count, 1).collections["trunks"].records)
-        return library.with_records(
+        return loader.with_records(
             vendor, "trunks", [{**record, "id": identity(index)} for index, record in enumerate(records, 1)]
         )
 
@@ -285,7 +286,7 @@ def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor],
 
 def populated(count: int) -> Callable[[Vendor], Vendor]:
     """So many plausible trunks."""
-    return lambda vendor: library.load(vendor.name, trunks=count)
+    return lambda vendor: loader.load(vendor.name, trunks=count)
 
 
 CASES += [
@@ -811,14 +812,14 @@ def test_more_methods_are_lawful() -> None:
 )
 def test_what_an_account_is_too_small_for_is_not_called_exercised(count: int, silent: set[str]) -> None:
     """A law that needs more trunks than there are says so, and is never counted as passed."""
-    target = mock.from_vendor(library.load("telepath", trunks=count))
+    target = mock.from_vendor(loader.load("telepath", trunks=count))
     report = examine("telepath", target, *BY_NAME, operations=["listTrunks"])
     assert {law for (_, law), reason in report.exercised.items() if reason} == silent
 
 
 def test_an_id_that_is_not_known_is_asked_for() -> None:
     """Without an id, given or listed, the laws about items say so, and what needs none is still exercised."""
-    target = mock.from_vendor(library.with_records(LOADED["talkover"], "trunks", []))
+    target = mock.from_vendor(loader.with_records(LOADED["talkover"], "trunks", []))
     report = examine("talkover", target, *BY_NAME, parameters={}, operations=["getSipTrunk", "listSipTrunkDids"])
     for operation, laws in {
         "getSipTrunk": ("known_id_is_answered", "other_ids_are_not_answered", "same_question_same_answer"),
@@ -841,7 +842,7 @@ def test_a_list_that_may_go_on_is_not_called_whole() -> None:
     """Of a list that no page says to page, as many items as other pages of the vendor hold may be the first of more."""
     operation = LOADED["talkover"].contract.operation("listSipTrunks")
     short, long = (
-        Interview(operation, mock.from_vendor(library.load("talkover", trunks=count)), TOKENS["talkover"])
+        Interview(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
         for count in (19, 20)
     )
     assert len(short.whole()) == 19

@@ -12,18 +12,17 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.asking import bearer, body_of, example, ids_of, mine, request_of
 from tests.defects import BY_NAME, LOADED, TOKENS, examine
+from tests.requests import bearer, body_of, example, ids_of, mine, request_of
 from trunkline import mock
-from trunkline.contract import Operation
+from trunkline.check.rules import RULES, hides, judge, operation_of
+from trunkline.contract.model import Answer, Operation
+from trunkline.contract.refusals import LONGEST_BODY, Refusal, answer, read
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target, resolve
-from trunkline.library import Vendor
-from trunkline.parts import Answer
-from trunkline.recipes import Record
-from trunkline.refusals import LONGEST_BODY, Refusal, answer, read
-from trunkline.rules import RULES, hides, judge, operation_of
-from trunkline.targets import recorded
-from trunkline.world import facts
+from trunkline.mock.generators import Record
+from trunkline.mock.loader import Vendor
+from trunkline.mock.world import facts
+from trunkline.transport.targets import recorded
 
 VENDORS = sorted(TOKENS)
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}

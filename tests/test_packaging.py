@@ -175,9 +175,9 @@ def test_the_installed_wheel_finds_its_data(built: Built, tmp_path: Path) -> Non
         [*command, "--disable-pip-version-check", "--target", str(target), str(built.file)], check=True, timeout=120
     )
     script = """
-import json, trunkline.library
-loaded = {name: trunkline.library.load(name).name for name in trunkline.folders.names()}
-print(json.dumps({"file": trunkline.library.__file__, "loaded": loaded}))
+import json, trunkline.mock.loader
+loaded = {name: trunkline.mock.loader.load(name).name for name in trunkline.contract.folders.names()}
+print(json.dumps({"file": trunkline.mock.loader.__file__, "loaded": loaded}))
 """
     environment = {**os.environ, "PYTHONPATH": str(target)}
     environment.pop("TRUNKLINE_DATA", None)

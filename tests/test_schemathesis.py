@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import trunkline
-from trunkline import folders, mock, server
-from trunkline.export import document
+from trunkline import mock
+from trunkline.contract import folders
+from trunkline.contract.export import document
+from trunkline.transport import server
 
 
 @pytest.mark.parametrize("name", folders.names())

@@ -19,17 +19,18 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from trunkline import folders, library
-from trunkline.contract import DOCUMENT, Operation
+from trunkline.check.rules import judge
+from trunkline.contract import folders
+from trunkline.contract.model import DOCUMENT, Operation
 from trunkline.exchange import Exchange, Json, Request, Response, pointer, resolve
 from trunkline.findings import Evidence, Grade
-from trunkline.library import Vendor, cut
-from trunkline.rules import judge
-from trunkline.world import MOCK_ONLY
+from trunkline.mock import loader
+from trunkline.mock.loader import Vendor, cut
+from trunkline.mock.world import MOCK_ONLY
 
 VENDORS = folders.names()
 ROOT = folders.roots()[0]
-LOADED = {name: library.load(name) for name in VENDORS}
+LOADED = {name: loader.load(name) for name in VENDORS}
 CASES = [(name, case) for name in VENDORS for case in LOADED[name].cases]
 OPERATIONS = [operation for vendor in LOADED.values() for operation in vendor.contract.operations]
 TAKING_IN = [operation for operation in OPERATIONS if operation.body]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trunkline.errors import DataError, TargetError, TrunklineError, UsageError
     from trunkline.exchange import Exchange, Request, Response, Target
     from trunkline.findings import Evidence, Finding, Grade, Report
-    from trunkline.library import Vendor, load
+    from trunkline.mock.loader import Vendor, load
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ _HOMES = {
     "errors": ("DataError", "TargetError", "TrunklineError", "UsageError"),
     "exchange": ("Exchange", "Request", "Response", "Target"),
     "findings": ("Evidence", "Finding", "Grade", "Report"),
-    "library": ("Vendor", "load"),
+    "mock.loader": ("Vendor", "load"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from trunkline.exchange import Exchange, Json
-from trunkline.hiding import hiding
+from trunkline.redaction import hiding
 
 _LONGEST = 160
 """So many characters of a value are enough to recognize it."""

@@ -21,11 +21,11 @@ from typing import NoReturn, TextIO
 import click
 
 import trunkline
-from trunkline.cli.judging import check, validate
-from trunkline.cli.printing import export, rules
+from trunkline.cli.checking import check, validate
+from trunkline.cli.listing import export, rules
+from trunkline.cli.output import BROKEN_PIPE, FINDINGS, INTERRUPTED, TROUBLE, WELL
 from trunkline.cli.resetting import reset
 from trunkline.cli.serving import serve
-from trunkline.cli.showing import BROKEN_PIPE, FINDINGS, INTERRUPTED, TROUBLE, WELL
 from trunkline.errors import TrunklineError
 
 __all__ = [  # noqa: RUF022 - the codes, the doors, the commands
@@ -109,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(sentence: str) -> None:
     """One line on standard error; what is too long to be read is cut, and what cannot be written is lost."""
-    from trunkline.rendering import printable  # noqa: PLC0415
+    from trunkline.report.text import printable  # noqa: PLC0415
 
     text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
     if len(text) > _LONGEST:

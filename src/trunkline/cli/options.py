@@ -15,7 +15,7 @@ class Help(click.Command):
     """A command whose help ends with an example and the vendors that there are."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        from trunkline.folders import names  # noqa: PLC0415
+        from trunkline.contract.folders import names  # noqa: PLC0415
 
         vendors = names()
         example = (self.epilog or "").replace("VENDOR", vendors[-1] if vendors else "VENDOR")

@@ -44,9 +44,9 @@ def _asked(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
     """The vendors that a running server says it has reset."""
     from urllib.parse import urlencode  # noqa: PLC0415
 
-    from trunkline import admin, targets  # noqa: PLC0415
     from trunkline.exchange import Request  # noqa: PLC0415
-    from trunkline.hiding import hiding  # noqa: PLC0415
+    from trunkline.redaction import hiding  # noqa: PLC0415
+    from trunkline.transport import admin, targets  # noqa: PLC0415
 
     proof = (("authorization", f"Bearer {admin.sound(token)}"),) if token is not None else ()
     server = targets.http(url, timeout=_PATIENCE)
@@ -77,9 +77,10 @@ def _told(response: Response) -> dict[str, Json]:
 
 def _forgotten(state: Path, vendors: tuple[str, ...]) -> list[str]:
     """The vendors of which a state file has forgotten what it kept."""
-    from trunkline import folders, keeping  # noqa: PLC0415
+    from trunkline.contract import folders  # noqa: PLC0415
+    from trunkline.mock import storage  # noqa: PLC0415
 
-    with closing(keeping.from_file(state, create=False)) as keeper:
+    with closing(storage.from_file(state, create=False)) as keeper:
         there = keeper.vendors()
         known = {*there, *folders.names()}
         for name in vendors:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 import trunkline
-from trunkline.cli import asking, showing
+from trunkline.cli import output, requests
 from trunkline.cli.options import ADMIN_TOKEN, Help
 from trunkline.errors import UsageError
 
 if TYPE_CHECKING:
     from trunkline.exchange import Request
-    from trunkline.keeping import Keeper
-    from trunkline.library import Vendor
+    from trunkline.mock.loader import Vendor
+    from trunkline.mock.storage import Keeper
 
 PORT = 8900
 _MANY = 20_000
@@ -53,14 +53,17 @@ def serve(
     Standard error tells the same in words, and then why each refused request was refused. With --state a server goes
     on where the last one ended, also after kill -9; `trunkline reset` returns to the fixtures.
     """
-    from trunkline import admin, folders, library, mock, server  # noqa: PLC0415
+    from trunkline import mock  # noqa: PLC0415
+    from trunkline.contract import folders  # noqa: PLC0415
+    from trunkline.mock import loader  # noqa: PLC0415
+    from trunkline.transport import admin, server  # noqa: PLC0415
 
     chosen = tuple(dict.fromkeys(vendors or folders.names()))
     if trunks is not None and trunks >= _MANY and not quiet:
         click.echo(f"making {trunks} records, which takes some seconds", err=True)
     overlay = _overlaid(chosen, fixtures)
     loaded = [
-        library.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)
+        loader.load(name, overlay=overlay if name in _folders(overlay) else None, trunks=trunks, seed=seed)
         for name in chosen
     ]
     secrets = frozenset({admin.sound(admin_token)} if admin_token is not None else ())
@@ -93,9 +96,9 @@ def _kept(state: str | None) -> Iterator[Keeper | None]:
     if state is None:
         yield None
         return
-    from trunkline import keeping  # noqa: PLC0415
+    from trunkline.mock import storage  # noqa: PLC0415
 
-    with closing(keeping.from_file(Path(state))) as keeper:
+    with closing(storage.from_file(Path(state))) as keeper:
         yield keeper
 
 
@@ -149,7 +152,7 @@ def _ready(url: str, vendors: list[Vendor], host: str, *, quiet: bool) -> None:
         }
         for vendor in vendors
     }
-    click.echo(showing.json_text({"trunkline": trunkline.__version__, "url": url, "vendors": told}))
+    click.echo(output.json_text({"trunkline": trunkline.__version__, "url": url, "vendors": told}))
     sys.stdout.flush()
     if not quiet:
         if not _is_loopback(host):
@@ -165,15 +168,15 @@ def _ready(url: str, vendors: list[Vendor], host: str, *, quiet: bool) -> None:
 
 def _sample(vendor: Vendor, base: str) -> str:
     """A command that works when it is pasted: a list if there is one, else one known item."""
-    from trunkline.aiming import known_parameters  # noqa: PLC0415
     from trunkline.exchange import curl  # noqa: PLC0415
+    from trunkline.transport.connect import known_parameters  # noqa: PLC0415
 
     token = "".join("\\" + letter if letter in '\\"$`' else letter for letter in vendor.world.token)
     known = {"authorization": f"Bearer {token}"}
     operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
     parameters = {parameter.name: "unknown" for parameter in operation.parameters if parameter.place == "path"}
-    request = asking.request(
-        operation, {**parameters, **asking.in_path(operation, known_parameters(vendor))}, vendor.world.token
+    request = requests.request(
+        operation, {**parameters, **requests.in_path(operation, known_parameters(vendor))}, vendor.world.token
     )
     return curl(_shown(request, tuple(known.items())), base)
 

@@ -14,10 +14,10 @@ from trunkline.cli.options import together
 from trunkline.errors import UsageError
 
 if TYPE_CHECKING:
-    from trunkline.aiming import Aim
-    from trunkline.check import Writing
+    from trunkline.check.runner import Writing
     from trunkline.findings import Report
-    from trunkline.library import Vendor
+    from trunkline.mock.loader import Vendor
+    from trunkline.transport.connect import Aim
 
 WRITING = together(
     click.option("--allow-writes", is_flag=True,
@@ -73,10 +73,10 @@ def writing(
     if not wish.allowed:
         yield None
         return
-    from trunkline.aiming import second_credential  # noqa: PLC0415
-    from trunkline.check import Writing  # noqa: PLC0415
-    from trunkline.journal import Journal, place  # noqa: PLC0415
-    from trunkline.writing import Gate  # noqa: PLC0415
+    from trunkline.check.runner import Writing  # noqa: PLC0415
+    from trunkline.check.safety import Gate  # noqa: PLC0415
+    from trunkline.check.safety.ledger import Journal, place  # noqa: PLC0415
+    from trunkline.transport.connect import second_credential  # noqa: PLC0415
 
     second = second_credential(vendor, wish.second_token, wish.second_token_file, built_in=built_in)
     if second is not None and second == aim.credential:
@@ -101,14 +101,15 @@ def rehearse(
     vendor: Vendor, operations: list[str], seed: int, examples: int, *, wish: Wish, built_in: bool, most: int | None
 ) -> None:
     """Prints each request that would change something, as a mock in the implementation's stead provokes them."""
-    from trunkline import mock, targets  # noqa: PLC0415
-    from trunkline.aiming import known_parameters, second_credential  # noqa: PLC0415
-    from trunkline.check import Writing  # noqa: PLC0415
-    from trunkline.check import check as examine  # noqa: PLC0415
+    from trunkline import mock  # noqa: PLC0415
+    from trunkline.check.dry_run import preview  # noqa: PLC0415
+    from trunkline.check.runner import Writing  # noqa: PLC0415
+    from trunkline.check.runner import check as examine  # noqa: PLC0415
+    from trunkline.check.safety.ledger import Journal  # noqa: PLC0415
     from trunkline.exchange import Exchange  # noqa: PLC0415
-    from trunkline.hiding import hiding  # noqa: PLC0415
-    from trunkline.journal import Journal  # noqa: PLC0415
-    from trunkline.preview import preview  # noqa: PLC0415
+    from trunkline.redaction import hiding  # noqa: PLC0415
+    from trunkline.transport import targets  # noqa: PLC0415
+    from trunkline.transport.connect import known_parameters, second_credential  # noqa: PLC0415
 
     log: list[Exchange] = []
     cleaner = targets.recorded(mock.from_vendor(vendor), log)

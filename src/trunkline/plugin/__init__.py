@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from trunkline.contract.folders import names
 from trunkline.errors import TargetError, TrunklineError, UsageError
-from trunkline.folders import names
 from trunkline.plugin.mocked import Asked, Mocked, Secrets
 from trunkline.plugin.options import Options, declare, keep, options, spelled  # from here on, `options` is the function
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
-    from trunkline.library import Vendor
+    from trunkline.mock.loader import Vendor
 
 __all__ = [
     "MARKER",
@@ -127,7 +127,7 @@ def _nobody(request: Request) -> Response:
 @pytest.fixture(scope="session")
 def _trunkline_vendors(pytestconfig: pytest.Config) -> _Vendors:
     """Reads a vendor once in a process."""
-    from trunkline.library import load  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
 
     said = options(pytestconfig)
 
@@ -141,7 +141,7 @@ def _trunkline_vendors(pytestconfig: pytest.Config) -> _Vendors:
 @pytest.fixture(scope="session")
 def _trunkline_doors(_trunkline_vendors: _Vendors) -> Iterator[Mapping[str, _Door]]:
     """The one server of a process, with a door for each vendor that can be read."""
-    from trunkline import server  # noqa: PLC0415 - see the module's docstring
+    from trunkline.transport import server  # noqa: PLC0415 - see the module's docstring
 
     places: dict[str, str] = {}
     for name in names():
@@ -187,7 +187,8 @@ def _one_sentence(item: pytest.Item) -> Iterator[None]:
 
 
 def _mocked(item: pytest.Item, vendor: Vendor) -> Mocked:
-    from trunkline import mock, targets  # noqa: PLC0415 - see the module's docstring
+    from trunkline import mock  # noqa: PLC0415 - see the module's docstring
+    from trunkline.transport import targets  # noqa: PLC0415 - see the module's docstring
 
     told = _told(item, vendor)
     rate_limit = told.pop("rate_limit", None)
@@ -233,7 +234,7 @@ def _named(mark: pytest.Mark) -> str:
 
 
 def _with_tokens(vendor: Vendor, tokens: Json) -> Vendor:
-    from trunkline.library import with_tokens  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.loader import with_tokens  # noqa: PLC0415 - see the module's docstring
 
     if not isinstance(tokens, list | tuple) or not tokens or not all(isinstance(one, str) and one for one in tokens):
         raise UsageError("the marker's tokens are a list of one or more texts")
@@ -252,7 +253,7 @@ def _depth(vendor: Vendor, collection: str) -> int:
 
 
 def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
-    from trunkline.library import with_records  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.loader import with_records  # noqa: PLC0415 - see the module's docstring
 
     records = _plausible(vendor, collection, records) if type(records) is int else records
     try:
@@ -273,7 +274,7 @@ def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
 
 def _plausible(vendor: Vendor, collection: str, count: int) -> list[Json]:
     """So many records that are made up; what belongs to something belongs to the first of it."""
-    from trunkline.plugin.kind import Kind  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.factory import Kind  # noqa: PLC0415 - see the module's docstring
 
     if count < 0:
         raise UsageError(f"the marker's {collection} are {count}; it is a list of records, or how many to make up")

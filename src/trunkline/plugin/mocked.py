@@ -16,9 +16,9 @@ from trunkline.errors import UsageError
 
 if TYPE_CHECKING:
     from trunkline.exchange import Exchange, Json, Request, Response, Target
-    from trunkline.library import Vendor
     from trunkline.mock import Mock
-    from trunkline.plugin.records import Records
+    from trunkline.mock.loader import Vendor
+    from trunkline.mock.records import Records
 
 
 class Hushed(str):
@@ -46,7 +46,7 @@ class Secrets:
     @property
     def hide(self) -> Callable[[str], str]:
         """What writes `***` for each of the values in a text."""
-        from trunkline.hiding import hiding  # noqa: PLC0415 - see the plugin's docstring
+        from trunkline.redaction import hiding  # noqa: PLC0415 - see the plugin's docstring
 
         return hiding(frozenset(self._values))
 
@@ -178,8 +178,8 @@ class Mocked:
             known = ", ".join(sorted(world.collections))
             raise AttributeError(f"{self.vendor.name} has no {name!r}; its records are: {known}", name=name, obj=self)
         if name not in self._collections:
-            from trunkline.plugin.kind import Kind  # noqa: PLC0415 - see the plugin's docstring
-            from trunkline.plugin.records import Records  # noqa: PLC0415
+            from trunkline.mock.factory import Kind  # noqa: PLC0415 - see the plugin's docstring
+            from trunkline.mock.records import Records  # noqa: PLC0415
 
             kind = Kind(self.vendor, name, f"what a test adds to {name}", len(world.collections[name].records))
             # two threads that come at once get the same one

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from trunkline.folders import names
+from trunkline.contract.folders import names
 
 
 def _count(text: str) -> int:
@@ -200,7 +200,7 @@ def _workers(config: pytest.Config) -> int:
 
 def _check_parameters(given: Iterable[str], vendors: Iterable[str]) -> None:
     """Raises unless each name is that of a path parameter; a name that is none is not quoted: it may be a secret."""
-    from trunkline.library import load  # noqa: PLC0415 - only for those who give parameters
+    from trunkline.mock.loader import load  # noqa: PLC0415 - only for those who give parameters
 
     operations = [operation for name in vendors for operation in load(name).contract.operations]
     known = {found.name for operation in operations for found in operation.parameters if found.place == "path"}

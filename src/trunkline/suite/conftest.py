@@ -10,22 +10,22 @@ from functools import partial
 
 import pytest
 
-from trunkline.aiming import Aim, aim, hushed
-from trunkline.check import Examination, Writing
+from trunkline.check.laws import LAWS, Law
+from trunkline.check.rules import RULES, Rule
+from trunkline.check.runner import Examination, Writing
+from trunkline.check.stateful.runner import LIFE, LifeLaw
+from trunkline.check.stateful.script import script
 from trunkline.cli import DEBUG
 from trunkline.cli.writing import Wish, writing
-from trunkline.contract import Operation
+from trunkline.contract.folders import names
+from trunkline.contract.model import Operation
 from trunkline.errors import BudgetSpent, TrunklineError
 from trunkline.findings import Finding, Grade, Report
-from trunkline.folders import names
-from trunkline.hiding import hiding
-from trunkline.laws import LAWS, Law
-from trunkline.library import Vendor, load
-from trunkline.life import LIFE, LifeLaw
-from trunkline.life.script import script
+from trunkline.mock.loader import Vendor, load
 from trunkline.plugin import Options, options, spelled, tell_left
-from trunkline.rendering import Run, finding_lines, plain, printable
-from trunkline.rules import RULES, Rule
+from trunkline.redaction import hiding
+from trunkline.report.text import Run, finding_lines, plain, printable
+from trunkline.transport.connect import Aim, aim, hushed
 
 _DEFAULT_EXAMPLES = 50
 

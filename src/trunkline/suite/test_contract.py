@@ -6,13 +6,13 @@ from contextlib import suppress
 
 import pytest
 
-from trunkline.check import FUZZ, NOT_ALLOWED
-from trunkline.contract import Operation
+from trunkline.check.laws import Law
+from trunkline.check.rules import Rule
+from trunkline.check.runner import FUZZ, NOT_ALLOWED
+from trunkline.check.stateful.runner import LIFE, LifeLaw
+from trunkline.contract.model import Operation
 from trunkline.errors import BudgetSpent
-from trunkline.laws import Law
-from trunkline.life import LIFE, LifeLaw
 from trunkline.plugin import spelled
-from trunkline.rules import Rule
 from trunkline.suite.conftest import Bench
 
 

@@ -1,5 +1,0 @@
-"""`python -m trunkline` is `trunkline`."""
-
-from trunkline.cli import main
-
-main()

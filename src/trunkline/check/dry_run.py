@@ -1,0 +1,51 @@
+r"""Owns how requests are shown that would be sent: what writes line by line, what reads as a number.
+
+>>> print(*preview(requests, contract), sep="\n")
+POST /trunks {"name": "trunkline-check-5d1c0e9a77-1", "sip_password": "***"}
+1 request that writes, 12 that only read; nothing was sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from trunkline.contract.bodies import masked
+from trunkline.contract.model import Contract
+from trunkline.exchange import SAFE_METHODS, NotJSON, Request, parse_json
+from trunkline.findings import cut
+
+_LONGEST = 500
+
+
+def preview(
+    requests: Iterable[Request], contract: Contract, hide: Callable[[str], str] = lambda text: text
+) -> Iterator[str]:
+    """One line for each request that may change something, in order, and the numbers of both kinds.
+
+    The value of whatever is named like a secret of the contract is masked, at any depth; `hide` masks known values.
+    """
+    writing = reading = 0
+    for request in requests:
+        if request.method in SAFE_METHODS:
+            reading += 1
+            continue
+        writing += 1
+        words = (request.method, request.target, _body(request.body, contract.secrets))
+        yield cut(_printable(hide(" ".join(word for word in words if word))), _LONGEST)
+    count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
+    yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
+
+
+def _body(body: bytes, secrets: Collection[str]) -> str:
+    if not body:
+        return ""
+    try:
+        parse_json(body)
+    except NotJSON:
+        return f"<{len(body)} bytes that are no JSON>"  # whatever is in them may be a secret
+    return masked(body, secrets).decode("utf-8", "backslashreplace")
+
+
+def _printable(text: str) -> str:
+    """The text on one line, without what could steer a terminal or could not be encoded."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -1,0 +1,10 @@
+"""Owns the laws: what must hold of several answers together. Each puts its own questions to a target."""
+
+from __future__ import annotations
+
+from trunkline.check.laws import filtering, identity, paging, refusals, robustness
+from trunkline.check.laws.session import Interview, Law, law
+
+__all__ = ["LAWS", "Interview", "Law", "law"]
+
+LAWS: tuple[Law, ...] = (*identity.LAWS, *refusals.LAWS, *paging.LAWS, *filtering.LAWS, *robustness.LAWS)

@@ -1,0 +1,35 @@
+"""Owns where the data are. It imports nothing heavy, so that a pytest run can name its fixtures for free.
+
+In a wheel the data stand in `_data` beside this module; in a checkout at its top. `TRUNKLINE_DATA` names
+one more folder with `schemas/` and `fixtures/`, for vendors of one's own; an empty value names none.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from trunkline.errors import UsageError
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders that hold `schemas/` and `fixtures/`. Raises `UsageError` when the one named by hand does not."""
+    package = Path(__file__).resolve().parents[1]
+    own = package / "_data" if (package / "_data").is_dir() else package.parents[1]
+    more = os.environ.get("TRUNKLINE_DATA")
+    if not more:
+        return (own,)
+    if not (Path(more) / "schemas").is_dir():
+        raise UsageError(f"TRUNKLINE_DATA names {more!r}, which has no folder schemas/; mend the path, or unset it")
+    for name in sorted(_vendors(Path(more)) & _vendors(own)):
+        raise UsageError(f"TRUNKLINE_DATA holds a vendor {name!r}, and trunkline has one; give the folder another name")
+    return own, Path(more)
+
+
+def names() -> tuple[str, ...]:
+    """The vendors there are, in alphabetical order."""
+    return tuple(sorted({name for root in roots() for name in _vendors(root)}))
+
+
+def _vendors(root: Path) -> set[str]:
+    return {path.name for path in (root / "schemas").glob("*/")}

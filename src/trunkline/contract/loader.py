@@ -1,0 +1,248 @@
+"""Owns the way from files to a `Contract`: reads them, has every word checked, compiles once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trunkline.contract.files import load_json
+from trunkline.contract.lint import lost_names, lost_words
+from trunkline.contract.model import (
+    DOCUMENT,
+    Acting,
+    Answer,
+    Body,
+    Code,
+    Contract,
+    Creating,
+    Deleting,
+    Fetching,
+    Filter,
+    Listing,
+    Located,
+    Operation,
+    Paging,
+    Parameter,
+    RateLimit,
+    Reset,
+    Security,
+    Updating,
+    evidence_of,
+)
+from trunkline.contract.schema import check_dialect, check_format
+from trunkline.errors import DataError
+from trunkline.exchange import Json, pointer, resolve
+from trunkline.findings import Evidence
+
+_FORMAT = Path(__file__).with_name("contract.schema.json")
+
+
+def read(folder: Path, vendor: str) -> Contract:
+    """The contract in a folder. Raises `DataError` with file, JSON Pointer and reason for the first thing wrong."""
+    name = f"schemas/{vendor}"
+    paths = (path for path in sorted(folder.glob("*.json")) if not path.name.startswith("."))
+    files = {path.name: load_json(path, f"{name}/{path.name}") for path in paths}
+    if DOCUMENT not in files:
+        raise DataError(f"{name}/{DOCUMENT}", "", "the file is missing")
+    for file, content in files.items():
+        check_format(_FORMAT, "document" if file == DOCUMENT else "file", content, f"{name}/{file}")
+        if file != DOCUMENT:
+            check_dialect(content, f"{name}/{file}")
+    for file, at, reason in lost_words(files):
+        raise DataError(f"{name}/{file}", at, reason)
+    contract = _compile(files, vendor, name)
+    for at, reason in lost_names(contract):
+        raise DataError(f"{name}/{DOCUMENT}", at, reason)
+    return contract
+
+
+def _compile(files: Mapping[str, Json], vendor: str, folder: str) -> Contract:
+    document = files[DOCUMENT]
+    root = document["x-trunkline"]
+    scheme_at, scheme = _security_scheme(document, folder)
+    errors = root["errors"]
+    said = _Reader(document)
+    contract = Contract(
+        vendor=vendor,
+        folder=folder,
+        files=files,
+        url=document["servers"][0]["url"],
+        security=Security(
+            scheme_at, said.evidence(scheme["x-trunkline"]), said.evidences(scheme["x-trunkline"]["refused"])
+        ),
+        errors=(Located(errors["code"], said.evidence(errors)), Located(errors["message"], said.evidence(errors))),
+        secrets=said.evidences(root.get("secrets", {})),
+        rate_limit=said.rate_limit(root.get("rate_limit")),
+        answers=said.answers(root["responses"], "/x-trunkline/responses"),
+    )
+    operations = tuple(
+        said.operation(contract, path, method, node)
+        for path, methods in document["paths"].items()
+        for method, node in methods.items()
+    )
+    object.__setattr__(contract, "operations", operations)  # an operation knows its contract, so one of them is late
+    return contract
+
+
+def _security_scheme(document: Json, folder: str) -> tuple[str, Json]:
+    for requirement in document.get("security", ()):
+        for name in requirement:
+            at = pointer(("components", "securitySchemes", name))
+            try:
+                return at, resolve(document, at)
+            except LookupError:
+                raise DataError(f"{folder}/{DOCUMENT}", "/security/0", f"{at} is missing") from None
+    raise DataError(f"{folder}/{DOCUMENT}", "/security", "the security requirement is missing")
+
+
+class _Reader:
+    """Turns the nodes of one document into values."""
+
+    def __init__(self, document: Json) -> None:
+        self._document = document
+
+    def evidence(self, node: Mapping[str, Json]) -> Evidence:
+        return evidence_of(self._document, node["evidence"])
+
+    def evidences(self, node: Mapping[str, Json]) -> dict[str, Evidence]:
+        return {name: evidence_of(self._document, said) for name, said in node.items()}
+
+    def located(self, node: Mapping[str, Json], at: str = "at") -> Located:
+        return Located(node[at], self.evidence(node))
+
+    def rate_limit(self, node: Mapping[str, Json] | None) -> RateLimit | None:
+        if node is None:
+            return None
+        return RateLimit(
+            limit=node["limit"],
+            remaining=node["remaining"],
+            reset=node["reset"],
+            window_seconds=int(node["window_seconds"]),
+            reset_is=node.get("reset_is", ""),
+            evidence=self.evidence(node),
+        )
+
+    def answers(self, responses: Mapping[str, Json], at: str) -> dict[str, Answer]:
+        return {key: self.answer(key, node, at + pointer((key,))) for key, node in responses.items()}
+
+    def answer(self, key: str, node: Mapping[str, Json], at: str) -> Answer:
+        if "$ref" in node:
+            at = node["$ref"][1:]
+            node = resolve(self._document, at)
+        extension = node["x-trunkline"]
+        return Answer(
+            key=key,
+            pointer=at,
+            evidence=self.evidence(extension),
+            schema=f"{at}/content/application~1json/schema" if "content" in node else "",
+            refusals={cause: self.code(said, extension) for cause, said in extension.get("refusals", {}).items()},
+            headers={
+                name.lower(): self.evidence(header["x-trunkline"]) for name, header in node.get("headers", {}).items()
+            },
+        )
+
+    def code(self, node: Mapping[str, Json], response: Mapping[str, Json]) -> Code:
+        return Code(
+            node["code"], self.evidence(node), evidence_of(self._document, node.get("status", response["evidence"]))
+        )
+
+    def parameter(self, node: Mapping[str, Json], at: str) -> Parameter:
+        extension = node["x-trunkline"]
+        return Parameter(
+            name=node["name"],
+            place=node["in"],
+            schema=node["schema"],
+            pointer=at,
+            evidence=self.evidence(extension),
+            refused=self.evidences(extension["refused"]),
+            keywords=self.evidences(extension["evidence"].get("keywords", {})),
+            names=extension.get("names", ""),
+        )
+
+    def paging(self, node: Mapping[str, Json]) -> Paging:
+        return Paging(
+            limit=node["limit"],
+            offset=node["offset"],
+            evidence=self.evidence(node),
+            past_end=evidence_of(self._document, node["past_end"]),
+            total=self.located(node["total"]) if "total" in node else None,
+            echo={name: self.located(said) for name, said in node.get("echo", {}).items()},
+        )
+
+    def listing(self, node: Mapping[str, Json]) -> Listing:
+        return Listing(
+            items=node["items"],
+            identity=node["identity"],
+            evidence=self.evidence(node),
+            paging=self.paging(node["paging"]) if "paging" in node else None,
+            filters={
+                name: Filter(said["field"], self.evidence(said), said.get("is", "equal"))
+                for name, said in node.get("filters", {}).items()
+            },
+            whole_below=node.get("whole_below", 0),
+        )
+
+    def fetching(self, node: Mapping[str, Json]) -> Fetching:
+        return Fetching(node["item"], node["identity"], node["parameter"], self.evidence(node))
+
+    def body(self, node: Mapping[str, Json], at: str) -> Body:
+        extension = node["x-trunkline"]
+        return Body(
+            pointer=at,
+            schema=f"{at}/content/application~1json/schema",
+            evidence=self.evidence(extension),
+            refused=self.evidences(extension["refused"]),
+        )
+
+    def creating(self, node: Mapping[str, Json]) -> Creating:
+        return Creating(
+            node["item"], node["identity"], node["label"], self.evidences(node.get("unique", {})), self.evidence(node)
+        )
+
+    def updating(self, node: Mapping[str, Json]) -> Updating:
+        return Updating(
+            item=node["item"],
+            identity=node["identity"],
+            parameter=node["parameter"],
+            partial=evidence_of(self._document, node["partial"]),
+            resets=tuple(self.reset(said) for said in node.get("resets", ())),
+            evidence=self.evidence(node),
+        )
+
+    def reset(self, node: Mapping[str, Json]) -> Reset:
+        when = tuple(frozenset(fields) for fields in node["when"])
+        return Reset(node["field"], node["to"], when, frozenset(node["never"]), self.evidence(node))
+
+    def deleting(self, node: Mapping[str, Json]) -> Deleting:
+        unused = evidence_of(self._document, node["unused"]) if "unused" in node else None
+        return Deleting(node["parameter"], self.evidences(node.get("empty", {})), unused, self.evidence(node))
+
+    def acting(self, node: Mapping[str, Json]) -> Acting:
+        keeps = self.evidences(node["keeps"])
+        return Acting(node["parameter"], node["item"], frozenset(node["changes"]), keeps, self.evidence(node))
+
+    def operation(self, contract: Contract, path: str, method: str, node: Mapping[str, Json]) -> Operation:
+        at = pointer(("paths", path, method))
+        extension = node["x-trunkline"]
+        parameters = enumerate(node.get("parameters", ()))
+        return Operation(
+            contract=contract,
+            operation_id=node["operationId"],
+            method=method.upper(),
+            path=path,
+            pointer=at,
+            summary=node["summary"],
+            evidence=self.evidence(extension),
+            secured=node.get("security") != [],
+            parameters=tuple(self.parameter(said, f"{at}/parameters/{index}") for index, said in parameters),
+            answers=self.answers(node["responses"], f"{at}/responses"),
+            resource=extension.get("resource", ""),
+            unmetered=evidence_of(self._document, extension["unmetered"]) if "unmetered" in extension else None,
+            body=self.body(node["requestBody"], f"{at}/requestBody") if "requestBody" in node else None,
+            listing=self.listing(extension["list"]) if "list" in extension else None,
+            fetching=self.fetching(extension["fetch"]) if "fetch" in extension else None,
+            creating=self.creating(extension["create"]) if "create" in extension else None,
+            updating=self.updating(extension["update"]) if "update" in extension else None,
+            deleting=self.deleting(extension["delete"]) if "delete" in extension else None,
+            acting=self.acting(extension["act"]) if "act" in extension else None,
+        )

@@ -1,0 +1,526 @@
+"""Owns the compiled contract: what may be said, as frozen values. `reader` makes them from the files.
+
+Nothing re-reads the document and nothing copies a schema: a validator is a `$ref` to a place in it,
+and that place is what a finding prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from trunkline.contract.schema import SchemaError, Schemas, demanded, in_words
+from trunkline.exchange import Json, pointer, resolve
+from trunkline.findings import Evidence, Finding, Grade, show
+
+DOCUMENT = "openapi.json"
+
+View: TypeAlias = dict[str, "View | None"]
+"""The properties that a schema documents, nested: `{"id": None, "metrics": {"calls_today": None}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One documented parameter; `refused` tells, cause by cause, what says that breaking it is refused."""
+
+    name: str
+    place: str
+    schema: Mapping[str, Json]
+    pointer: str
+    evidence: Evidence
+    refused: Mapping[str, Evidence]
+    keywords: Mapping[str, Evidence]
+    names: str = ""
+    """The resource whose id the parameter carries, or empty."""
+
+    def says(self, keyword: str) -> Evidence:
+        """What the keyword of the parameter's schema stands on: its own evidence or the parameter's."""
+        return self.keywords.get(keyword, self.evidence)
+
+    @property
+    def causes(self) -> set[str]:
+        """The ways in which a request can break the parameter's schema."""
+        if self.place == "path":
+            return set()
+        broken_by = {
+            "parameter_malformed": self.schema["type"] == "integer" or "format" in self.schema,
+            "parameter_out_of_range": "minimum" in self.schema or "maximum" in self.schema,
+            "parameter_not_allowed": "enum" in self.schema,
+            "parameter_repeated": True,
+        }
+        return {cause for cause, can in broken_by.items() if can}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an operation takes in: its schema's place, and what says, cause by cause, that another body is refused."""
+
+    pointer: str
+    schema: str
+    evidence: Evidence
+    refused: Mapping[str, Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The error code that a cause is answered with, and what says so; `status` says that it gets that status."""
+
+    code: str
+    evidence: Evidence
+    status: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One documented response of an operation: `key` is `200`, or a range such as `4XX`."""
+
+    key: str
+    pointer: str
+    evidence: Evidence
+    schema: str
+    refusals: Mapping[str, Code]
+    headers: Mapping[str, Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A JSON Pointer into a body, and what says what stands there."""
+
+    at: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list is filtered by: the field of an item, and `how` it compares: `equal`, `from` or `until` a time."""
+
+    at: str
+    evidence: Evidence
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How a list is paged: the names of the two parameters, and where the answer counts and echoes."""
+
+    limit: str
+    offset: str
+    evidence: Evidence
+    past_end: Evidence
+    total: Located | None
+    echo: Mapping[str, Located]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An operation that lists: where its items are, what names one, how it is paged and filtered.
+
+    `whole_below` is the number of items from which on an answer need not be the whole list; 0 when there is none.
+    """
+
+    items: str
+    identity: str
+    evidence: Evidence
+    paging: Paging | None
+    filters: Mapping[str, Filter]
+    whole_below: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """An operation that shows one item: where it is, and which path parameter names it."""
+
+    item: str
+    identity: str
+    parameter: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Creating:
+    """An operation that makes a thing: where it is shown, the input that people read, the inputs no two can share."""
+
+    item: str
+    identity: str
+    label: str
+    unique: Mapping[str, Evidence]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A field that falls back `to` a value when inputs change: `when` any of these sets does, `never` by these."""
+
+    field: str
+    to: Json
+    when: tuple[frozenset[str], ...]
+    never: frozenset[str]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Updating:
+    """An operation that changes a thing, and leaves what is not sent: `partial` says so."""
+
+    item: str
+    identity: str
+    parameter: str
+    partial: Evidence
+    resets: tuple[Reset, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Deleting:
+    """An operation that removes a thing: not while it has things of the `empty` resources, nor while it is in use."""
+
+    parameter: str
+    empty: Mapping[str, Evidence]
+    unused: Evidence | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Something done to a thing or asked of it: the fields that it `changes` and shows, and those that it `keeps`."""
+
+    parameter: str
+    item: str
+    changes: frozenset[str]
+    keeps: Mapping[str, Evidence]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a body breaks a schema: where in the body, where in the contract, and on what it stands."""
+
+    at: str
+    contract: str
+    keyword: str
+    message: str
+    demand: str
+    expected: str
+    seen: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The one security scheme: a bearer credential; `refused` tells what says that others are refused."""
+
+    pointer: str
+    evidence: Evidence
+    refused: Mapping[str, Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The names of the headers that tell the rate limit, and its window."""
+
+    limit: str
+    remaining: str
+    reset: str
+    window_seconds: int
+    reset_is: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Operation:
+    """One documented operation, e.g. `GET /trunks`."""
+
+    contract: Contract
+    operation_id: str
+    method: str
+    path: str
+    pointer: str
+    summary: str
+    evidence: Evidence
+    secured: bool
+    parameters: tuple[Parameter, ...]
+    answers: Mapping[str, Answer]
+    resource: str = ""
+    unmetered: Evidence | None = None
+    body: Body | None = None
+    listing: Listing | None = None
+    fetching: Fetching | None = None
+    creating: Creating | None = None
+    updating: Updating | None = None
+    deleting: Deleting | None = None
+    acting: Acting | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.operation_id} {self.method} {self.path}>"
+
+    def answer_for(self, status: int) -> Answer | None:
+        """The documented response for a status: its own, or its range's, or None."""
+        return self.answers.get(str(status)) or self.answers.get(f"{status // 100}XX")
+
+    def parameter(self, name: str) -> Parameter:
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise LookupError(name)
+
+    @property
+    def success(self) -> Answer:
+        """The first documented response of the 2xx class."""
+        return next(answer for key, answer in self.answers.items() if key.startswith("2"))
+
+    @property
+    def siblings(self) -> tuple[Operation, ...]:
+        """The operations that are about the same things, itself among them."""
+        return tuple(found for found in self.contract.operations if self.resource and found.resource == self.resource)
+
+    @property
+    def reads(self) -> bool:
+        """Whether the operation only reads."""
+        return self.method == "GET"
+
+    @property
+    def own(self) -> str:
+        """The path parameter that names the thing itself, or empty."""
+        kind = self.fetching or self.updating or self.deleting or self.acting
+        return kind.parameter if kind else ""
+
+    @property
+    def parents(self) -> tuple[Parameter, ...]:
+        """The path parameters that name what the thing belongs to."""
+        return tuple(said for said in self.parameters if said.place == "path" and said.name != self.own)
+
+    @property
+    def inputs(self) -> Mapping[str, Mapping[str, Json]]:
+        """The schema of each field that the operation takes in."""
+        if self.body is None:
+            return {}
+        found: Mapping[str, Mapping[str, Json]] = self.contract.schema_at(self.body.schema, "").get("properties", {})
+        return found
+
+    @property
+    def item(self) -> str | None:
+        """Where the success body shows an item of the resource: `/trunks/0`, `/data`; None when it shows none."""
+        if self.listing:
+            return f"{self.listing.items}/0"
+        if self.acting:
+            return self.acting.item if self.acting.changes else None
+        kind = self.fetching or self.creating or self.updating
+        return kind.item if kind else None
+
+    @property
+    def identity(self) -> str:
+        """Where an item's id stands in the item, or empty."""
+        kind = self.listing or self.fetching or self.creating or self.updating
+        return kind.identity if kind else ""
+
+    @property
+    def view(self) -> View:
+        """What the success body documents of an item."""
+        if self.item is None:
+            return {}
+        return _view(self.contract.schema_at(self.success.schema, self.item))
+
+    def item_violations(self, item: Json) -> Iterator[Violation]:
+        """Each way in which one item breaks what the success body says of items."""
+        return self.contract.violations_at(self.success.schema, self.item or "", item)
+
+    def place(self, at: str) -> str:
+        """A place in the contract as findings print it."""
+        return f"{self.contract.folder}/{DOCUMENT}#{at}"
+
+    def told(self, word: str) -> str:
+        """The place in the contract of a word of the operation's extension: `list/paging/total`."""
+        return self.place(f"{self.pointer}/x-trunkline/{word}")
+
+    def finding(self, rule: str, evidence: Evidence, message: str, **more: Any) -> Finding:
+        """A finding about this operation; without a place in the contract it points at the operation."""
+        more.setdefault("contract", self.place(self.pointer))
+        return Finding(rule, self.operation_id, evidence, message, **more)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contract:
+    """All that a vendor's pages say, compiled. Equal only to itself."""
+
+    vendor: str
+    folder: str
+    files: Mapping[str, Json]
+    url: str
+    security: Security
+    errors: tuple[Located, Located]
+    secrets: Mapping[str, Evidence]
+    rate_limit: RateLimit | None
+    answers: Mapping[str, Answer]
+    operations: tuple[Operation, ...] = field(init=False, default=())
+
+    @property
+    def document(self) -> Json:
+        return self.files[DOCUMENT]
+
+    @property
+    def base_path(self) -> str:
+        """The path of the vendor's base address: `/v1`."""
+        return urlsplit(self.url).path
+
+    def operation(self, operation_id: str) -> Operation:
+        for operation in self.operations:
+            if operation.operation_id == operation_id:
+                return operation
+        raise LookupError(operation_id)
+
+    def match(self, path: str) -> tuple[tuple[Operation, ...], dict[str, str]]:
+        """The operations at a path as sent (percent-encoded), and its path parameters decoded; `((), {})` for none."""
+        segments = path.split("/")
+        for template, operations in self._routes.get(len(segments), ()):
+            values: dict[str, str] = {}
+            for part, segment in zip(template, segments, strict=True):
+                if part.startswith("{"):
+                    if not segment:
+                        break
+                    values[part[1:-1]] = unquote(segment, errors="surrogateescape")
+                elif part != segment:
+                    break
+            else:
+                return operations, values
+        return (), {}
+
+    @cached_property
+    def _routes(self) -> dict[int, list[tuple[list[str], tuple[Operation, ...]]]]:
+        by_path: dict[str, tuple[Operation, ...]] = {}
+        for operation in self.operations:
+            by_path[operation.path] = (*by_path.get(operation.path, ()), operation)
+        routes: dict[int, list[tuple[list[str], tuple[Operation, ...]]]] = {}
+        for path, operations in sorted(by_path.items(), key=lambda item: item[0].count("{")):
+            parts = path.split("/")
+            routes.setdefault(len(parts), []).append((parts, operations))
+        return routes
+
+    def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> Iterator[Violation]:
+        """Each way in which a value breaks the schema at a place of a file."""
+        if schema or file != DOCUMENT:
+            for error in self._schemas.errors(f"{file}#{schema}", value):
+                yield self._violation(file, schema, error)
+
+    def violations_at(self, schema: str, at: str, value: Json) -> Iterator[Violation]:
+        """Each way in which a value breaks what a schema says of the place `at` in its values."""
+        file, spot, node = DOCUMENT, schema, resolve(self.document, schema)
+        for part in at.split("/"):
+            if part:
+                step = ("items",) if "items" in node else ("properties", part)
+                spot += pointer(step)
+                node = resolve(node, pointer(step))
+            while "$ref" in node:
+                file, spot, node = self._follow(file, node["$ref"])
+        return self.violations(spot, value, file)
+
+    def evidence_at(self, schema: str) -> Evidence:
+        """What the schema at a place of the document stands on."""
+        file, node = DOCUMENT, resolve(self.document, schema)
+        while "$ref" in node:
+            file, _, node = self._follow(file, node["$ref"])
+        return evidence_of(self.files[file], node["x-trunkline"]["evidence"])
+
+    def accepts(self, schema: str, value: Json) -> bool:
+        """Whether a value obeys the schema at a place of the document."""
+        return not schema or self._schemas.accepts(f"{DOCUMENT}#{schema}", value)
+
+    def completed(self, schema: str, value: Mapping[str, Json]) -> dict[str, Json]:
+        """The value with the default of each property that it lacks; what depends on others is decided by them."""
+        file, at, node = DOCUMENT, schema, resolve(self.document, schema)
+        found = dict(value)
+        branches = [(file, at, node)]
+        while branches:
+            file, at, node = branches.pop(0)
+            while "$ref" in node:
+                file, at, node = self._follow(file, node["$ref"])
+            for name, said in node.get("properties", {}).items():
+                if "default" in said:
+                    found.setdefault(name, said["default"])
+            if "if" in node:
+                branch = "then" if self._schemas.accepts(f"{file}#{at}/if", found) else "else"
+                branches += [(file, f"{at}/{branch}", node[branch])] if branch in node else []
+            branches += [(file, f"{at}/allOf/{index}", inner) for index, inner in enumerate(node.get("allOf", ()))]
+        return found
+
+    def walk(self, schema: str, value: Json) -> Iterator[tuple[str, str, Mapping[str, Json], Json]]:
+        """Each (place in the value, place in the contract, schema there, value there) that the schema describes."""
+        file, at = DOCUMENT, schema
+        stack = [("", file, at, resolve(self.files[file], at), value)]
+        while stack:
+            place, file, at, node, here = stack.pop()
+            while "$ref" in node:
+                file, at, node = self._follow(file, node["$ref"])
+            yield place, f"{self.folder}/{file}#{at}", node, here
+            if isinstance(here, dict):
+                for name, child in node.get("properties", {}).items():
+                    if name in here:
+                        spot = pointer((name,))
+                        stack.append((place + spot, file, f"{at}/properties{spot}", child, here[name]))
+            elif isinstance(here, list) and "items" in node:
+                for index, item in enumerate(here):
+                    stack.append((f"{place}/{index}", file, f"{at}/items", node["items"], item))
+
+    def schema_at(self, schema: str, at: str) -> Mapping[str, Json]:
+        """The schema that describes what stands at a pointer into a body, e.g. `/trunks/0`: items count as `0`."""
+        node = self._inlined(DOCUMENT, resolve(self.document, schema))
+        for part in at.split("/")[1:]:
+            node = node["items"] if "items" in node else node.get("properties", {})[part]
+        return node
+
+    def _inlined(self, file: str, node: Mapping[str, Json]) -> Mapping[str, Json]:
+        """The schema with the `$ref`s of its properties and items followed, for readers of its structure."""
+        while "$ref" in node:
+            file, _, node = self._follow(file, node["$ref"])
+        found = dict(node)
+        if "properties" in node:
+            found["properties"] = {name: self._inlined(file, child) for name, child in node["properties"].items()}
+        if "items" in node:
+            found["items"] = self._inlined(file, node["items"])
+        return found
+
+    def _follow(self, file: str, ref: str) -> tuple[str, str, Json]:
+        name, _, at = ref.partition("#")
+        file = name or file
+        return file, at, resolve(self.files[file], at)
+
+    def _violation(self, file: str, at: str, error: SchemaError) -> Violation:
+        node = resolve(self.files[file], at)
+        evidence = Evidence(Grade.DOCUMENTED, self.url)
+        for part in error.steps:
+            extension = node.get("x-trunkline") if isinstance(node, dict) else None
+            if extension:
+                said = extension["evidence"]
+                evidence = evidence_of(self.files[file], said.get("keywords", {}).get(part, said))
+            if part == "$ref":
+                file, at, node = self._follow(file, node["$ref"])
+            else:
+                at, node = at + pointer((part,)), node[part]
+        return Violation(
+            at=error.at,
+            contract=f"{self.folder}/{file}#{at}",
+            keyword=error.keyword,
+            message=in_words(error.keyword, node, error.instance),
+            demand=demanded(error.keyword, node),
+            expected=f"{error.keyword}: {show(node)}",
+            seen="absent" if error.keyword == "required" else show(error.instance),
+            evidence=evidence,
+        )
+
+    @cached_property
+    def _schemas(self) -> Schemas:
+        return Schemas(self.vendor, self.files)
+
+
+def _view(schema: Mapping[str, Json]) -> View:
+    return {
+        name: _view(child) if "properties" in child else None for name, child in schema.get("properties", {}).items()
+    }
+
+
+def evidence_of(content: Json, said: Mapping[str, Json]) -> Evidence:
+    """What an `evidence` object of a file says; its date is its own or the file's."""
+    read = said.get("read") or content["x-trunkline"]["read"]
+    return Evidence(Grade(said["grade"]), said.get("source", ""), said.get("note", ""), read)

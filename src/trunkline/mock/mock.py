@@ -1,0 +1,350 @@
+"""Owns the mock: a `Target` that answers as the contract and the world say.
+
+    >>> acme = mock.from_vendor(trunkline.load("acme"))
+    >>> acme(Request("GET", "/trunks", "limit=10"))
+    Response(401, <77 bytes>)
+
+Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
+What is not kept is worked out behind one lock, so that whoever reads sees all of a write or nothing of it. With a
+keeper, each write is in its file before it is answered, or is answered 507 and was not made.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock, RLock
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote
+
+from trunkline.contract.bodies import sent_secrets
+from trunkline.contract.model import Operation, RateLimit
+from trunkline.contract.refusals import LONGEST_BODY, Reading, Refusal, answer, read, refuse
+from trunkline.errors import NotKept
+from trunkline.exchange import Headers, Json, Request, Response, find
+from trunkline.findings import cut as shortened
+from trunkline.mock.generators import Record, when
+from trunkline.mock.handlers import VERBS, Asked, Ended
+from trunkline.mock.loader import Vendor, check_record
+from trunkline.mock.views import Shelf, Shown, encode
+from trunkline.mock.world import Store
+from trunkline.redaction import CREDENTIALS, SCHEMES, hiding, plain
+
+if TYPE_CHECKING:
+    from trunkline.mock.storage import Keeper
+
+log = logging.getLogger("trunkline.mock")
+
+REFUSAL_HEADER = "x-trunkline-refusal"
+"""The response header in which a refusal explains itself."""
+
+_JSON = ("content-type", "application/json")
+_LONGEST_LOGGED = 200
+_LONGEST_SENT = 80
+_MEMO_ENTRIES = 4096
+_MEMO_KEY = 2048
+_MOST_LEARNED = 64
+"""So many of the secrets that clients sent last are kept out of the log, beside all that the fixtures hold."""
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """An answer without its rate-limit headers: `grant` is the token that its request is counted for.
+
+    One that `lasts` is the answer to the same question until the next write.
+    """
+
+    response: Response
+    operation: Operation | None
+    grant: str = ""
+    explanation: str = ""
+    lasts: bool = True
+
+
+def from_vendor(
+    vendor: Vendor,
+    *,
+    rate_limit: int | None = None,
+    clock: Callable[[], float] = time.time,
+    secrets: frozenset[str] = frozenset(),
+    keeper: Keeper | None = None,
+) -> Mock:
+    """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential.
+
+    `secrets` are what it must not log beside its own, such as the tokens of another mock on the same port. With a
+    `keeper` (`keeping.from_file`) it goes on in the state in which the last mock of the vendor was left.
+    """
+    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets, keeper)
+
+
+class Mock:
+    """One vendor's mock. Call it with a `Request` below the vendor's base address, from any thread."""
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        rate_limit: int,
+        clock: Callable[[], float],
+        secrets: frozenset[str],
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self._contract = vendor.contract
+        self._world = vendor.world
+        self._clock = clock
+        self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
+        self._shown = {
+            operation.operation_id: Shown(operation, vendor.world) for operation in vendor.contract.operations
+        }
+        self._secrets = vendor.secrets | secrets
+        self._learned: tuple[str, ...] = ()
+        self._lock = RLock()
+        self._keeper = keeper
+        self._keep = partial(keeper.keep, vendor.name) if keeper else None
+        kept = keeper.kept(vendor) if keeper else None
+        self.continues = kept is not None
+        """Whether it began where an earlier mock was left, and not with the fixtures."""
+        if kept is None:
+            self.reset()
+            return
+        told = (record for table in kept.tables.values() for record in table.values())
+        self._secrets |= {str(record[name]) for record in told for name in self._contract.secrets if record.get(name)}
+        self._begin(Store(self._world, kept, self._keep))
+
+    def reset(self) -> None:
+        """Back to the fixtures, with a fresh rate limit. Raises `NotKept` when the keeper cannot."""
+        with self._lock:
+            if self._keeper:
+                self._keeper.renew(self.vendor)
+            self._begin(Store(self._world, keep=self._keep))
+
+    def _begin(self, store: Store) -> None:
+        self._shelf = Shelf(store)
+        self._meter.reset()
+        self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
+        for shown in self._shown.values():
+            if shown.operation.listing and not shown.operation.parents:
+                self._shelf.items(shown, self._world.account, ())  # the first who asks need not wait
+
+    def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
+        """The records of an account (the first token's unless named), as the fixtures tell them."""
+        with self._lock:
+            return tuple(self._shelf.store.records(collection, account or self._world.account).values())
+
+    def put(self, collection: str, record: Record) -> None:
+        """Adds a record as fixtures have them, or lays it in the stead of the one with its id, for the next request.
+
+        Raises `DataError` when it does not fit the contract.
+        """
+        check_record(self.vendor, collection, record)
+        self.lay(collection, record)
+
+    def lay(self, collection: str, record: Record) -> None:
+        """The same for a record that was checked; its secrets may be a client's, who can send what no fixture holds."""
+        record = copy.deepcopy(record)
+        with self._lock:
+            self._shelf.store.put(collection, self._world.account_of(record), record)
+            self._commit(record)
+
+    def remove(self, collection: str, identity: str, account: str | None = None) -> None:
+        """Takes a record away, for the next request. Raises `LookupError` when there is none."""
+        with self._lock:
+            self._shelf.store.remove(collection, account or self._world.account, identity)
+            self._commit({})
+
+    def __call__(self, request: Request) -> Response:
+        key = (request.method, request.path, request.query, find(request.headers, "authorization"))
+        finished = self._memo.get(key)
+        if finished is None:
+            reading = read(self._contract, request, self._shut)
+            operation, grant = reading.operation, self._grant(request)
+        else:
+            operation, grant = finished.operation, finished.grant
+        headers: Headers = ()
+        spent = False
+        if not (operation and operation.unmetered):
+            headers, spent = self._meter.count(grant)
+        if spent and operation is not None:
+            finished = self._rate_limited(request, operation)
+        elif finished is None:
+            with self._lock:
+                finished = self._finish(request, reading, grant)
+                if finished.lasts and len(request.path) + len(request.query) + len(key[3] or "") < _MEMO_KEY:
+                    if len(self._memo) >= _MEMO_ENTRIES:
+                        self._memo.clear()
+                    self._memo[key] = finished
+        if finished.explanation:
+            log.info("%s", finished.explanation)
+        response = finished.response
+        return Response(response.status, (*response.headers, *headers), response.body)
+
+    def too_large(self, request: Request) -> Response | None:
+        """The refusal of a request whose body was too large to be read, or None where the contract asks for no body."""
+        request = replace(request, body=bytes(LONGEST_BODY + 1))
+        return self(request) if isinstance(read(self._contract, request, self._shut), Refusal) else None
+
+    def _finish(self, request: Request, reading: Reading | Refusal, grant: str) -> _Finished:
+        try:
+            outcome = reading if isinstance(reading, Refusal) else self._serve(reading)
+        except NotKept as error:
+            return _unkept(error, reading.operation, grant)
+        if isinstance(outcome, Refusal):
+            return self._refused(request, outcome, grant)
+        assert isinstance(reading, Reading)  # noqa: S101 - a refusal was refused
+        status, body = outcome
+        shown = self._shown[reading.operation.operation_id]
+        return _Finished(Response(status, (_JSON,), body), reading.operation, grant, lasts=shown.lasts)
+
+    def _grant(self, request: Request) -> str:
+        """The known token that a request is counted for, whatever becomes of it; all others are counted together."""
+        token = (request.header("authorization") or "").rpartition(" ")[2]
+        return token if token in self._world.tokens else ""
+
+    def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
+        told = 0 < len(request.body) <= LONGEST_BODY
+        own = frozenset(
+            {
+                *(sent_secrets(request.body, self._contract.secrets) if told else ()),
+                *(word for word in (request.header("authorization") or "").split() if word.lower() not in SCHEMES),
+                *_secret_words(request.query, self._contract.secrets),
+            }
+        )
+        explanation = self._explanation(refusal, own)
+        asked = json.dumps(shortened(self._asked(request.target, own), _LONGEST_LOGGED))[1:-1]
+        line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
+        lasts = request.method in _READING
+        return _Finished(self._refusal(refusal, explanation, own), refusal.operation, grant, line, lasts)
+
+    def _asked(self, target: str, own: frozenset[str]) -> str:
+        """A path and query without secrets, however they are encoded."""
+        plain = unquote(target)
+        hidden = self._redacted(plain, own)
+        return hidden if hidden != plain else self._redacted(target, own)
+
+    def _explanation(self, refusal: Refusal, own: frozenset[str]) -> str:
+        """What was sent, which bound it broke, and where the contract and the page say so: JSON texts, in ASCII."""
+        parts = {
+            "sent": shortened(self._redacted(refusal.sent, own), _LONGEST_SENT),
+            "broke": shortened(refusal.broke, _LONGEST_LOGGED),
+            "contract": refusal.place(self._contract),
+            "grade": str(refusal.evidence.grade),
+            "page": refusal.evidence.source or refusal.evidence.note,
+        }
+        return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))
+
+    def _shut(self, operation: Operation, credential: str) -> Refusal | None:
+        """Why a credential does not open an operation."""
+        grant = self._world.tokens.get(credential)
+        if grant is None:
+            sent = "a credential that opens no account"
+            return refuse(operation, "credentials_unknown", sent, "a known credential", {})
+        if grant.refused:
+            return refuse(operation, grant.refused, "a credential without the permission", "the permission", {})
+        return None
+
+    def _serve(self, reading: Reading) -> Ended | Refusal:
+        shown = self._shown[reading.operation.operation_id]
+        grant = self._world.tokens.get(reading.credential)
+        account = grant.account if grant else self._world.account
+        asked = Asked(self._world, self._shelf, shown, reading, account, when(self._clock()))
+        try:
+            ended = VERBS[shown.serve.verb](asked)
+            if not isinstance(ended, Refusal):
+                self._commit(reading.body or {})
+        finally:
+            self._shelf.store.discard()
+        return ended
+
+    def _commit(self, told: Mapping[str, Json]) -> None:
+        """Makes a write true, drops what was finished before it, and learns the secrets that it told."""
+        if self._shelf.commit():
+            self._memo = {}
+            learned = (str(told[name]) for name in self._contract.secrets if told.get(name))
+            self._learned = (*self._learned, *learned)[-_MOST_LEARNED:]
+
+    def _redacted(self, text: str, own: frozenset[str] = frozenset()) -> str:
+        """The text without the secrets of the fixtures, those that clients sent last, and the request's own."""
+        return hiding(own)(hiding(frozenset(self._learned))(hiding(self._secrets)(text)))
+
+    def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
+        limit = f"{self._meter.limit} requests"
+        refusal = refuse(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
+        return self._refused(request, refusal)
+
+    def _refusal(self, refusal: Refusal, explanation: str, own: frozenset[str]) -> Response:
+        found, code = answer(self._contract, refusal)
+        told = {name: shortened(self._redacted(word, own), _LONGEST_LOGGED) for name, word in refusal.words.items()}
+        words = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(told)}
+        headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
+        if "allow" in found.headers:
+            headers = (*headers, ("allow", refusal.words["allow"]))
+        return Response(int(found.key), headers, encode(_filled(self._world.envelope, words)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A time in which requests are counted: its end, the header field that tells it, and a counter per credential."""
+
+    end: float = 0.0
+    header: tuple[str, str] = ("", "")
+    counters: dict[str, Iterator[int]] = field(default_factory=dict)
+
+
+class _Meter:
+    """Counts requests per credential in fixed windows, and tells it in the documented headers.
+
+    Threads share it without waiting: `setdefault` and `next` are atomic, and only a new window is made behind a lock.
+    """
+
+    def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
+        self.limit = limit
+        self._names = (names.limit.lower(), names.remaining.lower(), names.reset.lower()) if names else None
+        self._seconds = names.window_seconds if names else 1
+        self._clock = clock
+        self._limit_header = (self._names[0], str(limit)) if self._names else None
+        self._lock = Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        self._window = _Window()
+
+    def count(self, grant: str) -> tuple[Headers, bool]:
+        """The rate-limit headers of one more answer, and whether it is one too many."""
+        if self._names is None or self._limit_header is None:
+            return (), False
+        now, window = self._clock(), self._window
+        if now >= window.end:
+            with self._lock:
+                if (window := self._window).end <= now:
+                    end = math.floor(now) + self._seconds
+                    window = self._window = _Window(end, (self._names[2], str(end)))
+        counter = window.counters.get(grant) or window.counters.setdefault(grant, itertools.count(1))
+        left = self.limit - next(counter)
+        return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
+
+
+def _secret_words(query: str, names: Iterable[str]) -> Iterator[str]:
+    """The values in a query under the names of secrets and of credentials, which do not belong there."""
+    wanted = {plain(name) for name in (*names, *CREDENTIALS)}
+    return (value for name, value in parse_qsl(query, errors="surrogateescape") if plain(name) in wanted)
+
+
+def _unkept(error: NotKept, operation: Operation | None, grant: str) -> _Finished:
+    """The answer to a write that cannot be kept: trunkline's own words, for no page knows of it (RFC 4918, 11.5)."""
+    log.error("%s", error)
+    body = encode({"error": str(error)})
+    return _Finished(Response(507, (_JSON,), body), operation, grant, lasts=False)
+
+
+def _filled(template: Json, words: Mapping[str, str]) -> Json:
+    if isinstance(template, dict):
+        return {name: _filled(value, words) for name, value in template.items()}
+    return template.format_map(words) if isinstance(template, str) else template

@@ -1,0 +1,386 @@
+"""Owns both directions between a `Target` and ASGI 3: `application` serves a target, `wrap` makes a target.
+
+    >>> app = application(lambda request: Response(200, body=request.path.encode()), base="/v1")
+    >>> wrap(app, base="/v1")(Request("GET", "/trunks")).body
+    b'/trunks'
+
+Beside them stands what every sender of a `Request` shares: `line`, `fields` and `seconds`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from importlib import metadata
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+from trunkline.errors import TargetError, UsageError
+from trunkline.exchange import Headers, Request, Response, Target, find
+from trunkline.transport.content_coding import endless, unpacked
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""Called with scope, receive and send; frameworks type the three differently, so they are not compared here."""
+
+LIMIT = 16 << 20
+"""No body is read beyond so many bytes, before or after it is unpacked, unless the caller says otherwise."""
+
+_DROPPED = 64 << 20
+"""So much of a body that is too large is heard out: who is cut off in mid-sentence does not hear why."""
+
+_VERSION = {"version": "3.0", "spec_version": "2.3"}
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_PATH = "/:@!$&'()*+,;=~"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_ENCODES_BODY = frozenset(
+    ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
+)
+_NO_BODY = frozenset((204, 304))
+
+
+# --- a target as an application -------------------------------------------------------------------------------------
+
+
+def application(
+    target: Target,
+    *,
+    base: str = "",
+    blocking: bool = False,
+    max_bytes: int = LIMIT,
+    too_large: Callable[[Request], Response | None] | None = None,
+) -> ASGIApp:
+    """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
+
+    A body of more than `max_bytes` is never handed on: `too_large` is shown the request without it, and what it does
+    not answer is answered 413 in our own words.
+    """
+    prefix = _prefix(base)
+    start = len(prefix)
+    below = prefix + "/"
+    elsewhere = _sentence(404, f"nothing is served here; every path begins with {below}")
+    oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
+
+    async def answer(scope: Message, receive: Receive) -> Response:
+        raw = scope.get("raw_path")
+        path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
+        if not path.startswith(below) and path != prefix:
+            return elsewhere
+        headers = tuple([(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]])
+        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers)
+        if _announces_body(scope, headers):
+            body = await _read(receive, headers, max_bytes)
+            if body is None:
+                return (too_large(request) if too_large else None) or oversized
+            request = replace(request, body=body)
+        try:
+            return await asyncio.to_thread(target, request) if blocking else target(request)
+        except TargetError as error:
+            return _sentence(502, str(error))
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                response = await answer(scope, receive)
+            except _Gone:
+                return
+            await _write(response, scope["method"], send)
+        else:
+            await _pass_by(scope["type"], receive, send)
+
+    return app
+
+
+async def _pass_by(kind: str, receive: Receive, send: Send) -> None:
+    """Says what is due where nothing is asked of a target."""
+    if kind == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    elif kind == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
+
+
+def _announces_body(scope: Message, headers: Headers) -> bool:
+    """HTTP/1.1 announces a body with one of two fields (RFC 9112, section 6); later versions need not."""
+    for name, value in headers:
+        if (name == "content-length" and value != "0") or name == "transfer-encoding":
+            return True
+    return bool(scope.get("http_version", "1.1") > "1.1")
+
+
+async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | None:
+    """The request's body, or None when it is too large. Raises `_Gone` when its sender hears no answer anyway."""
+    length = find(headers, "content-length") or ""
+    if find(headers, "expect") and length.isdecimal() and int(length[:20]) > max_bytes:
+        return None
+    body, size, more = bytearray(), 0, True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        body += part if size <= max_bytes else b""
+        if message["type"] != "http.request":
+            raise _Gone
+        if size > max_bytes + _DROPPED:
+            return None
+        more = message.get("more_body", False)
+    return bytes(body) if size <= max_bytes else None
+
+
+class _Gone(Exception):
+    """The client went in mid-sentence, so what it meant is not known, and not done."""
+
+
+async def _write(response: Response, method: str, send: Send) -> None:
+    body = response.body
+    headers = [*_encoded(response.headers)]
+    if response.status in _NO_BODY:
+        body = b""
+    elif body or method != "HEAD":
+        headers.append((b"content-length", b"%d" % len(body)))
+    elif length := find(response.headers, "content-length"):
+        headers.append((b"content-length", length.encode("latin-1")))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+@lru_cache(maxsize=1024)
+def _encoded(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields as bytes, without those that speak of the body's coding: a `Response` holds it decoded."""
+    return tuple(
+        (name.encode("latin-1"), _CONTROL.sub(" ", value).encode("latin-1", "replace"))
+        for name, value in headers
+        if name not in _ENCODES_BODY
+    )
+
+
+def _sentence(status: int, sentence: str) -> Response:
+    return Response(status, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
+
+
+def _prefix(base: str) -> str:
+    return "/" + base.strip("/") if base.strip("/") else ""
+
+
+# --- an application as a target -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Stage:
+    """The event loop, in its own thread, on which one application lives."""
+
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: threading.Event = field(default_factory=threading.Event)
+    state: dict[str, Any] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    failure: str = ""
+
+
+def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int = LIMIT) -> Target:
+    """An ASGI application in process, with paths below `base` ("/v1"); every answer comes within `timeout` seconds.
+
+    The application is started (lifespan) at once and ends with the target. When it raises, the answer is what
+    a server would make of it: 500, with the name of the exception in `x-trunkline-exception`.
+    """
+    prefix, timeout = _prefix(base), seconds(timeout)
+    stage = _Stage()
+    thread = threading.Thread(target=_perform, args=(app, stage), name="trunkline-asgi", daemon=True)
+    thread.start()
+
+    def target(request: Request) -> Response:
+        raw, query = line(prefix + request.path) or "/", line(request.query)
+        scope = {
+            "type": "http",
+            "asgi": _VERSION,
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": unquote(raw),
+            "raw_path": raw.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": fields(request, "localhost"),
+            "client": ("127.0.0.1", 50000),
+            "server": ("localhost", 80),
+            "state": dict(stage.state),
+        }
+        future = asyncio.run_coroutine_threadsafe(_ask(app, scope, request.body, stage, max_bytes), stage.loop)
+        try:
+            return unpacked(future.result(timeout), max_bytes, "the application")
+        except TimeoutError:
+            sentence = f"the application did not answer in full within {timeout:g} s; see whether it blocks or streams"
+            raise TargetError(sentence) from None
+        finally:
+            future.cancel()
+
+    end = weakref.finalize(target, _end, stage, thread)
+    if not stage.ready.wait(timeout):
+        end()
+        raise TargetError(f"the application did not start within {timeout:g} s; see what its lifespan waits for")
+    if stage.failure:
+        end()
+        raise TargetError(f"the application failed to start ({stage.failure}); run it alone to see why")
+    return target
+
+
+def _perform(app: ASGIApp, stage: _Stage) -> None:
+    with asyncio.Runner(loop_factory=lambda: stage.loop) as runner:
+        runner.run(_live(app, stage))
+
+
+def _end(stage: _Stage, thread: threading.Thread) -> None:
+    if not stage.loop.is_closed():
+        stage.loop.call_soon_threadsafe(stage.stop.set)
+    if thread is not threading.current_thread():
+        thread.join(timeout=1.0)
+
+
+async def _live(app: ASGIApp, stage: _Stage) -> None:
+    """Leads the application through its lifespan, if it has one."""
+    events: asyncio.Queue[Message] = asyncio.Queue()
+    started = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            lines = message.get("message", "").strip().splitlines() or ["no reason given"]
+            stage.failure = lines[-1].partition(":")[0]  # the last line of a traceback, without its details
+        elif not message["type"].startswith("lifespan."):
+            raise RuntimeError("an application that answers a lifespan like a request has none")
+        started.set()
+
+    async def live() -> None:
+        try:
+            await app({"type": "lifespan", "asgi": _VERSION, "state": stage.state}, events.get, send)
+        except BaseException:  # noqa: BLE001, S110 - an application that raises here has no lifespan, says ASGI
+            pass
+        finally:
+            started.set()
+
+    await events.put({"type": "lifespan.startup"})
+    life, start, stop = map(asyncio.create_task, (live(), started.wait(), stage.stop.wait()))
+    await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if started.is_set():
+        stage.ready.set()
+        await stop
+        await events.put({"type": "lifespan.shutdown"})
+        await asyncio.wait({life}, timeout=0.5)
+
+
+@dataclass(slots=True)
+class _Client:
+    """The other end of one request: says its body, hears the answer, then goes."""
+
+    body: bytes
+    only_head: bool
+    max_bytes: int
+    asked: bool = False
+    start: Message = field(default_factory=dict)
+    heard: bytearray = field(default_factory=bytearray)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: asyncio.Future[Response] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def receive(self) -> Message:
+        if not self.asked:
+            self.asked = True
+            return {"type": "http.request", "body": self.body, "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        await asyncio.sleep(0)  # so that a stream without end can be cancelled
+        if self.answer.done():
+            raise OSError("nobody listens any more")
+        if message["type"] == "http.response.start":
+            self.start = message
+        elif message["type"] == "http.response.body":
+            self.heard += message.get("body", b"")
+            if len(self.heard) > self.max_bytes:
+                self.answer.set_exception(endless("the application", self.max_bytes))
+            elif not message.get("more_body"):
+                self.answer.set_result(self.response())
+                self.gone.set()
+
+    def response(self) -> Response:
+        status, headers = self.start["status"], self.start.get("headers", ())
+        if status not in range(200, 1000):
+            raise ValueError("no server sends such a status")
+        pairs = ((bytes(name).decode("latin-1").lower(), bytes(v).decode("latin-1")) for name, v in headers)
+        return Response(int(status), tuple(pairs), b"" if self.only_head else bytes(self.heard))
+
+
+async def _ask(app: ASGIApp, scope: Message, body: bytes, stage: _Stage, max_bytes: int) -> Response:
+    """The answer, as soon as it is complete: what the application does afterwards keeps no client waiting."""
+    client = _Client(body, scope["method"] == "HEAD", max_bytes)
+
+    async def run() -> None:
+        failure = "RuntimeError"  # what servers raise when an application returns without an answer
+        try:
+            await app(scope, client.receive, client.send)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a server goes on and answers 500
+            failure = type(error).__name__
+        if not client.answer.done():
+            client.answer.set_result(Response(500, (("x-trunkline-exception", failure),)))
+
+    task = asyncio.create_task(run())
+    stage.tasks.add(task)
+    task.add_done_callback(stage.tasks.discard)
+    try:
+        return await client.answer
+    except BaseException:
+        client.gone.set()
+        task.cancel()
+        raise
+
+
+# --- what every sender shares ---------------------------------------------------------------------------------------
+
+
+def line(text: str) -> str:
+    """The text as it can stand on a request line, otherwise untouched: `/a b/%2e%2E//é` -> `/a%20b/%2e%2E//%C3%A9`."""
+    return quote(text, safe=_PRINTABLE, errors="surrogatepass")
+
+
+def fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
+    """The request's own header fields, after those that it leaves open; refuses what would break the message."""
+    if not _TOKEN.fullmatch(request.method):
+        raise UsageError(f"{request.method!r} cannot be sent as a method (RFC 9110, section 9.1)")
+    for name, value in request.headers:
+        if not _TOKEN.fullmatch(name):
+            raise UsageError(f"{name!r} cannot be sent as the name of a header field (RFC 9110, section 5.1)")
+        if not _VALUE.fullmatch(value):
+            raise UsageError(f"the value of the header field {name} cannot be sent (RFC 9110, section 5.5)")
+    own = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers]
+    names = {name for name, _ in own}
+    offered = [(b"host", host.encode()), (b"accept", b"*/*"), (b"accept-encoding", b"gzip"), (b"user-agent", _agent())]
+    if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
+        offered.append((b"content-length", b"%d" % len(request.body)))
+    return [(name, value) for name, value in offered if name not in names] + own
+
+
+def seconds(timeout: float) -> float:
+    """The time that an answer may take. Raises `UsageError` unless it is above zero, and a day at most."""
+    if not 0 < timeout <= 86400:
+        raise UsageError(f"a timeout of {timeout:g} s cannot be kept; give a number above 0, at most 86400")
+    return timeout
+
+
+@cache
+def _agent() -> bytes:
+    try:
+        return f"trunkline/{metadata.version('trunkline')}".encode()
+    except metadata.PackageNotFoundError:
+        return b"trunkline"

@@ -1,0 +1,226 @@
+"""Owns which implementation is meant: from an address, an application or nothing at all to an `Aim`.
+
+    >>> aim(trunkline.load("acme")).base
+    'http://127.0.0.1:8900/v1'
+
+The command line and the pytest plugin aim with the same words, so both mean the same target.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from trunkline import mock
+from trunkline.errors import TrunklineError, UsageError
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Target
+from trunkline.mock.loader import Vendor
+from trunkline.traffic import sources
+from trunkline.transport import targets
+from trunkline.transport.asgi import ASGIApp, seconds
+
+PORT = 8900
+"""Where the mock is served unless another port is chosen."""
+
+_LONGEST_TOKEN = 64 << 10
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Aim:
+    """A target, the credential to ask it with, and the address at which a reader can ask it too.
+
+    `parameters` are path parameters that lead somewhere, `secret_values` secrets whose values are known: both are
+    known of the built-in mock only. `secrets` must never be printed.
+    """
+
+    target: Target
+    credential: str | None
+    base: str
+    secrets: frozenset[str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    secret_values: Mapping[str, str] = field(default_factory=dict)
+    cleaner: Target | None = None
+    """The same without a bound on requests, for what must be removed whatever was spent."""
+
+
+def aim(
+    vendor: Vendor,
+    *,
+    url: str | None = None,
+    app: str | None = None,
+    token: str | None = None,
+    token_file: str | None = None,
+    timeout: float = 10.0,
+    rate: float | None = None,
+    max_requests: int | None = None,
+    waiting: Callable[[float], None] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Aim:
+    """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
+
+    The token in the environment is for live implementations: the built-in mock is asked with its own.
+    Requests are counted against `max_requests`, then paced at `rate` a second; an answer 429 is waited out, and
+    `waiting` hears how many seconds.
+    """
+    if url is not None and app is not None:
+        raise UsageError("an address and an application are two implementations; give one of them")
+    timeout = seconds(timeout)
+    built_in = url is None and app is None
+    given = credential(token, token_file, {} if built_in else environ)
+    secrets = vendor.secrets | ({given} if given else set())
+    limits = vendor.contract.rate_limit
+    base_path = vendor.contract.base_path
+    target: Target
+    if url is not None:
+        target = live = targets.http(url, timeout=timeout)
+        base = live.base
+    elif app is not None:
+        target = targets.wrap(application(app), base=base_path, timeout=timeout)
+        base = f"http://localhost{base_path}"
+    else:
+        target, base = mock.from_vendor(vendor), f"http://127.0.0.1:{PORT}{base_path}"
+    paced = targets.throttled(target, rate=rate)
+    bounded = targets.budgeted(paced, max_requests) if max_requests is not None else paced
+    target, cleaner = (
+        targets.patient(found, reset_header=limits.reset if limits else None, waiting=waiting)
+        for found in (bounded, paced)
+    )
+    if not built_in:
+        return Aim(target, given, base, secrets, cleaner=cleaner)
+    known, values = known_parameters(vendor), secret_values(vendor)
+    return Aim(target, given or vendor.world.token, base, secrets, known, values, cleaner)
+
+
+@contextmanager
+def hushed(hide: Callable[[str], str]) -> Iterator[None]:
+    """While it lasts, every trouble is told as `hide` leaves it: an implementation may echo what it is asked with."""
+    try:
+        yield
+    except TrunklineError as error:
+        error.args = (hide(str(error)),)
+        raise
+
+
+def known_parameters(vendor: Vendor) -> dict[str, str]:
+    """Path parameters that lead somewhere on the mock: `{"trunk_id": "trunk-uuid-1"}`."""
+    world = vendor.world
+    found: dict[str, str] = {}
+    for operation in vendor.contract.operations:
+        for parameter in operation.parameters if operation.reads else ():
+            collection = world.collections.get(parameter.names)
+            for record in collection.records if collection else ():
+                if collection and world.account_of(record) == world.account:
+                    found.setdefault(parameter.name, str(record[collection.identity]))
+    return found
+
+
+def secret_values(vendor: Vendor) -> dict[str, str]:
+    """The secrets of the records by their value: `{"secret-password": "password"}`."""
+    return {
+        str(record[name]): name
+        for collection in vendor.world.collections.values()
+        for record in collection.records
+        for name in vendor.contract.secrets
+        if record.get(name)
+    }
+
+
+# --- the credential -------------------------------------------------------------------------------------------------
+
+
+def second_credential(
+    vendor: Vendor,
+    token: str | None,
+    token_file: str | None,
+    *,
+    built_in: bool,
+    environ: Mapping[str, str] = os.environ,
+) -> str | None:
+    """The credential of another account: given, in a file, in the environment, or one that the built-in mock knows."""
+    found = credential(token, token_file, {} if built_in else environ, SECOND_VARIABLE)
+    if found is None and built_in:
+        world = vendor.world
+        others = (name for name, grant in world.tokens.items() if grant.account != world.account and not grant.refused)
+        return next(others, None)
+    return found
+
+
+def credential(
+    token: str | None,
+    token_file: str | None,
+    environ: Mapping[str, str] = os.environ,
+    variable: str = TOKEN_VARIABLE,
+) -> str | None:
+    """The token given, or the one in the file, or the one in the environment; no sentence ever quotes it."""
+    if token is not None and token_file is not None:
+        raise UsageError("a token and a token file are two credentials; give one of them")
+    if token is not None:
+        return _sound(token, "the token")
+    if token_file is not None:
+        text = sources.read(token_file, _LONGEST_TOKEN).decode("utf-8-sig", "replace")
+        return _sound(text.strip(), f"the token in {token_file!r}")
+    if variable in environ:
+        return _sound(environ[variable].strip(), f"the token in ${variable}")
+    return None
+
+
+def _sound(token: str, name: str) -> str:
+    if not token:
+        raise UsageError(f"{name} is empty")
+    if token.lower().startswith("bearer "):
+        raise UsageError(f"{name} begins with 'Bearer'; give what follows it")
+    if not all("!" <= character <= "~" for character in token):
+        raise UsageError(f"{name} holds spaces, line breaks or other characters that no bearer token can have")
+    return token
+
+
+# --- an application -------------------------------------------------------------------------------------------------
+
+
+def application(spec: str) -> ASGIApp:
+    """The ASGI application `module:attribute`, imported with the current directory on the path."""
+    module_name, colon, attributes = spec.partition(":")
+    if not (module_name and colon and attributes):
+        raise UsageError(f"{spec!r} does not name an application; write it as module:attribute, such as main:app")
+    try:
+        here = str(Path.cwd())
+    except OSError:
+        raise UsageError(
+            "the current directory is gone, and applications are imported from it; cd to another"
+        ) from None
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    found: Any = _module(module_name)
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            raise UsageError(
+                f"the module {module_name} has no {attributes}; give the name of its application"
+            ) from None
+    try:
+        signature(found).bind({}, None, None)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{spec} is not an ASGI application: it cannot be called with scope, receive and send; "
+            "serve any other kind and give its address with --url"
+        ) from None
+    application: ASGIApp = found
+    return application
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a module does when it is imported
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise UsageError(f"there is no module {error.name} here; give it as Python would import it") from None
+        kind = type(error).__name__
+        raise UsageError(f"the module {name} fails when it is imported ({kind}); import it alone to see why") from None

@@ -1,0 +1,1237 @@
+"""What `trunkline.check.safety` promises:
+nothing that a run did not make is changed or deleted, and nothing of it stays.
+
+The proof is a server that shares no code with the mock and counts every change to what the run did not make.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote
+
+import pytest
+
+import trunkline
+from trunkline.check.dry_run import preview
+from trunkline.check.safety import Gate, Left
+from trunkline.check.safety.ledger import Journal
+from trunkline.contract.model import Contract
+from trunkline.errors import BudgetSpent, Misled, TargetError, TrunklineError, UsageError
+from trunkline.exchange import Headers, Request, Response, Target
+from trunkline.transport import targets
+
+TOKEN, OTHER = "tk_live_0123456789", "tk_live_of_another_account"
+PASSWORD = "tk-Password0123456789"
+BASE = "http://127.0.0.1:1/v1"
+AUTH: Headers = (("authorization", f"Bearer {TOKEN}"),)
+NESTED, FLAT = "talkover", "telepath"
+ROOT = {NESTED: "/sip-trunks", FLAT: "/trunks"}
+
+
+@pytest.fixture(scope="module")
+def nested() -> Contract:
+    """A contract with trunks that can be deleted, and numbers below them."""
+    return trunkline.load(NESTED).contract
+
+
+@pytest.fixture(scope="module")
+def flat() -> Contract:
+    """A contract with trunks that page by page are listed, and that no page says how to delete."""
+    return trunkline.load(FLAT).contract
+
+
+# --- the server that counts -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """Both vendors' trunks in dicts; `harm` tells each change to a thing that no request with a run's prefix made."""
+
+    shape: str = NESTED
+    things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {TOKEN: {}, OTHER: {}})
+    foreign: set[str] = field(default_factory=set)
+    harm: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    # how it misbehaves
+    before: Callable[[Request], Response | None] = lambda _: None
+    after: Callable[[Request, Response], Response] = lambda _, response: response
+    name_of: Callable[[], str] | None = None
+    scoped: bool = True
+    deletes: bool = True
+
+    def seed(self, number: int = 3, token: str = TOKEN) -> Server:
+        """Things that were there before."""
+        for _ in range(number):
+            self.add_foreign(token)
+        return self
+
+    def add_foreign(self, token: str = TOKEN, name: str = "Primary Carrier") -> str:
+        """Somebody else makes a trunk with a number below it."""
+        identity, below = self._name(), self._name()
+        self.things[token][identity] = {"id": identity, "name": name, "dids": {below: {"id": below, "number": below}}}
+        self.foreign |= {identity, below}
+        return identity
+
+    def state(self) -> str:
+        """All that is there, to compare."""
+        return json.dumps(self.things, sort_keys=True)
+
+    def _name(self) -> str:
+        return self.name_of() if self.name_of else f"uuid-{next(self.numbers)}"
+
+    def __call__(self, request: Request) -> Response:
+        """An answer as a lawful implementation gives it, unless it was told to misbehave."""
+        self.asked.append(request)
+        early = self.before(request)
+        return early if early is not None else self.after(request, self._answer(request))
+
+    def _answer(self, request: Request) -> Response:
+        account = self.things.get((request.header("authorization") or "").removeprefix("Bearer "))
+        root, *parts = [unquote(part) for part in request.path.split("/")[1:]]
+        if account is None:
+            return answer(401, {"code": "NO"})
+        if f"/{root}" == ROOT[self.shape] and not parts:
+            return self._trunks(request, account)
+        trunk = account.get(parts[0]) if f"/{root}" == ROOT[self.shape] else None
+        return self._below(request, account, trunk, parts) if trunk else answer(404, {"code": "NOT_FOUND"})
+
+    def _below(self, request: Request, account: dict[str, Any], trunk: dict[str, Any], parts: list[str]) -> Response:
+        if len(parts) == 1:
+            return self._trunk(request, account, trunk)
+        if parts[1] == "dids":
+            return self._dids(request, account, trunk, parts[2:])
+        if (request.method, parts[1:]) != ("POST", ["verify"]):
+            return answer(405, {})
+        self._changed(trunk["id"], request)
+        return answer(200, {"success": True, "data": {"is_verified": False, "health_status": "unhealthy"}})
+
+    def _changed(self, identity: str, request: Request) -> None:
+        if identity in self.foreign:
+            self.harm.append(f"{request.method} {request.path}")
+
+    def _trunks(self, request: Request, account: dict[str, Any]) -> Response:
+        if request.method == "GET":
+            items = [{k: v for k, v in trunk.items() if k in ("id", "name")} for trunk in account.values()]
+            if self.shape == NESTED:
+                return answer(200, {"success": True, "data": items})
+            query = {name: int(values[0]) for name, values in parse_qs(request.query).items()}
+            limit, offset = query.get("limit", 20), query.get("offset", 0)
+            page = {"limit": limit, "offset": offset, "total": len(items)}
+            return answer(200, {"trunks": items[offset : offset + limit], "pagination": page})
+        body = parsed(request)
+        if request.method != "POST" or not isinstance(body.get("name"), str) or len(body["name"]) > 255:
+            return answer(400, {"code": "INVALID"})
+        identity = self._name()
+        account[identity] = {"id": identity, "name": body["name"], "dids": {}}
+        self.foreign.discard(identity)
+        self.made.append(body["name"])
+        return self._shown(201, {"id": identity, "name": body["name"]})
+
+    def _trunk(self, request: Request, account: dict[str, Any], trunk: dict[str, Any]) -> Response:
+        if request.method == "GET" and self.shape == NESTED:
+            return self._shown(200, {"id": trunk["id"], "name": trunk["name"]})
+        if request.method in ("PUT", "PATCH"):
+            self._changed(trunk["id"], request)
+            trunk["name"] = parsed(request).get("name", trunk["name"])
+            return self._shown(200, {"id": trunk["id"], "name": trunk["name"]})
+        if request.method == "DELETE" and self.shape == NESTED:
+            if trunk["dids"]:
+                return answer(409, {"success": False, "code": "TRUNK_HAS_DIDS", "message": "it still has some"})
+            self._changed(trunk["id"], request)
+            if self.deletes:
+                del account[trunk["id"]]
+            return answer(200, {"success": True, "message": "deleted"})
+        return answer(405, {})
+
+    def _dids(self, request: Request, account: dict[str, Any], trunk: dict[str, Any], rest: list[str]) -> Response:
+        if not rest and request.method == "GET":
+            return answer(200, {"success": True, "data": list(trunk["dids"].values())})
+        if not rest and request.method == "POST":
+            number = parsed(request).get("number")
+            if not isinstance(number, str):
+                return answer(400, {"code": "INVALID"})
+            if any(did["number"] == number for each in account.values() for did in each["dids"].values()):
+                return answer(409, {"success": False, "code": "DID_ALREADY_EXISTS", "message": "taken"})
+            self._changed(trunk["id"], request)
+            identity = self._name()
+            trunk["dids"][identity] = {"id": identity, "number": number}
+            return self._shown(201, {"id": identity, "number": number, "trunk_id": trunk["id"]})
+        for each in [trunk] if self.scoped else account.values():
+            if rest and rest[0] in each["dids"] and request.method == "DELETE":
+                self._changed(rest[0], request)
+                del each["dids"][rest[0]]
+                return answer(200, {"success": True, "message": "removed"})
+        return answer(404, {"code": "NOT_FOUND"})
+
+    def _shown(self, status: int, item: dict[str, Any]) -> Response:
+        return answer(status, {"success": True, "data": item} if self.shape == NESTED else item)
+
+
+def answer(status: int, body: Any) -> Response:
+    return Response(status, (("content-type", "application/json"),), json.dumps(body).encode())
+
+
+def parsed(request: Request) -> dict[str, Any]:
+    """The body as a lenient server reads it."""
+    with suppress(ValueError, RecursionError):
+        value = json.loads(request.body)
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def post(path: str, body: Any = None, headers: Headers = AUTH, method: str = "POST") -> Request:
+    data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Request(method, path, "", headers, data)
+
+
+def delete(path: str, headers: Headers = AUTH) -> Request:
+    return post(path, None, headers, "DELETE")
+
+
+def make(gate: Gate, text: str = "1", shape: str = NESTED) -> str:
+    """A trunk of the run's; its id."""
+    value = gate(post(ROOT[shape], {"name": gate.prefix + text, "password": PASSWORD})).json()
+    return str(value["data"]["id"] if shape == NESTED else value["id"])
+
+
+def make_did(gate: Gate, trunk: str, number: str = "+12125550101") -> str:
+    return str(gate(post(f"/sip-trunks/{trunk}/dids", {"number": number, "country_code": "US"})).json()["data"]["id"])
+
+
+def never(_: float) -> None:
+    """Nothing is waited for."""
+
+
+def gated(contract: Contract, target: Target, journal: Journal | None = None, leave: int | None = 0) -> Gate:
+    return Gate(contract, target, journal or Journal(), (TOKEN, OTHER), leave)
+
+
+def clean(gate: Gate, target: Target) -> tuple[Left, ...]:
+    return gate.clean(target, never)
+
+
+# --- what is let through --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"])
+def test_what_reads_passes(nested: Contract, method: str) -> None:
+    """Whatever it is about."""
+    server = Server().seed()
+    gated(nested, server)(Request(method, "/anything/at%2Fall", "a=b", AUTH))
+    assert [asked.method for asked in server.asked] == [method]
+
+
+def test_a_life_leaves_nothing(nested: Contract) -> None:
+    """What is made, changed, asked and removed by the run is let through, and what it leaves is removed after it."""
+    server = Server().seed()
+    before = server.state()
+    gate = gated(nested, server)
+    trunk, second = make(gate), make(gate, "2")
+    did = make_did(gate, trunk)
+    make_did(gate, second, "+12125550102")
+    assert gate(post(f"/sip-trunks/{trunk}", {"name": gate.prefix + "renamed"}, method="PUT")).status == 200
+    assert gate(post(f"/sip-trunks/{trunk}/verify")).status == 200
+    assert gate(delete(f"/sip-trunks/{trunk}")).status == 409
+    assert gate(delete(f"/sip-trunks/{trunk}/dids/{did}")).status == 200
+    assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
+    assert gate(delete(f"/sip-trunks/{trunk}")).status == 404
+    assert gate(delete(f"/sip-trunks/{trunk}/dids/{did}")).status == 404
+    assert gate.alive("trunks") == (second,)
+    assert server.state() != before
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+    assert all(name.startswith(gate.prefix) for name in server.made)
+    assert gate.alive("trunks") == gate.alive("dids") == ()
+
+
+FOREIGN = [
+    ("DELETE", "/sip-trunks/uuid-1", None),
+    ("PUT", "/sip-trunks/uuid-1", {"is_active": False}),
+    ("POST", "/sip-trunks/uuid-1/verify", None),
+    ("POST", "/sip-trunks/uuid-1/dids", {"number": "+12125550101", "country_code": "US"}),
+    ("DELETE", "/sip-trunks/uuid-1/dids/uuid-2", None),
+    ("DELETE", "/sip-trunks/{own}/dids/uuid-2", None),
+    ("DELETE", "/sip-trunks/{own}%2F..%2Fuuid-1", None),
+    ("DELETE", "/sip-trunks/..%2Fuuid-1", None),
+    ("DELETE", "/sip-trunks/%2e%2e", None),
+    ("DELETE", "/sip-trunks/{own}.json", None),
+    ("DELETE", "/sip-trunks/{own}%00", None),
+    ("DELETE", "/sip-trunks/{own}%0a", None),
+    ("DELETE", "/sip-trunks/{own}%20", None),
+    ("DELETE", "/sip-trunks/{own};x=1", None),
+    ("DELETE", "/sip-trunks/%2575uid-1", None),
+    ("DELETE", "/sip-trunks/", None),
+    ("DELETE", "/sip-trunks", None),
+    ("PATCH", "/sip-trunks/{own}", {}),
+    ("delete", "/sip-trunks/{own}", None),
+    ("PURGE", "/sip-trunks/{own}", None),
+    ("POST", "/health", None),
+    ("POST", "/nowhere", {}),
+    ("POST", "/sip-trunks", {"name": "Primary"}),
+    ("POST", "/sip-trunks", {"NAME": "Primary"}),
+    ("POST", "/sip-trunks", b'{"name": "Primary", "port": NaN}'),
+    ("POST", "/sip-trunks", b'\xef\xbb\xbf{"name": "Primary"}'),
+    ("POST", "/sip-trunks", '{"name": "Primary"}'.encode("utf-16")),
+    ("POST", "/sip-trunks", b'{"name": "{prefix}1", "name": "Primary"}'),
+    ("POST", "/sip-trunks", b'{"port": ' + b"9" * 5000 + b', "name": "Primary"}'),
+    ("PUT", "/sip-trunks/{own}", {"name": "Primary"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), FOREIGN)
+def test_nothing_else_is_ever_sent(nested: Contract, method: str, path: str, body: Any) -> None:
+    """What is about a thing of others, no documented operation, or without the prefix is a mistake of ours."""
+    server = Server().seed()
+    gate = gated(nested, server)
+    own = make(gate)
+    before, asked = server.state(), len(server.asked)
+    if isinstance(body, bytes):
+        body = body.replace(b"{prefix}", gate.prefix.encode())
+    with pytest.raises(UsageError, match=r"nothing was sent"):
+        gate(post(path.replace("{own}", own), body, method=method))
+    assert server.state() == before
+    assert all(request.method == "GET" for request in server.asked[asked:])
+
+
+@pytest.mark.parametrize(
+    "body", [None, b"", b"[]", b"null", b"{", b"\xff", b'{"port": 1}', b'{"name": 5}', b"[" * 100000, b'"name"']
+)
+def test_a_body_without_a_label_passes(nested: Contract, body: bytes | None) -> None:
+    """It has to be refused; where it is not, what it made is known by its id all the same."""
+    server = Server().seed()
+    before = server.state()
+    gate = gated(nested, server)
+    gate(post("/sip-trunks", body))
+
+    def lenient(request: Request) -> Response | None:
+        if request.method == "POST":
+            server.things[TOKEN]["odd"] = {"id": "odd", "name": None, "dids": {}}
+            return answer(200, {"data": {"id": "odd"}})
+        return None
+
+    server.before = lenient
+    gate(post("/sip-trunks", body))
+    assert gate.alive("trunks") == ("odd",)
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+def test_an_id_is_compared_as_it_is_decoded(nested: Contract) -> None:
+    """A letter may be percent-encoded."""
+    server = Server()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    assert gate(delete(f"/sip-trunks/%{ord(trunk[0]):02x}{trunk[1:]}")).status == 200
+    assert gate.alive("trunks") == ()
+
+
+def test_what_cannot_be_removed_is_counted(flat: Contract) -> None:
+    """Where no page documents a removal, no more is made than may stay; what is refused does not count."""
+    server = Server(FLAT).seed()
+    with pytest.raises(BudgetSpent, match="--leave"):
+        make(gated(flat, server), shape=FLAT)
+    gate = gated(flat, server, leave=2)
+    assert gate(post("/trunks", {})).status == 400
+    first = make(gate, "1", FLAT)
+    second = make(gate, "2", FLAT)
+    assert not gate.has_room("trunks")
+    with pytest.raises(BudgetSpent, match="--leave"):
+        make(gate, "3", FLAT)
+    assert gate(post(f"/trunks/{first}", {"name": gate.prefix + "x"}, method="PATCH")).status == 200
+    left = clean(gate, server)
+    assert [(it.resource, it.identity) for it in left] == [("trunks", first), ("trunks", second)]
+    assert {it.reason for it in left} == {"no page documents how it is removed"}
+    assert f"trunks {first}" in str(left[0])
+    assert server.harm == []
+    anything = gated(flat, server, leave=None)
+    assert [make(anything, str(number), FLAT) for number in range(5)]
+
+
+# --- misleading answers ---------------------------------------------------------------------------------------------
+
+
+def told(value: Any) -> Callable[[Request, Response], Response]:
+    """Every creation is answered with this id."""
+
+    def tell(request: Request, response: Response) -> Response:
+        if request.method != "POST" or response.status != 201:
+            return response
+        body = response.json()
+        return answer(201, {**body, "data": {**body["data"], "id": value}})
+
+    return tell
+
+
+HOSTILE = ["../uuid-1", "uuid-1/../uuid-1", "..", ".", "", "uuid-1%2F", "uuid-1\n", "uuid-1?x", "x" * 100_000, "é", " "]
+HOSTILE += [5, None, True, ["uuid-1"], {"id": "uuid-1"}, 1e300]  # type: ignore[list-item]  # not texts: that is the point
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_hostile_id_is_never_asked_for(nested: Contract, value: Any) -> None:
+    """What was made is found by its label instead, and removed."""
+    server = Server(after=told(value)).seed()
+    before = server.state()
+    gate = gated(nested, server)
+    gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
+    if isinstance(value, str) and value:
+        with pytest.raises((Misled, UsageError)):
+            gate(delete(f"/sip-trunks/{quote(value, safe='')}"))
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_id_of_something_else_is_never_asked_for(nested: Contract, seen: bool) -> None:
+    """Not when it was seen to be there before, and not when a reading shows that it has another label."""
+    server = Server(after=told("uuid-1")).seed()
+    before = server.state()
+    gate = gated(nested, server)
+    if seen:
+        gate(Request("GET", "/sip-trunks", "", AUTH))
+        server.before = lambda request: answer(500, {}) if request.method == "GET" else None
+    gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
+    for request in (
+        delete("/sip-trunks/uuid-1"),
+        post("/sip-trunks/uuid-1", {}, method="PUT"),
+        post("/sip-trunks/uuid-1/dids", {"number": "+12125550101"}),
+    ):
+        with pytest.raises(Misled, match="nothing was sent"):
+            gate(request)
+    server.before = lambda _: None
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+def test_the_removal_itself_looks_first(nested: Contract) -> None:
+    """Also where nothing was asked of the thing before."""
+    server = Server(after=told("uuid-1")).seed()
+    before = server.state()
+    gate = gated(nested, server)
+    gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
+    assert gate.alive("trunks") == ("uuid-1",)
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+def test_a_number_of_another_trunk_is_never_removed(nested: Contract) -> None:
+    """Not even where the server looks for numbers in every trunk, whatever the path says."""
+    server = Server(scoped=False).seed()
+    before = server.state()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    server.after = told("uuid-2")
+    make_did(gate, trunk)
+    with pytest.raises(Misled):
+        gate(delete(f"/sip-trunks/{trunk}/dids/uuid-2"))
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+def test_an_id_that_was_given_anew_is_not_ours(nested: Contract) -> None:
+    """A second removal is not sent when the id has come to be that of somebody else's thing."""
+    server = Server(name_of=lambda: "the-only-one")
+    gate = gated(nested, server)
+    trunk = make(gate)
+    assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
+    server.things[TOKEN][trunk] = {"id": trunk, "name": "Somebody's", "dids": {}}
+    server.foreign.add(trunk)
+    before = server.state()
+    for request in (delete(f"/sip-trunks/{trunk}"), post(f"/sip-trunks/{trunk}/verify")):
+        with pytest.raises(Misled):
+            gate(request)
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+def test_an_id_means_another_thing_in_another_account(nested: Contract) -> None:
+    """What is ours with one credential may be somebody's with another."""
+    server = Server(name_of=lambda: "1")
+    server.add_foreign(OTHER)
+    server.name_of = lambda: "1"
+    gate = gated(nested, server)
+    trunk = make(gate)
+    server.foreign.add(trunk)
+    other = (("authorization", f"Bearer {OTHER}"),)
+    before = server.state()
+    with pytest.raises(Misled):
+        gate(delete(f"/sip-trunks/{trunk}", other))
+    assert server.state() == before
+    server.foreign.discard(trunk)
+    assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
+
+
+def test_another_account_may_knock_on_what_is_ours(nested: Contract) -> None:
+    """A request with another credential is sent when that one sees nothing under the id."""
+    server = Server().seed()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    other = (("authorization", f"Bearer {OTHER}"),)
+    assert gate(delete(f"/sip-trunks/{trunk}", other)).status == 404
+    assert gate(post(f"/sip-trunks/{trunk}/verify", None, ())).status == 401
+    assert gate.alive("trunks") == (trunk,)
+    theirs = str(gate(post("/sip-trunks", {"name": gate.prefix + "2"}, other)).json()["data"]["id"])
+    assert theirs in server.things[OTHER]
+    assert clean(gate, server) == ()
+    assert server.things[OTHER] == {}
+
+
+def test_a_list_that_lies_about_ids_is_left_alone(nested: Contract) -> None:
+    """What is listed with our label under an id that is none is told, not asked for."""
+    server = Server(after=told(None)).seed()
+    gate = gated(nested, server)
+    gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
+
+    def lying(request: Request, response: Response) -> Response:
+        if request.path == "/sip-trunks" and request.method == "GET":
+            return answer(200, {"data": [{"id": "../uuid-1", "name": gate.prefix + "1"}, 5, {"name": []}]})
+        return response
+
+    server.after = lying
+    asked = len(server.asked)
+    (left,) = clean(gate, server)
+    assert left.identity == '"../uuid-1"'
+    assert "safely" in left.reason
+    assert {(it.method, it.path) for it in server.asked[asked:]} == {("GET", "/sip-trunks")}
+
+
+# --- the removal ----------------------------------------------------------------------------------------------------
+
+
+def after_create(error: BaseException) -> Callable[[Request, Response], Response]:
+    """The answer to every creation is lost."""
+
+    def lose(request: Request, response: Response) -> Response:
+        if request.method == "POST" and response.status == 201:
+            raise error
+        return response
+
+    return lose
+
+
+@pytest.mark.parametrize("error", [TargetError("no answer within 10 s"), KeyboardInterrupt()])
+def test_what_was_made_without_an_answer_is_found(nested: Contract, flat: Contract, error: BaseException) -> None:
+    """A server that times out after having created, and Ctrl-C while waiting: the list tells the id by the label."""
+    server = Server().seed()
+    before = server.state()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    server.after = after_create(error)
+    with pytest.raises(type(error)):
+        make(gate, "2")
+    with pytest.raises(type(error)):
+        make_did(gate, trunk)
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+    listing = Server(FLAT, after=after_create(error)).seed(250)
+    gate = gated(flat, listing, leave=1)
+    with pytest.raises(type(error)):
+        make(gate, shape=FLAT)
+    (left,) = clean(gate, listing)
+    assert left.identity == next(reversed(listing.things[TOKEN]))
+
+
+def test_what_comes_late_is_looked_for_again(nested: Contract) -> None:
+    """A creation that is finished after its client has gone is not listed at once."""
+    server = Server().seed()
+    before = server.state()
+    gate = gated(nested, server)
+    late: list[Request] = []
+
+    def slow(request: Request) -> Response | None:
+        if request.method == "POST":
+            late.append(request)
+            raise TargetError("no answer")
+        return None
+
+    server.before = slow
+    with pytest.raises(TargetError):
+        make(gate)
+    server.before = lambda _: None
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        while late:
+            server._answer(late.pop())
+
+    assert gate.clean(server, wait) == ()
+    assert waited == [1.0]
+    assert server.state() == before
+
+
+def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
+    """It may have been made: the run says so, and the next one looks again and then has done with it."""
+    path = tmp_path / "journal"
+    server = Server(before=lambda request: down() if request.method == "POST" else None).seed()
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        gate = gated(nested, server, journal)
+        with pytest.raises(TargetError):
+            make(gate)
+        (left,) = clean(gate, server)
+        assert (left.identity, left.label) == ("", gate.prefix + "1")
+        assert left.reason.startswith("it may have been made")
+    assert path.exists()
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        assert gated(nested, server, journal).finish(server, never) == ()
+    assert not path.exists()
+
+
+def down() -> Response:
+    raise TargetError("127.0.0.1 refuses connections")
+
+
+def test_a_list_that_may_not_be_whole_proves_nothing(nested: Contract, tmp_path: Path) -> None:
+    """What such a list does not show is told as what may have been made, by this run and by the next, no more."""
+    path = tmp_path / "journal"
+    server = Server(before=lambda request: down() if request.method == "POST" else None).seed(30)
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        gate = gated(nested, server, journal)
+        with pytest.raises(TargetError):
+            make(gate)
+        assert [left.reason for left in clean(gate, server)] == ["it may have been made: its list cannot be read whole"]
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        assert len(gated(nested, server, journal).finish(server, never)) == 1
+    assert not path.exists()
+
+
+def test_a_refusal_that_made_something_is_found_out(nested: Contract) -> None:
+    """Whatever the answer was: what the list shows under the label is the run's."""
+    server = Server().seed()
+    before = server.state()
+    gate = gated(nested, server)
+    server.after = lambda request, response: answer(422, {}) if request.method == "POST" else response
+    assert gate(post("/sip-trunks", {"name": gate.prefix + "1"})).status == 422
+    assert gate(post("/sip-trunks", {"name": gate.prefix + "1"})).status == 422
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+@pytest.mark.parametrize("status", [500, 409, 403])
+def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status: int) -> None:
+    """With its ids and the reason; the rest is removed; the next run goes on where this one ended."""
+    server = Server().seed()
+    before = server.state()
+    path = tmp_path / "journal"
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        gate = gated(nested, server, journal)
+        stubborn, _ = make(gate), make(gate, "2")
+        server.before = lambda request: (
+            answer(status, {"code": "BUSY"}) if request.method == "DELETE" and request.path.endswith(stubborn) else None
+        )
+        (left,) = clean(gate, server)
+        assert (left.resource, left.identity) == ("trunks", stubborn)
+        assert left.reason == f"its removal was answered {status} BUSY"
+    assert path.exists()
+    server.before = lambda _: None
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        assert gated(nested, server, journal).finish(server, never) == ()
+    assert not path.exists()
+    assert (server.state(), server.harm) == (before, [])
+
+
+def test_what_fails_for_a_while_is_asked_again(nested: Contract) -> None:
+    """A server that fails on the first removals removes after all."""
+    failures = iter(range(2))
+    server = Server().seed()
+    before = server.state()
+    gate = gated(nested, server)
+    make(gate)
+    server.before = lambda request: (
+        answer(500, {}) if request.method == "DELETE" and next(failures, None) is not None else None
+    )
+    assert clean(gate, server) == ()
+    assert server.state() == before
+
+
+def test_a_removal_that_removes_nothing_is_told(nested: Contract) -> None:
+    """An answer of success is not believed when the thing is still there."""
+    server = Server(deletes=False).seed()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
+    (left,) = clean(gate, server)
+    assert left.identity == trunk
+    assert "still there" in left.reason
+
+
+def test_a_target_that_is_down_is_not_asked_for_ever(nested: Contract) -> None:
+    """After two requests without an answer everything else is told at once."""
+    server = Server().seed()
+    gate = gated(nested, server)
+    made = [make(gate, str(number)) for number in range(20)]
+    server.before = lambda _: down()
+    asked = len(server.asked)
+    left = clean(gate, server)
+    assert [it.identity for it in left] == made
+    assert len(server.asked) == asked + 2
+
+
+def test_children_go_before_their_parents(nested: Contract) -> None:
+    """In whatever order they were made."""
+    server = Server()
+    gate = gated(nested, server)
+    first, second = make(gate, "1"), make(gate, "2")
+    make_did(gate, second, "+12125550102")
+    make_did(gate, first, "+12125550101")
+    assert clean(gate, server) == ()
+    paths = [request.path for request in server.asked if request.method == "DELETE"]
+    assert [path.count("/") for path in paths] == [4, 4, 2, 2]
+
+
+def test_a_number_that_somebody_put_on_our_trunk_stays(nested: Contract) -> None:
+    """It is not ours, and so our trunk stays too, and both are told."""
+    server = Server()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    server.things[TOKEN][trunk]["dids"]["theirs"] = {"id": "theirs", "number": "+12125550199"}
+    server.foreign.add("theirs")
+    server.after = after_create(TargetError("no answer"))
+    with pytest.raises(TargetError):
+        make_did(gate, trunk)
+    (left,) = clean(gate, server)
+    assert left.identity == trunk
+    assert "TRUNK_HAS_DIDS" in left.reason
+    assert list(server.things[TOKEN][trunk]["dids"]) == ["theirs"]
+    assert server.harm == []
+
+
+# --- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def live(gate: Gate) -> None:
+    """More than any budget here allows."""
+    for number in range(10):
+        trunk = make(gate)
+        make_did(gate, trunk, f"+121255501{number:02d}")
+        gate(delete(f"/sip-trunks/{trunk}"))
+
+
+def test_a_spent_budget_leaves_nothing(nested: Contract) -> None:
+    """The budget holds for what writes and for the gate's own readings; the removal is not bound by it."""
+    server = Server().seed()
+    before = server.state()
+    for limit in range(1, 8):
+        gate = gated(nested, targets.budgeted(server, limit))
+        asked = len(server.asked)
+        with pytest.raises(BudgetSpent):
+            live(gate)
+        assert len(server.asked) - asked == limit
+        assert clean(gate, server) == ()
+        assert (server.state(), server.harm) == (before, [])
+
+
+def test_a_rate_limit_holds_for_what_writes(nested: Contract) -> None:
+    """What is answered 429 is asked again as late as the vendor says, and made once; the rate holds for all."""
+    server = Server().seed()
+    busy = iter(range(1))
+
+    def limited(request: Request) -> Response | None:
+        if request.method == "POST" and next(busy, None) is not None:
+            return Response(429, (("x-ratelimit-reset", "7"),))
+        return None
+
+    server.before = limited
+    waits: list[float] = []
+    limits = nested.rate_limit
+    assert limits is not None
+    paced = targets.throttled(server, rate=4, clock=lambda: 0.0, sleep=waits.append)
+    gate = gated(nested, targets.patient(paced, reset_header=limits.reset, clock=lambda: 0.0, sleep=waits.append))
+    make(gate)
+    assert len(server.made) == 1
+    assert waits == [7.0, 0.25]
+
+
+# --- interruptions --------------------------------------------------------------------------------------------------
+
+
+def test_a_second_interruption_leaves_the_journal_right(nested: Contract, tmp_path: Path) -> None:
+    """What the interrupted removal did not come to, or has no answer of, is removed by the next run."""
+    server = Server().seed()
+    before = server.state()
+    path = tmp_path / "journal"
+    removals = count()
+
+    def interrupt(request: Request, response: Response) -> Response:
+        if request.method == "DELETE" and next(removals) == 1:
+            raise KeyboardInterrupt
+        return response
+
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        gate = gated(nested, server, journal)
+        for number in range(4):
+            make(gate, str(number))
+        server.after = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            clean(gate, server)
+        assert len(gate.pending()) == 3
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        assert gated(nested, server, journal).finish(server, never) == ()
+    assert (server.state(), server.harm) == (before, [])
+    assert not path.exists()
+
+
+@contextmanager
+def served(server: Server) -> Iterator[str]:
+    """The server on a port of the loopback interface."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            path, _, query = self.path.removeprefix("/api/v1").partition("?")
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            fields = (("authorization", self.headers.get("Authorization") or ""),)
+            request = Request(self.command, path, query, fields, body)
+            with lock:
+                response = server(request)
+            with suppress(OSError):
+                self.send_response(response.status)
+                self.send_header("Content-Length", str(len(response.body)))
+                self.end_headers()
+                self.wfile.write(response.body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's word
+            """Says nothing."""
+
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.handle_any)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{http.server_address[1]}/api/v1"
+        finally:
+            http.shutdown()
+
+
+CHILD = """
+import sys, trunkline
+from trunkline.transport import targets
+from trunkline.exchange import Request
+from trunkline.check.safety.ledger import Journal
+from trunkline.check.safety import Gate
+base, path, token, vendor = sys.argv[1:]
+from pathlib import Path
+live = targets.http(base)
+auth = (("authorization", "Bearer " + token),)
+with Journal.from_file(Path(path), vendor, base) as journal:
+    gate = Gate(trunkline.load(vendor).contract, live, journal, (token,))
+    try:
+        for number in range(1000):
+            body = '{"name": "%s%d", "password": "tk-Password0123456789"}' % (gate.prefix, number)
+            made = gate(Request("POST", "/sip-trunks", "", auth, body.encode())).json()["data"]["id"]
+            number = '{"number": "+1212555%04d", "country_code": "US"}' % number
+            gate(Request("POST", f"/sip-trunks/{made}/dids", "", auth, number.encode()))
+    finally:
+        left = gate.clean(live)
+        print(len(left))
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("moment", [6, 7])
+def test_a_run_that_is_killed_is_finished_by_the_next(
+    nested: Contract, tmp_path: Path, signum: int, moment: int
+) -> None:
+    """In the middle of a creation, which its server has just done; Ctrl-C has the run itself remove everything."""
+    reached, release = threading.Event(), threading.Event()
+    creations = count(1)
+
+    def hold(request: Request, response: Response) -> Response:
+        if request.method == "POST" and next(creations) == moment:
+            reached.set()
+            release.wait(10)
+        return response
+
+    server = Server().seed()
+    before = server.state()
+    path = tmp_path / "state" / "journal.jsonl"
+    with served(server) as base:
+        server.after = hold
+        words = [sys.executable, "-c", CHILD, base, str(path), TOKEN, NESTED]
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert reached.wait(10)
+        child.send_signal(signum)
+        if signum == signal.SIGKILL:
+            child.wait(10)
+        release.set()
+        told, _ = child.communicate(timeout=10)
+        if signum == signal.SIGKILL:
+            assert server.state() != before
+            content = path.read_text()
+            assert TOKEN not in content
+            assert PASSWORD not in content
+            with Journal.from_file(path, NESTED, base) as journal:
+                assert journal.unfinished()
+                assert gated(nested, server, journal).finish(server, never) == ()
+        else:
+            assert told == "0\n"
+    assert (server.state(), server.harm) == (before, [])
+    assert not path.exists()
+
+
+def crashed(path: Path, contract: Contract, server: Server, work: Callable[[Gate], object]) -> None:
+    """A run that ends in the middle: its journal stays as it is on disk, and its lock goes."""
+    journal = Journal.from_file(path, NESTED, BASE)
+    with suppress(TrunklineError, KeyboardInterrupt):
+        work(gated(contract, server, journal))
+    os.close(journal._file)
+
+
+def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path) -> None:
+    """After a crash the server may have begun anew and given the same ids to others."""
+    path = tmp_path / "journal"
+    crashed(path, nested, Server(), lambda gate: make_did(gate, make(gate)))
+    server = Server().seed()  # uuid-1 and uuid-2 are others' now
+    before = server.state()
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        gate = gated(nested, server, journal)
+        assert {entry.identity for entry in journal.unfinished()} == {"uuid-1", "uuid-2"}
+        assert gate.finish(server, never) == ()
+    assert (server.state(), server.harm) == (before, [])
+    assert not path.exists()
+
+
+def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tmp_path: Path) -> None:
+    """It is told until a run has the credential that can see it."""
+    path = tmp_path / "journal"
+    server = Server().seed()
+    before = server.state()
+    crashed(path, nested, server, make)
+    for token, left in ((OTHER, 1), (TOKEN, 0)):
+        with Journal.from_file(path, NESTED, BASE) as journal:
+            gate = Gate(nested, server, journal, (token,))
+            found = gate.finish(server, never)
+            assert len(found) == left
+            assert all("another credential" in it.reason for it in found)
+    assert (server.state(), server.harm) == (before, [])
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("answered", "named"),
+    [
+        (lambda identity: identity, lambda _: "Untitled"),  # it gives names of its own
+        (lambda identity: int(identity.removeprefix("uuid-")), None),
+        (lambda identity: f"a/{identity}", None),
+    ],
+    ids=["another name", "a number", "not plain"],
+)
+def test_what_cannot_be_found_again_is_soon_made_no_more(
+    nested: Contract, answered: Callable[[str], Any], named: Callable[[str], str] | None
+) -> None:
+    """A few are told with the ids that their answers told; a live account is not filled with them."""
+
+    def mangle(request: Request, response: Response) -> Response:
+        if request.method != "POST":
+            return response
+        identity = response.json()["data"]["id"]
+        if named:
+            server.things[TOKEN][identity]["name"] = named(identity)
+        return answer(201, {"success": True, "data": {"id": answered(identity)}})
+
+    server = Server(after=mangle).seed()
+    gate = gated(nested, server)
+    ids = []
+    for number in range(10):
+        ids.append(gate(post("/sip-trunks", {"name": f"{gate.prefix}{number}"})).json()["data"]["id"])
+        with suppress(Misled, UsageError):
+            gate(post(f"/sip-trunks/{ids[-1]}", {"port": 5060}, method="PUT"))
+    with pytest.raises(BudgetSpent, match="10 things were made that nothing tells from what others made"):
+        gate(post("/sip-trunks", {"name": f"{gate.prefix}11"}))
+    assert len(server.made) == 10
+    found = gate.clean(server, never)
+    if named:
+        assert [f'the id "{identity}"' in left.reason for identity, left in zip(ids, found, strict=True)] == [True] * 10
+    else:
+        assert found == ()  # the list shows them under ids that can be asked for
+    assert server.harm == []
+
+
+@pytest.mark.parametrize("shown", ["fetched", "listed", "not at all"])
+def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) -> None:
+    """It was seen to be ours before; a reading since, or after a write of ours, tells that it is no more."""
+    server = Server().seed()
+    gate = gated(nested, server)
+    identity = make(gate)
+    change = post(f"/sip-trunks/{identity}", {"port": 5060}, method="PUT")
+    assert gate(change).status == 200
+    server.things[TOKEN][identity]["name"] = "Production"
+    server.foreign.add(identity)
+    before = server.state()
+    if shown != "not at all":
+        gate(Request("GET", f"/sip-trunks/{identity}" if shown == "fetched" else "/sip-trunks", "", AUTH))
+    with pytest.raises(Misled, match="is not what the run made under this id; nothing was sent to it"):
+        gate(change)
+    assert [left.reason for left in gate.clean(server, never)] != []
+    assert (server.state(), server.harm) == (before, [])
+
+
+@pytest.mark.parametrize("header", [None, "Bearer of-nobody"])
+@pytest.mark.parametrize("known", [True, False], ids=["answered", "unanswered"])
+def test_what_was_asked_for_without_an_account_haunts_no_later_run(
+    nested: Contract, tmp_path: Path, header: str | None, known: bool
+) -> None:
+    """A creation without a credential that counts, amid which the run was stopped: the next looks, and it is over."""
+    path = tmp_path / "journal"
+    server = Server().seed()
+    before = server.state()
+
+    def ask(gate: Gate) -> None:
+        body = json.dumps({"name": gate.prefix, "password": PASSWORD}).encode()
+        fields = (("authorization", header),) if header else ()
+        gate(Request("POST", "/sip-trunks", "", fields, body))
+
+    def instead(request: Request) -> Response | None:
+        if request.method != "POST":
+            return None
+        if not known:
+            raise KeyboardInterrupt
+        return answer(201, {"data": {"id": "uuid-of-nobody"}})
+
+    server.before = instead
+    crashed(path, nested, server, ask)
+    server.before = lambda _: None
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        assert len(journal.unfinished()) == 1
+        found = gated(nested, server, journal).finish(server, never)
+        assert [it.reason for it in found] == (
+            ["it was made without the credential of an account and is not found with this one"] if known else []
+        )
+    assert (server.state(), server.harm) == (before, [])
+    assert not path.exists()
+
+
+def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Path) -> None:
+    """What an earlier run made without a label is not removed on the word of an id."""
+    path = tmp_path / "journal"
+    server = Server(
+        before=lambda request: answer(200, {"data": {"id": "uuid-1"}}) if request.method == "POST" else None
+    )
+    server.seed()
+    before = server.state()
+    crashed(path, nested, server, lambda gate: gate(post("/sip-trunks", {})))
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        (left,) = gated(nested, server, journal).finish(server, never)
+    assert (left.identity, left.reason) == ("uuid-1", "nothing tells it from what others made")
+    assert (server.state(), server.harm) == (before, [])
+
+
+# --- everything at once ---------------------------------------------------------------------------------------------
+
+
+def chaos(dice: random.Random, server: Server) -> None:
+    """The server fails at random, before and after it did what it was asked for, and tells the ids of others."""
+
+    def lost() -> None:
+        raise dice.choice([TargetError("no answer"), TargetError("no answer"), KeyboardInterrupt()])
+
+    def somebody_else() -> None:
+        server.add_foreign(dice.choice([TOKEN, OTHER]))
+
+    def before(request: Request) -> Response | None:
+        junk = [b"", b"{}", b"[1]", b"nonsense", b'{"data": [5, {"id": []}]}']
+        faults: list[Callable[[], Response | None]] = [
+            lost,
+            lambda: answer(dice.choice([500, 503, 429, 401, 302]), {}),
+            lambda: Response(200, (), dice.choice(junk)),
+            somebody_else,
+        ]
+        return dice.choice(faults)() if dice.random() < 0.15 else None
+
+    def after(request: Request, response: Response) -> Response:
+        fault = dice.random()
+        if fault < 0.06:
+            lost()
+        if fault < 0.1:
+            return answer(dice.choice([500, 504, 400]), {})
+        names = [*sorted(server.foreign), "../uuid-1", "", 5]
+        return told(dice.choice(names))(request, response) if fault < 0.2 else response
+
+    server.before, server.after = before, after
+
+
+def anything(dice: random.Random, gate: Gate, server: Server) -> Request:
+    """Some request: about ours, about others, about what never was."""
+    trunks = [*gate.alive("trunks"), *gate.alive("trunks"), *sorted(server.foreign), "nothing", "..", "%2e%2e%2f"]
+    dids = [*gate.alive("dids"), *gate.alive("dids"), *sorted(server.foreign), "nothing"]
+    trunk, did = dice.choice(trunks), dice.choice(dids)
+    path = dice.choice(
+        ["", "", "", f"/{trunk}", f"/{trunk}", f"/{trunk}/dids", f"/{trunk}/dids/{did}", f"/{trunk}/verify", "/"]
+    )
+    names = [gate.prefix + str(dice.randrange(100)), gate.prefix, "Primary", None]
+    number = f"+1212555{dice.randrange(10000):04d}"
+    body = dice.choice([None, {"name": dice.choice(names), "number": number}, {"number": number}, b"{", b"[]"])
+    method = dice.choice(["GET", "POST", "POST", "PUT", "PATCH", "DELETE", "DELETE"])
+    token = dice.choice([TOKEN] * 8 + [OTHER, "nobody"])
+    return post(f"/sip-trunks{path}", body, (("authorization", f"Bearer {token}"),), method)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, tmp_path: Path, seed: int) -> None:
+    """Three crashed runs of anything, on a server of any fault: no harm is done, and a sound run finishes them all."""
+    dice = random.Random(seed)  # noqa: S311 - a choice of faults, not a secret
+    server = Server(scoped=seed % 2 == 0).seed()
+    server.seed(2, OTHER)
+    path = tmp_path / "journal"
+    runs: list[str] = []
+
+    def work(gate: Gate) -> None:
+        runs.append(gate.prefix)
+        chaos(dice, server)
+        steps: list[Callable[[], object]] = [lambda: gate.finish(server, never)]
+        steps += [lambda: gate(anything(dice, gate, server))] * 250
+        steps += [lambda: clean(gate, server)]
+        for step in steps:
+            with suppress(TrunklineError, KeyboardInterrupt):
+                step()
+
+    for _ in range(3):
+        crashed(path, nested, server, work)
+    server.before, server.after = lambda _: None, lambda _, response: response
+    assert server.made
+    with Journal.from_file(path, NESTED, BASE) as journal:
+        left = gated(nested, server, journal).finish(server, never)
+    assert server.harm == []
+    assert all(name.startswith(tuple(runs)) for name in server.made)
+    told = {it.identity for it in left}
+    for account in server.things.values():
+        for trunk in account.values():
+            assert trunk["id"] in server.foreign | told or not trunk["name"].startswith(tuple(runs))
+
+
+# --- steering -------------------------------------------------------------------------------------------------------
+
+
+def steered(gate: Gate, request: Request, **things: str) -> tuple[str, Any] | None:
+    """The path and the body of the request as it would go out."""
+    found = gate.steer(request, things)
+    return None if found is None else (found.path, json.loads(found.body) if found.body else None)
+
+
+def test_what_is_made_up_is_made_harmless(nested: Contract) -> None:
+    """The label gets the prefix, ids become those of the run's things, and the gate lets it through."""
+    server = Server().seed()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    did = make_did(gate, trunk)
+    body = {"name": "x", "port": 1.5, "domain": "é"}
+    assert steered(gate, post("/sip-trunks", body)) == ("/sip-trunks", {**body, "name": gate.prefix + "x"})
+    assert steered(gate, post("/sip-trunks/uuid-1", {"name": "y"}, method="PUT"), trunks=trunk) == (
+        f"/sip-trunks/{trunk}",
+        {"name": gate.prefix + "y"},
+    )
+    assert steered(gate, delete("/sip-trunks/0/dids/%2e"), trunks=trunk, dids=did) == (
+        f"/sip-trunks/{trunk}/dids/{did}",
+        None,
+    )
+    assert steered(gate, delete(f"/sip-trunks/{trunk}")) == (f"/sip-trunks/{trunk}", None)
+    reading = Request("GET", "/sip-trunks/uuid-1", "x=1", AUTH)
+    assert gate.steer(reading, {}) is reading
+    found = gate.steer(post("/sip-trunks", body, (*AUTH, ("content-length", "5"))), {})
+    assert found is not None
+    assert (found.headers, gate(found).status) == (AUTH, 201)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        delete("/sip-trunks/uuid-1"),
+        delete("/sip-trunks"),
+        post("/sip-trunks/uuid-1", {}, method="PATCH"),
+        post("/nowhere", {}),
+        delete("/sip-trunks/%2e%2e/dids/x"),
+        post("/sip-trunks", b'{"name": "x", "port": NaN}'),
+        post("/sip-trunks", b'{"name": "x", "Name": "y"}'),
+    ],
+)
+def test_what_cannot_be_made_harmless_is_not_steered(nested: Contract, request_: Request) -> None:
+    """Nothing is there to take instead, or no page documents it, or it can be read in two ways."""
+    gate = gated(nested, Server().seed())
+    assert gate.steer(request_, {}) is None
+    assert gate.steer(request_, {"trunks": "uuid-1", "dids": "uuid-2"}) is None
+
+
+def test_a_label_stays_as_long_as_it_may_be(nested: Contract, flat: Contract) -> None:
+    """What obeys the schema obeys it still, and what is too long stays too long."""
+    gate = gated(nested, Server())
+    for length in (0, 1, 227, 228, 255, 256, 5000):
+        found = steered(gate, post("/sip-trunks", {"name": "x" * length}))
+        assert found is not None
+        name = found[1]["name"]
+        assert name.startswith(gate.prefix)
+        assert (len(name) <= 255) is (length <= 255)
+    body = {"name": gate.prefix + "x", "port": 5}
+    request = post("/sip-trunks", json.dumps(body, indent=7).encode())
+    assert gate.steer(request, {}) == request
+    assert steered(gate, post("/sip-trunks", {"name": 5})) == ("/sip-trunks", {"name": 5})
+    broken = post("/sip-trunks", b'{"name": "x"')
+    assert gate.steer(broken, {}) == broken
+    assert gated(flat, Server(FLAT)).steer(post("/trunks", {"name": "x"}), {}) is None
+    assert gated(flat, Server(FLAT), leave=1).steer(post("/trunks", {"name": "x"}), {}) is not None
+
+
+# --- the dry run ----------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_tells_what_would_be_sent(nested: Contract) -> None:
+    """Each request that writes in a line, with its secrets masked at any depth, and the number of those that read."""
+    body = {"name": "a\x1b[2J", "password": PASSWORD, "more": [{"Pass_Word": {"x": PASSWORD}}]}
+    lines = list(
+        preview(
+            [
+                Request("GET", "/sip-trunks", "", AUTH),
+                post("/sip-trunks", body),
+                post("/sip-trunks", f"password={PASSWORD}".encode()),
+                delete("/sip-trunks/x"),
+            ],
+            nested,
+        )
+    )
+    assert lines == [
+        r'POST /sip-trunks {"name": "a\u001b[2J", "password": "***", "more": [{"Pass_Word": "***"}]}',
+        f"POST /sip-trunks <{len(PASSWORD) + 9} bytes that are no JSON>",
+        "DELETE /sip-trunks/x",
+        "3 requests that write, 1 that only reads; nothing was sent",
+    ]
+    assert list(preview([], nested)) == ["no requests that write, none that only read; nothing was sent"]
+    assert list(preview([delete(f"/{TOKEN}")], nested, lambda text: text.replace(TOKEN, "***"))) == [
+        "DELETE /***",
+        "1 request that writes, none that only read; nothing was sent",
+    ]
+
+
+def test_an_id_that_no_reading_shows_is_not_written_to(nested: Contract) -> None:
+    """A creation that answers somebody's id, on a server that shows nothing, leads to no write on it."""
+    server = Server().seed()
+    gate = gated(nested, server)
+
+    def alien(request: Request) -> Response | None:
+        if request.method == "GET":
+            return answer(403, {})
+        if request.method == "POST":
+            return answer(200, {"data": {"id": next(iter(server.things[TOKEN]))}})
+        return None
+
+    server.before = alien
+    gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
+    for identity in gate.alive("trunks"):
+        with pytest.raises(Misled):
+            gate(delete(f"/sip-trunks/{identity}"))
+    clean(gate, server)
+    assert server.harm == []

@@ -1,0 +1,241 @@
+"""The script of a finding sends its requests again, to another server and on another day."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.check.stateful.defects import DEFECTS, OWN, SECOND, SERVERS, Server
+from trunkline import mock
+from trunkline.check.stateful.runner import live
+from trunkline.check.stateful.script import script
+from trunkline.exchange import Exchange, Request, Response
+from trunkline.findings import Evidence, Finding, Grade, Report
+from trunkline.mock import loader
+from trunkline.mock.loader import Vendor
+from trunkline.report.text import Run as Told
+from trunkline.report.text import finding_lines, plain
+from trunkline.transport import server
+
+LOADED = {name: loader.load(name) for name in SERVERS}
+
+
+def first(vendor: str, make: Callable[[], Server]) -> Finding:
+    """The first finding in an implementation."""
+    told = live(LOADED[vendor].contract, make(), prefix="trunkline-check-test", credential=OWN, second=SECOND)
+    return next(said for said in told if isinstance(said, Finding))
+
+
+def run(text: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script with the shell that every system has."""
+    path = folder / "script.sh"
+    path.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        ["sh", str(path)], capture_output=True, text=True, env={"PATH": os.environ["PATH"], **variables}, check=False
+    )
+
+
+@contextmanager
+def listening(vendor: Vendor) -> Iterator[tuple[str, list[str]]]:
+    """The address of a mock on a port, and the methods of what it is asked."""
+    fake, log = mock.from_vendor(vendor), []
+
+    def noted(request: Request) -> Response:
+        log.append(request.method)
+        return fake(request)
+
+    base = vendor.contract.base_path
+    with server.running(server.asgi({base: noted})) as url:
+        yield f"{url}{base}", log
+
+
+CHOSEN = {
+    "created_is_read_back",
+    "conflict_arises_when_due",
+    "accounts_are_apart",
+    "things_are_found_where_they_belong",
+    "connectivity_change_resets",
+    "conditional_inputs_are_required",
+}
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [next(defect for defect in DEFECTS if defect.law == law) for law in sorted(CHOSEN)],
+    ids=lambda defect: defect.law,
+)
+def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None:
+    """Against the mock each line is answered, ids come from the answers, and what was made is removed again."""
+    assert isinstance(defect, type(DEFECTS[0]))
+    vendor = LOADED[defect.vendor]
+    finding = first(defect.vendor, defect.server)
+    fake = mock.from_vendor(vendor)
+    log: list[tuple[str, str, int]] = []
+
+    def noted(request: Request) -> Response:
+        response = fake(request)
+        log.append((request.method, request.path, response.status))
+        return response
+
+    accounts = {
+        grant.account: token for token, grant in reversed(list(vendor.world.tokens.items())) if not grant.refused
+    }
+    tokens = list(accounts.values())
+    with server.running(server.asgi({vendor.contract.base_path: noted})) as url:
+        done = run(
+            script(vendor.contract, finding),
+            tmp_path,
+            BASE=url + vendor.contract.base_path,
+            TRUNKLINE_TOKEN=tokens[-1],
+            TRUNKLINE_SECOND_TOKEN=tokens[0],
+        )
+    asked = [exchange.request.method for exchange in finding.exchanges]
+    if done.returncode:  # the mock makes no such thing, and all that follows would be about nothing
+        assert re.fullmatch(r"there is no /\S+ in the answer: what follows cannot be shown here\n", done.stderr)
+        asked = asked[: asked.index("POST") + 1]
+    assert [method for method, _, _ in log][: len(asked)] == asked
+    assert done.stdout.count("HTTP/1.1 ") == len(log)
+    made = sum(method == "POST" and status == 201 for method, _, status in log)
+    gone = sum(method == "DELETE" and status == 200 for method, _, status in log)
+    assert gone == made or not any(operation.deleting for operation in vendor.contract.operations)
+
+
+def pasted(finding: Finding, vendor: str, base: str) -> str:
+    """What a reader copies from a report for people."""
+    retell = partial(script, LOADED[vendor].contract, base=base)
+    lines = [plain(line) for line in finding_lines(finding, Report(), Told(vendor, base, retell=retell))]
+    start = next(number for number, line in enumerate(lines) if line.startswith("sh <<"))
+    return "\n".join(lines[start:])
+
+
+def test_a_script_can_be_pasted_from_a_report(tmp_path: Path) -> None:
+    """As it stands there, with no space before a line; the shell it is pasted into goes on."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
+    vendor = LOADED["talkover"]
+    with server.running(server.asgi({"/api/v1": mock.from_vendor(vendor)})) as url:
+        text = pasted(finding, "talkover", f"{url}/api/v1")
+        done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+        assert (done.stderr, done.returncode) == ("", 0)
+        assert done.stdout.endswith("code 0\n")
+        assert done.stdout.count("HTTP/1.1 2") == len(finding.exchanges) + 1  # the last removes what was made
+    done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+    assert done.stdout.endswith("code 7\n")  # curl's, where nobody listens
+
+
+def test_a_script_that_ends_early_removes_what_it_made(tmp_path: Path) -> None:
+    """A server that goes away after the creation, and is back for the removal."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
+    vendor = LOADED["talkover"]
+    with listening(vendor) as (url, log):
+        text = script(vendor.contract, finding, url)
+        broken = re.sub(r"(?m)^(# 2\. .*)$", r"\1\nfalse", text)
+        assert broken != text
+        done = run(broken, tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+    assert (done.returncode, log) == (1, ["POST", "DELETE"])
+
+
+def test_a_script_can_be_run_again(tmp_path: Path) -> None:
+    """What no two things can have is another at each run; what stays is told beforehand."""
+    finding = first(
+        "telepath",
+        next(defect for defect in DEFECTS if defect.law == "update_shows" and defect.vendor == "telepath").server,
+    )
+    vendor = LOADED["telepath"]
+    fake = mock.from_vendor(vendor)
+    text = script(vendor.contract, finding)
+    made = sum(exchange.request.method == "POST" for exchange in finding.exchanges)
+    assert f"# this leaves {made} trunks behind: no page documents their removal" in text
+    with server.running(server.asgi({"/v1": fake})) as url:
+        for second in ("", "sleep 1.1\n"):
+            done = run(second + text, tmp_path, BASE=f"{url}/v1", TRUNKLINE_TOKEN=vendor.world.token)
+            assert (done.returncode, done.stdout.count("HTTP/1.1 201")) == (0, made), done.stderr
+
+
+def test_a_script_that_removes_does_so_however_it_ends(tmp_path: Path) -> None:
+    """Before its own removal as well as after; and never twice."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "removed_is_gone").server)
+    vendor = LOADED["talkover"]
+    with listening(vendor) as (url, log):
+        text = script(vendor.contract, finding, url)
+        run(re.sub(r"(?m)^(# 2\. .*)$", r"\1\nkill -INT $$", text), tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
+        assert log == ["POST", "DELETE"]
+        log.clear()
+        assert run(text, tmp_path, TRUNKLINE_TOKEN=vendor.world.token).returncode == 0
+        assert log.count("DELETE") == log.count("POST") == 1
+
+
+def test_a_script_asks_for_what_it_needs(tmp_path: Path) -> None:
+    """Without its address or a credential a script says what to set, and sends nothing."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "accounts_are_apart").server)
+    text = script(LOADED["talkover"].contract, finding)
+    for given in ({}, {"BASE": "http://127.0.0.1:9"}, {"BASE": "http://127.0.0.1:9", "TRUNKLINE_TOKEN": "x"}):
+        done = run(text, tmp_path, **given)
+        assert done.returncode != 0
+        assert "set it to" in done.stderr
+        assert not done.stdout
+
+
+def test_an_address_that_is_given_is_the_default() -> None:
+    """The address of the run stands in the script, and the environment may say otherwise."""
+    finding = first("telepath", next(defect for defect in DEFECTS if defect.vendor == "telepath").server)
+    text = script(LOADED["telepath"].contract, finding, "http://127.0.0.1:8900/v1")
+    assert "BASE=${BASE:-http://127.0.0.1:8900/v1}" in text
+
+
+def exchange(method: str, path: str, body: bytes, status: int, answer: bytes = b"") -> Exchange:
+    headers = (("authorization", f"Bearer {OWN}"), ("content-type", "application/json"))
+    return Exchange(Request(method, path, "", headers, body), Response(status, (), answer))
+
+
+def told(*exchanges: Exchange) -> Finding:
+    return Finding(
+        "a_law", "createTrunk", Evidence(Grade.IMPLIED, "https://example.com"), "wrong\nhere", exchanges=exchanges
+    )
+
+
+def test_a_secret_whose_characters_matter_is_asked_for() -> None:
+    """A secret becomes one of the same length; in a body that is cut off too; what is wrong on purpose is shown."""
+    contract = LOADED["telepath"].contract
+    body = b'{"name": "it\'s $HOME `id`", "sip_password": "tk-Secret0123456789"'
+    text = script(contract, told(exchange("POST", "/trunks", body, 400), exchange("POST", "/trunks", body + b"}", 400)))
+    assert "tk-Secret" not in text
+    assert "SECRET_1=$(printf '%019d' 1) # sip_password" in text
+    assert "SECRET_2" not in text
+    short = b'{"sip_password": "xxxxxxx"}'
+    assert "xxxxxxx" in script(contract, told(exchange("POST", "/trunks", short, 400)))
+
+
+def test_what_stands_in_a_body_or_a_path_is_no_command(tmp_path: Path) -> None:
+    """Quotes, dollars and backticks reach the server as they were sent."""
+    contract = LOADED["telepath"].contract
+    odd = 'it\'s "$HOME" `id` \\ $(id)'
+    body = b'{"name": "it\'s \\"$HOME\\" `id` \\\\ $(id)"}'
+    heard: list[Request] = []
+
+    def listen(request: Request) -> Response:
+        heard.append(request)
+        return Response(404, (("content-type", "application/json"),), b"{}")
+
+    finding = told(exchange("PATCH", "/trunks/a%24b%60c", body, 404))
+    with server.running(server.asgi({"/v1": listen})) as url:
+        done = run(script(contract, finding), tmp_path, BASE=f"{url}/v1", TRUNKLINE_TOKEN="$x")
+    assert done.returncode == 0, done.stderr
+    assert heard[0].body == body
+    assert heard[0].path == "/trunks/a%24b%60c"
+    assert heard[0].header("authorization") == "Bearer $x"
+    assert odd.startswith("it's")
+
+
+def test_an_answer_without_an_id_is_no_obstacle() -> None:
+    """What a creation does not name is not taken from its answer."""
+    contract = LOADED["talkover"].contract
+    for answer in (b"", b"[]", b'{"data": {"id": null}}', b'{"data": {"id": ".."}}'):
+        text = script(contract, told(exchange("POST", "/sip-trunks", b"{}", 201, answer)))
+        assert "ID_1" not in text

@@ -1,0 +1,442 @@
+"""Schemathesis over a target: what it reaches, what it says, how it ends, and that it leaves no trace."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trunkline.check.fuzz import Failure, Observation, Obstacle, Progress, fuzz
+from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target
+
+TOKEN = "sk_live_fuzz_me"
+
+ANSWERS = {str(status): {"description": "an answer"} for status in (200, 400, 401, 404)}
+
+DOCUMENT: Json = {
+    "openapi": "3.1.0",
+    "info": {"title": "Trunks", "version": "1"},
+    "servers": [{"url": "https://api.example.org/v1"}],
+    "security": [{"bearer": []}],
+    "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    "paths": {
+        "/trunks": {
+            "get": {
+                "operationId": "list_trunks",
+                "parameters": [
+                    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
+                    {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+                    {"name": "status", "in": "query", "schema": {"enum": ["active", "inactive"], "type": "string"}},
+                ],
+                "responses": ANSWERS,
+            }
+        },
+        "/trunks/{id}": {
+            "get": {
+                "operationId": "fetch_trunk",
+                "parameters": [
+                    {
+                        "name": "id",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string"},
+                        "examples": {"known": {"value": "trunk_1"}},
+                    }
+                ],
+                "responses": ANSWERS,
+            }
+        },
+    },
+}
+
+JSON = (("content-type", "application/json"),)
+
+
+def answer(request: Request) -> Response:
+    """A small API without a fault that the checks see."""
+    if request.method != "GET":
+        return Response(405, (("allow", "GET"),))
+    if request.header("authorization") != f"Bearer {TOKEN}":
+        return Response(401)
+    if request.path == "/trunks":
+        return Response(200, JSON, b'{"trunks": [{"id": "trunk_1"}]}')
+    if request.path == "/trunks/trunk_1":
+        return Response(200, JSON, b'{"id": "trunk_1"}')
+    return Response(404)
+
+
+def recorded(target: Target) -> tuple[Target, list[Request]]:
+    """The target, and the list of what it is asked."""
+    requests: list[Request] = []
+
+    def recording(request: Request) -> Response:
+        requests.append(request)
+        return target(request)
+
+    return recording, requests
+
+
+def run(target: Target, document: Json = DOCUMENT, **options: Any) -> list[Observation]:
+    """Everything that a short run says."""
+    return list(
+        fuzz(document, target, **{"base_path": "/v1", "credential": TOKEN, "seed": 1, "examples": 10, **options})
+    )
+
+
+def failures(said: list[Observation], check: str) -> list[Failure]:
+    return [item for item in said if isinstance(item, Failure) and item.check == check]
+
+
+def obstacles(said: list[Observation]) -> list[Obstacle]:
+    return [item for item in said if isinstance(item, Obstacle)]
+
+
+@pytest.fixture(scope="module")
+def usual() -> tuple[list[Observation], list[Request]]:
+    """One run over the faultless API, and what was asked."""
+    target, requests = recorded(answer)
+    return run(target), requests
+
+
+def test_both_operations_are_reached_with_the_example(usual: tuple[list[Observation], list[Request]]) -> None:
+    """Both operations are asked, the one by id with the id that the document gives as example."""
+    paths = {request.path for request in usual[1]}
+    assert {"/trunks", "/trunks/trunk_1"} <= paths
+    assert all(path.startswith("/trunks") for path in paths)
+
+
+def test_paths_arrive_as_generated(usual: tuple[list[Observation], list[Request]]) -> None:
+    """Paths and queries arrive percent-encoded, and some of them needed it."""
+    targets = [request.target for request in usual[1]]
+    assert all(target.isascii() and target.isprintable() and " " not in target for target in targets)
+    assert any("%" in target for target in targets)
+
+
+def test_credentials_are_given_withheld_and_forged(usual: tuple[list[Observation], list[Request]]) -> None:
+    """Most requests carry the credential, some none at all, some a wrong one."""
+    sent = [request.header("authorization") for request in usual[1]]
+    assert sent.count(f"Bearer {TOKEN}") > len(sent) / 2
+    assert None in sent
+    assert {*sent} - {None, f"Bearer {TOKEN}"}
+
+
+def test_limits_are_crossed(usual: tuple[list[Observation], list[Request]]) -> None:
+    """A limit is tried at both of its ends and just beyond them, and as no number at all."""
+    queries = [request.query for request in usual[1] if request.path == "/trunks"]
+    assert {"limit=0", "limit=1", "limit=100", "limit=101"} <= {part for query in queries for part in query.split("&")}
+
+
+def test_progress_counts_every_request(usual: tuple[list[Observation], list[Request]]) -> None:
+    """There is one step of progress for each request, in the phases of Schemathesis, and nothing else to say."""
+    said, requests = usual
+    steps = [item for item in said if isinstance(item, Progress)]
+    assert [step.requests for step in steps] == list(range(1, len(requests) + 1))
+    assert list(dict.fromkeys(step.phase for step in steps)) == ["examples", "coverage", "fuzzing"]
+    assert steps == said
+
+
+def test_nothing_of_the_engine_reaches_the_target(usual: tuple[list[Observation], list[Request]]) -> None:
+    """No field of Schemathesis' own connection, and no number of a case, is among what the target is to send."""
+    names = {name for request in usual[1] for name, _ in request.headers}
+    assert not names & {"host", "user-agent", "connection", "accept-encoding", "x-schemathesis-testcaseid"}
+
+
+def test_the_same_seed_sends_the_same(usual: tuple[list[Observation], list[Request]]) -> None:
+    """A second run with the same seed sends the same requests in the same order; another seed does not."""
+    again, requests = recorded(answer)
+    run(again)
+    other, others = recorded(answer)
+    run(other, seed=2)
+    assert requests == usual[1]
+    assert others != requests
+
+
+def test_more_examples_send_more() -> None:
+    """The number of requests follows `examples`."""
+    few, some = (len(run(answer, operations=["list_trunks"], examples=number)) for number in (5, 40))
+    assert some >= few + 30
+
+
+def test_only_the_named_operations_are_asked() -> None:
+    """With one operationId given, nothing is sent to the other; an unknown one is refused."""
+    target, requests = recorded(answer)
+    run(target, operations=["fetch_trunk"])
+    assert requests
+    assert all(request.path.startswith("/trunks/") for request in requests)
+    with pytest.raises(UsageError, match="no operation is named drop_trunk"):
+        run(target, operations=["drop_trunk"])
+
+
+@pytest.mark.parametrize("error", [TargetError("down"), BudgetSpent("enough"), KeyboardInterrupt(), ValueError("bug")])
+@pytest.mark.parametrize("count", [1, 30, 90])
+def test_what_the_target_raises_ends_the_run(error: BaseException, count: int) -> None:
+    """The very exception comes out, at once, and the target is not asked again."""
+    asked: list[Request] = []
+    raised: list[float] = []
+
+    def target(request: Request) -> Response:
+        asked.append(request)
+        if len(asked) >= count:
+            raised.append(time.monotonic())
+            raise error
+        return answer(request)
+
+    with pytest.raises(type(error)) as caught:
+        run(target, examples=50)
+    assert caught.value is error
+    assert len(asked) == count
+    assert time.monotonic() - raised[0] < 1.5
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("trunkline", "schemathesis"))]
+
+
+def test_a_question_that_an_interruption_loses_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interruption between taking a question and answering it ends the run, and leaves no engine waiting."""
+    from trunkline.check import fuzz as module  # noqa: PLC0415 - the seam of the two threads
+
+    told = module._Line.open
+    lost = threading.Event()
+
+    def losing(self: module._Line, stream: Any) -> Any:
+        for number, item in enumerate(told(self, stream)):
+            if number > 20 and isinstance(item, module._Question):
+                lost.set()
+                raise KeyboardInterrupt
+            yield item
+
+    monkeypatch.setattr(module._Line, "open", losing)
+    with pytest.raises(KeyboardInterrupt):
+        run(answer)
+    assert lost.is_set()
+    for thread in threading.enumerate():
+        if thread.name == "trunkline-fuzz":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_a_caller_who_leaves_stops_the_engine() -> None:
+    """Closing the generator ends the run within a second, with no thread left."""
+    target, asked = recorded(answer)
+    said = iter(fuzz(DOCUMENT, target, base_path="/v1", credential=TOKEN, seed=1))
+    next(said)
+    start = time.monotonic()
+    said.close()  # type: ignore[attr-defined]  # an iterator in the signature, a generator in fact
+    assert time.monotonic() - start < 1.5
+    assert len(asked) <= 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("trunkline", "schemathesis"))]
+
+
+def test_the_target_is_called_from_one_thread() -> None:
+    """The target is asked in the thread that iterates, whatever threads the engine has."""
+    threads = set()
+
+    def target(request: Request) -> Response:
+        threads.add(threading.current_thread())
+        return answer(request)
+
+    run(target, operations=["fetch_trunk"])
+    assert threads == {threading.current_thread()}
+
+
+def writable() -> Json:
+    document = copy.deepcopy(DOCUMENT)
+    body = {"content": {"application/json": {"schema": {"type": "object", "required": ["name"]}}}, "required": True}
+    document["paths"]["/trunks"]["post"] = {"operationId": "create_trunk", "requestBody": body, "responses": ANSWERS}
+    return document
+
+
+def test_nothing_is_written_unless_allowed() -> None:
+    """Without `writes` only safe methods go out, undocumented ones included; what is left out is said."""
+    target, requests = recorded(answer)
+    said = run(target, writable())
+    methods = {request.method for request in requests}
+    assert methods <= {*SAFE_METHODS}
+    assert {"GET", "TRACE"} <= methods
+    assert [(item.operation, item.phase) for item in obstacles(said)] == [("create_trunk", "")]
+    assert not failures(said, "unsupported_method")
+
+
+def test_writes_go_out_when_allowed() -> None:
+    """With `writes` the documented POST is sent with its body, and no writing method that is not documented."""
+    target, requests = recorded(answer)
+    run(target, writable(), writes=True)
+    assert {request.method for request in requests} - {*SAFE_METHODS} == {"POST"}
+    assert any(request.method == "POST" and request.body for request in requests)
+
+
+def test_of_what_is_not_sent_nothing_is_concluded() -> None:
+    """Once nothing more may be made, no probe goes out; the engine's check of credentials then sees nothing wrong."""
+    target, requests = recorded(lambda request: Response(201) if request.method == "POST" else answer(request))
+
+    def once(request: Request) -> Request | None:
+        made = any(sent.method == "POST" for sent in requests)
+        return None if request.method == "POST" and made else request
+
+    said = run(target, writable(), writes=True, steer=once)
+    assert [request.method for request in requests].count("POST") == 1
+    assert not failures(said, "ignored_auth")
+    assert len(requests) == len([item for item in said if isinstance(item, Progress)])
+
+
+def test_only_writing_operations_is_nothing_to_do() -> None:
+    """A run over nothing but a POST says so and sends nothing."""
+    target, requests = recorded(answer)
+    assert [type(item) for item in run(target, writable(), operations=["create_trunk"])] == [Obstacle]
+    assert not requests
+
+
+def test_ignored_credentials_are_seen() -> None:
+    """A target that serves everybody fails `ignored_auth`, with the exchange that shows it."""
+
+    def open_to_all(request: Request) -> Response:
+        return answer(Request(request.method, request.path, headers=(("authorization", f"Bearer {TOKEN}"),)))
+
+    seen = failures(run(open_to_all), "ignored_auth")
+    assert {failure.operation for failure in seen} == {"list_trunks", "fetch_trunk"}
+    for failure in seen:
+        assert failure.exchange.response.status == 200
+        assert failure.exchange.request.header("authorization") != f"Bearer {TOKEN}"
+        assert "Expected 401 or 403" in failure.message
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_a_refusal_opens_nothing(status: int) -> None:
+    """Whatever refuses a bad credential, or fails, ignores none: the rules judge what a refusal looks like."""
+
+    def refusing(request: Request) -> Response:
+        response = answer(request)
+        return Response(status) if response.status == 401 else response
+
+    assert not failures(run(refusing), "ignored_auth")
+
+
+def changed(change: Callable[[Response], Response]) -> Target:
+    """The small API with another answer to what is not a GET."""
+    return lambda request: answer(request) if request.method == "GET" else change(answer(request))
+
+
+def test_a_405_without_allow_is_seen() -> None:
+    """A 405 that does not say what is allowed fails `unsupported_method`, and so does another status."""
+    for target in (changed(lambda _: Response(405)), changed(lambda _: Response(200))):
+        seen = failures(run(target), "unsupported_method")
+        assert {failure.operation for failure in seen} == {"list_trunks", "fetch_trunk"}
+        assert {failure.exchange.request.method for failure in seen} <= {"TRACE", "QUERY"}
+
+
+def test_the_credential_is_in_no_text() -> None:
+    """Whatever is said, the credential is not in it."""
+    said = run(lambda request: Response(200, JSON, json.dumps(dict(request.headers)).encode()))
+    assert failures(said, "ignored_auth")
+    assert TOKEN not in repr(said)
+
+
+def test_redirects_are_answers() -> None:
+    """A redirect is an answer like others: it is not followed."""
+    target, requests = recorded(lambda _: Response(302, (("location", "/v1/elsewhere"),)))
+    run(target)
+    assert not [request for request in requests if "elsewhere" in request.path]
+
+
+def test_what_cannot_be_generated_is_said() -> None:
+    """An operation that has no valid request is an obstacle with a reason, and the other is exercised all the same."""
+    document = copy.deepcopy(DOCUMENT)
+    document["paths"]["/trunks"]["get"]["parameters"][0] |= {
+        "required": True,
+        "schema": {"type": "integer", "minimum": 5, "maximum": 1},
+    }
+    target, requests = recorded(answer)
+    said = obstacles(run(target, document))
+    assert said
+    assert {item.operation for item in said} == {"list_trunks"}
+    assert all(item.reason and "\n" not in item.reason for item in said)
+    assert any(request.path == "/trunks/trunk_1" for request in requests)
+
+
+def test_a_document_that_cannot_be_read_is_said() -> None:
+    """A document of a version that Schemathesis does not know is an obstacle to everything; nothing is sent."""
+    target, requests = recorded(answer)
+    (said,) = obstacles(run(target, DOCUMENT | {"openapi": "4.0.0"}))
+    assert (said.operation, said.phase) == ("", "")
+    assert "4.0.0" in said.reason
+    assert not requests
+    with pytest.raises(UsageError, match="at least 1"):
+        run(target, examples=0)
+
+
+def test_an_operation_that_is_given_up_is_said() -> None:
+    """When everything is answered 405, Schemathesis gives an operation up, which is an obstacle and no success."""
+    said = obstacles(run(lambda _: Response(405, (("allow", "POST"),))))
+    assert [(item.operation, item.phase) for item in said] == [("list_trunks", "fuzzing")]
+
+
+def test_links_are_followed() -> None:
+    """A document with links has a stateful phase, in which a listed id is fetched."""
+    document = copy.deepcopy(DOCUMENT)
+    document["paths"]["/trunks"]["get"]["responses"] = ANSWERS | {
+        "200": {
+            "description": "a list",
+            "links": {"fetch": {"operationId": "fetch_trunk", "parameters": {"id": "$response.body#/trunks/0/id"}}},
+        }
+    }
+    said = run(answer, document)
+    assert "stateful" in {item.phase for item in said if isinstance(item, Progress)}
+    assert not obstacles(said)
+
+
+def test_without_credential_none_is_invented() -> None:
+    """Without a credential the run works, and every answer is a refusal."""
+    target, requests = recorded(answer)
+    run(target, credential=None)
+    assert requests
+    assert not [request for request in requests if answer(request).status == 200]
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {root!r})
+import trunkline.check.fuzz
+assert not [name for name in ("schemathesis", "hypothesis", "requests") if name in sys.modules], "imported too early"
+from tests.check.test_fuzz import run, answer
+run(answer)
+run(lambda request: trunkline.exchange.Response(405))
+"""
+
+
+def test_it_leaves_no_trace(tmp_path: Path) -> None:
+    """A process prints nothing, leaves no file, and reads no settings, hooks or passwords that lie about."""
+    (tmp_path / "schemathesis.toml").write_text("this is no TOML")
+    (tmp_path / "netrc").write_text("default login alice password s3cret\n")
+    root = Path(__file__).parents[2]
+    environment = os.environ | {
+        "PYTHONPATH": str(root / "src"),
+        "PYTHONWARNINGS": "default",
+        "NETRC": str(tmp_path / "netrc"),
+        "SCHEMATHESIS_HOOKS": "no_such_module",
+        "CI": "true",
+    }
+    script = SCRIPT.format(root=str(root))
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, check=False, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["netrc", "schemathesis.toml"]
+
+
+def test_no_password_of_the_machine_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `~/.netrc` has no say in what goes out, and the environment is afterwards as it was."""
+    (tmp_path / "netrc").write_text("default login alice password s3cret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    target, requests = recorded(answer)
+    run(target, operations=["fetch_trunk"])
+    assert not [request for request in requests if (request.header("authorization") or "").startswith("Basic YWxpY2U")]
+    assert os.environ["NETRC"] == str(tmp_path / "netrc")
+    assert "SCHEMATHESIS_HOOKS" not in os.environ

@@ -1,0 +1,174 @@
+"""The check over HTTP, on an implementation that shares no code with the mock, and that has one operation each."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import trunkline
+from tests.independent import TOKEN, TRUNK_ID, Temper, served
+from trunkline import cli
+from trunkline.check.laws import LAWS
+from trunkline.check.runner import Examination
+from trunkline.findings import Report
+from trunkline.transport import targets
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credential comes from the environment, as it should."""
+    monkeypatch.setenv("TRUNKLINE_TOKEN", TOKEN)
+
+
+SERVED = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
+"""The operation of each vendor that the implementation has."""
+
+LAWFUL = {
+    "HTTP/1.0, closed by the server": Temper(),
+    "HTTP/1.1": Temper(protocol="HTTP/1.1"),
+    "gzip": Temper(protocol="HTTP/1.1", coding="gzip"),
+    "chunked": Temper(protocol="HTTP/1.1", coding="chunked"),
+    "no trunks": Temper(trunks=0),
+    "one trunk": Temper(trunks=1),
+    "thousands": Temper(protocol="HTTP/1.1", trunks=2345),
+}
+
+
+def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command."""
+    code = cli.run(arguments)
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def report_of(
+    base: str, vendor: str, parameters: Mapping[str, str] | None = None, *, generated: bool = False
+) -> Report:
+    """What all laws, and Schemathesis if asked for, say of the served implementation."""
+    loaded = trunkline.load(vendor)
+    target = targets.http(base + loaded.contract.base_path)
+    examination = Examination(
+        loaded, target, Report(), credential=TOKEN, parameters=parameters or {}, seed=1, examples=10
+    )
+    operation = loaded.contract.operation(SERVED[vendor])
+    for law in LAWS:
+        if law.concerns(operation):
+            examination.hear(operation, law)
+    if generated:
+        examination.let_loose([operation])
+    return examination.report
+
+
+@pytest.mark.parametrize("name", LAWFUL)
+def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
+    """No transport, key order, extra property or number of trunks makes a lawful implementation fail."""
+    with served(LAWFUL[name]) as base:
+        report = report_of(base, "telepath", generated=name == "HTTP/1.1")
+    assert report.failures() == ()
+    assert report.requests > 50
+
+
+@pytest.mark.parametrize("name", ["HTTP/1.0, closed by the server", "HTTP/1.1", "gzip", "chunked"])
+def test_a_lawful_trunk_has_no_failing_finding(name: str) -> None:
+    """Ids in another form, another error form and a status that no page settles are lawful."""
+    with served(LAWFUL[name]) as base:
+        report = report_of(base, "talkover", {"trunk_id": TRUNK_ID}, generated=name == "HTTP/1.1")
+    assert report.failures() == ()
+    assert report.requests > 50
+
+
+def test_what_an_empty_account_cannot_show_is_not_passed() -> None:
+    """Laws that need a second page are listed as not exercised on an empty account, with the reason."""
+    with served(Temper(trunks=0)) as base:
+        report = report_of(base, "telepath")
+    silent = {law: reason for (_, law), reason in report.exercised.items() if reason}
+    assert {"pages_do_not_overlap", "pages_leave_no_gap", "any_page_is_its_slice", "filter_comes_before_paging"} <= set(
+        silent
+    )
+    assert "0 items" in silent["pages_do_not_overlap"]
+
+
+def test_a_busy_implementation_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """A 429 is waited out as its header says, and then judged no worse."""
+    temper = Temper(busy=2)
+    with served(temper) as base:
+        begin = time.monotonic()
+        arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "40")
+        code, *_ = run(capfd, "check", "telepath", *arguments)
+    assert code == 0
+    assert time.monotonic() - begin >= 2
+
+
+def test_a_redirect_is_not_followed(capfd: pytest.CaptureFixture[str]) -> None:
+    """A redirect to another host ends the run with one sentence, and the other host hears nothing."""
+    elsewhere = Temper()
+    with served(elsewhere) as other, served(Temper(redirect=f"{other}/v1/trunks")) as base:
+        code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
+    assert code == 2
+    assert "redirect" in err
+    assert elsewhere.seen == []
+
+
+def test_a_wrong_credential_is_no_verdict(capfd: pytest.CaptureFixture[str]) -> None:
+    """When the plain request is refused with 401 nothing can be judged: one sentence, exit code 2, no secret."""
+    with served(Temper()) as base:
+        code, out, err = run(capfd, "check", "telepath", "--url", base + "/v1", "--token", "sk_live_not_this_one")
+    assert code == 2
+    assert "refuses the credential" in err
+    assert "sk_live_not_this_one" not in out + err
+
+
+def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str]) -> None:
+    """Two runs with one seed send the same requests in the same order, and none that could change anything."""
+    asked, reports = [], []
+    for _ in range(2):
+        temper = Temper(protocol="HTTP/1.1")
+        with served(temper) as base:
+            arguments = (
+                "check",
+                "telepath",
+                "--url",
+                base + "/v1",
+                "--operation",
+                "listTrunks",
+                "--seed",
+                "1",
+                "--examples",
+                "5",
+                "--format",
+                "json",
+            )
+            code, out, _ = run(capfd, *arguments)
+        assert code == 0
+        asked.append(temper.seen)
+        reports.append(json.loads(out))
+    assert asked[0] == asked[1]
+    assert {method for method, _, _ in asked[0]} <= {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"}
+    schema = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(reports[0])
+
+
+def test_what_the_budget_left_out_is_not_exercised(capfd: pytest.CaptureFixture[str]) -> None:
+    """After --max-requests, what was not reached is listed as not exercised, and no more was sent."""
+    temper = Temper()
+    with served(temper) as base:
+        arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "30", "--format", "json")
+        _, out, _ = run(capfd, "check", "telepath", *arguments)
+    assert len(temper.seen) == 30
+    left = {row["check"]: row["reason"] for row in json.loads(out)["not_exercised"]}
+    assert "30" in left["schemathesis"]
+
+
+def test_an_operation_that_is_not_there_is_no_verdict(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where a documented list is answered 404 the address is doubted: one sentence, exit code 2, and what to do."""
+    temper = Temper()
+    with served(temper) as base:
+        code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
+    assert code == 2
+    assert "listCalls answers 404 for /calls: give the base that stands for the vendor's own" in err
+    assert {method for method, _, _ in temper.seen} == {"GET"}

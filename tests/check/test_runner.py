@@ -1,0 +1,200 @@
+"""A whole check: when it can judge, when it cannot, and how its report speaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import trunkline
+from trunkline import mock
+from trunkline.check.runner import FUZZ, Examination, Writing, check
+from trunkline.check.safety.ledger import Journal
+from trunkline.check.stateful.script import script
+from trunkline.errors import BudgetSpent, Redirected, TargetError
+from trunkline.exchange import Request, Response, Target
+from trunkline.findings import Grade, Report
+from trunkline.mock.loader import Vendor
+from trunkline.transport.targets import budgeted
+
+
+@pytest.fixture(scope="module")
+def telepath() -> Vendor:
+    """The vendor that lists."""
+    return trunkline.load("telepath")
+
+
+def edited(target: Target, edit: Callable[[Any], None]) -> Target:
+    """A target whose successful bodies are changed."""
+
+    def changed(request: Request) -> Response:
+        response = target(request)
+        if response.status != 200:
+            return response
+        body = json.loads(response.body)
+        edit(body)
+        return replace(response, body=json.dumps(body).encode())
+
+    return changed
+
+
+def heard(vendor: Vendor, target: Target, **more: Any) -> Report:
+    """A check of the laws alone."""
+    examination = Examination(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
+    for operation in vendor.contract.operations:
+        for law in examination.laws:
+            if law.concerns(operation):
+                examination.hear(operation, law)
+    return examination.report
+
+
+def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
+    """Laws and Schemathesis are exercised, and neither a finding nor a note comes of it."""
+    report = check(telepath, mock.from_vendor(telepath), credential=telepath.world.token, seed=3, examples=5)
+    assert report.findings == ()
+    assert report.exercised["listTrunks", FUZZ] == ""
+    assert str(report) == "no finding"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "refuses the credential"), (404, "which ends in /v1")],
+    ids=["a refused credential", "a wrong base"],
+)
+def test_a_plain_request_that_is_turned_away_is_no_verdict(telepath: Vendor, status: int, words: str) -> None:
+    """When the plain documented request is turned away, one sentence says so, with the way out."""
+    with pytest.raises(TargetError, match=words):
+        check(telepath, lambda _: Response(status, (), b"{}"), credential="sk_live_something")
+
+
+def test_an_item_that_is_not_there_is_no_verdict() -> None:
+    """A parameter that leads nowhere is the caller's mistake, and is told as such."""
+    talkover = trunkline.load("talkover")
+    with pytest.raises(TargetError, match="--param"):
+        check(
+            talkover,
+            mock.from_vendor(talkover),
+            credential=talkover.world.token,
+            parameters={"trunk_id": "not-there"},
+        )
+
+
+@pytest.mark.parametrize("name", ["talkover", "telepath"])
+def test_a_second_credential_that_opens_nothing_is_no_verdict(name: str) -> None:
+    """What it cannot do in its own account says nothing of another's; one that opens an account is put to the test."""
+    vendor = trunkline.load(name)
+    writing = Writing(Journal(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
+    with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
+        check(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing)
+
+
+def test_a_rule_that_is_broken_in_a_life_is_shown_with_what_was_made() -> None:
+    """The request alone names an id that is gone when the finding is read: what made it comes first."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        response = good(request)
+        if request.method == "PUT" and response.status == 200:
+            return replace(response, body=b'{"success": true, "data": {"id": 7}}')
+        return response
+
+    report = check(
+        vendor,
+        target,
+        credential=vendor.world.token,
+        operations=["updateSipTrunk"],
+        seed=1,
+        examples=2,
+        writing=Writing(Journal(), target),
+    )
+    found = next(said for said in report.findings if said.rule == "body_matches_schema")
+    assert [exchange.request.method for exchange in found.exchanges] == ["POST", "PUT"]
+    assert '"$BASE/sip-trunks/$ID_1"' in script(vendor.contract, found)
+
+
+def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> None:
+    """Servers redirect odd requests lawfully: that is an answer like others, and no reason to stop."""
+    plain = mock.from_vendor(telepath)
+
+    def target(request: Request) -> Response:
+        if "%" in request.query:
+            raise Redirected("example answered 307 to another path", Response(307, (("location", "/v1/trunks"),)))
+        return plain(request)
+
+    report = heard(telepath, target, examples=3)
+    assert report.reached["listTrunks", 307] > 0
+    judged = Report()
+    with pytest.raises(Redirected, match="307 to another path"):
+        check(
+            telepath,
+            lambda request: target(replace(request, query="%")),
+            credential=telepath.world.token,
+            report=judged,
+        )
+    assert judged.findings == (), "what ends a check is no verdict"
+
+
+def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:
+    """What was not reached is not exercised, and the report says that the run was stopped."""
+    target = budgeted(mock.from_vendor(telepath), 20)
+    report = check(telepath, target, credential=telepath.world.token)
+    assert "20" in report.stopped
+    assert report.requests == 20
+    assert all(reason for (_, name), reason in report.exercised.items() if name == FUZZ)
+
+
+def test_a_budget_that_is_spent_in_a_law_is_told_by_the_law(telepath: Vendor) -> None:
+    """A law that the budget interrupts is not exercised."""
+    examination = Examination(
+        telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token
+    )
+    operation = telepath.contract.operations[0]
+    law = next(law for law in examination.laws if law.name == "same_question_same_answer")
+    with pytest.raises(BudgetSpent):
+        examination.hear(operation, law)
+    assert examination.report.exercised[operation.operation_id, law.name]
+
+
+def test_one_cause_is_one_finding(telepath: Vendor) -> None:
+    """A mistake in every item of every page is one finding with a count, and absent properties are named together."""
+
+    def edit(body: Any) -> None:
+        for item in body.get("trunks", ()):
+            del item["name"], item["status"], item["sip_username"]
+            item.update(extra=1, more=2)
+
+    report = heard(telepath, edited(mock.from_vendor(telepath), edit), examples=3)
+    by_rule = {found.rule: found for found in report.findings}
+    assert len(by_rule) == len(report.findings) == 2
+    missing = by_rule["body_matches_schema"]
+    assert "3 required properties are absent: name, status, sip_username" in missing.message
+    assert missing.count > 100
+    assert by_rule["properties_are_documented"].evidence.grade is Grade.CUSTOMARY
+    assert "body_matches_schema listTrunks at body/trunks/" in str(report)
+
+
+def test_a_report_shows_no_secret(telepath: Vendor) -> None:
+    """Neither the text nor the repr of a report holds a credential, in whole or in part."""
+    token = telepath.world.token
+    report = heard(telepath, edited(mock.from_vendor(telepath), lambda body: body.update(debug=token[:-2])), examples=3)
+    assert report.findings
+    assert token[:-2] not in str(report)
+    assert token[:-2] not in repr(report)
+
+
+def test_a_reset_in_seconds_is_no_unix_time(telepath: Vendor) -> None:
+    """A page says that the reset is a Unix time: seconds to wait, words and nothing are findings."""
+    plain = mock.from_vendor(telepath)
+    for value in ("60", "soon", ""):
+
+        def target(request: Request, value: str = value) -> Response:
+            response = plain(request)
+            kept = tuple(pair for pair in response.headers if pair[0] != "x-ratelimit-reset")
+            return replace(response, headers=(*kept, ("x-ratelimit-reset", value)))
+
+        report = heard(telepath, target, examples=3)
+        assert {found.rule for found in report.failures()} == {"rate_limit_is_told"}

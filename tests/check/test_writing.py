@@ -1,0 +1,202 @@
+"""A whole check that writes: lawful implementations pass the rules too, and what is not the run's is never touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import trunkline
+from trunkline import mock
+from trunkline.check.runner import Writing, check
+from trunkline.check.safety.ledger import Journal
+from trunkline.exchange import Request, Response, Target
+from trunkline.findings import Report
+from trunkline.transport.connect import known_parameters
+
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+JSON = (("content-type", "application/json"),)
+Change = Callable[[Request, Response], Response]
+
+
+def examined(
+    name: str, wrap: Callable[[Target], Target], report: Report | None = None, parameters: dict[str, str] | None = None
+) -> Report:
+    """A whole check of the mock behind something."""
+    vendor = trunkline.load(name)
+    target = wrap(mock.from_vendor(vendor))
+    return check(
+        vendor,
+        target,
+        credential=vendor.world.token,
+        parameters=parameters if parameters is not None else known_parameters(vendor),
+        seed=1,
+        examples=10,
+        report=report,
+        writing=Writing(Journal(), target, None, None),
+    )
+
+
+def answering(change: Change) -> Callable[[Target], Target]:
+    return lambda target: lambda request: change(request, target(request))
+
+
+def edited(response: Response, edit: Callable[[Any], None]) -> Response:
+    body = json.loads(response.body)
+    edit(body)
+    return replace(response, body=json.dumps(body).encode())
+
+
+def without_body(request: Request, response: Response) -> Response:
+    """A removal and a change are answered with 204."""
+    return (
+        replace(response, status=204, body=b"")
+        if request.method in {"DELETE", "PUT"} and response.status < 300
+        else response
+    )
+
+
+def field_by_field(request: Request, response: Response) -> Response:
+    """A refusal names the fields, as most frameworks do."""
+    told = {"password": ["The password field is required."], "sip_password": "too_short", "openai_api_key": None}
+    if response.status not in {400, 422} or not request.body or request.method not in WRITES:
+        return response
+    return edited(response, lambda body: body.update(errors=told))
+
+
+def mixed_clocks(_: Request, response: Response) -> Response:
+    """What is created has milliseconds, what is changed has whole seconds."""
+    if response.status >= 300:
+        return response
+    body = response.body.decode()
+    for name in ('"created_at":"', '"created_at": "'):
+        pieces = body.split(name)
+        body = name.join([pieces[0], *(piece.replace("Z", ".999Z", 1) for piece in pieces[1:])])
+    return replace(response, body=body.encode())
+
+
+LAWFUL = {
+    "204 without a body": without_body,
+    "refusals field by field": field_by_field,
+    "clocks of another precision": mixed_clocks,
+}
+
+
+@pytest.mark.parametrize("change", LAWFUL.values(), ids=list(LAWFUL))
+@pytest.mark.parametrize("name", ["talkover", "telepath"])
+def test_what_no_page_settles_fails_no_check(name: str, change: Change) -> None:
+    """The rules judge what a life provokes, and hold nothing against what no page forbids."""
+    report = examined(name, answering(change))
+    assert report.failures() == (), str(report)
+    assert report.exercised["updateTrunk" if name == "telepath" else "updateSipTrunk", "update_shows"] == ""
+
+
+def test_ids_of_any_form_are_asked_for() -> None:
+    """Dots and colons are no reason to give up."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        path = request.path.replace("%3A", ":")
+        below = path.removeprefix("/sip-trunks/")
+        if below != path and not below.startswith("sip:t."):
+            below = "nothing"
+        response = good(replace(request, path=path if below == path else f"/sip-trunks/{below.removeprefix('sip:t.')}"))
+        names = ("trunk_id",) if "dids" in path else ("id",) if path.startswith("/sip-trunks") else ()
+        for name in names if response.status < 300 else ():
+            plain, odd = f'"{name}":"'.encode(), f'"{name}":"sip:t.'.encode()
+            response = replace(response, body=response.body.replace(plain, odd))
+        return response
+
+    report = examined("talkover", lambda _: target, parameters={})
+    assert report.failures() == (), str(report)
+    assert report.exercised["deleteSipTrunk", "removed_stays_gone"] == ""
+
+
+def test_an_echo_of_what_was_sent_is_no_message() -> None:
+    """A refusal that holds the password under its name is a finding, whatever else it tells there."""
+
+    def echo(request: Request, response: Response) -> Response:
+        sent = json.loads(request.body) if request.body.startswith(b"{") and request.body.endswith(b"}") else {}
+        if response.status != 422 or not isinstance(sent, dict) or not isinstance(sent.get("password"), str):
+            return response
+        return edited(response, lambda body: body.update(errors={"password": [sent["password"]]}))
+
+    report = examined("talkover", answering(echo))
+    assert {"secrets_stay_hidden"} & {finding.rule for finding in report.failures()}
+
+
+# --- safety ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
+    """A creation answers somebody's id, readings hide it, and whatever writes forgets to ask whose it is."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+    touched: list[tuple[str, str]] = []
+
+    def target(request: Request) -> Response:
+        if request.path.startswith("/sip-trunks/VICTIM"):
+            if request.method in WRITES:
+                touched.append((request.method, request.path))
+                return Response(200, JSON, b'{"success": true, "data": {"id": "VICTIM"}}')
+            return Response(status, JSON, b'{"success": false, "message": "no", "code": "TRUNK_NOT_FOUND"}')
+        response = good(request)
+        if request.method == "POST" and request.path == "/sip-trunks" and response.status == 201:
+            return edited(response, lambda body: body["data"].update(id="VICTIM"))
+        return response
+
+    report = Report()
+    examined("talkover", lambda _: target, report)
+    assert touched == []
+    assert report.failures()
+    assert report.left
+
+
+@pytest.mark.parametrize("removal", ["not found", "soft"])
+def test_what_is_listed_still_is_told(removal: str) -> None:
+    """A detail and a removal that find nothing, or a removal that only hides, leave what the list goes on showing."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+    fixtures = {trunk["id"] for trunk in vendor.world.collections["trunks"].records}
+    hidden: set[str] = set()
+
+    def target(request: Request) -> Response:
+        identity = request.path.removeprefix("/sip-trunks/")
+        lost = identity != request.path and "/" not in identity and identity not in fixtures
+        if lost and removal == "not found" and request.method in {"GET", "DELETE"}:
+            return good(replace(request, path="/sip-trunks/nothing"))
+        if lost and removal == "soft" and request.method == "DELETE":
+            hidden.add(identity)
+            return Response(200, JSON, b'{"success": true, "message": "SIP trunk deleted"}')
+        return good(replace(request, path="/sip-trunks/nothing") if identity in hidden else request)
+
+    report = examined("talkover", lambda _: target)
+    there = good(Request("GET", "/sip-trunks", "", (("authorization", f"Bearer {vendor.world.token}"),))).json()["data"]
+    left = {trunk["id"] for trunk in there} - fixtures
+    assert left
+    assert all(any(identity in line for line in report.left) for identity in left)
+    assert report.failures()
+
+
+def test_a_mistake_of_the_server_ends_no_check() -> None:
+    """A refused removal that takes the numbers along is found, and everything else is judged as well."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        response = good(request)
+        if request.method == "DELETE" and response.status == 409 and "dids" not in request.path:
+            path = f"{request.path}/dids"
+            for did in json.loads(good(replace(request, method="GET", path=path)).body)["data"]:
+                good(replace(request, path=f"{path}/{did['id']}"))
+        return response
+
+    report = examined("talkover", lambda _: target)
+    assert report.failures()
+    assert not report.stopped
+    assert report.exercised["updateSipTrunk", "schemathesis"] == ""

@@ -1,0 +1,362 @@
+"""What `/_trunkline/reset` and `trunkline reset` promise: the fixtures are back, and only who may can do it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trunkline
+from tests.clients import Client
+from trunkline import cli, mock
+from trunkline.contract import folders
+from trunkline.errors import UsageError
+from trunkline.exchange import Headers, Json, Request, Response
+from trunkline.mock import Mock, loader, storage
+from trunkline.transport import admin, server, targets
+from trunkline.transport.asgi import application, wrap
+
+VENDORS = {name: loader.load(name) for name in folders.names()}
+ALL = sorted(VENDORS)
+TOKEN = "hush-0123456789"
+MEANT = ("x-trunkline", "reset")
+HERE = "127.0.0.1:8900"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def mocks() -> dict[str, Mock]:
+    """A mock of each vendor, with something written."""
+    found = {name: mock.from_vendor(VENDORS[name]) for name in ALL}
+    for name, fake in found.items():
+        Client(VENDORS[name], fake).created("user-1")
+    return found
+
+
+def written(mocks: dict[str, Mock]) -> list[str]:
+    """The vendors whose mocks are not as the fixtures are."""
+    shipped = {name: mock.from_vendor(VENDORS[name]).records("trunks") for name in ALL}
+    return [name for name, fake in mocks.items() if fake.records("trunks") != shipped[name]]
+
+
+def reset(
+    mocks: dict[str, Mock],
+    *fields: tuple[str, str],
+    token: str | None = None,
+    client: str = "127.0.0.1",
+    host: str = HERE,
+    query: str = "",
+    method: str = "POST",
+    path: str = "/reset",
+) -> Response:
+    """What the reserved path answers to a client."""
+    headers: Headers = (("host", host), *fields)
+    return admin.admin(mocks, token)(Request(method, path, query, headers), client=client)
+
+
+def error(response: Response) -> str:
+    body = response.json()
+    assert set(body) == {"error"}
+    assert response.header("content-type") == "application/json"
+    return str(body["error"])
+
+
+# --- the reserved path ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", [HERE, "localhost", "LocalHost:1", "[::1]:8900", "127.0.0.1"])
+def test_this_machine_may_reset(mocks: dict[str, Mock], client: str, host: str) -> None:
+    """Whoever is on the server's own machine and means it needs no credential."""
+    response = reset(mocks, MEANT, client=client, host=host)
+    assert (response.status, response.json()) == (200, {"reset": ALL})
+    assert written(mocks) == []
+
+
+@pytest.mark.parametrize("client", ["192.168.1.7", "::ffff:10.0.0.1", "2001:db8::1", "", "testclient"])
+def test_others_may_not(mocks: dict[str, Mock], client: str) -> None:
+    """Without a token nobody elsewhere can, and is told what would let them."""
+    response = reset(mocks, MEANT, client=client)
+    assert response.status == 403
+    assert "start the server with --admin-token (or $TRUNKLINE_ADMIN_TOKEN)" in error(response)
+    assert written(mocks) == ALL
+
+
+@pytest.mark.parametrize("fields", [(), (("x-trunkline", ""),), (("origin", "http://127.0.0.1:8900"),)])
+def test_a_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Headers) -> None:
+    """What a form or a simple request can send is not enough, and no preflight allows more."""
+    assert reset(mocks, *fields).status == 403
+    asked = (("origin", "http://evil.example"), ("access-control-request-headers", "x-trunkline"))
+    preflight = reset(mocks, *asked, method="OPTIONS")
+    assert preflight.status == 405
+    assert not any(name.startswith("access-control") for name, _ in preflight.headers)
+    assert written(mocks) == ALL
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8900", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::2]", "["]
+)
+def test_a_page_whose_name_was_pointed_here_cannot(mocks: dict[str, Mock], host: str) -> None:
+    """DNS rebinding makes a page of the same origin, but not of the same name."""
+    response = reset(mocks, MEANT, host=host)
+    assert response.status == 403
+    assert "the Host names another machine" in error(response)
+    assert reset(mocks, MEANT, ("host", HERE), host=host).status == 403
+    assert written(mocks) == ALL
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "192.168.1.7"])
+def test_with_a_token_only_the_token_counts(mocks: dict[str, Mock], client: str) -> None:
+    """It is asked of everybody, and lets anybody."""
+    wrong = ["", "Bearer", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é", TOKEN]
+    for value in (None, *wrong):
+        fields = (MEANT,) if value is None else (MEANT, ("authorization", value))
+        response = reset(mocks, *fields, token=TOKEN, client=client)
+        assert response.status == 401
+        assert response.header("www-authenticate") == "Bearer"
+        assert TOKEN not in error(response)
+    assert written(mocks) == ALL
+    proof = ("authorization", f"bearer {TOKEN}")
+    assert reset(mocks, proof, token=TOKEN, client=client, host="mock.example").status == 200
+    assert written(mocks) == []
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "é", "a\n", "Bearer x"])
+def test_a_token_that_nobody_can_send_is_refused(token: str) -> None:
+    """An empty one above all, which would let everybody in."""
+    with pytest.raises(UsageError, match="the admin token is empty or holds what no bearer token can"):
+        admin.admin({}, token)
+
+
+def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptureFixture) -> None:
+    """Each that is named, once; a name that is not served is told, and then nothing is reset."""
+    unknown = reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor=acme")
+    assert (unknown.status, error(unknown)) == (
+        404,
+        f'"acme" is no vendor that is served here; there are: {", ".join(ALL)}',
+    )
+    assert reset(mocks, MEANT, query="vendor=").status == 404
+    assert written(mocks) == ALL
+    with caplog.at_level(logging.INFO):
+        assert reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor={ALL[0]}").json() == {"reset": [ALL[0]]}
+    assert caplog.messages == [f"{ALL[0]} is back at its fixtures"]
+    assert written(mocks) == ALL[1:]
+
+
+@pytest.mark.parametrize("query", ["vendors=x", "name=x", "x", "vendor=x&y=1"])
+def test_a_word_that_is_not_understood_resets_nothing(mocks: dict[str, Mock], query: str) -> None:
+    """A misspelled choice is no wish for all."""
+    assert reset(mocks, MEANT, query=query).status == 400
+    assert written(mocks) == ALL
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post"])
+def test_only_post_resets(mocks: dict[str, Mock], method: str) -> None:
+    """Any other method is refused with the one that is right."""
+    response = reset(mocks, MEANT, method=method)
+    assert (response.status, response.header("allow")) == (405, "POST")
+    assert written(mocks) == ALL
+
+
+@pytest.mark.parametrize("path", ["", "/", "/reset/", "/RESET", "/reset%2F", "/other"])
+def test_nothing_else_is_there(mocks: dict[str, Mock], path: str) -> None:
+    """The reserved path has one place."""
+    response = reset(mocks, MEANT, path=path)
+    assert response.status == 404
+    assert "POST /_trunkline/reset" in error(response)
+
+
+def test_a_reset_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    """507, with the vendor, the file and the reason; the mock stays as it is."""
+    vendor = VENDORS[ALL[0]]
+    with closing(storage.from_file(tmp_path / "state.db")) as keeper:
+        fake = mock.from_vendor(vendor, keeper=keeper)
+        Client(vendor, fake).created("user-1")
+        keeper._connection.execute("PRAGMA query_only = ON")
+        response = reset({vendor.name: fake}, MEANT)
+        assert response.status == 507
+        assert error(response).startswith(f"{vendor.name} was not reset: {tmp_path / 'state.db'} cannot be read and")
+        assert written({vendor.name: fake}) == [vendor.name]
+
+
+# --- on a server ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def served(mocks: dict[str, Mock], token: str | None = None) -> Iterator[str]:
+    """The mocks on a port, with the reserved path."""
+    places = {fake.vendor.contract.base_path: fake for fake in mocks.values()}
+    with server.running(server.asgi(places, admin=admin.admin(mocks, token))) as url:
+        yield url
+
+
+def test_the_path_is_beside_the_vendors(mocks: dict[str, Mock]) -> None:
+    """At the server's root; what looks like it below a vendor's base is the vendor's."""
+    with served(mocks) as url:
+        live = targets.http(url)
+        for path in ("/_trunkline/resets", "/_trunkline", "/_trunkline/"):
+            assert "POST /_trunkline/reset" in error(live(Request("POST", path, "", (MEANT,))))
+        assert "every path begins with" in error(live(Request("POST", "/_trunkliner/reset", "", (MEANT,))))
+        base = VENDORS[ALL[0]].contract.base_path
+        assert live(Request("POST", f"{base}/_trunkline/reset", "", (MEANT,))).status == 404
+        assert written(mocks) == ALL
+        assert live(Request("POST", "/_trunkline/reset", "", (MEANT,), b"{}")).json() == {"reset": ALL}
+        assert written(mocks) == []
+        live.close()
+
+
+def test_the_path_is_not_there_unless_it_is_wanted(mocks: dict[str, Mock]) -> None:
+    """Who makes an application without it has none; a vendor at the root is not hidden by it otherwise."""
+    bare = wrap(server.asgi({"/v1": mocks[ALL[0]]}))
+    assert "every path begins with /v1/" in error(bare(Request("POST", "/_trunkline/reset", "", (MEANT,))))
+    root = wrap(server.asgi({"": mocks[ALL[0]]}, admin=admin.admin(mocks)))
+    assert root(Request("POST", "/_trunkline/reset", "", (MEANT,))).status == 200
+    assert root(Request("GET", "/_trunkling")).header(mock.REFUSAL_HEADER)
+
+
+def test_no_vendor_lives_there() -> None:
+    """A base path that is the reserved one, or below it, is refused."""
+    vendor = VENDORS[ALL[0]]
+    for base in ("/_trunkline", "/_trunkline/v1"):
+        odd = replace(vendor, contract=replace(vendor.contract, url=f"https://api.example.com{base}"))
+        with pytest.raises(UsageError, match="which is kept for trunkline itself"):
+            server.bases([odd])
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `trunkline reset` in this process: code, standard output, standard error."""
+    monkeypatch.delenv(admin.TOKEN_VARIABLE, raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.run(["reset", *arguments])
+        out, err = capfd.readouterr()
+        assert re.fullmatch(r"(trunkline: [^\n]+\n)?", err), err
+        return code, out, err
+
+    return run
+
+
+def test_a_running_server_is_reset(mocks: dict[str, Mock], run: Run) -> None:
+    """All that it serves, or those that are named; one line tells which and where."""
+    with served(mocks) as url:
+        assert run(ALL[0], "--url", url) == (0, f"reset {ALL[0]} at {url}\n", "")
+        assert written(mocks) == ALL[1:]
+        assert run("--url", url) == (0, f"reset {', '.join(ALL)} at {url}\n", "")
+        assert written(mocks) == []
+
+
+def test_a_token_is_sent_and_never_shown(mocks: dict[str, Mock], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the option or from the environment; without it, or with another, the way is told."""
+    with served(mocks, TOKEN) as url:
+        sentence = "answered 401: give its admin token, "
+        for arguments in ((), ("--admin-token", "other")):
+            code, out, err = run("--url", url, *arguments)
+            assert (code, out) == (2, "")
+            assert sentence in err
+        assert written(mocks) == ALL
+        assert run(ALL[0], "--url", url, "--admin-token", TOKEN)[0] == 0
+        monkeypatch.setenv(admin.TOKEN_VARIABLE, TOKEN)
+        assert run("--url", url)[0] == 0
+        assert written(mocks) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (Response(200, (), b"hello"), "answered 200, as no `trunkline serve` would; give its address without a path"),
+        (Response(200, (), b'{"reset": 1}'), "answered 200, as no `trunkline serve` would"),
+        (Response(404, (), b"[]"), "answered 404, as no `trunkline serve` would"),
+        (Response(500, (), b'{"error": {"code": 1}}'), "answered 500, as no `trunkline serve` would"),
+        (Response(403, (), b'{"error": "no ' + TOKEN.encode() + b'"}'), "answered 403: no ***"),
+        (Response(302, (("location", "/x"),)), "answered 302 to another path; trunkline never follows a redirect"),
+    ],
+)
+def test_what_is_no_trunkline_is_told(answer: Response, sentence: str, run: Run) -> None:
+    """One sentence and code 2, whatever lives at the address; the token is not printed, also when it is echoed."""
+    with server.running(application(lambda _: answer)) as url:
+        code, out, err = run("--url", url, "--admin-token", TOKEN)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert TOKEN not in err
+
+
+def test_a_server_that_is_down_is_told(run: Run) -> None:
+    """With its address, also the one that is meant when none is given."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{probe.getsockname()[1]}"
+    code, _, err = run("--url", f"http://{place}")
+    assert (code, f"{place} refuses connections" in err) == (2, True)
+    for arguments, sentence in (
+        (("--url", "localhost"), "does not begin with http://"),
+        (("--admin-token", ""), "the admin token is empty"),
+        (("--url", "http://x", "--state", "y"), "give --url or --state"),
+        ((ALL[0], "--url", f"http://{place}/v1"), "refuses connections"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out, sentence in err) == (2, "", True), err
+
+
+def test_a_state_file_forgets(run: Run, tmp_path: Path) -> None:
+    """Of the vendors that are named, or of all; the next mock begins with the fixtures."""
+    path = tmp_path / "state.db"
+    with closing(storage.from_file(path)) as keeper:
+        for name in ALL:
+            Client(VENDORS[name], mock.from_vendor(VENDORS[name], keeper=keeper)).created("user-1")
+        code, _, err = run("--state", str(path))
+        assert code == 2
+        assert "is in use by another process: stop it, or ask a running server with `trunkline reset --url`" in err
+    assert run("acme", "--state", str(path))[0] == 2
+    assert run(ALL[0], "--state", str(path)) == (0, f"reset {ALL[0]} in {path}\n", "")
+    assert run(ALL[0], "--state", str(path)) == (0, f"nothing to reset: {path} keeps nothing of it\n", "")
+    with closing(storage.from_file(path)) as keeper:
+        mocks = {name: mock.from_vendor(VENDORS[name], keeper=keeper) for name in ALL}
+        assert written(mocks) == ALL[1:]
+    assert run("--state", str(path)) == (0, f"reset {', '.join(ALL)} in {path}\n", "")
+    assert run("--state", str(tmp_path / "other"))[0] == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_serving_can_be_reset_from_outside(tmp_path: Path, run: Run) -> None:
+    """`trunkline serve` has the path, with the token of its environment, tells of a reset, and keeps it."""
+    path = tmp_path / "state.db"
+    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1]), admin.TOKEN_VARIABLE: TOKEN}
+    command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path)]
+    vendor = VENDORS[ALL[0]]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=environ) as process:
+        try:
+            assert process.stdout is not None
+            told: Json = json.loads(process.stdout.readline())
+            client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+            before = client.listed()
+            client.created("user-1")
+            client.ask("GET", f"/{TOKEN}")
+            assert run("--url", told["url"])[0] == 2
+            assert run("--url", told["url"], "--admin-token", TOKEN)[0] == 0
+            assert client.listed() == before
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert f"{vendor.name} is back at its fixtures\n" in err
+    assert TOKEN not in err
+    with closing(storage.from_file(path)) as keeper:
+        assert written({vendor.name: mock.from_vendor(vendor, keeper=keeper)}) == []

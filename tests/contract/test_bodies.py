@@ -1,0 +1,90 @@
+"""What `trunkline.contract.bodies` promises:
+what stands where in a body, what a filter asks for, and which texts are secret.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trunkline.contract.bodies import NOTHING, at_pointer, masked, satisfies, sent_secrets, time_at
+from trunkline.contract.model import Filter
+from trunkline.exchange import Json
+from trunkline.findings import Evidence, Grade
+from trunkline.redaction import masked as hidden
+
+SAID = Evidence(Grade.DOCUMENTED, "https://example.com/page")
+
+
+@pytest.mark.parametrize(
+    ("how", "has", "wanted", "verdict"),
+    [
+        ("equal", "active", "active", True),
+        ("equal", "active", "error", False),
+        ("equal", None, "active", False),
+        ("equal", 7, "7", False),
+        ("equal", [], "", False),
+        ("from", "2024-03-05T10:30:00Z", "2024-03-05T10:30:00Z", True),
+        ("until", "2024-03-05T10:30:00Z", "2024-03-05T10:30:00Z", True),
+        ("from", "2024-03-05T10:30:00Z", "2024-03-05T12:30:00+02:00", True),
+        ("until", "2024-03-05T10:30:00.001Z", "2024-03-05T10:30:00Z", False),
+        ("from", "2024-03-05T10:29:59.999Z", "2024-03-05T10:30:00Z", False),
+        ("from", "2024-03-05t10:30:01z", "2024-03-05T10:30:00Z", True),
+        ("until", "2024-03-06T00:00:00+14:00", "2024-03-05T10:30:00Z", True),
+        ("from", "2024-03-05T10:30:00", "2024-03-05T10:30:00Z", None),
+        ("from", "2024-03-05T10:30:00Z", "2024-03-05", None),
+        ("until", None, "2024-03-05T10:30:00Z", None),
+        ("until", 1709634600, "2024-03-05T10:30:00Z", None),
+        ("from", "2024-03-05T10:30:00Z", "yesterday", None),
+        ("from", {"at": 1}, "\udcff", None),
+    ],
+)
+def test_a_value_is_what_a_filter_asks_for(how: str, has: Json, wanted: str, verdict: bool | None) -> None:
+    """Equal, or at or after, or at or before; what names no moment is held against nobody."""
+    assert satisfies(Filter("/x", SAID, how), has, wanted) is verdict
+
+
+@pytest.mark.parametrize("at", ["", "/a", "/a/0", "/a/0/b~1c", "/x", "/a/1", "/a/b", "/a/0/b~1c/d"])
+def test_what_stands_nowhere_is_nothing(at: str) -> None:
+    """And nothing else is: null stands where it stands."""
+    value = {"a": [{"b/c": None}]}
+    found = {"": value, "/a": value["a"], "/a/0": value["a"][0], "/a/0/b~1c": None}
+    assert at_pointer(value, at) == found.get(at, NOTHING)
+    assert time_at({"at": "2024-03-05T10:30:00Z"}, "/at") is not None
+    assert time_at({"at": 7}, "/at") is None
+
+
+SECRETS = ("sip_password", "api_key")
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"name": "n"}, {"name": "n"}),
+        ({"sip_password": "a", "name": "n"}, {"sip_password": "***", "name": "n"}),
+        ({"sipPassword": "a"}, {"sipPassword": "***"}),
+        ({"SIP-PASSWORD": ["a"]}, {"SIP-PASSWORD": "***"}),
+        ({"password": "a"}, {"password": "a"}),
+        ([{"x": [{"api_key": {"is": "a"}}]}], [{"x": [{"api_key": "***"}]}]),
+        ({"api_key": None}, {"api_key": "***"}),
+        ("api_key", "api_key"),
+        (None, None),
+    ],
+)
+def test_a_body_is_shown_without_its_secrets(body: Json, shown: Json) -> None:
+    """By their names, however spelled and however deep, and the rest as it was; what is no JSON is left as it is."""
+    assert hidden(body, SECRETS) == shown
+    assert json.loads(masked(json.dumps(body).encode(), SECRETS)) == shown
+    if body == shown:
+        assert masked(json.dumps(body).encode(), SECRETS) == json.dumps(body).encode()
+    for odd in (b"", b"{", b"\xff", b"api_key=a"):
+        assert masked(odd, SECRETS) == odd
+
+
+def test_a_text_is_secret_where_it_bears_the_name_of_one() -> None:
+    """All of them are found, at any depth; numbers and what is no JSON hold none."""
+    body = {"sip_password": "a", "more": [{"apiKey": "b", "api_key": 7}, {"name": "c"}]}
+    assert sent_secrets(json.dumps(body).encode(), SECRETS) == {"a", "b"}
+    for odd in (b"", b"{", b"[]", b'"api_key"'):
+        assert sent_secrets(odd, SECRETS) == set()

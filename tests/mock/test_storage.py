@@ -1,0 +1,642 @@
+"""What `trunkline.mock.storage` promises:
+what was answered is there after any end, and a file that cannot be is told.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trunkline
+from tests.clients import Client
+from trunkline import cli, mock
+from trunkline.contract import folders
+from trunkline.errors import NotKept, TargetError, UsageError
+from trunkline.exchange import Json, Request
+from trunkline.mock import Mock, loader, storage
+from trunkline.mock.loader import Vendor
+from trunkline.mock.storage import Keeper
+from trunkline.mock.world import Store
+from trunkline.transport import targets
+
+VENDORS = {name: loader.load(name) for name in folders.names()}
+REMOVING = [name for name, one in VENDORS.items() if any(op.deleting for op in one.contract.operations)]
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    """Each vendor in turn."""
+    return VENDORS[request.param]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a state file is to be."""
+    return tmp_path / "state.db"
+
+
+@contextmanager
+def kept(path: Path, vendor: Vendor, **more: Any) -> Iterator[tuple[Keeper, Mock]]:
+    """A mock that goes on in a file, until its block is over."""
+    with closing(storage.from_file(path)) as keeper:
+        yield keeper, mock.from_vendor(vendor, keeper=keeper, **more)
+
+
+def everything(fake: Mock) -> dict[str, Json]:
+    """All records of all accounts, in their order."""
+    accounts = {grant.account for grant in fake.vendor.world.tokens.values()}
+    return {
+        f"{name} of {account}": [json.dumps(record) for record in fake.records(name, account)]
+        for name in fake.vendor.world.collections
+        for account in accounts
+    }
+
+
+# --- from one start to the next -------------------------------------------------------------------------------------
+
+
+def test_a_new_file_begins_with_the_fixtures(vendor: Vendor, path: Path) -> None:
+    """The mock is as fresh as one without a file, and the next one goes on from there."""
+    with kept(path, vendor) as (_, fake):
+        assert everything(fake) == everything(mock.from_vendor(vendor))
+        assert not fake.continues
+    with kept(path, vendor) as (_, fake):
+        assert everything(fake) == everything(mock.from_vendor(vendor))
+        assert fake.continues
+
+
+def test_what_was_written_is_there_after_a_restart(vendor: Vendor, path: Path) -> None:
+    """Records of every account, in their order, are what they were to the byte: secrets, odd texts and all."""
+    other = next(token for token, grant in vendor.world.tokens.items() if grant.account != vendor.world.account)
+    with kept(path, vendor) as (_, fake):
+        client = Client(vendor, fake)
+        first, second = client.created("user-1"), client.created("user-2")
+        assert client.change(first, "é \\ \u2028 \x00 {name} 𝄞").status == 200
+        client.ask("POST", client.words["trunks"], {**client.words["new"], "name": "\ud800"})
+        Client(vendor, fake, other).create("user-1")
+        assert client.delete(second).status == (200 if vendor.name in REMOVING else 405)
+        fake.put("trunks", {**fake.records("trunks")[0], "id": "put"})
+        before, shown = everything(fake), client.listed()
+    with kept(path, vendor) as (_, fake):
+        assert everything(fake) == before
+        assert Client(vendor, fake).listed() == shown
+        fake.remove("trunks", "put")
+    with kept(path, vendor) as (_, fake):
+        assert "put" not in Client(vendor, fake).listed()
+
+
+def test_no_id_is_made_twice(path: Path) -> None:
+    """Neither after the newest was removed nor after a restart; without a file neither."""
+    for name in REMOVING:
+        vendor, made = VENDORS[name], list[str]()
+        for _ in range(3):
+            with kept(path, vendor) as (_, fake):
+                for _ in range(2):
+                    made.append(Client(vendor, fake).created("same"))
+                    assert Client(vendor, fake).delete(made[-1]).status == 200
+        fake = mock.from_vendor(vendor)
+        again = [Client(vendor, fake).created("same") for _ in made]
+        assert len(set(made)) == len(made)
+        assert made == again, "a kept mock makes the ids that a mock makes that was never ended"
+
+
+def test_an_id_of_the_fixtures_is_not_given_again() -> None:
+    """Not even when its record was removed and ids are made by counting."""
+    vendor = VENDORS["telepath"]
+    world = vendor.world
+    record = {**world.collections["trunks"].records[0], "id": "conn_1"}
+    serve = world.serves["createTrunk"]
+    effect = serve.outcomes[0].effects[0]
+    counting = replace(effect, set={**effect.set, "id": {"serial": "conn_{}"}})
+    counted = replace(serve, outcomes=(replace(serve.outcomes[0], effects=(counting,)),))
+    world = replace(world.with_records("trunks", (record,)), serves={**world.serves, "createTrunk": counted})
+    fake = mock.from_vendor(replace(vendor, world=world))
+    fake.remove("trunks", "conn_1")
+    assert [Client(vendor, fake).created(f"user-{number}") for number in range(2)] == ["conn_2", "conn_3"]
+
+
+def test_one_file_holds_several_vendors(path: Path) -> None:
+    """Each goes on where it was, whoever else is served."""
+    with closing(storage.from_file(path)) as keeper:
+        mocks = {name: mock.from_vendor(vendor, keeper=keeper) for name, vendor in VENDORS.items()}
+        for name, fake in mocks.items():
+            Client(VENDORS[name], fake).created(f"user-of-{name}")
+        before = {name: everything(fake) for name, fake in mocks.items()}
+        assert keeper.vendors() == tuple(sorted(VENDORS))
+    for name, vendor in VENDORS.items():
+        with kept(path, vendor) as (_, fake):
+            assert everything(fake) == before[name]
+            fake.reset()
+            assert everything(fake) == everything(mock.from_vendor(vendor))
+            before[name] = everything(fake)
+
+
+def test_a_reset_is_kept_and_begins_anew(vendor: Vendor, path: Path) -> None:
+    """The fixtures are back, also after a restart, and the same requests make the same ids again."""
+    with kept(path, vendor) as (_, fake):
+        first = Client(vendor, fake).created("user-1")
+        fake.reset()
+    with kept(path, vendor) as (_, fake):
+        assert everything(fake) == everything(mock.from_vendor(vendor))
+        assert Client(vendor, fake).created("user-1") == first
+
+
+def test_secrets_that_were_kept_stay_out_of_the_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mock that goes on does not log what a client told an earlier one."""
+    vendor = VENDORS["telepath"]
+    with kept(path, vendor) as (_, fake):
+        Client(vendor, fake).created("user-1", sip_password="hush-0123456789")
+    with kept(path, vendor) as (_, fake), caplog.at_level(logging.INFO):
+        assert Client(vendor, fake).ask("GET", "/trunks", query="limit=hush-0123456789").status == 400
+    assert "limit=" in caplog.text
+    assert "hush-0123456789" not in caplog.text
+
+
+# --- one write is one transaction -----------------------------------------------------------------------------------
+
+
+def test_a_write_is_on_the_disk_before_it_is_answered(vendor: Vendor, path: Path, tmp_path: Path) -> None:
+    """A copy of the files, taken after an answer and while the mock still runs, has all that was answered."""
+    with kept(path, vendor) as (keeper, fake):
+        assert keeper._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert keeper._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the log is synced
+        for number in range(3):
+            Client(vendor, fake).created(f"user-{number}")
+            copy = tmp_path / f"copy-{number}"
+            copy.mkdir()
+            for file in tmp_path.glob("state.db*"):
+                shutil.copy(file, copy)
+            with kept(copy / "state.db", vendor) as (_, other):
+                assert everything(other) == everything(fake)
+
+
+def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
+    """What is put and removed is seen after `commit`, and never after `discard` or when it cannot be kept."""
+    told: list[Json] = []
+
+    def keep(changes: Any, made: int) -> None:
+        told.append((len(changes), made))
+        if made > 1:
+            raise NotKept("no room")
+
+    store = Store(vendor.world, keep=keep)
+    account = vendor.world.account
+    before = dict(store.records("trunks", account))
+    record = next(iter(before.values()))
+    store.put("trunks", account, {**record, "id": "other"})
+    store.remove("trunks", account, record["id"])
+    assert store.records("trunks", account) == before
+    store.discard()
+    assert store.commit() == []
+    store.put("trunks", account, {**record, "id": "other"})
+    store.serial()
+    assert len(store.commit()) == 1
+    store.serial()
+    store.remove("trunks", account, "other")
+    with pytest.raises(NotKept):
+        store.commit()
+    assert set(store.records("trunks", account)) == {*before, "other"}
+    assert store.commit() == []
+    assert told == [(1, 1), (1, 2)]
+    with pytest.raises(LookupError):
+        store.remove("trunks", account, "nothing")
+
+
+def full(keeper: Keeper) -> Callable[[], None]:
+    """Leaves the file no room; returns what gives it back."""
+    (pages,) = keeper._connection.execute("PRAGMA page_count").fetchone()
+    keeper._connection.execute(f"PRAGMA max_page_count = {pages}")
+    return lambda: keeper._connection.execute("PRAGMA max_page_count = 1073741823").close()
+
+
+def test_a_full_disk_refuses_the_write_and_changes_nothing(
+    vendor: Vendor, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is 507 in our own words, and so is the log; what was there is served, and room is used again."""
+    with kept(path, vendor) as (keeper, fake):
+        client = Client(vendor, fake)
+        mine = client.created("user-1")
+        before = everything(fake)
+        give_back = full(keeper)
+        response = client.create("user-2", name="x" * 200, provider_name="x" * 100_000, system_prompt="x" * 100_000)
+        sentence = f"{path} cannot grow: its disk is full, or a limit is reached; make room; nothing was changed"
+        assert (response.status, response.json()) == (507, {"error": sentence})
+        assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [sentence]
+        assert everything(fake) == before
+        assert client.listed()[mine]["name"] == "new"
+        with pytest.raises(NotKept, match="cannot grow"):
+            fake.put("trunks", {**fake.records("trunks")[0], "id": "i" * 100_000})
+        assert everything(fake) == before
+        give_back()
+        assert client.created("user-2") != mine
+        before = everything(fake)
+    with kept(path, vendor) as (_, fake):
+        assert everything(fake) == before
+
+
+def test_a_reset_that_cannot_be_kept_changes_nothing(vendor: Vendor, path: Path) -> None:
+    """The mock goes on in its state, and says so."""
+    with kept(path, vendor) as (keeper, fake):
+        Client(vendor, fake).created("user-1")
+        before = everything(fake)
+        keeper._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(NotKept, match="cannot be read and written"):
+            fake.reset()
+        assert Client(vendor, fake).create("user-2").status == 507
+        assert everything(fake) == before
+
+
+def test_a_file_that_was_taken_away_takes_no_write(vendor: Vendor, path: Path) -> None:
+    """What nobody could read again is not said to be done."""
+    with kept(path, vendor) as (_, fake):
+        before = everything(fake)
+        path.rename(path.with_name("elsewhere.db"))
+        response = Client(vendor, fake).create("user-1")
+        assert response.status == 507
+        assert "is no longer the file that was opened" in response.json()["error"]
+        assert everything(fake) == before
+
+
+def test_a_closed_keeper_takes_no_write(vendor: Vendor, path: Path) -> None:
+    """A mock that outlives its file serves what it has, and changes nothing."""
+    with kept(path, vendor) as (_, fake):
+        Client(vendor, fake).created("user-1")
+    assert Client(vendor, fake).create("user-2").status == 507
+    assert len(Client(vendor, fake).listed()) == len(Client(vendor, mock.from_vendor(vendor)).listed()) + 1
+
+
+# --- what a state file can be ---------------------------------------------------------------------------------------
+
+
+def test_the_file_is_for_its_owner_alone(vendor: Vendor, path: Path) -> None:
+    """Secrets stand in it, so nobody else may read it, nor the log beside it."""
+    with kept(path, vendor):
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+def _foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+
+
+def _later(path: Path) -> None:
+    storage.from_file(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 2")
+
+
+def _damaged(path: Path) -> None:
+    with kept(path, VENDORS["telepath"]):
+        pass
+    content = bytearray(path.read_bytes())
+    content[4096:] = bytes(len(content) - 4096)
+    path.write_bytes(content)
+
+
+def _cut(path: Path) -> None:
+    with kept(path, VENDORS["telepath"]):
+        pass
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
+    "text": (lambda path: path.write_text("hello\n" * 1000), "is not a state file; name another"),
+    "folder": (Path.mkdir, "is not a regular file; name one"),
+    "pipe": (os.mkfifo, "is not a regular file; name one"),
+    "dangling": (lambda path: path.symlink_to("nowhere"), "is a link to a file that is not there; make that"),
+    "below a file": (lambda path: path.symlink_to("/dev/null/x"), "cannot be a state file: not a directory"),
+    "foreign": (_foreign, "belongs to another program; name another file"),
+    "later": (_later, "has the format 2, and this trunkline knows 1"),
+    "damaged": (_damaged, "is damaged; put a copy in its stead"),
+    "cut": (_cut, "is damaged; put a copy in its stead"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_cannot_be_a_state_file_is_told(kind: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence names the file and the way out, the command ends with 2, and the file is left as it was."""
+    make, sentence = WRONG[kind]
+    make(path)
+    before = path.read_bytes() if path.is_file() else b""
+    assert cli.run(["serve", "--port", "0", "--state", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert sentence in said
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
+    """Folders are not made: the name may be wrong."""
+    with pytest.raises(UsageError, match=f"the folder {tmp_path}/no is not there; make it"):
+        storage.from_file(tmp_path / "no" / "state.db")
+    with pytest.raises(UsageError, match="is not there; name another"):
+        storage.from_file(tmp_path / "state.db", create=False)
+    with pytest.raises(UsageError, match="it is no file name"):
+        storage.from_file(tmp_path / "a\x00b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_not_be_written_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only file is no state file."""
+    storage.from_file(path).close()
+    path.chmod(0o400)
+    if os.geteuid() == 0:  # who may do anything is shown what others are
+        monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    with pytest.raises(UsageError, match="cannot be read and written; see that it and its folder may be"):
+        storage.from_file(path)
+
+
+def test_one_file_has_one_server(vendor: Vendor, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second process, and a second keeper in the same one, is told who has the file and how to ask them."""
+    with kept(path, vendor) as (keeper, _):
+        with pytest.raises(UsageError, match="is in use by another process: stop it, or ask a running server"):
+            storage.from_file(path)
+        command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+        assert "is in use by another process" in run.stderr
+        with pytest.raises(UsageError, match=f"a mock of {vendor.name} writes to .* already"):
+            mock.from_vendor(vendor, keeper=keeper)
+    storage.from_file(path).close()
+
+
+@pytest.mark.parametrize("begun", [b"", "made"])
+def test_a_file_that_was_only_begun_is_a_new_one(vendor: Vendor, path: Path, begun: Any) -> None:
+    """Who was killed before anything was written left nothing that stops the next one."""
+    if begun:
+        with closing(storage.from_file(path)):
+            pass
+    else:
+        path.write_bytes(b"")
+    with kept(path, vendor) as (_, fake):
+        assert not fake.continues
+
+
+# --- other data than yesterday --------------------------------------------------------------------------------------
+
+
+def spoil(path: Path, change: str) -> None:
+    """Changes the file by hand, as if it had been written with other data."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE vendors SET checked = 'yesterday'")
+        other.execute(change)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE records SET record = json_set(record, '$.created_at', 5)", "created_at"),
+        ("UPDATE records SET record = json_remove(record, '$.name')", "name"),
+        ("UPDATE records SET collection = 'carriers'", "there is no such collection"),
+        ("UPDATE records SET account = 'nobody'", "is no longer named so in the account nobody"),
+        ("UPDATE records SET identity = 'x' || identity", "is no longer named so in the account"),
+    ],
+)
+def test_records_that_fit_no_more_are_told(vendor: Vendor, path: Path, change: str, reason: str) -> None:
+    """One sentence names the vendor, the place, and the command that returns to the fixtures; which it does."""
+    with kept(path, vendor):
+        pass
+    spoil(path, f"{change} WHERE collection = 'trunks'")
+    with (
+        pytest.raises(UsageError, match=f"the {vendor.name} of {path} fits its contract no more") as told,
+        kept(path, vendor),
+    ):
+        pass
+    assert reason in str(told.value)
+    assert f"`trunkline reset {vendor.name} --state {path}` returns" in str(told.value)
+    assert cli.run(["reset", vendor.name, "--state", str(path)]) == 0
+    with kept(path, vendor) as (_, fake):
+        assert everything(fake) == everything(mock.from_vendor(vendor))
+
+
+@pytest.mark.parametrize("record", ["{", "[1]", "5", "null"])
+def test_records_that_are_none_are_told(record: str, path: Path) -> None:
+    """Whoever changed the file by hand is told that it is damaged."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
+    with pytest.raises(UsageError, match="is damaged; put a copy in its stead"), kept(path, VENDORS["telepath"]):
+        pass
+
+
+@pytest.mark.parametrize("record", ["{}", '{"id": "another"}'])
+def test_records_that_are_not_where_they_belong_are_told(record: str, path: Path) -> None:
+    """Also while the contract is the one that they were checked against; the way out is told."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
+    with pytest.raises(UsageError, match="`trunkline reset telepath --state"), kept(path, VENDORS["telepath"]):
+        pass
+
+
+def test_records_that_still_fit_are_taken_over(vendor: Vendor, path: Path) -> None:
+    """Whatever a client could write fits, also a secret that is shorter than fixtures may hold."""
+    with kept(path, vendor) as (_, fake):
+        client = Client(vendor, fake)
+        client.created("user-1", **({"openai_api_key": "x"} if vendor.name == "telepath" else {"password": "x"}))
+        before = everything(fake)
+    spoil(path, "SELECT 1")
+    for _ in range(2):
+        with kept(path, vendor) as (_, fake):
+            assert everything(fake) == before
+
+
+def test_children_without_their_parents_are_told(path: Path) -> None:
+    """A record that belongs to nothing fits no more."""
+    for vendor in VENDORS.values():
+        if any(collection.parent for collection in vendor.world.collections.values()):
+            with kept(path, vendor):
+                pass
+            spoil(path, "DELETE FROM records WHERE collection = 'trunks'")
+            with pytest.raises(UsageError, match="what it belongs to is not there"), kept(path, vendor):
+                pass
+
+
+# --- a real server --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(path: Path, *more: str, **how: Any) -> Iterator[tuple[subprocess.Popen[str], dict[str, Json]]]:
+    """A server on a state file, and what it tells first."""
+    command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path), *more]
+    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ, **how
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_serving_goes_on_and_says_so(path: Path) -> None:
+    """The state wins over fixtures that are asked for, and standard error tells it; a clean end leaves one file."""
+    vendor = VENDORS["telepath"]
+    with serving(path) as (process, told):
+        client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+        mine = client.created("user-1")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert "continuing" not in err
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    with serving(path, "--trunks", "3") as (process, told):
+        client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+        assert mine in client.listed()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    names = ", ".join(sorted(VENDORS))
+    assert err.startswith(
+        f"continuing with the state of {names} in {path}; `trunkline reset` returns to the fixtures; "
+        "--fixtures and --trunks count from then on\n"
+    )
+
+
+def test_a_server_without_room_goes_on_serving(path: Path) -> None:
+    """A disk that is full in earnest: writes are answered 507, reads as ever, and what was answered is kept."""
+    vendor = VENDORS["telepath"]
+    limit = 300_000
+
+    def confine() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    with serving(path, "--quiet", preexec_fn=confine) as (process, told):
+        client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+        made: list[str] = []
+        while (response := client.create(f"user-{len(made)}", system_prompt="x" * 10_000)).status == 201:
+            made.append(client.item(response)["id"])
+            assert len(made) < 1000
+        assert response.status == 507
+        assert "nothing was changed" in response.json()["error"]
+        assert set(made) <= set(client.listed())
+        process.kill()
+    with kept(path, vendor) as (_, fake):
+        shipped = Client(vendor, mock.from_vendor(vendor)).listed()
+        assert set(Client(vendor, fake).listed()) == {*shipped, *made}
+
+
+GONE = "gone"
+
+
+class Journal:
+    """What clients were answered: for each trunk the states in which it may be, several only while one is asked for."""
+
+    def __init__(self) -> None:
+        self.states: dict[tuple[str, str], set[str]] = {}
+        self.asked: set[tuple[str, str]] = set()
+        self.answered = 0
+        self.enough = threading.Event()
+
+    def hammer(self, vendor: Vendor, url: str, number: int, until: int) -> None:
+        """Creates, changes and removes until the server is gone."""
+        client, chance, mine = Client(vendor, targets.http(url)), random.Random(number), list[str]()  # noqa: S311 - which, not how secret
+        removes = vendor.name in REMOVING
+        for turn in range(1_000_000):
+            kind = chance.choice(("create", "change", "change", "delete" if removes else "change"))
+            if kind == "create" or not mine:
+                serial = f"user-{number}-{self.answered}-{turn}"
+                self.asked.add((vendor.name, serial))
+                mine.append(client.created(serial))
+                self.states[vendor.name, mine[-1]] = {"new"}
+                self.asked.discard((vendor.name, serial))
+            else:
+                which = chance.choice(mine)
+                key, wanted = (vendor.name, which), f"name-{turn}" if kind == "change" else GONE
+                self.states[key] |= {wanted}
+                response = client.change(which, wanted) if kind == "change" else client.delete(which)
+                assert response.status == 200, response.body
+                self.states[key] = {wanted}
+                if kind == "delete":
+                    mine.remove(which)
+            self.answered += 1
+            if self.answered >= until:
+                self.enough.set()
+
+    def compare(self, vendor: Vendor, client: Client) -> None:
+        """Each trunk is in a state that it may be in, whole; what was not answered may have been done or not."""
+        found = client.listed()
+        assert client.violations() == []
+        for trunk in found.values():
+            assert len({trunk[field] for field in client.words["both"]}) == 1 or trunk["id"] in _shipped(vendor)
+        for (name, identity), states in self.states.items():
+            if name == vendor.name:
+                state = found[identity]["name"] if identity in found else GONE
+                assert state in states, (identity, state, states)
+                self.states[name, identity] = {state}
+        known = {identity for name, identity in self.states if name == vendor.name}
+        serials = {serial for name, serial in self.asked if name == vendor.name}
+        for identity in set(found) - known - set(_shipped(vendor)):
+            assert found[identity][client.words["serial"]] in serials, "nobody asked for it"
+            self.states[vendor.name, identity] = {found[identity]["name"]}
+        assert set(_shipped(vendor)) <= set(found)
+
+
+def _shipped(vendor: Vendor) -> dict[str, Json]:
+    return Client(vendor, mock.from_vendor(vendor)).listed()
+
+
+def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(path: Path) -> None:
+    """`kill -9` amid the writes of several clients, again and again: all that was answered is there, nothing half."""
+    journal, chance = Journal(), random.Random(1)  # noqa: S311 - as above
+    for turn in range(4):
+        with serving(path, "--quiet") as (process, told):
+            urls = {name: said["url"] for name, said in told["vendors"].items()}
+            for name, vendor in VENDORS.items():
+                journal.compare(vendor, Client(vendor, targets.http(urls[name])))
+            journal.asked.clear()
+            journal.enough.clear()
+            until = journal.answered + chance.randint(40, 160)
+
+            def hammer(vendor: Vendor, number: int, urls: dict[str, str] = urls, until: int = until) -> None:
+                with suppress(TargetError):
+                    journal.hammer(vendor, urls[vendor.name], number, until)
+
+            numbers = range(turn * 100, turn * 100 + 3)
+            works = [threading.Thread(target=hammer, args=(one, n)) for one in VENDORS.values() for n in numbers]
+            for work in works:
+                work.start()
+            assert journal.enough.wait(30)
+            process.send_signal(signal.SIGKILL)
+            for work in works:
+                work.join(30)
+    with closing(storage.from_file(path)) as keeper:
+        for vendor in VENDORS.values():
+            journal.compare(vendor, Client(vendor, mock.from_vendor(vendor, keeper=keeper)))
+    assert journal.answered > 160
+
+
+def test_nothing_is_loaded_that_is_not_used() -> None:
+    """Neither the command line nor a server without a state file loads SQLite."""
+    code = "import sys, trunkline.cli; from trunkline import admin, mock, server; print('sqlite3' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
+
+
+def test_a_request_that_changes_nothing_writes_nothing(vendor: Vendor, path: Path) -> None:
+    """Reads and refusals leave the file alone."""
+    with kept(path, vendor) as (keeper, fake):
+        before = keeper._connection.total_changes
+        client = Client(vendor, fake)
+        client.listed()
+        assert client.ask("POST", client.words["trunks"], {}).status in {400, 422}
+        assert client.change("nothing", "name").status == 404
+        assert fake(Request("GET", "/nowhere")).status == 404
+        assert keeper._connection.total_changes == before

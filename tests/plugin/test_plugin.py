@@ -1,0 +1,602 @@
+"""What `trunkline.plugin` promises to people who test a client with pytest."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from textwrap import dedent
+from typing import Protocol
+
+import pytest
+
+pytest_plugins = "pytester"
+
+CLIENT = """
+import json, urllib.request
+import pytest
+from trunkline.exchange import Request
+from urllib.error import HTTPError
+
+def get(mock, path):
+    request = urllib.request.Request(mock.url + path, headers={"Authorization": f"Bearer {mock.token}"})
+    return json.load(urllib.request.urlopen(request, timeout=10))
+"""
+
+
+ACTIVE = ("-p", "trunkline.plugin", "-p", "no:cacheprovider", "--strict-markers", "-Werror")
+
+
+class Run(Protocol):
+    """Runs pytest on a file of tests."""
+
+    def __call__(self, tests: str, *options: str) -> pytest.RunResult: ...
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """In a process of its own, as a user would; with no plugin but ours, so that it starts fast."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+    def run(tests: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(CLIENT + dedent(tests))
+        return pytester.runpytest_subprocess(*ACTIVE, *options)
+
+    return run
+
+
+# --- fixtures -------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_needs_nothing_but_the_name_of_a_vendor(run: Run) -> None:
+    """Without a conftest the fixtures are there: addresses, tokens, records, and what was asked."""
+    run(
+        """
+        def test_one(telepath):
+            assert telepath.url.startswith("http://127.0.0.1:") and telepath.url.endswith("/v1")
+            page = get(telepath, "/trunks?limit=1")
+            assert page["trunks"][0]["id"] == telepath.trunks[0]["id"] == "conn_abc123xyz"
+            assert page["pagination"]["total"] == len(telepath.trunks)
+            (asked,) = telepath.requests
+            assert (asked.method, asked.path, asked.query, asked.body) == ("GET", "/trunks", "limit=1", b"")
+            assert (asked.headers["authorization"], asked.status) == (f"Bearer {telepath.token}", 200)
+            assert telepath.vendor.name == "telepath"
+            assert telepath.target(Request("GET", "/trunks")).status == 401
+            with pytest.raises(AttributeError):
+                telepath.phones
+
+        def test_other(telepath, talkover):
+            assert talkover.url.endswith("/api/v1")
+            assert talkover.url.split("/")[2] == telepath.url.split("/")[2]
+            assert get(talkover, "/sip-trunks/trunk-uuid-1")["data"]["name"] == talkover.trunks[0]["name"]
+            assert [asked.path for asked in talkover.requests] == ["/sip-trunks/trunk-uuid-1"]
+            assert telepath.requests == []
+
+        def test_in_process(talkover_target):
+            credential = (("authorization", f"Bearer {talkover_target.token}"),)
+            assert talkover_target(Request("GET", "/sip-trunks/trunk-uuid-1", "", credential)).status == 200
+            assert talkover_target.requests[0].status == 200
+            assert len(talkover_target.trunks) == 5
+            with pytest.raises(Exception, match="talkover_target has no address"):
+                talkover_target.url
+        """
+    ).assert_outcomes(passed=3)
+
+
+def test_each_test_starts_fresh(run: Run) -> None:
+    """Neither requests, nor a spent rate limit, nor a record that a test changed reaches the next test."""
+    run(
+        """
+        URLS = set()
+
+        @pytest.mark.trunkline("telepath", rate_limit=1)
+        @pytest.mark.parametrize("round", range(3))
+        def test_one(telepath, round):
+            URLS.add(telepath.url)
+            assert telepath.requests == []
+            assert get(telepath, "/trunks")["trunks"][0]["name"] == telepath.trunks[0]["name"] == "Customer Support"
+            with pytest.raises(HTTPError, match="429"):
+                get(telepath, "/trunks")
+            telepath.trunks[0]["name"] = "changed"
+            telepath.trunks[0]["metrics"].clear()
+
+        def test_plain(telepath):
+            URLS.add(telepath.url)
+            assert [get(telepath, "/trunks")["pagination"]["total"] for _ in range(3)] == [27] * 3
+            assert len(URLS) == 1
+        """
+    ).assert_outcomes(passed=4)
+
+
+def test_connections_may_outlive_a_test(run: Run) -> None:
+    """A client of the whole session keeps its connection, and each test sees only its own requests on it."""
+    run(
+        """
+        import http.client, urllib.parse
+
+        @pytest.fixture(scope="module")
+        def wires():
+            return {}
+
+        @pytest.mark.parametrize("round", range(3))
+        def test_one(telepath, wires, round):
+            place = urllib.parse.urlsplit(telepath.url)
+            wire = wires.setdefault(place.netloc, http.client.HTTPConnection(place.netloc, timeout=10))
+            wire.request("GET", "/v1/trunks", headers={"Authorization": f"Bearer {telepath.token}"})
+            plug = wire.sock
+            assert wire.getresponse().read()
+            assert len(telepath.requests) == len(wires) == 1
+            assert wires.setdefault("plug", plug) is plug
+            del wires["plug"]
+            assert wire.sock is plug
+
+        def test_after(talkover, wires):
+            (wire,) = wires.values()
+            wire.request("GET", "/v1/trunks")
+            response = wire.getresponse()
+            assert response.status == 502
+            assert b"no test that uses this mock runs now" in response.read()
+            wire.close()
+        """
+    ).assert_outcomes(passed=4)
+
+
+def test_async_clients_are_served(run: Run) -> None:
+    """The server has a thread of its own, so an event loop in the test does not stop it."""
+    run(
+        """
+        import asyncio, httpx
+
+        def test_one(telepath):
+            async def ask():
+                async with httpx.AsyncClient(base_url=telepath.url, auth=None, trust_env=False) as client:
+                    headers = {"Authorization": f"Bearer {telepath.token}"}
+                    return await asyncio.gather(*(client.get("/trunks", headers=headers) for _ in range(5)))
+            assert [answer.status_code for answer in asyncio.run(ask())] == [200] * 5
+            assert len(telepath.requests) == 5
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_each_worker_has_one_server(run: Run) -> None:
+    """Under xdist the ports differ between workers and stay the same within one."""
+    result = run(
+        """
+        @pytest.mark.parametrize("round", range(8))
+        def test_one(telepath, talkover, round, worker_id):
+            assert get(telepath, "/trunks?limit=1")["trunks"]
+            assert len(telepath.requests) == 1
+            assert get(talkover, "/sip-trunks/trunk-uuid-1")["success"]
+            print("SERVER", worker_id, telepath.url.split("/")[2])
+            print("SERVER", worker_id, talkover.url.split("/")[2])
+        """,
+        *("-p", "xdist", "-n", "2", "-rP"),
+    )
+    result.assert_outcomes(passed=8)
+    seen = {tuple(line.split()[1:]) for line in result.outlines if line.startswith("SERVER")}
+    workers, ports = {worker for worker, _ in seen}, {port for _, port in seen}
+    assert len(seen) == len(workers) == len(ports) == 2
+
+
+def test_a_third_vendor_needs_no_code(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two more folders are two more fixtures, even at a base path that is taken; broken ones harm nobody else."""
+    shipped = Path(__file__).resolve().parents[2]
+    for folder in ("schemas", "fixtures"):
+        for name in ("acme", "broken"):
+            for file in (shipped / folder / "telepath").iterdir():
+                copy = pytester.path / "data" / folder / name / file.name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(file.read_bytes())
+    (pytester.path / "data/fixtures/broken/trunks.json").write_text("[")
+    monkeypatch.setenv("TRUNKLINE_DATA", str(pytester.path / "data"))
+    result = run(
+        """
+        def test_acme(acme, telepath):
+            assert acme.vendor.name == "acme"
+            assert acme.url != telepath.url
+            assert get(acme, "/trunks")["trunks"] == get(telepath, "/trunks")["trunks"]
+            assert len(acme.requests) == len(telepath.requests) == 1
+
+        def test_broken(broken): pass
+        """
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*::test_broken: fixtures/broken/trunks.json#: *"])
+
+
+# --- the marker -----------------------------------------------------------------------------------------------------
+
+
+def test_a_marker_sets_what_the_mock_holds(run: Run) -> None:
+    """Records, tokens and the rate limit, for one test, one class or one module; the nearest word counts."""
+    run(
+        """
+        TRUNK = {
+            "id": "conn_000000001", "name": "Only", "status": "active", "ai_provider": "openai", "sip_username": "only",
+            "sip_endpoint": "sip://only@sip.telepathvoice.com",
+            "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-03-05T14:22:15Z",
+            "metrics": {"calls_today": 1, "success_rate": 100, "avg_latency_ms": 1},
+        }
+        pytestmark = pytest.mark.trunkline("telepath", rate_limit=7, trunks=3)
+
+        def limit(mock):
+            answer = mock(Request("GET", "/trunks", "", (("authorization", f"Bearer {mock.token}"),)))
+            return answer.status, answer.header("x-ratelimit-limit")
+
+        def test_of_the_module(telepath, telepath_target):
+            assert len(telepath.trunks) == len(telepath_target.trunks) == 3
+            assert limit(telepath_target) == limit(telepath) == (200, "7")
+
+        @pytest.mark.trunkline("telepath", trunks=[TRUNK], tokens=("sk_live_mine",))
+        class TestClass:
+            def test_of_the_class(self, telepath):
+                assert telepath.trunks == [TRUNK]
+                assert [trunk["id"] for trunk in get(telepath, "/trunks")["trunks"]] == [TRUNK["id"]]
+                assert telepath.token == "sk_live_mine"
+                assert limit(telepath) == (200, "7")
+
+            @pytest.mark.trunkline("talkover", tokens=["talq_mine"])
+            @pytest.mark.trunkline(vendor="telepath", trunks=[], rate_limit=2)
+            def test_of_the_function(self, telepath, talkover):
+                assert get(telepath, "/trunks")["trunks"] == []
+                assert (telepath.token, talkover.token) == ("sk_live_mine", "talq_mine")
+                assert limit(telepath) == (200, "2")
+                assert len(talkover.trunks) == 5
+
+        @pytest.mark.trunkline("talkover", tokens=["talq_only_there"])
+        def test_of_another_vendor(telepath):
+            assert telepath.token != "talq_only_there"
+            assert TRUNK["metrics"]
+        """
+    ).assert_outcomes(passed=4)
+
+
+def test_a_marker_takes_each_collection(run: Run) -> None:
+    """Records or a number of them; what belonged to a replaced record is gone, in whatever order they are named."""
+    run(
+        """
+        TRUNK = {
+            "id": "trunk-a", "name": "A", "provider_name": "p", "domain": "sip.example.com", "username": "u",
+            "password": "secret-password", "transport": "tls", "port": 5061, "outbound_proxy": None, "auth_realm": None,
+            "is_active": False, "is_verified": False, "health_status": None, "last_health_check_at": None,
+            "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-02-15T10:30:00Z",
+        }
+        DID = {
+            "id": "did-a", "number": "+12025550100", "country_code": "US", "formatted_number": "(202) 555-0100",
+            "trunk_id": "trunk-a",
+        }
+
+        @pytest.mark.trunkline("talkover", trunks=[TRUNK])
+        def test_what_belonged_to_others_is_gone(talkover):
+            assert (talkover.trunks, talkover.dids) == ([TRUNK], [])
+
+        @pytest.mark.trunkline("talkover", dids=[DID], trunks=[TRUNK])
+        def test_the_order_does_not_matter(talkover):
+            assert talkover.dids == [DID]
+            assert get(talkover, "/sip-trunks/trunk-a/dids")["data"][0]["number"] == DID["number"]
+
+        @pytest.mark.trunkline("talkover", dids=25, trunks=2)
+        @pytest.mark.trunkline("telepath", calls=3, trunks=0)
+        def test_made_up(talkover, telepath):
+            assert {did["trunk_id"] for did in talkover.dids} == {talkover.trunks[0]["id"]}
+            assert len({did["number"] for did in talkover.dids}) == len({did["id"] for did in talkover.dids}) == 25
+            assert len({call["id"] for call in telepath.calls}) == 3
+            assert telepath.trunks == []
+            first = talkover.trunks[0]["id"]
+            assert len(get(talkover, f"/sip-trunks/{first}/dids")["data"]) == 25
+        """
+    ).assert_outcomes(passed=3)
+
+
+BAD_MARKERS = {
+    '"telepth", rate_limit=1': "the marker names 'telepth', which is not a vendor; there are: talkover, telepath",
+    "rate_limit=1": 'the marker names one vendor, as in @pytest.mark.trunkline("talkover", rate_limit=5)',
+    '"telepath", vendor="telepath"': "the marker names one vendor, as in *",
+    '["telepath"]': "the marker names *'telepath'*, which is not a vendor; there are: talkover, telepath",
+    '"telepath", trunk=[]': "the marker has no 'trunk'; for telepath there are: trunks, calls, tokens, rate_limit",
+    '"telepath", rate_limit=0': "the marker's rate_limit is 0; it is a number of requests, at least 1",
+    '"telepath", rate_limit="5"': "the marker's rate_limit is '5'; it is a number of requests, at least 1",
+    '"telepath", tokens="sk_secret"': "the marker's tokens are a list of one or more texts",
+    '"telepath", tokens=[]': "the marker's tokens are a list of one or more texts",
+    '"telepath", tokens=["good", "sk_secret b\\n"]': "the marker's tokens hold what no bearer token can *",
+    '"telepath", tokens=["sk_secret\\n"]': "the marker's tokens hold what no bearer token can *",
+    '"telepath", trunks=nested(5000)': "the marker's trunks are nested too deeply; give records as in fixtures/",
+    '"telepath", trunks=nested(400)': "*",
+    '"telepath", trunks=[{"id": {1}}]': "the marker's trunks are not JSON: Object of type set is not JSON serializable",
+    '"telepath", trunks=None': "the records given for telepath's trunks#*",
+    '"telepath", trunks=[dict(TRUNK, status="busy")]': (
+        'the records given for telepath\'s trunks#/0/status: "busy" is not one of *'
+    ),
+    '"telepath", calls=-1': "the marker's calls are -1; it is a list of records, or how many to make up",
+    '"talkover", dids=2, trunks=[]': (
+        "a record of talkover.dids belongs to one of talkover.trunks, and there are none; add one first"
+    ),
+    '"talkover", dids=[dict(DID, trunk_id="nope")]': "the marker's dids#/0/trunk_id: there is no such record in trunks",
+    '"telepath", trunks=[TRUNK, TRUNK]': "the records given for telepath's trunks#/1/id: * is there twice",
+}
+
+
+def test_a_marker_that_cannot_be_meant_is_one_sentence(run: Run) -> None:
+    """It names the test and what is wrong, as an error at setup without a traceback; other tests go on."""
+    tests = [
+        f"@pytest.mark.trunkline({words})\ndef test_{n}(telepath, talkover): pass"
+        for n, words in enumerate(BAD_MARKERS)
+    ]
+    trunk = (
+        'TRUNK = {"id": "a", "name": "n", "status": "active", "ai_provider": "openai", "sip_username": "u",'
+        ' "sip_endpoint": "sip:e", "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-02-15T10:30:00Z",'
+        ' "metrics": {"calls_today": 1, "success_rate": 1, "avg_latency_ms": 1}}\n'
+        'DID = {"id": "d", "number": "+12025550100", "country_code": "US", "formatted_number": "", "trunk_id": "t"}\n'
+        "def nested(depth):\n"
+        "    value = []\n"
+        "    for _ in range(depth): value = [value]\n"
+        "    return value\n"
+    )
+    result = run("\n\n".join([trunk, *tests, "def test_good(telepath): get(telepath, '/trunks')"]))
+    result.assert_outcomes(passed=1, errors=len(BAD_MARKERS))
+    said = [line.partition(": ") for line in result.outlines if "py::test_" in line and not line.startswith("ERROR")]
+    assert [place.rpartition("::")[2] for place, _, _ in said] == [f"test_{n}" for n in range(len(BAD_MARKERS))]
+    for (_, _, sentence), wanted in zip(said, BAD_MARKERS.values(), strict=True):
+        pytest.LineMatcher([sentence]).fnmatch_lines([wanted.replace("[", "[[]")])
+    assert "Traceback" not in result.stdout.str()
+    assert ".py:1" not in result.stdout.str()
+    assert "sk_secret" not in result.stdout.str()
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+
+def test_options_shape_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
+    """So many trunks of a seed, or an overlay for one vendor, from the command line or the ini file."""
+    tests = """
+        def test_one(telepath, talkover):
+            names = [trunk["name"] for trunk in telepath.trunks]
+            print("SEEN", len(names), len(talkover.trunks), names[0])
+            assert get(telepath, "/trunks")["pagination"]["total"] == len(names)
+        """
+    overlay = pytester.path / "own" / "telepath"
+    overlay.mkdir(parents=True)
+    trunk = json.loads((Path(__file__).parents[2] / "fixtures/telepath/trunks.json").read_text("utf-8"))[0]
+    (overlay / "trunks.json").write_text(json.dumps([{**trunk, "name": "Overlaid"}]))
+
+    def seen(*options: str) -> str:
+        result = run(tests, "-s", *options)
+        result.assert_outcomes(passed=1)
+        return next(line.partition("SEEN ")[2] for line in result.outlines if "SEEN " in line)
+
+    assert seen("--trunkline-fixtures", "own") == "27 5 Overlaid"
+    first = seen("--trunkline-trunks=4", "--trunkline-seed=1")
+    pytester.makeini("[pytest]\ntrunkline_trunks = 4\ntrunkline_seed = 1\n")
+    assert seen() == first
+    assert first.startswith("4 4 ")
+    assert seen("--trunkline-seed=2") != first
+
+
+def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> None:
+    """Each has a twin in the ini file, which the command line overrides; paths are beside whoever names them."""
+    pytester.makeini(
+        """
+        [pytest]
+        trunkline_vendor = talkover
+        trunkline_url = http://ini.example/v1
+        trunkline_param = trunk_id=1 trunk_id=2=3
+        trunkline_token_file = token.txt
+        trunkline_timeout = 2.5
+        """
+    )
+    run(
+        """
+        from pathlib import Path
+        from trunkline.plugin import Options, options
+
+        def test_one(pytestconfig):
+            found = options(pytestconfig)
+            assert "secret" not in repr(found)
+            assert found == Options(
+                vendor=("talkover",), url="http://cli.example/v1", app="main:app", token="sk_secret",
+                token_file=Path("token.txt").absolute(), param=(("trunk_id", "1"), ("trunk_id", "2=3")),
+                strictness="customary", examples=9, timeout=2.5, rate=0.5, max_requests=70,
+            )
+        """,
+        *("--trunkline-url=http://cli.example/v1", "--trunkline-app=main:app", "--trunkline-token=sk_secret"),
+        *("--trunkline-strictness=customary", "--trunkline-examples=9", "--trunkline-rate=0.5"),
+        "--trunkline-max-requests=70",
+    ).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--trunkline-trunks=many", "--trunkline-trunks is not a whole number"),
+        ("--trunkline-seed=-1", "--trunkline-seed is not a whole number"),
+        ("--trunkline-seed=" + "9" * 5000, "--trunkline-seed is not a whole number"),
+        ("--trunkline-examples=0", "--trunkline-examples is not a whole number, at least 1"),
+        ("--trunkline-max-requests=0", "--trunkline-max-requests is not a whole number, at least 1"),
+        *(
+            (f"--trunkline-timeout={value}", "--trunkline-timeout is not a number above 0, at most 86400")
+            for value in ("nan", "inf", "0", "1e10")
+        ),
+        ("--trunkline-rate=1e-300", "--trunkline-rate is not a number, at least 0.00028 (one an hour)"),
+        *(
+            (f"--trunkline-param={value}", "--trunkline-param is not a name, an equals sign and a value, all in UTF-8")
+            for value in ("trunk_id", "trunk_id=", "=1", "trunk_id=\udcff")
+        ),
+        (
+            "--trunkline-param=hush=1",
+            "--trunkline-param names no parameter that can be given here: id, phone_number_id, trunk_id",
+        ),
+        ("--trunkline-url=http://h/", "an implementation is one vendor's: name it with --trunkline-vendor"),
+        (
+            "--trunkline-vendor=" + "x" * 10_000,
+            f"--trunkline-vendor: '{'x' * 40}' is not a vendor; there are: talkover, telepath",
+        ),
+        ("--trunkline-strictness=decision", "--trunkline-strictness is not documented, implied or customary"),
+        ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
+        ("--trunkline-fixtures=nowhere", "--trunkline-fixtures: * has no folder talkover/ or telepath/"),
+        ("-otrunkline_allow_writes=maybe", "trunkline_allow_writes in the ini file is neither true nor false"),
+        ("-otrunkline_rate=0", "trunkline_rate in the ini file is not a number, at least 0.00028 (one an hour)"),
+    ],
+    ids=lambda text: text[:32],
+)
+def test_an_option_that_cannot_be_meant_is_one_sentence(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, option: str, sentence: str
+) -> None:
+    """It ends the run before any test, as pytest's own usage errors do."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    with pytest.raises(pytest.UsageError) as caught:
+        pytester.parseconfigure("-p", "trunkline.plugin", option)
+    pytest.LineMatcher([str(caught.value)]).fnmatch_lines([sentence])
+
+
+def test_a_data_folder_that_is_not_there_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as a wrong option is."""
+    monkeypatch.setenv("TRUNKLINE_DATA", "/nope")
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.lines[:1] == [
+        "ERROR: trunkline: TRUNKLINE_DATA names '/nope', which has no folder schemas/; mend the path, or unset it"
+    ]
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_help_reads_as_if_a_person_cared(run: Run) -> None:
+    """`--help` explains every option, `--markers` the marker and `--fixtures` each vendor's two."""
+    shown = run("", "--help").stdout.str()
+    for option in ("fixtures", "trunks", "seed", "vendor", "url", "app", "token", "token-file", "param", "strictness"):
+        assert f"--trunkline-{option}=" in shown
+    assert "TRUNKLINE_TOKEN" in shown
+    run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.trunkline(vendor, *, *"])
+    listed = run("", "--fixtures").stdout
+    listed.fnmatch_lines(["talkover -- *", "*A mock of talkover on a port, fresh for each test*"])
+    listed.fnmatch_lines(["telepath_target -- *", "*A mock of telepath without sockets*"])
+
+
+# --- manners --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
+    """Of the plugin's dependencies, none is loaded before a test asks for a mock."""
+    run(
+        """
+        import sys
+
+        def test_one():
+            heavy = {"starlette", "uvicorn", "hypothesis", "schemathesis", "jsonschema_rs", "rich"}
+            assert not heavy & set(sys.modules)
+            assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
+                "trunkline.errors", "trunkline.contract.folders",
+                "trunkline.plugin", "trunkline.plugin.mocked", "trunkline.plugin.options",
+            }
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_failures_show_no_credential(run: Run) -> None:
+    """Neither the mock nor what it was asked prints a token, however a test fails."""
+    result = run(
+        """
+        @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
+        def test_one(telepath):
+            get(telepath, "/trunks?limit=1")
+            first, second = telepath.requests[0], telepath.target
+            assert telepath.requests == [] or telepath == first
+
+        @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
+        def test_two(telepath):
+            get(telepath, "/trunks?limit=1")
+            get(telepath, "/trunks?limit=1")
+            assert telepath.requests[0] == telepath.requests[1]
+        """,
+        *("-vv", "--showlocals", "--tb=short"),
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*<Request('GET', '/trunks?limit=1'*authorization=****> 200>*"])
+    assert "very_secret" not in result.stdout.str().replace('["sk_live_" + "very_secret"]', "")
+
+
+@pytest.mark.parametrize("options", [(), ("--full-trace",)], ids=["cut", "full"])
+def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run, options: tuple[str, ...]) -> None:
+    """The credential in the header fields, secret fields of records and bodies, and a secret that went into a query."""
+    result = run(
+        """
+        @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
+        def test_headers(telepath):
+            get(telepath, f"/trunks?limit=1&key={telepath.token}")
+            asked = telepath.requests[0]
+            fields = asked.headers
+            assert fields["authorization"] == "Bearer " + "sk_live_" + "very_secret"
+            assert isinstance(fields["authorization"], str) and type(fields["host"]) is str
+            shown = repr(asked)
+            assert asked == 1
+
+        @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
+        def test_another_field(telepath_target):
+            telepath_target(Request("GET", "/trunks", "", (("x-own", telepath_target.token), ("cookie", "a=" + "b"))))
+            fields = telepath_target.requests[0].headers
+            assert fields == {"cookie": "a=b", "x-own": telepath_target.token}
+            assert fields == {}
+
+        def test_body(telepath_target):
+            def sent():
+                own = [{"sipPassword": "hunter2-" + "hunter2"}]
+                return json.dumps({"name": telepath_target.token, "sip_password": "hunter2-" + "hunter2", "own": own})
+            telepath_target(Request("POST", "/trunks", "", (), sent().encode()))
+            [asked] = telepath_target.asked("createTrunk")
+            body = asked.json
+            assert body == json.loads(sent())
+            assert asked.json == {}, (asked, body)
+
+        def test_trouble(telepath):
+            telepath.trunks.add(sip_password="hunter2-" + "hunter2", status="busy")
+
+        def test_trouble_of_a_client(telepath_target):
+            telepath_target(Request("POST", "/trunks", "", (), b'{"sip_password": "hunter2-' + b'hunter2"'))
+            telepath_target.requests[0].json
+
+        def test_added(telepath):
+            added = telepath.trunks.add({"sip_password": "hunter2-" + "hunter2"})
+            changed = telepath.trunks.change(added["id"], sip_password="hunter2-" + "hunter2-again")
+            assert changed["sip_password"] == "hunter2-" + "hunter2-again"
+            get(telepath, "/trunks?limit=1&key=hunter2-" + "hunter2-again")
+            assert telepath.requests == added, changed
+
+        def test_records(talkover):
+            trunks = talkover.trunks
+            [secret] = [trunk["password"] for trunk in trunks if trunk.get("password") == "secret-" + "password"]
+            assert json.loads(json.dumps(secret)) == "secret-" + "password"
+            assert trunks == [] or trunks[0]["id"] == 3
+        """,
+        *("-vv", "--showlocals", *options),
+    )
+    result.assert_outcomes(failed=7)
+    result.stdout.fnmatch_lines(["*'authorization': [*][*][*]*", "*'cookie': [*][*][*]*", "*'password': [*][*][*]*"])
+    shown = result.stdout.str()
+    assert "sk_live_very_secret" not in shown
+    assert "secret-password" not in shown
+    assert "hunter2-hunter2" not in shown
+    result.stdout.fnmatch_lines(
+        ['E *DataError: the record given for telepath\'s trunks#/status: "busy" is not one of *']
+    )
+    result.stdout.fnmatch_lines(["E *NotJSON: *at line 1, column *"])
+    assert "a=b'" not in shown.replace("""{"cookie": "a=b\"""", "")
+
+
+def test_a_token_option_is_never_shown(run: Run) -> None:
+    """Neither the header nor a failure prints it."""
+    result = run("def test_one(telepath, pytestconfig): assert telepath == 1", "--trunkline-token=very_secret", "-vv")
+    result.assert_outcomes(failed=1)
+    assert "very_secret" not in result.stdout.str()
+
+
+def test_installing_is_enough() -> None:
+    """The distribution names the plugin to pytest, so that nobody has to."""
+    try:
+        found = metadata.distribution("trunkline").entry_points.select(group="pytest11")
+    except metadata.PackageNotFoundError:
+        pytest.skip("trunkline is not installed here")
+    assert [(entry.name, entry.value) for entry in found] == [("trunkline", "trunkline.plugin")]

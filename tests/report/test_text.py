@@ -1,0 +1,334 @@
+"""What `trunkline.report.text` promises: all is told but secrets, and what was not tested never looks well."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+import trunkline
+from trunkline.exchange import Exchange, Json, Request, Response
+from trunkline.findings import Evidence, Finding, Grade, Report
+from trunkline.report.text import (
+    BROKEN,
+    KEPT,
+    NOT_EXERCISED,
+    Run,
+    finding_lines,
+    json_document,
+    plain,
+    screen,
+    summary_lines,
+    text,
+    unseen,
+    verdict,
+)
+
+SECRET = "sk_live_\u00e9\"'hush"
+PAGE = "https://docs.example.com/list"
+RUN = Run("acme", "http://127.0.0.1:9/v1", 7)
+SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def finding(grade: Grade = Grade.DOCUMENTED, rule: str = "body_matches_schema", **more: Any) -> Finding:
+    """A finding about a list."""
+    exchange = Exchange(
+        Request("GET", "/trunks", "limit=1", (("authorization", f"Bearer {SECRET}"),)), Response(200, (), b"{}")
+    )
+    said: dict[str, Any] = {
+        "at": "body/trunks/0/status",
+        "contract": "schemas/acme/trunk.json#/properties/status/enum",
+        "expected": 'enum: ["active"]',
+        "seen": '"busy"',
+        "exchanges": (exchange,),
+        **more,
+    }
+    evidence = Evidence(grade, PAGE, "the page lists them", "2026-11-20")
+    return Finding(rule, "listThings", evidence, said.pop("message", '"busy" is not one of "active"'), **said)
+
+
+def report(*findings: Finding, secrets: frozenset[str] = frozenset({SECRET})) -> Report:
+    """A report of one law that was exercised, one that was not, and the findings."""
+    made = Report(
+        secrets=secrets,
+        exercised={("listThings", "pages_do_not_overlap"): "", ("listThings", "ids_stay"): "the account is empty"},
+        reached=Counter({("listThings", 200): 31, ("listThings", 401): 1}),
+        requests=32,
+    )
+    made.extend(findings)
+    return made
+
+
+def valid(document: Json) -> Json:
+    """The document, which obeys the schema to the letter: no member beyond those described."""
+    strict = json.loads(json.dumps(SCHEMA).replace('"required":', '"unevaluatedProperties": false, "required":'))
+    jsonschema_rs.Draft202012Validator(strict).validate(document)
+    return document
+
+
+# --- for people -----------------------------------------------------------------------------------------------------
+
+
+def test_a_finding_tells_all_that_is_known_of_it() -> None:
+    """Rule, grade, page and note, operation, place, contract, expected, seen, count and a command."""
+    made = report(finding(), finding())
+    shown = "\n".join(plain(line) for line in finding_lines(made.findings[0], made, RUN))
+    for part in (
+        "FINDING documented body_matches_schema",
+        "listThings body/trunks/0/status",
+        '"busy" is not one of "active" (2 times)',
+        'enum: ["active"]',
+        f"{PAGE} (the page lists them)",
+        "schemas/acme/trunk.json#/properties/status/enum",
+        "curl -sSig --path-as-is -H \"authorization: Bearer $TRUNKLINE_TOKEN\" 'http://127.0.0.1:9/v1/trunks?limit=1'",
+    ):
+        assert part in shown
+
+
+def test_a_note_is_told_as_a_note() -> None:
+    """What is below the strictness is shown, and never as a finding."""
+    made = report(finding(Grade.CUSTOMARY))
+    assert text(made, RUN).startswith("note customary body_matches_schema")
+    assert "FINDING" not in text(made, RUN)
+    assert "FINDING" in text(made, Run("acme", strictness=Grade.CUSTOMARY))
+
+
+def test_the_summary_tells_what_was_exercised_and_what_was_not() -> None:
+    """A law that was not exercised stands by itself, with its reason."""
+    lines = [plain(line) for line in summary_lines(report(), RUN)]
+    assert "exercised     listThings: pages_do_not_overlap" in lines
+    assert "NOT EXERCISED listThings: ids_stay - the account is empty" in lines
+    assert "reached       listThings: 200 31 times, 401 once" in lines
+    assert "requests      32, seed 7" in lines
+    assert "findings      0 documented, 0 implied, 0 customary" in lines
+    assert lines[-1].startswith("verdict       no finding at strictness implied, no notes; 1 of 2 checks were not")
+
+
+def test_documented_statuses_that_were_not_reached_are_told() -> None:
+    """And a run that saw no success of an operation did not exercise it."""
+    run = Run(
+        "acme", documented=(("listThings", "200"), ("listThings", "429"), ("getThing", "200"), ("makeThing", "2XX"))
+    )
+    lines = [plain(line) for line in summary_lines(report(), run)]
+    assert "NOT REACHED   listThings: 429" in lines
+    assert "NOT REACHED   getThing: 200" in lines
+    assert "NOT REACHED   makeThing: 2XX" in lines
+    assert unseen(report(), run) == ("getThing", "makeThing")
+    assert lines[-1].startswith("verdict       NOT EXERCISED: no success of getThing or makeThing was seen")
+    assert valid(json_document(report(), run))["not_reached"] == [
+        {"operation": "listThings", "status": 429},
+        {"operation": "getThing", "status": 200},
+        {"operation": "makeThing", "status": "2XX"},
+    ]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_class_of_statuses_is_reached_by_any_of_it(status: int) -> None:
+    """Where no page tells the status of a success, each success is the documented one."""
+    made = report()
+    made.reached["makeThing", status] = 1
+    run = Run("acme", documented=(("makeThing", "2XX"),))
+    assert unseen(made, run) == ()
+    assert valid(json_document(made, run))["not_reached"] == []
+    made.reached.clear()
+    made.reached["makeThing", 422] = 1
+    assert unseen(made, run) == ("makeThing",)
+
+
+def test_what_was_left_behind_is_told() -> None:
+    """Each thing in a line of its own, without a secret, and in JSON; it changes no verdict."""
+    made = report()
+    made.left = ["trunks conn_1, made by trunkline-check-a", f"trunks {SECRET}"]
+    lines = [plain(line) for line in summary_lines(made, RUN)]
+    assert "LEFT BEHIND   trunks conn_1, made by trunkline-check-a" in lines
+    assert "LEFT BEHIND   trunks ***" in lines
+    assert valid(json_document(made, RUN))["left_behind"] == [made.left[0], "trunks ***"]
+    assert valid(json_document(report(), RUN))["left_behind"] == []
+    assert verdict(made, RUN) == KEPT
+
+
+def writing(method: str = "POST") -> Finding:
+    """A finding about a request with a body that holds a secret by its name, after one that reads."""
+    body = json.dumps({"name": "n", "password": "hidden-by-its-name", "more": [{"password": "hidden-too"}]}).encode()
+    asked = Request(method, "/trunks", "", (("content-type", "application/json"),), body)
+    first = Exchange(Request("GET", "/trunks"), Response(200, (), b"{}"))
+    return finding(exchanges=(first, Exchange(asked, Response(200, (), b"{}"))))
+
+
+def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
+    """It is hidden by the name of its field, at any depth; the rest of the body is as it was sent."""
+    run = Run("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
+    made = report(writing())
+    [found] = valid(json_document(made, run))["findings"]
+    assert found["curl"].startswith("curl -sSig --path-as-is -X POST -H 'content-type: application/json' --data-binary")
+    assert '"name": "n"' in found["curl"]
+    assert "hidden" not in text(made, run) + json.dumps(found)
+
+
+def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
+    """In lines below the finding, and as one text in JSON; what only reads has its command alone."""
+    run = Run("acme", retell=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
+    made = report(writing())
+    shown = text(made, run)
+    pasted = "sh <<'END_OF_SCRIPT'\n#!/bin/sh\n# 2 of ***\ncurl x\nEND_OF_SCRIPT\n"
+    assert f"  again    2 requests, to be pasted into a shell:\n{pasted}" in shown
+    assert valid(json_document(made, run))["findings"][0]["script"] == "#!/bin/sh\n# 2 of ***\ncurl x"
+    reading = report(finding())
+    assert valid(json_document(reading, run))["findings"][0]["script"] == ""
+    assert "#!/bin/sh" not in text(reading, run)
+
+
+def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> None:
+    """Nothing exercised is never well."""
+    assert verdict(report(), RUN) == KEPT
+    assert verdict(report(finding(Grade.IMPLIED)), RUN) == BROKEN
+    assert verdict(report(finding(Grade.IMPLIED)), Run("acme", strictness=Grade.DOCUMENTED)) == KEPT
+    assert verdict(report(finding(Grade.CUSTOMARY)), RUN) == KEPT
+    assert verdict(Report(), RUN) == NOT_EXERCISED
+    assert verdict(Report(exercised={("a", "b"): "why"}), RUN) == NOT_EXERCISED
+    assert "BROKEN: 1 finding at" in text(report(finding()), RUN)
+    assert "nothing was put to the test" in text(Report(), RUN)
+
+
+def test_a_run_that_was_cut_short_says_so() -> None:
+    """In words and in JSON."""
+    run = Run("acme", complete=False)
+    assert "the run did not come to its end" in text(report(), run)
+    assert valid(json_document(report(), run))["complete"] is False
+
+
+def test_nothing_secret_and_nothing_that_steers_a_terminal_is_shown() -> None:
+    """Wherever the secret stands: message, place, value, path, reason, page."""
+    made = report(
+        finding(
+            message=f"\x1b[31m {SECRET}\nfake line",
+            at=f"body/{SECRET}",
+            expected=SECRET,
+            seen=f"\ud800{SECRET}",
+            exchanges=(Exchange(Request("GET", f"/{SECRET}"), Response(200)),),
+        )
+    )
+    made.exercised["listThings", "more"] = f"because of {SECRET}"
+    document = valid(json_document(made, RUN))
+    for shown in (text(made, RUN), json.dumps(document), json.dumps(document, ensure_ascii=False)):
+        assert "hush" not in shown
+        assert "***" in shown
+        assert "\x1b" not in shown
+        shown.encode()
+    assert "\\x1b[31m ***\\nfake line" in text(made, RUN)
+
+
+# --- for machines ---------------------------------------------------------------------------------------------------
+
+
+def test_the_document_obeys_its_schema() -> None:
+    """With and without findings, a seed, an exchange and its parts."""
+    jsonschema_rs.meta.validate(SCHEMA)
+    lone = Exchange(Request("GET", "/"), Response(200), frozenset({"body"}))
+    made = report(
+        finding(), finding(Grade.CUSTOMARY, "a"), finding(rule="b", exchanges=()), finding(rule="c", exchanges=(lone,))
+    )
+    document = valid(json_document(made, RUN))
+    assert document["verdict"] == "broken"
+    assert document["counts"] == {"documented": 3, "implied": 0, "customary": 1}
+    assert [found["fails"] for found in document["findings"]] == [True, True, True, False]
+    assert [found["status"] for found in document["findings"]] == [200, None, None, 200]
+    assert [bool(found["curl"]) for found in document["findings"]] == [True, False, False, True]
+    assert document["exercised"] == [{"operation": "listThings", "check": "pages_do_not_overlap"}]
+    assert document["not_exercised"] == [
+        {"operation": "listThings", "check": "ids_stay", "reason": "the account is empty"}
+    ]
+    assert valid(json_document(Report(), Run("acme")))["verdict"] == "not exercised"
+
+
+def test_every_member_of_the_schema_has_a_description_and_stands_in_the_words() -> None:
+    """docs/report.md names each member."""
+    words = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
+    for members in (SCHEMA["properties"], SCHEMA["$defs"]["finding"]["properties"]):
+        for name, said in members.items():
+            assert "description" in said or "$ref" in said, name
+            assert f"`{name}`" in words, name
+
+
+def test_the_example_of_the_words_obeys_the_schema() -> None:
+    """The one JSON block of docs/report.md is a report."""
+    words = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
+    [block] = words.split("```json\n")[1:]
+    valid(json.loads(block.partition("```")[0]))
+
+
+# --- on a screen ----------------------------------------------------------------------------------------------------
+
+
+def long() -> Report:
+    """A report with a line far longer than any terminal, and with what rich takes for markup."""
+    return report(finding(message="[bold]" + "x" * 130 + "\t:smile:"))
+
+
+def test_a_pipe_gets_plain_lines_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No colour, no wrapping, no cutting, whatever the environment says."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    out, err = io.StringIO(), io.StringIO()
+    with screen(out, err) as shown:
+        shown.say("how far it is")
+        shown.show(finding_lines(long().findings[0], long(), RUN))
+        shown.show(summary_lines(long(), RUN))
+    assert out.getvalue() == text(long(), RUN)
+    assert "[bold]" + "x" * 130 + "\\t:smile:" in out.getvalue()
+    assert err.getvalue() == "how far it is\n"
+
+
+def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR and a dumb terminal are respected; lines are never cut."""
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+
+    def shown() -> str:
+        out = Terminal()
+        with screen(out, io.StringIO(), quiet=True) as told:
+            told.show(finding_lines(long().findings[0], long(), RUN))
+        return out.getvalue()
+
+    assert "\x1b[1;31mFINDING" in shown()
+    assert "x" * 130 in shown()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in shown()
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in shown()
+
+
+def test_progress_moves_on_a_terminal_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings on a terminal do not land within the line of progress."""
+    monkeypatch.setenv("TERM", "xterm")
+    out, err = Terminal(), Terminal()
+    with screen(out, err) as shown:
+        shown.say("[red]asking")
+        shown.show([(("a finding", ""),)])
+    assert out.getvalue() == "a finding\n"
+    assert "[red]asking" in err.getvalue()
+    assert err.getvalue().endswith("\x1b[2K")
+
+
+def test_a_quiet_screen_says_nothing_of_progress() -> None:
+    """For documents."""
+    err = io.StringIO()
+    with screen(io.StringIO(), err, quiet=True) as shown:
+        shown.say("how far it is")
+    assert err.getvalue() == ""

@@ -1,0 +1,235 @@
+"""What `trunkline.suite` promises: one test for each sentence of a contract, no traceback, no credential."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Protocol
+
+import pytest
+
+import trunkline
+
+pytest_plugins = "pytester"
+
+TOKEN = "tok_hush_0123456789"
+
+APP = """
+import json
+from dataclasses import replace
+import trunkline
+from trunkline import mock
+from trunkline.transport import asgi
+from trunkline.mock import loader
+vendor = loader.with_tokens(trunkline.load("telepath"), ("tok_hush_" + "0123456789",))
+good = mock.from_vendor(vendor)
+def bad(request):
+    said = good(request)
+    return replace(said, body=b"{}") if said.status == 200 else said
+def still(request):
+    if request.method != "PATCH":
+        return good(request)
+    said = good(replace(request, method="GET", path="/trunks", body=b""))
+    if said.status != 200:
+        return said
+    item = json.loads(said.body)["trunks"][0]
+    return replace(said, body=json.dumps({key: item[key] for key in ("id", "name", "status", "updated_at")}).encode())
+app, broken = asgi.application(good, base="/v1"), asgi.application(bad, base="/v1")
+careless = asgi.application(still, base="/v1")
+"""
+
+
+class Run(Protocol):
+    """Runs the suite."""
+
+    def __call__(self, *options: str, app: str = "app", plugin: str = "") -> pytest.RunResult: ...
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Against an application in process, in a process of its own; `plugin` is code that pytest loads before."""
+    for name in ("PYTEST_ADDOPTS", "TRUNKLINE_TOKEN", "TRUNKLINE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(pytester.path), *sys.path])))
+
+    def run(*options: str, app: str = "app", plugin: str = "") -> pytest.RunResult:
+        pytester.makepyfile(implementation=APP, early=plugin)
+        return pytester.runpytest_subprocess(
+            *("-p", "trunkline.plugin", "-p", "early", "-p", "no:cacheprovider", "-rs", "--showlocals"),
+            *("--pyargs", "trunkline.suite", "--trunkline-vendor=telepath", f"--trunkline-app=implementation:{app}"),
+            *(f"--trunkline-token={TOKEN}", "--trunkline-examples=1", *options),
+        )
+
+    return run
+
+
+def shown(result: pytest.RunResult) -> str:
+    """Everything that was printed, without the secret that never is."""
+    text = result.stdout.str() + result.stderr.str()
+    assert TOKEN not in text
+    return text
+
+
+def test_a_good_implementation_passes(run: Run) -> None:
+    """Each rule and law is a test, and none is left out."""
+    result = run("-k", "not schemathesis and not life")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes.get("skipped", 0)) == (0, 0, 0)
+    assert outcomes["passed"] > 20
+
+
+def test_a_finding_is_a_failure_that_reads_as_in_a_report(run: Run) -> None:
+    """With its evidence and the command that asks again; nothing of a traceback, nothing of the credential."""
+    result = run("-k", "rule and body_matches_schema and listTrunks", app="broken")
+    result.assert_outcomes(failed=1, deselected=result.parseoutcomes()["deselected"])
+    text = shown(result)
+    assert "FINDING documented body_matches_schema" in text
+    assert "$TRUNKLINE_TOKEN" in text
+    assert "test_contract.py:" not in text
+
+
+BUG = """
+from trunkline.check import runner
+def fail(self, *_):
+    secret = self.credential
+    raise ZeroDivisionError(secret)
+check.Examination.{method} = fail
+"""
+
+
+@pytest.mark.parametrize("method", ["hear", "knock", "let_loose"])
+def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None:
+    """A traceback with `--showlocals` would; the test fails with the name of the exception only."""
+    result = run("-k", "not life", plugin=BUG.format(method=method))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    text = shown(result)
+    assert "ZeroDivisionError was not expected; this is a bug in trunkline; TRUNKLINE_DEBUG=1 shows it" in text
+    assert "Traceback" not in text
+    assert "test_contract.py:" not in text
+
+
+def test_what_nobody_expected_is_shown_to_who_looks_for_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRUNKLINE_DEBUG leaves the traceback to pytest."""
+    monkeypatch.setenv("TRUNKLINE_DEBUG", "1")
+    result = run("-k", "same_question", "--no-showlocals", plugin=BUG.format(method="hear").replace("(secret)", ""))
+    result.stdout.fnmatch_lines(["*raise ZeroDivisionError*"])
+
+
+def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
+    """An error at setup shows no locals either."""
+    plugin = "import trunkline.targets\ndef wrap(*a, **k): raise ZeroDivisionError\ntrunkline.targets.wrap = wrap\n"
+    result = run("-k", "same_question and listTrunks", plugin=plugin)
+    result.assert_outcomes(errors=1, deselected=result.parseoutcomes()["deselected"])
+    assert "ZeroDivisionError was not expected" in shown(result)
+
+
+def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
+    """With code 2 and one sentence, from which the credential is taken out; also from a worker of pytest-xdist."""
+    plugin = BUG.format(method="knock").replace("ZeroDivisionError(", "__import__('trunkline').TargetError('--url ' + ")
+    for workers in ([], ["-p", "xdist", "-n", "2"]):
+        result = run(*workers, plugin=plugin)
+        assert result.ret == 2
+        assert set(result.parseoutcomes()) == {"skipped"}
+        assert "Interrupted: trunkline: --trunkline-url ***" in shown(result)
+
+
+@pytest.mark.parametrize("workers", [["-n", "2"], ["-d", "--tx", "3*popen"]])
+def test_one_worker_writes(run: Run, workers: list[str]) -> None:
+    """Several would write past each other's journal, and the run says so before it asks anything."""
+    live = ["--trunkline-app=", "--trunkline-url=http://127.0.0.1:9/v1", "--trunkline-allow-writes"]
+    result = run("-p", "xdist", *workers, *live)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().splitlines()[0] == (
+        "ERROR: several workers would write past each other; write with one of them, -n 0 or -n 1"
+    )
+
+
+def test_a_spent_budget_skips_what_is_left(run: Run) -> None:
+    """With the reason, and without hiding what was found before."""
+    result = run("--trunkline-max-requests=12")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes.get("errors", 0)) == (0, 0, 0)
+    assert outcomes["passed"] > 5
+    assert outcomes["skipped"] > 5
+    assert "not exercised: the budget of 12 requests is spent" in shown(result)
+    result = run("--trunkline-max-requests=1", "-k", "law or schemathesis", app="broken")
+    assert result.parseoutcomes()["failed"] >= 1
+    assert "FINDING" in shown(result)
+
+
+def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor of one's own that cannot be read ends the collection without a traceback."""
+    (pytester.path / "data" / "schemas" / "mine").mkdir(parents=True)
+    monkeypatch.setenv("TRUNKLINE_DATA", str(pytester.path / "data"))
+    result = run("--trunkline-vendor=mine", "--trunkline-app=")
+    text = shown(result)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "\ntrunkline: schemas/mine/openapi.json#: the file is missing\n" in text
+    assert ".py:" not in text.replace("test_contract.py: ", "")
+
+
+def test_what_was_judged_is_said(run: Run) -> None:
+    """The last lines name the target and the seed, so that a run without a target is not taken for a verdict."""
+    result = run("--collect-only", "-q")
+    assert "trunkline judged telepath at implementation:app, seed 0" in shown(result)
+
+
+def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a path parameter that leads somewhere nothing is judged, and the run is not green."""
+    monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
+    pytester.makepyfile(
+        implementation="import trunkline; from trunkline import asgi, mock\n"
+        "vendor = trunkline.load('talkover', trunks=0)\n"
+        "app, token = asgi.application(mock.from_vendor(vendor), base='/api/v1'), vendor.world.token"
+    )
+    token = trunkline.load("talkover").world.token
+    result = pytester.runpytest_subprocess(
+        *(
+            "-p",
+            "no:cacheprovider",
+            "--pyargs",
+            "trunkline.suite",
+            "-k",
+            "documented_request and getSipTrunk and not Health",
+        ),
+        *("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", f"--trunkline-token={token}"),
+    )
+    assert result.parseoutcomes()["failed"] == 1
+    result.stdout.fnmatch_lines(["*trunk_id is not known; give it with --trunkline-param trunk_id=*"])
+
+
+def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
+    """Each law of a life is skipped with the way to it; with `--trunkline-allow-writes` it is put to the test."""
+    result = run("-k", "life")
+    assert set(result.parseoutcomes()) <= {"skipped", "deselected"}
+    assert "which was not allowed; --trunkline-allow-writes allows it" in shown(result)
+    result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", "--trunkline-examples=20")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0)) == (0, 0)
+    assert outcomes["passed"] > 10
+    assert "LEFT BEHIND trunks conn_" in shown(result)
+
+
+def test_a_worker_tells_what_was_left(run: Run) -> None:
+    """Of a run under pytest-xdist too."""
+    result = run(*("-p", "xdist", "-n", "1", "-k", "life"), *("--trunkline-allow-writes", "--trunkline-leave=3"))
+    assert result.ret == 0
+    assert shown(result).count("LEFT BEHIND trunks conn_") >= 2
+
+
+def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
+    """An update that changes nothing fails the laws of updates, with a script that prints no secret."""
+    result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")
+    text = shown(result)
+    assert result.parseoutcomes()["failed"] >= 1
+    assert "to be pasted into a shell" in text
+    assert "$SECRET_1" in text
+
+
+@pytest.mark.parametrize("leave", ["50", "1"])
+def test_schemathesis_writes_where_that_is_allowed(run: Run, leave: str) -> None:
+    """What creates has no plain request to compare with; a good implementation passes, however little may stay."""
+    result = run("-k", "schemathesis", "--trunkline-allow-writes", f"--trunkline-leave={leave}")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes["passed"]) == (0, 0, 5)

@@ -1,0 +1,99 @@
+"""`Vendor.validate`: one response, from another library or in parts, judged with all that is known of it."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+import requests
+import trunkline
+from trunkline.errors import UsageError
+from trunkline.plugin import Mocked
+
+PAGE = {"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}
+
+
+@pytest.mark.parametrize("get", [requests.get, httpx.get], ids=["requests", "httpx"])
+def test_a_response_of_another_library_is_judged_with_its_request(telepath: Mocked, get: object) -> None:
+    """What was asked is known from the response, so that echoes, limits and filters are judged too."""
+    assert callable(get)
+    headers = {"Authorization": f"Bearer {telepath.token}"}
+    response = get(f"{telepath.url}/trunks", params={"limit": 5, "status": "error"}, headers=headers)
+    report = trunkline.load("telepath").validate(response)
+    assert report.findings == ()
+    for rule in ("page_holds_at_most_limit", "pagination_echoes_request", "filter_keeps_only_matching"):
+        assert report.exercised["listTrunks", rule] == ""
+
+
+@pytest.mark.parametrize("get", [requests.get, httpx.get], ids=["requests", "httpx"])
+def test_an_answer_to_another_question_is_found(telepath: Mocked, get: object) -> None:
+    """An implementation that ignores the limit is found out by one response."""
+    assert callable(get)
+    headers = {"Authorization": f"Bearer {telepath.token}"}
+    response = get(f"{telepath.url}/trunks", params={"limit": 5}, headers=headers)
+    response.request.url = type(response.request.url)(str(response.request.url).replace("limit=5", "limit=3"))
+    report = trunkline.load("telepath").validate(response)
+    assert {found.rule for found in report.failures()} == {"page_holds_at_most_limit", "pagination_echoes_request"}
+
+
+def test_a_body_may_be_text_bytes_or_a_value() -> None:
+    """The three spellings of one body are one."""
+    telepath = trunkline.load("telepath")
+    text = '{"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}'
+    for body in (text, text.encode(), PAGE):
+        assert telepath.validate(body=body).findings == ()
+
+
+def test_what_was_not_judged_does_not_count_as_exercised() -> None:
+    """A body that is no JSON, and a refusal, leave most rules without anything to say."""
+    telepath = trunkline.load("telepath")
+    report = telepath.validate(body="hello", operation="listTrunks")
+    assert [found.rule for found in report.failures()] == ["body_is_json"]
+    assert report.exercised["listTrunks", "body_matches_schema"] == "the body is not JSON"
+    error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
+    refused = telepath.validate(status=401, headers={}, body=error, operation="listTrunks")
+    assert refused.exercised["listTrunks", "ids_are_unique"] == "the answer is no success"
+    assert refused.exercised["listTrunks", "body_matches_schema"] == ""
+
+
+def test_the_operation_is_inferred_or_asked_for() -> None:
+    """A body that could be several operations' is told with their names, and judged when one is given."""
+    telepath = trunkline.load("telepath")
+    error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
+    with pytest.raises(UsageError, match="does not tell its operation; name one of: listTrunks, listCalls, getCall"):
+        telepath.validate(body=error)
+    assert telepath.validate(body=error, operation="getCall").findings == ()
+    calls = {"calls": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}
+    assert {name for name, _ in telepath.validate(body=calls).exercised} == {"listCalls"}
+
+
+@pytest.mark.parametrize("ask", [requests.request, httpx.request], ids=["requests", "httpx"])
+def test_a_request_tells_the_operation(talkover: Mocked, ask: object) -> None:
+    """The response of another library knows what it answers: a creation, a check of health, a refusal as any other."""
+    assert callable(ask)
+    vendor = trunkline.load("talkover")
+    headers = {"Authorization": f"Bearer {talkover.token}"}
+    body = {"country_code": "US", "number": "+12025550177"}
+    asked = {
+        "createSipTrunkDid": ask("POST", f"{talkover.url}/sip-trunks/trunk-uuid-1/dids", json=body, headers=headers),
+        "getSipTrunkHealth": ask("GET", f"{talkover.url}/sip-trunks/trunk-uuid-1/health", headers=headers),
+        "verifySipTrunk": ask("POST", f"{talkover.url}/sip-trunks/nobody/verify", headers=headers),
+        "deleteSipTrunk": ask("DELETE", f"{talkover.url}/sip-trunks/trunk-uuid-1", headers=headers),
+        "listSipTrunks": ask("GET", f"{talkover.url}/sip-trunks", headers={}),
+    }
+    assert [response.status_code for response in asked.values()] == [201, 200, 404, 409, 401]
+    for name, response in asked.items():
+        report = vendor.validate(response)
+        assert report.findings == ()
+        assert {operation for operation, _ in report.exercised} == {name}
+
+
+def test_nothing_to_validate_is_a_sentence() -> None:
+    """What is no response is told as such."""
+    telepath = trunkline.load("telepath")
+    with pytest.raises(UsageError, match="nothing to validate"):
+        telepath.validate()
+    with pytest.raises(UsageError, match="is no response"):
+        telepath.validate(object())
+    with pytest.raises(UsageError, match="two responses"):
+        telepath.validate(object(), status=200)

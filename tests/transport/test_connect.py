@@ -1,0 +1,186 @@
+"""What `trunkline.transport.connect` promises:
+the same words mean the same target, and no sentence quotes a credential.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trunkline.contract import folders
+from trunkline.errors import BudgetSpent, DataError, TargetError, UsageError
+from trunkline.exchange import Request
+from trunkline.mock import loader
+from trunkline.mock.loader import Vendor
+from trunkline.redaction import hiding
+from trunkline.transport.connect import Aim, aim, application, credential, hushed, known_parameters, secret_values
+
+VENDORS = folders.names()
+TOKEN = "tok_0123456789"
+EMPTY: Mapping[str, str] = {}
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    """Each vendor in turn."""
+    return loader.load(request.param)
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Writes a module into the current directory and gives its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    written: list[str] = []
+
+    def write(source: str) -> str:
+        written.append(f"aimed_{len(written)}_{tmp_path.name.replace('-', '_')}")
+        (tmp_path / f"{written[-1]}.py").write_text(source)
+        return written[-1]
+
+    return write
+
+
+def ask(aimed: Aim, path: str) -> int:
+    """The status of the answer to a request with the credential."""
+    fields = (("authorization", f"Bearer {aimed.credential}"),) if aimed.credential else ()
+    return aimed.target(Request("GET", path, "", fields)).status
+
+
+def test_nothing_given_is_the_built_in_mock(vendor: Vendor) -> None:
+    """With the world's token, its ids and its secrets."""
+    aimed = aim(vendor, environ=EMPTY)
+    assert aimed.credential == vendor.world.token
+    assert aimed.base == f"http://127.0.0.1:8900{vendor.contract.base_path}"
+    reading = [operation for operation in vendor.contract.operations if operation.reads]
+    assert len(reading) >= 3
+    for operation in reading:
+        path = operation.path
+        for name, value in aimed.parameters.items():
+            path = path.replace(f"{{{name}}}", value)
+        assert ask(aimed, path) == 200
+    assert aimed.parameters == known_parameters(vendor)
+    assert aimed.secret_values == secret_values(vendor)
+    assert set(aimed.secret_values) <= aimed.secrets
+
+
+def test_the_budget_and_the_address_are_kept(vendor: Vendor) -> None:
+    """A budget counts every request; an address is shown as it is asked."""
+    aimed = aim(vendor, max_requests=1, environ=EMPTY)
+    ask(aimed, "/")
+    with pytest.raises(BudgetSpent):
+        ask(aimed, "/")
+    aimed = aim(vendor, url="http://127.0.0.1:1/x/", token=TOKEN, environ=EMPTY)
+    assert (aimed.base, aimed.credential) == ("http://127.0.0.1:1/x", TOKEN)
+    assert TOKEN in aimed.secrets
+    assert not aimed.parameters
+    assert TOKEN not in repr(aimed)
+    with pytest.raises(UsageError, match="two implementations"):
+        aim(vendor, url="http://127.0.0.1:1", app="a:b", environ=EMPTY)
+
+
+def test_a_credential_is_found_in_order(tmp_path: Path) -> None:
+    """The one given, then the file, then the environment."""
+    file = tmp_path / "token"
+    file.write_text(f"\ufeff{TOKEN}\n")
+    environ = {"TRUNKLINE_TOKEN": "from_environ"}
+    assert credential("given", None, environ) == "given"
+    assert credential(None, str(file), environ) == TOKEN
+    assert credential(None, None, environ) == "from_environ"
+    assert credential(None, None, EMPTY) is None
+
+
+@pytest.mark.parametrize("token", ["", "Bearer hush", "hush hush", "hush\n", "h\u00fcsh"])
+def test_an_impossible_credential_is_refused_unquoted(token: str) -> None:
+    """The sentence says what is wrong and not with what."""
+    with pytest.raises(UsageError, match=r"^the token (is empty|begins|holds)") as caught:
+        credential(token, None, EMPTY)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_token_file_can_be_wrong(tmp_path: Path) -> None:
+    """Absent, empty, of two lines, or one of two credentials."""
+    file = tmp_path / "token"
+    with pytest.raises(UsageError, match="no such file"):
+        credential(None, str(file), EMPTY)
+    file.write_text("\n")
+    with pytest.raises(UsageError, match="is empty"):
+        credential(None, str(file), EMPTY)
+    file.write_text("hush\nhush\n")
+    with pytest.raises(UsageError, match="line breaks") as caught:
+        credential(None, str(file), EMPTY)
+    assert "hush" not in str(caught.value)
+    with pytest.raises(UsageError, match="two credentials"):
+        credential("a", str(file), EMPTY)
+
+
+def test_an_application_is_imported_from_the_current_directory(vendor: Vendor, module: Any) -> None:
+    """And asked in process, below the vendor's base path."""
+    name = module(
+        f"import trunkline\nfrom trunkline import asgi, mock\nvendor = trunkline.load({vendor.name!r})\n"
+        "class holder:\n"
+        "    app = staticmethod(asgi.application(mock.from_vendor(vendor), base=vendor.contract.base_path))\n"
+    )
+    aimed = aim(vendor, app=f"{name}:holder.app", token=vendor.world.token, environ=EMPTY)
+    assert aimed.base == f"http://localhost{vendor.contract.base_path}"
+    path = vendor.contract.operations[0].path
+    for parameter, value in known_parameters(vendor).items():
+        path = path.replace(f"{{{parameter}}}", value)
+    assert ask(aimed, path) == 200
+
+
+def test_a_directory_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be imported from it."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match="the current directory is gone"):
+        application("main:app")
+
+
+def test_bounds_hold_for_every_target(vendor: Vendor) -> None:
+    """The built-in mock needs no timeout and no rate, and yet refuses those that nothing could keep."""
+    for timeout in (0, 1e308, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="a timeout of"):
+            aim(vendor, timeout=timeout, environ=EMPTY)
+    with pytest.raises(UsageError, match="a rate of"):
+        aim(vendor, rate=1e-300, environ=EMPTY)
+
+
+def test_a_trouble_is_told_without_the_secrets_of_an_aim() -> None:
+    """Whatever its kind, and whatever the implementation echoed."""
+    for trouble in (TargetError(f"no {TOKEN}"), BudgetSpent(TOKEN), DataError(TOKEN, "", "x")):
+        with pytest.raises(type(trouble), match=r"\*\*\*") as caught, hushed(hiding(frozenset({TOKEN}))):
+            raise trouble
+        assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["", "main", "main:", ":app"])
+def test_a_name_that_names_no_application_is_refused(spec: str) -> None:
+    """It is written as module:attribute."""
+    with pytest.raises(UsageError, match="module:attribute"):
+        application(spec)
+
+
+def test_every_trouble_with_an_application_is_a_sentence(module: Any) -> None:
+    """No module, no attribute, a failing import, something that is no ASGI application."""
+    with pytest.raises(UsageError, match="there is no module nowhere_at_all here"):
+        application("nowhere_at_all:app")
+    with pytest.raises(UsageError, match="has no app"):
+        application(f"{module('')}:app")
+    for source, kind in (
+        ("raise ValueError('hush')", "ValueError"),
+        ("import not_there_either", "ModuleNotFoundError"),
+        ("raise SystemExit", "SystemExit"),
+        ("(", "SyntaxError"),
+    ):
+        with pytest.raises(UsageError, match=rf"fails when it is imported \({kind}\)") as caught:
+            application(f"{module(source)}:app")
+        assert "hush" not in str(caught.value)
+    for source in ("app = 3", "def app(environ, start_response): ...", "def app(): ..."):
+        with pytest.raises(UsageError, match="is not an ASGI application"):
+            application(f"{module(source)}:app")

@@ -1,0 +1,516 @@
+"""What `trunkline.transport.server` promises: targets as one application, and a server that starts and ends cleanly."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+import trunkline
+from trunkline import mock
+from trunkline.contract import folders
+from trunkline.errors import TargetError, UsageError
+from trunkline.exchange import Request, Response
+from trunkline.transport import server
+from trunkline.transport.asgi import application
+
+SCRIPT = """
+import threading
+from trunkline.transport import server
+from trunkline.exchange import Response
+
+def target(request):
+    if request.path == "/forever":
+        print("asked", flush=True)
+        threading.Event().wait()
+    return Response(200, (), b"ok")
+
+def ready(url):
+    print(url, flush=True)
+
+server.serve(server.asgi(target, blocking=True), host="127.0.0.1", port=0, on_ready=ready)
+print("over", flush=True)
+"""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def echo(request: Request) -> Response:
+    """A target that answers what reached it."""
+    told = [request.method, request.path, request.query, request.body.decode("latin-1")]
+    return Response(200, (("content-type", "application/json"),), json.dumps(told).encode())
+
+
+def read(response: HTTPResponse) -> Answer:
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+
+@contextmanager
+def connected(url: str) -> Iterator[HTTPConnection]:
+    parts = urlsplit(url)
+    with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=10)) as connection:
+        yield connection
+
+
+def ask(url: str, target: str, method: str = "GET", **headers: str) -> Answer:
+    with connected(url) as connection:
+        connection.putrequest(method, "/", skip_host=True)
+        # What http.client refuses to send is what has to be tried.
+        connection._buffer[0] = f"{method} {target} HTTP/1.1".encode("latin-1")  # type: ignore[attr-defined] # private
+        for name, value in {"Host": "mock.example", **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return read(connection.getresponse())
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[str]:
+    """The mocks of both vendors on one port."""
+    vendors = server.bases(map(trunkline.load, folders.names()))
+    targets = {base: mock.from_vendor(vendor) for base, vendor in vendors.items()}
+    index = {vendor.name: base for base, vendor in vendors.items()}
+    with server.running(server.asgi(targets, index=index)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def echoing() -> Iterator[str]:
+    with server.running(server.asgi({"/v1": echo, "/v1/deeper": lambda _: Response(204)})) as url:
+        yield url
+
+
+# --- one application ------------------------------------------------------------------------------------------------
+
+
+def test_two_vendors_live_on_one_port(both: str) -> None:
+    """Each is found below its own base path and answers with its own words."""
+    trunks = ask(both, "/v1/trunks?limit=1", Authorization="Bearer YOUR_API_KEY")
+    trunk = ask(both, "/api/v1/sip-trunks/trunk-uuid-1", Authorization="Bearer talq_your_environment_token_here")
+    assert (trunks.status, trunk.status) == (200, 200)
+    assert json.loads(trunks.body)["trunks"][0]["id"] == "conn_abc123xyz"
+    assert json.loads(trunk.body)["data"]["id"] == "trunk-uuid-1"
+    assert trunks.headers["content-type"] == "application/json"
+    assert "date" in trunks.headers
+
+
+def test_the_root_tells_what_is_served(both: str) -> None:
+    """The index names each vendor with the address that its asker can use."""
+    answer = ask(both, "/", Host="mock.example:8000")
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.body) == {
+        "vendors": {
+            "talkover": {"url": "http://mock.example:8000/api/v1"},
+            "telepath": {"url": "http://mock.example:8000/v1"},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "target", ["/trunks", "/v2/trunks", "/v1x/trunks", "/V1/trunks", "/v1%2Ftrunks", "//v1/x", "*"]
+)
+def test_a_path_below_no_base_is_told_the_bases(both: str, target: str) -> None:
+    """A client that forgot the base path learns it from trunkline's own 404."""
+    answer = ask(both, target)
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+    assert json.loads(answer.body) == {"error": "nothing is served here; every path begins with /api/v1/ or /v1/"}
+
+
+def test_the_mock_answers_for_what_is_below_its_base(both: str) -> None:
+    """An unknown path and a wrong method are refused in the vendor's own shape."""
+    lost = ask(both, "/v1/nothing", Authorization="Bearer YOUR_API_KEY")
+    wrong = ask(both, "/v1/trunks", "DELETE", Authorization="Bearer YOUR_API_KEY")
+    assert (lost.status, wrong.status) == (404, 405)
+    assert set(json.loads(lost.body)["error"]) == set(json.loads(wrong.body)["error"]) == {"code", "message"}
+    assert "GET" in wrong.headers["allow"]
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "X-1", "get"])
+def test_any_method_reaches_the_target(echoing: str, method: str) -> None:
+    """The server knows no list of methods; the target judges."""
+    assert json.loads(ask(echoing, "/v1/trunks?a=b", method).body)[:3] == [method, "/trunks", "a=b"]
+
+
+def test_head_has_the_headers_of_get_without_its_body(both: str) -> None:
+    """What the mock makes of HEAD arrives with a length, and nothing behind it disturbs the connection."""
+    with connected(both) as connection:
+        headers = {"Authorization": "Bearer YOUR_API_KEY"}
+        connection.request("HEAD", "/v1/trunks", headers=headers)
+        head = read(connection.getresponse())
+        connection.request("GET", "/v1/trunks", headers=headers)
+        assert connection.getresponse().read()
+    assert head.body == b""
+    assert int(head.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/trunks/a%2Fb",
+        "/trunks/%00",
+        "/trunks/%ff%fe",
+        "/trunks/%0A",
+        "/trunks/%0d%0aX: 1",
+        "/trunks/'\"<>{}|\\^`",
+        "/trunks//a/./../b/",
+        "/trunks/%",
+        "/trunks/%zz;x=1",
+        "/%2e%2e/%2e%2e/etc",
+        "//trunks",
+        "/",
+        "",
+        "/" + "x" * 10_000,
+    ],
+)
+def test_a_path_arrives_as_sent(echoing: str, path: str) -> None:
+    """Nothing is decoded, joined or cut on the way to the target."""
+    sent = path.replace(" ", "%20")
+    answer = ask(echoing, f"/v1{sent}?q=%2F&q=%ff'")
+    assert json.loads(answer.body)[1:3] == [sent, "q=%2F&q=%ff'"]
+
+
+def test_the_longest_base_wins() -> None:
+    """A target below another's base gets its own paths, whatever the order in which they were given."""
+    with server.running(server.asgi({"/v1": echo, "/v1/deeper/": lambda _: Response(204)})) as url:
+        assert ask(url, "/v1/deeper/x").status == ask(url, "/v1/deeper").status == 204
+        assert ask(url, "/v1/deepest").status == 200
+
+
+def test_a_lone_target_answers_every_path() -> None:
+    """Without bases there is no index and no 404 of ours."""
+    with server.running(server.asgi(echo)) as url:
+        assert json.loads(ask(url, "/").body)[1] == "/"
+        assert json.loads(ask(url, "/v1/trunks").body)[1] == "/v1/trunks"
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTPS"])
+def test_a_request_to_a_proxy_is_understood(echoing: str, both: str, scheme: str) -> None:
+    """A request line may hold a whole address; path and host are then its own (RFC 9112, section 3.2.2)."""
+    assert json.loads(ask(echoing, f"{scheme}://other:8/v1/a%2Fb?c=http://d/").body)[1:3] == ["/a%2Fb", "c=http://d/"]
+    for target in (f"{scheme}://other:8", f"{scheme}://other:8/"):
+        places = json.loads(ask(both, target).body)["vendors"].values()
+        assert all(place["url"].startswith("http://other:8/") for place in places)
+    assert ask(both, "ftp://other/v1/trunks").status == 404
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_is_too_large_is_refused_audibly(echoing: str, announced: bool) -> None:
+    """A client that sends all of it before it listens hears the 413 all the same, not a reset."""
+    with connected(echoing) as connection:
+        parts = (bytes(1 << 20) for _ in range(70))
+        fields = {"Content-Length": str(70 << 20)} if announced else {}
+        connection.request("POST", "/v1/trunks", body=parts, headers=fields, encode_chunked=not announced)
+        assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize("name", folders.names())
+@pytest.mark.parametrize("announced", [True, False])
+def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bool) -> None:
+    """413 in the vendor's shape, from several clients at once, in little memory; the mock is as it was, and answers."""
+    vendor = trunkline.load(name)
+    fake = mock.from_vendor(vendor)
+    before = fake.records("trunks")
+    path = vendor.contract.base_path + next(one.path for one in vendor.contract.operations if one.creating)
+    part = bytes(1 << 20)
+    fields = {"Authorization": f"Bearer {vendor.world.token}", "Content-Type": "application/json"}
+    if announced:
+        fields["Content-Length"] = str(50 << 20)
+
+    def send(url: str) -> Answer:
+        with connected(url) as connection:
+            connection.request("POST", path, itertools.repeat(part, 50), fields, encode_chunked=not announced)
+            return read(connection.getresponse())
+
+    with server.running(server.asgi({vendor.contract.base_path: fake})) as url, ThreadPoolExecutor(4) as pool:
+        tracemalloc.start()
+        try:
+            answers = list(pool.map(send, [url] * 4))
+            assert tracemalloc.get_traced_memory()[1] < 24 << 20
+        finally:
+            tracemalloc.stop()
+        lists = next(one.path for one in vendor.contract.operations if one.listing)
+        alive = ask(url, vendor.contract.base_path + lists, Authorization=fields["Authorization"])
+    assert {answer.status for answer in answers} == {413}
+    assert all(answer.headers[mock.REFUSAL_HEADER].startswith("body_too_large; ") for answer in answers)
+    assert alive.status == 200
+    assert fake.records("trunks") == before
+
+
+def test_what_asks_for_no_body_is_not_done_with_a_large_one() -> None:
+    """A removal with fifty megabytes is refused in our own words, and removes nothing."""
+    fake = mock.from_vendor(trunkline.load("talkover"))
+    before = fake.records("dids")
+    fields = {"Authorization": f"Bearer {fake.vendor.world.token}", "Content-Length": str(50 << 20)}
+    path = f"/sip-trunks/{before[0]['trunk_id']}/dids/{before[0]['id']}"
+    with server.running(server.asgi(fake)) as url, connected(url) as connection:
+        connection.request("DELETE", path, itertools.repeat(bytes(1 << 20), 50), fields)
+        answer = read(connection.getresponse())
+    assert (answer.status, json.loads(answer.body)) == (413, {"error": "the body is larger than 1048576 bytes"})
+    assert fake.records("dids") == before
+
+
+def test_who_goes_in_mid_sentence_has_asked_nothing() -> None:
+    """A request whose body breaks off reaches no target, nor does its beginning."""
+    seen: list[Request] = []
+    come = threading.Event()
+
+    def target(request: Request) -> Response:
+        seen.append(request)
+        if request.path == "/after":
+            come.set()
+        return Response(200)
+
+    with server.running(server.asgi(target)) as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 0)) as half:
+            half.sendall(b"DELETE /half HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        ask(url, "/after")
+        assert come.wait(10)
+    assert [request.path for request in seen] == ["/after"]
+
+
+def test_a_body_arrives_whole(echoing: str) -> None:
+    """Also one that comes in many pieces, without a length."""
+    with connected(echoing) as connection:
+        connection.request("POST", "/v1/trunks", body=iter([b"ab", b"c" * 100_000, b"d"]), encode_chunked=True)
+        told = json.loads(connection.getresponse().read())
+    assert told[3] == "ab" + "c" * 100_000 + "d"
+
+
+def test_a_target_that_cannot_be_asked_is_a_bad_gateway() -> None:
+    """A proxy tells its client, as JSON, why the implementation behind it could not be asked."""
+
+    def down(request: Request) -> Response:
+        raise TargetError("api.example.com:443 refuses connections")
+
+    with server.running(server.asgi({"/v1": down}, blocking=True)) as url:
+        answer = ask(url, "/v1/trunks")
+    assert answer.status == 502
+    assert "refuses connections" in json.loads(answer.body)["error"]
+
+
+def test_a_slow_target_stops_nobody_else() -> None:
+    """With `blocking`, a request that waits leaves room for others."""
+    go = threading.Event()
+
+    def waiting(request: Request) -> Response:
+        if request.path == "/slow":
+            go.wait(10)
+        return Response(200, (), b"ok")
+
+    with server.running(server.asgi({"/v1": waiting}, blocking=True)) as url, connected(url) as slow:
+        slow.request("GET", "/v1/slow")
+        assert ask(url, "/v1/quick").status == 200
+        go.set()
+        assert slow.getresponse().status == 200
+
+
+def test_two_vendors_at_one_base_path_are_refused() -> None:
+    """The sentence names both, and the path that they share."""
+    telepath = trunkline.load("telepath")
+    with pytest.raises(UsageError, match="telepath and other both live at /v1"):
+        server.bases([telepath, replace(telepath, name="other")])
+
+
+# --- served ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_ends_with_its_block() -> None:
+    """Fast, with its port free and its thread gone, also while a client keeps a connection open."""
+    before, times = threading.active_count(), []
+    for _ in range(5):
+        with ExitStack() as stack:
+            url = stack.enter_context(server.running(server.asgi(echo)))
+            connection = stack.enter_context(connected(url))
+            connection.request("GET", "/")
+            assert connection.getresponse().read()
+            begin = time.perf_counter()
+        times.append(time.perf_counter() - begin)
+        with pytest.raises(ConnectionRefusedError):
+            ask(url, "/")
+    assert min(times) < 0.05
+    assert threading.active_count() == before
+
+
+def test_a_server_ends_though_a_client_dawdles() -> None:
+    """Neither half a request nor an unread answer delays the end beyond the grace."""
+    big = Response(200, (), b"x" * (32 << 20))
+    with ExitStack() as stack:
+        url = stack.enter_context(server.running(server.asgi(lambda _: big)))
+        place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        for half in (b"GET / HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"):
+            stack.enter_context(socket.create_connection(place)).sendall(half)
+        unread = stack.enter_context(socket.create_connection(place))
+        unread.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert unread.recv(1000)
+        begin = time.perf_counter()
+        stack.pop_all().__exit__(None, None, None)
+    assert time.perf_counter() - begin < 2
+
+
+def test_servers_do_not_disturb_each_other() -> None:
+    """Several run at once in a process, each on a port of its own."""
+    first, second = Response(200, (), b"first"), Response(200, (), b"second")
+    with (
+        server.running(server.asgi(lambda _: first)) as one,
+        server.running(server.asgi(lambda _: second)) as other,
+    ):
+        assert (ask(one, "/").body, ask(other, "/").body) == (b"first", b"second")
+
+
+def test_an_error_in_the_block_ends_the_server() -> None:
+    """A test that fails leaves nothing behind."""
+    with pytest.raises(KeyError), server.running(server.asgi(echo)) as url:
+        raise KeyError
+    with pytest.raises(ConnectionRefusedError):
+        ask(url, "/")
+
+
+def test_keep_alive_serves_many_requests(echoing: str) -> None:
+    """One connection carries them all, and none waits for a delayed acknowledgement."""
+    with connected(echoing) as connection:
+        connection.connect()
+        plug = connection.sock
+        begin = time.perf_counter()
+        for number in range(50):
+            connection.request("GET", f"/v1/{number}")
+            assert json.loads(connection.getresponse().read())[1] == f"/{number}"
+        assert connection.sock is plug
+    assert time.perf_counter() - begin < 50 * 0.035
+
+
+def test_any_asgi_application_can_run() -> None:
+    """`running` is not only for what `asgi` makes."""
+    with server.running(application(echo, base="/x")) as url:
+        assert json.loads(ask(url, "/x/y").body)[1] == "/y"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "sentence"),
+    [
+        ("127.0.0.1", 65536, "there is no port 65536"),
+        ("127.0.0.1", -1, "there is no port -1"),
+        ("a" * 64 + ".example", 0, "is unknown; choose an address of this machine"),
+        ("192.0.2.1", 0, "192.0.2.1 is not an address of this machine"),
+    ],
+)
+def test_what_cannot_be_bound_is_refused(host: str, port: int, sentence: str) -> None:
+    """One sentence says what is wrong and what to choose instead."""
+    with pytest.raises(UsageError, match=sentence) as caught, server.running(server.asgi(echo), host=host, port=port):
+        pass
+    assert "choose" in str(caught.value)
+
+
+def test_a_port_in_use_is_refused(echoing: str) -> None:
+    """The sentence names the port and the way out; the server that has it goes on."""
+    port = urlsplit(echoing).port or 0
+    with pytest.raises(UsageError, match=f"port {port} of 127.0.0.1 is in use; choose another, or 0"):
+        server.serve(server.asgi(echo), host="127.0.0.1", port=port, on_ready=print)
+    assert ask(echoing, "/v1/").status == 200
+
+
+def test_a_privileged_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not bind a port is told which ones are free for all."""
+
+    def bind(plug: socket.socket, address: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(UsageError, match="port 80 needs privileges; choose one above 1023"):
+        server.serve(server.asgi(echo), host="127.0.0.1", port=80, on_ready=print)
+
+
+def test_an_address_for_all_is_told_as_one() -> None:
+    """A server on every address of the machine tells one that a client can use."""
+    with server.running(server.asgi(echo), host="0.0.0.0") as url:  # noqa: S104 - this is the case
+        assert url.startswith("http://127.0.0.1:")
+        assert ask(url, "/").status == 200
+
+
+@contextmanager
+def serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process in which `serve` runs, and its address."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process, line(process)
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_serving_cleanly(number: signal.Signals) -> None:
+    """`serve` returns within a second, without a traceback, though a client holds its connection open."""
+    with serving() as (process, url), connected(url) as connection:
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"ok"
+        begin = time.perf_counter()
+        process.send_signal(number)
+        assert process.communicate(timeout=10) == ("over\n", "")
+        assert process.returncode == 0
+        assert time.perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
+    """Nobody has to wait for a target that never answers."""
+    with serving() as (process, url), connected(url) as connection:
+        connection.request("GET", "/forever")
+        assert line(process) == "asked"
+        process.send_signal(number)
+        refused = False
+        while not refused:
+            try:
+                ask(url, "/")
+            except OSError:
+                refused = True
+        process.send_signal(number)
+        assert process.communicate(timeout=10) == ("", "")
+        assert process.returncode == -number
+
+
+def test_trouble_while_announcing_ends_serving() -> None:
+    """What `on_ready` raises reaches the caller, and the port is free again."""
+    told: list[str] = []
+
+    def on_ready(url: str) -> None:
+        told.append(url)
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        server.serve(server.asgi(echo), host="127.0.0.1", port=0, on_ready=on_ready)
+    with pytest.raises(ConnectionRefusedError):
+        ask(told[0], "/")
+
+
+def test_starlette_and_uvicorn_are_imported_when_used() -> None:
+    """`import trunkline.transport.server` costs neither."""
+    script = "import sys, trunkline.transport.server; print({'starlette', 'uvicorn'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"

@@ -1,0 +1,911 @@
+"""What `trunkline.transport.targets` promises, against servers made of bare sockets on the loopback interface."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import struct
+import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from typing import TypeAlias
+
+import pytest
+
+from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.exchange import SAFE_METHODS, Exchange, Request, Response, Target
+from trunkline.transport import targets
+
+SHORT = 0.3
+SECRET = "sk_live_0123456789"
+GET = Request("GET", "/trunks")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Talk: TypeAlias = Callable[[socket.socket], object]
+
+
+@dataclass
+class Server:
+    """One function that talks on each accepted connection; `heard` is every request it read."""
+
+    talk: Talk
+    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    heard: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def port(self) -> int:
+        return int(self.listener.getsockname()[1])
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                plug, _ = self.listener.accept()
+                self.connections += 1
+                threading.Thread(target=self.serve, args=(plug,), daemon=True).start()
+
+    def serve(self, plug: socket.socket) -> None:
+        with plug, suppress(OSError):
+            plug.settimeout(5)
+            self.talk(plug)
+
+    def hear(self, plug: socket.socket) -> bytes:
+        """One whole request, or b"" when the client has gone."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            part = plug.recv(65536)
+            if not part:
+                return b""
+            data += part
+        head, _, body = data.partition(b"\r\n\r\n")
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                while len(body) < int(line.split(b":")[1]):
+                    body += plug.recv(65536)
+        self.heard.append(head + b"\r\n\r\n" + body)
+        return self.heard[-1]
+
+
+Serve: TypeAlias = Callable[[Talk | bytes], Server]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers: of a function that talks on a connection, or of the bytes of one answer before it closes."""
+    servers: list[Server] = []
+
+    def start(talk: Talk | bytes) -> Server:
+        def answer(plug: socket.socket) -> None:
+            server.hear(plug)
+            plug.sendall(talk if isinstance(talk, bytes) else b"")
+
+        server = Server(answer if isinstance(talk, bytes) else talk)
+        servers.append(server)
+        threading.Thread(target=server.run, daemon=True).start()
+        return server
+
+    yield start
+    for server in servers:
+        server.over.set()
+        with suppress(OSError):
+            server.listener.shutdown(socket.SHUT_RDWR)
+        server.listener.close()
+
+
+def ask(server: Server, request: Request = GET, *, timeout: float = 5.0, max_bytes: int = 1 << 20) -> Response:
+    target = targets.http(server.base, timeout=timeout, max_bytes=max_bytes)
+    try:
+        return target(request)
+    finally:
+        target.close()
+
+
+def keep_answering(server: Server, answer: bytes = OK) -> Talk:
+    def talk(plug: socket.socket) -> None:
+        while server.hear(plug):
+            plug.sendall(answer)
+
+    return talk
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/trunks/../x", "/a//b", "//a", "/%2e%2E/%2f%2F", "/a;b=c,d", "/{id}|^`\\", "/a/./b", "", "/", "/%zz%", "/'\"<>"],
+)
+def test_the_path_reaches_the_wire_exactly(serve: Serve, path: str) -> None:
+    """Dots, slashes, the case of hex digits and forbidden characters stay as the request has them."""
+    server = serve(OK)
+    ask(server, Request("GET", path, "b=%2f&a=%2F&&c"))
+    assert server.heard[0].split(b"\r\n")[0] == f"GET /v1{path}?b=%2f&a=%2F&&c HTTP/1.1".encode()
+
+
+def test_what_cannot_stand_on_a_request_line_is_percent_encoded(serve: Serve) -> None:
+    """Spaces, line ends, controls, non-ASCII and lone surrogates are encoded as UTF-8, so that no line is injected."""
+    server = serve(OK)
+    ask(server, Request("GET", "/a b\r\nx: y\x00\x7fé\ud800", "q=ü 1\n"))
+    assert server.heard[0].split(b"\r\n")[0] == (
+        b"GET /v1/a%20b%0D%0Ax:%20y%00%7F%C3%A9%ED%A0%80?q=%C3%BC%201%0A HTTP/1.1"
+    )
+
+
+def test_a_base_without_a_path_still_has_a_slash_on_the_wire(serve: Serve) -> None:
+    """`http://host` asked for the empty path sends `GET /`."""
+    server = serve(OK)
+    targets.http(f"http://127.0.0.1:{server.port}")(Request("GET", "", "a=1"))
+    assert server.heard[0].startswith(b"GET /?a=1 HTTP/1.1\r\n")
+
+
+def test_only_four_header_fields_are_added(serve: Serve) -> None:
+    """Host, Accept, Accept-Encoding and User-Agent; a request's own fields take their place."""
+    server = serve(OK)
+    ask(server)
+    names = [line.split(b":")[0] for line in server.heard[0].split(b"\r\n")[1:-2]]
+    assert names == [b"host", b"accept", b"accept-encoding", b"user-agent"]
+    assert f"host: 127.0.0.1:{server.port}\r\n".encode() in server.heard[0]
+    assert b"accept: */*\r\naccept-encoding: gzip\r\nuser-agent: trunkline" in server.heard[0]
+    own = (("accept", "text/plain"), ("host", "example.com"), ("user-agent", "me"), ("accept-encoding", "identity"))
+    ask(server, Request("GET", "/", headers=own))
+    assert server.heard[1] == (
+        b"GET /v1/ HTTP/1.1\r\n"
+        b"accept: text/plain\r\nhost: example.com\r\nuser-agent: me\r\naccept-encoding: identity\r\n\r\n"
+    )
+
+
+def test_a_body_goes_with_its_length(serve: Serve) -> None:
+    """A body has a content-length, as has an empty one where a body is usual."""
+    server = serve(OK)
+    ask(server, Request("PATCH", "/trunks/1", headers=(("content-type", "application/json"),), body=b'{"a": 1}'))
+    ask(server, Request("POST", "/trunks"))
+    ask(server, Request("DELETE", "/trunks/1"))
+    assert b"content-length: 8\r\n" in server.heard[0]
+    assert server.heard[0].endswith(b'\r\n\r\n{"a": 1}')
+    assert b"content-length: 0\r\n" in server.heard[1]
+    assert b"content-length" not in server.heard[2]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("GET", "/", headers=(("authorization", f"Bearer {SECRET}\r\nx: y"),)),
+        Request("GET", "/", headers=(("authorization", f"Bearer {SECRET}\u20ac"),)),
+        Request("GET", "/", headers=(("x y", SECRET),)),
+        Request("GET", "/", headers=(("", SECRET),)),
+        Request("GET / HTTP/1.1\r\nx:", "/"),
+    ],
+)
+def test_a_field_that_would_break_the_message_is_refused(serve: Serve, request_: Request) -> None:
+    """Nothing is sent, and the sentence does not hold the value."""
+    server = serve(OK)
+    with pytest.raises(UsageError, match="cannot be sent") as caught:
+        ask(server, request_)
+    assert SECRET not in str(caught.value)
+    assert server.connections == 0
+
+
+def test_latin_1_travels_in_header_fields_both_ways(serve: Serve) -> None:
+    """Bytes above ASCII, which RFC 9110 calls obs-text, are neither lost nor refused."""
+    server = serve(b"HTTP/1.1 200 OK\r\nX-A:  caf\xe9 \r\nX-B: one\r\n  two\r\nX-a: again\r\nContent-Length: 0\r\n\r\n")
+    response = ask(server, Request("GET", "/", headers=(("x-name", "café"),)))
+    assert b"x-name: caf\xe9\r\n" in server.heard[0]
+    assert response.headers == (("x-a", "café"), ("x-b", "one two"), ("x-a", "again"), ("content-length", "0"))
+
+
+# --- what is answered -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", b"until the end"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end", b"until the end"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n",
+            b"abcde",
+        ),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx", b"x"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK, b"ok"),
+    ],
+)
+def test_every_way_to_end_a_body_is_understood(serve: Serve, answer: bytes, body: bytes) -> None:
+    """By length, by chunks, by the end of the connection, by a status without one, after informational answers."""
+    response = ask(serve(answer))
+    assert (response.status, response.body) == (204 if b" 204 " in answer else 200, body)
+
+
+def test_the_answer_to_head_has_no_body(serve: Serve) -> None:
+    """A HEAD answer ends with its header, whatever length it announces, and the connection is kept."""
+    server = serve(b"")
+    server.talk = keep_answering(server, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nContent-Encoding: gzip\r\n\r\n")
+    target = targets.http(server.base, timeout=5)
+    for _ in range(2):
+        response = target(Request("HEAD", "/trunks"))
+        assert (response.body, response.header("content-length")) == (b"", "5000")
+    assert server.connections == 1
+
+
+def raw_deflate(data: bytes) -> bytes:
+    coder = zlib.compressobj(wbits=-15)
+    return coder.compress(data) + coder.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(b"plain", mtime=0)),
+        ("GZip", gzip.compress(b"pl", mtime=0) + gzip.compress(b"ain", mtime=0)),
+        ("x-gzip", gzip.compress(b"plain", mtime=0) + b"\0\0\0"),
+        ("deflate", zlib.compress(b"plain")),
+        ("deflate", raw_deflate(b"plain")),
+        ("deflate, gzip", gzip.compress(zlib.compress(b"plain"), mtime=0)),
+        ("identity", b"plain"),
+        ("br", b"plain"),
+        ("gzip", gzip.compress(b"", mtime=0)),
+        ("gzip", b""),
+    ],
+)
+def test_content_codings_are_undone(serve: Serve, coding: str, body: bytes) -> None:
+    """The codings gzip and deflate, alone or one upon the other; an unknown coding is left to be judged."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    response = ask(serve(head.encode() + body))
+    assert response.body in {b"plain", b""}
+    assert response.header("content-encoding") == coding
+
+
+@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"plain", mtime=0)[:-3], b"\x1f"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_that_is_not_coded_as_it_says_is_told(serve: Serve, coding: str, body: bytes) -> None:
+    """Broken and cut gzip and deflate are one sentence, not an exception of zlib."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with pytest.raises(TargetError, match=f"says that its answer is coded as {coding}"):
+        ask(serve(head.encode() + body))
+
+
+def test_a_gzip_bomb_does_not_go_off(serve: Serve) -> None:
+    """What unpacks to far more than allowed is left packed: memory stays near the limit."""
+    coder = zlib.compressobj(wbits=31)
+    body = b"".join([coder.compress(bytes(1 << 20)) for _ in range(64)] + [coder.flush()])
+    server = serve(f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    tracemalloc.start()
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    try:
+        with pytest.raises(TargetError, match="answers without end: more than 1048576 bytes"):
+            ask(server)
+        assert tracemalloc.get_traced_memory()[1] - before < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+def drip(server: Server, head: bytes, drop: bytes) -> Talk:
+    """Says `head` at once and `drop` again and again, a little faster than any pause that a client would notice."""
+
+    def talk(plug: socket.socket) -> None:
+        server.hear(plug)
+        plug.sendall(head)
+        while not server.over.wait(0.05):
+            plug.sendall(drop)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"", b""),
+        (b"HT", b""),
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: 1\r\n"),
+        (b"HTTP/1.0 200 OK\r\n\r\nnever closed", b""),
+    ],
+)
+def test_a_slow_server_is_left_at_the_deadline(serve: Serve, head: bytes, drop: bytes) -> None:
+    """Silence, and drops that each come in good time, end within the one timeout of the whole call."""
+    server = serve(b"")
+    server.talk = drip(server, head, drop)
+    began = time.monotonic()
+    with pytest.raises(TargetError, match=rf"^127\.0\.0\.1:{server.port} did not answer in full within 0\.3 s; "):
+        ask(server, timeout=SHORT)
+    assert time.monotonic() - began < SHORT + 0.5
+
+
+def test_a_server_that_does_not_read_is_left_at_the_deadline(serve: Serve) -> None:
+    """A body that nobody takes does not hold the caller."""
+    server = serve(b"")
+    server.talk = lambda _plug: server.over.wait(5)
+    with pytest.raises(TargetError, match="within"):
+        ask(server, Request("POST", "/", body=bytes(32 << 20)), timeout=SHORT)
+
+
+def test_a_hanging_resolver_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer holds a thread, not the caller."""
+    over = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        over.wait(5)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with pytest.raises(TargetError, match="within"):
+        targets.http("http://api.example.com", timeout=SHORT)(GET)
+    over.set()
+
+
+def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names host and port, and where the address came from."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(TargetError, match=r"^api\.example\.com:443 is unknown: .* --url$"):
+        targets.http("https://api.example.com/v1")(GET)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+        b"",
+    ],
+)
+def test_a_truncated_answer_is_never_taken_for_a_whole_one(serve: Serve, answer: bytes) -> None:
+    """A body shorter than announced, a last chunk that is missing, no answer at all."""
+    with pytest.raises(TargetError, match="closed the connection before its answer was complete"):
+        ask(serve(answer))
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
+def test_a_reset_connection_is_told(serve: Serve, answer: bytes) -> None:
+    """A reset, before or within the answer, is one sentence."""
+    server = serve(b"")
+
+    def talk(plug: socket.socket) -> None:
+        server.hear(plug)
+        plug.sendall(answer)
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server.talk = talk
+    with pytest.raises(TargetError, match="closed the connection before its answer was complete"):
+        ask(server)
+
+
+def test_a_refused_connection_is_told() -> None:
+    """Nobody listens: the sentence says what to start or check."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(TargetError, match=rf"^127\.0\.0\.1:{port} refuses connections; start it"):
+        targets.http(f"http://127.0.0.1:{port}")(GET)
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9\r\n", b"\x15\x03\x01\x00\x02\x02\x16", b"HTTP/1.1 abc\r\n\r\n"])
+@pytest.mark.parametrize(
+    "more", [b"", b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70000, b"HTTP/1.1 200 OK\r\nno colon\r\n"]
+)
+def test_what_is_not_http_is_told(serve: Serve, answer: bytes, more: bytes) -> None:
+    """Other protocols, bad status lines, endless and colonless header lines."""
+    with pytest.raises(TargetError, match=r"did not answer in HTTP/1\.1"):
+        ask(serve(more + b"\r\n\r\n" if more else answer))
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"zz", b""])
+def test_a_chunk_without_a_size_is_told(serve: Serve, size: bytes) -> None:
+    """What the standard library reads as a negative size is no body."""
+    with pytest.raises(TargetError, match=r"did not answer in HTTP|before its answer was complete"):
+        ask(serve(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc\r\n0\r\n\r\n"))
+
+
+def test_a_server_without_tls_is_told(serve: Serve) -> None:
+    """`https://` to a plain server is a sentence on TLS."""
+    server = serve(b"")
+
+    def talk(plug: socket.socket) -> None:
+        plug.recv(1024)
+        plug.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    server.talk = talk
+    with pytest.raises(TargetError, match=r"does not speak TLS as it should \(.*\); check http:// or https://"):
+        targets.http(f"https://127.0.0.1:{server.port}", timeout=5)(GET)
+
+
+def test_a_server_that_hangs_in_the_tls_handshake_is_left_at_the_deadline(serve: Serve) -> None:
+    """The handshake is part of the one timeout."""
+    server = serve(b"")
+    server.talk = lambda _plug: server.over.wait(5)
+    with pytest.raises(TargetError, match="within"):
+        targets.http(f"https://127.0.0.1:{server.port}", timeout=SHORT)(GET)
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", bytes(65536)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + bytes(65536) + b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", bytes(65536)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: 1\r\n" * 9999),
+    ],
+)
+def test_an_endless_body_is_left_at_the_limit(serve: Serve, head: bytes, part: bytes) -> None:
+    """However its end is announced, no more than the limit and a little is read."""
+    server = serve(b"")
+
+    def talk(plug: socket.socket) -> None:
+        server.hear(plug)
+        plug.sendall(head)
+        while not server.over.is_set():
+            plug.sendall(part)
+
+    server.talk = talk
+    with pytest.raises(TargetError, match="answers without end: more than 100000 bytes"):
+        ask(server, max_bytes=100_000)
+
+
+def test_the_limit_itself_is_allowed(serve: Serve) -> None:
+    """Exactly `max_bytes` is an answer; one more is not."""
+    assert ask(serve(OK), max_bytes=2).body == b"ok"
+    with pytest.raises(TargetError, match="without end"):
+        ask(serve(OK), max_bytes=1)
+
+
+# --- kept connections -----------------------------------------------------------------------------------------------
+
+
+def test_a_connection_is_kept(serve: Serve) -> None:
+    """Requests one after the other share a connection; `close` lets it go."""
+    server = serve(b"")
+    server.talk = keep_answering(server)
+    target = targets.http(server.base, timeout=5)
+    for _ in range(5):
+        assert target(GET).body == b"ok"
+    assert server.connections == 1
+    target.close()
+    assert target(GET).body == b"ok"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_connection_closed_meanwhile_is_replaced(serve: Serve, method: str) -> None:
+    """The end of a kept connection, seen before anything is sent, costs no request of any method."""
+    server = serve(b"")
+    closed = threading.Event()
+
+    def talk(plug: socket.socket) -> None:
+        server.hear(plug)
+        plug.sendall(OK)
+        plug.close()
+        closed.set()
+
+    server.talk = talk
+    target = targets.http(server.base, timeout=5)
+    for _ in range(3):
+        closed.clear()
+        assert target(Request(method, "/trunks")).status == 200
+        assert closed.wait(5)
+    assert len(server.heard) == 3
+
+
+@pytest.mark.parametrize(("method", "heard"), [("GET", 3), ("HEAD", 3), ("POST", 2), ("DELETE", 2)])
+def test_a_connection_that_ends_under_a_request_is_replaced_once(serve: Serve, method: str, heard: int) -> None:
+    """GET and HEAD are sent again, once; what may change something is not."""
+    server = serve(b"")
+
+    def talk(plug: socket.socket) -> None:
+        server.hear(plug)
+        if len(server.heard) == 1:
+            plug.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            server.hear(plug)
+
+    server.talk = talk
+    target = targets.http(server.base, timeout=5)
+    target(Request(method, "/trunks"))
+    with pytest.raises(TargetError, match="closed the connection"):
+        target(Request(method, "/trunks"))
+    assert len(server.heard) == heard
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_bytes_after_an_answer_are_not_the_next_answer(serve: Serve, together: bool) -> None:
+    """What comes unasked, with the answer or after it, spoils the connection, not the next exchange."""
+    server = serve(b"")
+    spoken = threading.Event()
+    unasked = b"HTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n"
+
+    def talk(plug: socket.socket) -> None:
+        server.hear(plug)
+        plug.sendall(OK + unasked if together else OK)
+        if not together:
+            plug.sendall(unasked)
+        spoken.set()
+        server.over.wait(5)
+
+    server.talk = talk
+    target = targets.http(server.base, timeout=5)
+    for _ in range(3):
+        spoken.clear()
+        assert target(GET).status == 200
+        assert spoken.wait(5)
+
+
+def test_threads_share_a_target(serve: Serve) -> None:
+    """Each request has a connection to itself, and each answer goes to its own question."""
+    server = serve(b"")
+
+    def talk(plug: socket.socket) -> None:
+        while request := server.hear(plug):
+            path = request.split(b" ")[1]
+            plug.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
+
+    server.talk = talk
+    target = targets.http(server.base, timeout=5)
+    with ThreadPoolExecutor(8) as pool:
+        bodies = list(pool.map(lambda n: target(Request("GET", f"/{n}")).body, range(80)))
+    assert bodies == [f"/v1/{n}".encode() for n in range(80)]
+    assert server.connections <= 80
+    target.close()
+
+
+def test_an_early_refusal_is_heard(serve: Serve) -> None:
+    """A server may answer and close before it has read the body; its answer counts if it arrives."""
+    server = serve(b"")
+
+    def talk(plug: socket.socket) -> None:
+        plug.recv(1024)
+        plug.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        plug.shutdown(socket.SHUT_WR)
+        while plug.recv(1 << 20):
+            pass
+
+    server.talk = talk
+    assert ask(server, Request("POST", "/", body=bytes(1 << 20))).status == 413
+
+
+# --- redirects and secrets ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(serve: Serve, status: int) -> None:
+    """The other place hears nothing, and the sentence tells nothing of its address."""
+    other = serve(OK)
+    place = f"http://user:{SECRET}@127.0.0.1:{other.port}/x?token={SECRET}"
+    server = serve(f"HTTP/1.1 {status} Moved\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
+    with pytest.raises(TargetError) as caught:
+        ask(server, Request("GET", "/trunks", headers=(("authorization", f"Bearer {SECRET}"),)))
+    assert str(caught.value) == (
+        f"127.0.0.1:{server.port} answered {status} to another port of the same host; trunkline never follows "
+        "a redirect, so that the credential goes nowhere else; pass the final address with --url"
+    )
+    assert (other.connections, other.heard) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        (f"/v2/{SECRET}?token={SECRET}", "another path;"),
+        (f"http://127.0.0.1:{{port}}/{SECRET}", "another path;"),
+        ("https://127.0.0.1/", "the same host over https;"),
+        (f"//{SECRET}.example.com/x", "another host;"),
+        ("http://[", "an address that cannot be read;"),
+        (f"http://127.0.0.1:{SECRET}/", "an address that cannot be read;"),
+        ("https://ex\x1bample.com", "another host;"),
+    ],
+)
+def test_a_redirect_is_told_whatever_its_location(serve: Serve, location: str, place: str) -> None:
+    """Nothing of a location is printed, for any part of it may be the credential; only what it is to the base."""
+    server = serve(b"")
+    place_header = location.format(port=server.port)
+    server.talk = lambda plug: plug.sendall(
+        f"HTTP/1.1 302 Found\r\nLocation: {place_header}\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    with pytest.raises(TargetError) as caught:
+        ask(server)
+    assert f"answered 302 to {place}" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "head", ["304 Not Modified\r\nLocation: /x", "300 Multiple Choices", "201 Created\r\nLocation: /x"]
+)
+def test_other_answers_with_a_location_are_answers(serve: Serve, head: str) -> None:
+    """304, a 3xx that leads nowhere, and a 201 that tells the new record's address are not redirects."""
+    assert ask(serve(f"HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n".encode())).status == int(head[:3])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+    ],
+)
+def test_no_trouble_tells_a_secret(serve: Serve, answer: bytes) -> None:
+    """Neither the sentence nor what is chained to it holds the query, a header field or the body."""
+    server = serve(b"")
+    server.talk = lambda plug: plug.sendall(answer or server.hear(plug))  # an echo begins with the request line
+    bearer = (("authorization", f"Bearer {SECRET}"),)
+    with pytest.raises(TargetError) as caught:
+        ask(server, Request("GET", "/trunks", f"key={SECRET}", bearer, SECRET.encode()))
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "",
+        "api.example.com/v1",
+        "ftp://example.com",
+        "http://",
+        "http:///v1",
+        "http://:80",
+        "http://example.com:port",
+        "http://example.com:99999",
+        "http://example.com:0",
+        "http://[::1",
+        "http://a..b/",
+        "http://" + "a" * 64,
+        f"http://user:{SECRET}@example.com",
+        f"http://{SECRET}@example.com",
+        f"http://example.com/v1?key={SECRET}",
+        "http://example.com/v1?",
+        f"http://example.com/v1#{SECRET}",
+        "http://exam ple.com",
+        "http://example.com/v 1",
+        "http://example.com/\r\nx: y",
+        "http://b\u00fccher.example/\x00",
+        "http://b\u00fccher.example/v1/\u00fc",
+        "http://b\u00fc cher.example/v1",
+        "http://example.com/\udcff",
+        " http://example.com",
+        "file:///etc/hosts",
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused(base: str) -> None:
+    """One sentence at construction, without what may be a secret and with an address that can."""
+    with pytest.raises(UsageError, match=r"write it like https://api\.example\.com/v1$") as caught:
+        targets.http(base)
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "kept", "name"),
+    [
+        ("HTTP://Example.COM:80/v1/", "http://example.com/v1", "example.com:80"),
+        ("https://example.com", "https://example.com", "example.com:443"),
+        ("https://example.com:444//", "https://example.com:444", "example.com:444"),
+        ("http://[::1]:8080/v1", "http://[::1]:8080/v1", "[::1]:8080"),
+        ("http://bücher.example", "http://xn--bcher-kva.example", "xn--bcher-kva.example:80"),
+    ],
+)
+def test_the_address_is_kept_in_one_form(base: str, kept: str, name: str) -> None:
+    """`base` is what a printed command can use, `name` what a sentence says; neither shows in more than one form."""
+    target = targets.http(base)
+    assert (target.base, target.name) == (kept, name)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10, 86401])
+def test_a_timeout_without_time_is_refused(timeout: float) -> None:
+    """No call could ever be answered, or none would ever be given up; the sentence says what is possible."""
+    told = r"a timeout of .* s cannot be kept; give a number above 0, at most 86400"
+    with pytest.raises(UsageError, match=told):
+        targets.http("http://example.com", timeout=timeout)
+
+    async def app(_scope: object, _receive: object, _send: object) -> None: ...
+
+    with pytest.raises(UsageError, match=told):
+        targets.wrap(app, timeout=timeout)
+
+
+# --- decorated ------------------------------------------------------------------------------------------------------
+
+
+def answers(*responses: Response) -> Target:
+    """A target that gives these answers in turn, and the last one for ever."""
+    left = list(responses)
+    return lambda _request: left.pop(0) if len(left) > 1 else left[0]
+
+
+@dataclass
+class Clock:
+    """A time that passes only in sleep."""
+
+    now: float = 1_800_000_000.0
+    slept: list[float] = field(default_factory=list)
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def test_checked_and_recorded_see_every_exchange() -> None:
+    """The judge and the log get request and response as they are, and the caller gets the response."""
+    response, seen, log = Response(200), list[Exchange](), list[Exchange]()
+    target = targets.recorded(targets.checked(answers(response), seen.append), log)
+    assert target(GET) is response
+    assert seen == log == [Exchange(GET, response)]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get", "MERGE", "", "CONNECT"])
+def test_a_reading_target_sends_nothing_that_writes(method: str) -> None:
+    """Whoever asks for it hears a sentence; the methods that ask for no change go through as they are."""
+    log: list[Exchange] = []
+    target = targets.reading(targets.recorded(answers(Response(200)), log))
+    with pytest.raises(UsageError, match="was to be sent, and writing was not allowed; nothing was sent"):
+        target(replace(GET, method=method))
+    assert log == []
+    for safe in SAFE_METHODS:
+        assert target(replace(GET, method=safe)) == Response(200)
+    assert [exchange.request.method for exchange in log] == list(SAFE_METHODS)
+
+
+def test_threads_share_a_log() -> None:
+    """No exchange is lost."""
+    log: list[Exchange] = []
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(targets.recorded(answers(Response(200)), log), [GET] * 500))
+    assert len(log) == 500
+
+
+def test_a_budget_is_spent_once() -> None:
+    """Exactly so many requests are sent, also by threads; a target that fails has been asked, too."""
+    log: list[Exchange] = []
+    target = targets.budgeted(targets.recorded(answers(Response(200)), log), 20)
+
+    def ask_it(_: int) -> bool:
+        try:
+            return bool(target(GET))
+        except BudgetSpent:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(ask_it, range(50))) == len(log) == 20
+    with pytest.raises(BudgetSpent, match="budget of 20 requests is spent"):
+        target(GET)
+
+
+def test_throttled_requests_are_evenly_spaced() -> None:
+    """Four a second: no wait before the first, a quarter before each other, and no credit for idle time."""
+    clock = Clock()
+    target = targets.throttled(answers(Response(200)), rate=4, clock=clock.time, sleep=clock.sleep)
+    for _ in range(4):
+        target(GET)
+    clock.now += 60
+    target(GET)
+    target(GET)
+    assert clock.slept == [0.25] * 4
+
+
+def test_throttled_threads_queue_up() -> None:
+    """Requests at the same moment get one place each."""
+    slept: list[float] = []
+    target = targets.throttled(answers(Response(200)), rate=10, clock=lambda: 5.0, sleep=slept.append)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(target, [GET] * 5))
+    assert sorted(round(seconds, 6) for seconds in slept) == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_no_rate_is_no_throttle() -> None:
+    """Without a rate the target is returned as it is; an impossible one is refused."""
+    target = answers(Response(200))
+    assert targets.throttled(target, rate=None) is target
+    for rate in (0, -1, float("nan"), float("inf"), 1e-300, 1 / 3601):
+        with pytest.raises(UsageError, match=r"a rate of .* cannot be kept; give 0\.00028 \(one an hour\) or more"):
+            targets.throttled(target, rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wait"),
+    [
+        ((("retry-after", "7"),), 7),
+        ((("retry-after", formatdate(1_800_000_030, usegmt=True)),), 30),
+        ((("x-reset", "1800000012"),), 12),
+        ((("x-reset", "9"),), 9),
+        ((("x-reset", "1800000000.5"),), 0.5),
+        ((("retry-after", "3"), ("x-reset", "9")), 3),
+        ((("retry-after", "soon"), ("x-reset", "9")), 9),
+        ((("retry-after", "soon"),), 1),
+        ((("retry-after", " 2 "),), 2),
+        ((("retry-after", "1e308"),), 1),
+        ((("retry-after", "-5"),), 1),
+        ((("retry-after", "1_0"),), 1),
+        ((("retry-after", "\u0667"),), 1),
+        ((("x-reset", "nan"),), 1),
+        ((("x-reset", "1799999999"),), 1),
+        ((("retry-after", "0"),), 1),
+        ((), 1),
+    ],
+)
+def test_patience_waits_as_it_is_told(fields: tuple[tuple[str, str], ...], wait: float) -> None:
+    """Retry-After first, then the vendor's reset header, then one second."""
+    clock = Clock()
+    heard: list[float] = []
+    target = targets.patient(
+        answers(Response(429, fields), Response(200)),
+        reset_header="X-Reset",
+        clock=clock.time,
+        sleep=clock.sleep,
+        waiting=heard.append,
+    )
+    assert target(GET).status == 200
+    assert clock.slept == heard == [wait]
+
+
+def test_patience_has_an_end() -> None:
+    """Without a hint the waits double; after five of them the 429 is told."""
+    clock, log = Clock(), list[Exchange]()
+    target = targets.patient(targets.recorded(answers(Response(429)), log), clock=clock.time, sleep=clock.sleep)
+    with pytest.raises(TargetError, match=r"GET /trunks is still answered 429 after 5 waits"):
+        target(Request("GET", "/trunks", f"key={SECRET}"))
+    assert clock.slept == [1, 2, 4, 8, 16]
+    assert len(log) == 6
+
+
+def test_patience_does_not_wait_too_long() -> None:
+    """A wait beyond the limit is told in seconds, and nothing is slept."""
+    clock = Clock()
+    target = targets.patient(answers(Response(429, (("retry-after", "3600"),))), clock=clock.time, sleep=clock.sleep)
+    with pytest.raises(TargetError, match=r"told to wait 3600 s, more than the 120 s allowed"):
+        target(GET)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("digits", ["1" + "0" * 308, "9" * 5000])
+def test_an_absurd_wait_is_told_briefly(digits: str) -> None:
+    """However many digits an answer sends, the sentence stays one that can be read."""
+    with pytest.raises(TargetError, match=r"told to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
+        targets.patient(answers(Response(429, (("retry-after", digits),))))(GET)
+    assert len(str(caught.value)) < 200
+
+
+def test_other_answers_need_no_patience() -> None:
+    """Only 429 is asked again, even if another answer says when to come back."""
+    clock = Clock()
+    target = targets.patient(answers(Response(503, (("retry-after", "5"),))), clock=clock.time, sleep=clock.sleep)
+    assert target(GET).status == 503
+    assert clock.slept == []
+
+
+def test_decorations_compose(serve: Serve) -> None:
+    """A live target can be patient, throttled, budgeted and recorded at once."""
+    server = serve(b"")
+    server.talk = keep_answering(server)
+    log: list[Exchange] = []
+    live = targets.http(server.base, timeout=5)
+    target = targets.recorded(targets.patient(targets.throttled(targets.budgeted(live, 2), rate=1000)), log)
+    assert [target(GET).status, target(GET).status] == [200, 200]
+    with pytest.raises(BudgetSpent):
+        target(GET)
+    assert len(log) == 2
+    live.close()
