@@ -46,9 +46,9 @@ def ids_of(vendor: Vendor, operation: Operation) -> dict[str, str]:
     for parameter in operation.parameters:
         if parameter.place == "path" and parameter.names != operation.resource:
             found[parameter.name] = mine(vendor, parameter.names)[0]["id"]
-    if operation.own:
+    if operation.item_parameter:
         record = next(record for record in mine(vendor, operation.resource) if _is_free(vendor, operation, record))
-        found[operation.own] = record["id"]
+        found[operation.item_parameter] = record["id"]
         parent = vendor.world.collections[operation.resource].parent
         found |= {said.name: record[parent.field] for said in operation.parents if parent}
     return found

@@ -16,7 +16,7 @@ from tests.defects import BY_NAME, LOADED, TOKENS, examine
 from tests.requests import bearer, body_of, example, ids_of, mine, request_of
 from trunkline import mock
 from trunkline.check.rules import RULES, hides, judge, operation_of
-from trunkline.contract.model import Answer, Operation
+from trunkline.contract.model import DocumentedResponse, Operation
 from trunkline.contract.refusals import LONGEST_BODY, Refusal, answer, read
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target, resolve
 from trunkline.mock.generators import Record
@@ -142,12 +142,12 @@ def conflicts(operation: Operation) -> Iterator[tuple[str, Request]]:
         parent = vendor.world.collections[name].parent
         assert parent
         full = mine(vendor, name)[0][parent.field]
-        yield "not_empty", request_of(vendor, operation, ids={operation.own: full})
+        yield "not_empty", request_of(vendor, operation, ids={operation.item_parameter: full})
     if operation.deleting and operation.deleting.unused:
         used = next(record for record in mine(vendor, operation.resource) if facts(record)["in_use"])
         parent = vendor.world.collections[operation.resource].parent
         above = {said.name: used[parent.field] for said in operation.parents if parent}
-        yield "in_use", request_of(vendor, operation, ids={operation.own: used["id"], **above})
+        yield "in_use", request_of(vendor, operation, ids={operation.item_parameter: used["id"], **above})
 
 
 def credentials_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
@@ -190,13 +190,13 @@ def everything(operation: Operation) -> list[Exchange]:
     return log
 
 
-def answer_to(name: str, exchange: Exchange) -> Answer | None:
+def answer_to(name: str, exchange: Exchange) -> DocumentedResponse | None:
     """The documented response that an answer claims to be: the operation's, or the one of the whole API."""
     contract = LOADED[name].contract
     operation = operation_of(contract, exchange)
     if operation is not None:
-        return operation.answer_for(exchange.response.status)
-    return contract.answers.get(str(exchange.response.status))
+        return operation.response_for(exchange.response.status)
+    return contract.responses.get(str(exchange.response.status))
 
 
 def undocumented(name: str, exchange: Exchange) -> list[str]:
@@ -219,11 +219,11 @@ def test_every_documented_status_is_reached(operation: Operation) -> None:
     """The mock gives each answer that the contract lists, in its documented form; a 2XX is reached by any success."""
     reached = set()
     for exchange in everything(operation):
-        found = operation.answer_for(exchange.response.status)
+        found = operation.response_for(exchange.response.status)
         assert found is not None
         assert undocumented(operation.contract.vendor, exchange) == [], exchange
         reached.add(found.key)
-    documented = set(operation.answers) - {"4XX"}
+    documented = set(operation.responses) - {"4XX"}
     assert reached == documented, "the mock needs no range of refusals to be right"
 
 
@@ -241,7 +241,7 @@ def test_every_documented_status_is_reached_by_the_laws(name: str) -> None:
     documented = {
         (operation.operation_id, key)
         for operation in LOADED[name].contract.operations
-        for key in operation.answers
+        for key in operation.responses
         if operation.reads and key not in ("403", "429", "4XX")
     }
     assert reached == documented
@@ -257,7 +257,7 @@ def test_every_cause_of_refusal_is_reached(operation: Operation) -> None:
         before = state(target)
         response = target(request)
         found, code = next(
-            (found, found.refusals[cause]) for found in operation.answers.values() if cause in found.refusals
+            (found, found.refusals[cause]) for found in operation.responses.values() if cause in found.refusals
         )
         assert cause_of(response) == cause, (request, request.body[:100])
         assert (str(response.status), code.code) == (found.key, resolve(response.json(), contract.errors[0].at))
@@ -268,7 +268,7 @@ def test_every_cause_of_refusal_is_reached(operation: Operation) -> None:
     said = [cause_of(limited(request_of(vendor, operation))) for _ in range(2)]
     assert said[0] == ""
     met |= {said[1]} - {""}
-    documented = {cause for found in operation.answers.values() for cause in found.refusals} - {"path_unknown"}
+    documented = {cause for found in operation.responses.values() for cause in found.refusals} - {"path_unknown"}
     unreachable = {"field_missing"} if operation.updating else set()  # nothing is required of an update
     assert documented - unreachable <= met
     assert "rate_limited" in met or operation.unmetered or said[1]
@@ -286,7 +286,7 @@ def test_what_is_addressed_to_nobody_is_refused(name: str) -> None:
     """The two causes that are no operation's are met, too."""
     contract = LOADED[name].contract
     said = {cause_of(ask(name, path="/nowhere")), cause_of(ask(name, method="TRACE"))}
-    assert said == {cause for found in contract.answers.values() for cause in found.refusals} - {"id_unknown"}
+    assert said == {cause for found in contract.responses.values() for cause in found.refusals} - {"id_unknown"}
 
 
 # --- absurd requests ------------------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_a_secret_that_is_sent_is_in_no_answer_and_in_no_log(
     for body in bodies:
         target = mock.from_vendor(vendor)
         answers = [target(request_of(vendor, operation, body=body))]
-        answers += [target(request_of(vendor, other)) for other in operation.siblings if other.reads]
+        answers += [target(request_of(vendor, other)) for other in operation.same_resource if other.reads]
         if answers[0].status < 300:
             path = f"{PLACES[vendor.name]}/{SENT_SECRET}"
             answers += [target(Request("GET", path, f"q={SENT_SECRET}", bearer(vendor.world.token)))]
@@ -511,7 +511,7 @@ def checked_write(operation: Operation, request: Request) -> Response:
     changed = {key: set(ids(after[key])) ^ set(ids(before[key])) for key in after if after[key] != before[key]}
     assert set(changed) <= {(operation.resource, vendor.world.account)}
     assert sum(map(len, changed.values())) == (1 if operation.creating or operation.deleting else 0)
-    for other in operation.siblings:  # whatever was taken in can be shown
+    for other in operation.same_resource:  # whatever was taken in can be shown
         if other.reads:
             asked = request_of(vendor, other, query="limit=100" if other.listing and other.listing.paging else "")
             assert undocumented(vendor.name, Exchange(asked, target(asked))) == [], request.body[:200]

@@ -194,7 +194,7 @@ def verdict(vendor: Vendor, schema: str, value: Json, file: str = DOCUMENT) -> s
 def test_another_validator_says_the_same_of_a_sample(name: str, case: dict[str, Json]) -> None:
     """Plain jsonschema, with nothing but the folder, finds the same failures at the same places."""
     vendor = LOADED[name]
-    answer = vendor.contract.operation(case["operation"]).answer_for(case["status"])
+    answer = vendor.contract.operation(case["operation"]).response_for(case["status"])
     assert answer is not None
     assert verdict(vendor, answer.schema, case["body"]) == verdict_of_another(
         name, f"{DOCUMENT}#{answer.schema}", case["body"]
@@ -386,7 +386,7 @@ def test_what_is_compiled_keeps_its_evidence(vendor: Vendor) -> None:
     contract = vendor.contract
     parts: list[object] = [contract.security, contract.secrets, contract.rate_limit]
     for operation in contract.operations:
-        parts += [operation.evidence, operation.unmetered, operation.body, operation.parameters, operation.answers]
+        parts += [operation.evidence, operation.unmetered, operation.body, operation.parameters, operation.responses]
         parts += [operation.listing, operation.fetching, operation.creating, operation.updating]
         parts += [operation.deleting, operation.acting]
     found = [said for part in parts for said in evidences(part)]

@@ -1,5 +1,6 @@
-"""What `trunkline.contract.bodies` promises:
-what stands where in a body, what a filter asks for, and which texts are secret.
+"""Tests of `trunkline.contract.bodies`.
+
+What stands where in a body, what a filter asks for, and which texts are secret.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_bundled_schemas_judge_as_the_files_do(vendor: Vendor) -> None:
     judged = 0
     for case in vendor.cases:
         operation = vendor.contract.operation(case["operation"])
-        answer = operation.answer_for(case["status"])
+        answer = operation.response_for(case["status"])
         if answer is None or not answer.schema:
             continue
         schema = {"$ref": "#" + quote(answer.schema, safe="/~"), **bundled}

@@ -1,5 +1,6 @@
-"""What `trunkline.contract.loader` and `trunkline.contract.model` promise:
-each word of a folder means something, or none is read.
+"""Tests of `trunkline.contract.loader` and `trunkline.contract.model`.
+
+Each word of a folder means something, or none is read.
 """
 
 from __future__ import annotations
@@ -1002,10 +1003,10 @@ def test_an_operation_knows_its_answers(operation: Operation) -> None:
     told = operation.contract.document["paths"][operation.path][operation.method.lower()]["responses"]
     for status in range(100, 600):
         wanted = next((key for key in (str(status), f"{status // 100}XX") if key in told), None)
-        assert getattr(operation.answer_for(status), "key", None) == wanted
+        assert getattr(operation.response_for(status), "key", None) == wanted
     assert operation.success.key == next(key for key in told if key.startswith("2"))
-    assert operation.answer_for(418) is not None, "no page lists every refusal"
-    assert operation.answer_for(302) is operation.answer_for(500) is None
+    assert operation.response_for(418) is not None, "no page lists every refusal"
+    assert operation.response_for(302) is operation.response_for(500) is None
 
 
 KINDS = {
@@ -1037,9 +1038,9 @@ def test_an_operation_knows_what_it_does(operation: Operation) -> None:
     parents = tuple(parameter.name for parameter in operation.parents)
     resource, kind, own, item, identity, above = KINDS[operation.operation_id]
     assert (operation.resource, said) == (resource, [kind] if kind else [])
-    assert (operation.own, operation.item, operation.identity, parents) == (own, item, identity, above)
+    assert (operation.item_parameter, operation.item, operation.identity, parents) == (own, item, identity, above)
     assert operation.reads is (operation.method == "GET")
-    assert {each.operation_id for each in operation.siblings} == {
+    assert {each.operation_id for each in operation.same_resource} == {
         name for name, (about, *_) in KINDS.items() if about and about == resource and named(operation, name)
     }
     assert operation.secured is (operation.operation_id != "getHealth")
@@ -1240,7 +1241,7 @@ def test_an_item_is_judged_where_it_stands(operation: Operation) -> None:
     for violation in found:
         file, _, at = violation.contract.partition("#")
         resolve(operation.contract.files[file.rpartition("/")[2]], at)
-    assert operation.told("evidence").endswith(f"{operation.pointer}/x-trunkline/evidence")
+    assert operation.extension("evidence").endswith(f"{operation.pointer}/x-trunkline/evidence")
 
 
 @each_operation

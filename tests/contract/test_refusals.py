@@ -1,5 +1,6 @@
-"""What `trunkline.contract.refusals` promises:
-what a request means, or every reason to refuse it, from the contract alone.
+"""Tests of `trunkline.contract.refusals`.
+
+What a request means, or every reason to refuse it, from the contract alone.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ def test_a_bound_that_is_a_decision_makes_a_reason_a_decision(telepath: Contract
 def test_every_cause_has_one_answer_and_words(operation: Operation) -> None:
     """Whatever an operation can refuse is answered under one status, with a code and a message."""
     vendor = VENDORS[operation.contract.vendor]
-    causes = [cause for found in operation.answers.values() for cause in found.refusals]
+    causes = [cause for found in operation.responses.values() for cause in found.refusals]
     assert len(set(causes)) == len(causes)
     for cause in set(causes) - {"path_unknown", "method_not_allowed"}:
         found, code = answer(vendor.contract, refuse(operation, cause, "sent", "broke", {}))

@@ -1,5 +1,6 @@
-"""What `trunkline.mock.generators` promises:
-each way to make a field makes what it says, and the same for the same chance.
+"""Tests of `trunkline.mock.generators`.
+
+Each way to make a field makes what it says, and the same for the same chance.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What `trunkline.mock.handlers` and `trunkline.mock.views` promise:
-what becomes of the records, and that readings show it.
+"""Tests of `trunkline.mock.handlers` and `trunkline.mock.views`.
+
+What becomes of the records, and that readings show it.
 """
 
 from __future__ import annotations

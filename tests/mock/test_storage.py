@@ -1,5 +1,6 @@
-"""What `trunkline.mock.storage` promises:
-what was answered is there after any end, and a file that cannot be is told.
+"""Tests of `trunkline.mock.storage`.
+
+What was answered is there after any end, and a file that cannot be is told.
 """
 
 from __future__ import annotations

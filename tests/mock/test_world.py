@@ -1,5 +1,6 @@
-"""What `trunkline.mock.world` promises:
-who belongs to whom, what holds of a record, and a store that changes no record.
+"""Tests of `trunkline.mock.world`.
+
+Who belongs to whom, what holds of a record, and a store that changes no record.
 """
 
 from __future__ import annotations

@@ -267,8 +267,10 @@ def with_operations(contract: Contract, *operations: Operation) -> Contract:
 
 def twofold(operation: Operation) -> Contract:
     """The contract with one operation, and another whose success is the body of an error."""
-    other = next(answer for key, answer in operation.answers.items() if key.startswith("4"))
-    more = replace(operation, operation_id="another", answers={"200": replace(operation.success, schema=other.schema)})
+    other = next(answer for key, answer in operation.responses.items() if key.startswith("4"))
+    more = replace(
+        operation, operation_id="another", responses={"200": replace(operation.success, schema=other.schema)}
+    )
     return with_operations(operation.contract, operation, more)
 
 
@@ -392,10 +394,10 @@ def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
     assert guess_status(operation, said.body) == usual
     for body in (b"{}", b"{", b"[]"):
         assert guess_status(operation, body) == usual
-    refusing = {code.code for answer in operation.answers.values() for code in answer.refusals.values()}
+    refusing = {code.code for answer in operation.responses.values() for code in answer.refusals.values()}
     if not refusing:
         return
-    for key, answer in operation.answers.items():
+    for key, answer in operation.responses.items():
         for code in {said.code for said in answer.refusals.values()}:
             if answer.evidence.grade in {"documented", "implied"}:
                 assert guess_status(operation, json.dumps(error_body(vendor, code)).encode()) == int(key)

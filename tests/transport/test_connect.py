@@ -1,5 +1,6 @@
-"""What `trunkline.transport.connect` promises:
-the same words mean the same target, and no sentence quotes a credential.
+"""Tests of `trunkline.transport.connect`.
+
+The same words mean the same target, and no sentence quotes a credential.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def check(
         (operation.operation_id, key)
         for operation in chosen
         if operation.reads or wish.allowed
-        for key in operation.answers
+        for key in operation.responses
         if key.isdigit() or key == operation.success.key
     )
     run = text.Run(

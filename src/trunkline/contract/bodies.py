@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from trunkline import redaction
-from trunkline.contract.model import Answer, Filter, Operation
+from trunkline.contract.model import DocumentedResponse, Filter, Operation
 from trunkline.exchange import Exchange, Json, NotJSON, parse_json, pointer, resolve
 from trunkline.findings import Grade
 
@@ -48,17 +48,17 @@ def identities(operation: Operation, exchange: Exchange) -> list[str]:
     return [identity for identity in found if isinstance(identity, str)]
 
 
-def shown_answer(operation: Operation, exchange: Exchange) -> Answer | None:
+def shown_answer(operation: Operation, exchange: Exchange) -> DocumentedResponse | None:
     """The documented response of the status, if a page shows its body."""
     if exchange.request.method == "HEAD":
         return None
-    found = operation.answer_for(exchange.response.status)
+    found = operation.response_for(exchange.response.status)
     return found if found and found.schema and found.evidence.grade is not Grade.DECISION else None
 
 
 def succeeded(operation: Operation, exchange: Exchange) -> bool:
     """Whether the status is a documented one of the 2xx class."""
-    found = operation.answer_for(exchange.response.status)
+    found = operation.response_for(exchange.response.status)
     return found is not None and found.key.startswith("2")
 
 

@@ -9,24 +9,25 @@ from trunkline.contract.files import load_json
 from trunkline.contract.lint import lost_names, lost_words
 from trunkline.contract.model import (
     DOCUMENT,
-    Acting,
-    Answer,
-    Body,
-    Code,
+    Act,
+    BodyLocation,
     Contract,
-    Creating,
-    Deleting,
-    Fetching,
+    Create,
+    Delete,
+    DocumentedResponse,
+    ErrorCode,
+    Fetch,
     Filter,
-    Listing,
-    Located,
+    Kind,
+    List,
     Operation,
     Paging,
     Parameter,
     RateLimit,
+    RequestBody,
     Reset,
     Security,
-    Updating,
+    Update,
     evidence_of,
 )
 from trunkline.contract.schema import check_dialect, check_format
@@ -61,7 +62,7 @@ def _compile(files: Mapping[str, Json], vendor: str, folder: str) -> Contract:
     root = document["x-trunkline"]
     scheme_at, scheme = _security_scheme(document, folder)
     errors = root["errors"]
-    said = _Reader(document)
+    said = _Reader(document, folder)
     contract = Contract(
         vendor=vendor,
         folder=folder,
@@ -70,10 +71,13 @@ def _compile(files: Mapping[str, Json], vendor: str, folder: str) -> Contract:
         security=Security(
             scheme_at, said.evidence(scheme["x-trunkline"]), said.evidences(scheme["x-trunkline"]["refused"])
         ),
-        errors=(Located(errors["code"], said.evidence(errors)), Located(errors["message"], said.evidence(errors))),
+        errors=(
+            BodyLocation(errors["code"], said.evidence(errors)),
+            BodyLocation(errors["message"], said.evidence(errors)),
+        ),
         secrets=said.evidences(root.get("secrets", {})),
         rate_limit=said.rate_limit(root.get("rate_limit")),
-        answers=said.answers(root["responses"], "/x-trunkline/responses"),
+        responses=said.responses(root["responses"], "/x-trunkline/responses"),
     )
     operations = tuple(
         said.operation(contract, path, method, node)
@@ -95,11 +99,15 @@ def _security_scheme(document: Json, folder: str) -> tuple[str, Json]:
     raise DataError(f"{folder}/{DOCUMENT}", "/security", "the security requirement is missing")
 
 
+_KINDS = ("list", "fetch", "create", "update", "delete", "act")
+
+
 class _Reader:
     """Turns the nodes of one document into values."""
 
-    def __init__(self, document: Json) -> None:
+    def __init__(self, document: Json, folder: str) -> None:
         self._document = document
+        self._folder = folder
 
     def evidence(self, node: Mapping[str, Json]) -> Evidence:
         return evidence_of(self._document, node["evidence"])
@@ -107,8 +115,8 @@ class _Reader:
     def evidences(self, node: Mapping[str, Json]) -> dict[str, Evidence]:
         return {name: evidence_of(self._document, said) for name, said in node.items()}
 
-    def located(self, node: Mapping[str, Json], at: str = "at") -> Located:
-        return Located(node[at], self.evidence(node))
+    def located(self, node: Mapping[str, Json], at: str = "at") -> BodyLocation:
+        return BodyLocation(node[at], self.evidence(node))
 
     def rate_limit(self, node: Mapping[str, Json] | None) -> RateLimit | None:
         if node is None:
@@ -122,15 +130,15 @@ class _Reader:
             evidence=self.evidence(node),
         )
 
-    def answers(self, responses: Mapping[str, Json], at: str) -> dict[str, Answer]:
+    def responses(self, responses: Mapping[str, Json], at: str) -> dict[str, DocumentedResponse]:
         return {key: self.answer(key, node, at + pointer((key,))) for key, node in responses.items()}
 
-    def answer(self, key: str, node: Mapping[str, Json], at: str) -> Answer:
+    def answer(self, key: str, node: Mapping[str, Json], at: str) -> DocumentedResponse:
         if "$ref" in node:
             at = node["$ref"][1:]
             node = resolve(self._document, at)
         extension = node["x-trunkline"]
-        return Answer(
+        return DocumentedResponse(
             key=key,
             pointer=at,
             evidence=self.evidence(extension),
@@ -141,8 +149,8 @@ class _Reader:
             },
         )
 
-    def code(self, node: Mapping[str, Json], response: Mapping[str, Json]) -> Code:
-        return Code(
+    def code(self, node: Mapping[str, Json], response: Mapping[str, Json]) -> ErrorCode:
+        return ErrorCode(
             node["code"], self.evidence(node), evidence_of(self._document, node.get("status", response["evidence"]))
         )
 
@@ -169,8 +177,23 @@ class _Reader:
             echo={name: self.located(said) for name, said in node.get("echo", {}).items()},
         )
 
-    def listing(self, node: Mapping[str, Json]) -> Listing:
-        return Listing(
+    def kind(self, extension: Mapping[str, Json], at: str) -> Kind:
+        """What an operation does. Raises `DataError` for one that does two things."""
+        said = [word for word in _KINDS if word in extension]
+        if len(said) > 1:
+            raise self._error(f"{at}/x-trunkline", f"an operation does one thing, not {' and '.join(said)}")
+        if not said and extension.get("resource"):
+            raise self._error(f"{at}/x-trunkline/resource", "the operation does not say what it does with it")
+        if not said:
+            return Act("", None, frozenset(), {}, self.evidence(extension))
+        made: Kind = getattr(self, f"_{said[0]}")(extension[said[0]])
+        return made
+
+    def _error(self, at: str, reason: str) -> DataError:
+        return DataError(f"{self._folder}/{DOCUMENT}", at, reason)
+
+    def _list(self, node: Mapping[str, Json]) -> List:
+        return List(
             items=node["items"],
             identity=node["identity"],
             evidence=self.evidence(node),
@@ -182,25 +205,25 @@ class _Reader:
             whole_below=node.get("whole_below", 0),
         )
 
-    def fetching(self, node: Mapping[str, Json]) -> Fetching:
-        return Fetching(node["item"], node["identity"], node["parameter"], self.evidence(node))
+    def _fetch(self, node: Mapping[str, Json]) -> Fetch:
+        return Fetch(node["item"], node["identity"], node["parameter"], self.evidence(node))
 
-    def body(self, node: Mapping[str, Json], at: str) -> Body:
+    def body(self, node: Mapping[str, Json], at: str) -> RequestBody:
         extension = node["x-trunkline"]
-        return Body(
+        return RequestBody(
             pointer=at,
             schema=f"{at}/content/application~1json/schema",
             evidence=self.evidence(extension),
             refused=self.evidences(extension["refused"]),
         )
 
-    def creating(self, node: Mapping[str, Json]) -> Creating:
-        return Creating(
+    def _create(self, node: Mapping[str, Json]) -> Create:
+        return Create(
             node["item"], node["identity"], node["label"], self.evidences(node.get("unique", {})), self.evidence(node)
         )
 
-    def updating(self, node: Mapping[str, Json]) -> Updating:
-        return Updating(
+    def _update(self, node: Mapping[str, Json]) -> Update:
+        return Update(
             item=node["item"],
             identity=node["identity"],
             parameter=node["parameter"],
@@ -213,13 +236,14 @@ class _Reader:
         when = tuple(frozenset(fields) for fields in node["when"])
         return Reset(node["field"], node["to"], when, frozenset(node["never"]), self.evidence(node))
 
-    def deleting(self, node: Mapping[str, Json]) -> Deleting:
+    def _delete(self, node: Mapping[str, Json]) -> Delete:
         unused = evidence_of(self._document, node["unused"]) if "unused" in node else None
-        return Deleting(node["parameter"], self.evidences(node.get("empty", {})), unused, self.evidence(node))
+        return Delete(node["parameter"], self.evidences(node.get("empty", {})), unused, self.evidence(node))
 
-    def acting(self, node: Mapping[str, Json]) -> Acting:
+    def _act(self, node: Mapping[str, Json]) -> Act:
         keeps = self.evidences(node["keeps"])
-        return Acting(node["parameter"], node["item"], frozenset(node["changes"]), keeps, self.evidence(node))
+        item = node["item"] if node["changes"] else None
+        return Act(node["parameter"], item, frozenset(node["changes"]), keeps, self.evidence(node))
 
     def operation(self, contract: Contract, path: str, method: str, node: Mapping[str, Json]) -> Operation:
         at = pointer(("paths", path, method))
@@ -235,14 +259,9 @@ class _Reader:
             evidence=self.evidence(extension),
             secured=node.get("security") != [],
             parameters=tuple(self.parameter(said, f"{at}/parameters/{index}") for index, said in parameters),
-            answers=self.answers(node["responses"], f"{at}/responses"),
+            responses=self.responses(node["responses"], f"{at}/responses"),
+            kind=self.kind(extension, at),
             resource=extension.get("resource", ""),
             unmetered=evidence_of(self._document, extension["unmetered"]) if "unmetered" in extension else None,
             body=self.body(node["requestBody"], f"{at}/requestBody") if "requestBody" in node else None,
-            listing=self.listing(extension["list"]) if "list" in extension else None,
-            fetching=self.fetching(extension["fetch"]) if "fetch" in extension else None,
-            creating=self.creating(extension["create"]) if "create" in extension else None,
-            updating=self.updating(extension["update"]) if "update" in extension else None,
-            deleting=self.deleting(extension["delete"]) if "delete" in extension else None,
-            acting=self.acting(extension["act"]) if "act" in extension else None,
         )

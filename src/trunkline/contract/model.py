@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from trunkline.contract.schema import SchemaError, Schemas, demanded, in_words
@@ -36,7 +36,7 @@ class Parameter:
     names: str = ""
     """The resource whose id the parameter carries, or empty."""
 
-    def says(self, keyword: str) -> Evidence:
+    def evidence_for(self, keyword: str) -> Evidence:
         """What the keyword of the parameter's schema stands on: its own evidence or the parameter's."""
         return self.keywords.get(keyword, self.evidence)
 
@@ -55,7 +55,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     """What an operation takes in: its schema's place, and what says, cause by cause, that another body is refused."""
 
     pointer: str
@@ -65,7 +65,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class ErrorCode:
     """The error code that a cause is answered with, and what says so; `status` says that it gets that status."""
 
     code: str
@@ -74,19 +74,19 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DocumentedResponse:
     """One documented response of an operation: `key` is `200`, or a range such as `4XX`."""
 
     key: str
     pointer: str
     evidence: Evidence
     schema: str
-    refusals: Mapping[str, Code]
+    refusals: Mapping[str, ErrorCode]
     headers: Mapping[str, Evidence]
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class BodyLocation:
     """A JSON Pointer into a body, and what says what stands there."""
 
     at: str
@@ -110,49 +110,13 @@ class Paging:
     offset: str
     evidence: Evidence
     past_end: Evidence
-    total: Located | None
-    echo: Mapping[str, Located]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An operation that lists: where its items are, what names one, how it is paged and filtered.
-
-    `whole_below` is the number of items from which on an answer need not be the whole list; 0 when there is none.
-    """
-
-    items: str
-    identity: str
-    evidence: Evidence
-    paging: Paging | None
-    filters: Mapping[str, Filter]
-    whole_below: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Fetching:
-    """An operation that shows one item: where it is, and which path parameter names it."""
-
-    item: str
-    identity: str
-    parameter: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Creating:
-    """An operation that makes a thing: where it is shown, the input that people read, the inputs no two can share."""
-
-    item: str
-    identity: str
-    label: str
-    unique: Mapping[str, Evidence]
-    evidence: Evidence
+    total: BodyLocation | None
+    echo: Mapping[str, BodyLocation]
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A field that falls back `to` a value when inputs change: `when` any of these sets does, `never` by these."""
+    """A field that is reset `to` a value when all inputs of a set in `when` change; a change of `never` leaves it."""
 
     field: str
     to: Json
@@ -162,8 +126,50 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
-class Updating:
-    """An operation that changes a thing, and leaves what is not sent: `partial` says so."""
+class List:
+    """An operation that lists: where its items are, the field that holds an id, how it is paged and filtered.
+
+    `whole_below` is the number of items from which on a response may be less than the whole list; 0 for none.
+    """
+
+    items: str
+    identity: str
+    evidence: Evidence
+    paging: Paging | None
+    filters: Mapping[str, Filter]
+    whole_below: int = 0
+    parameter: ClassVar[str] = ""
+
+    @property
+    def item(self) -> str:
+        return f"{self.items}/0"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """An operation that shows one item: where it is in the body, and the path parameter that holds its id."""
+
+    item: str
+    identity: str
+    parameter: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """An operation that creates: where the item is shown, the input that people read, and the unique inputs."""
+
+    item: str
+    identity: str
+    label: str
+    unique: Mapping[str, Evidence]
+    evidence: Evidence
+    parameter: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An operation that changes an item; `partial` is the evidence that inputs which are not sent stay."""
 
     item: str
     identity: str
@@ -174,24 +180,34 @@ class Updating:
 
 
 @dataclass(frozen=True, slots=True)
-class Deleting:
-    """An operation that removes a thing: not while it has things of the `empty` resources, nor while it is in use."""
+class Delete:
+    """An operation that deletes an item, unless it has items of the `empty` resources or is in use (`unused`)."""
 
     parameter: str
     empty: Mapping[str, Evidence]
     unused: Evidence | None
     evidence: Evidence
+    item: ClassVar[None] = None
+    identity: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Acting:
-    """Something done to a thing or asked of it: the fields that it `changes` and shows, and those that it `keeps`."""
+class Act:
+    """Any other operation: it `changes` and shows some fields of an item, and `keeps` others.
+
+    One without a `parameter` is about no item, such as the health of the service.
+    """
 
     parameter: str
-    item: str
+    item: str | None
     changes: frozenset[str]
     keeps: Mapping[str, Evidence]
     evidence: Evidence
+    identity: ClassVar[str] = ""
+
+
+Kind: TypeAlias = List | Fetch | Create | Update | Delete | Act
+"""What an operation does; each has `parameter`, `item` and `identity`, empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +245,20 @@ class RateLimit:
     evidence: Evidence
 
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # with a default (PEP 696): a bare `Operation` is one of any kind
+
+    K = TypeVar("K", bound=Kind, covariant=True, default=Kind)
+    _K = TypeVar("_K", bound=Kind, default=Kind)
+else:
+    from typing import TypeVar
+
+    K = TypeVar("K")
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Operation:
-    """One documented operation, e.g. `GET /trunks`."""
+class Operation(Generic[K]):
+    """One documented operation, e.g. `GET /trunks`. What it does is its `kind`: an `Operation[List]` lists."""
 
     contract: Contract
     operation_id: str
@@ -242,23 +269,18 @@ class Operation:
     evidence: Evidence
     secured: bool
     parameters: tuple[Parameter, ...]
-    answers: Mapping[str, Answer]
+    responses: Mapping[str, DocumentedResponse]
+    kind: K
     resource: str = ""
     unmetered: Evidence | None = None
-    body: Body | None = None
-    listing: Listing | None = None
-    fetching: Fetching | None = None
-    creating: Creating | None = None
-    updating: Updating | None = None
-    deleting: Deleting | None = None
-    acting: Acting | None = None
+    body: RequestBody | None = None
 
     def __repr__(self) -> str:
         return f"<{self.operation_id} {self.method} {self.path}>"
 
-    def answer_for(self, status: int) -> Answer | None:
+    def response_for(self, status: int) -> DocumentedResponse | None:
         """The documented response for a status: its own, or its range's, or None."""
-        return self.answers.get(str(status)) or self.answers.get(f"{status // 100}XX")
+        return self.responses.get(str(status)) or self.responses.get(f"{status // 100}XX")
 
     def parameter(self, name: str) -> Parameter:
         for parameter in self.parameters:
@@ -267,12 +289,12 @@ class Operation:
         raise LookupError(name)
 
     @property
-    def success(self) -> Answer:
+    def success(self) -> DocumentedResponse:
         """The first documented response of the 2xx class."""
-        return next(answer for key, answer in self.answers.items() if key.startswith("2"))
+        return next(answer for key, answer in self.responses.items() if key.startswith("2"))
 
     @property
-    def siblings(self) -> tuple[Operation, ...]:
+    def same_resource(self) -> tuple[Operation, ...]:
         """The operations that are about the same things, itself among them."""
         return tuple(found for found in self.contract.operations if self.resource and found.resource == self.resource)
 
@@ -282,15 +304,14 @@ class Operation:
         return self.method == "GET"
 
     @property
-    def own(self) -> str:
-        """The path parameter that names the thing itself, or empty."""
-        kind = self.fetching or self.updating or self.deleting or self.acting
-        return kind.parameter if kind else ""
+    def item_parameter(self) -> str:
+        """The path parameter that holds the id of the item itself, or empty."""
+        return self.kind.parameter
 
     @property
     def parents(self) -> tuple[Parameter, ...]:
         """The path parameters that name what the thing belongs to."""
-        return tuple(said for said in self.parameters if said.place == "path" and said.name != self.own)
+        return tuple(said for said in self.parameters if said.place == "path" and said.name != self.kind.parameter)
 
     @property
     def inputs(self) -> Mapping[str, Mapping[str, Json]]:
@@ -303,18 +324,37 @@ class Operation:
     @property
     def item(self) -> str | None:
         """Where the success body shows an item of the resource: `/trunks/0`, `/data`; None when it shows none."""
-        if self.listing:
-            return f"{self.listing.items}/0"
-        if self.acting:
-            return self.acting.item if self.acting.changes else None
-        kind = self.fetching or self.creating or self.updating
-        return kind.item if kind else None
+        return self.kind.item
 
     @property
     def identity(self) -> str:
-        """Where an item's id stands in the item, or empty."""
-        kind = self.listing or self.fetching or self.creating or self.updating
-        return kind.identity if kind else ""
+        """Where an item's id is in the item, or empty."""
+        return self.kind.identity
+
+    # TEMPORARY: replaced room by room with `kind`.
+    @property
+    def listing(self) -> List | None:
+        return self.kind if isinstance(self.kind, List) else None
+
+    @property
+    def fetching(self) -> Fetch | None:
+        return self.kind if isinstance(self.kind, Fetch) else None
+
+    @property
+    def creating(self) -> Create | None:
+        return self.kind if isinstance(self.kind, Create) else None
+
+    @property
+    def updating(self) -> Update | None:
+        return self.kind if isinstance(self.kind, Update) else None
+
+    @property
+    def deleting(self) -> Delete | None:
+        return self.kind if isinstance(self.kind, Delete) else None
+
+    @property
+    def acting(self) -> Act | None:
+        return self.kind if isinstance(self.kind, Act) and self.kind.parameter else None
 
     @property
     def view(self) -> View:
@@ -331,7 +371,7 @@ class Operation:
         """A place in the contract as findings print it."""
         return f"{self.contract.folder}/{DOCUMENT}#{at}"
 
-    def told(self, word: str) -> str:
+    def extension(self, word: str) -> str:
         """The place in the contract of a word of the operation's extension: `list/paging/total`."""
         return self.place(f"{self.pointer}/x-trunkline/{word}")
 
@@ -350,10 +390,10 @@ class Contract:
     files: Mapping[str, Json]
     url: str
     security: Security
-    errors: tuple[Located, Located]
+    errors: tuple[BodyLocation, BodyLocation]
     secrets: Mapping[str, Evidence]
     rate_limit: RateLimit | None
-    answers: Mapping[str, Answer]
+    responses: Mapping[str, DocumentedResponse]
     operations: tuple[Operation, ...] = field(init=False, default=())
 
     @property
@@ -364,6 +404,14 @@ class Contract:
     def base_path(self) -> str:
         """The path of the vendor's base address: `/v1`."""
         return urlsplit(self.url).path
+
+    def of_kind(self, kind: type[_K], resource: str | None = None) -> tuple[Operation[_K], ...]:
+        """The operations of a kind, of one resource if it is named: `contract.of_kind(List, "trunks")`."""
+        return tuple(
+            cast("Operation[_K]", found)
+            for found in self.operations
+            if isinstance(found.kind, kind) and resource in (None, found.resource)
+        )
 
     def operation(self, operation_id: str) -> Operation:
         for operation in self.operations:

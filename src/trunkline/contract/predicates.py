@@ -17,7 +17,7 @@ def filters(operation: Operation) -> bool:
 
 def shows_its_own(operation: Operation) -> bool:
     """Whether the operation shows the item that its path names, with the id."""
-    return bool(operation.own and operation.identity)
+    return bool(operation.item_parameter and operation.identity)
 
 
 def fetches(operation: Operation) -> bool:

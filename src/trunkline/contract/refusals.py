@@ -13,7 +13,16 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
-from trunkline.contract.model import DOCUMENT, Answer, Body, Code, Contract, Operation, Parameter, Violation
+from trunkline.contract.model import (
+    DOCUMENT,
+    Contract,
+    DocumentedResponse,
+    ErrorCode,
+    Operation,
+    Parameter,
+    RequestBody,
+    Violation,
+)
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
 from trunkline.findings import Evidence, Grade, show
 from trunkline.redaction import plain
@@ -121,7 +130,7 @@ def is_settled(reading: Reading) -> bool:
     return not any(
         isinstance(value, int)
         and abs(value) > _SETTLED
-        and any(parameter.says(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
+        and any(parameter.evidence_for(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
         for parameter in reading.operation.parameters
         if (value := reading.values.get(parameter.name)) is not None
     )
@@ -139,7 +148,7 @@ def refuse(operation: Operation, cause: str, sent: str, broke: str, words: Mappi
     evidence = contract.security.refused.get(cause)
     if evidence is not None:
         return Refusal(cause, operation, contract.security.pointer, evidence, sent, broke, words)
-    for answer in operation.answers.values():
+    for answer in operation.responses.values():
         if cause in answer.refusals:
             return Refusal(cause, operation, answer.pointer, answer.evidence, sent, broke, words)
     raise LookupError(cause)
@@ -157,17 +166,17 @@ def _claimed(operation: Operation, cause: str, name: str) -> tuple[str, Evidence
     return None
 
 
-def answer(contract: Contract, refusal: Refusal) -> tuple[Answer, Code]:
+def answer(contract: Contract, refusal: Refusal) -> tuple[DocumentedResponse, ErrorCode]:
     """The documented response for a refusal, and the code it carries."""
-    own = refusal.operation.answers if refusal.operation else {}
-    for found in (*own.values(), *contract.answers.values()):
+    own = refusal.operation.responses if refusal.operation else {}
+    for found in (*own.values(), *contract.responses.values()):
         if refusal.cause in found.refusals:
             return found, found.refusals[refusal.cause]
     raise LookupError(refusal.cause)
 
 
 def _custom(contract: Contract, cause: str, key: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
-    found = contract.answers[key]
+    found = contract.responses[key]
     return Refusal(cause, None, found.pointer, found.evidence, sent, broke, words)
 
 
@@ -257,7 +266,7 @@ def _quoted(operation: Operation, at: str, body: Json) -> str:
     return _kind(value) if isinstance(value, list | dict) else show(value)
 
 
-def _broken_field(operation: Operation, said: Body, broken: Violation, body: Json) -> Refusal:
+def _broken_field(operation: Operation, said: RequestBody, broken: Violation, body: Json) -> Refusal:
     """Why a body with this violation is refused."""
     cause = _OF_KEYWORD.get(broken.keyword, "field_invalid")
     name = broken.at[1:] or "body"
@@ -298,8 +307,8 @@ def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, 
 def _broken(operation: Operation, parameter: Parameter, cause: str, texts: list[str], at: str, broke: str) -> Refusal:
     evidence = parameter.refused[cause]
     keyword = at.partition("/")[2]
-    if cause == "parameter_out_of_range" and parameter.says(keyword).grade is Grade.DECISION:
-        evidence = parameter.says(keyword)
+    if cause == "parameter_out_of_range" and parameter.evidence_for(keyword).grade is Grade.DECISION:
+        evidence = parameter.evidence_for(keyword)
     return Refusal(
         cause=cause,
         operation=operation,

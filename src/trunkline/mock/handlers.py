@@ -169,7 +169,7 @@ def _own(asked: Asked) -> Record | Refusal:
     above = _above(asked)
     if isinstance(above, Refusal):
         return above
-    name = asked.shown.operation.own
+    name = asked.shown.operation.item_parameter
     identity = asked.reading.values[name]
     record = asked.shelf.record(asked.shown, asked.account, identity)
     if record is None or any(record.get(field) != value for field, value in above.items()):

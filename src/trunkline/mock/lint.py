@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from string import Formatter
 
 from trunkline.contract.bodies import at_pointer
-from trunkline.contract.model import Answer, Contract, Operation
+from trunkline.contract.model import Contract, DocumentedResponse, Operation
 from trunkline.exchange import Json, pointer
 from trunkline.findings import cut
 from trunkline.mock.generators import UNIQUE, Recipe
@@ -157,7 +157,7 @@ def _lost_guards(serve: Serve, operation: Operation, world: World, at: str) -> I
 
 
 def _lost_status(outcome: Outcome, operation: Operation, at: str) -> Iterator[tuple[str, str]]:
-    answer = operation.answer_for(outcome.status)
+    answer = operation.response_for(outcome.status)
     if answer is None:
         yield f"{at}/status", f"{outcome.status} is no documented status of {operation.operation_id}"
     elif not outcome.when and answer is not operation.success:
@@ -166,7 +166,7 @@ def _lost_status(outcome: Outcome, operation: Operation, at: str) -> Iterator[tu
 
 def _lost_effects(outcome: Outcome, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
     """Each field that an effect or a condition names and no record has, and a created thing without a name."""
-    known = {name for other in operation.siblings for name in (*other.view, *other.inputs)} | set(MOCK_FACTS)
+    known = {name for other in operation.same_resource for name in (*other.view, *other.inputs)} | set(MOCK_FACTS)
     named = [(f"{at}/when", field) for field in outcome.when]
     for index, effect in enumerate(outcome.effects):
         spot = f"{at}/effects/{index}"
@@ -234,7 +234,9 @@ def _lost_refusals(world: World, contract: Contract) -> Iterator[tuple[str, str]
             yield "/errors/body", f"{{{word}}} does not stand at {located.at or 'its top'}, where the contract says so"
     for index, grant in enumerate(world.tokens.values()):
         for operation in contract.operations if grant.refused else ():
-            if operation.secured and not any(grant.refused in answer.refusals for answer in operation.answers.values()):
+            if operation.secured and not any(
+                grant.refused in answer.refusals for answer in operation.responses.values()
+            ):
                 yield f"/tokens/{index}/refused", f"{operation.operation_id} answers no {grant.refused}"
 
 
@@ -353,17 +355,17 @@ def _spoiled(serve: Serve, outcome: Outcome, operation: Operation, item: Json, a
     if (operation.acting or operation.creating) and item is not None:
         item = {**item, **{name: value for name, value in changed.items() if name in operation.view}}
     body = _poured(outcome.body, _values(serve, operation, item))
-    answer = operation.answer_for(outcome.status) or operation.success
+    answer = operation.response_for(outcome.status) or operation.success
     for reason in _broken(operation.contract, answer, body):
         yield f"{at}/body", f"{'filled' if item else 'empty'}, {reason}"
 
 
-def _answers(contract: Contract) -> tuple[Answer, ...]:
-    own = [answer for operation in contract.operations for answer in operation.answers.values()]
-    return tuple({answer.pointer: answer for answer in (*own, *contract.answers.values())}.values())
+def _answers(contract: Contract) -> tuple[DocumentedResponse, ...]:
+    own = [answer for operation in contract.operations for answer in operation.responses.values()]
+    return tuple({answer.pointer: answer for answer in (*own, *contract.responses.values())}.values())
 
 
-def _broken(contract: Contract, answer: Answer, body: Json) -> Iterator[str]:
+def _broken(contract: Contract, answer: DocumentedResponse, body: Json) -> Iterator[str]:
     for violation in contract.violations(answer.schema, body):
         yield f"it breaks the contract at {violation.at or 'its top'}: {violation.message} ({violation.contract})"
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from trunkline.check.rules import RULES, Rule, judge
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
-from trunkline.contract.model import Answer, Contract, Operation
+from trunkline.contract.model import Contract, DocumentedResponse, Operation
 from trunkline.contract.refusals import reasons
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers, resolve
@@ -224,12 +224,12 @@ def _distance(
         body = response.json()
     except NotJSON:
         return _NO_JSON
-    answer = operation.answer_for(response.status)
-    answers = [*operation.answers.values()] if "status" not in known else [answer] if answer else []
+    answer = operation.response_for(response.status)
+    answers = [*operation.responses.values()] if "status" not in known else [answer] if answer else []
     return min((_far(operation, found, body, shapes) for found in answers if found.schema), default=_NO_JSON)
 
 
-def _far(operation: Operation, answer: Answer, body: Json, shapes: dict[str, tuple[int, int]]) -> _Distance:
+def _far(operation: Operation, answer: DocumentedResponse, body: Json, shapes: dict[str, tuple[int, int]]) -> _Distance:
     contract = operation.contract
     ref = resolve(contract.document, answer.schema)["$ref"]
     if ref not in shapes:
@@ -241,7 +241,7 @@ def _far(operation: Operation, answer: Answer, body: Json, shapes: dict[str, tup
     return told, *shapes[ref], not operation.reads
 
 
-def _broken(operation: Operation, answer: Answer, body: Json) -> int:
+def _broken(operation: Operation, answer: DocumentedResponse, body: Json) -> int:
     return sum(1 for _ in operation.contract.violations(answer.schema, body))
 
 
@@ -254,7 +254,7 @@ def guess_status(operation: Operation, body: bytes) -> int:
     usual = int(success.key.replace("X", "0"))
     errors = [
         answer
-        for key, answer in operation.answers.items()
+        for key, answer in operation.responses.items()
         if key.isdigit() and int(key) >= 400 and answer.schema and answer.evidence.grade is not Grade.DECISION
     ]
     try:
@@ -309,7 +309,7 @@ def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
     missing = sorted(rule.needs - exchange.known)
     if missing:
         return f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
-    described = operation.answer_for(exchange.response.status)
+    described = operation.response_for(exchange.response.status)
     if rule.of_success and not (described and described.key.startswith("2")):
         return "the answer is no success"
     if rule.of_body and json_of(exchange) is NOTHING:

@@ -1,5 +1,6 @@
-"""What `trunkline.check.safety` promises:
-nothing that a run did not make is changed or deleted, and nothing of it stays.
+"""Tests of `trunkline.check.safety`.
+
+Nothing that a run did not make is changed or deleted, and nothing of it stays.
 
 The proof is a server that shares no code with the mock and counts every change to what the run did not make.
 """

@@ -1,5 +1,6 @@
-"""What `trunkline.check.safety.ledger` promises:
-it is on disk before anything is sent, used by one run, and never a burden.
+"""Tests of `trunkline.check.safety.ledger`.
+
+It is on disk before anything is sent, used by one run, and never a burden.
 """
 
 from __future__ import annotations

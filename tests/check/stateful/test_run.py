@@ -10,11 +10,11 @@ import pytest
 
 from tests.check.stateful.defects import OWN, SECOND, SERVERS, Refused, Talkover, Telepath, Thing
 from trunkline import mock
-from trunkline.check.stateful.runner import LIFE, Exercised, Run, live
 from trunkline.check.stateful.fields import conditional, defaults, inputs, roles, shown
 from trunkline.check.stateful.inputs import Maker, encoded, flaws, forms, others, part, sizes, whole
 from trunkline.check.stateful.machine import Drawn, Move, Rules, Step, run
 from trunkline.check.stateful.moves import moves
+from trunkline.check.stateful.runner import LIFE, Exercised, Run, live
 from trunkline.check.stateful.scenarios import openings
 from trunkline.check.stateful.write_moves import end
 from trunkline.contract.model import Contract

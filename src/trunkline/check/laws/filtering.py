@@ -158,7 +158,7 @@ def total_counts_what_the_filter_leaves(interview: Interview) -> Iterator[Findin
                         at=f"body{paging.total.at}",
                         expected=str(len(whole)),
                         seen=str(total),
-                        contract=operation.told("list/paging/total"),
+                        contract=operation.extension("list/paging/total"),
                         exchanges=(exchange,),
                     )
                     return

@@ -35,7 +35,7 @@ def known_id_is_answered(interview: Interview) -> Iterator[Finding | NotExercise
             operation.evidence,
             "the item that was said to be there is not answered",
             at="status",
-            expected=", ".join(key for key in operation.answers if key.startswith("2")),
+            expected=", ".join(key for key in operation.responses if key.startswith("2")),
             seen=str(exchange.response.status),
             exchanges=(exchange,),
         )
@@ -107,7 +107,7 @@ def _steadfast(operation: Operation, exchange: Exchange, *, anyhow: bool = False
 
     With `anyhow`, the items of a list that is not paged are in one order, whatever theirs is.
     """
-    answer = operation.answer_for(exchange.response.status)
+    answer = operation.response_for(exchange.response.status)
     told: dict[str, Json] = {"status": exchange.response.status}
     changing: list[str] = []
     body = _ordered(operation, json_of(exchange)) if anyhow else json_of(exchange)

@@ -55,7 +55,7 @@ def pages_do_not_overlap(interview: Interview) -> Iterator[Finding | NotExercise
                     at=f"body{operation.listing.items if operation.listing else ''}",
                     expected="each item on one page",
                     seen=show(identity),
-                    contract=operation.told("list/paging"),
+                    contract=operation.extension("list/paging"),
                     exchanges=(seen[identity], exchange),
                 )
                 return
@@ -83,7 +83,7 @@ def pages_leave_no_gap(interview: Interview) -> Iterator[Finding | NotExercised]
             at=f"body{operation.listing.items if operation.listing else ''}",
             expected="every item on a page",
             seen=f"{show(lost[0])} on none",
-            contract=operation.told("list/paging"),
+            contract=operation.extension("list/paging"),
             exchanges=(whole.exchanges[0], last),
         )
 
@@ -145,7 +145,7 @@ def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotEx
             at=at,
             expected="no items",
             seen=seen,
-            contract=operation.told("list/paging/past_end"),
+            contract=operation.extension("list/paging/past_end"),
             exchanges=(exchange,),
         )
         return
@@ -171,7 +171,7 @@ def total_counts_the_list(interview: Interview) -> Iterator[Finding | NotExercis
                 at=f"body{paging.total.at}",
                 expected=str(len(whole)),
                 seen=str(total),
-                contract=operation.told("list/paging/total"),
+                contract=operation.extension("list/paging/total"),
                 exchanges=(exchange,),
             )
             return

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 from trunkline.contract.bodies import at_pointer, count_at, identities, json_of, succeeded
-from trunkline.contract.model import Listing, Operation
+from trunkline.contract.model import List, Operation
 from trunkline.contract.predicates import filters, pages
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised
@@ -124,7 +124,7 @@ class Interview:
                 return Whole(tuple(items), tuple(ids), tuple(exchanges))
         raise Silence(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
 
-    def _unpaged(self, listing: Listing, filters: Mapping[str, Json]) -> Whole:
+    def _unpaged(self, listing: List, filters: Mapping[str, Json]) -> Whole:
         """The list of an operation that no page says to page; a long answer may be the first page all the same."""
         ids, exchange = self.page(filters)
         items = at_pointer(json_of(exchange), listing.items)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from trunkline.check.rules.rule import RFC8259, RFC9110, rule
 from trunkline.contract.bodies import NOTHING, all_texts, json_of, shown_answer
-from trunkline.contract.model import Answer, Operation, Violation
+from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, show
 from trunkline.redaction import plain
@@ -22,8 +22,8 @@ _LOST = re.compile("[\ufffd\ud800-\udfff]")
 def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The status is one that the contract lists for the operation."""
     status = exchange.response.status
-    if status < 500 and operation.answer_for(status) is None:
-        listed = ", ".join(operation.answers)
+    if status < 500 and operation.response_for(status) is None:
+        listed = ", ".join(operation.responses)
         yield operation.finding(
             "documented_status",
             operation.success.evidence,
@@ -156,7 +156,7 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
         return
     note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
     secret = {plain(name) for name in operation.contract.secrets}
-    elsewhere = frozenset(name for other in operation.siblings for name in other.view)
+    elsewhere = frozenset(name for other in operation.same_resource for name in other.view)
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         known = schema.get("properties", {}) if isinstance(value, dict) else {}
         lawful = elsewhere if at.startswith(_item(operation)) else frozenset()
@@ -259,7 +259,7 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
         )
 
 
-def _of_body(operation: Operation, shown: Answer) -> Evidence:
+def _of_body(operation: Operation, shown: DocumentedResponse) -> Evidence:
     """What says that the body of a response is of its schema; an error's is no surer than the error itself."""
     said = operation.contract.evidence_at(shown.schema)
     return said if shown.key.startswith("2") else said.weakest(shown.evidence)

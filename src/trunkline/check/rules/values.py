@@ -43,7 +43,7 @@ def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding
                 "two items of one page have the same id",
                 at=f"body{listing.items}/{index}{listing.identity}",
                 seen=show(identity),
-                contract=operation.told("list/identity"),
+                contract=operation.extension("list/identity"),
                 exchanges=(exchange,),
             )
         seen.add(identity)
@@ -114,7 +114,7 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
                 spot.evidence,
                 f"the answer tells another {name} than was asked for",
                 at=f"body{spot.at}",
-                contract=operation.told(f"list/paging/echo/{name}"),
+                contract=operation.extension(f"list/paging/echo/{name}"),
                 expected=str(page[1][name]),
                 seen=show(told),
                 exchanges=(exchange,),
@@ -148,7 +148,7 @@ def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterato
         at=f"body{at}",
         expected=expected,
         seen=seen,
-        contract=operation.told("list/paging/total"),
+        contract=operation.extension("list/paging/total"),
         exchanges=(exchange,),
     )
 

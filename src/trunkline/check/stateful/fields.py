@@ -43,7 +43,7 @@ class Input:
     secret: bool
     unsettled: tuple[tuple[Json, Mapping[str, Json]], ...]
 
-    def says(self, keyword: str) -> Evidence:
+    def evidence_for(self, keyword: str) -> Evidence:
         """What a keyword of the schema stands on."""
         return self.keywords.get(keyword, self.evidence)
 

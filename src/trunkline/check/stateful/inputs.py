@@ -160,7 +160,7 @@ def whole(operation: Operation, maker: Maker, drawn: tuple[int, ...], start: Map
             continue
         form = ways[(choice if said.required else choice - 1) % len(ways)]
         sent[said.name] = form.make(maker)
-        evidence = evidence.weakest(said.says(form.keyword))
+        evidence = evidence.weakest(said.evidence_for(form.keyword))
     for name in _lacking(operation, sent):
         if name in by_name and forms(operation, by_name[name]):
             sent[name] = forms(operation, by_name[name])[0].make(maker)
@@ -194,7 +194,7 @@ def part(
         ways = forms(operation, said)
         form = ways[max(0, choices[said.name] - 1) % len(ways)]
         sent[said.name] = form.make(maker)
-        evidence = evidence.weakest(said.says(form.keyword))
+        evidence = evidence.weakest(said.evidence_for(form.keyword))
     return Body(sent, evidence, all(said.settles(sent[said.name], has) for said in chosen))
 
 
@@ -209,7 +209,7 @@ def others(operation: Operation, maker: Maker, names: frozenset[str], has: Mappi
             value = form.make(maker)
             if value != has.get(said.name):
                 sent[said.name] = value
-                evidence = evidence.weakest(said.says(form.keyword))
+                evidence = evidence.weakest(said.evidence_for(form.keyword))
                 settled = settled and said.settles(value, has)
                 break
     return Body(sent, evidence, settled)

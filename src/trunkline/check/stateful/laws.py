@@ -113,7 +113,7 @@ def _opens(operation: Operation) -> bool:
 
 
 def _belongs(operation: Operation) -> bool:
-    return bool(operation.own and operation.parents and _role(operation))
+    return bool(operation.item_parameter and operation.parents and _role(operation))
 
 
 LIFE: tuple[LifeLaw, ...] = (

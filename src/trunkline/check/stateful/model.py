@@ -179,7 +179,9 @@ def _rest(thing: Thing, operation: Operation, sent: frozenset[str]) -> dict[str,
             continue
         if name in writable or name in begun or name in fixed:
             evidence = updating.partial.weakest(begun.get(name, updating.partial))
-            stays[name] = known.stays("update_leaves_the_rest", operation, evidence, operation.told("update/partial"))
+            stays[name] = known.stays(
+                "update_leaves_the_rest", operation, evidence, operation.extension("update/partial")
+            )
     return stays
 
 
@@ -190,7 +192,7 @@ def _reset(
     updating = operation.updating
     open_ = set()
     for index, reset in enumerate(updating.resets if updating else ()):
-        name, place = reset.field, operation.told(f"update/resets/{index}")
+        name, place = reset.field, operation.extension(f"update/resets/{index}")
         known = thing.known.get(name)
         others = sent - {name}
         if others <= reset.never:
@@ -217,7 +219,7 @@ def acted(thing: Thing, operation: Operation) -> None:
         if name in acting.changes:
             continue
         if name in acting.keeps:
-            place = operation.told(f"act/keeps/{name}")
+            place = operation.extension(f"act/keeps/{name}")
             stays[name] = known.stays("action_keeps_what_it_keeps", operation, acting.keeps[name], place)
         elif name in writable:
             hangs = {reason for _, unless in writable[name].unsettled for reason in unless}

@@ -72,7 +72,7 @@ def named(play: Play, thing: Thing, operation: Operation, item: Json, at: str) -
         key(identity) == key(thing.identity),
         f"{operation.operation_id} answers another id than the one that was asked for",
         at=at + operation.identity,
-        place=create.told("create/identity"),
+        place=create.extension("create/identity"),
         expected=show(thing.identity),
         seen=show(identity),
     )
@@ -116,7 +116,7 @@ def _absent(play: Play, thing: Thing, operation: Operation, spot: tuple[int, Jso
         spot is None,
         f"{operation.operation_id} shows {what}",
         at=f"body{listing.items}/{spot[0]}" if spot else f"body{listing.items}",
-        place=operation.told("list"),
+        place=operation.extension("list"),
         expected=f"no {thing.identity}",
         seen=show(thing.identity),
     )
@@ -149,7 +149,7 @@ def _listed(play: Play, thing: Thing, operation: Operation, sight: Sight, is_the
         is_there,
         f"{operation.operation_id}{how} does not show what was created",
         at=f"body{listing.items}",
-        place=operation.told("list"),
+        place=operation.extension("list"),
         expected=show(thing.identity),
         seen=f"{sight.count} others",
     )
@@ -204,7 +204,7 @@ def _count(play: Play, roles: Roles, operation: Operation, ids: Mapping[str, str
         sight.total == sight.count,
         f"{operation.operation_id} tells another total than the number of its items",
         at=f"body{paging.total.at}",
-        place=operation.told("list/paging/total"),
+        place=operation.extension("list/paging/total"),
         expected=str(sight.count),
         seen=str(sight.total),
     )

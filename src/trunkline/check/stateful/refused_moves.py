@@ -145,7 +145,7 @@ def double(roles: Roles, play: Play, drawn: Drawn) -> None:
         creating.unique[name],
         not 200 <= status < 300,
         f"{operation.operation_id} takes a {name} that another has",
-        place=operation.told(f"create/unique/{name}"),
+        place=operation.extension(f"create/unique/{name}"),
         expected="refused",
         seen=str(status),
     )

@@ -311,7 +311,7 @@ class Play:
             return None
         others = [
             other.code
-            for answered in operation.answers.values()
+            for answered in operation.responses.values()
             for each, other in answered.refusals.items()
             if each != cause
         ]

@@ -114,7 +114,7 @@ def born(
         key(identity) not in {key(other.identity) for other in earlier},
         f"{operation.operation_id} gives an id that another had",
         at=f"body{creating.item}{creating.identity}",
-        place=operation.told("create/identity"),
+        place=operation.extension("create/identity"),
         expected="a new id",
         seen=thing.identity,
     )
@@ -159,7 +159,7 @@ def _explained(
         implied(evidence, "there is a conflict only with something"),
         not against,
         against,
-        place=operation.told(word),
+        place=operation.extension(word),
         expected="success",
         seen=str(status),
     )
@@ -237,7 +237,7 @@ def act(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
         acted(thing, operation)
     else:
         forgotten(thing)
-    if 200 <= status < 300 and acting.changes:
+    if 200 <= status < 300 and acting.item is not None:
         play.compare(thing, operation, at_pointer(json_of(exchange), acting.item), f"body{acting.item}")
     look(play, thing, *drawn["look"])
 
@@ -267,7 +267,7 @@ def take_away(play: Play, thing: Thing, operation: Operation) -> None:
             deleting.empty[resource],
             not 200 <= status < 300,
             f"{operation.operation_id} removes what still has {resource}",
-            place=operation.told(f"delete/empty/{resource}"),
+            place=operation.extension(f"delete/empty/{resource}"),
             expected="refused",
             seen=str(status),
         )

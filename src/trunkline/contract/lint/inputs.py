@@ -49,7 +49,7 @@ def _lost_values(operation: Operation) -> Iterator[str]:
             yield from _lost_samples(operation, name, extension["made"])
         for value in extension.get("unsettled", ()):
             for field in value["unless"]:
-                if not any(field in other.view for other in operation.siblings):
+                if not any(field in other.view for other in operation.same_resource):
                     yield f"{field!r}, on which {name!r} depends, is shown nowhere"
 
 

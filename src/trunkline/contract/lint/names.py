@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from trunkline.contract.lint.inputs import lost_inputs
-from trunkline.contract.model import Answer, Contract, Operation
+from trunkline.contract.model import Contract, DocumentedResponse, Operation
 from trunkline.exchange import Json, pointer
 
 
@@ -15,7 +15,7 @@ def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
     for operation in contract.operations:
         if names.count(operation.operation_id) > 1:
             yield f"{operation.pointer}/operationId", f"{operation.operation_id!r} is used twice"
-        if not any(key.startswith("2") for key in operation.answers):
+        if not any(key.startswith("2") for key in operation.responses):
             yield f"{operation.pointer}/responses", "no response of the 2xx class"
             return
     for check in _CHECKS:
@@ -24,9 +24,9 @@ def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
         if lost:
             return
     for cause in ("path_unknown", "method_not_allowed"):
-        if not any(cause in answer.refusals for answer in contract.answers.values()):
+        if not any(cause in answer.refusals for answer in contract.responses.values()):
             yield "/x-trunkline/responses", f"no response answers the cause {cause}"
-    yield from _lost_refusals(contract.answers)
+    yield from _lost_refusals(contract.responses)
 
 
 def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -39,10 +39,10 @@ def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
     for index, one in enumerate(said):
         if one in said[:index]:
             yield f"{operation.pointer}/parameters/{index}/name", "the parameter is there twice"
-    if operation.own and operation.own not in in_path:
+    if operation.item_parameter and operation.item_parameter not in in_path:
         yield (
-            f"{operation.pointer}/x-trunkline/{_kinds(operation)[0]}/parameter",
-            f"{operation.own!r} is not a parameter of the path",
+            f"{operation.pointer}/x-trunkline/{type(operation.kind).__name__.lower()}/parameter",
+            f"{operation.item_parameter!r} is not a parameter of the path",
         )
     named: list[str] = []
     if listing:
@@ -52,28 +52,6 @@ def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
     for name in named:
         if name not in known:
             yield f"{operation.pointer}/x-trunkline", f"{name!r} is not a parameter of the operation"
-
-
-def _kinds(operation: Operation) -> list[str]:
-    """The words of the operation's extension that say what it does."""
-    kinds = {
-        "list": operation.listing,
-        "fetch": operation.fetching,
-        "create": operation.creating,
-        "update": operation.updating,
-        "delete": operation.deleting,
-        "act": operation.acting,
-    }
-    return [word for word, said in kinds.items() if said]
-
-
-def _lost_kinds(operation: Operation) -> Iterator[tuple[str, str]]:
-    """An operation that does two things at once, or nothing with what it is about."""
-    kinds = _kinds(operation)
-    if len(kinds) > 1:
-        yield f"{operation.pointer}/x-trunkline", f"an operation does one thing, not {' and '.join(kinds)}"
-    if operation.resource and not kinds:
-        yield f"{operation.pointer}/x-trunkline/resource", "the operation does not say what it does with it"
 
 
 def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -87,7 +65,7 @@ def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
         at = f"{parameter.pointer}/x-trunkline"
         if "id_unknown" not in parameter.refused:
             yield f"{at}/refused", "nothing is said of id_unknown"
-        if parameter.name == operation.own and parameter.names != operation.resource:
+        if parameter.name == operation.item_parameter and parameter.names != operation.resource:
             yield f"{at}/names", f"the parameter names {operation.resource}, of which the operation is"
         elif parameter.names not in known:
             yield f"{at}/names", f"no operation is about {parameter.names!r}"
@@ -96,7 +74,7 @@ def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
 def _lost_claims(operation: Operation) -> Iterator[tuple[str, str]]:
     """Each field and each resource of which something is claimed, and which no operation knows."""
     at = f"{operation.pointer}/x-trunkline"
-    shown = {name for other in operation.siblings for name in other.view}
+    shown = {name for other in operation.same_resource for name in other.view}
     fields: list[tuple[str, str]] = []
     for index, reset in enumerate(operation.updating.resets if operation.updating else ()):
         fields.append((f"update/resets/{index}/field", reset.field))
@@ -136,7 +114,7 @@ def _lost_places(operation: Operation) -> Iterator[tuple[str, str]]:
 
 
 def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
-    told = [cause for key, answer in operation.answers.items() if key.isdigit() for cause in answer.refusals]
+    told = [cause for key, answer in operation.responses.items() if key.isdigit() for cause in answer.refusals]
     answered = set(told)
     causes = set(operation.contract.security.refused) if operation.secured else set()
     causes |= {"rate_limited"} if operation.contract.rate_limit and not operation.unmetered else set()
@@ -155,9 +133,9 @@ def _lost_causes(operation: Operation) -> Iterator[tuple[str, str]]:
 
 
 def _lost_answers(operation: Operation) -> Iterator[tuple[str, str]]:
-    yield from _lost_refusals(operation.answers)
+    yield from _lost_refusals(operation.responses)
     served = operation.listing or operation.fetching
-    if served and operation.answer_for(200) is not operation.success:
+    if served and operation.response_for(200) is not operation.success:
         yield f"{operation.pointer}/responses", "the first response of the 2xx class does not hold for 200"
     for name in operation.contract.secrets:
         if served and name in operation.view:
@@ -167,7 +145,7 @@ def _lost_answers(operation: Operation) -> Iterator[tuple[str, str]]:
             )
 
 
-def _lost_refusals(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
+def _lost_refusals(answers: Mapping[str, DocumentedResponse]) -> Iterator[tuple[str, str]]:
     for key, answer in answers.items():
         if answer.refusals and not key.isdigit():
             yield f"{answer.pointer}/x-trunkline/refusals", f"no request is refused with {key}, which is no status"
@@ -214,7 +192,6 @@ def _lost_default(schema: Mapping[str, Json], at: str) -> Iterator[tuple[str, st
 
 
 _CHECKS: tuple[Callable[[Operation], Iterator[tuple[str, str]]], ...] = (
-    _lost_kinds,
     _lost_parameters,
     _lost_resources,
     _lost_places,
