@@ -22,7 +22,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from trunkline.check.laws import LAWS
-from trunkline.check.runner import Examination
+from trunkline.check.runner import Checker
 from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target, find, resolve
 from trunkline.findings import Report
 from trunkline.mock import loader
@@ -104,7 +104,7 @@ def examine(
     """The report of the named laws, heard alone, as `check` hears them all; of all operations unless some are named."""
     vendor = LOADED[name]
     report = Report(secrets=vendor.secrets)
-    examination = Examination(
+    examination = Checker(
         vendor,
         target,
         report,

@@ -46,7 +46,7 @@ from tests.defects import (
 )
 from tests.requests import request_of
 from trunkline import mock
-from trunkline.check.laws.session import Interview, Silence
+from trunkline.check.laws.session import Inconclusive, Session
 from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
@@ -842,11 +842,11 @@ def test_a_list_that_may_go_on_is_not_called_whole() -> None:
     """Of a list that no page says to page, as many items as other pages of the vendor hold may be the first of more."""
     operation = LOADED["talkover"].contract.operation("listSipTrunks")
     short, long = (
-        Interview(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
+        Session(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
         for count in (19, 20)
     )
     assert len(short.whole()) == 19
-    with pytest.raises(Silence, match="the list may be longer than the 20 items that are answered"):
+    with pytest.raises(Inconclusive, match="the list may be longer than the 20 items that are answered"):
         long.whole()
 
 

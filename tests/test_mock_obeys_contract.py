@@ -17,7 +17,7 @@ from tests.requests import bearer, body_of, example, ids_of, mine, request_of
 from trunkline import mock
 from trunkline.check.rules import RULES, hides, judge, operation_of
 from trunkline.contract.model import DocumentedResponse, Operation
-from trunkline.contract.refusals import LONGEST_BODY, Refusal, answer, read
+from trunkline.contract.refusals import LONGEST_BODY, Refusal, documented_response, parse_request
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target, resolve
 from trunkline.mock.generators import Record
 from trunkline.mock.loader import Vendor
@@ -1122,9 +1122,9 @@ def test_a_refusal_explains_itself(name: str) -> None:
         assert resolves(files[document], at), at
         assert parts["grade"] in ("documented", "implied", "customary", "decision")
         assert parts["page"].startswith("https://") or parts["grade"] == "decision"
-        refusal = read(LOADED[name].contract, request)
+        refusal = parse_request(LOADED[name].contract, request)
         if isinstance(refusal, Refusal):
-            found, _ = answer(LOADED[name].contract, refusal)
+            found, _ = documented_response(LOADED[name].contract, refusal)
             assert (cause, int(found.key)) == (refusal.cause, response.status)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-LIFE = README.parent / "docs" / "life.md"
+STATEFUL_LAWS = README.parent / "docs" / "life.md"
 CONSOLES = [
     console
-    for page in (README, LIFE)
+    for page in (README, STATEFUL_LAWS)
     for console in re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
 ]
 BETWEEN = "----between two commands----"
@@ -28,7 +28,7 @@ BETWEEN = "----between two commands----"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the pages show."""
     folder = tmp_path_factory.mktemp("readme")
-    for page in (README, LIFE):
+    for page in (README, STATEFUL_LAWS):
         for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
             (folder / name).write_text(code, "utf-8")
     return folder

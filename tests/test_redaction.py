@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from trunkline.check.laws.refusals import disclosures
-from trunkline.redaction import hiding
+from trunkline.redaction import redactor
 
 SECRET = "sk_live_s3cr3t/0123456789+abcdef"
 
@@ -32,7 +32,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_no_form_of_a_secret_stays(form: str) -> None:
     """Of every form, no twelve characters in a row stay, but for what stands around the secret."""
-    hidden = hiding(frozenset({SECRET}))(f"before {FORMS[form]} after")
+    hidden = redactor(frozenset({SECRET}))(f"before {FORMS[form]} after")
     assert hidden.startswith("before ")
     assert hidden.endswith(" after")
     assert "***" in hidden
@@ -42,17 +42,17 @@ def test_no_form_of_a_secret_stays(form: str) -> None:
 def test_what_is_no_secret_stays() -> None:
     """A text without a secret is as it was, also when it shares a word with one."""
     text = "password is in the answer; sk_live_ begins every key"
-    assert hiding(frozenset({SECRET, "secret-password"}))(text) == text
+    assert redactor(frozenset({SECRET, "secret-password"}))(text) == text
 
 
 def test_a_short_secret_is_hidden_whole() -> None:
     """A short secret goes where it stands whole; a very short one would hide half of every text."""
-    assert hiding(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
-    assert hiding(frozenset({"a"}))("a banana") == "a banana"
-    assert hiding(frozenset())("nothing to hide") == "nothing to hide"
+    assert redactor(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
+    assert redactor(frozenset({"a"}))("a banana") == "a banana"
+    assert redactor(frozenset())("nothing to hide") == "nothing to hide"
 
 
 @pytest.mark.parametrize("credential", ["YOUR_API_KEY", "tok_hush_0123456789", SECRET])
 def test_the_scheme_before_a_credential_stays(credential: str) -> None:
     """Of a header only the credential goes, whole, whatever else of it a check sends."""
-    assert hiding(disclosures(credential))(f"Bearer {credential}") == "Bearer ***"
+    assert redactor(disclosures(credential))(f"Bearer {credential}") == "Bearer ***"

@@ -25,7 +25,7 @@ from trunkline.contract.model import DOCUMENT, Operation
 from trunkline.exchange import Exchange, Json, Request, Response, pointer, resolve
 from trunkline.findings import Evidence, Grade
 from trunkline.mock import loader
-from trunkline.mock.loader import Vendor, cut
+from trunkline.mock.loader import Vendor, project
 from trunkline.mock.world import MOCK_ONLY
 
 VENDORS = folders.names()
@@ -96,7 +96,7 @@ def test_every_record_is_a_lawful_item(vendor: Vendor) -> None:
     judged = 0
     for operation in vendor.contract.operations:
         for record in records_of(operation) if operation.item is not None else ():
-            assert list(operation.item_violations(cut(record, operation.view))) == []
+            assert list(operation.item_violations(project(record, operation.view))) == []
             judged += 1
     assert judged > 20
 
@@ -141,14 +141,14 @@ def test_the_fixtures_can_be_refused_in_every_way(vendor: Vendor) -> None:
             assert 0 < len(used) < len(records_of(operation))
         if deleting and deleting.unused:
             assert {bool(record.get(MOCK_ONLY, {}).get("in_use")) for record in records_of(operation)} == {True, False}
-        if operation.acting and len(world.serves[operation.operation_id].outcomes) > 1:
+        if operation.acting and len(world.behaviors[operation.operation_id].outcomes) > 1:
             facts = {record.get(MOCK_ONLY, {}).get("reachable", True) for record in records_of(operation)}
             assert facts == {True, False}
 
 
 def test_every_operation_is_served(vendor: Vendor) -> None:
     """Nothing that the contract documents is left out by the mock."""
-    assert set(vendor.world.serves) == {operation.operation_id for operation in vendor.contract.operations}
+    assert set(vendor.world.behaviors) == {operation.operation_id for operation in vendor.contract.operations}
 
 
 # --- other tools ----------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_each_schema_file_is_useful_alone(vendor: Vendor) -> None:
         for file in files:
             if operation.item is None or set(vendor.contract.files[file]["properties"]) != set(operation.view):
                 continue
-            shown = [cut(record, operation.view) for record in records_of(operation)]
+            shown = [project(record, operation.view) for record in records_of(operation)]
             good, bad = compared(vendor, file, chain(shown, spoiled(shown[0])))
             assert good >= len(shown)
             assert bad > 20

@@ -35,7 +35,7 @@ class UsageError(TrunklineError):
     """An option, an argument or a marker that cannot be meant."""
 
 
-class NotKept(TrunklineError):
+class StorageError(TrunklineError):
     """A write that could not be made to last, so that it was not made at all."""
 
 
@@ -51,9 +51,9 @@ class Redirected(TargetError):
         self.response = response
 
 
-class BudgetSpent(TargetError):
+class BudgetExhausted(TargetError):
     """As many requests as the caller allowed were sent."""
 
 
-class Misled(TargetError):
+class NotOurs(TargetError):
     """An answer led to a thing that the run may not have made; nothing was sent to it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from trunkline.exchange import Exchange, Json
-from trunkline.redaction import hiding
+from trunkline.redaction import redactor
 
 _LONGEST = 160
 """So many characters of a value are enough to recognize it."""
@@ -108,16 +108,16 @@ class Report:
             return False
         self._findings[finding.cause] = replace(
             finding,
-            message=cut(self.redact(finding.message), _LONGEST),
-            expected=cut(self.redact(finding.expected), _LONGEST),
-            seen=cut(self.redact(finding.seen), _LONGEST),
-            at=cut(self.redact(finding.at), _LONGEST),
+            message=truncate(self.redact(finding.message), _LONGEST),
+            expected=truncate(self.redact(finding.expected), _LONGEST),
+            seen=truncate(self.redact(finding.seen), _LONGEST),
+            at=truncate(self.redact(finding.at), _LONGEST),
         )
         return True
 
     def redact(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
-        return hiding(self.secrets)(text)
+        return redactor(self.secrets)(text)
 
     def __str__(self) -> str:
         """One line for each finding: `documented body_matches_schema listTrunks at body/trunks/0/status: ...`."""
@@ -139,7 +139,7 @@ class Report:
             self.add(finding)
 
 
-def show(value: Json) -> str:
+def to_text(value: Json) -> str:
     """A value as JSON on one line: `"busy"`, `[1, 2]`; a long one is cut, and a `Report` cuts further what it shows."""
     pieces: list[str] = []
     room = _ROOM
@@ -156,6 +156,6 @@ def show(value: Json) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in "".join(pieces))
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """The text, or its beginning with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

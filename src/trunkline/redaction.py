@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-CREDENTIALS = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
+CREDENTIAL_NAMES = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
 """The names under which people send a credential where none is asked for."""
-SCHEMES = frozenset({"bearer", "basic", "token"})
+AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
 """The words before a credential, which tell nothing of it (RFC 9110, section 11.4)."""
 _SHORTEST = 4
 """What is shorter occurs everywhere by chance, and protects nothing."""
@@ -28,7 +28,7 @@ _LONG = 16
 
 
 @lru_cache(maxsize=64)
-def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
+def redactor(secrets: frozenset[str]) -> Callable[[str], str]:
     """A function that writes `***` for each secret in a text, and for each long enough part of one."""
     long_enough = (secret for secret in secrets if len(secret) >= _SHORTEST)
     forms = {form for secret in long_enough for form in _forms(secret) if len(form) >= _SHORTEST}
@@ -46,21 +46,21 @@ def hiding(secrets: frozenset[str]) -> Callable[[str], str]:
     return hide
 
 
-def plain(name: str) -> str:
+def normalized(name: str) -> str:
     """A name without case and separators, so that `sipPassword` is `sip_password`."""
     return name.lower().replace("_", "").replace("-", "")
 
 
-def masked(value: Any, names: Collection[str]) -> Any:
+def mask_fields(value: Any, names: Collection[str]) -> Any:
     """A JSON value with `***` for what stands at the name of a secret, however it is spelled, at any depth."""
-    return _masked(value, {plain(name) for name in names})
+    return _masked(value, {normalized(name) for name in names})
 
 
 def _masked(value: Any, wanted: Collection[str]) -> Any:
     if isinstance(value, list):
         return [_masked(item, wanted) for item in value]
     if isinstance(value, dict):
-        return {key: "***" if plain(key) in wanted else _masked(item, wanted) for key, item in value.items()}
+        return {key: "***" if normalized(key) in wanted else _masked(item, wanted) for key, item in value.items()}
     return value
 
 

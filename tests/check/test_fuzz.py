@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from trunkline.check.fuzz import Failure, Observation, Obstacle, Progress, fuzz
-from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target
 
 TOKEN = "sk_live_fuzz_me"
@@ -177,7 +177,9 @@ def test_only_the_named_operations_are_asked() -> None:
         run(target, operations=["drop_trunk"])
 
 
-@pytest.mark.parametrize("error", [TargetError("down"), BudgetSpent("enough"), KeyboardInterrupt(), ValueError("bug")])
+@pytest.mark.parametrize(
+    "error", [TargetError("down"), BudgetExhausted("enough"), KeyboardInterrupt(), ValueError("bug")]
+)
 @pytest.mark.parametrize("count", [1, 30, 90])
 def test_what_the_target_raises_ends_the_run(error: BaseException, count: int) -> None:
     """The very exception comes out, at once, and the target is not asked again."""

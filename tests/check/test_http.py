@@ -14,7 +14,7 @@ import trunkline
 from tests.independent import TOKEN, TRUNK_ID, Temper, served
 from trunkline import cli
 from trunkline.check.laws import LAWS
-from trunkline.check.runner import Examination
+from trunkline.check.runner import Checker
 from trunkline.findings import Report
 from trunkline.transport import targets
 
@@ -52,9 +52,7 @@ def report_of(
     """What all laws, and Schemathesis if asked for, say of the served implementation."""
     loaded = trunkline.load(vendor)
     target = targets.http(base + loaded.contract.base_path)
-    examination = Examination(
-        loaded, target, Report(), credential=TOKEN, parameters=parameters or {}, seed=1, examples=10
-    )
+    examination = Checker(loaded, target, Report(), credential=TOKEN, parameters=parameters or {}, seed=1, examples=10)
     operation = loaded.contract.operation(SERVED[vendor])
     for law in LAWS:
         if law.concerns(operation):

@@ -11,10 +11,10 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.runner import FUZZ, Examination, Writing, check
-from trunkline.check.safety.ledger import Journal
+from trunkline.check.runner import FUZZ, Checker, WriteAccess, check
+from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
-from trunkline.errors import BudgetSpent, Redirected, TargetError
+from trunkline.errors import BudgetExhausted, Redirected, TargetError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock.loader import Vendor
@@ -43,7 +43,7 @@ def edited(target: Target, edit: Callable[[Any], None]) -> Target:
 
 def heard(vendor: Vendor, target: Target, **more: Any) -> Report:
     """A check of the laws alone."""
-    examination = Examination(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
+    examination = Checker(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
     for operation in vendor.contract.operations:
         for law in examination.laws:
             if law.concerns(operation):
@@ -86,7 +86,7 @@ def test_an_item_that_is_not_there_is_no_verdict() -> None:
 def test_a_second_credential_that_opens_nothing_is_no_verdict(name: str) -> None:
     """What it cannot do in its own account says nothing of another's; one that opens an account is put to the test."""
     vendor = trunkline.load(name)
-    writing = Writing(Journal(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
+    writing = WriteAccess(Ledger(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
     with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
         check(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing)
 
@@ -109,7 +109,7 @@ def test_a_rule_that_is_broken_in_a_life_is_shown_with_what_was_made() -> None:
         operations=["updateSipTrunk"],
         seed=1,
         examples=2,
-        writing=Writing(Journal(), target),
+        writing=WriteAccess(Ledger(), target),
     )
     found = next(said for said in report.findings if said.rule == "body_matches_schema")
     assert [exchange.request.method for exchange in found.exchanges] == ["POST", "PUT"]
@@ -149,12 +149,10 @@ def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:
 
 def test_a_budget_that_is_spent_in_a_law_is_told_by_the_law(telepath: Vendor) -> None:
     """A law that the budget interrupts is not exercised."""
-    examination = Examination(
-        telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token
-    )
+    examination = Checker(telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token)
     operation = telepath.contract.operations[0]
     law = next(law for law in examination.laws if law.name == "same_question_same_answer")
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(BudgetExhausted):
         examination.hear(operation, law)
     assert examination.report.exercised[operation.operation_id, law.name]
 

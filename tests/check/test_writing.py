@@ -11,8 +11,8 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.runner import Writing, check
-from trunkline.check.safety.ledger import Journal
+from trunkline.check.runner import WriteAccess, check
+from trunkline.check.safety.ledger import Ledger
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Report
 from trunkline.transport.connect import known_parameters
@@ -36,7 +36,7 @@ def examined(
         seed=1,
         examples=10,
         report=report,
-        writing=Writing(Journal(), target, None, None),
+        writing=WriteAccess(Ledger(), target, None, None),
     )
 
 

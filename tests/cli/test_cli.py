@@ -469,12 +469,12 @@ def test_a_bug_in_a_check_hides_nothing_that_was_found(
     run: Run, vendor: Vendor, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report so far comes first, then the sentence that calls it a bug."""
-    from trunkline.check.runner import Examination  # noqa: PLC0415
+    from trunkline.check.runner import Checker  # noqa: PLC0415
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError(TOKEN)
 
-    monkeypatch.setattr(Examination, "let_loose", fail)
+    monkeypatch.setattr(Checker, "let_loose", fail)
     params = [f"--param={name}={value}" for name, value in connect.known_parameters(vendor).items()]
     code, out, err = run("check", vendor.name, "--app", broken, "--token", vendor.world.token, *params)
     assert code == 2

@@ -13,7 +13,7 @@ from trunkline.contract.bodies import NOTHING, at_pointer, masked, satisfies, se
 from trunkline.contract.model import Filter
 from trunkline.exchange import Json
 from trunkline.findings import Evidence, Grade
-from trunkline.redaction import masked as hidden
+from trunkline.redaction import mask_fields as hidden
 
 SAID = Evidence(Grade.DOCUMENTED, "https://example.com/page")
 

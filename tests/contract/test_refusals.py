@@ -12,7 +12,17 @@ import pytest
 
 from trunkline.contract import folders
 from trunkline.contract.model import Contract, Operation
-from trunkline.contract.refusals import LONGEST_BODY, Reading, Refusal, answer, bounds, read, reasons, refuse, time_of
+from trunkline.contract.refusals import (
+    LONGEST_BODY,
+    ParsedRequest,
+    Refusal,
+    bounds,
+    documented_response,
+    parse_request,
+    reasons_to_refuse,
+    refusal_for,
+    time_of,
+)
 from trunkline.exchange import Headers, Json, Request, resolve
 from trunkline.findings import Grade
 from trunkline.mock import loader
@@ -38,14 +48,14 @@ def talkover() -> Contract:
     return VENDORS["talkover"].contract
 
 
-def reading(contract: Contract, request: Request) -> Reading:
-    found = read(contract, request)
-    assert isinstance(found, Reading), found
+def reading(contract: Contract, request: Request) -> ParsedRequest:
+    found = parse_request(contract, request)
+    assert isinstance(found, ParsedRequest), found
     return found
 
 
 def refusal(contract: Contract, request: Request) -> Refusal:
-    found = read(contract, request)
+    found = parse_request(contract, request)
     assert isinstance(found, Refusal), found
     return found
 
@@ -141,18 +151,20 @@ def test_a_refusal_points_at_what_is_broken(telepath: Contract, request_: Reques
 def test_every_reason_is_told_where_no_page_says_which_comes_first(telepath: Contract) -> None:
     """`reasons` tells all that is wrong with a request, so that a rule can excuse an answer for any of them."""
     request = Request("GET", "/trunks", "limit=0&offset=x&status=x&status=y")
-    assert [reason.cause for reason in reasons(telepath, request)] == [
+    assert [reason.cause for reason in reasons_to_refuse(telepath, request)] == [
         "credentials_missing",
         "parameter_out_of_range",
         "parameter_malformed",
         "parameter_repeated",
     ]
-    assert reasons(telepath, Request("GET", "/trunks", "limit=1", GOOD)) == ()
-    assert [reason.cause for reason in reasons(telepath, Request("PUT", "/trunks", "limit=0"))] == [
+    assert reasons_to_refuse(telepath, Request("GET", "/trunks", "limit=1", GOOD)) == ()
+    assert [reason.cause for reason in reasons_to_refuse(telepath, Request("PUT", "/trunks", "limit=0"))] == [
         "method_not_allowed"
     ]
     body = b'{"name": 1, "ai_provider": "openai", "sip_username": "a b"}'
-    assert [reason.cause for reason in reasons(telepath, Request("POST", "/trunks", "limit=0", (), body))] == [
+    assert [
+        reason.cause for reason in reasons_to_refuse(telepath, Request("POST", "/trunks", "limit=0", (), body))
+    ] == [
         "credentials_missing",
         "media_type_unsupported",
         "field_missing",
@@ -183,7 +195,7 @@ def test_every_cause_has_one_answer_and_words(operation: Operation) -> None:
     causes = [cause for found in operation.responses.values() for cause in found.refusals]
     assert len(set(causes)) == len(causes)
     for cause in set(causes) - {"path_unknown", "method_not_allowed"}:
-        found, code = answer(vendor.contract, refuse(operation, cause, "sent", "broke", {}))
+        found, code = documented_response(vendor.contract, refusal_for(operation, cause, "sent", "broke", {}))
         assert found.key.isdigit()
         assert code.code
         assert vendor.world.message(cause, code.code)
@@ -202,12 +214,12 @@ def test_a_conflict_points_at_what_says_that_there_is_one(operation: Operation) 
     ]
     said += [("in_use", "in_use", "delete/unused", deleting.unused)] if deleting and deleting.unused else []
     for cause, name, at, evidence in said:
-        found = refuse(operation, cause, "sent", "broke", {"name": name})
+        found = refusal_for(operation, cause, "sent", "broke", {"name": name})
         assert (found.pointer, found.evidence) == (f"{operation.pointer}/x-trunkline/{at}", evidence)
         assert resolve(operation.contract.document, found.pointer)
     for parameter in operation.parameters:
         if parameter.place == "path":
-            found = refuse(operation, "id_unknown", "sent", "broke", {"name": parameter.name, "id": "x"})
+            found = refusal_for(operation, "id_unknown", "sent", "broke", {"name": parameter.name, "id": "x"})
             assert (found.pointer, found.evidence) == (parameter.pointer, parameter.refused["id_unknown"])
 
 
@@ -215,7 +227,7 @@ def test_a_cause_that_nothing_answers_is_an_error(talkover: Contract) -> None:
     """A cause that an operation does not know cannot be refused with."""
     found = reading(talkover, Request("GET", "/sip-trunks/x", "", GOOD))
     with pytest.raises(LookupError, match="parameter_repeated"):
-        refuse(found.operation, "parameter_repeated", "", "", {})
+        refusal_for(found.operation, "parameter_repeated", "", "", {})
 
 
 @pytest.mark.parametrize(
@@ -463,7 +475,7 @@ def test_what_one_field_makes_required_is_missed(telepath: Contract, provider: s
     """A conditional requirement is told like any other, and only where its condition holds."""
     sent = {"name": "n", "ai_provider": provider, "sip_username": "u", "sip_password": SECRET}
     request = Request("POST", "/trunks", "", SENT, json.dumps(sent).encode())
-    found = [reason for reason in reasons(telepath, request) if reason.cause == "field_missing"]
+    found = [reason for reason in reasons_to_refuse(telepath, request) if reason.cause == "field_missing"]
     assert [reason.words["name"] for reason in found] == missing
     assert all(reason.evidence.grade is Grade.DOCUMENTED for reason in found)
     assert all("/then/required" in reason.pointer for reason in found)

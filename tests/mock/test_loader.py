@@ -17,7 +17,7 @@ from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import Vendor, cut
+from trunkline.mock.loader import Vendor, project
 
 ROOT = folders.roots()[0]
 VENDORS = folders.names()
@@ -1294,7 +1294,7 @@ def test_generated_records_obey_their_schema(name: str, count: int) -> None:
     assert len(shown) >= 3
     for operation in shown:
         for record in made:
-            assert list(operation.item_violations(cut(record, operation.view))) == []
+            assert list(operation.item_violations(project(record, operation.view))) == []
     for record in made:
         assert record["created_at"] < record["updated_at"]
     loader.with_records(vendor, "trunks", list(made))

@@ -12,7 +12,7 @@ from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import REFUSAL_HEADER, loader
-from trunkline.mock.handlers import VERBS, Asked, Ended
+from trunkline.mock.handlers import HANDLERS, Call, Result
 from trunkline.mock.loader import Vendor
 
 VENDORS = folders.names()
@@ -295,11 +295,11 @@ def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: py
     target = mock.from_vendor(vendor)
     before = target.records("trunks")
 
-    def fail(asked: Asked) -> Ended:
+    def fail(asked: Call) -> Result:
         asked.keep({**before[0], "id": "half"})
         raise ZeroDivisionError
 
-    monkeypatch.setattr(mock, "VERBS", {**VERBS, "create": fail})
+    monkeypatch.setattr(mock, "VERBS", {**HANDLERS, "create": fail})
     with pytest.raises(ZeroDivisionError):
         Client(vendor, target).create("user-1")
     assert target.records("trunks") == before

@@ -16,10 +16,10 @@ from trunkline import Request, mock
 from trunkline.contract import folders
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import NotJSON
-from trunkline.mock.factory import Kind
+from trunkline.mock.factory import RecordFactory
 from trunkline.mock.loader import check_record
 from trunkline.mock.records import Records
-from trunkline.plugin import Asked, Mocked
+from trunkline.plugin import Mocked, RecordedRequest
 from trunkline.plugin.mocked import Secrets
 
 Said: TypeAlias = tuple[int, Any]
@@ -494,7 +494,7 @@ def test_the_log_tells_no_secret_of_a_record(telepath_target: Mocked, caplog: py
 
 def test_a_kind_may_have_no_words_of_the_mock(telepath_target: Mocked) -> None:
     """A field that the contract documents under a mock-only name is that field; the fact is told by `x-trunkline`."""
-    kind = Kind(telepath_target.vendor, "trunks", 0)
+    kind = RecordFactory(telepath_target.vendor, "trunks", 0)
     kind.fields, kind.mock_only = [*kind.fields, "reachable"], ["account", "in_use"]
     said = kind.said({"x-trunkline": {"reachable": False}}, {"reachable": "sometimes", "in_use": True})
     assert said == {"reachable": "sometimes", "x-trunkline": {"reachable": False, "in_use": True}}
@@ -514,5 +514,5 @@ def test_what_is_asked_prints_in_one_line(telepath_target: Mocked) -> None:
     """A failing test shows what was asked and how it was answered."""
     ask(telepath_target, "POST", "/trunks", {"name": "n"})
     (asked,) = telepath_target.requests
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, RecordedRequest)
     assert re.fullmatch(r"<Request\('POST', '/trunks', .*body=<\d+ bytes>\) -> 400>", repr(asked))

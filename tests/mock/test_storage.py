@@ -29,11 +29,11 @@ import trunkline
 from tests.clients import Client
 from trunkline import cli, mock
 from trunkline.contract import folders
-from trunkline.errors import NotKept, TargetError, UsageError
+from trunkline.errors import StorageError, TargetError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.mock import Mock, loader, storage
 from trunkline.mock.loader import Vendor
-from trunkline.mock.storage import Keeper
+from trunkline.mock.storage import Storage
 from trunkline.mock.world import Store
 from trunkline.transport import targets
 
@@ -54,7 +54,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def kept(path: Path, vendor: Vendor, **more: Any) -> Iterator[tuple[Keeper, Mock]]:
+def kept(path: Path, vendor: Vendor, **more: Any) -> Iterator[tuple[Storage, Mock]]:
     """A mock that goes on in a file, until its block is over."""
     with closing(storage.from_file(path)) as keeper:
         yield keeper, mock.from_vendor(vendor, keeper=keeper, **more)
@@ -123,11 +123,11 @@ def test_an_id_of_the_fixtures_is_not_given_again() -> None:
     vendor = VENDORS["telepath"]
     world = vendor.world
     record = {**world.collections["trunks"].records[0], "id": "conn_1"}
-    serve = world.serves["createTrunk"]
+    serve = world.behaviors["createTrunk"]
     effect = serve.outcomes[0].effects[0]
     counting = replace(effect, set={**effect.set, "id": {"serial": "conn_{}"}})
     counted = replace(serve, outcomes=(replace(serve.outcomes[0], effects=(counting,)),))
-    world = replace(world.with_records("trunks", (record,)), serves={**world.serves, "createTrunk": counted})
+    world = replace(world.with_records("trunks", (record,)), behaviors={**world.behaviors, "createTrunk": counted})
     fake = mock.from_vendor(replace(vendor, world=world))
     fake.remove("trunks", "conn_1")
     assert [Client(vendor, fake).created(f"user-{number}") for number in range(2)] == ["conn_2", "conn_3"]
@@ -195,7 +195,7 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
     def keep(changes: Any, made: int) -> None:
         told.append((len(changes), made))
         if made > 1:
-            raise NotKept("no room")
+            raise StorageError("no room")
 
     store = Store(vendor.world, keep=keep)
     account = vendor.world.account
@@ -211,7 +211,7 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
     assert len(store.commit()) == 1
     store.serial()
     store.remove("trunks", account, "other")
-    with pytest.raises(NotKept):
+    with pytest.raises(StorageError):
         store.commit()
     assert set(store.records("trunks", account)) == {*before, "other"}
     assert store.commit() == []
@@ -220,7 +220,7 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
         store.remove("trunks", account, "nothing")
 
 
-def full(keeper: Keeper) -> Callable[[], None]:
+def full(keeper: Storage) -> Callable[[], None]:
     """Leaves the file no room; returns what gives it back."""
     (pages,) = keeper._connection.execute("PRAGMA page_count").fetchone()
     keeper._connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -242,7 +242,7 @@ def test_a_full_disk_refuses_the_write_and_changes_nothing(
         assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [sentence]
         assert everything(fake) == before
         assert client.listed()[mine]["name"] == "new"
-        with pytest.raises(NotKept, match="cannot grow"):
+        with pytest.raises(StorageError, match="cannot grow"):
             fake.put("trunks", {**fake.records("trunks")[0], "id": "i" * 100_000})
         assert everything(fake) == before
         give_back()
@@ -258,7 +258,7 @@ def test_a_reset_that_cannot_be_kept_changes_nothing(vendor: Vendor, path: Path)
         Client(vendor, fake).created("user-1")
         before = everything(fake)
         keeper._connection.execute("PRAGMA query_only = ON")
-        with pytest.raises(NotKept, match="cannot be read and written"):
+        with pytest.raises(StorageError, match="cannot be read and written"):
             fake.reset()
         assert Client(vendor, fake).create("user-2").status == 507
         assert everything(fake) == before

@@ -18,7 +18,7 @@ from trunkline.report.text import (
     BROKEN,
     KEPT,
     NOT_EXERCISED,
-    Run,
+    RunInfo,
     finding_lines,
     json_document,
     plain,
@@ -31,7 +31,7 @@ from trunkline.report.text import (
 
 SECRET = "sk_live_\u00e9\"'hush"
 PAGE = "https://docs.example.com/list"
-RUN = Run("acme", "http://127.0.0.1:9/v1", 7)
+RUN = RunInfo("acme", "http://127.0.0.1:9/v1", 7)
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
 
 
@@ -102,7 +102,7 @@ def test_a_note_is_told_as_a_note() -> None:
     made = report(finding(Grade.CUSTOMARY))
     assert text(made, RUN).startswith("note customary body_matches_schema")
     assert "FINDING" not in text(made, RUN)
-    assert "FINDING" in text(made, Run("acme", strictness=Grade.CUSTOMARY))
+    assert "FINDING" in text(made, RunInfo("acme", strictness=Grade.CUSTOMARY))
 
 
 def test_the_summary_tells_what_was_exercised_and_what_was_not() -> None:
@@ -118,7 +118,7 @@ def test_the_summary_tells_what_was_exercised_and_what_was_not() -> None:
 
 def test_documented_statuses_that_were_not_reached_are_told() -> None:
     """And a run that saw no success of an operation did not exercise it."""
-    run = Run(
+    run = RunInfo(
         "acme", documented=(("listThings", "200"), ("listThings", "429"), ("getThing", "200"), ("makeThing", "2XX"))
     )
     lines = [plain(line) for line in summary_lines(report(), run)]
@@ -139,7 +139,7 @@ def test_a_class_of_statuses_is_reached_by_any_of_it(status: int) -> None:
     """Where no page tells the status of a success, each success is the documented one."""
     made = report()
     made.reached["makeThing", status] = 1
-    run = Run("acme", documented=(("makeThing", "2XX"),))
+    run = RunInfo("acme", documented=(("makeThing", "2XX"),))
     assert unseen(made, run) == ()
     assert valid(json_document(made, run))["not_reached"] == []
     made.reached.clear()
@@ -169,7 +169,7 @@ def writing(method: str = "POST") -> Finding:
 
 def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
     """It is hidden by the name of its field, at any depth; the rest of the body is as it was sent."""
-    run = Run("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
+    run = RunInfo("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
     made = report(writing())
     [found] = valid(json_document(made, run))["findings"]
     assert found["curl"].startswith("curl -sSig --path-as-is -X POST -H 'content-type: application/json' --data-binary")
@@ -179,7 +179,7 @@ def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
 
 def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
     """In lines below the finding, and as one text in JSON; what only reads has its command alone."""
-    run = Run("acme", retell=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
+    run = RunInfo("acme", retell=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
     made = report(writing())
     shown = text(made, run)
     pasted = "sh <<'END_OF_SCRIPT'\n#!/bin/sh\n# 2 of ***\ncurl x\nEND_OF_SCRIPT\n"
@@ -194,7 +194,7 @@ def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> No
     """Nothing exercised is never well."""
     assert verdict(report(), RUN) == KEPT
     assert verdict(report(finding(Grade.IMPLIED)), RUN) == BROKEN
-    assert verdict(report(finding(Grade.IMPLIED)), Run("acme", strictness=Grade.DOCUMENTED)) == KEPT
+    assert verdict(report(finding(Grade.IMPLIED)), RunInfo("acme", strictness=Grade.DOCUMENTED)) == KEPT
     assert verdict(report(finding(Grade.CUSTOMARY)), RUN) == KEPT
     assert verdict(Report(), RUN) == NOT_EXERCISED
     assert verdict(Report(exercised={("a", "b"): "why"}), RUN) == NOT_EXERCISED
@@ -204,7 +204,7 @@ def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> No
 
 def test_a_run_that_was_cut_short_says_so() -> None:
     """In words and in JSON."""
-    run = Run("acme", complete=False)
+    run = RunInfo("acme", complete=False)
     assert "the run did not come to its end" in text(report(), run)
     assert valid(json_document(report(), run))["complete"] is False
 
@@ -250,7 +250,7 @@ def test_the_document_obeys_its_schema() -> None:
     assert document["not_exercised"] == [
         {"operation": "listThings", "check": "ids_stay", "reason": "the account is empty"}
     ]
-    assert valid(json_document(Report(), Run("acme")))["verdict"] == "not exercised"
+    assert valid(json_document(Report(), RunInfo("acme")))["verdict"] == "not exercised"
 
 
 def test_every_member_of_the_schema_has_a_description_and_stands_in_the_words() -> None:

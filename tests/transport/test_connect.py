@@ -13,12 +13,20 @@ from typing import Any
 import pytest
 
 from trunkline.contract import folders
-from trunkline.errors import BudgetSpent, DataError, TargetError, UsageError
+from trunkline.errors import BudgetExhausted, DataError, TargetError, UsageError
 from trunkline.exchange import Request
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
-from trunkline.redaction import hiding
-from trunkline.transport.connect import Aim, aim, application, credential, hushed, known_parameters, secret_values
+from trunkline.redaction import redactor
+from trunkline.transport.connect import (
+    Connection,
+    application,
+    connect,
+    credential,
+    known_parameters,
+    redacting_errors,
+    secret_values,
+)
 
 VENDORS = folders.names()
 TOKEN = "tok_0123456789"
@@ -46,7 +54,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return write
 
 
-def ask(aimed: Aim, path: str) -> int:
+def ask(aimed: Connection, path: str) -> int:
     """The status of the answer to a request with the credential."""
     fields = (("authorization", f"Bearer {aimed.credential}"),) if aimed.credential else ()
     return aimed.target(Request("GET", path, "", fields)).status
@@ -54,7 +62,7 @@ def ask(aimed: Aim, path: str) -> int:
 
 def test_nothing_given_is_the_built_in_mock(vendor: Vendor) -> None:
     """With the world's token, its ids and its secrets."""
-    aimed = aim(vendor, environ=EMPTY)
+    aimed = connect(vendor, environ=EMPTY)
     assert aimed.credential == vendor.world.token
     assert aimed.base == f"http://127.0.0.1:8900{vendor.contract.base_path}"
     reading = [operation for operation in vendor.contract.operations if operation.reads]
@@ -71,17 +79,17 @@ def test_nothing_given_is_the_built_in_mock(vendor: Vendor) -> None:
 
 def test_the_budget_and_the_address_are_kept(vendor: Vendor) -> None:
     """A budget counts every request; an address is shown as it is asked."""
-    aimed = aim(vendor, max_requests=1, environ=EMPTY)
+    aimed = connect(vendor, max_requests=1, environ=EMPTY)
     ask(aimed, "/")
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(BudgetExhausted):
         ask(aimed, "/")
-    aimed = aim(vendor, url="http://127.0.0.1:1/x/", token=TOKEN, environ=EMPTY)
+    aimed = connect(vendor, url="http://127.0.0.1:1/x/", token=TOKEN, environ=EMPTY)
     assert (aimed.base, aimed.credential) == ("http://127.0.0.1:1/x", TOKEN)
     assert TOKEN in aimed.secrets
     assert not aimed.parameters
     assert TOKEN not in repr(aimed)
     with pytest.raises(UsageError, match="two implementations"):
-        aim(vendor, url="http://127.0.0.1:1", app="a:b", environ=EMPTY)
+        connect(vendor, url="http://127.0.0.1:1", app="a:b", environ=EMPTY)
 
 
 def test_a_credential_is_found_in_order(tmp_path: Path) -> None:
@@ -126,7 +134,7 @@ def test_an_application_is_imported_from_the_current_directory(vendor: Vendor, m
         "class holder:\n"
         "    app = staticmethod(asgi.application(mock.from_vendor(vendor), base=vendor.contract.base_path))\n"
     )
-    aimed = aim(vendor, app=f"{name}:holder.app", token=vendor.world.token, environ=EMPTY)
+    aimed = connect(vendor, app=f"{name}:holder.app", token=vendor.world.token, environ=EMPTY)
     assert aimed.base == f"http://localhost{vendor.contract.base_path}"
     path = vendor.contract.operations[0].path
     for parameter, value in known_parameters(vendor).items():
@@ -147,15 +155,15 @@ def test_bounds_hold_for_every_target(vendor: Vendor) -> None:
     """The built-in mock needs no timeout and no rate, and yet refuses those that nothing could keep."""
     for timeout in (0, 1e308, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="a timeout of"):
-            aim(vendor, timeout=timeout, environ=EMPTY)
+            connect(vendor, timeout=timeout, environ=EMPTY)
     with pytest.raises(UsageError, match="a rate of"):
-        aim(vendor, rate=1e-300, environ=EMPTY)
+        connect(vendor, rate=1e-300, environ=EMPTY)
 
 
 def test_a_trouble_is_told_without_the_secrets_of_an_aim() -> None:
     """Whatever its kind, and whatever the implementation echoed."""
-    for trouble in (TargetError(f"no {TOKEN}"), BudgetSpent(TOKEN), DataError(TOKEN, "", "x")):
-        with pytest.raises(type(trouble), match=r"\*\*\*") as caught, hushed(hiding(frozenset({TOKEN}))):
+    for trouble in (TargetError(f"no {TOKEN}"), BudgetExhausted(TOKEN), DataError(TOKEN, "", "x")):
+        with pytest.raises(type(trouble), match=r"\*\*\*") as caught, redacting_errors(redactor(frozenset({TOKEN}))):
             raise trouble
         assert TOKEN not in str(caught.value)
 

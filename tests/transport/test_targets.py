@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import pytest
 
-from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Request, Response, Target
 from trunkline.transport import targets
 
@@ -761,7 +761,7 @@ def test_checked_and_recorded_see_every_exchange() -> None:
 def test_a_reading_target_sends_nothing_that_writes(method: str) -> None:
     """Whoever asks for it hears a sentence; the methods that ask for no change go through as they are."""
     log: list[Exchange] = []
-    target = targets.reading(targets.recorded(answers(Response(200)), log))
+    target = targets.read_only(targets.recorded(answers(Response(200)), log))
     with pytest.raises(UsageError, match="was to be sent, and writing was not allowed; nothing was sent"):
         target(replace(GET, method=method))
     assert log == []
@@ -786,12 +786,12 @@ def test_a_budget_is_spent_once() -> None:
     def ask_it(_: int) -> bool:
         try:
             return bool(target(GET))
-        except BudgetSpent:
+        except BudgetExhausted:
             return False
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(ask_it, range(50))) == len(log) == 20
-    with pytest.raises(BudgetSpent, match="budget of 20 requests is spent"):
+    with pytest.raises(BudgetExhausted, match="budget of 20 requests is spent"):
         target(GET)
 
 
@@ -851,7 +851,7 @@ def test_patience_waits_as_it_is_told(fields: tuple[tuple[str, str], ...], wait:
     """Retry-After first, then the vendor's reset header, then one second."""
     clock = Clock()
     heard: list[float] = []
-    target = targets.patient(
+    target = targets.waiting_out_429(
         answers(Response(429, fields), Response(200)),
         reset_header="X-Reset",
         clock=clock.time,
@@ -865,7 +865,7 @@ def test_patience_waits_as_it_is_told(fields: tuple[tuple[str, str], ...], wait:
 def test_patience_has_an_end() -> None:
     """Without a hint the waits double; after five of them the 429 is told."""
     clock, log = Clock(), list[Exchange]()
-    target = targets.patient(targets.recorded(answers(Response(429)), log), clock=clock.time, sleep=clock.sleep)
+    target = targets.waiting_out_429(targets.recorded(answers(Response(429)), log), clock=clock.time, sleep=clock.sleep)
     with pytest.raises(TargetError, match=r"GET /trunks is still answered 429 after 5 waits"):
         target(Request("GET", "/trunks", f"key={SECRET}"))
     assert clock.slept == [1, 2, 4, 8, 16]
@@ -875,7 +875,9 @@ def test_patience_has_an_end() -> None:
 def test_patience_does_not_wait_too_long() -> None:
     """A wait beyond the limit is told in seconds, and nothing is slept."""
     clock = Clock()
-    target = targets.patient(answers(Response(429, (("retry-after", "3600"),))), clock=clock.time, sleep=clock.sleep)
+    target = targets.waiting_out_429(
+        answers(Response(429, (("retry-after", "3600"),))), clock=clock.time, sleep=clock.sleep
+    )
     with pytest.raises(TargetError, match=r"told to wait 3600 s, more than the 120 s allowed"):
         target(GET)
     assert clock.slept == []
@@ -885,14 +887,16 @@ def test_patience_does_not_wait_too_long() -> None:
 def test_an_absurd_wait_is_told_briefly(digits: str) -> None:
     """However many digits an answer sends, the sentence stays one that can be read."""
     with pytest.raises(TargetError, match=r"told to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
-        targets.patient(answers(Response(429, (("retry-after", digits),))))(GET)
+        targets.waiting_out_429(answers(Response(429, (("retry-after", digits),))))(GET)
     assert len(str(caught.value)) < 200
 
 
 def test_other_answers_need_no_patience() -> None:
     """Only 429 is asked again, even if another answer says when to come back."""
     clock = Clock()
-    target = targets.patient(answers(Response(503, (("retry-after", "5"),))), clock=clock.time, sleep=clock.sleep)
+    target = targets.waiting_out_429(
+        answers(Response(503, (("retry-after", "5"),))), clock=clock.time, sleep=clock.sleep
+    )
     assert target(GET).status == 503
     assert clock.slept == []
 
@@ -903,9 +907,9 @@ def test_decorations_compose(serve: Serve) -> None:
     server.talk = keep_answering(server)
     log: list[Exchange] = []
     live = targets.http(server.base, timeout=5)
-    target = targets.recorded(targets.patient(targets.throttled(targets.budgeted(live, 2), rate=1000)), log)
+    target = targets.recorded(targets.waiting_out_429(targets.throttled(targets.budgeted(live, 2), rate=1000)), log)
     assert [target(GET).status, target(GET).status] == [200, 200]
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(BudgetExhausted):
         target(GET)
     assert len(log) == 2
     live.close()

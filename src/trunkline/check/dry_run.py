@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from trunkline.contract.bodies import masked
 from trunkline.contract.model import Contract
 from trunkline.exchange import SAFE_METHODS, NotJSON, Request, parse_json
-from trunkline.findings import cut
+from trunkline.findings import truncate
 
 _LONGEST = 500
 
@@ -31,7 +31,7 @@ def preview(
             continue
         writing += 1
         words = (request.method, request.target, _body(request.body, contract.secrets))
-        yield cut(_printable(hide(" ".join(word for word in words if word))), _LONGEST)
+        yield truncate(_printable(hide(" ".join(word for word in words if word))), _LONGEST)
     count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
     yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
 

@@ -23,11 +23,11 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trunkline.check.strategies import apart
-from trunkline.errors import Misled, TargetError, UsageError
+from trunkline.errors import NotOurs, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Json, Request, Response, Target
-from trunkline.redaction import hiding
+from trunkline.redaction import redactor
 from trunkline.transport.asgi import ASGIApp, application
-from trunkline.transport.targets import reading
+from trunkline.transport.targets import read_only
 
 if TYPE_CHECKING:
     from schemathesis.auths import AuthContext
@@ -104,7 +104,7 @@ def fuzz(
         raise UsageError(f"no operation is named {', '.join(unknown)}; there are {', '.join(sorted(names.values()))}")
     chosen = {label: name for label, name in names.items() if operations is None or name in operations}
     if not writes:
-        target = reading(target)
+        target = read_only(target)
         for label in [label for label in chosen if not label.startswith(SAFE_METHODS)]:
             yield Obstacle(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
     if not chosen:
@@ -319,7 +319,7 @@ def _asked(question: _Question, target: Target, steer: Steer) -> Exchange | None
     request = steer(question.request)
     try:
         response = target(request) if request is not None else None
-    except Misled:
+    except NotOurs:
         response = None
     question.answer.set_result(response or _UNSENT)
     return Exchange(request, response) if request and response else None
@@ -343,7 +343,7 @@ def _shows(check: str, response: Response) -> bool:
 
 def _redacted(observation: Observation, credential: str | None) -> Observation:
     """The observation with its text on one line and without the credential."""
-    hide = hiding(frozenset({credential} if credential else ()))
+    hide = redactor(frozenset({credential} if credential else ()))
 
     def plain(text: str) -> str:
         return hide(" ".join(text.split()))

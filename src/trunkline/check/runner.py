@@ -10,20 +10,23 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from trunkline.check import fuzz
-from trunkline.check.laws import LAWS, Interview, Law
+from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.rules import RULES, Rule, hides, judge, operation_of
 from trunkline.check.safety import Gate
-from trunkline.check.safety.ledger import Journal
-from trunkline.check.stateful.runner import LIFE, Exercised, Makings, harmless, live
+from trunkline.check.safety.ledger import Ledger
+from trunkline.check.stateful.creations import Creations
+from trunkline.check.stateful.inputs import harmless
+from trunkline.check.stateful.laws import STATEFUL_LAWS
+from trunkline.check.stateful.runner import Exercised, live
 from trunkline.contract import export
 from trunkline.contract.bodies import identities, sent_secrets, succeeded
 from trunkline.contract.model import Operation
-from trunkline.errors import BudgetSpent, Redirected, TargetError
+from trunkline.errors import BudgetExhausted, Redirected, TargetError
 from trunkline.exchange import SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.mock.loader import Vendor
-from trunkline.transport.targets import checked, reading, turned_away
+from trunkline.transport.targets import checked, credential_refused, read_only
 
 FUZZ = "schemathesis"
 """The name under which a report tells whether Schemathesis was let loose on an operation."""
@@ -42,21 +45,21 @@ _CHECKS = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Writing:
+class WriteAccess:
     """That a check may write, and how: what it made is noted in the journal, and removed by way of `cleaner`.
 
     `second` is the credential of another account, `leave` how many things may stay that no page says how to remove,
     None for any number.
     """
 
-    journal: Journal
+    journal: Ledger
     cleaner: Target
     second: str | None = None
     leave: int | None = 0
 
 
 @dataclass(slots=True, repr=False)
-class Examination:
+class Checker:
     """One vendor's contract put to one target. `parameters` are path parameters that are known to lead somewhere."""
 
     vendor: Vendor
@@ -69,25 +72,25 @@ class Examination:
     laws: tuple[Law, ...] = LAWS
     rules: tuple[Rule, ...] = RULES
     secret_values: Mapping[str, str] = field(default_factory=dict)
-    writing: Writing | None = None
+    writing: WriteAccess | None = None
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
     _gate: Gate | None = None
     _writer: Target = field(init=False)
-    _interviews: dict[str, Interview] = field(default_factory=dict)
+    _interviews: dict[str, Session] = field(default_factory=dict)
     _first: dict[str, str] = field(default_factory=dict)
     _chance: Random = field(init=False)
-    _makings: Makings = field(init=False)
+    _makings: Creations = field(init=False)
 
     def __post_init__(self) -> None:
-        self._makings = Makings(self.vendor.contract)
+        self._makings = Creations(self.vendor.contract)
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
         self._target = self._counted(self.target)
         self._chance = Random(self.seed)  # noqa: S311 - values to send, not secrets
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
-        self.target = self._writer = reading(checked(self._answered, self.judge))
+        self.target = self._writer = read_only(checked(self._answered, self.judge))
         if self.writing is not None:
             credentials = tuple(known for known in (self.credential, self.writing.second) if known is not None)
             self.report.secrets |= {*credentials}
@@ -95,7 +98,7 @@ class Examination:
                 self.vendor.contract, self._answered, self.writing.journal, credentials, self.writing.leave
             )
             self._writer = checked(self._gate, self.judge)
-            self.target = reading(self._writer)
+            self.target = read_only(self._writer)
 
     def _counted(self, target: Target) -> Target:
         """The target, with the number of what it was asked in the report."""
@@ -104,7 +107,7 @@ class Examination:
             self.report.requests += 1
             try:
                 return target(request)
-            except BudgetSpent:
+            except BudgetExhausted:
                 self.report.requests -= 1
                 raise
 
@@ -133,12 +136,12 @@ class Examination:
         self.report.secrets |= {text for said in finding.exchanges for text in sent_secrets(said.request.body, names)}
         self.report.add(finding)
 
-    def interview(self, operation: Operation) -> Interview:
+    def interview(self, operation: Operation) -> Session:
         """The conversation about an operation; what was read once is remembered."""
         known = self._interviews.get(operation.operation_id)
         if known is None:
             parameters = self._parameters(operation)
-            known = Interview(operation, self.target, self.credential, parameters, self.seed, self.examples)
+            known = Session(operation, self.target, self.credential, parameters, self.seed, self.examples)
             self._interviews[operation.operation_id] = known
         return known
 
@@ -159,7 +162,7 @@ class Examination:
             self._first[resource] = ""
             for operation in self.vendor.contract.operations:
                 if operation.listing and operation.resource == resource and not operation.parents:
-                    exchange = Interview(operation, self._target, self.credential).ask()
+                    exchange = Session(operation, self._target, self.credential).ask()
                     shown = identities(operation, exchange) if succeeded(operation, exchange) else []
                     self._first[resource] = shown[0] if shown else ""
         return self._first[resource]
@@ -170,11 +173,11 @@ class Examination:
         if known.needs or not operation.reads:
             return
         # Asked of the target itself: an answer that says nothing of the contract must not be judged by it.
-        interview = Interview(operation, self._target, self.credential, known.parameters)
+        interview = Session(operation, self._target, self.credential, known.parameters)
         exchange = interview.ask()
         status = exchange.response.status
         if operation.secured and status == 401:
-            raise turned_away(operation.operation_id, given=self.credential is not None)
+            raise credential_refused(operation.operation_id, given=self.credential is not None)
         if status == 404:
             way = f"give the base that stands for the vendor's own, which ends in {self.vendor.contract.base_path}"
             if interview.parameters:
@@ -189,7 +192,7 @@ class Examination:
         operation = next((found for found in lists if not found.parents), None)
         if second is None or operation is None:
             return
-        exchange = Interview(operation, self._target, second).ask()
+        exchange = Session(operation, self._target, second).ask()
         if not succeeded(operation, exchange):
             way = f"give the one of another account with --second-token or {SECOND_VARIABLE}, or leave it out"
             told = f"{operation.operation_id} answers the second credential with {exchange.response.status}"
@@ -205,7 +208,7 @@ class Examination:
                     reason = word.reason
                 else:
                     self.add(word)
-        except BudgetSpent as spent:
+        except BudgetExhausted as spent:
             self.report.exercised[operation.operation_id, law.name] = str(spent)
             raise
         self.report.exercised[operation.operation_id, law.name] = reason
@@ -240,7 +243,7 @@ class Examination:
                         self.report.exercised[name, FUZZ] = said.reason
                 elif said.requests % _BEAT == 0:
                     self.progress(f"{FUZZ}, {said.phase}, {said.requests} requests")
-        except BudgetSpent as spent:
+        except BudgetExhausted as spent:
             self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), str(spent)))
             raise
 
@@ -257,7 +260,7 @@ class Examination:
         names = {operation.operation_id for operation in operations}
         if self.writing is None or self._gate is None:
             for operation in operations:
-                for law in LIFE:
+                for law in STATEFUL_LAWS:
                     if law.concerns(operation):
                         self.report.exercised[operation.operation_id, law.name] = NOT_ALLOWED
             return
@@ -300,7 +303,10 @@ class Examination:
         reasons = {(operation.operation_id, law.name): "not reached" for operation, law in steps}
         reasons |= {(operation.operation_id, FUZZ): "not reached" for operation in chosen}
         reasons |= {
-            (found.operation_id, law.name): "not reached" for found in chosen for law in LIFE if law.concerns(found)
+            (found.operation_id, law.name): "not reached"
+            for found in chosen
+            for law in STATEFUL_LAWS
+            if law.concerns(found)
         }
         self.report.exercised.update(reasons)
         try:
@@ -311,7 +317,7 @@ class Examination:
                 self.hear(operation, law)
             self.live(chosen)
             self.let_loose(chosen)
-        except BudgetSpent as spent:
+        except BudgetExhausted as spent:
             self.report.stopped = str(spent)
             for key, reason in self.report.exercised.items():
                 if reason == "not reached":
@@ -340,7 +346,7 @@ def check(
     examples: int = 50,
     report: Report | None = None,
     secret_values: Mapping[str, str] | None = None,
-    writing: Writing | None = None,
+    writing: WriteAccess | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Judges an implementation by every rule and law; the report tells what was found and what was not exercised.
@@ -348,7 +354,7 @@ def check(
     Nothing is written without `writing`. Raises `TargetError` when the implementation cannot be asked.
     """
     report = report if report is not None else Report()
-    examination = Examination(
+    examination = Checker(
         vendor,
         target,
         report,

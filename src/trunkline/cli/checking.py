@@ -16,13 +16,13 @@ import click
 from trunkline.cli import output, requests
 from trunkline.cli.options import JUDGING, TARGET, Help
 from trunkline.cli.output import INTERRUPTED, WELL
-from trunkline.cli.writing import WRITING, Wish, rehearse, writing
-from trunkline.errors import BudgetSpent, UsageError
+from trunkline.cli.writing import WRITING, WriteOptions, rehearse, writing
+from trunkline.errors import BudgetExhausted, UsageError
 
 if TYPE_CHECKING:
     from trunkline.exchange import Request
     from trunkline.findings import Report
-    from trunkline.report.text import Run, Screen
+    from trunkline.report.text import RunInfo, Screen
 
 _BUILT_IN = "the built-in mock"
 _WAITING = "answered 429: waiting {:.3g} s before asking again"
@@ -73,19 +73,19 @@ def check(
     from trunkline.check.stateful.script import script  # noqa: PLC0415
     from trunkline.findings import Grade, Report  # noqa: PLC0415
     from trunkline.mock import loader  # noqa: PLC0415
-    from trunkline.redaction import hiding  # noqa: PLC0415
+    from trunkline.redaction import redactor  # noqa: PLC0415
     from trunkline.report import text  # noqa: PLC0415
     from trunkline.traffic.sources import named  # noqa: PLC0415
     from trunkline.transport import connect  # noqa: PLC0415
 
-    wish = Wish(wishes.pop("allow_writes"), dry=wishes.pop("dry_run"), **wishes)
+    wish = WriteOptions(wishes.pop("allow_writes"), dry=wishes.pop("dry_run"), **wishes)
     wish.check()
     if wish.dry and form == "json":
         raise UsageError("--dry-run prints plain lines, and no report; leave out --format json")
     loaded = loader.load(vendor)
     chosen = [named(loaded.contract, name) for name in operations] or list(loaded.contract.operations)
     parameters = requests.parameters(params, chosen, "path")
-    aim = connect.aim(
+    aim = connect.connect(
         loaded,
         url=url,
         app=app,
@@ -109,7 +109,7 @@ def check(
         for key in operation.responses
         if key.isdigit() or key == operation.success.key
     )
-    run = text.Run(
+    run = text.RunInfo(
         loaded.name,
         aim.base,
         seed,
@@ -153,7 +153,7 @@ def check(
     run = replace(run, complete=not (code or trouble or report.stopped))
     if trouble is None or report.findings or "" in report.exercised.values():
         output.show(report, run, form, summary=True)
-    with connect.hushed(hiding(aim.secrets)):
+    with connect.redacting_errors(redactor(aim.secrets)):
         if trouble is not None:
             raise trouble
         return code or output.code(report, run)
@@ -191,9 +191,9 @@ def validate(
 
     from trunkline.findings import Grade  # noqa: PLC0415
     from trunkline.mock import loader  # noqa: PLC0415
-    from trunkline.redaction import hiding  # noqa: PLC0415
+    from trunkline.redaction import redactor  # noqa: PLC0415
     from trunkline.report import text  # noqa: PLC0415
-    from trunkline.report.text import Run  # noqa: PLC0415
+    from trunkline.report.text import RunInfo  # noqa: PLC0415
     from trunkline.traffic import sources  # noqa: PLC0415
     from trunkline.transport import connect, targets  # noqa: PLC0415
 
@@ -205,7 +205,7 @@ def validate(
             if form == "text":
                 click.echo(text.printable(sentence), err=True)
 
-        aim = connect.aim(
+        aim = connect.connect(
             loaded,
             url=url,
             app=app,
@@ -220,15 +220,15 @@ def validate(
             aim.credential,
         )
         say(f"asking {loaded.name} at {app or (aim.base if url else _BUILT_IN)}")
-        with connect.hushed(hiding(aim.secrets)):
+        with connect.redacting_errors(redactor(aim.secrets)):
             response = aim.target(request)
             report = sources.validation(
                 loaded, response, sources.EVERYTHING, operation.operation_id, request, secrets=aim.secrets
             )
         report.requests = 1
-        run = Run(loaded.name, aim.base, None, Grade(strictness), secrets=frozenset(loaded.contract.secrets))
+        run = RunInfo(loaded.name, aim.base, None, Grade(strictness), secrets=frozenset(loaded.contract.secrets))
         if operation.secured and response.status == 401:  # as the pages say, and yet it tells nothing of what was meant
-            report.stopped = str(targets.turned_away(operation.operation_id, given=aim.credential is not None))
+            report.stopped = str(targets.credential_refused(operation.operation_id, given=aim.credential is not None))
             run = replace(run, documented=((operation.operation_id, operation.success.key),))
     else:
         if not 1 <= len(rest) <= 2:
@@ -241,7 +241,7 @@ def validate(
             sources.named(loaded.contract, name)
         response, known = sources.from_bytes(sources.read(rest[-1]))
         report = sources.validation(loaded, response, known, name)
-        run = Run(loaded.name, "", None, Grade(strictness))
+        run = RunInfo(loaded.name, "", None, Grade(strictness))
     output.show(report, run, form)
     return output.code(report, run)
 
@@ -295,13 +295,13 @@ def _until_first(target: Any, report: Report, strictness: Any) -> Any:
 
     def ask(request: Request) -> Any:
         if report.failures(strictness):
-            raise BudgetSpent("stopped at the first finding, as --first asks")
+            raise BudgetExhausted("stopped at the first finding, as --first asks")
         return target(request)
 
     return ask
 
 
-def _teller(report: Report, run: Run, screen: Screen, *, findings: bool) -> Callable[[str], None]:
+def _teller(report: Report, run: RunInfo, screen: Screen, *, findings: bool) -> Callable[[str], None]:
     """A function that says how far a run is, after showing the findings that are new since it last did."""
     from trunkline.report.text import finding_lines  # noqa: PLC0415
 

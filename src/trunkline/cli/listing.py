@@ -47,9 +47,9 @@ def rules() -> None:
     """
     from trunkline.check.laws import LAWS  # noqa: PLC0415
     from trunkline.check.rules import RULES  # noqa: PLC0415
-    from trunkline.check.stateful.runner import LIFE  # noqa: PLC0415
+    from trunkline.check.stateful.laws import STATEFUL_LAWS  # noqa: PLC0415
 
-    for title, checks in (("Rules", RULES), ("Laws", LAWS), ("Laws of a life", LIFE)):
+    for title, checks in (("Rules", RULES), ("Laws", LAWS), ("Laws of a life", STATEFUL_LAWS)):
         click.echo(f"{title}\n")
         for each in checks:
             click.echo(f"  {each.name}\n      {each.statement}\n      Stands on: {each.basis}\n")

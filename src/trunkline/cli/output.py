@@ -13,12 +13,12 @@ from trunkline.errors import TargetError
 if TYPE_CHECKING:
     from trunkline.exchange import Json
     from trunkline.findings import Report
-    from trunkline.report.text import Run
+    from trunkline.report.text import RunInfo
 
 WELL, FINDINGS, TROUBLE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
-def show(report: Report, run: Run, form: str, *, summary: bool = False) -> None:
+def show(report: Report, run: RunInfo, form: str, *, summary: bool = False) -> None:
     """The report on standard output; with `summary`, the findings were shown before."""
     from trunkline.report import text  # noqa: PLC0415
 
@@ -32,7 +32,7 @@ def show(report: Report, run: Run, form: str, *, summary: bool = False) -> None:
         screen.show(text.summary_lines(report, run))
 
 
-def code(report: Report, run: Run) -> int:
+def code(report: Report, run: RunInfo) -> int:
     """The code to end with. Raises `TargetError` when there was too little to judge: that is not well."""
     from trunkline.report import text  # noqa: PLC0415
 

@@ -45,7 +45,7 @@ def _asked(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
     from urllib.parse import urlencode  # noqa: PLC0415
 
     from trunkline.exchange import Request  # noqa: PLC0415
-    from trunkline.redaction import hiding  # noqa: PLC0415
+    from trunkline.redaction import redactor  # noqa: PLC0415
     from trunkline.transport import admin, targets  # noqa: PLC0415
 
     proof = (("authorization", f"Bearer {admin.sound(token)}"),) if token is not None else ()
@@ -62,7 +62,9 @@ def _asked(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
         reason = (
             f": give its admin token, {'not this one, ' if token else ''}with --admin-token or {admin.TOKEN_VARIABLE}"
         )
-    raise TargetError(hiding(frozenset({token} if token else ()))(f"{server.name} answered {response.status}{reason}"))
+    raise TargetError(
+        redactor(frozenset({token} if token else ()))(f"{server.name} answered {response.status}{reason}")
+    )
 
 
 def _told(response: Response) -> dict[str, Json]:

@@ -18,7 +18,7 @@ from trunkline.errors import UsageError
 if TYPE_CHECKING:
     from trunkline.exchange import Request
     from trunkline.mock.loader import Vendor
-    from trunkline.mock.storage import Keeper
+    from trunkline.mock.storage import Storage
 
 PORT = 8900
 _MANY = 20_000
@@ -91,7 +91,7 @@ def serve(
 
 
 @contextmanager
-def _kept(state: str | None) -> Iterator[Keeper | None]:
+def _kept(state: str | None) -> Iterator[Storage | None]:
     """The keeper of the state file, if there is to be one."""
     if state is None:
         yield None

@@ -14,10 +14,10 @@ from trunkline.cli.options import together
 from trunkline.errors import UsageError
 
 if TYPE_CHECKING:
-    from trunkline.check.runner import Writing
+    from trunkline.check.runner import WriteAccess
     from trunkline.findings import Report
     from trunkline.mock.loader import Vendor
-    from trunkline.transport.connect import Aim
+    from trunkline.transport.connect import Connection
 
 WRITING = together(
     click.option("--allow-writes", is_flag=True,
@@ -34,7 +34,7 @@ WRITING = together(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WriteOptions:
     """What the options say about writing."""
 
     allowed: bool
@@ -63,8 +63,15 @@ class Wish:
 
 @contextmanager
 def writing(
-    vendor: Vendor, aim: Aim, wish: Wish, report: Report, say: Callable[[str], None], *, live: bool, built_in: bool
-) -> Iterator[Writing | None]:
+    vendor: Vendor,
+    aim: Connection,
+    wish: WriteOptions,
+    report: Report,
+    say: Callable[[str], None],
+    *,
+    live: bool,
+    built_in: bool,
+) -> Iterator[WriteAccess | None]:
     """What a check needs to write, if that is allowed; first what an earlier run left is removed.
 
     A `live` implementation has a journal in a file; what is made in process is gone with the process, or is the
@@ -73,9 +80,9 @@ def writing(
     if not wish.allowed:
         yield None
         return
-    from trunkline.check.runner import Writing  # noqa: PLC0415
+    from trunkline.check.runner import WriteAccess  # noqa: PLC0415
     from trunkline.check.safety import Gate  # noqa: PLC0415
-    from trunkline.check.safety.ledger import Journal, place  # noqa: PLC0415
+    from trunkline.check.safety.ledger import Ledger, place  # noqa: PLC0415
     from trunkline.transport.connect import second_credential  # noqa: PLC0415
 
     second = second_credential(vendor, wish.second_token, wish.second_token_file, built_in=built_in)
@@ -84,7 +91,7 @@ def writing(
     report.secrets |= {second} if second else set()
     cleaner = aim.cleaner or aim.target
     path = Path(wish.journal) if wish.journal is not None else place(vendor.name, aim.base) if live else None
-    journal = Journal.from_file(path, vendor.name, aim.base) if path else Journal()
+    journal = Ledger.from_file(path, vendor.name, aim.base) if path else Ledger()
     with journal:
         credentials = tuple(known for known in (aim.credential, second) if known)
         if journal.unfinished():
@@ -92,22 +99,29 @@ def writing(
         gate = Gate(vendor.contract, cleaner, journal, credentials)
         report.left += [f"of an earlier run: {each}" for each in gate.finish(cleaner)]
         say(f"what is made is called {journal.prefix}..." + (f", and noted in {path}" if path else ""))
-        yield Writing(journal, cleaner, second, wish.may_stay(built_in=built_in))
+        yield WriteAccess(journal, cleaner, second, wish.may_stay(built_in=built_in))
     if built_in:
         report.left.clear()  # it was a mock of this process
 
 
 def rehearse(
-    vendor: Vendor, operations: list[str], seed: int, examples: int, *, wish: Wish, built_in: bool, most: int | None
+    vendor: Vendor,
+    operations: list[str],
+    seed: int,
+    examples: int,
+    *,
+    wish: WriteOptions,
+    built_in: bool,
+    most: int | None,
 ) -> None:
     """Prints each request that would change something, as a mock in the implementation's stead provokes them."""
     from trunkline import mock  # noqa: PLC0415
     from trunkline.check.dry_run import preview  # noqa: PLC0415
-    from trunkline.check.runner import Writing  # noqa: PLC0415
+    from trunkline.check.runner import WriteAccess  # noqa: PLC0415
     from trunkline.check.runner import check as examine  # noqa: PLC0415
-    from trunkline.check.safety.ledger import Journal  # noqa: PLC0415
+    from trunkline.check.safety.ledger import Ledger  # noqa: PLC0415
     from trunkline.exchange import Exchange  # noqa: PLC0415
-    from trunkline.redaction import hiding  # noqa: PLC0415
+    from trunkline.redaction import redactor  # noqa: PLC0415
     from trunkline.transport import targets  # noqa: PLC0415
     from trunkline.transport.connect import known_parameters, second_credential  # noqa: PLC0415
 
@@ -123,7 +137,7 @@ def rehearse(
         operations=operations,
         seed=seed,
         examples=examples,
-        writing=Writing(Journal(), cleaner, others, wish.may_stay(built_in=built_in)),
+        writing=WriteAccess(Ledger(), cleaner, others, wish.may_stay(built_in=built_in)),
     )
-    for line in preview((said.request for said in log), vendor.contract, hiding(vendor.secrets)):
+    for line in preview((said.request for said in log), vendor.contract, redactor(vendor.secrets)):
         click.echo(line)

@@ -107,9 +107,9 @@ def sent_secrets(body: bytes, names: Collection[str]) -> set[str]:
         sent = parse_json(body)
     except NotJSON:
         return found
-    wanted = {redaction.plain(name) for name in names}
+    wanted = {redaction.normalized(name) for name in names}
     pairs = (pair for _, node in all_places(sent) if isinstance(node, dict) for pair in node.items())
-    return found | {value for key, value in pairs if redaction.plain(key) in wanted and isinstance(value, str)}
+    return found | {value for key, value in pairs if redaction.normalized(key) in wanted and isinstance(value, str)}
 
 
 def masked(body: bytes, names: Collection[str]) -> bytes:
@@ -118,7 +118,7 @@ def masked(body: bytes, names: Collection[str]) -> bytes:
         sent = parse_json(body)
     except NotJSON:
         return body
-    shown = redaction.masked(sent, names)
+    shown = redaction.mask_fields(sent, names)
     return body if shown == sent else json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 

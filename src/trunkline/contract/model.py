@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from trunkline.contract.schema import SchemaError, Schemas, demanded, in_words
 from trunkline.exchange import Json, pointer, resolve
-from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.findings import Evidence, Finding, Grade, to_text
 
 DOCUMENT = "openapi.json"
 
@@ -552,8 +552,8 @@ class Contract:
             keyword=error.keyword,
             message=in_words(error.keyword, node, error.instance),
             demand=demanded(error.keyword, node),
-            expected=f"{error.keyword}: {show(node)}",
-            seen="absent" if error.keyword == "required" else show(error.instance),
+            expected=f"{error.keyword}: {to_text(node)}",
+            seen="absent" if error.keyword == "required" else to_text(error.instance),
             evidence=evidence,
         )
 

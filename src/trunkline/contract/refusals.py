@@ -24,8 +24,8 @@ from trunkline.contract.model import (
     Violation,
 )
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
-from trunkline.findings import Evidence, Grade, show
-from trunkline.redaction import plain
+from trunkline.findings import Evidence, Grade, to_text
+from trunkline.redaction import normalized
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _CREDENTIAL = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
@@ -65,7 +65,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedRequest:
     """A request that the contract allows: its operation, its parameters as values, its credential, its body."""
 
     operation: Operation
@@ -74,11 +74,11 @@ class Reading:
     body: Json = None
 
 
-Opens: TypeAlias = Callable[[Operation, str], Refusal | None]
+Authorize: TypeAlias = Callable[[Operation, str], Refusal | None]
 """Tells why a credential does not open an operation, or None."""
 
 
-def read(contract: Contract, request: Request, opens: Opens | None = None) -> Reading | Refusal:
+def parse_request(contract: Contract, request: Request, opens: Authorize | None = None) -> ParsedRequest | Refusal:
     """What a request means, or the first reason to refuse it: path, method, credential, parameters in order, body.
 
     `opens` is asked by those who know which credentials open an operation, before the parameters are looked at.
@@ -97,7 +97,7 @@ def read(contract: Contract, request: Request, opens: Opens | None = None) -> Re
             return outcome
         values[outcome[0]] = outcome[1]
     body = next(iter(_body(operation, request)), None)
-    return body if isinstance(body, Refusal) else Reading(operation, values, credential, body)
+    return body if isinstance(body, Refusal) else ParsedRequest(operation, values, credential, body)
 
 
 def _addressed(contract: Contract, request: Request) -> tuple[Operation, dict[str, str]] | Refusal:
@@ -113,19 +113,19 @@ def _addressed(contract: Contract, request: Request) -> tuple[Operation, dict[st
     return _custom(contract, "method_not_allowed", "405", f"method {request.method}", f"allowed: {allow}", words)
 
 
-def reasons(contract: Contract, request: Request) -> tuple[Refusal, ...]:
+def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ...]:
     """Every reason to refuse a request that the contract alone tells; no page says which of several comes first."""
     operations, _ = contract.match(request.path)
     operation = next((found for found in operations if found.method == request.method), None)
     if operation is None:
-        first = read(contract, request)
+        first = parse_request(contract, request)
         return (first,) if isinstance(first, Refusal) else ()
     credential = _credential(operation, request) if operation.secured else ""
     found = (credential, *_parameters(operation, request.query), *_body(operation, request))
     return tuple(reason for reason in found if isinstance(reason, Refusal))
 
 
-def is_settled(reading: Reading) -> bool:
+def is_settled(reading: ParsedRequest) -> bool:
     """Whether a page settles every value of a request: one near a bound of our own may be read otherwise by anyone."""
     return not any(
         isinstance(value, int)
@@ -136,7 +136,7 @@ def is_settled(reading: Reading) -> bool:
     )
 
 
-def refuse(operation: Operation, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
+def refusal_for(operation: Operation, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
     """A refusal that only the world can know of, at the place in the contract that allows it."""
     contract = operation.contract
     for parameter in operation.parameters:
@@ -148,9 +148,9 @@ def refuse(operation: Operation, cause: str, sent: str, broke: str, words: Mappi
     evidence = contract.security.refused.get(cause)
     if evidence is not None:
         return Refusal(cause, operation, contract.security.pointer, evidence, sent, broke, words)
-    for answer in operation.responses.values():
-        if cause in answer.refusals:
-            return Refusal(cause, operation, answer.pointer, answer.evidence, sent, broke, words)
+    for response in operation.responses.values():
+        if cause in response.refusals:
+            return Refusal(cause, operation, response.pointer, response.evidence, sent, broke, words)
     raise LookupError(cause)
 
 
@@ -166,7 +166,7 @@ def _claimed(operation: Operation, cause: str, name: str) -> tuple[str, Evidence
     return None
 
 
-def answer(contract: Contract, refusal: Refusal) -> tuple[DocumentedResponse, ErrorCode]:
+def documented_response(contract: Contract, refusal: Refusal) -> tuple[DocumentedResponse, ErrorCode]:
     """The documented response for a refusal, and the code it carries."""
     own = refusal.operation.responses if refusal.operation else {}
     for found in (*own.values(), *contract.responses.values()):
@@ -260,10 +260,10 @@ def _kind(value: Json) -> str:
 def _quoted(operation: Operation, at: str, body: Json) -> str:
     """What a body has at a place, unless it is a secret or may hold one."""
     secrets, value = operation.contract.secrets, resolve(body, at)
-    told = isinstance(value, str) and any(plain(name) in plain(value) for name in secrets)
+    told = isinstance(value, str) and any(normalized(name) in normalized(value) for name in secrets)
     if told or any(part in secrets for part in at.split("/")):
         return _HIDDEN
-    return _kind(value) if isinstance(value, list | dict) else show(value)
+    return _kind(value) if isinstance(value, list | dict) else to_text(value)
 
 
 def _broken_field(operation: Operation, said: RequestBody, broken: Violation, body: Json) -> Refusal:

@@ -20,7 +20,7 @@ import jsonschema_rs
 
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer
-from trunkline.findings import cut, show
+from trunkline.findings import to_text, truncate
 
 _BASE = "https://trunkline.invalid/"
 _MOST = 2000
@@ -93,7 +93,7 @@ def check_dialect(content: Json, name: str) -> None:
     try:
         jsonschema_rs.meta.validate(content)
     except jsonschema_rs.ValidationError as error:
-        raise DataError(name, pointer(error.instance_path), cut(error.message, _LONGEST)) from None
+        raise DataError(name, pointer(error.instance_path), truncate(error.message, _LONGEST)) from None
 
 
 @lru_cache
@@ -131,7 +131,7 @@ def check_format(file: Path, kind: str, value: Json, name: str) -> None:
     errors = list(_format_of(file, kind).iter_errors(value))
     if errors:
         error = max(errors, key=lambda error: (len(error.instance_path), error.kind.name != "oneOf"))
-        raise DataError(name, pointer(error.instance_path), cut(_told(error.kind), _LONGEST))
+        raise DataError(name, pointer(error.instance_path), truncate(_told(error.kind), _LONGEST))
 
 
 def _told(kind: Any) -> str:
@@ -144,7 +144,7 @@ def _told(kind: Any) -> str:
         "required": f"lacks {_quoted([said.get('property')])}",
         "type": f"is not of type {' or '.join(sorted(said.get('types', [])))}",
         "enum": f"is not one of {_quoted(said.get('options', []))}",
-        "const": f"is not {show(said.get('expected_value'))}",
+        "const": f"is not {to_text(said.get('expected_value'))}",
         "format": f"is not of the format {said.get('format')}",
         "pattern": f"does not match {said.get('pattern')}",
         "falseSchema": "is not allowed here",
@@ -154,18 +154,18 @@ def _told(kind: Any) -> str:
 
 
 def _quoted(values: Iterable[Json]) -> str:
-    return ", ".join(cut(show(value), _LONGEST_WORD) for value in values)
+    return ", ".join(truncate(to_text(value), _LONGEST_WORD) for value in values)
 
 
 def in_words(keyword: str, value: Json, instance: Json) -> str:
     """How an instance breaks a keyword of that value: `"busy" is not one of "active", "inactive"`."""
     if keyword == "required":
         return "a required property is absent"
-    seen = show(instance)
+    seen = to_text(instance)
     words = {
         "type": f"{seen} is not of type {' or '.join(_listed(value))}" if keyword == "type" else "",
-        "enum": f"{seen} is not one of {', '.join(map(show, _listed(value)))}",
-        "const": f"{seen} is not {show(value)}",
+        "enum": f"{seen} is not one of {', '.join(map(to_text, _listed(value)))}",
+        "const": f"{seen} is not {to_text(value)}",
         "format": f"{seen} is not a {value}",
         "pattern": f"{seen} does not match {value}",
         "minimum": f"{seen} is less than {value}",
@@ -183,7 +183,7 @@ def demanded(keyword: str, value: Json) -> str:
         "required": "is required",
         "type": f"must be of type {' or '.join(map(str, _listed(value)))}",
         "enum": f"must be one of {_few(_listed(value))}",
-        "const": f"must be {show(value)}",
+        "const": f"must be {to_text(value)}",
         "format": f"must be a {value}",
         "pattern": f"must match {value}",
         "minimum": f"must be at least {value}",
@@ -196,7 +196,7 @@ def demanded(keyword: str, value: Json) -> str:
 
 def _few(values: list[Json]) -> str:
     """Some values in words; of many, how many there are."""
-    told = ", ".join(map(show, values[:_MOST_TOLD]))
+    told = ", ".join(map(to_text, values[:_MOST_TOLD]))
     return told if len(values) <= _MOST_TOLD else f"{told} and {len(values) - _MOST_TOLD} more"
 
 

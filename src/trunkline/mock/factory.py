@@ -25,7 +25,7 @@ _FOLLOWING = ("text", "rewrite")
 """The recipes that make a field of other fields of the same record."""
 
 
-class Kind:
+class RecordFactory:
     """The records of one collection: what fields they have, what is made of what, and what no two of them share.
 
     The same `seed` makes the same records, and one `Kind` makes no id twice, even when a record is gone by then.
@@ -43,7 +43,7 @@ class Kind:
         effects = [
             effect
             for operation in creating[:1]
-            for effect in vendor.world.serves[operation.operation_id].outcomes[0].effects
+            for effect in vendor.world.behaviors[operation.operation_id].outcomes[0].effects
         ]
         chance = Random(seed)  # noqa: S311 - plausible data, not secrets
         self._serial = serial
@@ -196,13 +196,13 @@ def _words(records: Iterable[Record], name: str) -> Iterator[str | int]:
     return (record[name] for record in records if isinstance(record.get(name), str | int))
 
 
-def _records(world: World, kind: Kind) -> tuple[Record, ...]:
+def _records(world: World, kind: RecordFactory) -> tuple[Record, ...]:
     return world.collections[kind.collection].records
 
 
 def _facts_of(world: World, collection: str) -> set[str]:
     """What only the mock knows of a record, and asks for when it serves one."""
-    serves = [serve for serve in world.serves.values() if serve.collection == collection]
+    serves = [serve for serve in world.behaviors.values() if serve.collection == collection]
     asked = {name for serve in serves for word, name in serve.guards if word == "unused"}
     outcomes = [outcome for serve in serves for outcome in serve.outcomes]
     asked |= {name for outcome in outcomes for name in outcome.when}

@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeAlias
 
-from trunkline.contract.refusals import Reading, Refusal, refuse
+from trunkline.contract.refusals import ParsedRequest, Refusal, refusal_for
 from trunkline.exchange import Json
-from trunkline.findings import show
+from trunkline.findings import to_text
 from trunkline.mock.generators import Moment, Record, makers
-from trunkline.mock.views import Shelf, Shown, encode
+from trunkline.mock.views import OperationView, Views, encode
 from trunkline.mock.world import MOCK_ONLY, Effect, Outcome, World, facts
 
 _A_KNOWN_ID = "the id of something that is there"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Call:
     """One allowed request: what it means, how its operation shows things, whose it is and when it came."""
 
     world: World
-    shelf: Shelf
-    shown: Shown
-    reading: Reading
+    shelf: Views
+    shown: OperationView
+    reading: ParsedRequest
     account: str
     now: str
 
@@ -33,17 +33,17 @@ class Asked:
         return self.shown.serve.collection
 
     def refused(self, cause: str, sent: str, broke: str, **words: str) -> Refusal:
-        return refuse(self.reading.operation, cause, sent, broke, words)
+        return refusal_for(self.reading.operation, cause, sent, broke, words)
 
     def keep(self, record: Record) -> None:
         self.shelf.store.put(self.collection, self.account, record)
 
 
-Ended: TypeAlias = tuple[int, bytes]
+Result: TypeAlias = tuple[int, bytes]
 """A status and a body."""
 
 
-def listed(asked: Asked) -> Ended | Refusal:
+def listed(asked: Call) -> Result | Refusal:
     """Filter first, then page; the total counts what the filter leaves."""
     listing = asked.shown.operation.listing
     assert listing is not None  # noqa: S101 - the loader refused a list without a listing
@@ -63,13 +63,13 @@ def listed(asked: Asked) -> Ended | Refusal:
     return outcome.status, asked.shown.body(outcome, filled)
 
 
-def fetched(asked: Asked) -> Ended | Refusal:
+def fetched(asked: Call) -> Result | Refusal:
     """The one record that the path names, if it is this account's."""
     record = _own(asked)
     return record if isinstance(record, Refusal) else _ended(asked, asked.shown.serve.outcomes[0], record)
 
 
-def created(asked: Asked) -> Ended | Refusal:
+def created(asked: Call) -> Result | Refusal:
     """A record of the inputs and their defaults, and of what the effects add to them."""
     operation, outcome = asked.shown.operation, asked.shown.serve.outcomes[0]
     above = _above(asked)
@@ -88,7 +88,7 @@ def created(asked: Asked) -> Ended | Refusal:
     return _ended(asked, outcome, record)
 
 
-def updated(asked: Asked) -> Ended | Refusal:
+def updated(asked: Call) -> Result | Refusal:
     """The record with the inputs laid over it; what is not sent stays."""
     before, outcome = _own(asked), asked.shown.serve.outcomes[0]
     if isinstance(before, Refusal):
@@ -100,7 +100,7 @@ def updated(asked: Asked) -> Ended | Refusal:
     return _ended(asked, outcome, record)
 
 
-def deleted(asked: Asked) -> Ended | Refusal:
+def deleted(asked: Call) -> Result | Refusal:
     """The record is gone, unless something still depends on it."""
     record = _own(asked)
     if isinstance(record, Refusal):
@@ -115,7 +115,7 @@ def deleted(asked: Asked) -> Ended | Refusal:
     return _ended(asked, asked.shown.serve.outcomes[0], record)
 
 
-def answered(asked: Asked) -> Ended | Refusal:
+def answered(asked: Call) -> Result | Refusal:
     """The first outcome whose facts hold of the record, if the operation is about one."""
     record: Record | Refusal = _own(asked) if asked.collection else {}
     if isinstance(record, Refusal):
@@ -128,7 +128,7 @@ def answered(asked: Asked) -> Ended | Refusal:
     return _ended(asked, outcome, record)
 
 
-VERBS: Mapping[str, Callable[[Asked], Ended | Refusal]] = {
+HANDLERS: Mapping[str, Callable[[Call], Result | Refusal]] = {
     "list": listed,
     "fetch": fetched,
     "create": created,
@@ -143,14 +143,14 @@ def _plain(value: Json) -> Json:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _ended(asked: Asked, outcome: Outcome, record: Record) -> Ended:
+def _ended(asked: Call, outcome: Outcome, record: Record) -> Result:
     values = {"now": encode(asked.now)}
     if asked.shown.view:
         values["item"] = asked.shelf.encoded(asked.shown, asked.account, record)
     return outcome.status, asked.shown.body(outcome, values)
 
 
-def _above(asked: Asked) -> dict[str, Json] | Refusal:
+def _above(asked: Call) -> dict[str, Json] | Refusal:
     """The field that holds the parent's id, and that id, if the path names a parent of this account's."""
     found: dict[str, Json] = {}
     parent = asked.shown.collection.parent if asked.shown.collection else None
@@ -164,7 +164,7 @@ def _above(asked: Asked) -> dict[str, Json] | Refusal:
     return found
 
 
-def _own(asked: Asked) -> Record | Refusal:
+def _own(asked: Call) -> Record | Refusal:
     """The record that the path names: this account's, and its parent's if the path names one."""
     above = _above(asked)
     if isinstance(above, Refusal):
@@ -177,15 +177,17 @@ def _own(asked: Asked) -> Record | Refusal:
     return record
 
 
-def _taken(asked: Asked, name: str, value: Json) -> Refusal | None:
+def _taken(asked: Call, name: str, value: Json) -> Refusal | None:
     """Why a value cannot be given to another record of the account."""
     others = asked.shelf.store.records(asked.collection, asked.account).values()
     if value is not None and any(other.get(name) == value for other in others):
-        return asked.refused("not_unique", f"{name}={show(value)}", f"a {name} of its own", name=name, value=str(value))
+        return asked.refused(
+            "not_unique", f"{name}={to_text(value)}", f"a {name} of its own", name=name, value=str(value)
+        )
     return None
 
 
-def _below(asked: Asked, name: str, identity: str) -> bool:
+def _below(asked: Call, name: str, identity: str) -> bool:
     """Whether records of another collection belong to the one with this id."""
     parent = asked.world.collections[name].parent
     children = asked.shelf.store.records(name, asked.account).values()
@@ -197,7 +199,7 @@ def _hold(wanted: Mapping[str, Json], known: Mapping[str, Json]) -> bool:
 
 
 def _after(
-    asked: Asked,
+    asked: Call,
     effects: tuple[Effect, ...],
     record: Record,
     before: Record,

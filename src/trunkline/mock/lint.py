@@ -15,9 +15,9 @@ from string import Formatter
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Contract, DocumentedResponse, Operation
 from trunkline.exchange import Json, pointer
-from trunkline.findings import cut
+from trunkline.findings import truncate
 from trunkline.mock.generators import UNIQUE, Recipe
-from trunkline.mock.world import MOCK_FACTS, Outcome, Serve, World
+from trunkline.mock.world import MOCK_FACTS, Behavior, Outcome, World
 
 _LONGEST = 60
 _NOW = "2024-03-05T14:22:15Z"
@@ -59,7 +59,7 @@ _KINDS = {
 def lost(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
     """Each name in the world that names nothing, and each operation, cause or word that the world leaves out."""
     yield from _lost_operations(world, contract)
-    for name in set(world.collections) - {serve.collection for serve in world.serves.values()}:
+    for name in set(world.collections) - {serve.collection for serve in world.behaviors.values()}:
         yield f"/collections/{name}", "no operation serves it"
     for name, collection in world.collections.items():
         yield from _lost_recipes(collection.generate, collection.identity, f"/collections/{name}/generate")
@@ -83,9 +83,9 @@ def _lost_parent(world: World, name: str) -> Iterator[tuple[str, str]]:
 
 def _lost_operations(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
     documented = {operation.operation_id for operation in contract.operations}
-    for name in sorted(documented - set(world.serves)):
+    for name in sorted(documented - set(world.behaviors)):
         yield "/operations", f"nothing serves the operation {name}"
-    for name, serve in world.serves.items():
+    for name, serve in world.behaviors.items():
         at = f"/operations/{name}"
         if name not in documented:
             yield at, "the contract has no such operation"
@@ -106,13 +106,13 @@ def _lost_operations(world: World, contract: Contract) -> Iterator[tuple[str, st
                 yield f"{at}/outcomes", "the last has no `when`, so that there is always one"
 
 
-def _outcomes(serve: Serve, at: str) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(serve: Behavior, at: str) -> Iterator[tuple[str, Outcome]]:
     """Each way in which an operation ends, and where it stands."""
     for index, outcome in enumerate(serve.outcomes):
         yield f"{at}/outcomes/{index}" if serve.verb == "answer" else at, outcome
 
 
-def _lost_fields(serve: Serve, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
+def _lost_fields(serve: Behavior, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
     if not serve.collection:
         return
     collection = world.collections[serve.collection]
@@ -136,7 +136,7 @@ def _lost_fields(serve: Serve, operation: Operation, world: World, at: str) -> I
             )
 
 
-def _lost_guards(serve: Serve, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
+def _lost_guards(serve: Behavior, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
     """Each guard that guards nothing, and that the contract does not tell of."""
     creating, deleting = operation.creating, operation.deleting
     told = {
@@ -201,7 +201,7 @@ def _fields_of(how: Mapping[str, Json]) -> Iterator[str]:
         yield str(error)
 
 
-def _lost_words(serve: Serve, outcome: Outcome, operation: Operation, at: str) -> Iterator[tuple[str, str]]:
+def _lost_words(serve: Behavior, outcome: Outcome, operation: Operation, at: str) -> Iterator[tuple[str, str]]:
     """Each word of a body that nothing fills, and each place of the contract where its word does not stand."""
     listing = operation.listing
     wanted: dict[str, str] = {}
@@ -264,7 +264,7 @@ def _strays(template: Json, known: Iterable[str], *, lists: bool) -> Iterator[st
         elif isinstance(node, list):
             stack += [(inner, filled and lists) for inner in node]
         elif isinstance(node, str) and ("{" in node or "}" in node) and not (filled and node in words):
-            yield f"nothing fills {cut(node, _LONGEST)} there; a word is a whole text, one of {', '.join(words)}"
+            yield f"nothing fills {truncate(node, _LONGEST)} there; a word is a whole text, one of {', '.join(words)}"
 
 
 def _unfilled(message: str, known: Iterable[str]) -> Iterator[str]:
@@ -340,7 +340,7 @@ def spoiled(world: World, contract: Contract, samples: Mapping[str, Json]) -> It
             body = _poured(world.envelope, {"code": code.code, "message": message})
             yield from (("/errors/body", f"for {cause}, {reason}") for reason in _broken(contract, answer, body))
     for operation in contract.operations:
-        serve = world.serves[operation.operation_id]
+        serve = world.behaviors[operation.operation_id]
         sample = samples.get(operation.operation_id)
         for spot, outcome in _outcomes(serve, f"/operations/{operation.operation_id}"):
             for item in (None, sample) if serve.verb == "list" else (sample,):
@@ -348,7 +348,7 @@ def spoiled(world: World, contract: Contract, samples: Mapping[str, Json]) -> It
                     yield from _spoiled(serve, outcome, operation, item, spot)
 
 
-def _spoiled(serve: Serve, outcome: Outcome, operation: Operation, item: Json, at: str) -> Iterator[tuple[str, str]]:
+def _spoiled(serve: Behavior, outcome: Outcome, operation: Operation, item: Json, at: str) -> Iterator[tuple[str, str]]:
     """The reason for which a body, filled with an item or with none, breaks the contract."""
     made = {name: how for effect in outcome.effects for name, how in effect.set.items()}
     changed = {name: how.get("value", _NOW) for name, how in made.items() if "value" in how or "now" in how}
@@ -370,7 +370,7 @@ def _broken(contract: Contract, answer: DocumentedResponse, body: Json) -> Itera
         yield f"it breaks the contract at {violation.at or 'its top'}: {violation.message} ({violation.contract})"
 
 
-def _values(serve: Serve, operation: Operation, item: Json) -> dict[str, Json]:
+def _values(serve: Behavior, operation: Operation, item: Json) -> dict[str, Json]:
     """The words of a body with what a request without a query fills them with."""
     if serve.verb != "list":
         return {"item": item, "now": _NOW} if operation.item is not None else {"now": _NOW}

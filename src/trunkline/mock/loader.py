@@ -17,8 +17,8 @@ from trunkline.exchange import Json, pointer
 from trunkline.findings import Report
 from trunkline.mock.generators import Record
 from trunkline.mock.lint import alternatives, lost, spoiled
-from trunkline.mock.world import MOCK_ONLY, Collection, Effect, Grant, Outcome, Parent, Serve, World
-from trunkline.redaction import hiding
+from trunkline.mock.world import MOCK_ONLY, Behavior, Collection, Effect, Grant, Outcome, Parent, World
+from trunkline.redaction import redactor
 
 _FORMAT = Path(__file__).with_name("world.schema.json")
 _SHORTEST_SECRET = 8
@@ -118,7 +118,7 @@ def _world(folder: Path, contract: Contract) -> World:
         envelope=said["errors"]["body"],
         words={cause: {"": text} if isinstance(text, str) else text for cause, text in said["refusals"].items()},
         collections={name: _collection(how) for name, how in said["collections"].items()},
-        serves={name: _serve(how, resources.get(name, "")) for name, how in said["operations"].items()},
+        behaviors={name: _serve(how, resources.get(name, "")) for name, how in said["operations"].items()},
     )
     for at, reason in lost(world, contract):
         raise DataError(label, at, reason)
@@ -147,8 +147,8 @@ def _collection(how: Mapping[str, Json]) -> Collection:
     return Collection(how["identity"], how.get("generate", {}), (), parent)
 
 
-def _serve(how: Mapping[str, Json], resource: str) -> Serve:
-    return Serve(
+def _serve(how: Mapping[str, Json], resource: str) -> Behavior:
+    return Behavior(
         verb=how["verb"],
         collection=resource,
         order=tuple(how.get("order", ())),
@@ -172,17 +172,17 @@ def _label(contract: Contract) -> str:
 def _rehearse(world: World, contract: Contract) -> None:
     """Raises `DataError` for the first thing that a mock of the world would say and the contract would not."""
     samples = {
-        operation.operation_id: cut(records[0], operation.view)
+        operation.operation_id: project(records[0], operation.view)
         for operation in contract.operations
         if operation.item is not None and (records := world.collections[operation.resource].records)
     }
     for at, reason in (*spoiled(world, contract, samples), *_lost_effects(world, contract)):
-        raise DataError(_label(contract), at, hiding(_secrets(world, contract))(reason))
+        raise DataError(_label(contract), at, redactor(_secrets(world, contract))(reason))
 
 
 def _lost_effects(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
     """Each effect after which a record would break what the operations on its collection document."""
-    for name, serve in world.serves.items():
+    for name, serve in world.behaviors.items():
         records = world.collections[serve.collection].records[:1] if serve.collection else ()
         for outcome in serve.outcomes:
             made = {field: how for effect in outcome.effects for field, how in effect.set.items()}
@@ -208,7 +208,7 @@ def check_records(records: list[Record], label: str, world: World, collection: s
     """Raises `DataError` unless every record fits what the operations that serve its collection document."""
     for at, reason in _lost_records(records, world, collection, contract):
         secrets = _secrets(world.with_records(collection, tuple(records)), contract) | _secrets(world, contract)
-        raise DataError(label, at, hiding(secrets)(reason))
+        raise DataError(label, at, redactor(secrets)(reason))
 
 
 def _secrets(world: World, contract: Contract) -> frozenset[str]:
@@ -231,7 +231,7 @@ def _lost_records(
     identity = world.collections[collection].identity
     orders = {
         field.lstrip("-"): ""
-        for serve in world.serves.values()
+        for serve in world.behaviors.values()
         if serve.collection == collection
         for field in serve.order
     }
@@ -247,7 +247,7 @@ def _lost_records(
         own = {name: value for name, value in record.items() if name != MOCK_ONLY and name not in contract.secrets}
         yield from ((at + place, "no operation documents such a field") for place in _beyond(own, [*views, *inputs]))
         for operation, view in zip(serving, views, strict=True):
-            for violation in operation.item_violations(cut(record, view)):
+            for violation in operation.item_violations(project(record, view)):
                 yield at + violation.at, f"{violation.message} ({violation.contract})"
         account = world.account_of(record)
         if account not in accounts:
@@ -309,13 +309,13 @@ def _beyond(record: Record, views: Sequence[View]) -> Iterator[str]:
             yield from (pointer((name,)) + place for place in _beyond(value, nested))
 
 
-def cut(record: Record, view: View) -> Record:
+def project(record: Record, view: View) -> Record:
     """The part of a record that a view shows, in the view's order."""
     shown = {}
     for name, inner in view.items():
         if name in record:
             value = record[name]
-            shown[name] = cut(value, inner) if inner and isinstance(value, dict) else value
+            shown[name] = project(value, inner) if inner and isinstance(value, dict) else value
     return shown
 
 

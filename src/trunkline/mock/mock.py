@@ -26,19 +26,26 @@ from urllib.parse import parse_qsl, unquote
 
 from trunkline.contract.bodies import sent_secrets
 from trunkline.contract.model import Operation, RateLimit
-from trunkline.contract.refusals import LONGEST_BODY, Reading, Refusal, answer, read, refuse
-from trunkline.errors import NotKept
+from trunkline.contract.refusals import (
+    LONGEST_BODY,
+    ParsedRequest,
+    Refusal,
+    documented_response,
+    parse_request,
+    refusal_for,
+)
+from trunkline.errors import StorageError
 from trunkline.exchange import Headers, Json, Request, Response, find
-from trunkline.findings import cut as shortened
+from trunkline.findings import truncate as shortened
 from trunkline.mock.generators import Record, when
-from trunkline.mock.handlers import VERBS, Asked, Ended
+from trunkline.mock.handlers import HANDLERS, Call, Result
 from trunkline.mock.loader import Vendor, check_record
-from trunkline.mock.views import Shelf, Shown, encode
+from trunkline.mock.views import OperationView, Views, encode
 from trunkline.mock.world import Store
-from trunkline.redaction import CREDENTIALS, SCHEMES, hiding, plain
+from trunkline.redaction import AUTH_SCHEMES, CREDENTIAL_NAMES, normalized, redactor
 
 if TYPE_CHECKING:
-    from trunkline.mock.storage import Keeper
+    from trunkline.mock.storage import Storage
 
 log = logging.getLogger("trunkline.mock")
 
@@ -75,7 +82,7 @@ def from_vendor(
     rate_limit: int | None = None,
     clock: Callable[[], float] = time.time,
     secrets: frozenset[str] = frozenset(),
-    keeper: Keeper | None = None,
+    keeper: Storage | None = None,
 ) -> Mock:
     """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential.
 
@@ -94,7 +101,7 @@ class Mock:
         rate_limit: int,
         clock: Callable[[], float],
         secrets: frozenset[str],
-        keeper: Keeper | None = None,
+        keeper: Storage | None = None,
     ) -> None:
         self.vendor = vendor
         self._contract = vendor.contract
@@ -102,7 +109,7 @@ class Mock:
         self._clock = clock
         self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
         self._shown = {
-            operation.operation_id: Shown(operation, vendor.world) for operation in vendor.contract.operations
+            operation.operation_id: OperationView(operation, vendor.world) for operation in vendor.contract.operations
         }
         self._secrets = vendor.secrets | secrets
         self._learned: tuple[str, ...] = ()
@@ -127,7 +134,7 @@ class Mock:
             self._begin(Store(self._world, keep=self._keep))
 
     def _begin(self, store: Store) -> None:
-        self._shelf = Shelf(store)
+        self._shelf = Views(store)
         self._meter.reset()
         self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
         for shown in self._shown.values():
@@ -164,7 +171,7 @@ class Mock:
         key = (request.method, request.path, request.query, find(request.headers, "authorization"))
         finished = self._memo.get(key)
         if finished is None:
-            reading = read(self._contract, request, self._shut)
+            reading = parse_request(self._contract, request, self._shut)
             operation, grant = reading.operation, self._grant(request)
         else:
             operation, grant = finished.operation, finished.grant
@@ -189,16 +196,16 @@ class Mock:
     def too_large(self, request: Request) -> Response | None:
         """The refusal of a request whose body was too large to be read, or None where the contract asks for no body."""
         request = replace(request, body=bytes(LONGEST_BODY + 1))
-        return self(request) if isinstance(read(self._contract, request, self._shut), Refusal) else None
+        return self(request) if isinstance(parse_request(self._contract, request, self._shut), Refusal) else None
 
-    def _finish(self, request: Request, reading: Reading | Refusal, grant: str) -> _Finished:
+    def _finish(self, request: Request, reading: ParsedRequest | Refusal, grant: str) -> _Finished:
         try:
             outcome = reading if isinstance(reading, Refusal) else self._serve(reading)
-        except NotKept as error:
+        except StorageError as error:
             return _unkept(error, reading.operation, grant)
         if isinstance(outcome, Refusal):
             return self._refused(request, outcome, grant)
-        assert isinstance(reading, Reading)  # noqa: S101 - a refusal was refused
+        assert isinstance(reading, ParsedRequest)  # noqa: S101 - a refusal was refused
         status, body = outcome
         shown = self._shown[reading.operation.operation_id]
         return _Finished(Response(status, (_JSON,), body), reading.operation, grant, lasts=shown.lasts)
@@ -213,7 +220,7 @@ class Mock:
         own = frozenset(
             {
                 *(sent_secrets(request.body, self._contract.secrets) if told else ()),
-                *(word for word in (request.header("authorization") or "").split() if word.lower() not in SCHEMES),
+                *(word for word in (request.header("authorization") or "").split() if word.lower() not in AUTH_SCHEMES),
                 *_secret_words(request.query, self._contract.secrets),
             }
         )
@@ -225,9 +232,9 @@ class Mock:
 
     def _asked(self, target: str, own: frozenset[str]) -> str:
         """A path and query without secrets, however they are encoded."""
-        plain = unquote(target)
-        hidden = self._redacted(plain, own)
-        return hidden if hidden != plain else self._redacted(target, own)
+        normalized = unquote(target)
+        hidden = self._redacted(normalized, own)
+        return hidden if hidden != normalized else self._redacted(target, own)
 
     def _explanation(self, refusal: Refusal, own: frozenset[str]) -> str:
         """What was sent, which bound it broke, and where the contract and the page say so: JSON texts, in ASCII."""
@@ -245,18 +252,18 @@ class Mock:
         grant = self._world.tokens.get(credential)
         if grant is None:
             sent = "a credential that opens no account"
-            return refuse(operation, "credentials_unknown", sent, "a known credential", {})
+            return refusal_for(operation, "credentials_unknown", sent, "a known credential", {})
         if grant.refused:
-            return refuse(operation, grant.refused, "a credential without the permission", "the permission", {})
+            return refusal_for(operation, grant.refused, "a credential without the permission", "the permission", {})
         return None
 
-    def _serve(self, reading: Reading) -> Ended | Refusal:
+    def _serve(self, reading: ParsedRequest) -> Result | Refusal:
         shown = self._shown[reading.operation.operation_id]
         grant = self._world.tokens.get(reading.credential)
         account = grant.account if grant else self._world.account
-        asked = Asked(self._world, self._shelf, shown, reading, account, when(self._clock()))
+        asked = Call(self._world, self._shelf, shown, reading, account, when(self._clock()))
         try:
-            ended = VERBS[shown.serve.verb](asked)
+            ended = HANDLERS[shown.serve.verb](asked)
             if not isinstance(ended, Refusal):
                 self._commit(reading.body or {})
         finally:
@@ -272,15 +279,15 @@ class Mock:
 
     def _redacted(self, text: str, own: frozenset[str] = frozenset()) -> str:
         """The text without the secrets of the fixtures, those that clients sent last, and the request's own."""
-        return hiding(own)(hiding(frozenset(self._learned))(hiding(self._secrets)(text)))
+        return redactor(own)(redactor(frozenset(self._learned))(redactor(self._secrets)(text)))
 
     def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
         limit = f"{self._meter.limit} requests"
-        refusal = refuse(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
+        refusal = refusal_for(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
         return self._refused(request, refusal)
 
     def _refusal(self, refusal: Refusal, explanation: str, own: frozenset[str]) -> Response:
-        found, code = answer(self._contract, refusal)
+        found, code = documented_response(self._contract, refusal)
         told = {name: shortened(self._redacted(word, own), _LONGEST_LOGGED) for name, word in refusal.words.items()}
         words = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(told)}
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
@@ -333,11 +340,11 @@ class _Meter:
 
 def _secret_words(query: str, names: Iterable[str]) -> Iterator[str]:
     """The values in a query under the names of secrets and of credentials, which do not belong there."""
-    wanted = {plain(name) for name in (*names, *CREDENTIALS)}
-    return (value for name, value in parse_qsl(query, errors="surrogateescape") if plain(name) in wanted)
+    wanted = {normalized(name) for name in (*names, *CREDENTIAL_NAMES)}
+    return (value for name, value in parse_qsl(query, errors="surrogateescape") if normalized(name) in wanted)
 
 
-def _unkept(error: NotKept, operation: Operation | None, grant: str) -> _Finished:
+def _unkept(error: StorageError, operation: Operation | None, grant: str) -> _Finished:
     """The answer to a write that cannot be kept: trunkline's own words, for no page knows of it (RFC 4918, 11.5)."""
     log.error("%s", error)
     body = encode({"error": str(error)})

@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar, overload
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import Json
 from trunkline.mock import Mock
-from trunkline.mock.factory import Kind
+from trunkline.mock.factory import RecordFactory
 from trunkline.mock.generators import Record
 from trunkline.mock.world import MOCK_ONLY
 from trunkline.plugin.mocked import Secrets
@@ -56,7 +56,7 @@ class Records(Sequence[Record]):
     __slots__ = ("_account", "_kind", "_mock", "_secrets")
     __hash__ = None  # type: ignore[assignment]  # they change
 
-    def __init__(self, mock: Mock, kind: Kind, account: str, secrets: Secrets) -> None:
+    def __init__(self, mock: Mock, kind: RecordFactory, account: str, secrets: Secrets) -> None:
         self._mock = mock
         self._kind = kind
         self._account = account

@@ -20,10 +20,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from trunkline.errors import DataError, NotKept, UsageError
+from trunkline.errors import DataError, StorageError, UsageError
 from trunkline.mock.generators import Record
 from trunkline.mock.loader import Vendor, check_records
-from trunkline.mock.world import Change, Kept, Tables
+from trunkline.mock.world import Change, SavedState, Tables
 
 _OURS = int.from_bytes(b"trnk")
 _FORMAT = 1
@@ -48,17 +48,17 @@ _PUT = (
 _REMOVE = "DELETE FROM records WHERE vendor = ? AND collection = ? AND account = ? AND identity = ?"
 
 
-def from_file(path: Path, *, create: bool = True) -> Keeper:
+def from_file(path: Path, *, create: bool = True) -> Storage:
     """The keeper of a state file, which is made unless it is there. Raises `UsageError` for what cannot be one."""
     path = path.absolute()
     _be_a_file(path, create=create)
     try:
-        return Keeper(path, _opened(path))
+        return Storage(path, _opened(path))
     except sqlite3.Error as error:
         raise UsageError(f"{path} {_reason(error)}") from None
 
 
-class Keeper:
+class Storage:
     """An open state file. It may hold several vendors, each with one mock; threads may share it."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -78,7 +78,7 @@ class Keeper:
         with self._reading() as connection:
             return tuple(name for (name,) in connection.execute("SELECT name FROM vendors ORDER BY name"))
 
-    def kept(self, vendor: Vendor) -> Kept | None:
+    def kept(self, vendor: Vendor) -> SavedState | None:
         """What the file holds of a vendor, or None. Raises `UsageError` when it fits the contract no more."""
         if vendor.name in self._taken:
             raise UsageError(f"a mock of {vendor.name} writes to {self.path} already; name another file for a second")
@@ -105,7 +105,7 @@ class Keeper:
             raise UsageError(f"what {self.path} holds of {vendor.name} is damaged; {way_out}") from None
         if not isinstance(made, int) or not 0 <= made < _MOST_MADE:
             raise UsageError(f"what {self.path} holds of {vendor.name} is damaged; {way_out}")
-        return Kept(tables, made)
+        return SavedState(tables, made)
 
     def renew(self, vendor: Vendor) -> None:
         """Lays the fixtures' records in the stead of all that was kept of a vendor."""
@@ -142,13 +142,15 @@ class Keeper:
         """One transaction, on the disk when the block is over. Raises `NotKept`, and then nothing of it was written."""
         with self._lock:
             if _identity(self.path) != self._file:
-                raise NotKept(f"{self.path} is no longer the file that was opened, so nothing was changed; start anew")
+                raise StorageError(
+                    f"{self.path} is no longer the file that was opened, so nothing was changed; start anew"
+                )
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise NotKept(f"{self.path} {_reason(error)}; nothing was changed") from None
+                raise StorageError(f"{self.path} {_reason(error)}; nothing was changed") from None
             finally:
                 with suppress(sqlite3.Error):
                     if self._connection.in_transaction:
@@ -181,7 +183,7 @@ def _checked(vendor: Vendor) -> str:
     """What records were checked against, in short: while it is the same, what was written fits."""
     world = vendor.world
     named = [(name, said.identity, said.parent and said.parent.field) for name, said in world.collections.items()]
-    orders = [(name, said.collection, said.order) for name, said in world.serves.items()]
+    orders = [(name, said.collection, said.order) for name, said in world.behaviors.items()]
     accounts = [grant.account for grant in world.tokens.values()]
     text = json.dumps([vendor.contract.files, named, orders, accounts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,7 +13,7 @@ from trunkline.contract.model import Operation
 from trunkline.contract.refusals import time_of
 from trunkline.exchange import Json
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import cut
+from trunkline.mock.loader import project
 from trunkline.mock.world import Outcome, Store, World
 
 _JSON_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -28,12 +28,12 @@ def encode(value: Json) -> bytes:
     return _JSON_TEXT(value).encode("utf-8", "replace")
 
 
-class Shown:
+class OperationView:
     """How one operation shows its collection, worked out once: the view, and each body cut where values go in."""
 
     def __init__(self, operation: Operation, world: World) -> None:
         self.operation = operation
-        self.serve = world.serves[operation.operation_id]
+        self.serve = world.behaviors[operation.operation_id]
         self.view = operation.view
         self.inputs = tuple(operation.inputs)
         self.collection = world.collections.get(self.serve.collection)
@@ -56,7 +56,7 @@ class Shown:
         return b"".join(values[piece] if isinstance(piece, str) else piece for piece in pieces)
 
 
-class Shelf:
+class Views:
     """The records of one mock with what was worked out of them."""
 
     def __init__(self, store: Store) -> None:
@@ -64,7 +64,7 @@ class Shelf:
         self._lists: dict[tuple[str, str, _Chosen], list[bytes]] = {}
         self._bytes: dict[tuple[str, str, str], dict[str, tuple[Record, bytes]]] = {}
 
-    def record(self, shown: Shown, account: str, identity: str) -> Record | None:
+    def record(self, shown: OperationView, account: str, identity: str) -> Record | None:
         return self.store.records(shown.serve.collection, account).get(identity)
 
     def commit(self) -> bool:
@@ -76,7 +76,7 @@ class Shelf:
                 self._bytes.pop((change.collection, change.account, change.identity), None)
         return bool(changes)
 
-    def items(self, shown: Shown, account: str, chosen: _Chosen) -> Sequence[bytes]:
+    def items(self, shown: OperationView, account: str, chosen: _Chosen) -> Sequence[bytes]:
         """The encoded items of a list in order: of each (filter or parent's field, value), those that match."""
         key = (shown.operation.operation_id, account, chosen)
         found = self._lists.get(key)
@@ -86,7 +86,7 @@ class Shelf:
             found = self._lists[key] = self._listed(shown, account, chosen)
         return found
 
-    def _listed(self, shown: Shown, account: str, chosen: _Chosen) -> list[bytes]:
+    def _listed(self, shown: OperationView, account: str, chosen: _Chosen) -> list[bytes]:
         records = list(self.store.records(shown.serve.collection, account).values())
         for name, value in chosen:
             records = _matching(shown, records, name, value)
@@ -95,16 +95,16 @@ class Shelf:
             records.sort(key=lambda record: record[name], reverse=field.startswith("-"))
         return [self.encoded(shown, account, record) for record in records]
 
-    def encoded(self, shown: Shown, account: str, record: Record) -> bytes:
+    def encoded(self, shown: OperationView, account: str, record: Record) -> bytes:
         """What an operation shows of a record, as JSON."""
         views = self._bytes.setdefault((shown.serve.collection, account, record[shown.identity]), {})
         known = views.get(shown.operation.operation_id)
         if known is None or known[0] is not record:
-            known = views[shown.operation.operation_id] = (record, encode(cut(record, shown.view)))
+            known = views[shown.operation.operation_id] = (record, encode(project(record, shown.view)))
         return known[1]
 
 
-def _matching(shown: Shown, records: list[Record], name: str, value: Json) -> list[Record]:
+def _matching(shown: OperationView, records: list[Record], name: str, value: Json) -> list[Record]:
     listing = shown.operation.listing
     said = listing.filters.get(name) if listing else None
     if said is None or said.how == "equal":

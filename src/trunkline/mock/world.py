@@ -44,7 +44,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Serve:
+class Behavior:
     """How the mock serves one operation: a verb over a collection, behind guards, with the ways in which it ends."""
 
     verb: str
@@ -81,7 +81,7 @@ class World:
     envelope: Mapping[str, Json]
     words: Mapping[str, Mapping[str, str]]
     collections: Mapping[str, Collection]
-    serves: Mapping[str, Serve]
+    behaviors: Mapping[str, Behavior]
 
     def message(self, cause: str, code: str) -> str:
         """The message of a refusal, before its words are filled in: that of the code, or that of every code."""
@@ -171,14 +171,14 @@ Tables: TypeAlias = Mapping[tuple[str, str], Mapping[str, Record]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedState:
     """What was kept of an earlier mock: its records, and the running number of the last that was made."""
 
     tables: Tables
     made: int
 
 
-Keep: TypeAlias = Callable[[Sequence[Change], int], None]
+Save: TypeAlias = Callable[[Sequence[Change], int], None]
 """Makes the changes of one write last, all or none, with the number of the last record made; raises `NotKept`."""
 
 
@@ -189,7 +189,7 @@ class Store:
     A record is never changed in place: `put` lays another one in its stead.
     """
 
-    def __init__(self, world: World, kept: Kept | None = None, keep: Keep | None = None) -> None:
+    def __init__(self, world: World, kept: SavedState | None = None, keep: Save | None = None) -> None:
         shipped = world.tables()
         self._identities = {name: collection.identity for name, collection in world.collections.items()}
         self._shipped = {key: frozenset(table) for key, table in shipped.items()}

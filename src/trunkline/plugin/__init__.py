@@ -25,7 +25,7 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import TargetError, TrunklineError, UsageError
-from trunkline.plugin.mocked import Asked, Mocked, Secrets
+from trunkline.plugin.mocked import Mocked, RecordedRequest, Secrets
 from trunkline.plugin.options import Options, declare, keep, options, spelled  # from here on, `options` is the function
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARKER",
-    "Asked",
     "Mocked",
     "Options",
+    "RecordedRequest",
     "options",
     "pytest_addoption",
     "pytest_configure",
@@ -198,10 +198,10 @@ def _mocked(item: pytest.Item, vendor: Vendor) -> Mocked:
         vendor = _with_tokens(vendor, told.pop("tokens"))
     for word in sorted(told, key=lambda word: _depth(vendor, word)):
         vendor = _with_records(vendor, word, told[word])
-    asked: list[Asked] = []
+    asked: list[RecordedRequest] = []
     fake = mock.from_vendor(vendor, rate_limit=rate_limit)
     secrets = Secrets(vendor)
-    target = targets.checked(fake, lambda exchange: asked.append(Asked(exchange, vendor, secrets)))
+    target = targets.checked(fake, lambda exchange: asked.append(RecordedRequest(exchange, vendor, secrets)))
     return Mocked(vendor, target, asked, fake, secrets)
 
 
@@ -274,11 +274,11 @@ def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
 
 def _plausible(vendor: Vendor, collection: str, count: int) -> list[Json]:
     """So many records that are made up; what belongs to something belongs to the first of it."""
-    from trunkline.mock.factory import Kind  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.factory import RecordFactory  # noqa: PLC0415 - see the module's docstring
 
     if count < 0:
         raise UsageError(f"the marker's {collection} are {count}; it is a list of records, or how many to make up")
-    kind, world = Kind(vendor, collection, 0), vendor.world
+    kind, world = RecordFactory(vendor, collection, 0), vendor.world
     there = world.collections[kind.parent.collection].records if kind.parent else ()
     mine = [record for record in there if world.account_of(record) == world.account]
     return [kind.made({}, parents=mine) for _ in range(count)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trunkline.mock.records import Records
 
 
-class Hushed(str):
+class Masked(str):
     """A text that is equal to what it is, and prints as `***`: pytest shows the `repr` of what a test has at hand."""
 
     __slots__ = ()
@@ -46,9 +46,9 @@ class Secrets:
     @property
     def hide(self) -> Callable[[str], str]:
         """What writes `***` for each of the values in a text."""
-        from trunkline.redaction import hiding  # noqa: PLC0415 - see the plugin's docstring
+        from trunkline.redaction import redactor  # noqa: PLC0415 - see the plugin's docstring
 
-        return hiding(frozenset(self._values))
+        return redactor(frozenset(self._values))
 
     def hushed(self, value: Json, hide: Callable[[str], str] = str, *, named: bool = False) -> Json:
         """A copy of a JSON value, in which each text that is a secret, or that `hide` would change, is `Hushed`."""
@@ -58,7 +58,7 @@ class Secrets:
             }
         if isinstance(value, list):
             return [self.hushed(inner, hide, named=named) for inner in value]
-        return Hushed(value) if isinstance(value, str) and (named or hide(value) != value) else value
+        return Masked(value) if isinstance(value, str) and (named or hide(value) != value) else value
 
 
 def _plain(name: str) -> str:
@@ -67,7 +67,7 @@ def _plain(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Asked:
+class RecordedRequest:
     """One request that a test's mock was asked, and the status that it answered. Its print shows no credential."""
 
     _exchange: Exchange
@@ -104,7 +104,7 @@ class Asked:
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
         hide = self._secrets.hide
         secret = {name for name, value in joined.items() if name in SECRET_HEADERS or hide(value) != value}
-        return {name: Hushed(value) if name in secret else value for name, value in joined.items()}
+        return {name: Masked(value) if name in secret else value for name, value in joined.items()}
 
     @property
     def body(self) -> bytes:
@@ -143,7 +143,7 @@ class Mocked:
     vendor: Vendor
     target: Target
     """The mock, to be called in process."""
-    requests: list[Asked]
+    requests: list[RecordedRequest]
     """What the mock was asked in this test, in order."""
     _mock: Mock
     _secrets: Secrets
@@ -162,7 +162,7 @@ class Mocked:
         """A credential that the mock knows; it opens the account whose records the collections show."""
         return self.vendor.world.token
 
-    def asked(self, operation: str) -> list[Asked]:
+    def asked(self, operation: str) -> list[RecordedRequest]:
         """The requests for one operation, in order: `acme.asked("createTrunk")`."""
         known = [found.operation_id for found in self.vendor.contract.operations]
         if operation not in known:
@@ -178,10 +178,10 @@ class Mocked:
             known = ", ".join(sorted(world.collections))
             raise AttributeError(f"{self.vendor.name} has no {name!r}; its records are: {known}", name=name, obj=self)
         if name not in self._collections:
-            from trunkline.mock.factory import Kind  # noqa: PLC0415 - see the plugin's docstring
+            from trunkline.mock.factory import RecordFactory  # noqa: PLC0415 - see the plugin's docstring
             from trunkline.mock.records import Records  # noqa: PLC0415
 
-            kind = Kind(self.vendor, name, f"what a test adds to {name}", len(world.collections[name].records))
+            kind = RecordFactory(self.vendor, name, f"what a test adds to {name}", len(world.collections[name].records))
             # two threads that come at once get the same one
             self._collections.setdefault(name, Records(self._mock, kind, world.account, self._secrets))
         return self._collections[name]

@@ -35,7 +35,7 @@ _BAD, _NOTE, _GOOD, _OPEN, _QUIET, _STRONG = "red", "yellow", "green", "magenta"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunInfo:
     """What a report is about: `Run("acme", "http://127.0.0.1:8900/v1", seed=7)`.
 
     `base` is empty when a saved response was judged; `complete` is false when a run did not come to its end.
@@ -54,20 +54,20 @@ class Run:
     """Makes a shell script of the requests that a finding is about."""
 
 
-def verdict(report: Report, run: Run) -> str:
+def verdict(report: Report, run: RunInfo) -> str:
     """`broken` by a finding that counts; `not exercised` when there was next to nothing to judge; otherwise `kept`."""
     if report.failures(run.strictness):
         return BROKEN
     return KEPT if "" in report.exercised.values() and not unseen(report, run) else NOT_EXERCISED
 
 
-def unseen(report: Report, run: Run) -> tuple[str, ...]:
+def unseen(report: Report, run: RunInfo) -> tuple[str, ...]:
     """The operations of which no answer with success was seen, so that little can be said of them."""
     seen = {name for name, status in report.reached if 200 <= status < 300}
     return tuple(dict.fromkeys(name for name, key in run.documented if key.startswith("2") and name not in seen))
 
 
-def _unreached(report: Report, run: Run) -> tuple[tuple[str, str], ...]:
+def _unreached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
     reached = {(name, key) for name, status in report.reached for key in (str(status), f"{status // 100}XX")}
     return tuple(pair for pair in run.documented if pair not in reached)
 
@@ -75,7 +75,7 @@ def _unreached(report: Report, run: Run) -> tuple[tuple[str, str], ...]:
 # --- for machines ---------------------------------------------------------------------------------------------------
 
 
-def json_document(report: Report, run: Run) -> Json:
+def json_document(report: Report, run: RunInfo) -> Json:
     """The report as the JSON value that `report.schema.json` describes."""
     counts = {str(grade): sum(found.evidence.grade is grade for found in report.findings) for grade in GRADES}
     exercised = sorted(report.exercised.items())
@@ -110,7 +110,7 @@ def json_document(report: Report, run: Run) -> Json:
     return shown
 
 
-def _finding_document(finding: Finding, report: Report, run: Run) -> Json:
+def _finding_document(finding: Finding, report: Report, run: RunInfo) -> Json:
     last = finding.exchanges[-1] if finding.exchanges else None
     return {
         "rule": finding.rule,
@@ -132,14 +132,14 @@ def _finding_document(finding: Finding, report: Report, run: Run) -> Json:
     }
 
 
-def _script(finding: Finding, report: Report, run: Run) -> str:
+def _script(finding: Finding, report: Report, run: RunInfo) -> str:
     """The script that shows again what takes several requests, one of them a change; empty for all else."""
     if all(said.request.method in SAFE_METHODS for said in finding.exchanges):
         return ""
     return "\n".join(report.redact(line) for line in run.retell(finding).splitlines())
 
 
-def _command(finding: Finding, report: Report, run: Run) -> str:
+def _command(finding: Finding, report: Report, run: RunInfo) -> str:
     """The command that asks again, made of redacted parts: within quotes a secret would be hard to recognize."""
     last = finding.exchanges[-1] if finding.exchanges else None
     if last is None or "request" not in last.known:
@@ -168,7 +168,7 @@ def printable(text: str) -> str:
 # --- for people -----------------------------------------------------------------------------------------------------
 
 
-def finding_lines(finding: Finding, report: Report, run: Run) -> Iterator[Line]:
+def finding_lines(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     """A finding with everything that is needed to understand it, and the command that asks again."""
     fails = finding.evidence.grade.rank <= run.strictness.rank
     said = finding.evidence
@@ -202,12 +202,12 @@ def _pasted(script: str) -> list[str]:
     return ["sh <<'END_OF_SCRIPT'", *script.splitlines(), "END_OF_SCRIPT"] if script else []
 
 
-def summary_lines(report: Report, run: Run) -> Iterator[Line]:
+def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
     """What was found in one line each, what was exercised and what was not, what was reached, and the verdict."""
     yield from _clean(report, (*_found(report, run), *_exercised(report), *_reached(report, run), *_end(report, run)))
 
 
-def _found(report: Report, run: Run) -> Iterator[Line]:
+def _found(report: Report, run: RunInfo) -> Iterator[Line]:
     if len(report.findings) <= _FEW:
         return  # they still stand above, in full
     for finding in report.findings:
@@ -238,7 +238,7 @@ def _exercised(report: Report) -> Iterator[Line]:
             yield _row("NOT EXERCISED", f"{row} - {why}", _OPEN)
 
 
-def _reached(report: Report, run: Run) -> Iterator[Line]:
+def _reached(report: Report, run: RunInfo) -> Iterator[Line]:
     by_operation: dict[str, list[str]] = {}
     for (name, status), count in sorted(report.reached.items()):
         by_operation.setdefault(name, []).append(f"{status} {_times(count)}")
@@ -251,7 +251,7 @@ def _reached(report: Report, run: Run) -> Iterator[Line]:
         yield _row("NOT REACHED", f"{name}: {', '.join(statuses)}", _OPEN)
 
 
-def _end(report: Report, run: Run) -> Iterator[Line]:
+def _end(report: Report, run: RunInfo) -> Iterator[Line]:
     if run.seed is not None or report.requests:
         seed = f", seed {run.seed}" if run.seed is not None else ""
         yield _row("requests", f"{report.requests}{seed}")
@@ -276,7 +276,7 @@ def _end(report: Report, run: Run) -> Iterator[Line]:
     yield _row("verdict", f"{words}{unsaid}{early}", f"{_STRONG} {_NOTE if quiet else style}")
 
 
-def _nothing(report: Report, run: Run) -> str:
+def _nothing(report: Report, run: RunInfo) -> str:
     names = unseen(report, run)
     return f"no success of {' or '.join(names)} was seen" if names else "nothing was put to the test"
 
@@ -299,7 +299,7 @@ def _clean(report: Report, lines: Iterable[Line]) -> Iterator[Line]:
         yield tuple((printable(report.redact(text)), style) for text, style in line)
 
 
-def text(report: Report, run: Run) -> str:
+def text(report: Report, run: RunInfo) -> str:
     """The whole report as plain lines, for a log or another tool's output."""
     lines = [line for finding in report.findings for line in finding_lines(finding, report, run)]
     return "".join(plain(line) + "\n" for line in (*lines, *summary_lines(report, run)))

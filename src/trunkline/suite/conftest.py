@@ -12,20 +12,20 @@ import pytest
 
 from trunkline.check.laws import LAWS, Law
 from trunkline.check.rules import RULES, Rule
-from trunkline.check.runner import Examination, Writing
-from trunkline.check.stateful.runner import LIFE, LifeLaw
+from trunkline.check.runner import Checker, WriteAccess
+from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
 from trunkline.cli import DEBUG
-from trunkline.cli.writing import Wish, writing
+from trunkline.cli.writing import WriteOptions, writing
 from trunkline.contract.folders import names
 from trunkline.contract.model import Operation
-from trunkline.errors import BudgetSpent, TrunklineError
+from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
 from trunkline.plugin import Options, options, spelled, tell_left
-from trunkline.redaction import hiding
-from trunkline.report.text import Run, finding_lines, plain, printable
-from trunkline.transport.connect import Aim, aim, hushed
+from trunkline.redaction import redactor
+from trunkline.report.text import RunInfo, finding_lines, plain, printable
+from trunkline.transport.connect import Connection, connect, redacting_errors
 
 _DEFAULT_EXAMPLES = 50
 
@@ -42,10 +42,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "operation" not in metafunc.fixturenames:
         return
     operations = _operations(metafunc.config)
-    sentences: dict[str, list[Rule] | list[Law] | list[LifeLaw]] = {
+    sentences: dict[str, list[Rule] | list[Law] | list[StatefulLaw]] = {
         "rule": [rule for rule in RULES if not rule.provoked],
         "law": list(LAWS),
-        "life": list(LIFE),
+        "life": list(STATEFUL_LAWS),
     }
     for argument, table in sentences.items():
         if argument in metafunc.fixturenames:
@@ -74,9 +74,9 @@ class Bench:
     """One vendor's implementation under examination, and the findings that its plain answers have."""
 
     vendor: Vendor
-    aim: Aim
+    connection: Connection
     options: Options
-    writing: Writing | None = None
+    writing: WriteAccess | None = None
     left: list[str] = field(default_factory=list)
     """What the run made and could not remove."""
     _plain: dict[str, Report] = field(default_factory=dict)
@@ -90,30 +90,30 @@ class Bench:
             try:
                 examination.knock_second()
                 examination.live(self.vendor.contract.operations)
-            except BudgetSpent as spent:
+            except BudgetExhausted as spent:
                 self._life.stopped = str(spent)
             finally:
                 examination.clean()
                 self.left += self._life.left
         return self._life
 
-    def examination(self, report: Report) -> Examination:
+    def examination(self, report: Report) -> Checker:
         """An examination into a report of its own."""
         said = self.options
-        return Examination(
+        return Checker(
             self.vendor,
-            self.aim.target,
+            self.connection.target,
             report,
-            credential=self.aim.credential,
-            parameters={**self.aim.parameters, **dict(said.param)},
+            credential=self.connection.credential,
+            parameters={**self.connection.parameters, **dict(said.param)},
             seed=said.seed,
             examples=said.examples if said.examples is not None else _DEFAULT_EXAMPLES,
-            secret_values=self.aim.secret_values,
+            secret_values=self.connection.secret_values,
             writing=self.writing,
         )
 
     def report(self) -> Report:
-        return Report(secrets=self.aim.secrets)
+        return Report(secrets=self.connection.secrets)
 
     def plain(self, operation: Operation) -> Report:
         """What the rules find in the answer to the plain documented request: each is the test of a rule."""
@@ -135,7 +135,7 @@ class Bench:
     def new(self, operation: Operation, report: Report) -> list[Finding]:
         """The findings that fail and that the plain request does not have already."""
         known = set()
-        with suppress(BudgetSpent):  # then nothing is known, and everything new
+        with suppress(BudgetExhausted):  # then nothing is known, and everything new
             known = {finding.cause for finding in self.plain(operation).findings} if operation.reads else set()
         return [finding for finding in self.failing(report) if finding.cause not in known]
 
@@ -147,8 +147,10 @@ class Bench:
         if findings:
             names = frozenset(self.vendor.contract.secrets)
             strictness = Grade(self.options.strictness)
-            retell = partial(script, self.vendor.contract, base=self.aim.base)
-            run = Run(self.vendor.name, self.aim.base, self.options.seed, strictness, secrets=names, retell=retell)
+            retell = partial(script, self.vendor.contract, base=self.connection.base)
+            run = RunInfo(
+                self.vendor.name, self.connection.base, self.options.seed, strictness, secrets=names, retell=retell
+            )
             lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)
 
@@ -168,7 +170,7 @@ def bench(
     with _one_sentence(request.session, frozenset()):
         if name not in _benches:
             vendor = load(name)
-            aimed = aim(
+            aimed = connect(
                 vendor,
                 url=said.url,
                 app=said.app,
@@ -179,7 +181,7 @@ def bench(
                 max_requests=said.max_requests,
             )
             bench = Bench(vendor, aimed, said)
-            wish = Wish(
+            wish = WriteOptions(
                 allowed=said.allow_writes,
                 second_token=said.second_token,
                 second_token_file=str(said.second_token_file) if said.second_token_file else None,
@@ -213,7 +215,7 @@ def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterato
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """No test ends with a traceback, in which pytest could show a credential."""
     known = pyfuncitem.funcargs.get("bench")
-    with _one_sentence(pyfuncitem.session, known.aim.secrets if isinstance(known, Bench) else frozenset()):
+    with _one_sentence(pyfuncitem.session, known.connection.secrets if isinstance(known, Bench) else frozenset()):
         return (yield)
 
 
@@ -221,9 +223,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 def _one_sentence(session: pytest.Session, secrets: frozenset[str]) -> Iterator[None]:
     """An implementation that cannot be asked ends the run: nothing can be said of it. A spent budget skips a test."""
     try:
-        with hushed(hiding(secrets)):
+        with redacting_errors(redactor(secrets)):
             yield
-    except BudgetSpent as spent:
+    except BudgetExhausted as spent:
         raise pytest.skip.Exception(f"not exercised: {spent}") from None
     except TrunklineError as error:
         sentence = spelled(f"trunkline: {error}")

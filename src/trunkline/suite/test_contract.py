@@ -9,9 +9,9 @@ import pytest
 from trunkline.check.laws import Law
 from trunkline.check.rules import Rule
 from trunkline.check.runner import FUZZ, NOT_ALLOWED
-from trunkline.check.stateful.runner import LIFE, LifeLaw
+from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.contract.model import Operation
-from trunkline.errors import BudgetSpent
+from trunkline.errors import BudgetExhausted
 from trunkline.plugin import spelled
 from trunkline.suite.conftest import Bench
 
@@ -44,22 +44,22 @@ def test_rule(bench: Bench, operation: Operation, rule: Rule) -> None:
 def test_law(bench: Bench, operation: Operation, law: Law) -> None:
     """The answers to the law's questions keep the law, and keep the rules as the plain answer does."""
     report = bench.report()
-    with suppress(BudgetSpent):  # the report tells it
+    with suppress(BudgetExhausted):  # the report tells it
         bench.examination(report).hear(operation, law)
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
         skip(reason)
 
 
-def test_life(bench: Bench, operation: Operation, life: LifeLaw) -> None:
+def test_life(bench: Bench, operation: Operation, life: StatefulLaw) -> None:
     """Whatever is made, changed and removed, in whatever order, the answers keep the law, and keep the rules."""
     if bench.writing is None:
         skip(NOT_ALLOWED)
     report = bench.life()
     found = [finding for finding in bench.failing(report) if finding.operation == operation.operation_id]
-    laws = {law.name for law in LIFE}
+    laws = {law.name for law in STATEFUL_LAWS}
     own = [finding for finding in found if finding.rule == life.name]
-    first = next(law for law in LIFE if law.concerns(operation))
+    first = next(law for law in STATEFUL_LAWS if law.concerns(operation))
     rest = [finding for finding in found if finding.rule not in laws] if life is first else []
     bench.tell([*own, *rest], report)
     if reason := report.exercised.get((operation.operation_id, life.name), report.stopped):
@@ -71,7 +71,7 @@ def test_schemathesis(bench: Bench, operation: Operation) -> None:
     report = bench.report()
     examination = bench.examination(report)
     try:
-        with suppress(BudgetSpent):  # the report tells it
+        with suppress(BudgetExhausted):  # the report tells it
             examination.let_loose([operation])
     finally:
         examination.clean()

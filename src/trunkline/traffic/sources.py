@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from trunkline.check.rules import RULES, Rule, judge
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Contract, DocumentedResponse, Operation
-from trunkline.contract.refusals import reasons
+from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, headers, resolve
 from trunkline.findings import Grade, Report
@@ -314,7 +314,7 @@ def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
         return "the answer is no success"
     if rule.of_body and json_of(exchange) is NOTHING:
         return "the body is not JSON"
-    provoked = "request" not in exchange.known or bool(reasons(operation.contract, exchange.request))
+    provoked = "request" not in exchange.known or bool(reasons_to_refuse(operation.contract, exchange.request))
     filtered = operation.listing is not None and any(
         name in exchange.request.query for name in operation.listing.filters
     )

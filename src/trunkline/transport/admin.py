@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import parse_qsl
 
-from trunkline.errors import NotKept, UsageError
+from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import Headers, Json, Request, Response
-from trunkline.findings import cut, show
+from trunkline.findings import to_text, truncate
 from trunkline.mock import Mock
 
 log = logging.getLogger("trunkline.transport.admin")
@@ -106,11 +106,13 @@ def _reset(mocks: Mapping[str, Mock], query: str) -> Response:
     chosen = [*dict.fromkeys(value for _, value in words)] or [*mocks]
     for name in chosen:
         if name not in mocks:
-            return _said(404, f"{cut(show(name), 40)} is no vendor that is served here; there are: {', '.join(mocks)}")
+            return _said(
+                404, f"{truncate(to_text(name), 40)} is no vendor that is served here; there are: {', '.join(mocks)}"
+            )
     for name in chosen:
         try:
             mocks[name].reset()
-        except NotKept as error:
+        except StorageError as error:
             log.error("%s", error)  # noqa: TRY400 - it is a sentence
             return _said(507, f"{name} was not reset: {error}")
         log.info("%s is back at its fixtures", name)

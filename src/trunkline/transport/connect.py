@@ -33,7 +33,7 @@ _LONGEST_TOKEN = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Aim:
+class Connection:
     """A target, the credential to ask it with, and the address at which a reader can ask it too.
 
     `parameters` are path parameters that lead somewhere, `secret_values` secrets whose values are known: both are
@@ -50,7 +50,7 @@ class Aim:
     """The same without a bound on requests, for what must be removed whatever was spent."""
 
 
-def aim(
+def connect(
     vendor: Vendor,
     *,
     url: str | None = None,
@@ -62,7 +62,7 @@ def aim(
     max_requests: int | None = None,
     waiting: Callable[[float], None] | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Aim:
+) -> Connection:
     """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
 
     The token in the environment is for live implementations: the built-in mock is asked with its own.
@@ -89,17 +89,17 @@ def aim(
     paced = targets.throttled(target, rate=rate)
     bounded = targets.budgeted(paced, max_requests) if max_requests is not None else paced
     target, cleaner = (
-        targets.patient(found, reset_header=limits.reset if limits else None, waiting=waiting)
+        targets.waiting_out_429(found, reset_header=limits.reset if limits else None, waiting=waiting)
         for found in (bounded, paced)
     )
     if not built_in:
-        return Aim(target, given, base, secrets, cleaner=cleaner)
+        return Connection(target, given, base, secrets, cleaner=cleaner)
     known, values = known_parameters(vendor), secret_values(vendor)
-    return Aim(target, given or vendor.world.token, base, secrets, known, values, cleaner)
+    return Connection(target, given or vendor.world.token, base, secrets, known, values, cleaner)
 
 
 @contextmanager
-def hushed(hide: Callable[[str], str]) -> Iterator[None]:
+def redacting_errors(hide: Callable[[str], str]) -> Iterator[None]:
     """While it lasts, every trouble is told as `hide` leaves it: an implementation may echo what it is asked with."""
     try:
         yield

@@ -16,12 +16,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
-from trunkline.errors import BudgetSpent, TargetError, UsageError
+from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
 from trunkline.transport.asgi import wrap
 from trunkline.transport.client import Http, http
 
-__all__ = ["Http", "budgeted", "checked", "http", "patient", "reading", "recorded", "throttled", "turned_away", "wrap"]
+__all__ = [
+    "Http",
+    "budgeted",
+    "checked",
+    "credential_refused",
+    "http",
+    "read_only",
+    "recorded",
+    "throttled",
+    "waiting_out_429",
+    "wrap",
+]
 
 _SLOWEST = 1 / 3600
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -49,13 +60,13 @@ def budgeted(target: Target, limit: int) -> Target:
 
     def ask(request: Request) -> Response:
         if next(numbers) > limit:
-            raise BudgetSpent(f"the budget of {limit} requests is spent; allow more to exercise what is left")
+            raise BudgetExhausted(f"the budget of {limit} requests is spent; allow more to exercise what is left")
         return target(request)
 
     return ask
 
 
-def reading(target: Target) -> Target:
+def read_only(target: Target) -> Target:
     """The target behind a last lock: whatever somebody comes up with, nothing that could change anything goes out."""
 
     def ask(request: Request) -> Response:
@@ -95,7 +106,7 @@ def throttled(
     return ask
 
 
-def patient(
+def waiting_out_429(
     target: Target,
     *,
     reset_header: str | None = None,
@@ -137,7 +148,7 @@ def patient(
     return ask
 
 
-def turned_away(asked: str, *, given: bool) -> TargetError:
+def credential_refused(asked: str, *, given: bool) -> TargetError:
     """What to say when a credential, or that there is none, is answered with 401: then nothing can be judged."""
     way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
     return TargetError(f"{asked} refuses the credential with 401: {way}")

@@ -27,10 +27,10 @@ import pytest
 
 import trunkline
 from trunkline.check.dry_run import preview
-from trunkline.check.safety import Gate, Left
-from trunkline.check.safety.ledger import Journal
+from trunkline.check.safety import Gate, Leftover
+from trunkline.check.safety.ledger import Ledger
 from trunkline.contract.model import Contract
-from trunkline.errors import BudgetSpent, Misled, TargetError, TrunklineError, UsageError
+from trunkline.errors import BudgetExhausted, NotOurs, TargetError, TrunklineError, UsageError
 from trunkline.exchange import Headers, Request, Response, Target
 from trunkline.transport import targets
 
@@ -219,11 +219,11 @@ def never(_: float) -> None:
     """Nothing is waited for."""
 
 
-def gated(contract: Contract, target: Target, journal: Journal | None = None, leave: int | None = 0) -> Gate:
-    return Gate(contract, target, journal or Journal(), (TOKEN, OTHER), leave)
+def gated(contract: Contract, target: Target, journal: Ledger | None = None, leave: int | None = 0) -> Gate:
+    return Gate(contract, target, journal or Ledger(), (TOKEN, OTHER), leave)
 
 
-def clean(gate: Gate, target: Target) -> tuple[Left, ...]:
+def clean(gate: Gate, target: Target) -> tuple[Leftover, ...]:
     return gate.clean(target, never)
 
 
@@ -345,14 +345,14 @@ def test_an_id_is_compared_as_it_is_decoded(nested: Contract) -> None:
 def test_what_cannot_be_removed_is_counted(flat: Contract) -> None:
     """Where no page documents a removal, no more is made than may stay; what is refused does not count."""
     server = Server(FLAT).seed()
-    with pytest.raises(BudgetSpent, match="--leave"):
+    with pytest.raises(BudgetExhausted, match="--leave"):
         make(gated(flat, server), shape=FLAT)
     gate = gated(flat, server, leave=2)
     assert gate(post("/trunks", {})).status == 400
     first = make(gate, "1", FLAT)
     second = make(gate, "2", FLAT)
     assert not gate.has_room("trunks")
-    with pytest.raises(BudgetSpent, match="--leave"):
+    with pytest.raises(BudgetExhausted, match="--leave"):
         make(gate, "3", FLAT)
     assert gate(post(f"/trunks/{first}", {"name": gate.prefix + "x"}, method="PATCH")).status == 200
     left = clean(gate, server)
@@ -391,7 +391,7 @@ def test_a_hostile_id_is_never_asked_for(nested: Contract, value: Any) -> None:
     gate = gated(nested, server)
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
     if isinstance(value, str) and value:
-        with pytest.raises((Misled, UsageError)):
+        with pytest.raises((NotOurs, UsageError)):
             gate(delete(f"/sip-trunks/{quote(value, safe='')}"))
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
@@ -412,7 +412,7 @@ def test_the_id_of_something_else_is_never_asked_for(nested: Contract, seen: boo
         post("/sip-trunks/uuid-1", {}, method="PUT"),
         post("/sip-trunks/uuid-1/dids", {"number": "+12125550101"}),
     ):
-        with pytest.raises(Misled, match="nothing was sent"):
+        with pytest.raises(NotOurs, match="nothing was sent"):
             gate(request)
     server.before = lambda _: None
     assert clean(gate, server) == ()
@@ -438,7 +438,7 @@ def test_a_number_of_another_trunk_is_never_removed(nested: Contract) -> None:
     trunk = make(gate)
     server.after = told("uuid-2")
     make_did(gate, trunk)
-    with pytest.raises(Misled):
+    with pytest.raises(NotOurs):
         gate(delete(f"/sip-trunks/{trunk}/dids/uuid-2"))
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
@@ -454,7 +454,7 @@ def test_an_id_that_was_given_anew_is_not_ours(nested: Contract) -> None:
     server.foreign.add(trunk)
     before = server.state()
     for request in (delete(f"/sip-trunks/{trunk}"), post(f"/sip-trunks/{trunk}/verify")):
-        with pytest.raises(Misled):
+        with pytest.raises(NotOurs):
             gate(request)
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
@@ -470,7 +470,7 @@ def test_an_id_means_another_thing_in_another_account(nested: Contract) -> None:
     server.foreign.add(trunk)
     other = (("authorization", f"Bearer {OTHER}"),)
     before = server.state()
-    with pytest.raises(Misled):
+    with pytest.raises(NotOurs):
         gate(delete(f"/sip-trunks/{trunk}", other))
     assert server.state() == before
     server.foreign.discard(trunk)
@@ -580,7 +580,7 @@ def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
     """It may have been made: the run says so, and the next one looks again and then has done with it."""
     path = tmp_path / "journal"
     server = Server(before=lambda request: down() if request.method == "POST" else None).seed()
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         gate = gated(nested, server, journal)
         with pytest.raises(TargetError):
             make(gate)
@@ -588,7 +588,7 @@ def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
         assert (left.identity, left.label) == ("", gate.prefix + "1")
         assert left.reason.startswith("it may have been made")
     assert path.exists()
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         assert gated(nested, server, journal).finish(server, never) == ()
     assert not path.exists()
 
@@ -601,12 +601,12 @@ def test_a_list_that_may_not_be_whole_proves_nothing(nested: Contract, tmp_path:
     """What such a list does not show is told as what may have been made, by this run and by the next, no more."""
     path = tmp_path / "journal"
     server = Server(before=lambda request: down() if request.method == "POST" else None).seed(30)
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         gate = gated(nested, server, journal)
         with pytest.raises(TargetError):
             make(gate)
         assert [left.reason for left in clean(gate, server)] == ["it may have been made: its list cannot be read whole"]
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         assert len(gated(nested, server, journal).finish(server, never)) == 1
     assert not path.exists()
 
@@ -629,7 +629,7 @@ def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status
     server = Server().seed()
     before = server.state()
     path = tmp_path / "journal"
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         gate = gated(nested, server, journal)
         stubborn, _ = make(gate), make(gate, "2")
         server.before = lambda request: (
@@ -640,7 +640,7 @@ def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status
         assert left.reason == f"its removal was answered {status} BUSY"
     assert path.exists()
     server.before = lambda _: None
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         assert gated(nested, server, journal).finish(server, never) == ()
     assert not path.exists()
     assert (server.state(), server.harm) == (before, [])
@@ -730,7 +730,7 @@ def test_a_spent_budget_leaves_nothing(nested: Contract) -> None:
     for limit in range(1, 8):
         gate = gated(nested, targets.budgeted(server, limit))
         asked = len(server.asked)
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(BudgetExhausted):
             live(gate)
         assert len(server.asked) - asked == limit
         assert clean(gate, server) == ()
@@ -752,7 +752,9 @@ def test_a_rate_limit_holds_for_what_writes(nested: Contract) -> None:
     limits = nested.rate_limit
     assert limits is not None
     paced = targets.throttled(server, rate=4, clock=lambda: 0.0, sleep=waits.append)
-    gate = gated(nested, targets.patient(paced, reset_header=limits.reset, clock=lambda: 0.0, sleep=waits.append))
+    gate = gated(
+        nested, targets.waiting_out_429(paced, reset_header=limits.reset, clock=lambda: 0.0, sleep=waits.append)
+    )
     make(gate)
     assert len(server.made) == 1
     assert waits == [7.0, 0.25]
@@ -773,7 +775,7 @@ def test_a_second_interruption_leaves_the_journal_right(nested: Contract, tmp_pa
             raise KeyboardInterrupt
         return response
 
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         gate = gated(nested, server, journal)
         for number in range(4):
             make(gate, str(number))
@@ -781,7 +783,7 @@ def test_a_second_interruption_leaves_the_journal_right(nested: Contract, tmp_pa
         with pytest.raises(KeyboardInterrupt):
             clean(gate, server)
         assert len(gate.pending()) == 3
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         assert gated(nested, server, journal).finish(server, never) == ()
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
@@ -824,7 +826,7 @@ CHILD = """
 import sys, trunkline
 from trunkline.transport import targets
 from trunkline.exchange import Request
-from trunkline.check.safety.ledger import Journal
+from trunkline.check.safety.ledger import Ledger
 from trunkline.check.safety import Gate
 base, path, token, vendor = sys.argv[1:]
 from pathlib import Path
@@ -877,7 +879,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
             content = path.read_text()
             assert TOKEN not in content
             assert PASSWORD not in content
-            with Journal.from_file(path, NESTED, base) as journal:
+            with Ledger.from_file(path, NESTED, base) as journal:
                 assert journal.unfinished()
                 assert gated(nested, server, journal).finish(server, never) == ()
         else:
@@ -888,7 +890,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
 
 def crashed(path: Path, contract: Contract, server: Server, work: Callable[[Gate], object]) -> None:
     """A run that ends in the middle: its journal stays as it is on disk, and its lock goes."""
-    journal = Journal.from_file(path, NESTED, BASE)
+    journal = Ledger.from_file(path, NESTED, BASE)
     with suppress(TrunklineError, KeyboardInterrupt):
         work(gated(contract, server, journal))
     os.close(journal._file)
@@ -900,7 +902,7 @@ def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path
     crashed(path, nested, Server(), lambda gate: make_did(gate, make(gate)))
     server = Server().seed()  # uuid-1 and uuid-2 are others' now
     before = server.state()
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         gate = gated(nested, server, journal)
         assert {entry.identity for entry in journal.unfinished()} == {"uuid-1", "uuid-2"}
         assert gate.finish(server, never) == ()
@@ -915,7 +917,7 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
     before = server.state()
     crashed(path, nested, server, make)
     for token, left in ((OTHER, 1), (TOKEN, 0)):
-        with Journal.from_file(path, NESTED, BASE) as journal:
+        with Ledger.from_file(path, NESTED, BASE) as journal:
             gate = Gate(nested, server, journal, (token,))
             found = gate.finish(server, never)
             assert len(found) == left
@@ -951,9 +953,9 @@ def test_what_cannot_be_found_again_is_soon_made_no_more(
     ids = []
     for number in range(10):
         ids.append(gate(post("/sip-trunks", {"name": f"{gate.prefix}{number}"})).json()["data"]["id"])
-        with suppress(Misled, UsageError):
+        with suppress(NotOurs, UsageError):
             gate(post(f"/sip-trunks/{ids[-1]}", {"port": 5060}, method="PUT"))
-    with pytest.raises(BudgetSpent, match="10 things were made that nothing tells from what others made"):
+    with pytest.raises(BudgetExhausted, match="10 things were made that nothing tells from what others made"):
         gate(post("/sip-trunks", {"name": f"{gate.prefix}11"}))
     assert len(server.made) == 10
     found = gate.clean(server, never)
@@ -977,7 +979,7 @@ def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) 
     before = server.state()
     if shown != "not at all":
         gate(Request("GET", f"/sip-trunks/{identity}" if shown == "fetched" else "/sip-trunks", "", AUTH))
-    with pytest.raises(Misled, match="is not what the run made under this id; nothing was sent to it"):
+    with pytest.raises(NotOurs, match="is not what the run made under this id; nothing was sent to it"):
         gate(change)
     assert [left.reason for left in gate.clean(server, never)] != []
     assert (server.state(), server.harm) == (before, [])
@@ -1008,7 +1010,7 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
     server.before = instead
     crashed(path, nested, server, ask)
     server.before = lambda _: None
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         assert len(journal.unfinished()) == 1
         found = gated(nested, server, journal).finish(server, never)
         assert [it.reason for it in found] == (
@@ -1027,7 +1029,7 @@ def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Pat
     server.seed()
     before = server.state()
     crashed(path, nested, server, lambda gate: gate(post("/sip-trunks", {})))
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         (left,) = gated(nested, server, journal).finish(server, never)
     assert (left.identity, left.reason) == ("uuid-1", "nothing tells it from what others made")
     assert (server.state(), server.harm) == (before, [])
@@ -1106,7 +1108,7 @@ def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, t
         crashed(path, nested, server, work)
     server.before, server.after = lambda _: None, lambda _, response: response
     assert server.made
-    with Journal.from_file(path, NESTED, BASE) as journal:
+    with Ledger.from_file(path, NESTED, BASE) as journal:
         left = gated(nested, server, journal).finish(server, never)
     assert server.harm == []
     assert all(name.startswith(tuple(runs)) for name in server.made)
@@ -1232,7 +1234,7 @@ def test_an_id_that_no_reading_shows_is_not_written_to(nested: Contract) -> None
     server.before = alien
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
     for identity in gate.alive("trunks"):
-        with pytest.raises(Misled):
+        with pytest.raises(NotOurs):
             gate(delete(f"/sip-trunks/{identity}"))
     clean(gate, server)
     assert server.harm == []

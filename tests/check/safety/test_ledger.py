@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.check.safety.ledger import Entry, Journal, place
+from trunkline.check.safety.ledger import Entry, Ledger, place
 from trunkline.errors import DataError, UsageError
 
 BASE = "https://api.example.com/v1"
@@ -27,16 +27,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "journal.jsonl"
 
 
-def opened(path: Path, vendor: str = "acme", base: str = BASE) -> Journal:
-    return Journal.from_file(path, vendor, base)
+def opened(path: Path, vendor: str = "acme", base: str = BASE) -> Ledger:
+    return Ledger.from_file(path, vendor, base)
 
 
-def crash(journal: Journal) -> None:
+def crash(journal: Ledger) -> None:
     """The process ends: its file stays as it is, and its lock goes."""
     os.close(journal._file)
 
 
-def begun(journal: Journal, label: str = "x") -> Entry:
+def begun(journal: Ledger, label: str = "x") -> Entry:
     return journal.begin("trunks", journal.prefix + label, {})
 
 
@@ -122,7 +122,7 @@ def test_a_journal_that_cannot_be_written_anew_stays_as_it_was(path: Path, monke
 
 def test_without_a_file_it_is_the_same_in_memory() -> None:
     """For an implementation that ends with the run."""
-    with Journal() as journal:
+    with Ledger() as journal:
         made = journal.made(begun(journal), "uuid-1")
         assert journal.mine == (made,)
         assert journal.named("trunks", "uuid-1") == made
@@ -135,7 +135,7 @@ def test_without_a_file_it_is_the_same_in_memory() -> None:
 
 def test_every_run_has_a_prefix_of_its_own() -> None:
     """A recognizable word and a random part, in letters that no server changes."""
-    prefixes = {Journal().prefix for _ in range(100)}
+    prefixes = {Ledger().prefix for _ in range(100)}
     assert len(prefixes) == 100
     for prefix in prefixes:
         assert prefix.startswith("trunkline-check-")
@@ -165,9 +165,9 @@ def test_only_its_owner_can_read_it(path: Path) -> None:
 
 def test_a_digest_leads_nowhere(path: Path) -> None:
     """It tells texts apart within one journal, and is different in every other."""
-    one, other = Journal(), Journal()
+    one, other = Ledger(), Ledger()
     assert one.digest("Bearer a", 2) == one.digest("Bearer a", 2) != one.digest("Bearer b", 2)
-    assert len({Journal().digest("Bearer a", 2) for _ in range(20)}) > 10
+    assert len({Ledger().digest("Bearer a", 2) for _ in range(20)}) > 10
     assert len(one.digest("Bearer a", 2)) == 4
     assert other.digest("", 2) == ""
     assert one.digest("\ud800", 8)
@@ -175,7 +175,7 @@ def test_a_digest_leads_nowhere(path: Path) -> None:
 
 def test_a_long_label_is_cut(path: Path) -> None:
     """Its beginning is enough to know it by."""
-    with Journal() as journal:
+    with Ledger() as journal:
         entry = begun(journal, "x" * 100_000)
         assert len(entry.label) == 1000
         assert journal.labelled("trunks", journal.prefix + "x" * 100_000) == (entry,)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.check.stateful.defects import DEFECTS, OWN, SECOND, SERVERS, Defect
 from trunkline.check.rules import judge, operation_of
-from trunkline.check.stateful.runner import LIFE, live
+from trunkline.check.stateful.laws import STATEFUL_LAWS
+from trunkline.check.stateful.runner import live
 from trunkline.check.stateful.script import script
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, Report
@@ -66,7 +67,7 @@ def test_a_mistake_is_found_with_a_short_sequence(defect: Defect) -> None:
 
 def test_every_law_of_a_life_finds_a_mistake() -> None:
     """No law is without a mistake that it is asked to find."""
-    assert {law.name for law in LIFE} <= {defect.law for defect in DEFECTS}
+    assert {law.name for law in STATEFUL_LAWS} <= {defect.law for defect in DEFECTS}
 
 
 @each_defect

@@ -11,16 +11,18 @@ import pytest
 from tests.check.stateful.defects import OWN, SECOND, SERVERS, Refused, Talkover, Telepath, Thing
 from trunkline import mock
 from trunkline.check.stateful.fields import conditional, defaults, inputs, roles, shown
-from trunkline.check.stateful.inputs import Maker, encoded, flaws, forms, others, part, sizes, whole
+from trunkline.check.stateful.inputs import ValueFactory, encoded, flaws, forms, others, part, sizes, whole
+from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.machine import Drawn, Move, Rules, Step, run
 from trunkline.check.stateful.moves import moves
-from trunkline.check.stateful.runner import LIFE, Exercised, Run, live
+from trunkline.check.stateful.runner import Exercised, live
+from trunkline.check.stateful.scenario_run import StatefulRun
 from trunkline.check.stateful.scenarios import openings
 from trunkline.check.stateful.write_moves import end
 from trunkline.contract.model import Contract
 from trunkline.contract.patterns import sample
-from trunkline.contract.refusals import reasons
-from trunkline.errors import BudgetSpent, TargetError
+from trunkline.contract.refusals import reasons_to_refuse
+from trunkline.errors import BudgetExhausted, TargetError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade
 from trunkline.mock import loader
@@ -32,8 +34,8 @@ PREFIX = "trunkline-check-test"
 each_vendor = pytest.mark.parametrize("vendor", sorted(SERVERS))
 
 
-def maker() -> Maker:
-    return Maker(PREFIX, Random(7))  # noqa: S311 - values to send
+def maker() -> ValueFactory:
+    return ValueFactory(PREFIX, Random(7))  # noqa: S311 - values to send
 
 
 def told(contract: Contract, target: Target, **more: int | None) -> list[Finding | Exercised]:
@@ -113,7 +115,7 @@ def test_each_flaw_is_one_that_the_contract_refuses(vendor: str) -> None:
                 content = encoded(flaw.spoil(body))
                 headers = (("authorization", "Bearer x"), ("content-type", flaw.media))
                 request = Request(operation.method, path, "", headers, flaw.text(content) if flaw.text else content)
-                assert reasons(operation.contract, request), flaw.name
+                assert reasons_to_refuse(operation.contract, request), flaw.name
 
 
 def test_defaults_hang_on_what_is_sent() -> None:
@@ -161,9 +163,9 @@ def test_an_answer_shows_what_its_schema_documents() -> None:
 
 def test_the_laws_are_sentences_and_concern_something() -> None:
     """Each law has a name of its own, a statement, a basis, and an operation that it is about."""
-    names = [law.name for law in LIFE]
+    names = [law.name for law in STATEFUL_LAWS]
     assert len(set(names)) == len(names)
-    for law in LIFE:
+    for law in STATEFUL_LAWS:
         assert law.statement.endswith(".")
         assert law.basis
         assert any(law.concerns(operation) for vendor in LOADED.values() for operation in vendor.contract.operations)
@@ -262,7 +264,7 @@ def told_until(contract: Contract, target: Target, trouble: type[Exception]) -> 
     pytest.fail("nothing was raised")
 
 
-@pytest.mark.parametrize("error", [BudgetSpent("spent"), TargetError("down")])
+@pytest.mark.parametrize("error", [BudgetExhausted("spent"), TargetError("down")])
 def test_what_a_target_raises_is_told_with_what_was_exercised(error: TargetError) -> None:
     """A run that ends early tells which laws were put to the test, and why the others were not."""
     server, left = Talkover(), iter(range(40))
@@ -303,7 +305,7 @@ def test_a_finding_is_told_though_the_budget_ends_its_shortening() -> None:
             return {**super().kept(trunk, changes), "auth_realm": None}
 
     for limit in range(200, 400, 20):
-        if findings(told_until(LOADED["talkover"].contract, budgeted(Wrong(), limit), BudgetSpent)):
+        if findings(told_until(LOADED["talkover"].contract, budgeted(Wrong(), limit), BudgetExhausted)):
             return
     pytest.fail("nothing was found within any of the budgets")
 
@@ -480,7 +482,7 @@ def test_the_mock_survives_twenty_thousand_steps(vendor: str) -> None:
     """Half of 20,000 moves with the things of each vendor's mock meet no finding, and come to every law."""
     fake = mock.from_vendor(LOADED[vendor])
     own, second, *_ = accounts(vendor)
-    played = Run(LOADED[vendor].contract, fake, maker(), own, second)
+    played = StatefulRun(LOADED[vendor].contract, fake, maker(), own, second)
     made = moves(played)
 
     def start() -> object:
@@ -502,5 +504,5 @@ def test_the_mock_survives_twenty_thousand_steps(vendor: str) -> None:
     assert next(lives(), None) is None
     assert played.steps >= STEPS
     for operation in LOADED[vendor].contract.operations:
-        for law in LIFE:
+        for law in STATEFUL_LAWS:
             assert not law.concerns(operation) or played.counts[operation.operation_id, law.name], law.name

@@ -20,7 +20,7 @@ from trunkline.exchange import Exchange, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
-from trunkline.report.text import Run as Told
+from trunkline.report.text import RunInfo as Told
 from trunkline.report.text import finding_lines, plain
 from trunkline.transport import server
 

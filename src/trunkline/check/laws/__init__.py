@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from trunkline.check.laws import filtering, identity, paging, refusals, robustness
-from trunkline.check.laws.session import Interview, Law, law
+from trunkline.check.laws.session import Law, Session, law
 
-__all__ = ["LAWS", "Interview", "Law", "law"]
+__all__ = ["LAWS", "Law", "Session", "law"]
 
 LAWS: tuple[Law, ...] = (*identity.LAWS, *refusals.LAWS, *paging.LAWS, *filtering.LAWS, *robustness.LAWS)

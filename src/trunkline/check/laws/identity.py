@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from random import Random
 from urllib.parse import quote, unquote
 
-from trunkline.check.laws.session import Interview, Silence, implied, law
+from trunkline.check.laws.session import Inconclusive, Session, implied, law
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of, succeeded
 from trunkline.contract.model import Operation
 from trunkline.contract.predicates import fetches, reads
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Evidence, Finding, Grade, NotExercised, show
+from trunkline.findings import Evidence, Finding, Grade, NotExercised, to_text
 
 _ORDERED = Evidence(
     Grade.CUSTOMARY,
@@ -23,12 +23,12 @@ _ORDERED = Evidence(
 
 
 @law("what the page says of the path parameter: judged by the rule item_is_the_one_asked_for", fetches)
-def known_id_is_answered(interview: Interview) -> Iterator[Finding | NotExercised]:
+def known_id_is_answered(interview: Session) -> Iterator[Finding | NotExercised]:
     """The item of a known id is answered."""
     operation = interview.operation
     exchange = interview.ask()
     if exchange.response.status == 429:
-        raise Silence("the rate limit is spent: 429 for the item that was said to be there")
+        raise Inconclusive("the rate limit is spent: 429 for the item that was said to be there")
     if not succeeded(operation, exchange):
         yield operation.finding(
             "known_id_is_answered",
@@ -41,7 +41,7 @@ def known_id_is_answered(interview: Interview) -> Iterator[Finding | NotExercise
         )
 
 
-def _others(interview: Interview, known: str) -> Iterator[tuple[str, str]]:
+def _others(interview: Session, known: str) -> Iterator[tuple[str, str]]:
     """(what it is, the id as it goes on the wire) of ids that are not the known one."""
     chance = Random(interview.seed)  # noqa: S311 - ids to ask for, not secrets
     yield "an unknown id", str(uuid.UUID(int=chance.getrandbits(128), version=4))
@@ -59,7 +59,7 @@ def _others(interview: Interview, known: str) -> Iterator[tuple[str, str]]:
 
 
 @law("implied: a trunk that is not there cannot be shown", fetches)
-def other_ids_are_not_answered(interview: Interview) -> Iterator[Finding | NotExercised]:
+def other_ids_are_not_answered(interview: Session) -> Iterator[Finding | NotExercised]:
     """An id that is unknown, cut, extended or altered is not answered with somebody's item."""
     operation = interview.operation
     fetching = operation.fetching
@@ -78,13 +78,13 @@ def other_ids_are_not_answered(interview: Interview) -> Iterator[Finding | NotEx
                 at=f"body{fetching.item}{fetching.identity}",
                 contract=operation.place(parameter.pointer),
                 expected="no item",
-                seen=show(answered),
+                seen=to_text(answered),
                 exchanges=(exchange,),
             )
 
 
 @law("implied: a GET shows what is there; the order of what is not paged is customary (RFC 8259)", reads)
-def same_question_same_answer(interview: Interview) -> Iterator[Finding | NotExercised]:
+def same_question_same_answer(interview: Session) -> Iterator[Finding | NotExercised]:
     """The same question, asked again, gets the same answer, but for what changes by itself."""
     operation = interview.operation
     asked = [interview.ask() for _ in range(3)]
@@ -130,7 +130,7 @@ def _ordered(operation: Operation, body: Json) -> Json:
 
 def _difference(first: dict[str, Json], second: dict[str, Json]) -> str:
     places = sorted(at for at in {*first, *second} if first.get(at) != second.get(at))
-    return f"{show(first.get(places[0]))}, then {show(second.get(places[0]))} at {places[0]}" if places else ""
+    return f"{to_text(first.get(places[0]))}, then {to_text(second.get(places[0]))} at {places[0]}" if places else ""
 
 
 LAWS = (known_id_is_answered, other_ids_are_not_answered, same_question_same_answer)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.check.laws.session import Interview, Silence, Whole, implied, law
+from trunkline.check.laws.session import Inconclusive, Session, WholeList, implied, law
 from trunkline.check.strategies import integers, search, together
 from trunkline.contract.bodies import identities, succeeded
 from trunkline.contract.model import Operation, Paging
 from trunkline.contract.predicates import pages
 from trunkline.exchange import Exchange
-from trunkline.findings import Finding, NotExercised, show
+from trunkline.findings import Finding, NotExercised, to_text
 
 _SMALL = 7
 """A limit that cuts most lists into several pages, the last of them partial."""
@@ -18,19 +18,21 @@ _SMALL = 7
 
 def _paging(operation: Operation) -> Paging:
     if operation.listing is None or operation.listing.paging is None:
-        raise Silence("the operation does not page")
+        raise Inconclusive("the operation does not page")
     return operation.listing.paging
 
 
-def _several(interview: Interview, filters: dict[str, str] | None = None) -> tuple[Whole, int]:
+def _several(interview: Session, filters: dict[str, str] | None = None) -> tuple[WholeList, int]:
     """The whole list, and a limit that cuts it into several pages."""
     whole = interview.whole(filters)
     if len(whole) < 2:
-        raise Silence(f"the list has {len(whole)} {'item' if len(whole) == 1 else 'items'}, too few for a second page")
+        raise Inconclusive(
+            f"the list has {len(whole)} {'item' if len(whole) == 1 else 'items'}, too few for a second page"
+        )
     return whole, min(_SMALL, (len(whole) + 1) // 2)
 
 
-def _steps(interview: Interview, whole: Whole, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
+def _steps(interview: Session, whole: WholeList, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
     """(offset, ids, exchange) of each page of a walk through the list; at most ten pages, the last among them."""
     paging = _paging(interview.operation)
     offsets = list(range(0, len(whole), limit))
@@ -40,7 +42,7 @@ def _steps(interview: Interview, whole: Whole, limit: int) -> Iterator[tuple[int
 
 
 @law("implied by paging: two pages that share an item are not pages", pages)
-def pages_do_not_overlap(interview: Interview) -> Iterator[Finding | NotExercised]:
+def pages_do_not_overlap(interview: Session) -> Iterator[Finding | NotExercised]:
     """No item stands on two pages."""
     operation = interview.operation
     whole, limit = _several(interview)
@@ -54,7 +56,7 @@ def pages_do_not_overlap(interview: Interview) -> Iterator[Finding | NotExercise
                     f"an item of the page at offset {offset} was on an earlier page",
                     at=f"body{operation.listing.items if operation.listing else ''}",
                     expected="each item on one page",
-                    seen=show(identity),
+                    seen=to_text(identity),
                     contract=operation.extension("list/paging"),
                     exchanges=(seen[identity], exchange),
                 )
@@ -63,7 +65,7 @@ def pages_do_not_overlap(interview: Interview) -> Iterator[Finding | NotExercise
 
 
 @law("implied by paging: the pages together are the list", pages)
-def pages_leave_no_gap(interview: Interview) -> Iterator[Finding | NotExercised]:
+def pages_leave_no_gap(interview: Session) -> Iterator[Finding | NotExercised]:
     """Every item of the whole list is on one of its smaller pages."""
     operation = interview.operation
     whole, limit = _several(interview)
@@ -82,14 +84,14 @@ def pages_leave_no_gap(interview: Interview) -> Iterator[Finding | NotExercised]
             f"{len(lost)} of {len(reach)} items are on no page of {limit}",
             at=f"body{operation.listing.items if operation.listing else ''}",
             expected="every item on a page",
-            seen=f"{show(lost[0])} on none",
+            seen=f"{to_text(lost[0])} on none",
             contract=operation.extension("list/paging"),
             exchanges=(whole.exchanges[0], last),
         )
 
 
 @law("implied by paging: offset counts items of one order", pages)
-def any_page_is_its_slice(interview: Interview) -> Iterator[Finding | NotExercised]:
+def any_page_is_its_slice(interview: Session) -> Iterator[Finding | NotExercised]:
     """The page at any limit and offset is that slice of the whole list, in the same order: full but for the last."""
     operation = interview.operation
     paging = _paging(operation)
@@ -109,8 +111,8 @@ def any_page_is_its_slice(interview: Interview) -> Iterator[Finding | NotExercis
             "the page is in another order than the whole list" if same else "the page is not that part of the list",
             at=f"body{operation.listing.items if operation.listing else ''}",
             contract=operation.place(operation.parameter(paging.offset).pointer),
-            expected=show(wanted),
-            seen=show(ids),
+            expected=to_text(wanted),
+            seen=to_text(ids),
             exchanges=(whole.exchanges[0], exchange),
         )
 
@@ -121,7 +123,7 @@ def any_page_is_its_slice(interview: Interview) -> Iterator[Finding | NotExercis
 
 
 @law("what the page says of a loop that ends on a short page", pages)
-def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotExercised]:
+def page_past_the_end_is_empty(interview: Session) -> Iterator[Finding | NotExercised]:
     """A page past the end is a success without items, and tells the same total."""
     operation = interview.operation
     paging = _paging(operation)
@@ -133,7 +135,7 @@ def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotEx
         elif ids := identities(operation, exchange):
             wrong, seen, at = (
                 "the page past the end has items",
-                show(ids),
+                to_text(ids),
                 f"body{operation.listing.items if operation.listing else ''}",
             )
         else:
@@ -152,12 +154,12 @@ def page_past_the_end_is_empty(interview: Interview) -> Iterator[Finding | NotEx
 
 
 @law("what the page shows of the total", pages)
-def total_counts_the_list(interview: Interview) -> Iterator[Finding | NotExercised]:
+def total_counts_the_list(interview: Session) -> Iterator[Finding | NotExercised]:
     """Every page tells the number of items of the whole list as its total."""
     operation = interview.operation
     paging = _paging(operation)
     if paging.total is None:
-        raise Silence("no page documents a total")
+        raise Inconclusive("no page documents a total")
     whole = interview.whole()
     limit = min(_SMALL, max(1, (len(whole) + 1) // 2))
     asked = [exchange for *_, exchange in _steps(interview, whole, limit)]
@@ -178,7 +180,7 @@ def total_counts_the_list(interview: Interview) -> Iterator[Finding | NotExercis
 
 
 @law("what the page says of the defaults", pages)
-def defaults_are_the_documented(interview: Interview) -> Iterator[Finding | NotExercised]:
+def defaults_are_the_documented(interview: Session) -> Iterator[Finding | NotExercised]:
     """A parameter that is left out means its documented default."""
     operation = interview.operation
     plain, first = interview.page({})
@@ -201,7 +203,7 @@ def defaults_are_the_documented(interview: Interview) -> Iterator[Finding | NotE
             )
     limit = operation.parameter(_paging(operation).limit).schema.get("default")
     if not tested or (limit is not None and len(interview.whole()) <= limit and not _paging(operation).echo):
-        raise Silence(f"the list has {len(interview.whole())} items, no more than the default of {limit}")
+        raise Inconclusive(f"the list has {len(interview.whole())} items, no more than the default of {limit}")
 
 
 LAWS = (

@@ -6,21 +6,21 @@ import base64
 from collections.abc import Iterator
 from random import Random
 
-from trunkline.check.laws.session import Interview, Silence, law
+from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.strategies import MALFORMED
 from trunkline.contract.predicates import reads_openly, reads_secured, takes_choices, takes_numbers
-from trunkline.contract.refusals import Reading, read, refuse
+from trunkline.contract.refusals import ParsedRequest, parse_request, refusal_for
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
-from trunkline.redaction import SCHEMES
+from trunkline.redaction import AUTH_SCHEMES
 
 
 @law(
     "what the page says of the bound: judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
     takes_numbers,
 )
-def bounds_hold_on_both_sides(interview: Interview) -> Iterator[Finding | NotExercised]:
+def bounds_hold_on_both_sides(interview: Session) -> Iterator[Finding | NotExercised]:
     """Each bound of a parameter is accepted, and the first value beyond it is refused as documented."""
     chance = Random(interview.seed)  # noqa: S311 - values to ask for, not secrets
     for parameter in interview.operation.parameters:
@@ -43,7 +43,7 @@ def bounds_hold_on_both_sides(interview: Interview) -> Iterator[Finding | NotExe
     "no page settles malformed values: judged by the rules on the form of an answer, above all no_server_error",
     takes_numbers,
 )
-def malformed_numbers_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
+def malformed_numbers_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
     """What is no integer, and a parameter that is sent twice, gets an answer in a documented form."""
     for parameter in interview.operation.parameters:
         if parameter.place == "query" and parameter.schema["type"] == "integer":
@@ -54,7 +54,7 @@ def malformed_numbers_are_survived(interview: Interview) -> Iterator[Finding | N
 
 
 @law("what the page lists: judged by the rules accepts_valid and filter_keeps_only_matching", takes_choices)
-def every_choice_is_taken(interview: Interview) -> Iterator[Finding | NotExercised]:
+def every_choice_is_taken(interview: Session) -> Iterator[Finding | NotExercised]:
     """Each listed value of a parameter is accepted; others get an answer in a documented form."""
     for parameter in interview.operation.parameters:
         values = parameter.schema.get("enum", ())
@@ -117,11 +117,11 @@ def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[s
 def disclosures(credential: str) -> frozenset[str]:
     """Every form of a credential that `only_a_good_credential_opens` sends: none of them is ever to be printed."""
     sent = (authorization[0].split() for *_, authorization in _bad_credentials(credential) if authorization)
-    return frozenset({credential, *(word for words in sent for word in words if word.lower() not in SCHEMES)})
+    return frozenset({credential, *(word for words in sent for word in words if word.lower() not in AUTH_SCHEMES)})
 
 
 @law("what the page says of the credential", reads_secured)
-def only_a_good_credential_opens(interview: Interview) -> Iterator[Finding | NotExercised]:
+def only_a_good_credential_opens(interview: Session) -> Iterator[Finding | NotExercised]:
     """Without its exact credential a request is refused, with the documented status and code."""
     operation = interview.operation
     if interview.needs:
@@ -130,12 +130,12 @@ def only_a_good_credential_opens(interview: Interview) -> Iterator[Finding | Not
         exchange = interview.ask(authorization=authorization)
         yield from _judged(interview, exchange, what, cause)
     if interview.credential is None:
-        raise Silence(
+        raise Inconclusive(
             f"no credential is known, so only unknown ones were tried; {operation.operation_id} was not opened"
         )
 
 
-def _judged(interview: Interview, exchange: Exchange, what: str, cause: str) -> Iterator[Finding]:
+def _judged(interview: Session, exchange: Exchange, what: str, cause: str) -> Iterator[Finding]:
     operation = interview.operation
     status = exchange.response.status
     said = operation.contract.security
@@ -154,13 +154,13 @@ def _judged(interview: Interview, exchange: Exchange, what: str, cause: str) -> 
         cause == "credentials_unknown"
         and 400 <= status < 500
         and status != 429
-        and isinstance(read(operation.contract, exchange.request), Reading)
+        and isinstance(parse_request(operation.contract, exchange.request), ParsedRequest)
     ):
-        yield from judge_refusal(operation, exchange, (refuse(operation, cause, what, "a known credential", {}),))
+        yield from judge_refusal(operation, exchange, (refusal_for(operation, cause, what, "a known credential", {}),))
 
 
 @law("what the page says: it needs no credential", reads_openly)
-def it_opens_without_a_credential(interview: Interview) -> Iterator[Finding | NotExercised]:
+def it_opens_without_a_credential(interview: Session) -> Iterator[Finding | NotExercised]:
     """What needs no credential is not refused for want of one."""
     operation = interview.operation
     exchange = interview.ask(authorization=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.check.laws.session import Interview, law
+from trunkline.check.laws.session import Session, law
 from trunkline.check.rules import judge
 from trunkline.check.strategies import ABSURD, absurd, queries, search
 from trunkline.contract.model import Operation
@@ -22,7 +22,7 @@ _ODD_HEADERS: tuple[Headers, ...] = (
 
 
 @law("implied by the pages, which show no server error: judged by the rules, above all no_server_error", reads)
-def absurd_requests_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
+def absurd_requests_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
     """Nonsense in the query, in an id or in a header gets an answer, and never a server error."""
     operation = interview.operation
     queried = tuple(parameter for parameter in operation.parameters if parameter.place == "query")
@@ -49,7 +49,7 @@ def absurd_requests_are_survived(interview: Interview) -> Iterator[Finding | Not
 
 
 def _failure(
-    operation: Operation, interview: Interview, *, query: str = "", path: dict[str, str] | None = None
+    operation: Operation, interview: Session, *, query: str = "", path: dict[str, str] | None = None
 ) -> Finding | None:
     """The server error of one question, if it is one: found again here so that the question can be made small."""
     exchange = interview.ask(query, path=path)
@@ -57,7 +57,7 @@ def _failure(
 
 
 @law("RFC 9110 and the pages, which show no server error: judged by the rules that hold anywhere", reads)
-def other_methods_are_survived(interview: Interview) -> Iterator[Finding | NotExercised]:
+def other_methods_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
     """HEAD and OPTIONS at the operation's path get an answer; a 405 names the documented method."""
     for method in ("HEAD", "OPTIONS"):
         interview.ask(method=method)

@@ -21,7 +21,7 @@ MOST_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeList:
     """A list read page by page with the greatest limit: items and ids in order, and the exchanges that gave them."""
 
     items: tuple[Json, ...]
@@ -32,12 +32,12 @@ class Whole:
         return len(self.ids)
 
 
-class Silence(Exception):
+class Inconclusive(Exception):
     """A law cannot be exercised, and why."""
 
 
 @dataclass(slots=True, repr=False)
-class Interview:
+class Session:
     """The questions about one operation. `parameters` are path parameters that are known to lead somewhere."""
 
     operation: Operation
@@ -46,7 +46,7 @@ class Interview:
     parameters: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     examples: int = 50
-    _wholes: dict[str, Whole] = field(default_factory=dict)
+    _wholes: dict[str, WholeList] = field(default_factory=dict)
 
     def ask(
         self,
@@ -76,7 +76,7 @@ class Interview:
         for name, value in {**known, **(path or {})}.items():
             target = target.replace("{" + name + "}", value)
         if "{" in target and path is None and self.needs:
-            raise Silence(f"{', '.join(self.needs)} is not known; give it with --param {self.needs[0]}=...")
+            raise Inconclusive(f"{', '.join(self.needs)} is not known; give it with --param {self.needs[0]}=...")
         text = query if isinstance(query, str) else urlencode(query)
         request = Request(method or self.operation.method, target, text, headers, shown=shown)
         return Exchange(request, self.target(request))
@@ -91,21 +91,21 @@ class Interview:
         """The ids of one page. Raises `Silence` when it cannot be read; the rules have told why."""
         exchange = self.ask(query)
         if not succeeded(self.operation, exchange):
-            raise Silence(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
+            raise Inconclusive(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
         return identities(self.operation, exchange), exchange
 
-    def whole(self, filters: Mapping[str, Json] | None = None) -> Whole:
+    def whole(self, filters: Mapping[str, Json] | None = None) -> WholeList:
         """The whole list, read once for each filter."""
         key = urlencode(filters or {})
         if key not in self._wholes:
             self._wholes[key] = self.read_whole(filters or {})
         return self._wholes[key]
 
-    def read_whole(self, filters: Mapping[str, Json]) -> Whole:
+    def read_whole(self, filters: Mapping[str, Json]) -> WholeList:
         """The whole list, read now: until a page is short or empty."""
         listing = self.operation.listing
         if listing is None:
-            raise Silence("the operation does not list")
+            raise Inconclusive("the operation does not list")
         if listing.paging is None:
             return self._unpaged(listing, filters)
         limit = self.operation.parameter(listing.paging.limit).schema["maximum"]
@@ -116,32 +116,32 @@ class Interview:
             page, exchange = self.page({**filters, listing.paging.limit: limit, listing.paging.offset: number * limit})
             found = at_pointer(json_of(exchange), listing.items)
             if not isinstance(found, list):
-                raise Silence(f"the list cannot be read: there are no items at {listing.items}")
+                raise Inconclusive(f"the list cannot be read: there are no items at {listing.items}")
             ids += page
             items += found
             exchanges.append(exchange)
             if len(found) < limit:
-                return Whole(tuple(items), tuple(ids), tuple(exchanges))
-        raise Silence(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
+                return WholeList(tuple(items), tuple(ids), tuple(exchanges))
+        raise Inconclusive(f"the list has more than {MOST_PAGES * limit} items, more than are read here")
 
-    def _unpaged(self, listing: List, filters: Mapping[str, Json]) -> Whole:
+    def _unpaged(self, listing: List, filters: Mapping[str, Json]) -> WholeList:
         """The list of an operation that no page says to page; a long answer may be the first page all the same."""
         ids, exchange = self.page(filters)
         items = at_pointer(json_of(exchange), listing.items)
         if not isinstance(items, list):
-            raise Silence(f"the list cannot be read: there are no items at {listing.items}")
+            raise Inconclusive(f"the list cannot be read: there are no items at {listing.items}")
         if listing.whole_below and len(items) >= listing.whole_below:
-            raise Silence(f"the list may be longer than the {len(items)} items that are answered")
-        return Whole(tuple(items), tuple(ids), (exchange,))
+            raise Inconclusive(f"the list may be longer than the {len(items)} items that are answered")
+        return WholeList(tuple(items), tuple(ids), (exchange,))
 
     def has_changed(self) -> bool:
         """Whether the whole list has other items than when it was read, or the same with other filtered values."""
         try:
             return self._listed(self.whole()) != self._listed(self.read_whole({}))
-        except Silence:
+        except Inconclusive:
             return False
 
-    def _listed(self, whole: Whole) -> list[tuple[str, ...]]:
+    def _listed(self, whole: WholeList) -> list[tuple[str, ...]]:
         """Each id with the values that the list can be filtered by, in an order of our own."""
         spots = [spot.at for spot in self.operation.listing.filters.values()] if self.operation.listing else []
         pairs = zip(whole.ids, whole.items, strict=False)
@@ -160,11 +160,11 @@ class Interview:
         """The totals that are told. Raises `Silence` when none is."""
         told = [(total, exchange) for exchange in exchanges if (total := self.total(exchange)) is not None]
         if not told:
-            raise Silence("no answer tells a total")
+            raise Inconclusive("no answer tells a total")
         return told
 
 
-Questions: TypeAlias = Callable[[Interview], Iterator[Finding | NotExercised]]
+Questions: TypeAlias = Callable[[Session], Iterator[Finding | NotExercised]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Law:
         """Whether the law compares readings of a list."""
         return self.concerns in (pages, filters)
 
-    def hear(self, interview: Interview) -> Iterator[Finding | NotExercised]:
+    def hear(self, interview: Session) -> Iterator[Finding | NotExercised]:
         """Puts the law's questions; a law that cannot be exercised says so as its last word.
 
         What is found of a list is asked again from the start, and only said when it is found again: the list may have
@@ -198,10 +198,10 @@ class Law:
                 words = [NotExercised("the list changed while it was read")]
         yield from words
 
-    def _said(self, interview: Interview) -> Iterator[Finding | NotExercised]:
+    def _said(self, interview: Session) -> Iterator[Finding | NotExercised]:
         try:
             yield from self.questions(interview)
-        except Silence as silence:
+        except Inconclusive as silence:
             yield NotExercised(str(silence))
 
 

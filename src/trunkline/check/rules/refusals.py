@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from trunkline.check.rules.rule import RFC9110, rule
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Operation
-from trunkline.contract.refusals import Refusal, answer, bounds, is_settled, read, reasons
+from trunkline.contract.refusals import (
+    Refusal,
+    bounds,
+    documented_response,
+    is_settled,
+    parse_request,
+    reasons_to_refuse,
+)
 from trunkline.exchange import Exchange
-from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.findings import Evidence, Finding, Grade, to_text
 
 _NOT_ABOUT_VALIDITY = frozenset(
     {401, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 423, 425, 426, 428, 429, 431, 451}
@@ -25,7 +32,7 @@ _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A request that a page says is refused is not answered with success."""
     if 200 <= exchange.response.status < 300:
-        for reason in reasons(operation.contract, exchange.request):
+        for reason in reasons_to_refuse(operation.contract, exchange.request):
             yield operation.finding(
                 "refuses_invalid",
                 reason.evidence,
@@ -44,7 +51,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     status = exchange.response.status
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
         return
-    reading = read(operation.contract, exchange.request)
+    reading = parse_request(operation.contract, exchange.request)
     if isinstance(reading, Refusal) or not is_settled(reading) or not _knows(operation, sent_names(exchange)):
         return
     for parameter in operation.parameters:
@@ -66,7 +73,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
 @rule("the weaker of what the page says of the bound and of the error", "request", "status", "body", provoked=True)
 def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A refusal has the status and the error code that the contract gives for its cause."""
-    found = reasons(operation.contract, exchange.request)
+    found = reasons_to_refuse(operation.contract, exchange.request)
     if found and 400 <= exchange.response.status < 500 and exchange.response.status not in _NOT_ABOUT_MEANING:
         yield from judge_refusal(operation, exchange, found)
 
@@ -74,7 +81,7 @@ def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[
 def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusal, ...]) -> Iterator[Finding]:
     """Findings unless status and code are those of one of the causes. A cause that no page settles excuses any."""
     status, code = exchange.response.status, at_pointer(json_of(exchange), operation.contract.errors[0].at)
-    told = [(reason, *answer(operation.contract, reason)) for reason in causes]
+    told = [(reason, *documented_response(operation.contract, reason)) for reason in causes]
     if all(status != int(found.key) for _, found, _ in told):
         reason, found, _ = told[0]
         weakest = _weakest(*(said for reason, _, code in told for said in (reason.evidence, code.status)))
@@ -84,7 +91,7 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
         weakest = _weakest(*(said for reason, _, documented in told for said in (reason.evidence, documented.evidence)))
         at = f"body{operation.contract.errors[0].at}"
         place = f"{found.pointer}/x-trunkline/refusals/{reason.cause}"
-        seen = "absent" if code is NOTHING else show(code)
+        seen = "absent" if code is NOTHING else to_text(code)
         yield _undocumented(operation, exchange, weakest, reason, at, place, documented.code, seen)
 
 
@@ -125,7 +132,7 @@ def wrong_method_tells_allowed(operation: Operation, exchange: Exchange) -> Iter
             "a 405 does not name the documented method in Allow",
             at="header/allow",
             expected=operation.method,
-            seen=show(allow),
+            seen=to_text(allow),
             exchanges=(exchange,),
         )
 

@@ -9,19 +9,19 @@ from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, 
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade
-from trunkline.redaction import plain
+from trunkline.redaction import normalized
 
 
 @rule("what the pages say of the secret: write-only, or an input that no response shows", "body", anywhere=True)
 def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """Nothing with the name of a secret is ever in an answer, at any depth, but what a refusal says of it."""
     contract = operation.contract
-    names = {plain(name): name for name in contract.secrets}
+    names = {normalized(name): name for name in contract.secrets}
     body, sent = json_of(exchange), sent_secrets(exchange.request.body, contract.secrets)
     fields = ((f"header/{name}", name, NOTHING) for name, _ in exchange.response.headers)
     keys = ((f"body{at}", key, at_pointer(body, at)) for at, key in all_keys(body))
     for at, key, value in (*fields, *keys):
-        name = names.get(plain(key), "")
+        name = names.get(normalized(key), "")
         if name and not (operation.body and _is_message(exchange, value, sent)):
             yield operation.finding(
                 "secrets_stay_hidden",

@@ -10,8 +10,8 @@ from trunkline.check.rules.rule import RFC8259, RFC9110, rule
 from trunkline.contract.bodies import NOTHING, all_texts, json_of, shown_answer
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.exchange import Exchange, NotJSON, pointer
-from trunkline.findings import Evidence, Finding, Grade, show
-from trunkline.redaction import plain
+from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.redaction import normalized
 
 _RECENT = 1_000_000_000
 """A Unix time of this century; less is a number of seconds to wait."""
@@ -84,7 +84,7 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
         at="header/content-type",
         contract=operation.place(f"{shown.pointer}/content"),
         expected="application/json",
-        seen=show(said),
+        seen=to_text(said),
         exchanges=(exchange,),
     )
 
@@ -155,20 +155,20 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
     if shown is None or not shown.key.startswith("2"):
         return
     note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
-    secret = {plain(name) for name in operation.contract.secrets}
+    secret = {normalized(name) for name in operation.contract.secrets}
     elsewhere = frozenset(name for other in operation.same_resource for name in other.view)
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         known = schema.get("properties", {}) if isinstance(value, dict) else {}
         lawful = elsewhere if at.startswith(_item(operation)) else frozenset()
-        extra = [name for name in value if name not in known and plain(name) not in secret] if known else []
+        extra = [name for name in value if name not in known and normalized(name) not in secret] if known else []
         extra = [name for name in extra if name not in lawful]
         if extra:
             one = len(extra) == 1
-            what = f"the property {show(extra[0])} is" if one else f"{len(extra)} properties are"
+            what = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
             yield operation.finding(
                 "properties_are_documented",
                 note,
-                f"{what} not on the page" + ("" if one else f": {', '.join(map(show, extra))}"),
+                f"{what} not on the page" + ("" if one else f": {', '.join(map(to_text, extra))}"),
                 at=f"body{at}{pointer(extra) if one else ''}",
                 contract=f"{place}/properties",
                 exchanges=(exchange,),
@@ -193,7 +193,7 @@ def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Findin
                 said,
                 "a character was lost on the way",
                 at=f"body{at}",
-                seen=show(value),
+                seen=to_text(value),
                 exchanges=(exchange,),
             )
 
@@ -229,7 +229,7 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
                 at=f"header/{name.lower()}",
                 contract=place,
                 expected="a whole number",
-                seen=show(value),
+                seen=to_text(value),
                 exchanges=(exchange,),
             )
     limit, remaining, reset = (
@@ -243,7 +243,7 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
             at=f"header/{names.reset.lower()}",
             contract=place,
             expected="whole seconds since 1970, such as 1709654400",
-            seen=show(reset),
+            seen=to_text(reset),
             exchanges=(exchange,),
         )
     if _is_count(limit) and _is_count(remaining) and int(remaining) > int(limit):
@@ -254,7 +254,7 @@ def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Fin
             at=f"header/{names.remaining.lower()}",
             contract=place,
             expected=f"at most {limit}",
-            seen=show(remaining),
+            seen=to_text(remaining),
             exchanges=(exchange,),
         )
 

@@ -20,9 +20,9 @@ from trunkline.contract.bodies import (
 )
 from trunkline.contract.model import Operation
 from trunkline.contract.predicates import filters, lists, pages, shows_its_own
-from trunkline.contract.refusals import Reading, is_settled, read
+from trunkline.contract.refusals import ParsedRequest, is_settled, parse_request
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Evidence, Finding, Grade, show
+from trunkline.findings import Evidence, Finding, Grade, to_text
 
 _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 
@@ -42,7 +42,7 @@ def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding
                 said,
                 "two items of one page have the same id",
                 at=f"body{listing.items}/{index}{listing.identity}",
-                seen=show(identity),
+                seen=to_text(identity),
                 contract=operation.extension("list/identity"),
                 exchanges=(exchange,),
             )
@@ -116,7 +116,7 @@ def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Itera
                 at=f"body{spot.at}",
                 contract=operation.extension(f"list/paging/echo/{name}"),
                 expected=str(page[1][name]),
-                seen=show(told),
+                seen=to_text(told),
                 exchanges=(exchange,),
             )
 
@@ -170,8 +170,8 @@ def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iter
                     f"an item of a list filtered by {name} does not match",
                     at=f"body{operation.listing.items}/{index}{spot.at}",
                     contract=operation.place(operation.parameter(name).pointer),
-                    expected=f"{_COMPARED[spot.how]}{show(values[name])}",
-                    seen=show(has),
+                    expected=f"{_COMPARED[spot.how]}{to_text(values[name])}",
+                    seen=to_text(has),
                     exchanges=(exchange,),
                 )
 
@@ -191,8 +191,8 @@ def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Itera
             "another item is answered than was asked for",
             at=f"body{kind.item}{kind.identity}",
             contract=operation.place(operation.parameter(kind.parameter).pointer),
-            expected=show(values.get(kind.parameter)),
-            seen=show(has),
+            expected=to_text(values.get(kind.parameter)),
+            seen=to_text(has),
             exchanges=(exchange,),
         )
 
@@ -201,10 +201,12 @@ def page_of(operation: Operation, exchange: Exchange) -> tuple[list[Json], Mappi
     """The items of a successful answer to a valid request, and the request's parameters as values."""
     if operation.listing is None or not succeeded(operation, exchange):
         return None
-    reading = read(operation.contract, exchange.request)
+    reading = parse_request(operation.contract, exchange.request)
     items = at_pointer(json_of(exchange), operation.listing.items)
-    settled = isinstance(reading, Reading) and is_settled(reading)
-    return (items, reading.values) if isinstance(reading, Reading) and settled and isinstance(items, list) else None
+    settled = isinstance(reading, ParsedRequest) and is_settled(reading)
+    return (
+        (items, reading.values) if isinstance(reading, ParsedRequest) and settled and isinstance(items, list) else None
+    )
 
 
 def _same(first: str, second: str) -> bool:

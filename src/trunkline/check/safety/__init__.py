@@ -11,7 +11,7 @@ anything else is a mistake of ours, nor the implementation, whose answers may te
 
 from __future__ import annotations
 
-from trunkline.check.safety.cleanup import Left
+from trunkline.check.safety.cleanup import Leftover
 from trunkline.check.safety.gate import Gate
 
-__all__ = ["Gate", "Left"]
+__all__ = ["Gate", "Leftover"]

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from trunkline.check.safety.ledger import Entry, Journal
+from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.check.safety.ownership import (
     CREATES,
     DELETES,
     GONE,
     LISTS,
     Listed,
-    Whose,
-    Witness,
+    Owner,
+    Ownership,
     about,
     authorization,
     begins,
@@ -28,7 +28,7 @@ from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Contract
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, NotJSON, Request, Response, Target
-from trunkline.findings import cut, show
+from trunkline.findings import to_text, truncate
 
 WAITS = (1.0, 3.0)
 """Seconds before looking again for what was asked for and is not listed, and before asking again to remove."""
@@ -43,12 +43,12 @@ _ITS_OWN = "with which a run would look again"
 
 def _answered(entry: Entry) -> str:
     """The beginning of a sentence, when a creation was answered with an id that is not seen to be its own."""
-    named = cut(show(entry.answered), _LONGEST)
+    named = truncate(to_text(entry.answered), _LONGEST)
     return f"its answer told the id {named}, under which nothing shows it, and " if entry.answered else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Leftover:
     """Something that a run made, or may have made, and that is still there; its id is empty when no answer told it."""
 
     resource: str
@@ -58,7 +58,7 @@ class Left:
 
     def __str__(self) -> str:
         """One line: `trunks trunk-uuid-7 "trunkline-check-5d1c0e9a77-3": its removal was answered 500`."""
-        words = (self.resource, self.identity or "(no id is known)", show(self.label) if self.label else "")
+        words = (self.resource, self.identity or "(no id is known)", to_text(self.label) if self.label else "")
         return f"{' '.join(word for word in words if word)}: {self.reason}"
 
 
@@ -68,7 +68,7 @@ def removable(contract: Contract, resource: str) -> bool:
 
 
 @dataclass(slots=True, repr=False)
-class Removal:
+class Cleanup:
     """Removes what is open in a journal: of this run or, `earlier`, of those before it.
 
     What this run made is removed unless it is seen to be another's; what an earlier one made only if it is seen to be
@@ -76,8 +76,8 @@ class Removal:
     """
 
     contract: Contract
-    journal: Journal
-    witness: Witness
+    journal: Ledger
+    witness: Ownership
     target: Target
     headers: Mapping[str, str]
     earlier: bool = False
@@ -88,7 +88,7 @@ class Removal:
     _spare: list[str] = field(default_factory=list)
     _unanswered: int = 0
 
-    def run(self) -> tuple[Left, ...]:
+    def run(self) -> tuple[Leftover, ...]:
         """Removes what can be removed, and tells what is left in the order in which it was begun."""
         self._round({entry.number for entry in self._entries})
         for wait in () if self.earlier else WAITS:
@@ -117,9 +117,9 @@ class Removal:
     def _entries(self) -> tuple[Entry, ...]:
         return self.journal.unfinished() if self.earlier else self.journal.mine
 
-    def _left(self, entry: Entry) -> Left:
+    def _left(self, entry: Entry) -> Leftover:
         name = entry.identity or self._names.get(entry.number, "")
-        return Left(entry.resource, name, entry.label, self._reasons.get(entry.number, "it was not come to"))
+        return Leftover(entry.resource, name, entry.label, self._reasons.get(entry.number, "it was not come to"))
 
     @contextmanager
     def _telling(self, *entries: Entry) -> Iterator[None]:
@@ -211,7 +211,7 @@ class Removal:
         lost = [entry for entry in same if self._is_lost(entry)]
         if not is_plain(name):
             for entry in lost:
-                self._names[entry.number] = cut(show(name) if isinstance(name, str | int) else "", _LONGEST)
+                self._names[entry.number] = truncate(to_text(name) if isinstance(name, str | int) else "", _LONGEST)
                 self._reasons[entry.number] = "it is listed under an id that cannot be asked for safely"
                 self.journal.tell(entry)
             return
@@ -256,14 +256,14 @@ class Removal:
         header = self._header(entry)
         self.witness.forget(entry)  # what was ours may have been removed by others since
         whose = self.witness.whose(self._ask, entry, header)
-        if whose is Whose.OTHERS:
+        if whose is Owner.OTHERS:
             self._disown(entry, header)
-        elif whose is Whose.UNKNOWN:
+        elif whose is Owner.UNKNOWN:
             self._reasons[entry.number] = "nothing tells it from what others made"
             self._again.add(entry.number)
-        elif self.earlier and whose is Whose.GONE:
+        elif self.earlier and whose is Owner.GONE:
             self._gone(entry)
-        elif whose is Whose.GONE and not self.witness.was_seen(entry):
+        elif whose is Owner.GONE and not self.witness.was_seen(entry):
             self._reasons[entry.number] = "no reading ever showed it under the id that its creation answered"
         else:
             response = self._ask(Request(remover.method, path, "", authorization(header)))
@@ -305,7 +305,7 @@ class Removal:
         with suppress(NotJSON):
             code = at_pointer(response.json(), self.contract.errors[0].at)
             if isinstance(code, str) and code.isprintable() and " " not in code:
-                return f"{response.status} {cut(code, _LONGEST)}"
+                return f"{response.status} {truncate(code, _LONGEST)}"
         return str(response.status)
 
     def _look_back(self, resource: str, parents: Mapping[str, str], header: str | None) -> None:
@@ -321,6 +321,6 @@ class Removal:
             entry = self.journal.named(resource, name, mark=mark) if isinstance(name, str) else None
             if entry is None or self.journal.is_open(entry) or not begins(item.get(label), entry.run):
                 continue
-            if self.witness.look(self._ask, entry, header) is not Whose.OTHERS:  # a list that shows it speaks louder
+            if self.witness.look(self._ask, entry, header) is not Owner.OTHERS:  # a list that shows it speaks louder
                 self.journal.made(entry, entry.identity)
                 self._reasons[entry.number] = "it is still there, though its removal was answered as done or not found"

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from trunkline.check.safety.cleanup import Left, Removal, removable
-from trunkline.check.safety.ledger import Entry, Journal
-from trunkline.check.safety.ownership import Whose, Witness, ids_in, is_plain, label_of, road, signed
+from trunkline.check.safety.cleanup import Cleanup, Leftover, removable
+from trunkline.check.safety.ledger import Entry, Ledger
+from trunkline.check.safety.ownership import Owner, Ownership, ids_in, is_plain, label_of, road, signed
 from trunkline.contract.bodies import NOTHING, at_pointer
 from trunkline.contract.model import Contract, Operation
-from trunkline.errors import BudgetSpent, Misled, UsageError
+from trunkline.errors import BudgetExhausted, NotOurs, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, NotJSON, Request, Response, Target, parse_json, pointer
-from trunkline.findings import cut, show
+from trunkline.findings import to_text, truncate
 
 _LONGEST = 80
 _MOST_STRAYS = 10
@@ -31,14 +31,14 @@ class Gate:
 
     contract: Contract
     target: Target
-    journal: Journal = field(default_factory=Journal)
+    journal: Ledger = field(default_factory=Ledger)
     credentials: tuple[str, ...] = ()
     leave: int | None = 0
-    witness: Witness = field(init=False)
+    witness: Ownership = field(init=False)
     _misleading: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.witness = Witness(self.contract, self.journal)
+        self.witness = Ownership(self.contract, self.journal)
 
     @property
     def _headers(self) -> tuple[str, ...]:
@@ -108,28 +108,30 @@ class Gate:
             entry = self._ours(resource, identity, request)
             reason = self._misleading.get((resource, identity))
             if entry is None and reason is None:
-                raise _mistake(request, f"{cut(show(identity), _LONGEST)} in {resource} was not made by this run")
+                raise _mistake(
+                    request, f"{truncate(to_text(identity), _LONGEST)} in {resource} was not made by this run"
+                )
             if entry is None:
-                raise Misled(f"a creation was answered with the id {cut(show(identity), _LONGEST)}, {reason}")
+                raise NotOurs(f"a creation was answered with the id {truncate(to_text(identity), _LONGEST)}, {reason}")
             header = request.header("authorization")
             whose = self.witness.whose(self.target, entry, header)
-            if whose is Whose.OTHERS:
+            if whose is Owner.OTHERS:
                 raise self._misled(entry, self.witness.mark(header))
-            if whose is not Whose.OURS and self.journal.is_open(entry) and not self._is_seen(entry):
-                name = cut(show(identity), _LONGEST)
-                raise Misled(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
+            if whose is not Owner.OURS and self.journal.is_open(entry) and not self._is_seen(entry):
+                name = truncate(to_text(identity), _LONGEST)
+                raise NotOurs(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
 
     def _afford(self, operation: Operation) -> None:
         """Raises `BudgetSpent` when nothing more may be made."""
         strange = (entry for entry in self.journal.mine if entry.answered and not self.witness.was_seen(entry))
         strays = [entry for entry in strange if label_of(self.contract, entry.resource)]  # all else goes with these
         if len(strays) >= _MOST_STRAYS:
-            raise BudgetSpent(
+            raise BudgetExhausted(
                 f"{_MOST_STRAYS} things were made that nothing tells from what others made, and so nothing more was; "
                 "they are told at the end"
             )
         if not self.has_room(operation.resource):
-            raise BudgetSpent(
+            raise BudgetExhausted(
                 f"no page documents how {operation.resource} are removed, and as many were asked for as may stay; "
                 "allow more with --leave"
             )
@@ -140,8 +142,8 @@ class Gate:
         What was never seen, and is not found, may be another account's: its id alone is what the creation said.
         """
         own = next((header for header in self._headers if self.witness.mark(header) == entry.mark), None)
-        whose = self.witness.whose(self.target, entry, own) if own is not None else Whose.UNKNOWN
-        return whose is Whose.OURS or (whose is Whose.GONE and self.witness.was_seen(entry))
+        whose = self.witness.whose(self.target, entry, own) if own is not None else Owner.UNKNOWN
+        return whose is Owner.OURS or (whose is Owner.GONE and self.witness.was_seen(entry))
 
     def _ours(self, resource: str, identity: str, request: Request) -> Entry | None:
         """What the run made under an id: with the credential of the request, or with another."""
@@ -149,13 +151,13 @@ class Gate:
         own = self.journal.named(resource, identity, mark=mark) or self.journal.named(resource, identity)
         return own if is_plain(identity) else None
 
-    def _misled(self, entry: Entry, mark: str) -> Misled:
+    def _misled(self, entry: Entry, mark: str) -> NotOurs:
         """Lets go of an id that is seen to be another's."""
         self.witness.disown(mark, entry)
         if entry.mark == mark and self.journal.is_open(entry):
             self._misleading[entry.key] = "which is that of something else; nothing was sent to it"
             self.journal.lost(entry)
-        return Misled(
+        return NotOurs(
             f"what is called {entry.identity} in {entry.resource} is not what the run made under this id; "
             "nothing was sent to it"
         )
@@ -168,7 +170,7 @@ class Gate:
         entry = self.journal.begin(operation.resource, label, parents, mark=self._mark(request), sign=sign)
         try:
             response = self.target(request)
-        except BudgetSpent:  # it was not sent
+        except BudgetExhausted:  # it was not sent
             self.journal.over(entry)
             raise
         if 200 <= response.status < 300:
@@ -248,22 +250,22 @@ class Gate:
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
-    def finish(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Left, ...]:
+    def finish(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Leftover, ...]:
         """Removes what earlier runs left, before this one begins; tells what is still left of it."""
         return self._removal(target, sleep, earlier=True).run()
 
-    def clean(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Left, ...]:
+    def clean(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Leftover, ...]:
         """Removes all that the run made, asking a target without a bound on requests; tells what is left."""
         return self._removal(target, sleep, earlier=False).run()
 
-    def pending(self) -> tuple[Left, ...]:
+    def pending(self) -> tuple[Leftover, ...]:
         """What the run made and did not remove, for when its removal is interrupted: the next run removes it."""
         reason = "its removal was interrupted"
-        return tuple(Left(it.resource, it.identity, it.label, reason) for it in self.journal.mine)
+        return tuple(Leftover(it.resource, it.identity, it.label, reason) for it in self.journal.mine)
 
-    def _removal(self, target: Target, sleep: Callable[[float], None], *, earlier: bool) -> Removal:
+    def _removal(self, target: Target, sleep: Callable[[float], None], *, earlier: bool) -> Cleanup:
         headers = {self.witness.mark(header): header for header in self._headers}
-        return Removal(self.contract, self.journal, self.witness, target, headers, earlier, sleep)
+        return Cleanup(self.contract, self.journal, self.witness, target, headers, earlier, sleep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,5 +313,5 @@ def _broken(operation: Operation, label: str, text: str) -> set[str]:
 
 
 def _mistake(request: Request, reason: str) -> UsageError:
-    asked = cut(show(f"{request.method} {request.path}")[1:-1], _LONGEST)
+    asked = truncate(to_text(f"{request.method} {request.path}")[1:-1], _LONGEST)
     return UsageError(f"{asked} was to be sent, and {reason}; nothing was sent, and this is a mistake in trunkline")

@@ -61,7 +61,7 @@ class Entry:
 
 
 @dataclass(slots=True, repr=False)
-class Journal:
+class Ledger:
     """What a run has begun, made and removed; without a file nobody finishes it but the run itself.
 
     What is noted is first remembered and then written, so whatever interrupts it, the memory knows of no less than
@@ -78,7 +78,7 @@ class Journal:
     _told: set[int] = field(default_factory=set)
 
     @classmethod
-    def from_file(cls, path: Path, vendor: str, base: str) -> Journal:
+    def from_file(cls, path: Path, vendor: str, base: str) -> Ledger:
         """The journal in a file that no other run uses, with all that earlier runs left in it."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class Journal:
             raise
 
     @classmethod
-    def _read(cls, file: int, path: Path, vendor: str, base: str) -> Journal:
+    def _read(cls, file: int, path: Path, vendor: str, base: str) -> Ledger:
         content = _content(file)
         journal = cls(path=path, _file=file)
         if _MAGIC.startswith(content) or (content.startswith(_MAGIC) and b"\n" not in content):
@@ -150,7 +150,7 @@ class Journal:
                 return
         raise DataError(str(self.path), at, "is no line of a journal of trunkline; look into it, and move it away")
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Ledger:
         return self
 
     def __exit__(self, *_: object) -> None:

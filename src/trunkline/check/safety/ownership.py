@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Final, TypeGuard
 from urllib.parse import urlencode
 
-from trunkline.check.safety.ledger import Entry, Journal
+from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.contract.bodies import NOTHING, at_pointer
 from trunkline.contract.model import Contract, Operation
 from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target
@@ -28,7 +28,7 @@ GONE = (404, 410)
 """The answers that nothing is there."""
 
 
-class Whose(Enum):
+class Owner(Enum):
     """What readings tell of a thing."""
 
     OURS = "ours"
@@ -78,7 +78,7 @@ def road(operation: Operation, ids: Mapping[str, str]) -> str | None:
     return path
 
 
-def signed(operation: Operation | None, item: Json, journal: Journal) -> str:
+def signed(operation: Operation | None, item: Json, journal: Ledger) -> str:
     """What the inputs that no two things share come to; empty unless there are some and all are there, as text."""
     creating = operation.creating if operation else None
     if operation is None or creating is None or not creating.unique or not isinstance(item, dict):
@@ -105,11 +105,11 @@ class Listed:
 
 
 @dataclass(slots=True, repr=False)
-class Witness:
+class Ownership:
     """Remembers what readings showed: the ids of others, and what is surely ours, each as one credential sees it."""
 
     contract: Contract
-    journal: Journal
+    journal: Ledger
     _others: set[tuple[str, str, str]] = field(default_factory=set)
     _sure: set[tuple[str, str, str]] = field(default_factory=set)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
@@ -174,16 +174,16 @@ class Witness:
             elif not ours and not any(below):
                 self._others.add((mark, resource, identity))
 
-    def whose(self, target: Target, entry: Entry, header: str | None) -> Whose:
+    def whose(self, target: Target, entry: Entry, header: str | None) -> Owner:
         """What the thing of an entry is seen to be with a credential; what is surely ours is not asked for again."""
         key = (self.mark(header), *entry.key)
         if key in self._sure:
-            return Whose.OURS
+            return Owner.OURS
         above = self._above(target, entry, header)
-        found = self.look(target, entry, header) if above in (Whose.OURS, Whose.UNKNOWN) else above
-        if found in (Whose.OURS, Whose.GONE) and above is Whose.UNKNOWN:
-            return Whose.UNKNOWN
-        if found is Whose.OURS:
+        found = self.look(target, entry, header) if above in (Owner.OURS, Owner.UNKNOWN) else above
+        if found in (Owner.OURS, Owner.GONE) and above is Owner.UNKNOWN:
+            return Owner.UNKNOWN
+        if found is Owner.OURS:
             self._be_sure(key)
         return found
 
@@ -191,62 +191,62 @@ class Witness:
         self._sure.add(key)
         self._seen.add(key)
 
-    def _above(self, target: Target, entry: Entry, header: str | None) -> Whose:
+    def _above(self, target: Target, entry: Entry, header: str | None) -> Owner:
         """Whose the things are to which an entry without a label belongs; a label speaks for itself."""
         if label_of(self.contract, entry.resource):
-            return Whose.OURS
-        found = Whose.OURS
+            return Owner.OURS
+        found = Owner.OURS
         for resource, identity in entry.parents.items():
             parent = self.journal.named(resource, identity, mark=entry.mark, run=entry.run)
-            seen = self.whose(target, parent, header) if parent else Whose.UNKNOWN
-            if seen in (Whose.OTHERS, Whose.GONE):
+            seen = self.whose(target, parent, header) if parent else Owner.UNKNOWN
+            if seen in (Owner.OTHERS, Owner.GONE):
                 return seen
-            found = seen if seen is Whose.UNKNOWN else found
+            found = seen if seen is Owner.UNKNOWN else found
         return found
 
-    def look(self, target: Target, entry: Entry, header: str | None) -> Whose:
+    def look(self, target: Target, entry: Entry, header: str | None) -> Owner:
         """What the thing of an entry is seen to be just now, its parents aside."""
         fetched = self._fetched(target, entry, header)
-        return fetched if fetched is not Whose.UNKNOWN else self._listed(target, entry, header)
+        return fetched if fetched is not Owner.UNKNOWN else self._listed(target, entry, header)
 
-    def _fetched(self, target: Target, entry: Entry, header: str | None) -> Whose:
+    def _fetched(self, target: Target, entry: Entry, header: str | None) -> Owner:
         fetcher = about(self.contract, entry.resource, FETCHES)
         path = road(fetcher, {**entry.parents, entry.resource: entry.identity}) if fetcher else None
         if fetcher is None or fetcher.fetching is None or path is None:
-            return Whose.UNKNOWN
+            return Owner.UNKNOWN
         response = self.ask(target, path, header)
         if response.status in GONE:
-            return Whose.GONE
+            return Owner.GONE
         seen = 200 <= response.status < 300
-        return self._told(entry, at_pointer(_json(response), fetcher.fetching.item)) if seen else Whose.UNKNOWN
+        return self._told(entry, at_pointer(_json(response), fetcher.fetching.item)) if seen else Owner.UNKNOWN
 
-    def _listed(self, target: Target, entry: Entry, header: str | None) -> Whose:
+    def _listed(self, target: Target, entry: Entry, header: str | None) -> Owner:
         listed = self.listed(target, entry.resource, entry.parents, header, until=entry.identity)
         if listed is None:
-            return Whose.UNKNOWN
+            return Owner.UNKNOWN
         if listed.found is not NOTHING:
             return self._told(entry, listed.found)
         if entry.parents and listed.status in GONE:
-            return Whose.GONE
+            return Owner.GONE
         if not listed.whole:
-            return Whose.UNKNOWN
+            return Owner.UNKNOWN
         # What belongs elsewhere is not shown here, and yet might be hit: unless it was here, it may not be gone.
         strange = entry.parents and self.journal.is_open(entry) and not self.was_seen(entry)
-        return Whose.OTHERS if strange else Whose.GONE
+        return Owner.OTHERS if strange else Owner.GONE
 
-    def _told(self, entry: Entry, item: Json) -> Whose:
+    def _told(self, entry: Entry, item: Json) -> Owner:
         """What the fields of a thing tell."""
         label = label_of(self.contract, entry.resource)
         if label:
             shown = item.get(label) if isinstance(item, dict) else None
             if begins(shown, entry.run):
-                return Whose.OURS
+                return Owner.OURS
             if isinstance(shown, str):
-                return Whose.OTHERS if entry.label else Whose.UNKNOWN
+                return Owner.OTHERS if entry.label else Owner.UNKNOWN
             # A thing without a name is nobody's but ours: everybody else had to give one.
-            return Whose.OURS if not entry.label and self._is_called(entry, item) else Whose.UNKNOWN
+            return Owner.OURS if not entry.label and self._is_called(entry, item) else Owner.UNKNOWN
         sign = signed(about(self.contract, entry.resource, CREATES), item, self.journal)
-        return Whose.OURS if entry.parents and entry.sign in ("", sign) else Whose.UNKNOWN
+        return Owner.OURS if entry.parents and entry.sign in ("", sign) else Owner.UNKNOWN
 
     def _is_called(self, entry: Entry, item: Json) -> bool:
         """Whether a thing shows the id of an entry."""

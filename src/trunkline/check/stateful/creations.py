@@ -22,7 +22,7 @@ def made(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | N
 
 
 @dataclass(slots=True, repr=False)
-class Makings:
+class Creations:
     """The creations that were answered with success, by the id that they answered."""
 
     contract: Contract

@@ -87,7 +87,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Roles:
+class ResourceOperations:
     """The operations of one resource whose things a check can make, by what they do."""
 
     resource: str
@@ -105,7 +105,7 @@ class Roles:
         return (*((self.fetch,) if self.fetch else ()), *self.lists)
 
 
-def roles(contract: Contract) -> tuple[Roles, ...]:
+def roles(contract: Contract) -> tuple[ResourceOperations, ...]:
     """What can be done with each resource that an operation creates, parents first."""
     found = []
     for create in contract.operations:
@@ -113,7 +113,7 @@ def roles(contract: Contract) -> tuple[Roles, ...]:
             continue
         about = [operation for operation in contract.operations if operation.resource == create.resource]
         found.append(
-            Roles(
+            ResourceOperations(
                 resource=create.resource,
                 create=create,
                 fetch=next((operation for operation in about if operation.fetching), None),

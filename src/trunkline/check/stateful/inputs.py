@@ -26,7 +26,7 @@ _WIDE = 10_000
 
 
 @dataclass(slots=True, repr=False)
-class Maker:
+class ValueFactory:
     """Makes values that were not made before in this run. `prefix` begins every label."""
 
     prefix: str
@@ -51,15 +51,15 @@ class Maker:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Variant:
     """One way of giving an input a value that every page allows, and the keyword that it leans on."""
 
     keyword: str
-    make: Callable[[Maker], Json]
+    make: Callable[[ValueFactory], Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class DraftBody:
     """What is sent, and the weakest of what says that it is taken. `settled` is whether it must be."""
 
     values: Values
@@ -100,38 +100,40 @@ def label_of(operation: Operation) -> str:
 
 
 @lru_cache(maxsize=1024)
-def forms(operation: Operation, said: Input) -> tuple[Form, ...]:
+def forms(operation: Operation, said: Input) -> tuple[Variant, ...]:
     """The ways of giving an input a value, the plainest first."""
     schema = said.schema
     if "enum" in schema:
-        return tuple(Form("enum", lambda _, value=value: value) for value in schema["enum"])  # type: ignore[misc]  # mypy knows no lambda defaults
+        return tuple(Variant("enum", lambda _, value=value: value) for value in schema["enum"])  # type: ignore[misc]  # mypy knows no lambda defaults
     if said.kind == "boolean":
-        return (Form("type", lambda _: False), Form("type", lambda _: True))
+        return (Variant("type", lambda _: False), Variant("type", lambda _: True))
     if said.kind in ("integer", "number"):
         low, high = schema.get("minimum", 1), schema.get("maximum", schema.get("minimum", 1) + _WIDE)
         bounds = tuple(
-            Form(word, lambda _, value=schema[word]: value)  # type: ignore[misc]  # mypy knows no lambda defaults
+            Variant(word, lambda _, value=schema[word]: value)  # type: ignore[misc]  # mypy knows no lambda defaults
             for word in ("minimum", "maximum")
             if word in schema
         )
-        return (Form("type", lambda maker: maker.chance.randint(low, high)), *bounds)
+        return (Variant("type", lambda maker: maker.chance.randint(low, high)), *bounds)
     if said.kind != "string" or not (said.made or said.name == label_of(operation)):
         return ()
     plain = _plain(operation, said)
     long, short = schema.get("maxLength"), schema.get("minLength", 0)
-    found = [Form("type", plain)]
+    found = [Variant("type", plain)]
     if said.made and said.name == label_of(operation):
-        found.append(Form("type", lambda maker: f"{plain(maker)} {maker.text(said)}"))
+        found.append(Variant("type", lambda maker: f"{plain(maker)} {maker.text(said)}"))
     if long is not None:
-        found.append(Form("maxLength", lambda maker: plain(maker).ljust(long, "x")[:long]))
+        found.append(Variant("maxLength", lambda maker: plain(maker).ljust(long, "x")[:long]))
     if short:
-        found.append(Form("minLength", lambda maker: plain(maker)[:short]))
-    return tuple(form for form in found if allowed(operation, said, form.make(Maker("trunkline-check", Random(0)))))  # noqa: S311 - values to send, not secrets
+        found.append(Variant("minLength", lambda maker: plain(maker)[:short]))
+    return tuple(
+        form for form in found if allowed(operation, said, form.make(ValueFactory("trunkline-check", Random(0))))
+    )
 
 
-def _plain(operation: Operation, said: Input) -> Callable[[Maker], Json]:
+def _plain(operation: Operation, said: Input) -> Callable[[ValueFactory], Json]:
     if said.name == label_of(operation):
-        if allowed(operation, said, Maker("trunkline-check", Random(0)).label()):  # noqa: S311 - values to send, not secrets
+        if allowed(operation, said, ValueFactory("trunkline-check", Random(0)).label()):  # noqa: S311 - values to send, not secrets
             return lambda maker: maker.label()
         if allowed(operation, said, "trunkline-check-1"):
             return lambda maker: maker.label().replace(" ", "-")
@@ -148,7 +150,9 @@ def sizes(operation: Operation) -> tuple[int, ...]:
     return tuple(max(1, len(forms(operation, said)) + (not said.required)) for said in inputs(operation))
 
 
-def whole(operation: Operation, maker: Maker, drawn: tuple[int, ...], start: Mapping[str, Json] | None = None) -> Body:
+def whole(
+    operation: Operation, maker: ValueFactory, drawn: tuple[int, ...], start: Mapping[str, Json] | None = None
+) -> DraftBody:
     """A body that creates: every required input, the others as drawn, and what their values then require."""
     sent: Values = dict(start or {})
     evidence = operation.evidence
@@ -166,7 +170,7 @@ def whole(operation: Operation, maker: Maker, drawn: tuple[int, ...], start: Map
             sent[name] = forms(operation, by_name[name])[0].make(maker)
             evidence = evidence.weakest(by_name[name].evidence)
     settled = all(by_name[name].settles(value, {}) for name, value in sent.items())
-    return Body(sent, evidence, settled)
+    return DraftBody(sent, evidence, settled)
 
 
 def _lacking(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
@@ -179,11 +183,11 @@ def _lacking(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
 
 def part(
     operation: Operation,
-    maker: Maker,
+    maker: ValueFactory,
     drawn: tuple[int, ...],
     fits: Callable[[str], bool],
     has: Mapping[str, Json],
-) -> Body:
+) -> DraftBody:
     """A body that changes: the drawn inputs among those that fit the thing, at least one of them."""
     usable = [said for said in inputs(operation) if fits(said.name) and forms(operation, said)]
     choices = {said.name: choice for said, choice in zip(inputs(operation), drawn, strict=True)}
@@ -195,10 +199,10 @@ def part(
         form = ways[max(0, choices[said.name] - 1) % len(ways)]
         sent[said.name] = form.make(maker)
         evidence = evidence.weakest(said.evidence_for(form.keyword))
-    return Body(sent, evidence, all(said.settles(sent[said.name], has) for said in chosen))
+    return DraftBody(sent, evidence, all(said.settles(sent[said.name], has) for said in chosen))
 
 
-def others(operation: Operation, maker: Maker, names: frozenset[str], has: Mapping[str, Json]) -> Body:
+def others(operation: Operation, maker: ValueFactory, names: frozenset[str], has: Mapping[str, Json]) -> DraftBody:
     """A body that gives each of these inputs another value than the thing has."""
     sent: Values = {}
     evidence = operation.evidence
@@ -212,7 +216,7 @@ def others(operation: Operation, maker: Maker, names: frozenset[str], has: Mappi
                 evidence = evidence.weakest(said.evidence_for(form.keyword))
                 settled = settled and said.settles(value, has)
                 break
-    return Body(sent, evidence, settled)
+    return DraftBody(sent, evidence, settled)
 
 
 # --- one thing wrong ------------------------------------------------------------------------------------------------

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trunkline.check.stateful.fields import Roles, conditions, defaults, inputs, roles, shown
+from trunkline.check.stateful.fields import ResourceOperations, conditions, defaults, inputs, roles, shown
 from trunkline.contract.model import Operation
 from trunkline.findings import Grade
 
 
 @dataclass(frozen=True, slots=True)
-class LifeLaw:
+class StatefulLaw:
     """A sentence about a sequence of requests. `concerns` tells whether an operation has what the law is about."""
 
     name: str
@@ -22,7 +22,7 @@ class LifeLaw:
     """Whether it takes the credential of another account."""
 
 
-def _role(operation: Operation) -> Roles | None:
+def _role(operation: Operation) -> ResourceOperations | None:
     """The operations on the things that this one is about, if a check can make such things."""
     return next((role for role in roles(operation.contract) if role.resource == operation.resource), None)
 
@@ -116,140 +116,140 @@ def _belongs(operation: Operation) -> bool:
     return bool(operation.item_parameter and operation.parents and _role(operation))
 
 
-LIFE: tuple[LifeLaw, ...] = (
-    LifeLaw(
+STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
+    StatefulLaw(
         "created_is_read_back",
         "What was created is shown with the values that were sent, and as its own answer showed it.",
         "implied by what the pages say of the input and of the field that shows it",
         _creates,
     ),
-    LifeLaw(
+    StatefulLaw(
         "created_is_found",
         "What was created is found by every operation that names it.",
         "implied by the operations' pages",
         _creates,
     ),
-    LifeLaw(
+    StatefulLaw(
         "created_is_listed",
         "What was created is in its list, under every filter that it meets, and in no other's.",
         "implied by the pages of the creation and of the list",
         _creates_listed,
     ),
-    LifeLaw(
+    StatefulLaw(
         "created_is_counted",
         "The total of a list counts what was created.",
         "implied by what the page shows of the total",
         _creates_counted,
     ),
-    LifeLaw(
+    StatefulLaw(
         "defaults_are_applied",
         "An input that is left out becomes its documented default.",
         "what the page says of the default",
         _creates_shown_defaults,
     ),
-    LifeLaw(
+    StatefulLaw(
         "valid_input_is_accepted",
         "A body that its page allows, both ends of every limit included, is not refused as wrong.",
         "implied by what the page says of each input",
         _writes,
     ),
-    LifeLaw(
+    StatefulLaw(
         "conditional_inputs_are_required",
         "An input that another's value requires is asked for.",
         "what the page says of the condition",
         _requires,
     ),
-    LifeLaw(
+    StatefulLaw(
         "ids_are_never_reused",
         "A new thing has an id that no other had, those that are gone included.",
         "implied: an id names one thing",
         _creates,
     ),
-    LifeLaw(
+    StatefulLaw(
         "update_shows",
         "A change shows wherever the field is shown.",
         "implied by the page of the update",
         _updates,
     ),
-    LifeLaw(
+    StatefulLaw(
         "update_leaves_the_rest",
         "A change leaves every input that was not sent.",
         "what the page says of a partial update",
         _updates,
     ),
-    LifeLaw(
+    StatefulLaw(
         "connectivity_change_resets",
         "A change of what a field hangs on resets the field.",
         "what the page says of the reset",
         _resets,
     ),
-    LifeLaw(
+    StatefulLaw(
         "other_changes_reset_nothing",
         "A change of what a field does not hang on leaves the field.",
         "what the page says of the reset",
         _resets,
     ),
-    LifeLaw(
+    StatefulLaw(
         "action_shows_in_a_read",
         "What an action says of a thing, a later answer says too.",
         "implied by the page of the action",
         _acts,
     ),
-    LifeLaw(
+    StatefulLaw(
         "action_keeps_what_it_keeps",
         "An action leaves what its page says that it never changes.",
         "what the page says of the action",
         _keeps,
     ),
-    LifeLaw(
+    StatefulLaw(
         "refused_requests_change_nothing",
         "After a refusal everything is as it was: nothing was made, changed or removed.",
         "implied: what is refused is not done",
         _changes,
     ),
-    LifeLaw(
+    StatefulLaw(
         "conflict_arises_when_due",
         "A value that no two can have is not taken twice, and what is not empty is not removed.",
         "what the page says of the conflict",
         _conflicts,
     ),
-    LifeLaw(
+    StatefulLaw(
         "conflict_needs_a_reason",
         "A documented conflict does not arise without its reason.",
         "implied by what the page says of the conflict",
         _explains,
     ),
-    LifeLaw(
+    StatefulLaw(
         "removed_is_gone",
         "What is removed is not shown, not listed, and not found by any operation.",
         "what the page says of the removal and of unknown ids",
         _deletes,
     ),
-    LifeLaw(
+    StatefulLaw(
         "removed_stays_gone",
         "A second removal says that there is nothing.",
         "what the page says of unknown ids",
         _deletes,
     ),
-    LifeLaw(
+    StatefulLaw(
         "things_are_found_where_they_belong",
         "A thing is not reached through the parent of another.",
         "what the page says of unknown ids",
         _belongs,
     ),
-    LifeLaw(
+    StatefulLaw(
         "list_and_detail_agree",
         "The list and the thing itself tell the same of it.",
         "implied: both show one thing",
         _details,
     ),
-    LifeLaw(
+    StatefulLaw(
         "secrets_never_come_back",
         "No secret that was sent is in any later answer, errors included.",
         "what the pages say of the secret",
         _takes_secrets,
     ),
-    LifeLaw(
+    StatefulLaw(
         "accounts_are_apart",
         "Another account can neither see nor change nor remove what this one made.",
         "implied: a credential opens its own account",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.fields import Field, Input, Roles, creation_times, defaults, follows, inputs
+from trunkline.check.stateful.fields import Field, Input, ResourceOperations, creation_times, defaults, follows, inputs
 from trunkline.contract.bodies import time_at
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json
@@ -33,7 +33,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Expectation:
     """What a field must be: the law that another value breaks, the operation that it is about, and what says so.
 
     `teller` is the operationId of the answer that told a field that nobody sent. `roots` are the laws of what it takes
@@ -49,26 +49,28 @@ class Known:
     teller: str = ""
     roots: frozenset[str] = frozenset()
 
-    def stays(self, law: str, owner: Operation, evidence: Evidence, place: str) -> Known:
+    def stays(self, law: str, owner: Operation, evidence: Evidence, place: str) -> Expectation:
         """The same value for another reason: something happened that must have left it."""
         why = f"as it was before {owner.operation_id}"
-        return Known(self.value, law, owner, evidence.weakest(self.evidence), place, why, roots=self.roots | {self.law})
+        return Expectation(
+            self.value, law, owner, evidence.weakest(self.evidence), place, why, roots=self.roots | {self.law}
+        )
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Thing:
+class Item:
     """One thing that a check made, and what it belongs to.
 
     `owns` are the inputs that it was made with, `given` what it was sent since, secrets among it. `made` is the
     exchange that made it, if that was in an earlier play.
     """
 
-    roles: Roles
+    roles: ResourceOperations
     identity: str
-    parent: Thing | None = None
+    parent: Item | None = None
     owns: frozenset[str] = frozenset()
     made: tuple[Exchange, ...] = ()
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, Expectation] = field(default_factory=dict)
     given: dict[str, Json] = field(default_factory=dict)
     state: State = State.THERE
     littered: bool = False
@@ -107,30 +109,30 @@ class Thing:
 # --- what each event makes of it ------------------------------------------------------------------------------------
 
 
-def created(thing: Thing, operation: Operation, body: Mapping[str, Json]) -> None:
+def created(thing: Item, operation: Operation, body: Mapping[str, Json]) -> None:
     """A thing has what it was sent, the defaults of the rest, and the id of what it belongs to."""
     for said in inputs(operation):
         if said.name in body:
             value = thing.given[said.name] = body[said.name]
             if said.settles(value, {}):
                 evidence = implied(said.evidence, "what was sent is read back")
-                thing.known[said.name] = Known(
+                thing.known[said.name] = Expectation(
                     value, "created_is_read_back", operation, evidence, said.place, "as it was sent"
                 )
     for name, default in defaults(operation, body).items():
-        thing.known[name] = Known(
+        thing.known[name] = Expectation(
             default.value, "defaults_are_applied", operation, default.evidence, default.place, "its default"
         )
     for parameter in operation.parents:
         evidence = implied(parameter.evidence, "a thing tells what it belongs to")
         identity = thing.ids[parameter.names]
         place = operation.place(parameter.pointer)
-        thing.known[parameter.name] = Known(
+        thing.known[parameter.name] = Expectation(
             identity, "created_is_read_back", operation, evidence, place, "what it belongs to"
         )
 
 
-def updated(thing: Thing, operation: Operation, body: Mapping[str, Json]) -> None:
+def updated(thing: Item, operation: Operation, body: Mapping[str, Json]) -> None:
     """What was sent is changed, what that resets is reset, the rest stays; what is settled by no page is not known."""
     before, sent = thing.values, frozenset(body)
     changed = _changed(thing, body)
@@ -146,7 +148,7 @@ def updated(thing: Thing, operation: Operation, body: Mapping[str, Json]) -> Non
         if said.name not in open_ and said.settles(value, before) and said.settles(value, settled):
             thing.given[said.name] = value
             evidence = implied(said.evidence.weakest(_updating(operation)), "what is changed shows")
-            stays[said.name] = Known(value, "update_shows", operation, evidence, said.place, "as it was changed")
+            stays[said.name] = Expectation(value, "update_shows", operation, evidence, said.place, "as it was changed")
     after = {name: known.value for name, known in stays.items()}
     for name, said in thing.writable.items():
         if name in stays and not said.settles(after[name], after):
@@ -154,7 +156,7 @@ def updated(thing: Thing, operation: Operation, body: Mapping[str, Json]) -> Non
     thing.known = stays
 
 
-def _changed(thing: Thing, body: Mapping[str, Json]) -> frozenset[str]:
+def _changed(thing: Item, body: Mapping[str, Json]) -> frozenset[str]:
     """The inputs that surely get another value than they had."""
     had = {**thing.values, **thing.given}
     writable = thing.writable
@@ -166,7 +168,7 @@ def _changed(thing: Thing, body: Mapping[str, Json]) -> frozenset[str]:
     )
 
 
-def _rest(thing: Thing, operation: Operation, sent: frozenset[str]) -> dict[str, Known]:
+def _rest(thing: Item, operation: Operation, sent: frozenset[str]) -> dict[str, Expectation]:
     """What an update leaves: the other inputs, unless their default may follow what is sent, and when it all began."""
     updating = operation.updating
     assert updating is not None  # noqa: S101 - only an update is asked
@@ -186,7 +188,7 @@ def _rest(thing: Thing, operation: Operation, sent: frozenset[str]) -> dict[str,
 
 
 def _reset(
-    thing: Thing, operation: Operation, sent: frozenset[str], changed: frozenset[str], stays: dict[str, Known]
+    thing: Item, operation: Operation, sent: frozenset[str], changed: frozenset[str], stays: dict[str, Expectation]
 ) -> frozenset[str]:
     """Lays the resets over what stays; the fields of which nobody can say whether they fell back."""
     updating = operation.updating
@@ -199,7 +201,7 @@ def _reset(
             if known and name not in sent and reset.evidence.grade is not Grade.DECISION:
                 stays[name] = known.stays("other_changes_reset_nothing", operation, reset.evidence, place)
         elif any(group <= changed for group in reset.when) and name not in sent:
-            stays[name] = Known(
+            stays[name] = Expectation(
                 reset.to, "connectivity_change_resets", operation, reset.evidence, place, "what the change resets it to"
             )
         else:
@@ -208,7 +210,7 @@ def _reset(
     return frozenset(open_)
 
 
-def acted(thing: Thing, operation: Operation) -> None:
+def acted(thing: Item, operation: Operation) -> None:
     """What the action keeps stays, and what was sent; what it changes is not known until it is told."""
     acting = operation.acting
     assert acting is not None  # noqa: S101 - only an action is asked
@@ -230,34 +232,34 @@ def acted(thing: Thing, operation: Operation) -> None:
     thing.known = stays
 
 
-def refused(thing: Thing, operation: Operation, law: str, said: Evidence) -> None:
+def refused(thing: Item, operation: Operation, law: str, said: Evidence) -> None:
     """Everything is as it was before a request that was refused."""
     place = operation.place(operation.pointer)
     thing.known = {name: known.stays(law, operation, said, place) for name, known in thing.known.items()}
 
 
-def touched(thing: Thing) -> None:
+def touched(thing: Item) -> None:
     """Something of it came or went: what nobody sent may have changed with it."""
     keep = {*thing.writable, *thing.begun, *(parameter.name for parameter in thing.roles.create.parents)}
     thing.known = {name: known for name, known in thing.known.items() if name in keep}
 
 
-def forgotten(thing: Thing) -> None:
+def forgotten(thing: Item) -> None:
     """Nothing is known of it any more, but for what no operation could change."""
     thing.known, thing.given = {}, lasting(thing)
 
 
-def lasting(thing: Thing) -> dict[str, Json]:
+def lasting(thing: Item) -> dict[str, Json]:
     """What it was made with and no operation could change."""
     changing = {said.name for operation in thing.roles.updates for said in inputs(operation)}
     return {name: value for name, value in thing.given.items() if name not in changing}
 
 
-def learned(thing: Thing, operation: Operation, told: Field, value: Json, law: str, owner: Operation) -> None:
+def learned(thing: Item, operation: Operation, told: Field, value: Json, law: str, owner: Operation) -> None:
     """A field that nobody sent is what an answer says that it is."""
     evidence = implied(told.evidence, "two answers about one thing agree")
     why = f"what {operation.operation_id} showed"
-    thing.known[told.name] = Known(value, law, owner, evidence, told.place, why, operation.operation_id)
+    thing.known[told.name] = Expectation(value, law, owner, evidence, told.place, why, operation.operation_id)
 
 
 # --- comparing ------------------------------------------------------------------------------------------------------

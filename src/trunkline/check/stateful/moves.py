@@ -7,12 +7,12 @@ from functools import partial
 from typing import TypeAlias
 
 from trunkline.check.stateful import read_moves, refused_moves, write_moves
-from trunkline.check.stateful.fields import Roles
+from trunkline.check.stateful.fields import ResourceOperations
 from trunkline.check.stateful.inputs import flaws, sizes
 from trunkline.check.stateful.machine import Drawn, Move
-from trunkline.check.stateful.scenario_run import Broken, Play, Run
+from trunkline.check.stateful.scenario_run import Broken, Scenario, StatefulRun
 from trunkline.contract.model import Operation
-from trunkline.errors import Misled
+from trunkline.errors import NotOurs
 from trunkline.findings import Finding
 
 _MANY = (4,)
@@ -20,15 +20,15 @@ _MANY = (4,)
 _STUBBORN = 10
 """What was refused so often in a row is not asked for again."""
 
-_Play: TypeAlias = Callable[[Play, Drawn], None]
+_Play: TypeAlias = Callable[[Scenario, Drawn], None]
 
 
-def moves(run: Run) -> tuple[Move[Play], ...]:
+def moves(run: StatefulRun) -> tuple[Move[Scenario], ...]:
     """Every move of every resource."""
     return tuple(move for roles in run.roles for move in _of(run, roles))
 
 
-def _of(run: Run, roles: Roles) -> Iterator[Move[Play]]:
+def _of(run: StatefulRun, roles: ResourceOperations) -> Iterator[Move[Scenario]]:
     """The moves with the things of one resource."""
     yield from _making(run, roles)
     for operation in roles.lists:
@@ -52,18 +52,18 @@ def _of(run: Run, roles: Roles) -> Iterator[Move[Play]]:
     yield from _intruding(run, roles)
 
 
-def _making(run: Run, roles: Roles) -> Iterator[Move[Play]]:
+def _making(run: StatefulRun, roles: ResourceOperations) -> Iterator[Move[Scenario]]:
     """Making things: as every page allows, with one thing wrong, and twice what there can only be once."""
     name, create = roles.resource, roles.create
 
-    def makes(play: Play, *, surely: bool) -> bool:
+    def makes(play: Scenario, *, surely: bool) -> bool:
         housed = not roles.parents or bool(play.there(roles.parents[-1]))
         return housed and run.may_leave(name, surely=surely) and run.refused[name] < _STUBBORN
 
-    def doubles(play: Play) -> bool:
+    def doubles(play: Scenario) -> bool:
         return makes(play, surely=False) and bool(refused_moves.unique(play, roles))
 
-    def likens(play: Play) -> bool:
+    def likens(play: Scenario) -> bool:
         return makes(play, surely=True) and bool(play.there(name))
 
     choices = {"body": sizes(create), "look": _looks(roles), "parent": _MANY}
@@ -77,13 +77,13 @@ def _making(run: Run, roles: Roles) -> Iterator[Move[Play]]:
         yield _move(f"make_second_{name}", partial(refused_moves.double, roles), doubles, second)
 
 
-def _intruding(run: Run, roles: Roles) -> Iterator[Move[Play]]:
+def _intruding(run: StatefulRun, roles: ResourceOperations) -> Iterator[Move[Scenario]]:
     """Asking for what is gone, is elsewhere, or is somebody else's."""
     name = roles.resource
     there, everything = partial(_there, roles), len(list(refused_moves.about(roles, run.roles)))
     many = {"thing": _MANY, "look": _looks(roles), "operation": (everything,)}
 
-    def apart(play: Play) -> bool:
+    def apart(play: Scenario) -> bool:
         return there(play) and len(play.there(roles.parents[-1])) > 1
 
     if roles.deletes:
@@ -101,21 +101,21 @@ def named(what: str, operation: Operation) -> str:
     return f"{what}_{operation.operation_id}"
 
 
-def _looks(roles: Roles) -> tuple[int]:
+def _looks(roles: ResourceOperations) -> tuple[int]:
     return (1 + len(roles.readers),)
 
 
-def _there(roles: Roles, play: Play) -> bool:
+def _there(roles: ResourceOperations, play: Scenario) -> bool:
     return bool(play.there(roles.resource))
 
 
-def _watching(roles: Roles, operation: Operation) -> Move[Play]:
+def _watching(roles: ResourceOperations, operation: Operation) -> Move[Scenario]:
     filters = operation.listing.filters if operation.listing else ()
 
-    def possible(play: Play) -> bool:
+    def possible(play: Scenario) -> bool:
         return not operation.parents or bool(play.there(roles.parents[-1]))
 
-    def watch(play: Play, drawn: Drawn) -> None:
+    def watch(play: Scenario, drawn: Drawn) -> None:
         above = write_moves.pick(play.there(roles.parents[-1]), *drawn["parent"]) if operation.parents else None
         read_moves.look_through(play, roles, operation, above, *drawn["filter"])
 
@@ -123,20 +123,20 @@ def _watching(roles: Roles, operation: Operation) -> Move[Play]:
     return _move(named("watch", operation), watch, possible, choices)
 
 
-def _read(roles: Roles, play: Play, drawn: Drawn) -> None:
+def _read(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     read_moves.look(play, write_moves.pick(play.there(roles.resource), *drawn["thing"]), 1)
 
 
 def _move(
-    name: str, what: _Play, possible: Callable[[Play], bool], choices: Mapping[str, tuple[int, ...]]
-) -> Move[Play]:
-    def told(play: Play, drawn: Drawn) -> Finding | None:
+    name: str, what: _Play, possible: Callable[[Scenario], bool], choices: Mapping[str, tuple[int, ...]]
+) -> Move[Scenario]:
+    def told(play: Scenario, drawn: Drawn) -> Finding | None:
         play.run.steps += 1
         try:
             what(play, drawn)
         except Broken as broken:
             return broken.finding
-        except Misled as misled:
+        except NotOurs as misled:
             play.stray(str(misled))
         return None
 

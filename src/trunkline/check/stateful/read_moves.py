@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.fields import Roles
-from trunkline.check.stateful.model import State, Thing, key
-from trunkline.check.stateful.scenario_run import MISSING, Play, Sight
+from trunkline.check.stateful.fields import ResourceOperations
+from trunkline.check.stateful.model import Item, State, key
+from trunkline.check.stateful.scenario_run import MISSING, ListReading, Scenario
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Operation
 from trunkline.exchange import Json
-from trunkline.findings import show
+from trunkline.findings import to_text
 
 
-def look(play: Play, thing: Thing, choice: int) -> None:
+def look(play: Scenario, thing: Item, choice: int) -> None:
     """Reads a thing in one of the ways in which it can be read; 0 is none."""
     readers = thing.roles.readers
     if not choice or not readers:
@@ -26,7 +26,7 @@ def look(play: Play, thing: Thing, choice: int) -> None:
         look_through(play, thing.roles, reader, thing.parent if reader.parents else None)
 
 
-def look_at(play: Play, thing: Thing, operation: Operation) -> None:
+def look_at(play: Scenario, thing: Item, operation: Operation) -> None:
     """A thing that is there is shown as it must be; one that is gone is not shown."""
     fetching = operation.fetching
     assert fetching is not None  # noqa: S101 - only a fetch is asked
@@ -44,7 +44,7 @@ def look_at(play: Play, thing: Thing, operation: Operation) -> None:
         play.compare(thing, operation, item, f"body{fetching.item}")
 
 
-def found(play: Play, thing: Thing, operation: Operation, status: int) -> None:
+def found(play: Scenario, thing: Item, operation: Operation, status: int) -> None:
     """An operation about a thing that is there does not answer that it is not."""
     create = thing.roles.create
     play.hold(
@@ -59,7 +59,7 @@ def found(play: Play, thing: Thing, operation: Operation, status: int) -> None:
     )
 
 
-def named(play: Play, thing: Thing, operation: Operation, item: Json, at: str) -> None:
+def named(play: Scenario, thing: Item, operation: Operation, item: Json, at: str) -> None:
     """What is answered about a thing carries its id."""
     identity = at_pointer(item, operation.identity)
     if identity is NOTHING:
@@ -73,12 +73,14 @@ def named(play: Play, thing: Thing, operation: Operation, item: Json, at: str) -
         f"{operation.operation_id} answers another id than the one that was asked for",
         at=at + operation.identity,
         place=create.extension("create/identity"),
-        expected=show(thing.identity),
-        seen=show(identity),
+        expected=to_text(thing.identity),
+        seen=to_text(identity),
     )
 
 
-def look_through(play: Play, roles: Roles, operation: Operation, parent: Thing | None, number: int = 0) -> None:
+def look_through(
+    play: Scenario, roles: ResourceOperations, operation: Operation, parent: Item | None, number: int = 0
+) -> None:
     """A list holds what is there, as it must be, and nothing that is gone or belongs elsewhere.
 
     With a `number` the list is read once more through one of its filters.
@@ -105,7 +107,9 @@ def look_through(play: Play, roles: Roles, operation: Operation, parent: Thing |
         _filtered(play, roles, operation, ids, sight, number)
 
 
-def _absent(play: Play, thing: Thing, operation: Operation, spot: tuple[int, Json] | None, law: str, what: str) -> None:
+def _absent(
+    play: Scenario, thing: Item, operation: Operation, spot: tuple[int, Json] | None, law: str, what: str
+) -> None:
     listing = operation.listing
     assert listing is not None  # noqa: S101 - only a list is read
     owner = thing.roles.deletes[0] if law == "removed_is_gone" else thing.roles.create
@@ -118,11 +122,11 @@ def _absent(play: Play, thing: Thing, operation: Operation, spot: tuple[int, Jso
         at=f"body{listing.items}/{spot[0]}" if spot else f"body{listing.items}",
         place=operation.extension("list"),
         expected=f"no {thing.identity}",
-        seen=show(thing.identity),
+        seen=to_text(thing.identity),
     )
 
 
-def _present(play: Play, thing: Thing, operation: Operation, ids: Mapping[str, str], sight: Sight) -> None:
+def _present(play: Scenario, thing: Item, operation: Operation, ids: Mapping[str, str], sight: ListReading) -> None:
     """The thing is in the list, if the list is surely whole; what is missing is looked for twice."""
     listing = operation.listing
     assert listing is not None  # noqa: S101 - only a list is read
@@ -139,7 +143,7 @@ def _present(play: Play, thing: Thing, operation: Operation, ids: Mapping[str, s
         play.compare(thing, operation, spot[1], f"body{listing.items}/{spot[0]}")
 
 
-def _listed(play: Play, thing: Thing, operation: Operation, sight: Sight, is_there: bool, how: str) -> None:
+def _listed(play: Scenario, thing: Item, operation: Operation, sight: ListReading, is_there: bool, how: str) -> None:
     listing, create = operation.listing, thing.roles.create
     assert listing is not None  # noqa: S101 - only a list is read
     play.hold(
@@ -150,13 +154,18 @@ def _listed(play: Play, thing: Thing, operation: Operation, sight: Sight, is_the
         f"{operation.operation_id}{how} does not show what was created",
         at=f"body{listing.items}",
         place=operation.extension("list"),
-        expected=show(thing.identity),
+        expected=to_text(thing.identity),
         seen=f"{sight.count} others",
     )
 
 
 def _filtered(
-    play: Play, roles: Roles, operation: Operation, ids: Mapping[str, str], plain: Sight, number: int
+    play: Scenario,
+    roles: ResourceOperations,
+    operation: Operation,
+    ids: Mapping[str, str],
+    plain: ListReading,
+    number: int,
 ) -> None:
     """The list under a filter holds what has the value: it had it before the list was filtered, and it has it after."""
     filters = _equal(operation)
@@ -187,7 +196,9 @@ def _equal(operation: Operation) -> list[tuple[str, str]]:
     return [(name, spot.at) for name, spot in filters.items() if spot.how == "equal"]
 
 
-def _count(play: Play, roles: Roles, operation: Operation, ids: Mapping[str, str], sight: Sight) -> None:
+def _count(
+    play: Scenario, roles: ResourceOperations, operation: Operation, ids: Mapping[str, str], sight: ListReading
+) -> None:
     """The total counts what was created: it is the number of items, in two readings that are alike."""
     paging = operation.listing.paging if operation.listing else None
     if not (paging and paging.total and sight.whole and sight.total is not None and play.there(roles.resource)):

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.fields import Roles, inputs, shown
+from trunkline.check.stateful.fields import ResourceOperations, inputs, shown
 from trunkline.check.stateful.inputs import Flaw, Values, encoded, flaws, label_of, part, whole
 from trunkline.check.stateful.machine import Drawn
-from trunkline.check.stateful.model import State, Thing, forgotten, key, same
+from trunkline.check.stateful.model import Item, State, forgotten, key, same
 from trunkline.check.stateful.read_moves import look
-from trunkline.check.stateful.scenario_run import EXCUSED, Play
+from trunkline.check.stateful.scenario_run import EXCUSED, Scenario
 from trunkline.check.stateful.write_moves import born, fits, nothing_changed, perhaps, pick
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Operation
-from trunkline.contract.refusals import reasons
+from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.exchange import Exchange
-from trunkline.findings import show
+from trunkline.findings import to_text
 
 _TELLING = 6
 """A shorter text may stand in another's thing by chance."""
 
 
-def flawed(roles: Roles, play: Play, drawn: Drawn) -> None:
+def flawed(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Asks for a thing with one thing wrong: the rules judge the answer, and nothing is made of it."""
     operation = roles.create
     parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
@@ -41,7 +41,7 @@ def flawed(roles: Roles, play: Play, drawn: Drawn) -> None:
 
 
 def _spoiled(
-    play: Play, operation: Operation, ids: dict[str, str], flaw: Flaw, values: Values
+    play: Scenario, operation: Operation, ids: dict[str, str], flaw: Flaw, values: Values
 ) -> tuple[Exchange, Values]:
     """Sends a body with its flaw; and what of it is right."""
     spoiled = flaw.spoil(values)
@@ -56,11 +56,11 @@ def _spoiled(
     return exchange, {name: value for name, value in values.items() if name in sent and sent[name] == value}
 
 
-def _conditional(play: Play, operation: Operation, flaw: Flaw, exchange: Exchange) -> None:
+def _conditional(play: Scenario, operation: Operation, flaw: Flaw, exchange: Exchange) -> None:
     """What a value requires is asked for."""
     if flaw.condition is None:
         return
-    for reason in reasons(operation.contract, exchange.request):
+    for reason in reasons_to_refuse(operation.contract, exchange.request):
         play.hold(
             "conditional_inputs_are_required",
             operation,
@@ -75,11 +75,11 @@ def _conditional(play: Play, operation: Operation, flaw: Flaw, exchange: Exchang
 
 def _told(flaw: Flaw) -> str:
     when = flaw.condition.when if flaw.condition else {}
-    return " and ".join(f"{name} is {show(value)}" for name, value in when.items())
+    return " and ".join(f"{name} is {to_text(value)}" for name, value in when.items())
 
 
 def nothing_made(
-    play: Play, roles: Roles, operation: Operation, parent: Thing | None, sent: Values, drawn: Drawn
+    play: Scenario, roles: ResourceOperations, operation: Operation, parent: Item | None, sent: Values, drawn: Drawn
 ) -> None:
     """A list that can be read holds nothing with the values of a body that was refused."""
     (choice,) = drawn["look"]
@@ -114,7 +114,7 @@ def nothing_made(
     )
 
 
-def spoil(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
+def spoil(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
     """Asks for a change with one thing wrong: the rules judge the answer, and nothing is changed by it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     flaw = pick(list(flaws(operation)), *drawn["flaw"])
@@ -128,7 +128,7 @@ def spoil(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
     look(play, thing, *drawn["look"])
 
 
-def double(roles: Roles, play: Play, drawn: Drawn) -> None:
+def double(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Asks for a second thing with a value that no two can have."""
     operation = roles.create
     creating = operation.creating
@@ -159,7 +159,7 @@ def double(roles: Roles, play: Play, drawn: Drawn) -> None:
         perhaps(play, roles, parent)
 
 
-def alike(roles: Roles, play: Play, drawn: Drawn) -> None:
+def alike(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Asks for a second thing with the values of another, but for what no two can have: it is one of its own."""
     operation = roles.create
     thing = pick(play.there(roles.resource), *drawn["thing"])
@@ -175,14 +175,14 @@ def alike(roles: Roles, play: Play, drawn: Drawn) -> None:
         perhaps(play, roles, parent)
 
 
-def unique(play: Play, roles: Roles) -> list[Thing]:
+def unique(play: Scenario, roles: ResourceOperations) -> list[Item]:
     """The things whose value no other can have."""
     creating = roles.create.creating
     names = creating.unique if creating else ()
     return [thing for thing in play.there(roles.resource) if any(name in thing.given for name in names)]
 
 
-def about(roles: Roles, everything: tuple[Roles, ...]) -> Iterator[Operation]:
+def about(roles: ResourceOperations, everything: tuple[ResourceOperations, ...]) -> Iterator[Operation]:
     """Every operation whose path names a thing of the resource as the last."""
     own = (roles.fetch, *roles.updates, *roles.deletes, *roles.acts)
     yield from (operation for operation in own if operation is not None)
@@ -192,7 +192,7 @@ def about(roles: Roles, everything: tuple[Roles, ...]) -> Iterator[Operation]:
             yield from (operation for operation in role.lists if operation.parents)
 
 
-def knock(roles: Roles, play: Play, drawn: Drawn) -> None:
+def knock(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Asks about a thing that is gone: it is not found."""
     thing = pick(knockable(play, roles), *drawn["thing"])
     operation = pick(list(about(roles, play.run.roles)), *drawn["operation"])
@@ -201,7 +201,7 @@ def knock(roles: Roles, play: Play, drawn: Drawn) -> None:
     play.not_there(law, roles.deletes[0], operation, exchange, roles.resource)
 
 
-def knockable(play: Play, roles: Roles) -> list[Thing]:
+def knockable(play: Scenario, roles: ResourceOperations) -> list[Item]:
     """The things that are gone, and whose id no other has."""
     there = {key(thing.identity) for thing in play.there(roles.resource)}
     gone = play.gone(roles.resource)
@@ -210,7 +210,7 @@ def knockable(play: Play, roles: Roles) -> list[Thing]:
     ]
 
 
-def astray(roles: Roles, play: Play, drawn: Drawn) -> None:
+def astray(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Asks about a thing below the parent of another: it is not found there, and stays as it is."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     parent = thing.parent
@@ -223,7 +223,7 @@ def astray(roles: Roles, play: Play, drawn: Drawn) -> None:
     look(play, thing, *drawn["look"])
 
 
-def stranger(roles: Roles, play: Play, drawn: Drawn) -> None:
+def stranger(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Another account asks about a thing: it is not told, and the thing stays as it is."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     operation = pick(strange(play, roles), *drawn["operation"])
@@ -233,7 +233,7 @@ def stranger(roles: Roles, play: Play, drawn: Drawn) -> None:
         ids = thing.ids if operation.resource != roles.resource or thing.parent is None else thing.parent.ids
         sight = play.sight(operation, ids, stranger=True)
         ours = [other for other in play.there(operation.resource) if key(other.identity) in sight.items]
-        opened, seen = bool(ours), show(ours[0].identity) if ours else "none"
+        opened, seen = bool(ours), to_text(ours[0].identity) if ours else "none"
     else:
         exchange = _asked(play, thing, operation, thing.ids, stranger=True)
         opened, seen = 200 <= exchange.response.status < 300, str(exchange.response.status)
@@ -253,12 +253,14 @@ def stranger(roles: Roles, play: Play, drawn: Drawn) -> None:
     look(play, thing, *drawn["look"])
 
 
-def strange(play: Play, roles: Roles) -> list[Operation]:
+def strange(play: Scenario, roles: ResourceOperations) -> list[Operation]:
     """What another account can try: every operation about a thing, and the lists that could hold it."""
     return [*about(roles, play.run.roles), *roles.lists]
 
 
-def _asked(play: Play, thing: Thing, operation: Operation, ids: dict[str, str], *, stranger: bool = False) -> Exchange:
+def _asked(
+    play: Scenario, thing: Item, operation: Operation, ids: dict[str, str], *, stranger: bool = False
+) -> Exchange:
     """Asks an operation about a thing, with a valid body where it takes one."""
     if operation.body is None:
         return play.ask(operation, ids, stranger=stranger)
@@ -271,7 +273,7 @@ def _asked(play: Play, thing: Thing, operation: Operation, ids: dict[str, str], 
     return play.send(operation, ids, body.values, stranger=stranger)
 
 
-def _after(thing: Thing, operation: Operation, exchange: Exchange, law: str) -> None:
+def _after(thing: Item, operation: Operation, exchange: Exchange, law: str) -> None:
     """What is known of a thing after somebody asked for it who should not have got it."""
     if 400 <= exchange.response.status < 500:
         nothing_changed(thing, operation, law)

@@ -11,20 +11,17 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from trunkline.check.stateful.creations import Makings
-from trunkline.check.stateful.inputs import Maker, harmless
-from trunkline.check.stateful.laws import LIFE, LifeLaw
+from trunkline.check.stateful.inputs import ValueFactory
+from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.machine import Rules, run
 from trunkline.check.stateful.moves import moves
-from trunkline.check.stateful.scenario_run import Run
+from trunkline.check.stateful.scenario_run import StatefulRun
 from trunkline.check.stateful.scenarios import openings
 from trunkline.check.stateful.write_moves import end
 from trunkline.contract.model import Contract
 from trunkline.errors import TargetError
 from trunkline.exchange import Target
 from trunkline.findings import Finding
-
-__all__ = ["LIFE", "Exercised", "LifeLaw", "Makings", "Run", "harmless", "live", "play"]
 
 ROUNDS = 6
 """After so many findings a life is not played again."""
@@ -60,7 +57,7 @@ def live(
     things may stay that no operation removes. After a finding life is played again without its law, at most `rounds`
     times. What the target raises is raised again, when all is told.
     """
-    run_ = Run(contract, target, Maker(prefix, Random(f"{prefix}{seed}")), credential, second, leave)  # noqa: S311 - values to send, not secrets
+    run_ = StatefulRun(contract, target, ValueFactory(prefix, Random(f"{prefix}{seed}")), credential, second, leave)  # noqa: S311 - values to send, not secrets
     trouble: TargetError | None = None
     progress("life")
     try:
@@ -72,7 +69,7 @@ def live(
     except TargetError as error:
         trouble = error
     for operation in contract.operations:
-        for law in LIFE:
+        for law in STATEFUL_LAWS:
             if law.concerns(operation):
                 done = run_.counts[operation.operation_id, law.name]
                 reason = "" if done else str(trouble or _reason(run_, law, operation.resource))
@@ -81,7 +78,7 @@ def live(
         raise trouble
 
 
-def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
+def play(run_: StatefulRun, *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
     """The findings of the openings and of many drawn plays, each of the shortest play that has it.
 
     Who listens mutes each, and the plays go on.
@@ -94,7 +91,7 @@ def play(run_: Run, *, seed: int, examples: int, steps: int, tries: int = 200) -
     )
 
 
-def _reason(run_: Run, law: LifeLaw, resource: str) -> str:
+def _reason(run_: StatefulRun, law: StatefulLaw, resource: str) -> str:
     """Why a law was not put to the test."""
     role = run_.role(resource)
     if law.second and run_.second is None:

@@ -12,15 +12,15 @@ from urllib.parse import urlencode
 
 from trunkline.check.rules import hides
 from trunkline.check.rules.refusals import judge_refusal
-from trunkline.check.stateful.fields import Roles, inputs, roles, shown
-from trunkline.check.stateful.inputs import Maker, Values, encoded
-from trunkline.check.stateful.model import State, Thing, in_path, key, lasting, learned, same
+from trunkline.check.stateful.fields import ResourceOperations, inputs, roles, shown
+from trunkline.check.stateful.inputs import ValueFactory, Values, encoded
+from trunkline.check.stateful.model import Item, State, in_path, key, lasting, learned, same
 from trunkline.contract.bodies import NOTHING, at_pointer, count_at, json_of
 from trunkline.contract.model import Contract, Operation
-from trunkline.contract.refusals import answer, refuse
+from trunkline.contract.refusals import documented_response, refusal_for
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
-from trunkline.findings import Evidence, Finding, Grade, show
-from trunkline.redaction import hiding
+from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.redaction import redactor
 
 MISSING = frozenset({404, 410})
 """What says that a thing is not there."""
@@ -45,26 +45,26 @@ class Broken(Exception):
 
 
 @dataclass(slots=True, repr=False)
-class Run:
+class StatefulRun:
     """What outlasts a play. `leave` is how many things may stay that no operation removes; None for any number."""
 
     contract: Contract
     target: Target
-    maker: Maker
+    maker: ValueFactory
     credential: str | None = None
     second: str | None = None
     leave: int | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     muted: set[tuple[str, bool]] = field(default_factory=set)
     """The laws of which enough is known, each with whether its finding was only worth a note."""
-    standing: list[Thing] = field(default_factory=list)
+    standing: list[Item] = field(default_factory=list)
     left: int = 0
     steps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     """How often in a row the making of a thing was refused, by resource."""
     obstacles: dict[str, str] = field(default_factory=dict)
     """What stood in the way of making a thing, by resource."""
-    roles: tuple[Roles, ...] = ()
+    roles: tuple[ResourceOperations, ...] = ()
     keepers: tuple[Operation, ...] = ()
     """The operations that take in a secret."""
 
@@ -73,12 +73,12 @@ class Run:
         takes = (said for role in self.roles for said in (role.create, *role.updates))
         self.keepers = tuple(operation for operation in takes if any(said.secret for said in inputs(operation)))
 
-    def role(self, resource: str) -> Roles | None:
+    def role(self, resource: str) -> ResourceOperations | None:
         return next((each for each in self.roles if each.resource == resource), None)
 
-    def start(self) -> Play:
+    def start(self) -> Scenario:
         """A play, with the things that had to be left behind."""
-        return Play(self, [replace(thing, known={}, given=lasting(thing)) for thing in self.standing])
+        return Scenario(self, [replace(thing, known={}, given=lasting(thing)) for thing in self.standing])
 
     def mute(self, finding: Finding) -> None:
         """Lets no play end with another finding of the same law; one worth a note does not hide one that is more."""
@@ -104,17 +104,17 @@ def _is_note(finding: Finding) -> bool:
 
 
 @dataclass(slots=True, repr=False)
-class Play:
+class Scenario:
     """One play: `log` is what was said, `things` what was made, in this order."""
 
-    run: Run
-    things: list[Thing] = field(default_factory=list)
+    run: StatefulRun
+    things: list[Item] = field(default_factory=list)
     log: list[Exchange] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     """The name of each secret that was sent, by its value."""
     quiet: bool = False
     """Whether nothing is told any more."""
-    _compared: Thing | None = None
+    _compared: Item | None = None
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Play:
     def _tell(self, finding: Finding) -> None:
         if self.quiet or self.run.knows(finding) or finding.evidence.grade is Grade.DECISION:
             return
-        hide = hiding(frozenset(self.secrets))
+        hide = redactor(frozenset(self.secrets))
         making = tuple(exchange for thing in self._concerned() for exchange in thing.made if exchange not in self.log)
         raise Broken(
             replace(
@@ -213,13 +213,13 @@ class Play:
             )
         )
 
-    def _concerned(self) -> list[Thing]:
+    def _concerned(self) -> list[Item]:
         """The things that a finding is about: those that were asked for, and the one that was compared; else all."""
         asked = {part for exchange in self.log for part in exchange.request.path.split("/")}
         found = [thing for thing in self.things if thing is self._compared or in_path(thing.identity) in asked]
         return found or self.things
 
-    def compare(self, thing: Thing, operation: Operation, item: Json, at: str) -> None:
+    def compare(self, thing: Item, operation: Operation, item: Json, at: str) -> None:
         """Compares what an answer shows of a thing with what must be true; what was not known is known from now on."""
         self._compared = thing
         for name, told in shown(operation).items():
@@ -242,8 +242,8 @@ class Play:
                     f"{operation.operation_id} does not show {name} {known.why}",
                     at=f"{at}/{name}",
                     place=known.place,
-                    expected=show(known.value),
-                    seen=show(value),
+                    expected=to_text(known.value),
+                    seen=to_text(value),
                     roots=known.roots,
                 )
                 self._learn(thing, operation, name, value)
@@ -253,7 +253,7 @@ class Play:
         if all(said.grade is not Grade.DECISION for said in evidence):
             self.run.counts[owner.operation_id, law] += 1
 
-    def _learn(self, thing: Thing, operation: Operation, name: str, value: Json) -> None:
+    def _learn(self, thing: Item, operation: Operation, name: str, value: Json) -> None:
         field_ = shown(operation)[name]
         if operation.acting:
             learned(thing, operation, field_, value, "action_shows_in_a_read", operation)
@@ -288,7 +288,7 @@ class Play:
     def code(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, cause: str, name: str) -> None:
         """A refusal has the documented status and code of its cause."""
         sent = f"{operation.method} {exchange.request.path}"
-        refusal = refuse(operation, cause, sent, cause, {"name": name})
+        refusal = refusal_for(operation, cause, sent, cause, {"name": name})
         for finding in judge_refusal(operation, exchange, (refusal,)):
             self.hold(
                 law,
@@ -305,8 +305,8 @@ class Play:
     def is_called(self, operation: Operation, exchange: Exchange, cause: str, name: str) -> Evidence | None:
         """What says that a refusal's code is that of this cause and of no other of the operation, if it is."""
         try:
-            said = refuse(operation, cause, "", "", {"name": name})
-            found, code = answer(operation.contract, said)
+            said = refusal_for(operation, cause, "", "", {"name": name})
+            found, code = documented_response(operation.contract, said)
         except LookupError:
             return None
         others = [
@@ -329,13 +329,13 @@ class Play:
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
-    def there(self, resource: str) -> list[Thing]:
+    def there(self, resource: str) -> list[Item]:
         return [thing for thing in self.things if thing.resource == resource and thing.there]
 
-    def gone(self, resource: str) -> list[Thing]:
+    def gone(self, resource: str) -> list[Item]:
         return [thing for thing in self.things if thing.resource == resource and thing.state is State.GONE]
 
-    def children(self, thing: Thing, resource: str = "") -> list[Thing]:
+    def children(self, thing: Item, resource: str = "") -> list[Item]:
         """What belongs to a thing and may be there still."""
         return [
             child
@@ -350,7 +350,7 @@ class Play:
         *,
         query: Mapping[str, Json] | None = None,
         stranger: bool = False,
-    ) -> Sight:
+    ) -> ListReading:
         """A list as it is read now, page by page where it is paged."""
         listing = operation.listing
         assert listing is not None  # noqa: S101 - only a list is read
@@ -364,21 +364,21 @@ class Play:
             exchange = self.ask(operation, ids, query=urlencode(asked), stranger=stranger)
             items = at_pointer(json_of(exchange), listing.items)
             if not 200 <= exchange.response.status < 300 or not isinstance(items, list):
-                return Sight(exchange, found, count, total, read=False, whole=False)
+                return ListReading(exchange, found, count, total, read=False, whole=False)
             for index, item in enumerate(items):
                 if identity := key(at_pointer(item, listing.identity)):
                     found.setdefault(identity, (index, item))
             count += len(items)
             if paging is None:
-                return Sight(exchange, found, count, None, read=True, whole=count < listing.whole_below)
+                return ListReading(exchange, found, count, None, read=True, whole=count < listing.whole_below)
             total = count_at(json_of(exchange), paging.total.at) if paging.total else None
             if len(items) < limit:
-                return Sight(exchange, found, count, total, read=True, whole=True)
-        return Sight(exchange, found, count, total, read=True, whole=False)
+                return ListReading(exchange, found, count, total, read=True, whole=True)
+        return ListReading(exchange, found, count, total, read=True, whole=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ListReading:
     """A list as it was read: its items by id, each with its place, and whether it could be `read`, and read `whole`."""
 
     exchange: Exchange

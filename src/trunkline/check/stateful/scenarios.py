@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from trunkline.check.stateful import refused_moves, write_moves
-from trunkline.check.stateful.fields import Roles, inputs
+from trunkline.check.stateful.fields import ResourceOperations, inputs
 from trunkline.check.stateful.inputs import flaws, sizes
 from trunkline.check.stateful.machine import Drawn, Move, Step
 from trunkline.check.stateful.moves import named
-from trunkline.check.stateful.scenario_run import Play, Run
+from trunkline.check.stateful.scenario_run import Scenario, StatefulRun
 from trunkline.contract.model import Operation
 
-_Opening: TypeAlias = list[Step[Play]]
+_Opening: TypeAlias = list[Step[Scenario]]
 _Numbers: TypeAlias = Mapping[str, int | tuple[int, ...]]
 _Said: TypeAlias = tuple[str, _Numbers]
 """The name of a move, and the numbers of its choices that are not 0: one number for all of a choice, or each."""
@@ -27,7 +27,7 @@ _ONE_AFTER_ANOTHER = 12
 """So many flawed bodies are sent in one play; more would take long to be cut down to the one that counts."""
 
 
-def openings(run: Run, moves: tuple[Move[Play], ...]) -> tuple[_Opening, ...]:
+def openings(run: StatefulRun, moves: tuple[Move[Scenario], ...]) -> tuple[_Opening, ...]:
     """The plays that are always played, resource by resource."""
     table = {move.name: move for move in moves}
     return tuple(
@@ -37,7 +37,7 @@ def openings(run: Run, moves: tuple[Move[Play], ...]) -> tuple[_Opening, ...]:
     )
 
 
-def _filled(move: Move[Play], numbers: _Numbers) -> Drawn:
+def _filled(move: Move[Scenario], numbers: _Numbers) -> Drawn:
     """The numbers of a move: those that are told, for one or for all of a choice, and else 0."""
     found = {}
     for name, bounds in move.choices.items():
@@ -51,7 +51,7 @@ def _do(name: str, **numbers: int | tuple[int, ...]) -> _Said:
     return name, numbers
 
 
-def _of(run: Run, roles: Roles) -> Iterator[list[_Said]]:
+def _of(run: StatefulRun, roles: ResourceOperations) -> Iterator[list[_Said]]:
     name, create = roles.resource, roles.create
     above = [_do(f"make_{parent}") for parent in roles.parents]
     made = [*above, _do(f"make_{name}", look=1)]
@@ -91,7 +91,9 @@ def _alone(operation: Operation) -> Iterator[tuple[int, ...]]:
             yield tuple(number if other == index else 0 for other in range(len(every)))
 
 
-def _changing(roles: Roles, operation: Operation, made: list[_Said], watched: list[_Said]) -> Iterator[list[_Said]]:
+def _changing(
+    roles: ResourceOperations, operation: Operation, made: list[_Said], watched: list[_Said]
+) -> Iterator[list[_Said]]:
     """Each input alone, all at once, in each set that resets something, on one of two, and with each flaw."""
     change, spoil = named("change", operation), named("change_flawed", operation)
     alone = [_do(change, body=body, look=1) for body in _alone(operation)]
@@ -124,7 +126,9 @@ def _lifted(operation: Operation) -> list[_Said]:
     return [_do(named("change", operation), body=body, look=1) for body in alone]
 
 
-def _leaving(run: Run, roles: Roles, made: list[_Said], watched: list[_Said]) -> Iterator[list[_Said]]:
+def _leaving(
+    run: StatefulRun, roles: ResourceOperations, made: list[_Said], watched: list[_Said]
+) -> Iterator[list[_Said]]:
     """What stands in the way of a removal, the removal, what is left; then other parents, and other accounts."""
     name = roles.resource
     below = [role for role in run.roles if role.parents and role.parents[-1] == name]

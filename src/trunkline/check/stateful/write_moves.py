@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TypeVar
 
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.fields import Roles, conditional, inputs
-from trunkline.check.stateful.inputs import Body, Values, others, part, whole
+from trunkline.check.stateful.fields import ResourceOperations, conditional, inputs
+from trunkline.check.stateful.inputs import DraftBody, Values, others, part, whole
 from trunkline.check.stateful.machine import Drawn
-from trunkline.check.stateful.model import State, Thing, acted, created, forgotten, key, refused, touched, updated
+from trunkline.check.stateful.model import Item, State, acted, created, forgotten, key, refused, touched, updated
 from trunkline.check.stateful.read_moves import found, look, named
-from trunkline.check.stateful.scenario_run import EXCUSED, MISSING, Broken, Play
+from trunkline.check.stateful.scenario_run import EXCUSED, MISSING, Broken, Scenario
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Operation
-from trunkline.errors import Misled, TargetError
+from trunkline.errors import NotOurs, TargetError
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
 
@@ -28,7 +28,7 @@ def pick(things: list[T], number: int) -> T:
     return things[number % len(things)]
 
 
-def make(roles: Roles, play: Play, drawn: Drawn) -> None:
+def make(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     """Creates a thing, and reads it."""
     parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
     body = whole(roles.create, play.run.maker, drawn["body"])
@@ -37,7 +37,7 @@ def make(roles: Roles, play: Play, drawn: Drawn) -> None:
         look(play, thing, *drawn["look"])
 
 
-def put(play: Play, roles: Roles, parent: Thing | None, body: Body) -> Thing | None:
+def put(play: Scenario, roles: ResourceOperations, parent: Item | None, body: DraftBody) -> Item | None:
     """Creates a thing of a valid body; None when it was not made, or nobody can say which it is."""
     operation = roles.create
     exchange = play.send(operation, parent.ids if parent else {}, body.values)
@@ -62,7 +62,7 @@ def put(play: Play, roles: Roles, parent: Thing | None, body: Body) -> Thing | N
     return None
 
 
-def perhaps(play: Play, roles: Roles, parent: Thing | None) -> None:
+def perhaps(play: Scenario, roles: ResourceOperations, parent: Item | None) -> None:
     """Something may have been made that nobody can name."""
     if not roles.deletes:
         play.run.left += 1
@@ -70,7 +70,7 @@ def perhaps(play: Play, roles: Roles, parent: Thing | None) -> None:
         parent.littered = True
 
 
-def accepted(play: Play, operation: Operation, body: Body, status: int) -> None:
+def accepted(play: Scenario, operation: Operation, body: DraftBody, status: int) -> None:
     """What every page allows is not refused as wrong; a refusal for another reason tells nothing."""
     if not 200 <= status < 300 and (status in EXCUSED or status in MISSING or not 400 <= status < 500):
         return
@@ -87,8 +87,14 @@ def accepted(play: Play, operation: Operation, body: Body, status: int) -> None:
 
 
 def born(
-    play: Play, roles: Roles, parent: Thing | None, values: Values, exchange: Exchange, *, lawfully: bool = True
-) -> Thing | None:
+    play: Scenario,
+    roles: ResourceOperations,
+    parent: Item | None,
+    values: Values,
+    exchange: Exchange,
+    *,
+    lawfully: bool = True,
+) -> Item | None:
     """Takes in a thing that an answer says was made, and compares what it shows if it was made of a valid body."""
     operation = roles.create
     creating = operation.creating
@@ -101,7 +107,7 @@ def born(
         return None
     if not roles.deletes:
         play.run.left += 1
-    thing = Thing(roles, str(identity), parent, frozenset(values), (exchange,))
+    thing = Item(roles, str(identity), parent, frozenset(values), (exchange,))
     created(thing, operation, values)
     earlier = [other for other in play.things if other.resource == roles.resource]
     play.things.append(thing)
@@ -128,7 +134,7 @@ def born(
     return thing
 
 
-def _needless(play: Play, roles: Roles, parent: Thing | None, exchange: Exchange) -> None:
+def _needless(play: Scenario, roles: ResourceOperations, parent: Item | None, exchange: Exchange) -> None:
     """A conflict about a value that nobody can have is none: it is met again with other values before it is told."""
     operation = roles.create
     for name in operation.creating.unique if operation.creating else ():
@@ -150,7 +156,7 @@ def _needless(play: Play, roles: Roles, parent: Thing | None, exchange: Exchange
 
 
 def _explained(
-    play: Play, operation: Operation, evidence: Evidence, word: str, against: str = "", status: int = 0
+    play: Scenario, operation: Operation, evidence: Evidence, word: str, against: str = "", status: int = 0
 ) -> None:
     """There is a conflict only with something; `against` says what was answered instead."""
     play.hold(
@@ -165,7 +171,7 @@ def _explained(
     )
 
 
-def change(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
+def change(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
     """Changes some inputs of a thing, and reads it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     body = _changing(play, thing, operation, drawn)
@@ -182,12 +188,12 @@ def aims(operation: Operation) -> tuple[frozenset[str], ...]:
     return tuple(dict.fromkeys(found))
 
 
-def fits(thing: Thing, name: str) -> bool:
+def fits(thing: Item, name: str) -> bool:
     """Whether an input belongs to a thing: one that only some need belongs to those that were made with it."""
     return name not in conditional(thing.roles.create) or name in thing.owns
 
 
-def _changing(play: Play, thing: Thing, operation: Operation, drawn: Drawn) -> Body:
+def _changing(play: Scenario, thing: Item, operation: Operation, drawn: Drawn) -> DraftBody:
     has = {**thing.values, **thing.given}
     (aim,) = drawn["aim"]
     if aim:
@@ -196,7 +202,7 @@ def _changing(play: Play, thing: Thing, operation: Operation, drawn: Drawn) -> B
     return part(operation, play.run.maker, drawn["body"], lambda name: fits(thing, name), has)
 
 
-def alter(play: Play, thing: Thing, operation: Operation, body: Body) -> None:
+def alter(play: Scenario, thing: Item, operation: Operation, body: DraftBody) -> None:
     """Sends a valid change, and tells the model what became of it."""
     updating = operation.updating
     assert updating is not None  # noqa: S101 - only an update is asked
@@ -216,12 +222,12 @@ def alter(play: Play, thing: Thing, operation: Operation, body: Body) -> None:
         forgotten(thing)
 
 
-def nothing_changed(thing: Thing, operation: Operation, law: str = "refused_requests_change_nothing") -> None:
+def nothing_changed(thing: Item, operation: Operation, law: str = "refused_requests_change_nothing") -> None:
     """After a refusal everything is as it was before."""
     refused(thing, operation, law, implied(operation.evidence, "a request that is refused changes nothing"))
 
 
-def act(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
+def act(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
     """Does something to a thing, or asks something of it, and reads it."""
     acting = operation.acting
     assert acting is not None  # noqa: S101 - only an action is asked
@@ -242,14 +248,14 @@ def act(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
     look(play, thing, *drawn["look"])
 
 
-def remove(roles: Roles, operation: Operation, play: Play, drawn: Drawn) -> None:
+def remove(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
     """Removes a thing, if nothing stands in the way, and reads it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     take_away(play, thing, operation)
     look(play, thing, *drawn["look"])
 
 
-def take_away(play: Play, thing: Thing, operation: Operation) -> None:
+def take_away(play: Scenario, thing: Item, operation: Operation) -> None:
     """What is there and empty is removed; what is not empty stays."""
     deleting = operation.deleting
     assert deleting is not None  # noqa: S101 - only a removal is asked
@@ -283,7 +289,7 @@ def take_away(play: Play, thing: Thing, operation: Operation) -> None:
         thing.state = State.UNSURE
 
 
-def _removed(play: Play, thing: Thing, operation: Operation) -> None:
+def _removed(play: Scenario, thing: Item, operation: Operation) -> None:
     """Takes in that a thing is gone, and that nothing stood in the way."""
     deleting = operation.deleting
     assert deleting is not None  # noqa: S101 - only a removal is asked
@@ -298,7 +304,7 @@ def _removed(play: Play, thing: Thing, operation: Operation) -> None:
         touched(thing.parent)
 
 
-def _removable(play: Play, operation: Operation, exchange: Exchange) -> None:
+def _removable(play: Scenario, operation: Operation, exchange: Exchange) -> None:
     """What is there, and empty, and used by nobody is not refused to be removed."""
     deleting = operation.deleting
     assert deleting is not None  # noqa: S101 - only a removal is asked
@@ -321,7 +327,7 @@ def _removable(play: Play, operation: Operation, exchange: Exchange) -> None:
         )
 
 
-def end(play: Play, judged: bool) -> Finding | None:
+def end(play: Scenario, judged: bool) -> Finding | None:
     """Removes what was made, children first; what cannot be removed is left behind, and remembered."""
     play.quiet = not judged
     run, finding = play.run, None
@@ -338,7 +344,7 @@ def end(play: Play, judged: bool) -> Finding | None:
         except Broken as broken:
             finding = finding or broken.finding
             play.quiet = True
-        except Misled:
+        except NotOurs:
             continue  # what is left is told in the end
         except TargetError:
             if judged and finding is None:
