@@ -1,0 +1,85 @@
+"""Reading a list as a client would: page by page where it is paged, until a page is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from trunkline.contract.bodies import NOTHING, at_pointer, count_at, json_of
+from trunkline.contract.model import List, Operation
+from trunkline.exchange import Exchange, Json
+
+MOST_PAGES = 100
+"""A list of more pages is not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListReading:
+    """A list as it was read: its items in order, and the exchange of each page.
+
+    `readable` is false when a page was not a success with items; `whole` is true when surely all items were read.
+    """
+
+    items: tuple[Json, ...]
+    identities: tuple[Json, ...]
+    """The id of each item, or `NOTHING` for an item without one."""
+    exchanges: tuple[Exchange, ...]
+    total: int | None
+    readable: bool
+    whole: bool
+
+    @property
+    def status(self) -> int:
+        """The status of the last page."""
+        return self.exchanges[-1].response.status
+
+    def item(self, identity: Json) -> Json:
+        """The first item with this id, or `NOTHING`."""
+        pairs = zip(self.identities, self.items, strict=True)
+        return next((item for found, item in pairs if found == identity), NOTHING)
+
+
+def read_list(
+    operation: Operation[List],
+    ask: Callable[[str], Exchange],
+    *,
+    query: Mapping[str, Json] | None = None,
+    until: str | None = None,
+) -> ListReading:
+    """The list that `ask` answers, given a query string, with the greatest page that its contract allows.
+
+    Stops at the item with the id `until`, at a page that cannot be read, and at one that repeats the ids of earlier
+    pages; then the reading is not whole.
+    """
+    listing, paging = operation.kind, operation.kind.paging
+    limit = operation.parameter(paging.limit).schema.get("maximum", 100) if paging else 0
+    items: list[Json] = []
+    identities: list[Json] = []
+    exchanges: list[Exchange] = []
+    total: int | None = None
+
+    def reading(*, readable: bool = True, whole: bool = False) -> ListReading:
+        return ListReading(tuple(items), tuple(identities), tuple(exchanges), total, readable, whole)
+
+    for number in range(MOST_PAGES):
+        pages = {paging.limit: limit, paging.offset: number * limit} if paging else {}
+        exchange = ask(urlencode({**(query or {}), **pages}))
+        exchanges.append(exchange)
+        page = at_pointer(json_of(exchange), listing.items)
+        if not 200 <= exchange.response.status < 300 or not isinstance(page, list):
+            return reading(readable=False)
+        found = [at_pointer(item, listing.identity) for item in page]
+        repeated = bool(number) and {name for name in found if isinstance(name, str)} <= {*map(str, identities)}
+        items += page
+        identities += found
+        if paging is None:
+            return reading(whole=not listing.whole_below or len(page) < listing.whole_below)
+        total = count_at(json_of(exchange), paging.total.at) if paging.total else None
+        if until is not None and until in found:
+            return reading()
+        if len(page) < limit:
+            return reading(whole=True)
+        if repeated:
+            return reading()
+    return reading()

@@ -1,0 +1,52 @@
+"""Requests for an operation: its path filled with values, its credential, its body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from trunkline.contract.model import Operation
+from trunkline.exchange import TOKEN_VARIABLE, Headers, Json, Request
+
+
+def fill_path(operation: Operation, values: Mapping[str, str], *, encode: bool = True) -> str:
+    """The path with a value for each parameter: `/trunks/{trunk_id}` -> `/trunks/a%2Fb`.
+
+    Values are percent-encoded, unless `encode` is false: then they are sent as they are. A parameter without a value
+    stays as `{trunk_id}`.
+    """
+    path = operation.path
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe="", errors="surrogatepass") if encode else value)
+    return path
+
+
+def bearer(credential: str | None, variable: str = TOKEN_VARIABLE) -> tuple[Headers, Headers]:
+    """The `Authorization` header of a credential, and the same as it is printed; two empty ones for no credential."""
+    if credential is None:
+        return (), ()
+    return (("authorization", f"Bearer {credential}"),), (("authorization", f"Bearer ${variable}"),)
+
+
+def build_request(
+    operation: Operation,
+    values: Mapping[str, str] | None = None,
+    *,
+    query: str | Mapping[str, Json] = "",
+    body: bytes | Json = None,
+    media_type: str = "application/json",
+    credential: str | None = None,
+    variable: str = TOKEN_VARIABLE,
+) -> Request:
+    """A request for an operation. `values` fill its path; `body` is bytes, or a value that is sent as JSON.
+
+    `credential` is sent where the operation needs one, and printed as the environment variable `variable`.
+    """
+    headers, shown = bearer(credential if operation.secured else None, variable)
+    content = b""
+    if body is not None:
+        headers = (*headers, ("content-type", media_type))
+        content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    text = query if isinstance(query, str) else urlencode(query)
+    return Request(operation.method, fill_path(operation, values or {}), text, headers, content, shown)
