@@ -53,6 +53,11 @@ def test_each_folder_of_schemas_has_a_folder_of_fixtures() -> None:
     assert VENDORS
 
 
+def test_the_shipped_data_are_linted(vendor: Vendor) -> None:
+    """Loading skips the lint for the data that we ship, so it is run here."""
+    assert loader.load(vendor.name, lint=True).name == vendor.name
+
+
 # --- fixtures and samples -------------------------------------------------------------------------------------------
 
 

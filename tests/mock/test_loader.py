@@ -1026,7 +1026,7 @@ def test_a_body_that_the_contract_does_not_allow_stops_the_load(data: Path) -> N
 def test_what_no_check_foresees_is_told_of_the_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last net: an exception of ours is an error of the data, and quotes nothing of them."""
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError(SECRET)
 
     for name, folder in (("read", "schemas/sample"), ("_cases", "fixtures/sample")):

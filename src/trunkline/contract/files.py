@@ -21,21 +21,25 @@ _MOST_BITS = 14_000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def load_json(path: Path, name: str) -> Json:
-    """A JSON file of the data, called `name` in errors. Raises `DataError` when it cannot be read."""
+def load_json(path: Path, name: str, *, lint: bool = True) -> Json:
+    """Read a JSON file of the data, called `name` in errors. Raises `DataError` when it cannot be read.
+
+    Without `lint`, repeated names and lone surrogates are not looked for.
+    """
     content = _content(path, name)
     try:
         value = parse_json(content)
     except NotJSON as error:
         raise DataError(name, "", str(error).replace("the body", "it")) from None
-    if _SURROGATE.search(content):
-        check_value(value, name)
-    _check_names(content, name)
+    if lint:
+        if _SURROGATE.search(content):
+            check_value(value, name)
+        _check_names(content, name)
     return value
 
 
 def load_toml(path: Path, name: str) -> Json:
-    """A TOML file of the data that holds nothing but what JSON has, too."""
+    """Read a TOML file of the data, which may hold only values that JSON has too."""
     content = _content(path, name)
     try:
         value = tomllib.loads(content.decode("utf-8"))
