@@ -223,10 +223,16 @@ class Checker:
             return
         self.progress(f"{', '.join(names)}: {FUZZ}")
         self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), ""))
-        known = {name: value for found in allowed for name, value in self.interview(found).parameters.items()}
+        values = {name: value for found in allowed for name, value in self.interview(found).parameters.items()}
+        known = {
+            parameter.names: [values[parameter.name]]
+            for operation in self.vendor.contract.operations
+            for parameter in operation.parameters
+            if parameter.names and parameter.name in values
+        }
         try:
             for said in fuzz.fuzz(
-                export.document(self.vendor, parameters=known),
+                export.document(self.vendor.contract, examples=known),
                 self._writer,
                 base_path=self.vendor.contract.base_path,
                 credential=self.credential,

@@ -26,8 +26,12 @@ def export(vendor: str, url: str | None, output: str) -> None:
     """
     from trunkline.contract.export import document  # noqa: PLC0415
     from trunkline.mock import loader  # noqa: PLC0415
+    from trunkline.transport.client import address  # noqa: PLC0415
 
-    text = json_text(document(loader.load(vendor), url=url), indent=2)
+    if url is not None:
+        address(url)
+    loaded = loader.load(vendor)
+    text = json_text(document(loaded.contract, url=url, examples=loaded.example_ids), indent=2)
     if output == "-":
         click.echo(text)
         return

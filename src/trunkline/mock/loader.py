@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from trunkline.contract.files import check_value, load_json, load_toml
@@ -22,6 +23,7 @@ from trunkline.redaction import redactor
 
 _FORMAT = Path(__file__).with_name("world.schema.json")
 _SHORTEST_SECRET = 8
+_EXAMPLES = 5
 _SAMPLE = 50
 """So many generated records are looked at; the rest are made in the same ways."""
 
@@ -39,6 +41,16 @@ class Vendor:
     def secrets(self) -> frozenset[str]:
         """The values of the world that must never be printed: tokens, and secret fields of the records."""
         return _secrets(self.world, self.contract)
+
+    @property
+    def example_ids(self) -> dict[str, list[Json]]:
+        """A few ids of the first token's account for each resource: `{"trunks": ["trunk_1", "trunk_2"]}`."""
+        world = self.world
+        found: dict[str, list[Json]] = {}
+        for name, collection in world.collections.items():
+            mine = (record for record in collection.records if world.account_of(record) == world.account)
+            found[name] = [record[collection.identity] for record in islice(mine, _EXAMPLES)]
+        return found
 
     def validate(
         self,
