@@ -299,7 +299,7 @@ def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: py
         asked.keep({**before[0], "id": "half"})
         raise ZeroDivisionError
 
-    monkeypatch.setattr(mock, "VERBS", {**HANDLERS, "create": fail})
+    monkeypatch.setattr("trunkline.mock.mock.HANDLERS", {**HANDLERS, "create": fail})
     with pytest.raises(ZeroDivisionError):
         Client(vendor, target).create("user-1")
     assert target.records("trunks") == before
