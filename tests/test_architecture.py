@@ -44,7 +44,7 @@ DOORS = {
     "starlette": {"transport.server"},
     "uvicorn": {"transport.server"},
     "sqlite3": {"mock.storage"},
-    "rich": {"report.text"},
+    "rich": {"report.terminal"},
     "click": {"cli"},
     "pytest": {"plugin", "suite"},
 }

@@ -64,6 +64,11 @@ def _masked(value: Any, wanted: Collection[str]) -> Any:
     return value
 
 
+def printable(text: str) -> str:
+    """The text on one line: whatever could steer a terminal, or cannot be encoded, is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
 def _forms(secret: str) -> Iterator[str]:
     """The secret as it is, turned around, in the other case, escaped, and in base64 at each of its three offsets."""
     data = secret.encode("utf-8", "replace")

@@ -109,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(sentence: str) -> None:
     """One line on standard error; what is too long to be read is cut, and what cannot be written is lost."""
-    from trunkline.report.text import printable  # noqa: PLC0415
+    from trunkline.redaction import printable  # noqa: PLC0415
 
     text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
     if len(text) > _LONGEST:

@@ -22,7 +22,8 @@ from trunkline.errors import BudgetExhausted, UsageError
 if TYPE_CHECKING:
     from trunkline.exchange import Request
     from trunkline.findings import Report
-    from trunkline.report.text import RunInfo, Screen
+    from trunkline.report.run import RunInfo
+    from trunkline.report.terminal import Screen
 
 _BUILT_IN = "the built-in mock"
 _WAITING = "answered 429: waiting {:.3g} s before asking again"
@@ -74,7 +75,8 @@ def check(
     from trunkline.findings import Grade, Report  # noqa: PLC0415
     from trunkline.mock import loader  # noqa: PLC0415
     from trunkline.redaction import redactor  # noqa: PLC0415
-    from trunkline.report import text  # noqa: PLC0415
+    from trunkline.report.run import RunInfo  # noqa: PLC0415
+    from trunkline.report.terminal import screen as open_screen  # noqa: PLC0415
     from trunkline.traffic.sources import named  # noqa: PLC0415
     from trunkline.transport import connect  # noqa: PLC0415
 
@@ -94,7 +96,7 @@ def check(
         timeout=timeout,
         rate=rate,
         max_requests=max_requests,
-        waiting=lambda seconds: screen.say(_WAITING.format(seconds)),
+        waiting=lambda seconds: screen.progress(_WAITING.format(seconds)),
     )
     seed = secrets.randbelow(2**32) if seed is None else seed
     names = [operation.operation_id for operation in chosen]
@@ -109,27 +111,27 @@ def check(
         for key in operation.responses
         if key.isdigit() or key == operation.success.key
     )
-    run = text.RunInfo(
+    run = RunInfo(
         loaded.name,
         aim.base,
         seed,
         Grade(strictness),
         documented=documented,
         secrets=frozenset(loaded.contract.secrets),
-        retell=partial(script, loaded.contract, base=aim.base),
+        script=partial(script, loaded.contract, base=aim.base),
     )
     trouble: Exception | None = None
     code = WELL
-    with _interruption() as asked_to_stop, text.screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
+    with _interruption() as asked_to_stop, open_screen(quiet=form == "json" and not sys.stderr.isatty()) as screen:
         there = aim.base if url else _BUILT_IN
         if app:
             there = f"{app} in process (its curl lines want it served at {aim.base})"
-        screen.say(f"checking {loaded.name} at {there}, seed {seed}")
+        screen.progress(f"checking {loaded.name} at {there}, seed {seed}")
         tell = _teller(report, run, screen, findings=form == "text")
         target = _until_first(aim.target, report, Grade(strictness)) if first else aim.target
         built_in = not (url or app)
         try:
-            with writing(loaded, aim, wish, report, screen.say, live=bool(url), built_in=built_in) as allowed:
+            with writing(loaded, aim, wish, report, screen.progress, live=bool(url), built_in=built_in) as allowed:
                 examine(
                     loaded,
                     _until_asked_to_stop(target, asked_to_stop),
@@ -191,9 +193,8 @@ def validate(
 
     from trunkline.findings import Grade  # noqa: PLC0415
     from trunkline.mock import loader  # noqa: PLC0415
-    from trunkline.redaction import redactor  # noqa: PLC0415
-    from trunkline.report import text  # noqa: PLC0415
-    from trunkline.report.text import RunInfo  # noqa: PLC0415
+    from trunkline.redaction import printable, redactor  # noqa: PLC0415
+    from trunkline.report.run import RunInfo  # noqa: PLC0415
     from trunkline.traffic import sources  # noqa: PLC0415
     from trunkline.transport import connect, targets  # noqa: PLC0415
 
@@ -203,7 +204,7 @@ def validate(
 
         def say(sentence: str) -> None:
             if form == "text":
-                click.echo(text.printable(sentence), err=True)
+                click.echo(printable(sentence), err=True)
 
         aim = connect.connect(
             loaded,
@@ -313,6 +314,6 @@ def _teller(report: Report, run: RunInfo, screen: Screen, *, findings: bool) -> 
                 shown.add(finding.cause)
                 screen.show(finding_lines(finding, report, run))
         if sentence:
-            screen.say(sentence)
+            screen.progress(sentence)
 
     return tell

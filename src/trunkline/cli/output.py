@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,19 +14,19 @@ from trunkline.errors import TargetError
 if TYPE_CHECKING:
     from trunkline.exchange import Json
     from trunkline.findings import Report
-    from trunkline.report.text import RunInfo
+    from trunkline.report.run import RunInfo
 
 WELL, FINDINGS, TROUBLE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
 def show(report: Report, run: RunInfo, form: str, *, summary: bool = False) -> None:
     """The report on standard output; with `summary`, the findings were shown before."""
-    from trunkline.report import text  # noqa: PLC0415
+    from trunkline.report import FORMATS, terminal, text  # noqa: PLC0415
 
-    if form == "json":
-        click.echo(json_text(text.json_document(report, run), indent=2))
+    if form != "text":
+        click.echo(_encodable(FORMATS[form](report, run)), nl=False)
         return
-    with text.screen(quiet=True) as screen:
+    with terminal.screen(quiet=True) as screen:
         if not summary:
             for finding in report.findings:
                 screen.show(text.finding_lines(finding, report, run))
@@ -34,20 +35,26 @@ def show(report: Report, run: RunInfo, form: str, *, summary: bool = False) -> N
 
 def code(report: Report, run: RunInfo) -> int:
     """The code to end with. Raises `TargetError` when there was too little to judge: that is not well."""
-    from trunkline.report import text  # noqa: PLC0415
+    from trunkline.report.run import BROKEN, NOT_EXERCISED, verdict, without_success  # noqa: PLC0415
 
-    said = text.verdict(report, run)
-    if said == text.NOT_EXERCISED:
-        names = text.unseen(report, run)
+    said = verdict(report, run)
+    if said == NOT_EXERCISED:
+        names = without_success(report, run)
         reasons = (reason for (name, _), reason in report.exercised.items() if reason and name in names)
         why = report.stopped or next(reasons, "") or "check the token, or name what exists with --param"
         raise TargetError(
             f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be said: {why}"
         )
-    return FINDINGS if said == text.BROKEN else WELL
+    return FINDINGS if said == BROKEN else WELL
 
 
 def json_text(value: Json, indent: int | None = None) -> str:
-    """JSON as people read it, or in ASCII where standard output has not every letter."""
-    readable = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
-    return json.dumps(value, ensure_ascii=not readable, indent=indent)
+    """A value as JSON, with escapes for the characters that standard output cannot encode."""
+    return _encodable(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def _encodable(text: str) -> str:
+    """The same JSON in ASCII, unless standard output can encode every character."""
+    if (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf"):
+        return text
+    return re.sub(r"[^\x00-\x7f]", lambda character: json.dumps(character[0])[1:-1], text)

@@ -23,8 +23,9 @@ from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
 from trunkline.plugin import Options, options, spelled, tell_left
-from trunkline.redaction import redactor
-from trunkline.report.text import RunInfo, finding_lines, plain, printable
+from trunkline.redaction import printable, redactor
+from trunkline.report.run import RunInfo
+from trunkline.report.text import finding_lines, plain
 from trunkline.transport.connect import Connection, connect, redacting_errors
 
 _DEFAULT_EXAMPLES = 50
@@ -147,9 +148,13 @@ class Bench:
         if findings:
             names = frozenset(self.vendor.contract.secrets)
             strictness = Grade(self.options.strictness)
-            retell = partial(script, self.vendor.contract, base=self.connection.base)
             run = RunInfo(
-                self.vendor.name, self.connection.base, self.options.seed, strictness, secrets=names, retell=retell
+                self.vendor.name,
+                self.connection.base,
+                self.options.seed,
+                strictness,
+                secrets=names,
+                script=partial(script, self.vendor.contract, base=self.connection.base),
             )
             lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)

@@ -20,7 +20,7 @@ from trunkline.exchange import Exchange, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
-from trunkline.report.text import RunInfo as Told
+from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
 from trunkline.transport import server
 
@@ -109,8 +109,8 @@ def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None
 
 def pasted(finding: Finding, vendor: str, base: str) -> str:
     """What a reader copies from a report for people."""
-    retell = partial(script, LOADED[vendor].contract, base=base)
-    lines = [plain(line) for line in finding_lines(finding, Report(), Told(vendor, base, retell=retell))]
+    again = partial(script, LOADED[vendor].contract, base=base)
+    lines = [plain(line) for line in finding_lines(finding, Report(), RunInfo(vendor, base, script=again))]
     start = next(number for number, line in enumerate(lines) if line.startswith("sh <<"))
     return "\n".join(lines[start:])
 

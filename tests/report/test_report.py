@@ -14,20 +14,12 @@ import pytest
 import trunkline
 from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
-from trunkline.report.text import (
-    BROKEN,
-    KEPT,
-    NOT_EXERCISED,
-    RunInfo,
-    finding_lines,
-    json_document,
-    plain,
-    screen,
-    summary_lines,
-    text,
-    unseen,
-    verdict,
-)
+from trunkline.report import FORMATS
+from trunkline.report.json import document
+from trunkline.report.run import BROKEN, KEPT, NOT_EXERCISED, RunInfo, verdict, without_success
+from trunkline.report.terminal import screen
+from trunkline.report.text import finding_lines, plain, summary_lines
+from trunkline.report.text import render as text
 
 SECRET = "sk_live_\u00e9\"'hush"
 PAGE = "https://docs.example.com/list"
@@ -71,11 +63,11 @@ def report(*findings: Finding, secrets: frozenset[str] = frozenset({SECRET})) ->
     return made
 
 
-def valid(document: Json) -> Json:
-    """The document, which obeys the schema to the letter: no member beyond those described."""
+def valid(value: Json) -> Json:
+    """The value, which obeys the schema to the letter: no member beyond those described."""
     strict = json.loads(json.dumps(SCHEMA).replace('"required":', '"unevaluatedProperties": false, "required":'))
-    jsonschema_rs.Draft202012Validator(strict).validate(document)
-    return document
+    jsonschema_rs.Draft202012Validator(strict).validate(value)
+    return value
 
 
 # --- for people -----------------------------------------------------------------------------------------------------
@@ -125,9 +117,9 @@ def test_documented_statuses_that_were_not_reached_are_told() -> None:
     assert "NOT REACHED   listThings: 429" in lines
     assert "NOT REACHED   getThing: 200" in lines
     assert "NOT REACHED   makeThing: 2XX" in lines
-    assert unseen(report(), run) == ("getThing", "makeThing")
+    assert without_success(report(), run) == ("getThing", "makeThing")
     assert lines[-1].startswith("verdict       NOT EXERCISED: no success of getThing or makeThing was seen")
-    assert valid(json_document(report(), run))["not_reached"] == [
+    assert valid(document(report(), run))["not_reached"] == [
         {"operation": "listThings", "status": 429},
         {"operation": "getThing", "status": 200},
         {"operation": "makeThing", "status": "2XX"},
@@ -140,11 +132,11 @@ def test_a_class_of_statuses_is_reached_by_any_of_it(status: int) -> None:
     made = report()
     made.reached["makeThing", status] = 1
     run = RunInfo("acme", documented=(("makeThing", "2XX"),))
-    assert unseen(made, run) == ()
-    assert valid(json_document(made, run))["not_reached"] == []
+    assert without_success(made, run) == ()
+    assert valid(document(made, run))["not_reached"] == []
     made.reached.clear()
     made.reached["makeThing", 422] = 1
-    assert unseen(made, run) == ("makeThing",)
+    assert without_success(made, run) == ("makeThing",)
 
 
 def test_what_was_left_behind_is_told() -> None:
@@ -154,8 +146,8 @@ def test_what_was_left_behind_is_told() -> None:
     lines = [plain(line) for line in summary_lines(made, RUN)]
     assert "LEFT BEHIND   trunks conn_1, made by trunkline-check-a" in lines
     assert "LEFT BEHIND   trunks ***" in lines
-    assert valid(json_document(made, RUN))["left_behind"] == [made.left[0], "trunks ***"]
-    assert valid(json_document(report(), RUN))["left_behind"] == []
+    assert valid(document(made, RUN))["left_behind"] == [made.left[0], "trunks ***"]
+    assert valid(document(report(), RUN))["left_behind"] == []
     assert verdict(made, RUN) == KEPT
 
 
@@ -171,7 +163,7 @@ def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
     """It is hidden by the name of its field, at any depth; the rest of the body is as it was sent."""
     run = RunInfo("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
     made = report(writing())
-    [found] = valid(json_document(made, run))["findings"]
+    [found] = valid(document(made, run))["findings"]
     assert found["curl"].startswith("curl -sSig --path-as-is -X POST -H 'content-type: application/json' --data-binary")
     assert '"name": "n"' in found["curl"]
     assert "hidden" not in text(made, run) + json.dumps(found)
@@ -179,14 +171,14 @@ def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
 
 def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
     """In lines below the finding, and as one text in JSON; what only reads has its command alone."""
-    run = RunInfo("acme", retell=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
+    run = RunInfo("acme", script=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
     made = report(writing())
     shown = text(made, run)
     pasted = "sh <<'END_OF_SCRIPT'\n#!/bin/sh\n# 2 of ***\ncurl x\nEND_OF_SCRIPT\n"
     assert f"  again    2 requests, to be pasted into a shell:\n{pasted}" in shown
-    assert valid(json_document(made, run))["findings"][0]["script"] == "#!/bin/sh\n# 2 of ***\ncurl x"
+    assert valid(document(made, run))["findings"][0]["script"] == "#!/bin/sh\n# 2 of ***\ncurl x"
     reading = report(finding())
-    assert valid(json_document(reading, run))["findings"][0]["script"] == ""
+    assert valid(document(reading, run))["findings"][0]["script"] == ""
     assert "#!/bin/sh" not in text(reading, run)
 
 
@@ -206,7 +198,7 @@ def test_a_run_that_was_cut_short_says_so() -> None:
     """In words and in JSON."""
     run = RunInfo("acme", complete=False)
     assert "the run did not come to its end" in text(report(), run)
-    assert valid(json_document(report(), run))["complete"] is False
+    assert valid(document(report(), run))["complete"] is False
 
 
 def test_nothing_secret_and_nothing_that_steers_a_terminal_is_shown() -> None:
@@ -221,8 +213,8 @@ def test_nothing_secret_and_nothing_that_steers_a_terminal_is_shown() -> None:
         )
     )
     made.exercised["listThings", "more"] = f"because of {SECRET}"
-    document = valid(json_document(made, RUN))
-    for shown in (text(made, RUN), json.dumps(document), json.dumps(document, ensure_ascii=False)):
+    value = valid(document(made, RUN))
+    for shown in (text(made, RUN), json.dumps(value), json.dumps(value, ensure_ascii=False)):
         assert "hush" not in shown
         assert "***" in shown
         assert "\x1b" not in shown
@@ -240,17 +232,17 @@ def test_the_document_obeys_its_schema() -> None:
     made = report(
         finding(), finding(Grade.CUSTOMARY, "a"), finding(rule="b", exchanges=()), finding(rule="c", exchanges=(lone,))
     )
-    document = valid(json_document(made, RUN))
-    assert document["verdict"] == "broken"
-    assert document["counts"] == {"documented": 3, "implied": 0, "customary": 1}
-    assert [found["fails"] for found in document["findings"]] == [True, True, True, False]
-    assert [found["status"] for found in document["findings"]] == [200, None, None, 200]
-    assert [bool(found["curl"]) for found in document["findings"]] == [True, False, False, True]
-    assert document["exercised"] == [{"operation": "listThings", "check": "pages_do_not_overlap"}]
-    assert document["not_exercised"] == [
+    value = valid(document(made, RUN))
+    assert value["verdict"] == "broken"
+    assert value["counts"] == {"documented": 3, "implied": 0, "customary": 1}
+    assert [found["fails"] for found in value["findings"]] == [True, True, True, False]
+    assert [found["status"] for found in value["findings"]] == [200, None, None, 200]
+    assert [bool(found["curl"]) for found in value["findings"]] == [True, False, False, True]
+    assert value["exercised"] == [{"operation": "listThings", "check": "pages_do_not_overlap"}]
+    assert value["not_exercised"] == [
         {"operation": "listThings", "check": "ids_stay", "reason": "the account is empty"}
     ]
-    assert valid(json_document(Report(), RunInfo("acme")))["verdict"] == "not exercised"
+    assert valid(document(Report(), RunInfo("acme")))["verdict"] == "not exercised"
 
 
 def test_every_member_of_the_schema_has_a_description_and_stands_in_the_words() -> None:
@@ -284,7 +276,7 @@ def test_a_pipe_gets_plain_lines_as_they_are(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLUMNS", "20")
     out, err = io.StringIO(), io.StringIO()
     with screen(out, err) as shown:
-        shown.say("how far it is")
+        shown.progress("how far it is")
         shown.show(finding_lines(long().findings[0], long(), RUN))
         shown.show(summary_lines(long(), RUN))
     assert out.getvalue() == text(long(), RUN)
@@ -319,7 +311,7 @@ def test_progress_moves_on_a_terminal_and_leaves_nothing_behind(monkeypatch: pyt
     monkeypatch.setenv("TERM", "xterm")
     out, err = Terminal(), Terminal()
     with screen(out, err) as shown:
-        shown.say("[red]asking")
+        shown.progress("[red]asking")
         shown.show([(("a finding", ""),)])
     assert out.getvalue() == "a finding\n"
     assert "[red]asking" in err.getvalue()
@@ -330,5 +322,14 @@ def test_a_quiet_screen_says_nothing_of_progress() -> None:
     """For documents."""
     err = io.StringIO()
     with screen(io.StringIO(), err, quiet=True) as shown:
-        shown.say("how far it is")
+        shown.progress("how far it is")
     assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_is_text_without_secrets(name: str) -> None:
+    """Every format of the table ends with one line break and redacts what it shows."""
+    rendered = FORMATS[name](report(finding(message=SECRET)), RUN)
+    assert rendered.endswith("\n")
+    assert not rendered.endswith("\n\n")
+    assert "hush" not in rendered

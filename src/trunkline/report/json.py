@@ -1,0 +1,83 @@
+"""The report as one JSON document, which `report.schema.json` describes."""
+
+from __future__ import annotations
+
+import json
+
+import trunkline
+from trunkline.exchange import Json
+from trunkline.findings import Finding, Report
+from trunkline.redaction import printable
+from trunkline.report.run import RunInfo, count_grades, curl_command, not_reached, reproduction_script, verdict
+
+
+def render(report: Report, run: RunInfo) -> str:
+    """The document as indented JSON."""
+    return json.dumps(document(report, run), ensure_ascii=False, indent=2) + "\n"
+
+
+def document(report: Report, run: RunInfo) -> Json:
+    """The document as a JSON value."""
+    exercised = sorted(report.exercised.items())
+    value: Json = _redacted(
+        report,
+        {
+            "format": 1,
+            "trunkline": trunkline.__version__,
+            "vendor": run.vendor,
+            "base": run.base,
+            "seed": run.seed,
+            "strictness": str(run.strictness),
+            "complete": run.complete,
+            "verdict": verdict(report, run),
+            "requests": report.requests,
+            "counts": count_grades(report),
+            "findings": [_finding(finding, report, run) for finding in report.findings],
+            "exercised": [{"operation": name, "check": check} for (name, check), reason in exercised if not reason],
+            "not_exercised": [
+                {"operation": name, "check": check, "reason": reason} for (name, check), reason in exercised if reason
+            ],
+            "reached": [
+                {"operation": name, "status": status, "count": count}
+                for (name, status), count in sorted(report.reached.items())
+            ],
+            "not_reached": [
+                {"operation": name, "status": int(key) if key.isdigit() else key}
+                for name, key in not_reached(report, run)
+            ],
+            "left_behind": report.left,
+        },
+    )
+    for member, finding in zip(value["findings"], report.findings, strict=True):
+        member["script"] = reproduction_script(finding, report, run)  # keeps its line breaks
+    return value
+
+
+def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
+    last = finding.exchanges[-1] if finding.exchanges else None
+    return {
+        "rule": finding.rule,
+        "operation": finding.operation,
+        "grade": str(finding.evidence.grade),
+        "fails": run.fails(finding),
+        "page": finding.evidence.source,
+        "note": finding.evidence.note,
+        "read": finding.evidence.read,
+        "message": finding.message,
+        "at": finding.at,
+        "contract": finding.contract,
+        "expected": finding.expected,
+        "seen": finding.seen,
+        "count": finding.count,
+        "status": last.response.status if last and "status" in last.known else None,
+        "curl": curl_command(finding, report, run),
+        "script": "",
+    }
+
+
+def _redacted(report: Report, value: Json) -> Json:
+    if isinstance(value, str):
+        return printable(report.redact(value))
+    if isinstance(value, list):
+        return [_redacted(report, item) for item in value]
+    return {key: _redacted(report, item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,90 @@
+"""The facts about a run that every format needs: what was checked, the verdict, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from trunkline.contract.bodies import masked
+from trunkline.exchange import SAFE_METHODS, curl
+from trunkline.findings import Finding, Grade, Report
+
+GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
+"""The grades that a finding can have, strongest first."""
+
+KEPT, BROKEN, NOT_EXERCISED = "kept", "broken", "not exercised"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What was checked, and how: `RunInfo("acme", "http://127.0.0.1:8900/v1", seed=7)`.
+
+    `base` is empty when a saved response was judged. `complete` is false when the run ended early. `documented` holds
+    the (operationId, status) pairs that the run tries to reach, `(("listTrunks", "200"),)`; a status can be a class,
+    `2XX`. `secrets` holds the names of fields whose values are never shown.
+    """
+
+    vendor: str
+    base: str = ""
+    seed: int | None = None
+    strictness: Grade = Grade.IMPLIED
+    complete: bool = True
+    documented: tuple[tuple[str, str], ...] = ()
+    secrets: frozenset[str] = frozenset()
+    script: Callable[[Finding], str] = lambda _: ""
+    """Makes a shell script of the requests of a finding."""
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether the finding fails the run; otherwise it is a note."""
+        return finding.evidence.grade.rank <= self.strictness.rank
+
+
+def verdict(report: Report, run: RunInfo) -> str:
+    """`broken` if a finding fails the run, `not exercised` if there was too little to judge, else `kept`."""
+    if report.failures(run.strictness):
+        return BROKEN
+    return KEPT if "" in report.exercised.values() and not without_success(report, run) else NOT_EXERCISED
+
+
+def without_success(report: Report, run: RunInfo) -> tuple[str, ...]:
+    """The operations that never answered with success, so that little can be said about them."""
+    succeeded = {name for name, status in report.reached if 200 <= status < 300}
+    return tuple(dict.fromkeys(name for name, key in run.documented if key.startswith("2") and name not in succeeded))
+
+
+def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
+    """The documented (operationId, status) pairs that were never answered."""
+    reached = {(name, key) for name, status in report.reached for key in (str(status), f"{status // 100}XX")}
+    return tuple(pair for pair in run.documented if pair not in reached)
+
+
+def count_grades(report: Report) -> dict[str, int]:
+    """How many findings there are of each grade: `{"documented": 2, "implied": 0, "customary": 1}`."""
+    return {str(grade): sum(finding.evidence.grade is grade for finding in report.findings) for grade in GRADES}
+
+
+def reproduction_script(finding: Finding, report: Report, run: RunInfo) -> str:
+    """A shell script that shows the finding again, if that takes a request that may change something; else empty."""
+    if all(exchange.request.method in SAFE_METHODS for exchange in finding.exchanges):
+        return ""
+    return "\n".join(report.redact(line) for line in run.script(finding).splitlines())
+
+
+def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
+    """A `curl` command that repeats the last request of a finding; empty if that is not known.
+
+    Each part is redacted before it is quoted for the shell: a quoted secret would be hard to recognize.
+    """
+    last = finding.exchanges[-1] if finding.exchanges else None
+    if last is None or "request" not in last.known:
+        return ""
+    request = last.request
+    body = report.redact(masked(request.body, run.secrets).decode("utf-8", "surrogateescape"))
+    redacted = replace(
+        request,
+        path=report.redact(request.path),
+        query=report.redact(request.query),
+        headers=tuple((name, report.redact(value)) for name, value in request.headers),
+        body=body.encode("utf-8", "surrogateescape"),
+    )
+    return curl(redacted, run.base)

@@ -1,0 +1,80 @@
+"""Lines on a terminal, with colours and one moving line of progress; plain lines in a pipe or a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from trunkline.redaction import printable
+from trunkline.report.text import Line, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """`show` prints lines on standard output, `progress` a sentence on standard error; neither overwrites the other."""
+
+    show: Callable[[Iterable[Line]], None]
+    progress: Callable[[str], None]
+
+
+@contextmanager
+def screen(out: TextIO | None = None, err: TextIO | None = None, *, quiet: bool = False) -> Iterator[Screen]:
+    """A screen on standard output and standard error, or on two other streams; a quiet one shows no progress.
+
+    On a terminal there are colours, unless NO_COLOR is set or TERM is `dumb`.
+    """
+    from rich.text import Text  # noqa: PLC0415 - only when something is shown
+
+    output, errors = _console(out or sys.stdout), _console(err or sys.stderr)
+    status = errors.status("") if errors.is_terminal and not quiet else None
+
+    def show(lines: Iterable[Line]) -> None:
+        if status and output.is_terminal:
+            status.stop()
+        for line in lines:
+            _print(output, line)
+        output.file.flush()
+        if status and output.is_terminal:
+            status.start()
+
+    def progress(sentence: str) -> None:
+        if status:
+            status.update(Text(printable(sentence)))
+        elif not quiet:
+            _print(errors, ((printable(sentence), ""),))
+
+    with status or nullcontext():
+        yield Screen(show, progress)
+
+
+def _console(file: TextIO) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - only when something is shown
+
+    is_terminal = file.isatty() and os.environ.get("TERM") != "dumb"
+    has_colour = is_terminal and not os.environ.get("NO_COLOR")
+    return Console(
+        file=file,
+        force_terminal=is_terminal,
+        force_jupyter=False,
+        color_system="auto" if has_colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+
+
+def _print(console: Console, line: Line) -> None:
+    if not console.is_terminal:
+        console.file.write(plain(line) + "\n")  # unchanged: rich would expand tabs and measure each character
+        return
+    from rich.text import Text  # noqa: PLC0415 - only when something is shown
+
+    console.print(Text.assemble(*line, end="\n"), soft_wrap=True, crop=False)
