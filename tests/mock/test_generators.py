@@ -13,15 +13,15 @@ from uuid import UUID
 import pytest
 
 from trunkline.exchange import Json
-from trunkline.mock.generators import UNIQUE, Moment, Record, makers, when
+from trunkline.mock.generators import UNIQUE, Context, Record, build_generators, format_time
 
 NOW = "2024-03-05T14:22:15Z"
 
 
 def made(how: dict[str, Json], record: Record | None = None, *, count: int = 50, seed: int = 0) -> list[Json]:
     """So many values that are made in one way."""
-    make = makers({"field": how}, Random(seed))["field"]  # noqa: S311 - not secrets
-    return [make(Moment(serial, record or {}, NOW)) for serial in range(1, count + 1)]
+    make = build_generators({"field": how}, Random(seed))["field"]  # noqa: S311 - not secrets
+    return [make(Context(serial, record or {}, NOW)) for serial in range(1, count + 1)]
 
 
 WAYS: dict[str, tuple[dict[str, Json], str]] = {
@@ -53,11 +53,11 @@ def test_what_names_a_thing_is_made_once(way: str) -> None:
 def test_letters_that_were_used_are_not_used_again() -> None:
     """Also when chance gives them again."""
     chance = Random(1)  # noqa: S311 - not secrets
-    make = makers({"id": {"letters": "{}"}}, chance)["id"]
+    make = build_generators({"id": {"letters": "{}"}}, chance)["id"]
     values = []
     for _ in range(10):
         chance.seed(1)
-        values.append(make(Moment(1, {})))
+        values.append(make(Context(1, {})))
     assert len(set(values)) == 10
 
 
@@ -149,6 +149,6 @@ def test_the_same_chance_makes_the_same() -> None:
 @pytest.mark.parametrize("clock", [0.0, 0.999, 1_709_648_535.5, 4_102_444_800.0])
 def test_a_time_is_written_as_the_documents_write_it(clock: float) -> None:
     """In UTC, in whole seconds, never in the future."""
-    text = when(clock)
+    text = format_time(clock)
     assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text)
     assert 0 <= clock - datetime.fromisoformat(text).timestamp() < 1

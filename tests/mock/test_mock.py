@@ -11,8 +11,7 @@ from tests.clients import Client
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Json, Request, Response
-from trunkline.mock import REFUSAL_HEADER, loader
-from trunkline.mock.handlers import HANDLERS, Call, Result
+from trunkline.mock import REFUSAL_HEADER, handlers, loader
 from trunkline.mock.loader import Vendor
 
 VENDORS = folders.names()
@@ -272,7 +271,7 @@ def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
     """The same request with another body or media type is another question, whatever the operation does."""
     target = mock.from_vendor(vendor)
     for shown in target._shown.values():
-        assert not (shown.lasts and (shown.operation.body or shown.writes))
+        assert not (shown.cacheable and (shown.operation.body or shown.writes))
     client = Client(vendor, target)
     assert [client.create(name).status for name in ("user-1", "user-2", "-")] == [201] * 3
     assert target(Request("POST", client.words["trunks"])).status == 401
@@ -295,11 +294,11 @@ def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: py
     target = mock.from_vendor(vendor)
     before = target.records("trunks")
 
-    def fail(asked: Call) -> Result:
-        asked.keep({**before[0], "id": "half"})
+    def fail(call: handlers.Call) -> handlers.Result:
+        call.put({**before[0], "id": "half"})
         raise ZeroDivisionError
 
-    monkeypatch.setattr("trunkline.mock.mock.HANDLERS", {**HANDLERS, "create": fail})
+    monkeypatch.setitem(handlers.HANDLERS, "create", fail)
     with pytest.raises(ZeroDivisionError):
         Client(vendor, target).create("user-1")
     assert target.records("trunks") == before

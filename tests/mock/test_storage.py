@@ -197,7 +197,7 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
         if made > 1:
             raise StorageError("no room")
 
-    store = Store(vendor.world, keep=keep)
+    store = Store(vendor.world, save=keep)
     account = vendor.world.account
     before = dict(store.records("trunks", account))
     record = next(iter(before.values()))
@@ -207,9 +207,9 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
     store.discard()
     assert store.commit() == []
     store.put("trunks", account, {**record, "id": "other"})
-    store.serial()
+    store.next_serial()
     assert len(store.commit()) == 1
-    store.serial()
+    store.next_serial()
     store.remove("trunks", account, "other")
     with pytest.raises(StorageError):
         store.commit()

@@ -141,7 +141,7 @@ def test_a_write_is_seen_whole_or_not_at_all() -> None:
 def test_a_store_gives_no_number_twice() -> None:
     """Each created record has a number of its own."""
     store = Store(VENDORS["telepath"].world)
-    assert len({store.serial() for _ in range(100)}) == 100
+    assert len({store.next_serial() for _ in range(100)}) == 100
 
 
 def test_a_collection_may_have_no_parent() -> None:

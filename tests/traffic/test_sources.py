@@ -65,7 +65,7 @@ def success(operation: Operation) -> Response:
 
 def error_body(vendor: Vendor, code: str = "NOT_A_CODE") -> Json:
     """The vendor's error envelope around a code."""
-    text = json.dumps(vendor.world.envelope).replace("{code}", code).replace("{message}", "words")
+    text = json.dumps(vendor.world.error_body).replace("{code}", code).replace("{message}", "words")
     return json.loads(text)
 
 

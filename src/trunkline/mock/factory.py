@@ -17,7 +17,7 @@ from threading import RLock
 
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, pointer
-from trunkline.mock.generators import Maker, Moment, Record, makers, when
+from trunkline.mock.generators import Context, Generator, Record, build_generators, format_time
 from trunkline.mock.loader import Vendor, check_record, load
 from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Effect, World, facts
 
@@ -47,8 +47,8 @@ class RecordFactory:
         ]
         chance = Random(seed)  # noqa: S311 - plausible data, not secrets
         self._serial = serial
-        self._recipe = makers(about.generate, chance)
-        self._effects = [(effect, makers(effect.set, chance)) for effect in effects]
+        self._recipe = build_generators(about.generate, chance)
+        self._effects = [(effect, build_generators(effect.set, chance)) for effect in effects]
         self._follows = {
             name: make
             for effect, made in self._effects
@@ -100,7 +100,7 @@ class RecordFactory:
         with self.lock:
             self._serial += 1
             record: Record = {}
-            moment = Moment(self._serial, record, when(time.time()))
+            moment = Context(self._serial, record, format_time(time.time()))
             record |= {} if self._recipe else copy.deepcopy(self._first)
             for name, make in self._recipe.items():
                 record[name] = make(moment)
@@ -210,10 +210,10 @@ def _facts_of(world: World, collection: str) -> set[str]:
     return {*MOCK_FACTS} & asked
 
 
-def _of(make: Maker, record: Record) -> Json:
+def _of(make: Generator, record: Record) -> Json:
     """What a field is by what others are, or None if they are not there."""
     try:
-        return make(Moment(0, record))
+        return make(Context(0, record))
     except KeyError:
         return None
 

@@ -1,4 +1,4 @@
-"""Owns the recipes of data: how a field of a record is made, plausibly and the same for the same chance."""
+"""Generators of plausible field values. The same seed gives the same values."""
 
 from __future__ import annotations
 
@@ -14,85 +14,85 @@ from typing import TypeAlias
 from trunkline.exchange import Json
 
 Record: TypeAlias = dict[str, Json]
-"""One thing as the fixtures tell it: documented fields, secrets, and mock-only facts under `x-trunkline`."""
+"""One record of the fixtures: documented fields, secrets, and facts for the mock alone under `x-trunkline`."""
 
-Recipe: TypeAlias = Mapping[str, Mapping[str, Json]]
-"""How each field of a record is made: `{"id": {"letters": "conn_{}"}}`."""
+GeneratorSpec: TypeAlias = Mapping[str, Mapping[str, Json]]
+"""How each field of a record is generated: `{"id": {"letters": "conn_{}"}}`."""
 
 UNIQUE = ("serial", "letters", "uuid")
-"""The ways to make a value that make no value twice."""
+"""The kinds of generator that never return the same value twice."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """What a field is made from: the running number, the record as it is by now, the time as a text in UTC."""
+class Context:
+    """The input of a generator: a serial number, the fields that the record has so far, and the time (UTC)."""
 
     serial: int
     record: Record
     now: str = ""
 
 
-Maker: TypeAlias = Callable[[Moment], Json]
+Generator: TypeAlias = Callable[[Context], Json]
 
 
-def makers(recipe: Recipe, chance: random.Random) -> dict[str, Maker]:
-    """What makes each field, worked out once for all records."""
-    return {name: _maker(how, chance) for name, how in recipe.items()}
+def build_generators(spec: GeneratorSpec, rng: random.Random) -> dict[str, Generator]:
+    """The generator of each field. Build them once and use them for many records."""
+    return {name: _build(field_spec, rng) for name, field_spec in spec.items()}
 
 
-def when(clock: float) -> str:
-    """A time as the documents write it: `2024-03-05T14:22:15Z`."""
+def format_time(clock: float) -> str:
+    """A Unix time as the documents write it: `2024-03-05T14:22:15Z`."""
     return datetime.fromtimestamp(int(clock), UTC).isoformat()[:19] + "Z"
 
 
-def _maker(how: Mapping[str, Json], chance: random.Random) -> Maker:
-    make = _plain_maker(how, chance)
-    share = how.get("null", 0)
-    return (lambda moment: None if chance.random() < share else make(moment)) if share else make
+def _build(spec: Mapping[str, Json], rng: random.Random) -> Generator:
+    generate = _build_value(spec, rng)
+    share = spec.get("null", 0)
+    return (lambda context: None if rng.random() < share else generate(context)) if share else generate
 
 
-def _plain_maker(how: Mapping[str, Json], chance: random.Random) -> Maker:  # noqa: C901, PLR0911 - one a recipe
-    match how:
+def _build_value(spec: Mapping[str, Json], rng: random.Random) -> Generator:  # noqa: C901, PLR0911 - one case per kind
+    match spec:
         case {"value": value}:
             return lambda _: value
         case {"now": _}:
-            return lambda moment: moment.now
-        case {"text": str(pattern)}:
-            return lambda moment: pattern.format_map(defaultdict(str, moment.record))
+            return lambda context: context.now
+        case {"text": str(template)}:
+            return lambda context: template.format_map(defaultdict(str, context.record))
         case {"rewrite": {"field": str(field), "forms": forms}}:
-            return lambda moment: _rewritten(str(moment.record[field]), forms)
-        case {"serial": str(pattern)}:
-            return lambda moment: pattern.replace("{}", str(moment.serial))
-        case {"letters": str(pattern)}:
+            return lambda context: _rewrite(str(context.record[field]), forms)
+        case {"serial": str(template)}:
+            return lambda context: template.replace("{}", str(context.serial))
+        case {"letters": str(template)}:
             used: set[str] = set()
-            return lambda _: _unused(pattern, chance, used)
+            return lambda _: _random_id(template, rng, used)
         case {"uuid": _}:
-            return lambda _: str(uuid.UUID(int=chance.getrandbits(128), version=4))
+            return lambda _: str(uuid.UUID(int=rng.getrandbits(128), version=4))
         case {"words": lists}:
-            return lambda _: " ".join([chance.choice(words) for words in lists])
+            return lambda _: " ".join([rng.choice(words) for words in lists])
         case {"one_of": values}:
-            return lambda _: chance.choice(values)
+            return lambda _: rng.choice(values)
         case {"between": [low, high], **more}:
             decimals = more.get("decimals", 0)
-            return lambda _: round(chance.uniform(low, high), decimals) if decimals else chance.randint(low, high)
+            return lambda _: round(rng.uniform(low, high), decimals) if decimals else rng.randint(low, high)
         case {"time": [first, last]}:
             begin, end = (int(datetime.fromisoformat(text).timestamp()) for text in (first, last))
-            return lambda _: when(chance.randint(begin, end))
-    inner = makers(how["fields"], chance)
-    return lambda moment: {name: make(moment) for name, make in inner.items()}
+            return lambda _: format_time(rng.randint(begin, end))
+    fields = build_generators(spec["fields"], rng)
+    return lambda context: {name: generate(context) for name, generate in fields.items()}
 
 
-def _rewritten(text: str, forms: list[list[str]]) -> str:
-    """The text in the first form that it has as a whole, else as it is."""
+def _rewrite(text: str, forms: list[list[str]]) -> str:
+    """Rewrite the text with the first (pattern, form) that matches all of it; return it unchanged if none does."""
     for pattern, form in forms:
-        if found := re.fullmatch(pattern, text):
-            return found.expand(form)
+        if match := re.fullmatch(pattern, text):
+            return match.expand(form)
     return text
 
 
-def _unused(pattern: str, chance: random.Random, used: set[str]) -> str:
-    """The pattern with nine lower-case letters and digits, as the documents' ids have; never twice the same."""
-    while (text := pattern.replace("{}", "".join(chance.choices(_LETTERS, k=9)))) in used:
+def _random_id(template: str, rng: random.Random, used: set[str]) -> str:
+    """Fill the template with nine random letters and digits, like the ids in the documents. Never repeat one."""
+    while (text := template.replace("{}", "".join(rng.choices(_LETTERS, k=9)))) in used:
         pass
     used.add(text)
     return text

@@ -1,224 +1,223 @@
-"""Owns what a mock does for an operation: one function a verb, from what was asked to how it ended."""
+"""Handlers: one function for each verb of world.toml. It answers a request that the contract allows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TypeAlias
+from typing import Any, Generic, NoReturn, TypeAlias
 
+from trunkline.contract.model import Act, Create, Delete, Fetch, K, List, Update
 from trunkline.contract.refusals import ParsedRequest, Refusal, refusal_for
 from trunkline.exchange import Json
 from trunkline.findings import to_text
-from trunkline.mock.generators import Moment, Record, makers
-from trunkline.mock.views import OperationView, Views, encode
-from trunkline.mock.world import MOCK_ONLY, Effect, Outcome, World, facts
-
-_A_KNOWN_ID = "the id of something that is there"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One allowed request: what it means, how its operation shows things, whose it is and when it came."""
-
-    world: World
-    shelf: Views
-    shown: OperationView
-    reading: ParsedRequest
-    account: str
-    now: str
-
-    @property
-    def collection(self) -> str:
-        return self.shown.serve.collection
-
-    def refused(self, cause: str, sent: str, broke: str, **words: str) -> Refusal:
-        return refusal_for(self.reading.operation, cause, sent, broke, words)
-
-    def keep(self, record: Record) -> None:
-        self.shelf.store.put(self.collection, self.account, record)
-
+from trunkline.mock.generators import Context, Record, build_generators
+from trunkline.mock.views import ServedOperation, Views, encode
+from trunkline.mock.world import MOCK_ONLY, Outcome, World, facts
 
 Result: TypeAlias = tuple[int, bytes]
 """A status and a body."""
 
 
-def listed(asked: Call) -> Result | Refusal:
-    """Filter first, then page; the total counts what the filter leaves."""
-    listing = asked.shown.operation.listing
-    assert listing is not None  # noqa: S101 - the loader refused a list without a listing
-    above = _above(asked)
-    if isinstance(above, Refusal):
-        return above
-    values = asked.reading.values
-    chosen = (*above.items(), *((name, values[name]) for name in listing.filters if name in values))
-    items = page = asked.shelf.items(asked.shown, asked.account, chosen)
-    filled = {name: encode(value) for name, value in values.items()}
-    if listing.paging:
-        offset = values[listing.paging.offset]
-        page = items[offset : offset + values[listing.paging.limit]]
-    filled["items"] = b"[" + b",".join(page) + b"]"
-    filled["total"] = b"%d" % len(items)
-    outcome = asked.shown.serve.outcomes[0]
-    return outcome.status, asked.shown.body(outcome, filled)
+@dataclass(frozen=True, slots=True)
+class Call(Generic[K]):
+    """One allowed request with everything that a handler needs to answer it."""
+
+    world: World
+    views: Views
+    served: ServedOperation[K]
+    request: ParsedRequest
+    account: str
+    now: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """The first outcome; only the verb `answer` has several."""
+        return self.served.behavior.outcomes[0]
+
+    def records(self, collection: str | None = None) -> Mapping[str, Record]:
+        """The account's records by id, of the operation's own collection or of another."""
+        return self.views.store.records(collection or self.served.behavior.collection, self.account)
+
+    def put(self, record: Record) -> None:
+        self.views.store.put(self.served.behavior.collection, self.account, record)
 
 
-def fetched(asked: Call) -> Result | Refusal:
-    """The one record that the path names, if it is this account's."""
-    record = _own(asked)
-    return record if isinstance(record, Refusal) else _ended(asked, asked.shown.serve.outcomes[0], record)
+class _Refused(Exception):
+    """Ends a handler: the request is answered with the refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.cause)
+        self.refusal = refusal
 
 
-def created(asked: Call) -> Result | Refusal:
-    """A record of the inputs and their defaults, and of what the effects add to them."""
-    operation, outcome = asked.shown.operation, asked.shown.serve.outcomes[0]
-    above = _above(asked)
-    if isinstance(above, Refusal):
-        return above
-    assert operation.body is not None  # noqa: S101 - the loader refused a create without a body
-    sent = operation.contract.completed(operation.body.schema, asked.reading.body)
-    record: Record = {name: _plain(sent[name]) for name in asked.shown.inputs if name in sent} | above
-    for word, name in asked.shown.serve.guards:
-        if word == "unique" and (refusal := _taken(asked, name, record.get(name))):
-            return refusal
-    if asked.account != asked.world.account:
-        record[MOCK_ONLY] = {"account": asked.account}
-    record = _after(asked, outcome.effects, record, {}, frozenset(record))
-    asked.keep(record)
-    return _ended(asked, outcome, record)
+def handle(call: Call) -> Result | Refusal:
+    """Answer a request with the handler of its operation's verb. Changes are prepared in the store, not committed."""
+    try:
+        return HANDLERS[call.served.behavior.verb](call)
+    except _Refused as refused:
+        return refused.refusal
 
 
-def updated(asked: Call) -> Result | Refusal:
-    """The record with the inputs laid over it; what is not sent stays."""
-    before, outcome = _own(asked), asked.shown.serve.outcomes[0]
-    if isinstance(before, Refusal):
-        return before
-    body = asked.reading.body
-    record = {**before, **{name: _plain(body[name]) for name in asked.shown.inputs if name in body}}
-    record = _after(asked, outcome.effects, record, before)
-    asked.keep(record)
-    return _ended(asked, outcome, record)
+def list_records(call: Call[List]) -> Result:
+    """Filter, sort and page the records. The total counts what the filters leave."""
+    kind, values = call.served.operation.kind, call.request.values
+    criteria = [(field, "equal", identity) for field, identity in _parent_field(call).items()]
+    criteria += [(by.at[1:], by.how, values[name]) for name, by in kind.filters.items() if name in values]
+    items = page = call.views.items(call.served, call.account, tuple(criteria))
+    if kind.paging:
+        offset = values[kind.paging.offset]
+        page = items[offset : offset + values[kind.paging.limit]]
+    parts = {name: encode(value) for name, value in values.items()}
+    parts |= {"items": b"[" + b",".join(page) + b"]", "total": b"%d" % len(items)}
+    return call.outcome.status, call.served.fill_body(call.outcome, parts)
 
 
-def deleted(asked: Call) -> Result | Refusal:
-    """The record is gone, unless something still depends on it."""
-    record = _own(asked)
-    if isinstance(record, Refusal):
-        return record
-    identity = record[asked.shown.identity]
-    for word, name in asked.shown.serve.guards:
-        if word == "unused" and facts(record)[name]:
-            return asked.refused("in_use", f"the id {identity}", "what nothing uses", name=name)
-        if word == "empty" and _below(asked, name, identity):
-            return asked.refused("not_empty", f"the id {identity}", f"what has no {name}", name=name)
-    asked.shelf.store.remove(asked.collection, asked.account, identity)
-    return _ended(asked, asked.shown.serve.outcomes[0], record)
+def fetch_record(call: Call[Fetch]) -> Result:
+    """Show the record that the path names."""
+    return _result(call, call.outcome, _find_record(call))
 
 
-def answered(asked: Call) -> Result | Refusal:
-    """The first outcome whose facts hold of the record, if the operation is about one."""
-    record: Record | Refusal = _own(asked) if asked.collection else {}
-    if isinstance(record, Refusal):
-        return record
+def create_record(call: Call[Create]) -> Result:
+    """Create a record from the inputs, their defaults and the effects."""
+    served = call.served
+    parent_field = _parent_field(call)
+    inputs = served.operation.contract.completed(served.body_schema, call.request.body)
+    record: Record = {name: _normalize(inputs[name]) for name in served.inputs if name in inputs} | parent_field
+    for _, name in served.behavior.guards:
+        _check_unique(call, name, record.get(name))
+    if call.account != call.world.account:
+        record[MOCK_ONLY] = {"account": call.account}
+    record = _apply_effects(call, call.outcome, record, {}, frozenset(record))
+    call.put(record)
+    return _result(call, call.outcome, record)
+
+
+def update_record(call: Call[Update]) -> Result:
+    """Replace the fields that are sent; keep the others."""
+    before, body = _find_record(call), call.request.body
+    changed = {name: _normalize(body[name]) for name in call.served.inputs if name in body}
+    record = _apply_effects(call, call.outcome, {**before, **changed}, before)
+    call.put(record)
+    return _result(call, call.outcome, record)
+
+
+def delete_record(call: Call[Delete]) -> Result:
+    """Remove the record, unless it is in use or other records belong to it."""
+    record = _find_record(call)
+    identity = record[call.served.identity]
+    for guard, name in call.served.behavior.guards:
+        if guard == "unused" and facts(record)[name]:
+            _refuse(call, "in_use", f"the id {identity}", "what nothing uses", name=name)
+        if guard == "empty" and _has_children(call, name, identity):
+            _refuse(call, "not_empty", f"the id {identity}", f"what has no {name}", name=name)
+    call.views.store.remove(call.served.behavior.collection, call.account, identity)
+    return _result(call, call.outcome, record)
+
+
+def answer(call: Call[Act]) -> Result:
+    """Answer with the first outcome whose conditions the record meets, and apply its effects."""
+    behavior = call.served.behavior
+    record = _find_record(call) if behavior.collection else {}
     known = facts(record)
-    outcome = next(said for said in asked.shown.serve.outcomes if _hold(said.when, known))
+    outcome = next(outcome for outcome in behavior.outcomes if _holds(outcome.when, known))
     if outcome.effects:
-        record = _after(asked, outcome.effects, record, record)
-        asked.keep(record)
-    return _ended(asked, outcome, record)
+        record = _apply_effects(call, outcome, record, record)
+        call.put(record)
+    return _result(call, outcome, record)
 
 
-HANDLERS: Mapping[str, Callable[[Call], Result | Refusal]] = {
-    "list": listed,
-    "fetch": fetched,
-    "create": created,
-    "update": updated,
-    "delete": deleted,
-    "answer": answered,
+HANDLERS: Mapping[str, Callable[[Call[Any]], Result]] = {
+    "list": list_records,
+    "fetch": fetch_record,
+    "create": create_record,
+    "update": update_record,
+    "delete": delete_record,
+    "answer": answer,
 }
 
 
-def _plain(value: Json) -> Json:
-    """A whole number as JSON writes it plainly: 5061.0 and 1e3 are taken for integers, and shown as 5061 and 1000."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+def _result(call: Call, outcome: Outcome, record: Record) -> Result:
+    parts = {"now": encode(call.now)}
+    if call.served.view:
+        parts["item"] = call.views.encoded(call.served, call.account, record)
+    return outcome.status, call.served.fill_body(outcome, parts)
 
 
-def _ended(asked: Call, outcome: Outcome, record: Record) -> Result:
-    values = {"now": encode(asked.now)}
-    if asked.shown.view:
-        values["item"] = asked.shelf.encoded(asked.shown, asked.account, record)
-    return outcome.status, asked.shown.body(outcome, values)
+def _refuse(call: Call, cause: str, sent: str, broke: str, **words: str) -> NoReturn:
+    raise _Refused(refusal_for(call.request.operation, cause, sent, broke, words))
 
 
-def _above(asked: Call) -> dict[str, Json] | Refusal:
-    """The field that holds the parent's id, and that id, if the path names a parent of this account's."""
-    found: dict[str, Json] = {}
-    parent = asked.shown.collection.parent if asked.shown.collection else None
-    for parameter in asked.shown.operation.parents:
-        identity = asked.reading.values[parameter.name]
-        if parent is None or identity not in asked.shelf.store.records(parent.collection, asked.account):
-            return asked.refused(
-                "id_unknown", f"{parameter.name}={identity}", _A_KNOWN_ID, name=parameter.name, id=identity
-            )
-        found[parent.field] = identity
-    return found
+def _refuse_id(call: Call, name: str, identity: str) -> NoReturn:
+    broke = "the id of something that is there"
+    _refuse(call, "id_unknown", f"{name}={identity}", broke, name=name, id=identity)
 
 
-def _own(asked: Call) -> Record | Refusal:
-    """The record that the path names: this account's, and its parent's if the path names one."""
-    above = _above(asked)
-    if isinstance(above, Refusal):
-        return above
-    name = asked.shown.operation.item_parameter
-    identity = asked.reading.values[name]
-    record = asked.shelf.record(asked.shown, asked.account, identity)
-    if record is None or any(record.get(field) != value for field, value in above.items()):
-        return asked.refused("id_unknown", f"{name}={identity}", _A_KNOWN_ID, name=name, id=identity)
+def _parent_field(call: Call) -> dict[str, Json]:
+    """The field that holds the parent's id, and that id: `{"trunk_id": "7"}`. Empty if the path names no parent."""
+    fields: dict[str, Json] = {}
+    parent = call.served.parent
+    for parameter in call.served.operation.parents:
+        identity = call.request.values[parameter.name]
+        if parent is None or identity not in call.records(parent.collection):
+            _refuse_id(call, parameter.name, identity)
+        fields[parent.field] = identity
+    return fields
+
+
+def _find_record(call: Call) -> Record:
+    """The record that the path names. It belongs to the account, and to the parent if the path names one."""
+    parent_field = _parent_field(call)
+    name = call.served.operation.kind.parameter
+    identity = call.request.values[name]
+    record = call.records().get(identity)
+    if record is None or not _holds(parent_field, record):
+        _refuse_id(call, name, identity)
     return record
 
 
-def _taken(asked: Call, name: str, value: Json) -> Refusal | None:
-    """Why a value cannot be given to another record of the account."""
-    others = asked.shelf.store.records(asked.collection, asked.account).values()
-    if value is not None and any(other.get(name) == value for other in others):
-        return asked.refused(
-            "not_unique", f"{name}={to_text(value)}", f"a {name} of its own", name=name, value=str(value)
-        )
-    return None
+def _check_unique(call: Call, name: str, value: Json) -> None:
+    """Refuse a value that another record of the account has."""
+    if value is not None and any(record.get(name) == value for record in call.records().values()):
+        _refuse(call, "not_unique", f"{name}={to_text(value)}", f"a {name} of its own", name=name, value=str(value))
 
 
-def _below(asked: Call, name: str, identity: str) -> bool:
-    """Whether records of another collection belong to the one with this id."""
-    parent = asked.world.collections[name].parent
-    children = asked.shelf.store.records(name, asked.account).values()
-    return parent is not None and any(child.get(parent.field) == identity for child in children)
+def _has_children(call: Call, collection: str, identity: str) -> bool:
+    """Whether records of another collection belong to the record with this id."""
+    parent = call.world.collections[collection].parent
+    records = call.records(collection).values()
+    return parent is not None and any(record.get(parent.field) == identity for record in records)
 
 
-def _hold(wanted: Mapping[str, Json], known: Mapping[str, Json]) -> bool:
+def _normalize(value: Json) -> Json:
+    """A whole number as an integer: clients may send 5061.0 or 1e3, and are shown 5061 and 1000."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _holds(wanted: Mapping[str, Json], known: Mapping[str, Json]) -> bool:
     return all(known.get(name) == value for name, value in wanted.items())
 
 
-def _after(
-    asked: Call,
-    effects: tuple[Effect, ...],
-    record: Record,
-    before: Record,
-    given: frozenset[str] = frozenset(),
+def _apply_effects(
+    call: Call, outcome: Outcome, record: Record, before: Record, given: frozenset[str] = frozenset()
 ) -> Record:
-    """The record after the effects, in their order; what was `given` yields to conditions only."""
+    """A copy of the record with the outcome's effects, in order.
+
+    An effect without conditions does not replace a field in `given`. A new id is one that no record ever had.
+    """
     record = dict(record)
-    store = asked.shelf.store
-    moment = Moment(store.serial(), record, asked.now)
-    chance = Random(f"{asked.collection}/{moment.serial}")  # noqa: S311 - the same for the same requests, not secrets
-    for effect in effects:
+    store, collection = call.views.store, call.served.behavior.collection
+    context = Context(store.next_serial(), record, call.now)
+    rng = Random(f"{collection}/{context.serial}")  # noqa: S311 - the same for the same requests, not secrets
+    for effect in outcome.effects:
         changed = not effect.when_changed or any(before.get(name) != record.get(name) for name in effect.when_changed)
-        if not changed or not _hold(effect.when, facts(record)):
+        if not changed or not _holds(effect.when, facts(record)):
             continue
-        plain = not (effect.when or effect.when_changed)
-        for name, make in makers(effect.set, chance).items():
-            if not (plain and name in given):
-                record[name] = make(moment)
-                while name == asked.shown.identity and not store.is_free(asked.collection, asked.account, record[name]):
-                    moment = replace(moment, serial=store.serial())
-                    record[name] = make(moment)
+        kept = given if not (effect.when or effect.when_changed) else ()
+        for name, generate in build_generators(effect.set, rng).items():
+            if name not in kept:
+                record[name] = generate(context)
+                while name == call.served.identity and not store.is_free(collection, call.account, record[name]):
+                    context = replace(context, serial=store.next_serial())
+                    record[name] = generate(context)
     return record

@@ -16,7 +16,7 @@ from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Contract, DocumentedResponse, Operation
 from trunkline.exchange import Json, pointer
 from trunkline.findings import truncate
-from trunkline.mock.generators import UNIQUE, Recipe
+from trunkline.mock.generators import UNIQUE, GeneratorSpec
 from trunkline.mock.world import MOCK_FACTS, Behavior, Outcome, World
 
 _LONGEST = 60
@@ -222,15 +222,15 @@ def _lost_words(serve: Behavior, outcome: Outcome, operation: Operation, at: str
 
 def _lost_refusals(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
     causes = {cause for answer in _answers(contract) for cause in answer.refusals}
-    for cause in sorted(causes ^ set(world.words)):
+    for cause in sorted(causes ^ set(world.messages)):
         missing = cause in causes
         yield "/refusals", f"{cause} has no message" if missing else f"{cause} is not a cause that the contract answers"
     yield from _lost_messages(world, contract)
     words = ("code", "message")
-    for reason in _strays(world.envelope, words, lists=False):
+    for reason in _strays(world.error_body, words, lists=False):
         yield "/errors/body", reason
     for located, word in zip(contract.errors, words, strict=True):
-        if at_pointer(world.envelope, located.at) != f"{{{word}}}":
+        if at_pointer(world.error_body, located.at) != f"{{{word}}}":
             yield "/errors/body", f"{{{word}}} does not stand at {located.at or 'its top'}, where the contract says so"
     for index, grant in enumerate(world.tokens.values()):
         for operation in contract.operations if grant.refused else ():
@@ -242,7 +242,7 @@ def _lost_refusals(world: World, contract: Contract) -> Iterator[tuple[str, str]
 
 def _lost_messages(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
     """Each message of a code that is never answered, or that cannot be filled, and each code without a message."""
-    for cause, messages in world.words.items():
+    for cause, messages in world.messages.items():
         codes = {answer.refusals[cause].code for answer in _answers(contract) if cause in answer.refusals}
         for code, message in messages.items():
             if code and code not in codes:
@@ -280,7 +280,7 @@ def _unfilled(message: str, known: Iterable[str]) -> Iterator[str]:
             yield f"nothing fills {{{word}}} in it; there are: {', '.join(words) or 'no words for this cause'}"
 
 
-def _lost_recipes(recipe: Recipe, identity: str, at: str) -> Iterator[tuple[str, str]]:
+def _lost_recipes(recipe: GeneratorSpec, identity: str, at: str) -> Iterator[tuple[str, str]]:
     """Each way to make a value that makes none, and an identity that could be made twice."""
     how = recipe.get(identity, {})
     if recipe and ("null" in how or not any(way in how for way in UNIQUE)):
@@ -318,7 +318,7 @@ def _lost_forms(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
             yield f"{at}/rewrite/forms/{index}", f"cannot be rewritten: {error}"
 
 
-def alternatives(recipe: Recipe) -> Iterator[tuple[str, Json]]:
+def alternatives(recipe: GeneratorSpec) -> Iterator[tuple[str, Json]]:
     """Each field with a value that a recipe seldom or often chooses: null, each of a choice, both ends of a range."""
     for name, how in recipe.items():
         values = [*how.get("one_of", ()), *how.get("between", ())] if how.get("null", 0) < 1 else []
@@ -337,7 +337,7 @@ def spoiled(world: World, contract: Contract, samples: Mapping[str, Json]) -> It
     for answer in _answers(contract):
         for cause, code in answer.refusals.items():
             message = world.message(cause, code.code).format_map(_WORDS.get(cause, {}))
-            body = _poured(world.envelope, {"code": code.code, "message": message})
+            body = _poured(world.error_body, {"code": code.code, "message": message})
             yield from (("/errors/body", f"for {cause}, {reason}") for reason in _broken(contract, answer, body))
     for operation in contract.operations:
         serve = world.behaviors[operation.operation_id]

@@ -133,8 +133,8 @@ def _world(folder: Path, contract: Contract, *, lint: bool) -> World:
     world = World(
         rate_limit=int(said["rate_limit"]),
         tokens={grant["token"]: Grant(grant["account"], grant.get("refused", "")) for grant in said["tokens"]},
-        envelope=said["errors"]["body"],
-        words={cause: {"": text} if isinstance(text, str) else text for cause, text in said["refusals"].items()},
+        error_body=said["errors"]["body"],
+        messages={cause: {"": text} if isinstance(text, str) else text for cause, text in said["refusals"].items()},
         collections={name: _collection(how) for name, how in said["collections"].items()},
         behaviors={name: _serve(how, resources.get(name, "")) for name, how in said["operations"].items()},
     )

@@ -37,10 +37,10 @@ from trunkline.contract.refusals import (
 from trunkline.errors import StorageError
 from trunkline.exchange import Headers, Json, Request, Response, find
 from trunkline.findings import truncate as shortened
-from trunkline.mock.generators import Record, when
-from trunkline.mock.handlers import HANDLERS, Call, Result
+from trunkline.mock.generators import Record, format_time
+from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor, check_record
-from trunkline.mock.views import OperationView, Views, encode
+from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store
 from trunkline.redaction import AUTH_SCHEMES, CREDENTIAL_NAMES, normalized, redactor
 
@@ -109,7 +109,7 @@ class Mock:
         self._clock = clock
         self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
         self._shown = {
-            operation.operation_id: OperationView(operation, vendor.world) for operation in vendor.contract.operations
+            operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
         }
         self._secrets = vendor.secrets | secrets
         self._learned: tuple[str, ...] = ()
@@ -131,20 +131,20 @@ class Mock:
         with self._lock:
             if self._keeper:
                 self._keeper.renew(self.vendor)
-            self._begin(Store(self._world, keep=self._keep))
+            self._begin(Store(self._world, save=self._keep))
 
     def _begin(self, store: Store) -> None:
-        self._shelf = Views(store)
+        self._views = Views(store)
         self._meter.reset()
         self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
         for shown in self._shown.values():
             if shown.operation.listing and not shown.operation.parents:
-                self._shelf.items(shown, self._world.account, ())  # the first who asks need not wait
+                self._views.items(shown, self._world.account)  # the first who asks need not wait
 
     def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
         """The records of an account (the first token's unless named), as the fixtures tell them."""
         with self._lock:
-            return tuple(self._shelf.store.records(collection, account or self._world.account).values())
+            return tuple(self._views.store.records(collection, account or self._world.account).values())
 
     def put(self, collection: str, record: Record) -> None:
         """Adds a record as fixtures have them, or lays it in the stead of the one with its id, for the next request.
@@ -158,13 +158,13 @@ class Mock:
         """The same for a record that was checked; its secrets may be a client's, who can send what no fixture holds."""
         record = copy.deepcopy(record)
         with self._lock:
-            self._shelf.store.put(collection, self._world.account_of(record), record)
+            self._views.store.put(collection, self._world.account_of(record), record)
             self._commit(record)
 
     def remove(self, collection: str, identity: str, account: str | None = None) -> None:
         """Takes a record away, for the next request. Raises `LookupError` when there is none."""
         with self._lock:
-            self._shelf.store.remove(collection, account or self._world.account, identity)
+            self._views.store.remove(collection, account or self._world.account, identity)
             self._commit({})
 
     def __call__(self, request: Request) -> Response:
@@ -208,7 +208,7 @@ class Mock:
         assert isinstance(reading, ParsedRequest)  # noqa: S101 - a refusal was refused
         status, body = outcome
         shown = self._shown[reading.operation.operation_id]
-        return _Finished(Response(status, (_JSON,), body), reading.operation, grant, lasts=shown.lasts)
+        return _Finished(Response(status, (_JSON,), body), reading.operation, grant, lasts=shown.cacheable)
 
     def _grant(self, request: Request) -> str:
         """The known token that a request is counted for, whatever becomes of it; all others are counted together."""
@@ -261,18 +261,18 @@ class Mock:
         shown = self._shown[reading.operation.operation_id]
         grant = self._world.tokens.get(reading.credential)
         account = grant.account if grant else self._world.account
-        asked = Call(self._world, self._shelf, shown, reading, account, when(self._clock()))
+        asked = Call(self._world, self._views, shown, reading, account, format_time(self._clock()))
         try:
-            ended = HANDLERS[shown.serve.verb](asked)
+            ended = handle(asked)
             if not isinstance(ended, Refusal):
                 self._commit(reading.body or {})
         finally:
-            self._shelf.store.discard()
+            self._views.store.discard()
         return ended
 
     def _commit(self, told: Mapping[str, Json]) -> None:
         """Makes a write true, drops what was finished before it, and learns the secrets that it told."""
-        if self._shelf.commit():
+        if self._views.commit():
             self._memo = {}
             learned = (str(told[name]) for name in self._contract.secrets if told.get(name))
             self._learned = (*self._learned, *learned)[-_MOST_LEARNED:]
@@ -293,7 +293,7 @@ class Mock:
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
         if "allow" in found.headers:
             headers = (*headers, ("allow", refusal.words["allow"]))
-        return Response(int(found.key), headers, encode(_filled(self._world.envelope, words)))
+        return Response(int(found.key), headers, encode(_filled(self._world.error_body, words)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Owns what is true on a mock: `World`, immutable, and `Store`, one mock's changeable copy of its records."""
+"""The data of a mock: `World`, which never changes, and `Store`, the records of one mock, which do."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from trunkline.exchange import Json
-from trunkline.mock.generators import Moment, Recipe, Record, makers
+from trunkline.mock.generators import Context, GeneratorSpec, Record, build_generators
 
 MOCK_ONLY = "x-trunkline"
+"""The field of a record that holds facts for the mock alone: `{"account": "staging", "reachable": false}`."""
 
 MOCK_FACTS: Mapping[str, Json] = {"reachable": True, "in_use": False}
-"""What holds of a record whose mock-only facts say nothing else."""
+"""The mock-only facts of a record that names no others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token opens: an account, or a documented refusal."""
+    """The access that a token gives: an account, or the cause for which every request is refused."""
 
     account: str
     refused: str = ""
@@ -26,16 +27,19 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What becomes of a record: fields are `set` by recipes, if the facts of `when` hold and a named field changed."""
+    """A change of a record: generate the fields of `set`.
 
-    set: Recipe
+    It happens if the facts in `when` hold and, unless `when_changed` is empty, one of those fields has changed.
+    """
+
+    set: GeneratorSpec
     when: Mapping[str, Json]
     when_changed: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One way in which an operation ends: the first whose facts hold of the record is the one."""
+    """One successful end of an operation: a status, a body template and effects. `when` says for which records."""
 
     status: int
     body: Mapping[str, Json]
@@ -45,7 +49,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """How the mock serves one operation: a verb over a collection, behind guards, with the ways in which it ends."""
+    """How the mock serves one operation.
+
+    `verb` names the handler, `order` the fields that sort a list (`-created_at` is descending), and `guards` the
+    reasons to refuse: `("unique", "sip_username")`, `("empty", "dids")`, `("unused", "in_use")`. The first outcome
+    whose `when` holds is the one.
+    """
 
     verb: str
     collection: str
@@ -56,7 +65,7 @@ class Behavior:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What the records of a collection belong to, and the field that holds its id."""
+    """The collection that a record belongs to, and the record's field that holds the parent's id."""
 
     collection: str
     field: str
@@ -64,38 +73,42 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The records of one kind, the field that names one, how plausible ones are made, and what they belong to."""
+    """The records of one resource; `identity` is the field that holds a record's id."""
 
     identity: str
-    generate: Recipe
+    generate: GeneratorSpec
     records: tuple[Record, ...]
     parent: Parent | None = None
 
 
+Tables: TypeAlias = Mapping[tuple[str, str], Mapping[str, Record]]
+"""Records by (collection, account) and then by id, in the order in which they were added."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class World:
-    """Tokens, words and records of one vendor's mock."""
+    """The tokens, error texts, behaviors and records of one vendor's mock."""
 
     rate_limit: int
     tokens: Mapping[str, Grant]
-    envelope: Mapping[str, Json]
-    words: Mapping[str, Mapping[str, str]]
+    error_body: Mapping[str, Json]
+    messages: Mapping[str, Mapping[str, str]]
     collections: Mapping[str, Collection]
     behaviors: Mapping[str, Behavior]
 
     def message(self, cause: str, code: str) -> str:
-        """The message of a refusal, before its words are filled in: that of the code, or that of every code."""
-        said = self.words[cause]
-        return said[code] if code in said else said[""]
+        """The message template for a cause of refusal: the one for the error code, or the one for every code."""
+        messages = self.messages[cause]
+        return messages[code] if code in messages else messages[""]
 
     @property
     def token(self) -> str:
-        """The first token: it opens the first account."""
+        """The first token. It gives access to the default account."""
         return next(iter(self.tokens))
 
     @property
     def account(self) -> str:
-        """The account of a record that names none: the first token's."""
+        """The default account: the first token's. Records that name no account belong to it."""
         return self.tokens[self.token].account
 
     def account_of(self, record: Record) -> str:
@@ -108,33 +121,34 @@ class World:
         return replace(self, collections={**self.collections, collection: changed})
 
     def tables(self) -> Tables:
-        """The records as a mock looks for them."""
-        found: dict[tuple[str, str], dict[str, Record]] = {}
+        """All records, by collection, account and id."""
+        tables: dict[tuple[str, str], dict[str, Record]] = {}
         for name, collection in self.collections.items():
             for record in collection.records:
-                found.setdefault((name, self.account_of(record)), {})[record[collection.identity]] = record
-        return found
+                tables.setdefault((name, self.account_of(record)), {})[record[collection.identity]] = record
+        return tables
 
     def orphans(self) -> Iterator[tuple[str, int]]:
-        """The collection and place of each record whose parent is not there, in its own account."""
+        """The (collection, index) of each record whose parent is not in the same account."""
         for name, collection in self.collections.items():
             if parent := collection.parent:
-                above = self.collections[parent.collection]
-                there = {(self.account_of(record), record[above.identity]) for record in above.records}
+                parents = self.collections[parent.collection]
+                known = {(self.account_of(record), record[parents.identity]) for record in parents.records}
                 for index, record in enumerate(collection.records):
-                    if (self.account_of(record), record.get(parent.field)) not in there:
+                    if (self.account_of(record), record.get(parent.field)) not in known:
                         yield name, index
 
     def without_orphans(self) -> World:
-        """The world without the records whose parents are not there."""
-        world, lost = self, set(self.orphans())
-        for name in {name for name, _ in lost}:
-            kept = [record for at, record in enumerate(self.collections[name].records) if (name, at) not in lost]
-            world = world.with_records(name, tuple(kept))
+        """The world without the records whose parents are missing."""
+        world, orphans = self, set(self.orphans())
+        for name in {name for name, _ in orphans}:
+            records = self.collections[name].records
+            kept = tuple(record for index, record in enumerate(records) if (name, index) not in orphans)
+            world = world.with_records(name, kept)
         return world
 
     def overlaid(self, collection: str, records: tuple[Record, ...]) -> World:
-        """The world with records laid over its own: a known identity in an account is replaced, others are added."""
+        """The world with more records; one with the account and id of an existing record replaces it."""
         identity = self.collections[collection].identity
         merged = {
             (self.account_of(record), record[identity]): record
@@ -143,7 +157,7 @@ class World:
         return self.with_records(collection, tuple(merged.values()))
 
     def generated(self, count: int, seed: int) -> World:
-        """The world with `count` plausible records in each collection that says how; the same for the same seed."""
+        """The world with `count` generated records in each collection that has generators."""
         world = self
         for name, collection in self.collections.items():
             if collection.generate:
@@ -152,13 +166,13 @@ class World:
 
 
 def facts(record: Record) -> dict[str, Json]:
-    """What conditions look at: the fields of a record, and what only the mock knows of it."""
+    """The values that conditions compare: the fields of a record and its mock-only facts."""
     return {**MOCK_FACTS, **record, **record.get(MOCK_ONLY, {})}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a write: the record that has this id from now on, or None when it is gone."""
+    """One step of a write: the new record with this id, or None if the record is removed."""
 
     collection: str
     account: str
@@ -166,56 +180,53 @@ class Change:
     record: Record | None
 
 
-Tables: TypeAlias = Mapping[tuple[str, str], Mapping[str, Record]]
-"""The records of each collection and account, by their ids and in the order they came."""
-
-
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """What was kept of an earlier mock: its records, and the running number of the last that was made."""
+    """The saved state of an earlier mock: its records and the last serial number that it used."""
 
     tables: Tables
-    made: int
+    last_serial: int
 
 
 Save: TypeAlias = Callable[[Sequence[Change], int], None]
-"""Makes the changes of one write last, all or none, with the number of the last record made; raises `NotKept`."""
+"""Save all changes of one write, or none, with the last serial number. Raises `StorageError`."""
 
 
 class Store:
-    """One mock's copy of the records: `records(collection, account)` maps identity to record, in the order they came.
+    """The records of one mock.
 
-    What is `put` and what is taken away is seen from `commit` on, all of it at once, or not at all after `discard`.
-    A record is never changed in place: `put` lays another one in its stead.
+    `put` and `remove` prepare a write. `commit` makes all of it visible at once; `discard` drops it. Records are
+    never changed in place: `put` replaces them.
     """
 
-    def __init__(self, world: World, kept: SavedState | None = None, keep: Save | None = None) -> None:
+    def __init__(self, world: World, saved: SavedState | None = None, save: Save | None = None) -> None:
         shipped = world.tables()
         self._identities = {name: collection.identity for name, collection in world.collections.items()}
         self._shipped = {key: frozenset(table) for key, table in shipped.items()}
-        self._tables = {key: dict(table) for key, table in (kept.tables if kept else shipped).items()}
-        self._made = kept.made if kept else 0
-        self._keep = keep
-        self._staged: list[Change] = []
+        self._tables = {key: dict(table) for key, table in (saved.tables if saved else shipped).items()}
+        self._last_serial = saved.last_serial if saved else 0
+        self._save = save
+        self._prepared: list[Change] = []
 
     def records(self, collection: str, account: str) -> Mapping[str, Record]:
+        """The records of an account by id, in the order in which they were added."""
         return self._tables.get((collection, account), {})
 
     def put(self, collection: str, account: str, record: Record) -> None:
-        """Adds a record, or lays it in the stead of the one with its id."""
-        self._staged.append(Change(collection, account, record[self._identities[collection]], record))
+        """Add a record, or replace the one with its id."""
+        self._prepared.append(Change(collection, account, record[self._identities[collection]], record))
 
     def remove(self, collection: str, account: str, identity: str) -> None:
-        """Takes a record away. Raises `LookupError` when there is none."""
+        """Remove a record. Raises `LookupError` when there is none."""
         if identity not in self.records(collection, account):
             raise LookupError(identity)
-        self._staged.append(Change(collection, account, identity, None))
+        self._prepared.append(Change(collection, account, identity, None))
 
     def commit(self) -> Sequence[Change]:
-        """Makes what was put and removed true, and tells what that was. Nothing changes when it cannot be kept."""
-        changes, self._staged = self._staged, []
-        if changes and self._keep:
-            self._keep(changes, self._made)
+        """Save the prepared changes, make them visible and return them. When saving fails, nothing changes."""
+        changes, self._prepared = self._prepared, []
+        if changes and self._save:
+            self._save(changes, self._last_serial)
         for change in changes:
             table = self._tables.setdefault((change.collection, change.account), {})
             if change.record is None:
@@ -225,25 +236,25 @@ class Store:
         return changes
 
     def discard(self) -> None:
-        """Forgets what was put and removed since the last `commit`."""
-        self._staged = []
+        """Drop the changes prepared since the last `commit`."""
+        self._prepared = []
 
     def is_free(self, collection: str, account: str, identity: str) -> bool:
-        """Whether no record has this id, and none of the fixtures had it."""
+        """Whether no record has this id now, and none of the fixtures had it."""
         key = (collection, account)
         return identity not in self._tables.get(key, ()) and identity not in self._shipped.get(key, ())
 
-    def serial(self) -> int:
-        """A number that no record was made with before."""
-        self._made += 1
-        return self._made
+    def next_serial(self) -> int:
+        """A serial number that was not used before."""
+        self._last_serial += 1
+        return self._last_serial
 
 
-def _generate(recipe: Recipe, count: int, seed: int) -> Iterator[Record]:
-    made = makers(recipe, random.Random(seed))  # noqa: S311 - plausible data, not secrets
+def _generate(spec: GeneratorSpec, count: int, seed: int) -> Iterator[Record]:
+    generators = build_generators(spec, random.Random(seed))  # noqa: S311 - plausible data, not secrets
     for serial in range(1, count + 1):
         record: Record = {}
-        moment = Moment(serial, record)
-        for name, make in made.items():
-            record[name] = make(moment)
+        context = Context(serial, record)
+        for name, generate in generators.items():
+            record[name] = generate(context)
         yield record
