@@ -11,7 +11,8 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.runner import FUZZ, Checker, WriteAccess, check
+from trunkline.check.runner import FUZZ, Checker, check
+from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
 from trunkline.errors import BudgetExhausted, Redirected, TargetError

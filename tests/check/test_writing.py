@@ -11,7 +11,8 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.runner import WriteAccess, check
+from trunkline.check.runner import check
+from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Report

@@ -1,4 +1,4 @@
-r"""Owns how requests are shown that would be sent: what writes line by line, what reads as a number.
+r"""A dry run: the writing requests that a check would send, one line each, and the number of reading ones.
 
 >>> print(*preview(requests, contract), sep="\n")
 POST /trunks {"name": "trunkline-check-5d1c0e9a77-1", "sip_password": "***"}
@@ -9,12 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from trunkline import mock
+from trunkline.check.runner import check
+from trunkline.check.safety import WriteAccess, WriteOptions
+from trunkline.check.safety.ledger import Ledger
 from trunkline.contract.bodies import masked
 from trunkline.contract.model import Contract
-from trunkline.exchange import SAFE_METHODS, NotJSON, Request, parse_json
+from trunkline.exchange import SAFE_METHODS, Exchange, NotJSON, Request, parse_json
 from trunkline.findings import truncate
+from trunkline.mock.loader import Vendor
+from trunkline.redaction import redactor
+from trunkline.transport import targets
+from trunkline.transport.connect import known_parameters, second_credential
 
 _LONGEST = 500
+
+
+def dry_run(
+    vendor: Vendor,
+    operations: Collection[str],
+    seed: int,
+    examples: int,
+    options: WriteOptions,
+    max_requests: int | None,
+    *,
+    built_in: bool,
+) -> Iterator[str]:
+    """Check a mock instead of the implementation, and yield the lines that `preview` makes of its requests."""
+    log: list[Exchange] = []
+    cleaner = targets.recorded(mock.from_vendor(vendor), log)
+    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
+    check(
+        vendor,
+        cleaner if max_requests is None else targets.budgeted(cleaner, max_requests),
+        credential=vendor.world.token,
+        parameters=known_parameters(vendor),
+        operations=operations,
+        seed=seed,
+        examples=examples,
+        writing=WriteAccess(
+            Ledger(),
+            cleaner,
+            second_credential(vendor, None, None, built_in=True) if second else None,
+            options.allowed_leftovers(built_in=built_in),
+        ),
+    )
+    yield from preview((exchange.request for exchange in log), vendor.contract, redactor(vendor.secrets))
 
 
 def preview(

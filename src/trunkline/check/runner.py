@@ -13,8 +13,7 @@ from trunkline.check import fuzz
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.rules import RULES, Rule, hides, judge, operation_of
-from trunkline.check.safety import Gate
-from trunkline.check.safety.ledger import Ledger
+from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import Creations
 from trunkline.check.stateful.inputs import harmless
 from trunkline.check.stateful.laws import STATEFUL_LAWS
@@ -42,20 +41,6 @@ _CHECKS = {
     "unsupported_method": Grade.CUSTOMARY,
 }
 """How strong the findings of Schemathesis' own checks are."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class WriteAccess:
-    """That a check may write, and how: what it made is noted in the journal, and removed by way of `cleaner`.
-
-    `second` is the credential of another account, `leave` how many things may stay that no page says how to remove,
-    None for any number.
-    """
-
-    journal: Ledger
-    cleaner: Target
-    second: str | None = None
-    leave: int | None = 0
 
 
 @dataclass(slots=True, repr=False)
@@ -95,7 +80,7 @@ class Checker:
             credentials = tuple(known for known in (self.credential, self.writing.second) if known is not None)
             self.report.secrets |= {*credentials}
             self._gate = Gate(
-                self.vendor.contract, self._answered, self.writing.journal, credentials, self.writing.leave
+                self.vendor.contract, self._answered, self.writing.ledger, credentials, self.writing.leave
             )
             self._writer = checked(self._gate, self.judge)
             self.target = read_only(self._writer)

@@ -16,7 +16,7 @@ import click
 from trunkline.cli import output, requests
 from trunkline.cli.options import JUDGING, TARGET, Help
 from trunkline.cli.output import INTERRUPTED, WELL
-from trunkline.cli.writing import WRITING, WriteOptions, rehearse, writing
+from trunkline.cli.writing import WRITING
 from trunkline.errors import BudgetExhausted, UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def check(
     strictness: str,
     form: str,
     first: bool,
-    **wishes: Any,
+    **writes: Any,
 ) -> int:
     """Hold an implementation against the contract of VENDOR: every law, every rule, and fuzzing.
 
@@ -70,7 +70,9 @@ def check(
     """
     from dataclasses import replace  # noqa: PLC0415
 
+    from trunkline.check.dry_run import dry_run  # noqa: PLC0415
     from trunkline.check.runner import check as examine  # noqa: PLC0415
+    from trunkline.check.safety import WriteOptions, write_access  # noqa: PLC0415
     from trunkline.check.stateful.script import script  # noqa: PLC0415
     from trunkline.findings import Grade, Report  # noqa: PLC0415
     from trunkline.mock import loader  # noqa: PLC0415
@@ -80,9 +82,9 @@ def check(
     from trunkline.traffic.sources import named  # noqa: PLC0415
     from trunkline.transport import connect  # noqa: PLC0415
 
-    wish = WriteOptions(wishes.pop("allow_writes"), dry=wishes.pop("dry_run"), **wishes)
-    wish.check()
-    if wish.dry and form == "json":
+    write_options = WriteOptions(**writes)
+    write_options.check()
+    if write_options.dry_run and form == "json":
         raise UsageError("--dry-run prints plain lines, and no report; leave out --format json")
     loaded = loader.load(vendor)
     chosen = [named(loaded.contract, name) for name in operations] or list(loaded.contract.operations)
@@ -100,14 +102,16 @@ def check(
     )
     seed = secrets.randbelow(2**32) if seed is None else seed
     names = [operation.operation_id for operation in chosen]
-    if wish.dry:
-        rehearse(loaded, names, seed, examples, wish=wish, built_in=not (url or app), most=max_requests)
+    built_in = not (url or app)
+    if write_options.dry_run:
+        for line in dry_run(loaded, names, seed, examples, write_options, max_requests, built_in=built_in):
+            click.echo(line)
         return WELL
     report = Report(secrets=aim.secrets)
     documented = tuple(
         (operation.operation_id, key)
         for operation in chosen
-        if operation.reads or wish.allowed
+        if operation.reads or write_options.allow_writes
         for key in operation.responses
         if key.isdigit() or key == operation.success.key
     )
@@ -129,9 +133,10 @@ def check(
         screen.progress(f"checking {loaded.name} at {there}, seed {seed}")
         tell = _teller(report, run, screen, findings=form == "text")
         target = _until_first(aim.target, report, Grade(strictness)) if first else aim.target
-        built_in = not (url or app)
         try:
-            with writing(loaded, aim, wish, report, screen.progress, live=bool(url), built_in=built_in) as allowed:
+            with write_access(
+                loaded, aim, write_options, report, screen.progress, live=bool(url), built_in=built_in
+            ) as allowed:
                 examine(
                     loaded,
                     _until_asked_to_stop(target, asked_to_stop),

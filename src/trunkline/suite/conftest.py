@@ -12,11 +12,11 @@ import pytest
 
 from trunkline.check.laws import LAWS, Law
 from trunkline.check.rules import RULES, Rule
-from trunkline.check.runner import Checker, WriteAccess
+from trunkline.check.runner import Checker
+from trunkline.check.safety import WriteAccess, WriteOptions, write_access
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
 from trunkline.cli import DEBUG
-from trunkline.cli.writing import WriteOptions, writing
 from trunkline.contract.folders import names
 from trunkline.contract.model import Operation
 from trunkline.errors import BudgetExhausted, TrunklineError
@@ -186,18 +186,17 @@ def bench(
                 max_requests=said.max_requests,
             )
             bench = Bench(vendor, aimed, said)
-            wish = WriteOptions(
-                allowed=said.allow_writes,
+            write_options = WriteOptions(
+                allow_writes=said.allow_writes,
                 second_token=said.second_token,
                 second_token_file=str(said.second_token_file) if said.second_token_file else None,
                 leave=said.leave,
                 journal=str(said.journal) if said.journal is not None else None,
-                dry=False,
             )
             live, built_in = bool(said.url), not (said.url or said.app)
             report = Report()
             bench.writing = _allowed.enter_context(
-                writing(vendor, aimed, wish, report, _nothing, live=live, built_in=built_in)
+                write_access(vendor, aimed, write_options, report, _nothing, live=live, built_in=built_in)
             )
             bench.left += report.left
             _benches[name] = bench

@@ -832,7 +832,7 @@ base, path, token, vendor = sys.argv[1:]
 from pathlib import Path
 live = targets.http(base)
 auth = (("authorization", "Bearer " + token),)
-with Journal.from_file(Path(path), vendor, base) as journal:
+with Ledger.from_file(Path(path), vendor, base) as journal:
     gate = Gate(trunkline.load(vendor).contract, live, journal, (token,))
     try:
         for number in range(1000):

@@ -11,7 +11,8 @@ anything else is a mistake of ours, nor the implementation, whose answers may te
 
 from __future__ import annotations
 
+from trunkline.check.safety.access import WriteAccess, WriteOptions, write_access
 from trunkline.check.safety.cleanup import Leftover
 from trunkline.check.safety.gate import Gate
 
-__all__ = ["Gate", "Leftover"]
+__all__ = ["Gate", "Leftover", "WriteAccess", "WriteOptions", "write_access"]

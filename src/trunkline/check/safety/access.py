@@ -1,0 +1,99 @@
+"""Permission to write: the options about it, and the ledger that a check which writes needs.
+
+The command line and the pytest suite both call `write_access` with the options that they have read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trunkline.check.safety.gate import Gate
+from trunkline.check.safety.ledger import Ledger, place
+from trunkline.errors import UsageError
+from trunkline.exchange import Target
+from trunkline.findings import Report
+from trunkline.mock.loader import Vendor
+from trunkline.transport.connect import Connection, second_credential
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """The options about writing, each with the name of its option."""
+
+    allow_writes: bool = False
+    second_token: str | None = None
+    second_token_file: str | None = None
+    leave: int | None = None
+    journal: str | None = None
+    dry_run: bool = False
+
+    def allowed_leftovers(self, *, built_in: bool) -> int | None:
+        """How many items may stay that no operation deletes; None for any number, as on the built-in mock."""
+        return None if built_in and self.leave is None else self.leave or 0
+
+    def check(self) -> None:
+        """Raise `UsageError` for an option that has no effect without `--allow-writes`."""
+        given = {
+            "--second-token": self.second_token,
+            "--second-token-file": self.second_token_file,
+            "--leave": self.leave,
+            "--journal": self.journal,
+            "--dry-run": self.dry_run or None,
+        }
+        if not self.allow_writes and (useless := [name for name, value in given.items() if value is not None]):
+            raise UsageError(f"{useless[0]} is about writing; add --allow-writes, or leave it out")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WriteAccess:
+    """Permission for a check to write. Creations are recorded in `ledger`; `cleaner` is the target that cleans up.
+
+    `second` is the credential of another account. `leave` is how many items may stay that no operation deletes, None
+    for any number.
+    """
+
+    ledger: Ledger
+    cleaner: Target
+    second: str | None = None
+    leave: int | None = 0
+
+
+@contextmanager
+def write_access(
+    vendor: Vendor,
+    connection: Connection,
+    options: WriteOptions,
+    report: Report,
+    say: Callable[[str], None],
+    *,
+    live: bool,
+    built_in: bool,
+) -> Iterator[WriteAccess | None]:
+    """Open the ledger, remove what earlier runs left, and yield the access; None if writing is not allowed.
+
+    `live` keeps the ledger in a file. What is created in process ends with the process, so its ledger needs no file.
+    """
+    if not options.allow_writes:
+        yield None
+        return
+    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
+    if second is not None and second == connection.credential:
+        raise UsageError("the second token is the first: give the credential of another account")
+    report.secrets |= {second} if second else set()
+    cleaner = connection.cleaner or connection.target
+    path = None
+    if options.journal is not None or live:
+        path = Path(options.journal) if options.journal is not None else place(vendor.name, connection.base)
+    with Ledger.from_file(path, vendor.name, connection.base) if path else Ledger() as ledger:
+        if ledger.unfinished():
+            say("removing what an earlier run left")
+        credentials = tuple(credential for credential in (connection.credential, second) if credential)
+        gate = Gate(vendor.contract, cleaner, ledger, credentials)
+        report.left += [f"of an earlier run: {leftover}" for leftover in gate.finish(cleaner)]
+        say(f"everything created is named {ledger.prefix}..." + (f" and recorded in {path}" if path else ""))
+        yield WriteAccess(ledger, cleaner, second, options.allowed_leftovers(built_in=built_in))
+    if built_in:
+        report.left.clear()  # the mock ends with this process
