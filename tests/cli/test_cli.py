@@ -107,7 +107,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: Vendor) -> s
     (tmp_path / f"{name}.py").write_text(
         "from dataclasses import replace\n"
         "import trunkline\n"
-        "from trunkline import asgi, mock\n"
+        "from trunkline import mock\n"
+        "from trunkline.transport import asgi\n"
         f"vendor = trunkline.load({vendor.name!r})\n"
         "good = mock.from_vendor(vendor)\n"
         "def bad(request):\n"

@@ -626,7 +626,8 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(path: Path)
 
 def test_nothing_is_loaded_that_is_not_used() -> None:
     """Neither the command line nor a server without a state file loads SQLite."""
-    code = "import sys, trunkline.cli; from trunkline import admin, mock, server; print('sqlite3' in sys.modules)"
+    imports = "import sys, trunkline.cli; from trunkline import mock; from trunkline.transport import admin, server"
+    code = f"{imports}; print('sqlite3' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
 

@@ -489,7 +489,7 @@ def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
             heavy = {"starlette", "uvicorn", "hypothesis", "schemathesis", "jsonschema_rs", "rich"}
             assert not heavy & set(sys.modules)
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
-                "trunkline.errors", "trunkline.contract.folders",
+                "trunkline.errors", "trunkline.contract", "trunkline.contract.folders",
                 "trunkline.plugin", "trunkline.plugin.mocked", "trunkline.plugin.options",
             }
         """

@@ -94,7 +94,7 @@ from trunkline.check import runner
 def fail(self, *_):
     secret = self.credential
     raise ZeroDivisionError(secret)
-check.Examination.{method} = fail
+runner.Checker.{method} = fail
 """
 
 
@@ -118,7 +118,9 @@ def test_what_nobody_expected_is_shown_to_who_looks_for_it(run: Run, monkeypatch
 
 def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
     """An error at setup shows no locals either."""
-    plugin = "import trunkline.targets\ndef wrap(*a, **k): raise ZeroDivisionError\ntrunkline.targets.wrap = wrap\n"
+    plugin = (
+        "from trunkline.transport import targets\ndef wrap(*a, **k): raise ZeroDivisionError\ntargets.wrap = wrap\n"
+    )
     result = run("-k", "same_question and listTrunks", plugin=plugin)
     result.assert_outcomes(errors=1, deselected=result.parseoutcomes()["deselected"])
     assert "ZeroDivisionError was not expected" in shown(result)
@@ -179,7 +181,7 @@ def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monk
     """Without a path parameter that leads somewhere nothing is judged, and the run is not green."""
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
     pytester.makepyfile(
-        implementation="import trunkline; from trunkline import asgi, mock\n"
+        implementation="import trunkline; from trunkline import mock; from trunkline.transport import asgi\n"
         "vendor = trunkline.load('talkover', trunks=0)\n"
         "app, token = asgi.application(mock.from_vendor(vendor), base='/api/v1'), vendor.world.token"
     )

@@ -130,7 +130,8 @@ def test_a_token_file_can_be_wrong(tmp_path: Path) -> None:
 def test_an_application_is_imported_from_the_current_directory(vendor: Vendor, module: Any) -> None:
     """And asked in process, below the vendor's base path."""
     name = module(
-        f"import trunkline\nfrom trunkline import asgi, mock\nvendor = trunkline.load({vendor.name!r})\n"
+        "import trunkline\nfrom trunkline import mock\nfrom trunkline.transport import asgi\n"
+        f"vendor = trunkline.load({vendor.name!r})\n"
         "class holder:\n"
         "    app = staticmethod(asgi.application(mock.from_vendor(vendor), base=vendor.contract.base_path))\n"
     )
