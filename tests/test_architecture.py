@@ -1,4 +1,4 @@
-"""The shape of the source: imports point one way, each dependency has one door, modules stay readable."""
+"""The structure of the source: the direction of imports, the modules that import each dependency, lazy imports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,14 @@ ROOMS = (
     ("plugin", "cli"),
     ("suite",),
 )
-"""A room imports only from the rows above its own, or from itself."""
+"""The entries of the package, lowest first. Each imports only from rows above its own, or from itself.
+
+The modules of the first row may also import each other.
+"""
 
 DOORS = {
     "jsonschema_rs": {"contract.schema"},
     "msgspec": {"contract", "mock"},
-    "typing_extensions": {"contract.model"},
     "hypothesis": {"check.strategies", "check.stateful.machine"},
     "schemathesis": {"check.fuzz"},
     "starlette": {"transport.server"},
@@ -50,68 +53,80 @@ DOORS = {
 }
 """The only modules, or rooms, that import each dependency."""
 
-LATE = {
-    ("mock.loader", "traffic.sources"): "`Vendor.validate`, for the caller's convenience",
-    ("mock.records", "plugin.mocked"): "to be moved",
-    ("transport.connect", "traffic"): "to be moved",
+AGAINST = {
+    ("mock.loader", "traffic.sources"): "within `Vendor.validate`, for the caller's convenience",
+    ("mock.records", "plugin.mocked"): "for what a test is shown",
+    ("transport.connect", "traffic.sources"): "for the credential in a file",
 }
-"""Imports within a function that point the other way, and why."""
+"""The imports that point the other way, and why."""
 
 
-def room(module: str) -> str:
-    """The module or package of the first level: `check.rules.shape` -> `check`."""
-    return module.partition(".")[0]
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import: `Import("trunkline.exchange")`. `typing`: only type checkers follow it."""
+
+    name: str
+    typing: bool
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Each module that a file imports, at any depth, and whether at the top: `("trunkline.exchange", True)`."""
+def imports(path: Path) -> Iterator[Import]:
+    """Each module that a file imports, at the top or within a function."""
     tree = ast.parse(path.read_text("utf-8"))
-    top = set(map(id, tree.body))
+    typing = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name, id(node) in top
+                yield Import(alias.name, id(node) in typing)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} has a relative import"
             for alias in node.names:
-                within = f"{node.module}.{alias.name}"
-                name = within.removeprefix("trunkline.")
-                known = node.module == "trunkline" and (name in MODULES or f"{name}.__init__" in MODULES)
-                yield within if known else node.module or "", id(node) in top
+                inner = f"{node.module}.{alias.name}".removeprefix("trunkline.")
+                is_module = inner in MODULES or f"{inner}.__init__" in MODULES
+                name = f"trunkline.{inner}" if is_module else node.module or ""
+                yield Import(name, id(node) in typing)
+
+
+def room(module: str) -> str:
+    """The first level of a module's name: `check.rules.shape` -> `check`."""
+    return module.partition(".")[0]
 
 
 def test_every_room_has_a_row() -> None:
-    """A new room says where it belongs."""
+    """`ROOMS` lists each entry of the package once."""
     placed = [name for row in ROOMS for name in row]
     assert len(placed) == len(set(placed))
-    assert {room(module) for module in MODULES} - {"__init__", "__main__"} <= set(placed)
+    assert {room(module) for module in MODULES} - {"__init__"} <= set(placed)
 
 
 def test_imports_point_one_way() -> None:
-    """No room imports from its own row or from one below it."""
+    """No room imports from its own row or from a row below it, not even within a function, except as listed."""
     row = {name: number for number, names in enumerate(ROOMS) for name in names}
     wrong = []
     for module, path in MODULES.items():
-        for imported, _ in imports(path):
-            package, _, target = imported.partition(".")
-            here, there = room(module), room(target)
-            if package != "trunkline" or not target or here in (there, "__init__", "__main__"):
+        here = room(module)
+        for imported in imports(path):
+            package, _, target = imported.name.partition(".")
+            there = room(target)
+            if package != "trunkline" or not target or here in (there, "__init__") or (module, target) in AGAINST:
                 continue
-            if (module, target) in LATE:
-                continue
-            if there in row and row[there] >= row[here] and row[here] > 0:
+            if row[there] >= row[here] > 0:
                 wrong.append(f"{module} imports {target}")
     assert wrong == []
 
 
 def test_each_dependency_has_one_door() -> None:
-    """A third-party package is known by one module only, and there is no package beside those named."""
+    """Third-party packages are imported only where `DOORS` says."""
     wrong = []
     for module, path in MODULES.items():
-        for imported, _ in imports(path):
-            package = room(imported)
+        for imported in imports(path):
+            package = room(imported.name)
             stdlib = package in sys.stdlib_module_names and package not in DOORS
-            if stdlib or package in ("trunkline", "__future__"):
+            if imported.typing or stdlib or package == "trunkline":
                 continue
             if not {module, room(module)} & DOORS.get(package, set()):
                 wrong.append(f"{module} imports {package}")
@@ -120,7 +135,7 @@ def test_each_dependency_has_one_door() -> None:
 
 @pytest.mark.parametrize("name", folders.names())
 def test_no_vendor_is_named_in_the_source(name: str) -> None:
-    """A vendor is two folders and no code: outside examples in docstrings its name is not in the source."""
+    """Outside docstrings no vendor's name occurs in the source: a vendor is two folders and no code."""
     wrong = []
     for module, path in MODULES.items():
         tree = ast.parse(path.read_text("utf-8"))
@@ -137,8 +152,8 @@ def test_no_vendor_is_named_in_the_source(name: str) -> None:
     assert wrong == []
 
 
-def test_the_top_of_the_package_can_be_seen_at_a_glance() -> None:
-    """At most 16 entries stand at the top of the package, and each module says first what is in it."""
+def test_the_package_has_few_entries_and_each_module_a_docstring() -> None:
+    """The top of the package has at most 16 entries."""
     assert len([path for path in SOURCE.iterdir() if path.name not in ("_data", "__pycache__")]) <= 16
     assert [
         module for module, path in MODULES.items() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
@@ -152,7 +167,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(run.stdout.split())
 
 
-HEAVY = {
+LAZY = {
     "jsonschema_rs",
     "hypothesis",
     "schemathesis",
@@ -165,6 +180,7 @@ HEAVY = {
     "pytest",
     "ssl",
 }
+"""Modules that cost time or memory, and are therefore imported when they are first needed."""
 
 
 @pytest.mark.parametrize(
@@ -179,14 +195,14 @@ HEAVY = {
         ("import trunkline.check.laws", {"jsonschema_rs"}),
     ],
 )
-def test_nothing_heavy_is_loaded_that_is_not_used(statement: str, allowed: set[str]) -> None:
-    """Importing the package, the command line, the plugin or the mock loads only the dependency it is the door to."""
+def test_an_import_loads_only_what_it_uses(statement: str, allowed: set[str]) -> None:
+    """Importing the package, the command line, the plugin or the mock loads no dependency that it does not need yet."""
     before = loaded_by(", ".join(["import os", *sorted(allowed)]))
-    assert loaded_by(statement) & HEAVY - before <= allowed
+    assert loaded_by(statement) & LAZY - before <= allowed
 
 
-def test_the_package_exports_what_it_says() -> None:
-    """Each name of `__all__` is there, and an unknown one is an AttributeError."""
+def test_the_package_exports_each_name_of_all() -> None:
+    """Each name of `__all__` can be imported, and any other is an AttributeError."""
     for name in trunkline.__all__:
         assert getattr(trunkline, name).__name__ == name or name == "Target"
     with pytest.raises(AttributeError, match="nothing"):
