@@ -44,6 +44,7 @@ DOORS = {
     "msgspec": {"contract", "mock"},
     "hypothesis": {"check.strategies", "check.stateful.machine"},
     "schemathesis": {"check.fuzz"},
+    "h11": {"transport.client"},
     "starlette": {"transport.server"},
     "uvicorn": {"transport.server"},
     "sqlite3": {"mock.storage"},

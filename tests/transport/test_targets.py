@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
-from trunkline.exchange import SAFE_METHODS, Exchange, Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Request, Response, Target
 from trunkline.transport import targets
 
 SHORT = 0.3
@@ -161,7 +161,7 @@ def test_only_four_header_fields_are_added(serve: Serve) -> None:
     ask(server, Request("GET", "/", headers=own))
     assert server.heard[1] == (
         b"GET /v1/ HTTP/1.1\r\n"
-        b"accept: text/plain\r\nhost: example.com\r\nuser-agent: me\r\naccept-encoding: identity\r\n\r\n"
+        b"host: example.com\r\naccept: text/plain\r\nuser-agent: me\r\naccept-encoding: identity\r\n\r\n"
     )
 
 
@@ -194,6 +194,31 @@ def test_a_field_that_would_break_the_message_is_refused(serve: Serve, request_:
         ask(server, request_)
     assert SECRET not in str(caught.value)
     assert server.connections == 0
+
+
+@pytest.mark.parametrize("fields", [(("content-length", "3"),), (("host", "a"), ("host", "b"))])
+def test_fields_that_contradict_the_request_are_refused(serve: Serve, fields: Headers) -> None:
+    """A length that is not that of the body, or two hosts, would let the next request be read as something else."""
+    server = serve(OK)
+    with pytest.raises(UsageError, match="content-length or transfer-encoding does not fit"):
+        ask(server, Request("POST", "/", headers=fields, body=b"four"))
+    assert server.heard == []
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux has the option")
+def test_answers_are_acknowledged_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends header and body separately would else wait 40 ms for each acknowledgement."""
+    options: list[tuple[object, ...]] = []
+
+    class Recorded(socket.socket):
+        def setsockopt(self, *option: Any) -> None:
+            options.append(option)
+            super().setsockopt(*option)
+
+    server = serve(OK)
+    monkeypatch.setattr(socket, "socket", Recorded)
+    assert ask(server).body == b"ok"
+    assert (socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1) in options
 
 
 def test_latin_1_travels_in_header_fields_both_ways(serve: Serve) -> None:
@@ -404,11 +429,9 @@ def test_a_refused_connection_is_told() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9\r\n", b"\x15\x03\x01\x00\x02\x02\x16", b"HTTP/1.1 abc\r\n\r\n"])
-@pytest.mark.parametrize(
-    "more", [b"", b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70000, b"HTTP/1.1 200 OK\r\nno colon\r\n"]
-)
+@pytest.mark.parametrize("more", [b"", b"HTTP/1.1 200 OK\r\nno colon\r\n"])
 def test_what_is_not_http_is_told(serve: Serve, answer: bytes, more: bytes) -> None:
-    """Other protocols, bad status lines, endless and colonless header lines."""
+    """Other protocols, bad status lines, a header line without a colon."""
     with pytest.raises(TargetError, match=r"did not answer in HTTP/1\.1"):
         ask(serve(more + b"\r\n\r\n" if more else answer))
 
@@ -445,9 +468,9 @@ def test_a_server_that_hangs_in_the_tls_handshake_is_left_at_the_deadline(serve:
     ("head", "part"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536)),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65536),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", bytes(65536)),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + bytes(65536) + b"\r\n"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", bytes(65536)),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: 1\r\n" * 9999),
     ],
 )

@@ -1,10 +1,8 @@
 """Owns both directions between a `Target` and ASGI 3: `application` serves a target, `wrap` makes a target.
 
-    >>> app = application(lambda request: Response(200, body=request.path.encode()), base="/v1")
-    >>> wrap(app, base="/v1")(Request("GET", "/trunks")).body
-    b'/trunks'
-
-Beside them stands what every sender of a `Request` shares: `line`, `fields` and `seconds`.
+>>> app = application(lambda request: Response(200, body=request.path.encode()), base="/v1")
+>>> wrap(app, base="/v1")(Request("GET", "/trunks")).body
+b'/trunks'
 """
 
 from __future__ import annotations
@@ -16,14 +14,14 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
-from importlib import metadata
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
-from trunkline.errors import TargetError, UsageError
+from trunkline.errors import TargetError
 from trunkline.exchange import Headers, Request, Response, Target, find
 from trunkline.transport.content_coding import endless, unpacked
+from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -31,17 +29,11 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send; frameworks type the three differently, so they are not compared here."""
 
-LIMIT = 16 << 20
-"""No body is read beyond so many bytes, before or after it is unpacked, unless the caller says otherwise."""
-
 _DROPPED = 64 << 20
 """So much of a body that is too large is heard out: who is cut off in mid-sentence does not hear why."""
 
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _PATH = "/:@!$&'()*+,;=~"
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ENCODES_BODY = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
@@ -57,7 +49,7 @@ def application(
     *,
     base: str = "",
     blocking: bool = False,
-    max_bytes: int = LIMIT,
+    max_bytes: int = MAX_BODY,
     too_large: Callable[[Request], Response | None] | None = None,
 ) -> ASGIApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
@@ -190,19 +182,19 @@ class _Stage:
     failure: str = ""
 
 
-def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int = LIMIT) -> Target:
+def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int = MAX_BODY) -> Target:
     """An ASGI application in process, with paths below `base` ("/v1"); every answer comes within `timeout` seconds.
 
     The application is started (lifespan) at once and ends with the target. When it raises, the answer is what
     a server would make of it: 500, with the name of the exception in `x-trunkline-exception`.
     """
-    prefix, timeout = _prefix(base), seconds(timeout)
+    prefix, timeout = _prefix(base), check_timeout(timeout)
     stage = _Stage()
     thread = threading.Thread(target=_perform, args=(app, stage), name="trunkline-asgi", daemon=True)
     thread.start()
 
     def target(request: Request) -> Response:
-        raw, query = line(prefix + request.path) or "/", line(request.query)
+        raw, query = encode_target(prefix + request.path) or "/", encode_target(request.query)
         scope = {
             "type": "http",
             "asgi": _VERSION,
@@ -213,7 +205,7 @@ def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int 
             "raw_path": raw.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": fields(request, "localhost"),
+            "headers": header_fields(request, "localhost"),
             "client": ("127.0.0.1", 50000),
             "server": ("localhost", 80),
             "state": dict(stage.state),
@@ -344,43 +336,3 @@ async def _ask(app: ASGIApp, scope: Message, body: bytes, stage: _Stage, max_byt
         client.gone.set()
         task.cancel()
         raise
-
-
-# --- what every sender shares ---------------------------------------------------------------------------------------
-
-
-def line(text: str) -> str:
-    """The text as it can stand on a request line, otherwise untouched: `/a b/%2e%2E//é` -> `/a%20b/%2e%2E//%C3%A9`."""
-    return quote(text, safe=_PRINTABLE, errors="surrogatepass")
-
-
-def fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
-    """The request's own header fields, after those that it leaves open; refuses what would break the message."""
-    if not _TOKEN.fullmatch(request.method):
-        raise UsageError(f"{request.method!r} cannot be sent as a method (RFC 9110, section 9.1)")
-    for name, value in request.headers:
-        if not _TOKEN.fullmatch(name):
-            raise UsageError(f"{name!r} cannot be sent as the name of a header field (RFC 9110, section 5.1)")
-        if not _VALUE.fullmatch(value):
-            raise UsageError(f"the value of the header field {name} cannot be sent (RFC 9110, section 5.5)")
-    own = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers]
-    names = {name for name, _ in own}
-    offered = [(b"host", host.encode()), (b"accept", b"*/*"), (b"accept-encoding", b"gzip"), (b"user-agent", _agent())]
-    if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
-        offered.append((b"content-length", b"%d" % len(request.body)))
-    return [(name, value) for name, value in offered if name not in names] + own
-
-
-def seconds(timeout: float) -> float:
-    """The time that an answer may take. Raises `UsageError` unless it is above zero, and a day at most."""
-    if not 0 < timeout <= 86400:
-        raise UsageError(f"a timeout of {timeout:g} s cannot be kept; give a number above 0, at most 86400")
-    return timeout
-
-
-@cache
-def _agent() -> bytes:
-    try:
-        return f"trunkline/{metadata.version('trunkline')}".encode()
-    except metadata.PackageNotFoundError:
-        return b"trunkline"

@@ -1,43 +1,51 @@
-"""Owns HTTP on a socket: exact bytes, one deadline.
+"""A target over HTTP/1.1: exact bytes on the wire, and one deadline for the whole call.
 
->>> live = http("https://api.example.com/v1", timeout=5)
->>> live(Request("GET", "/trunks", "limit=10")).status
-200
+    >>> live = http("https://api.example.com/v1", timeout=5)
+    >>> live(Request("GET", "/trunks", "limit=10")).status
+    200
+
+h11 writes and parses the messages; this module moves the bytes. The usual clients do not fit: httpcore (httpx) takes
+bytes that follow an answer for the next answer, and all of them bound each socket operation instead of the whole call.
 """
 
 from __future__ import annotations
 
-import io
-import re
 import socket
 import ssl
 import threading
 import time
 import weakref
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPResponse, IncompleteRead
-from queue import Empty, SimpleQueue
-from typing import Any, cast
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+import h11
+
 from trunkline.errors import Redirected, TargetError, UsageError
-from trunkline.exchange import Headers, Request, Response
-from trunkline.transport.asgi import LIMIT, fields, line, seconds
+from trunkline.exchange import Request, Response
 from trunkline.transport.content_coding import unpacked
+from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 _PORTS = {"http": 80, "https": 443}
-_KEPT = 8
-_SLACK = 1 << 20
-_FOLD = re.compile(r"\s*\r\n\s+")
+_MAX_IDLE = 8
+_MAX_OVERHEAD = 1 << 20
+"""The most bytes around a body: status line, header fields, chunk sizes, trailers."""
+
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+"""Linux only. A server that sends header and body separately, such as http.server, waits 40 ms for the delayed
+acknowledgement of the first part unless the client acknowledges at once."""
+
+_Addresses: TypeAlias = list[tuple[Any, ...]]
 
 
-def http(base: str, *, timeout: float = 10.0, max_bytes: int = LIMIT) -> Http:
+def http(base: str, *, timeout: float = 10.0, max_bytes: int = MAX_BODY) -> Http:
     """The implementation at the address `base`: `http("https://api.example.com/v1")`.
 
-    Whatever it does, a call is over within `timeout` seconds. Raises `UsageError` for an address that cannot be meant.
+    Every call ends within `timeout` seconds. Raises `UsageError` for an address that cannot be used.
     """
-    timeout = seconds(timeout)
+    check_timeout(timeout)
     parts, host, port = address(base)
     bracketed = f"[{host}]" if ":" in host else host
     authority = bracketed if port == _PORTS[parts.scheme] else f"{bracketed}:{port}"
@@ -59,7 +67,7 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = LIMIT) -> Http:
 def address(base: str) -> tuple[SplitResult, str, int]:
     """The parts of a base address, its host as it is looked up, and its port.
 
-    Raises `UsageError` for what is none, with a sentence that quotes nothing: it may be a secret.
+    Raises `UsageError` for an unusable address. The message quotes nothing, for any part may be a secret.
     """
     example = "write it like https://api.example.com/v1"
     try:
@@ -67,7 +75,7 @@ def address(base: str) -> tuple[SplitResult, str, int]:
         port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
-        raise UsageError(f"the base address has a host or a port that cannot be; {example}") from None
+        raise UsageError(f"the base address has an impossible host or port; {example}") from None
     if parts.scheme not in _PORTS:
         raise UsageError(f"the base address does not begin with http:// or https://; {example}")
     if "@" in parts.netloc:
@@ -77,16 +85,16 @@ def address(base: str) -> tuple[SplitResult, str, int]:
     if "?" in base or "#" in base:
         raise UsageError(f"the base address has a query or a fragment, which no path can follow; {example}")
     rest = base.replace(parts.netloc, host, 1)
-    if rest != line(rest):
+    if rest != encode_target(rest):
         raise UsageError(f"the base address holds spaces, control characters or unquoted letters; {example}")
     return parts, host, port
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Http:
-    """A target over HTTP/1.1 that writes path and query to the wire exactly as they are, and follows no redirect.
+    """A target over HTTP/1.1 that sends path and query exactly as they are, and follows no redirect.
 
-    `base` is its address and `name` its host and port, as errors print it. Connections are kept between requests.
+    `base` is its address, `name` its host and port as errors print it. Idle connections are kept for later requests.
     """
 
     base: str
@@ -96,146 +104,163 @@ class Http:
     _host: str = field(repr=False)
     _port: int = field(repr=False)
     _context: ssl.SSLContext | None = field(repr=False)
-    _idle: list[_Wire] = field(default_factory=list, repr=False)
+    _idle: list[_Connection] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        weakref.finalize(self, _close, self._idle)
+        weakref.finalize(self, _close_all, self._idle)
 
     def close(self) -> None:
-        """Lets the kept connections go; a later request opens new ones."""
-        _close(self._idle)
+        """Close the idle connections. A later request opens new ones."""
+        _close_all(self._idle)
 
     def __call__(self, request: Request) -> Response:
-        until = time.monotonic() + self.timeout
-        message = self._message(request)
+        deadline = time.monotonic() + self.timeout
         try:
-            response = self._exchange(request.method, message, until)
-        except (OSError, HTTPException, _Endless) as error:
-            # Not `from error`: what the other side sent may echo the credential.
-            raise TargetError(self._sentence(error)) from None
+            response = self._exchange(self._head(request), request.body, deadline)
+        except (OSError, h11.RemoteProtocolError, _TooLong) as error:
+            # No `from error`: the bytes from the other side may echo the credential.
+            raise TargetError(self._describe(error)) from None
+        except h11.LocalProtocolError:
+            raise UsageError("host, content-length or transfer-encoding does not fit the request") from None
         location = response.header("location")
         if 300 <= response.status < 400 and response.status != 304 and location is not None:
             raise Redirected(
-                f"{self.name} answered {response.status} to {self._place(location)}; trunkline never follows "
-                "a redirect, so that the credential goes nowhere else; pass the final address with --url",
+                f"{self.name} answered {response.status} to {self._describe_location(location)}; trunkline never "
+                "follows a redirect, so that the credential goes nowhere else; pass the final address with --url",
                 response,
             )
         return unpacked(response, self.max_bytes, self.name)
 
-    def _message(self, request: Request) -> bytes:
-        _, _, rest = self.base.partition("://")
-        authority, slash, path = rest.partition("/")
-        target = line(slash + path + request.target)
+    def _head(self, request: Request) -> h11.Request:
+        authority, slash, path = self.base.partition("://")[2].partition("/")
+        target = encode_target(slash + path + request.target)
         if not target.startswith(("/", "*")):
             target = "/" + target
-        head = [f"{request.method} {target} HTTP/1.1".encode()]
-        head += [name + b": " + value for name, value in fields(request, authority)]
-        return b"\r\n".join(head) + b"\r\n\r\n" + request.body
+        return h11.Request(method=request.method, target=target, headers=header_fields(request, authority))
 
-    def _exchange(self, method: str, message: bytes, until: float) -> Response:
-        answer: HTTPResponse | None = None
-        wire = self._kept()
-        if wire is not None:
-            # A kept connection may end just now; only what changes nothing is said twice (RFC 9112, section 9.3.1).
-            with suppress(*((ConnectionError,) if method in {"GET", "HEAD"} else ())):
-                answer = _begin(wire, method, message, until, self.max_bytes)
-        if wire is None or answer is None:
-            wire = self._connect(until)
-            answer = _begin(wire, method, message, until, self.max_bytes)
+    def _exchange(self, head: h11.Request, body: bytes, deadline: float) -> Response:
+        idle = self._take_idle()
+        if idle is not None:
+            try:
+                return self._exchange_on(idle, head, body, deadline)
+            except ConnectionError:
+                # The server may have closed an idle connection just now. Only a request that changes nothing is sent
+                # again (RFC 9112, section 9.3.1).
+                if idle.received or head.method not in {b"GET", b"HEAD"}:
+                    raise
+        return self._exchange_on(self._connect(deadline), head, body, deadline)
+
+    def _exchange_on(self, connection: _Connection, head: h11.Request, body: bytes, deadline: float) -> Response:
         try:
-            response = Response(answer.status, _headers(answer), _body(answer))
+            response = connection.exchange(head, body, deadline)
         except BaseException:
-            wire.close()
+            connection.close()
             raise
-        if answer.will_close or len(self._idle) >= _KEPT:
-            wire.close()
+        if connection.is_reusable() and len(self._idle) < _MAX_IDLE:
+            self._idle.append(connection)
         else:
-            self._idle.append(wire)
+            connection.close()
         return response
 
-    def _kept(self) -> _Wire | None:
-        """A connection on which nothing has come since the last answer, not even its end."""
+    def _take_idle(self) -> _Connection | None:
+        """An idle connection on which nothing arrived since the last answer, neither bytes nor its end."""
         while self._idle:
             with suppress(IndexError):  # another thread was quicker
-                wire = self._idle.pop()
-                if wire.silent():
-                    return wire
-                wire.close()
+                connection = self._idle.pop()
+                if connection.is_silent():
+                    return connection
+                connection.close()
         return None
 
-    def _connect(self, until: float) -> _Wire:
-        addresses = _resolved(self._host, self._port, until)
+    def _connect(self, deadline: float) -> _Connection:
+        addresses = _resolve(self._host, self._port, deadline)
         failure = OSError("no address")
-        for place, (family, kind, protocol, _, address) in enumerate(addresses):
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
             plug = socket.socket(family, kind, protocol)
             try:
-                plug.settimeout(_left(until) / (len(addresses) - place))
+                plug.settimeout(_time_left(deadline) / (len(addresses) - index))
                 plug.connect(address)
                 plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context is not None:
-                    plug.settimeout(_left(until))
+                    plug.settimeout(_time_left(deadline))
                     plug = self._context.wrap_socket(plug, server_hostname=self._host.rstrip("."))
-                return _Wire(plug)
+                return _Connection(plug, self.max_bytes)
             except OSError as error:
                 plug.close()
                 failure = error
         raise failure
 
-    def _place(self, location: str) -> str:
-        """Where a redirect leads, in our words alone: whatever its address holds may be a secret."""
+    def _describe_location(self, location: str) -> str:
+        """Where a redirect leads, without any part of its address: each may be a secret."""
         with suppress(ValueError):
             parts = urlsplit(urljoin(self.base, location))
             if (parts.hostname or "").encode("idna").decode() != self._host:
                 return "another host"
-            scheme, _, _ = self.base.partition(":")
+            scheme = self.base.partition(":")[0]
             if (parts.scheme, parts.port or _PORTS.get(parts.scheme)) == (scheme, self._port):
                 return "another path"
             return "the same host over https" if parts.scheme == "https" != scheme else "another port of the same host"
         return "an address that cannot be read"
 
-    def _sentence(self, error: Exception) -> str:
-        words = next(words for kinds, words in _TROUBLE if isinstance(error, kinds))
+    def _describe(self, error: Exception) -> str:
+        sentence = next(sentence for kinds, sentence in _TROUBLE if isinstance(error, kinds))
         reason = getattr(error, "verify_message", None) or getattr(error, "reason", None)
         reason = reason or getattr(error, "strerror", None) or type(error).__name__
-        return f"{self.name} {words.format(timeout=self.timeout, max_bytes=self.max_bytes, reason=reason)}"
+        return f"{self.name} {sentence.format(timeout=self.timeout, max_bytes=self.max_bytes, reason=reason)}"
 
 
-class _Endless(Exception):
-    """More bytes came than the caller would hold."""
+class _TooLong(Exception):
+    """More bytes arrived than the caller accepts."""
 
 
-class _Wire(io.RawIOBase):
-    """A connection whose every use ends at the moment `until`, however slowly the other side drips."""
+class _Connection:
+    """A socket and the state of HTTP/1.1 on it."""
 
-    def __init__(self, plug: socket.socket) -> None:
-        super().__init__()
-        self.plug = plug
-        self.reader = _Reader(self)
-        self.until: float | None = None
-        self.allowed = 0
+    def __init__(self, plug: socket.socket, max_bytes: int) -> None:
+        self._socket = plug
+        self._max_bytes = max_bytes + _MAX_OVERHEAD
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._max_bytes)
+        self.received = 0
+        """The bytes of the current answer so far."""
 
-    def readable(self) -> bool:
+    def exchange(self, head: h11.Request, body: bytes, deadline: float) -> Response:
+        """Send a request and read the final answer. Raises `TimeoutError` at the deadline, `_TooLong` at the bound."""
+        self.received = 0
+        message = (self._http.send(head), self._http.send(h11.Data(body)), self._http.send(h11.EndOfMessage()))
+        with suppress(BrokenPipeError, ConnectionResetError):  # a refusal (413) can arrive before the body has gone
+            self._send(b"".join(part for part in message if part), deadline)
+        start: h11.Response | None = None
+        parts: list[bytes] = []
+        while True:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError:
+                rest, ended = self._http.trailing_data
+                if ended and (start or b"HTTP/".startswith(rest[:5])):
+                    raise ConnectionError from None
+                raise
+            if event is h11.NEED_DATA:
+                self._http.receive_data(self._receive(deadline))
+            elif isinstance(event, h11.Response):
+                start = event
+            elif isinstance(event, h11.Data):
+                parts.append(bytes(event.data))
+            elif start and (isinstance(event, h11.EndOfMessage) or event is h11.PAUSED):
+                headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in start.headers)
+                return Response(start.status_code, headers, b"".join(parts))
+
+    def is_reusable(self) -> bool:
+        """Whether the next request may be sent here: both sides are done, and nothing follows the answer."""
+        if self._http.trailing_data[0] or {self._http.our_state, self._http.their_state} != {h11.DONE}:
+            return False
+        self._http.start_next_cycle()
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        self.plug.settimeout(0 if self.until is None else _left(self.until))
-        count = self.plug.recv_into(buffer)
-        self.allowed -= count
-        if self.allowed < 0:
-            raise _Endless
-        return count
-
-    def say(self, message: bytes, until: float) -> None:
-        view = memoryview(message)
-        while view:
-            self.plug.settimeout(_left(until))
-            view = view[self.plug.send(view) :]
-
-    def silent(self) -> bool:
-        """Whether the other side has neither spoken nor gone since the last answer."""
-        self.until, self.allowed = None, io.DEFAULT_BUFFER_SIZE
+    def is_silent(self) -> bool:
+        """Whether the other side has neither sent a byte nor closed the connection since the last answer."""
+        self._socket.settimeout(0)
         try:
-            self.reader.peek(1)
+            self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
             return True
         except OSError:
@@ -243,93 +268,54 @@ class _Wire(io.RawIOBase):
         return False
 
     def close(self) -> None:
-        self.plug.close()
-        super().close()
+        self._socket.close()
+
+    def _send(self, message: bytes, deadline: float) -> None:
+        view = memoryview(message)
+        while view:
+            self._socket.settimeout(_time_left(deadline))
+            view = view[self._socket.send(view) :]
+
+    def _receive(self, deadline: float) -> bytes:
+        if _QUICKACK is not None:  # Linux forgets it after a while
+            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        self._socket.settimeout(_time_left(deadline))
+        data = self._socket.recv(1 << 16)
+        self.received += len(data)
+        if self.received > self._max_bytes:
+            raise _TooLong
+        return data
 
 
-class _Reader(io.BufferedReader):
-    """Outlives the answers read from it, which would close it; that is left to the connection."""
+def _resolve(host: str, port: int, deadline: float) -> _Addresses:
+    """The addresses of a host. The lookup runs in a thread, because `getaddrinfo` takes no timeout."""
+    found: Future[_Addresses] = Future()
 
-    def makefile(self, _mode: str) -> _Reader:
-        return self
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _begin(wire: _Wire, method: str, message: bytes, until: float, max_bytes: int) -> HTTPResponse:
-    """The final answer's status and header fields; the body is still on the wire."""
-    wire.until, wire.allowed = until, max_bytes + _SLACK
-    try:
-        with suppress(BrokenPipeError, ConnectionResetError):  # a refusal (413) can come before the body has gone
-            wire.say(message, until)
-        while True:
-            answer = HTTPResponse(cast("socket.socket", wire.reader), method=method)
-            answer.begin()
-            if answer.status >= 200:
-                return answer
-    except BaseException:
-        wire.close()
-        raise
-
-
-def _headers(answer: HTTPResponse) -> Headers:
-    rest = answer.msg.get_payload()
-    if isinstance(rest, str) and rest.strip():
-        raise HTTPException("a header line without a colon hides those after it")
-    return tuple((name.lower(), _FOLD.sub(" ", value).strip()) for name, value in answer.getheaders())
-
-
-def _body(answer: HTTPResponse) -> bytes:
-    parts = []
-    try:
-        while part := answer.read(1 << 16):
-            parts.append(part)
-    except ValueError:
-        raise HTTPException("a chunk of a size below zero") from None
-    if answer.length:
-        raise IncompleteRead(b"", answer.length)
-    return b"".join(parts)
-
-
-def _resolved(host: str, port: int, until: float) -> list[tuple[Any, ...]]:
-    """The addresses of a host, asked for in a thread: a resolver knows no deadline."""
-    found: SimpleQueue[list[tuple[Any, ...]] | OSError] = SimpleQueue()
-
-    def resolve() -> None:
+    def lookup() -> None:
         try:
-            found.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+            found.set_result(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
         except OSError as error:
-            found.put(error)
+            found.set_exception(error)
 
-    threading.Thread(target=resolve, name="trunkline-resolve", daemon=True).start()
-    try:
-        addresses = found.get(timeout=_left(until))
-    except Empty:
-        raise TimeoutError from None
-    if isinstance(addresses, OSError):
-        raise addresses
-    return addresses
+    threading.Thread(target=lookup, name="trunkline-resolve", daemon=True).start()
+    return found.result(_time_left(deadline))
 
 
-def _left(until: float) -> float:
-    left = until - time.monotonic()
+def _time_left(deadline: float) -> float:
+    left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left
 
 
-def _close(wires: list[_Wire]) -> None:
-    while wires:
-        with suppress(IndexError):
-            wires.pop().close()
+def _close_all(connections: list[_Connection]) -> None:
+    while connections:
+        with suppress(IndexError):  # another thread was quicker
+            connections.pop().close()
 
 
 _TROUBLE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
-    ((_Endless,), "answers without end: more than {max_bytes} bytes came; look into its log"),
+    ((_TooLong,), "answers without end: more than {max_bytes} bytes came; look into its log"),
     ((TimeoutError,), "did not answer in full within {timeout:g} s; see that it is up, or allow more time"),
     ((socket.gaierror,), "is unknown: no such host is found; check the address given with --url"),
     (
@@ -338,8 +324,8 @@ _TROUBLE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     ((ssl.SSLError,), "does not speak TLS as it should ({reason}); check http:// or https:// in --url"),
     ((ConnectionRefusedError,), "refuses connections; start it, or check the address given with --url"),
-    ((ConnectionError, IncompleteRead), "closed the connection before its answer was complete; look into its log"),
-    ((HTTPException,), "did not answer in HTTP/1.1; check the address given with --url"),
+    ((ConnectionError,), "closed the connection before its answer was complete; look into its log"),
+    ((h11.RemoteProtocolError,), "did not answer in HTTP/1.1; check the address given with --url"),
     ((OSError,), "cannot be reached ({reason}); check the address given with --url"),
 )
-"""What to say of each kind of trouble after `host:port`; the first that fits, speaks."""
+"""The sentence for each kind of error, after `host:port`; the first entry that matches is used."""

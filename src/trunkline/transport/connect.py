@@ -24,7 +24,8 @@ from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Target
 from trunkline.mock.loader import Vendor
 from trunkline.traffic import sources
 from trunkline.transport import targets
-from trunkline.transport.asgi import ASGIApp, seconds
+from trunkline.transport.asgi import ASGIApp
+from trunkline.transport.messages import check_timeout
 
 PORT = 8900
 """Where the mock is served unless another port is chosen."""
@@ -71,7 +72,7 @@ def connect(
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")
-    timeout = seconds(timeout)
+    check_timeout(timeout)
     built_in = url is None and app is None
     given = credential(token, token_file, {} if built_in else environ)
     secrets = vendor.secrets | ({given} if given else set())

@@ -30,7 +30,8 @@ from trunkline.exchange import Response, Target
 from trunkline.mock.loader import Vendor
 from trunkline.transport.admin import BASE as RESERVED
 from trunkline.transport.admin import Admin
-from trunkline.transport.asgi import LIMIT, ASGIApp, Message, Receive, Send, application
+from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
+from trunkline.transport.messages import MAX_BODY
 
 if TYPE_CHECKING:
     from starlette.requests import Request as Asked
@@ -96,7 +97,7 @@ def asgi(
 
 def _application(target: Target, base: str, *, blocking: bool) -> ASGIApp:
     too_large = getattr(target, "too_large", None)
-    limit = LONGEST_BODY if too_large else LIMIT
+    limit = LONGEST_BODY if too_large else MAX_BODY
     return application(target, base=base, blocking=blocking, max_bytes=limit, too_large=too_large)
 
 

@@ -1,0 +1,66 @@
+"""Parts of an outgoing message: the encoded request target, the header fields, the time for an answer."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import metadata
+from urllib.parse import quote
+
+from trunkline.errors import UsageError
+from trunkline.exchange import Request
+
+MAX_BODY = 16 << 20
+"""The most bytes of a body that are read, before and after decompression, unless the caller chooses another bound."""
+
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_LONGEST_TIMEOUT = 86400
+
+
+def encode_target(target: str) -> str:
+    """The target with percent-encoding only where it is needed: `/a b/%2e%2E//é` -> `/a%20b/%2e%2E//%C3%A9`."""
+    return quote(target, safe=_PRINTABLE, errors="surrogatepass")
+
+
+def header_fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
+    """The header fields to send: defaults for those that the request leaves open, then its own.
+
+    Raises `UsageError` for a method, a name or a value that would break the message; it never quotes a value.
+    """
+    if not _TOKEN.fullmatch(request.method):
+        raise UsageError(f"{request.method!r} cannot be sent as a method (RFC 9110, section 9.1)")
+    for name, value in request.headers:
+        if not _TOKEN.fullmatch(name):
+            raise UsageError(f"{name!r} cannot be sent as the name of a header field (RFC 9110, section 5.1)")
+        if not _VALUE.fullmatch(value):
+            raise UsageError(f"the value of the header field {name} cannot be sent (RFC 9110, section 5.5)")
+    own = [(name.encode(), value.strip(" \t").encode("latin-1")) for name, value in request.headers]
+    names = {name for name, _ in own}
+    defaults = [
+        (b"host", host.encode()),
+        (b"accept", b"*/*"),
+        (b"accept-encoding", b"gzip"),
+        (b"user-agent", _user_agent()),
+    ]
+    if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
+        defaults.append((b"content-length", b"%d" % len(request.body)))
+    return [(name, value) for name, value in defaults if name not in names] + own
+
+
+def check_timeout(seconds: float) -> float:
+    """The timeout itself. Raises `UsageError` unless it is above zero and at most one day."""
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise UsageError(
+            f"a timeout of {seconds:g} s cannot be kept; give a number above 0, at most {_LONGEST_TIMEOUT}"
+        )
+    return seconds
+
+
+@cache
+def _user_agent() -> bytes:
+    try:
+        return f"trunkline/{metadata.version('trunkline')}".encode()
+    except metadata.PackageNotFoundError:
+        return b"trunkline"
