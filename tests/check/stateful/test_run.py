@@ -438,7 +438,7 @@ def test_a_game_without_a_finding_is_played_to_its_end() -> None:
     """So many games are played as were asked for, each is ended once, and none has a finding."""
     rules, ended = counting(frozenset())
     assert list(run(rules, seed=0, examples=20, steps=5)) == []
-    assert len(ended) == 20
+    assert len(set(map(tuple, ended))) <= 20 <= len(ended)  # a game that was drawn before does not count
     assert max(map(len, ended)) == 5
 
 
