@@ -577,14 +577,14 @@ _LISTS += [
     Defect(
         "a page of more items than its own limit",
         "telepath",
-        "page_fits_its_own_count",
+        "page_matches_its_counts",
         relisted(page=lambda kept, limit, offset: cut(kept, limit * 2, offset)),
         _PLAIN,
     ),
     Defect(
         "a total that counts from nought",
         "telepath",
-        "page_fits_its_own_count",
+        "page_matches_its_counts",
         relisted(count=lambda _everything, kept, _page: len(kept) - 1),
         "total_counts_the_list",
     ),
@@ -612,14 +612,14 @@ _LISTS += [
     Defect(
         "a filter that is overlooked",
         "telepath",
-        "filter_keeps_only_matching",
+        "filtered_items_match_the_filter",
         sending("status", lambda _: None),
         _CHOICES,
     ),
     Defect(
         "a filter that looks for the beginning of the word",
         "telepath",
-        "filter_keeps_only_matching",
+        "filtered_items_match_the_filter",
         relisted(
             keep=lambda everything, status: [item for item in everything if (status or "")[-6:] in item["status"]]
         ),
@@ -1359,32 +1359,34 @@ def _limits(change: Callable[[Response], Response]) -> Break:
 
 _REMAINING = "x-ratelimit-remaining"
 _HEADERS = [
-    Defect(f"no {name}", vendor, "rate_limit_is_told", heading(name, None), _PLAIN)
+    Defect(f"no {name}", vendor, "rate_limit_is_reported", heading(name, None), _PLAIN)
     for vendor in TOKENS
     for name in ("x-ratelimit-limit", _REMAINING, "x-ratelimit-reset")
 ]
 _HEADERS += [
-    Defect("more remaining than the limit", "telepath", "rate_limit_is_told", heading(_REMAINING, "1000001"), _PLAIN),
-    Defect("fewer remaining than none", "telepath", "rate_limit_is_told", heading(_REMAINING, "-1"), _PLAIN),
-    Defect("remaining in words", "talkover", "rate_limit_is_told", heading(_REMAINING, "unlimited"), _PLAIN),
+    Defect(
+        "more remaining than the limit", "telepath", "rate_limit_is_reported", heading(_REMAINING, "1000001"), _PLAIN
+    ),
+    Defect("fewer remaining than none", "telepath", "rate_limit_is_reported", heading(_REMAINING, "-1"), _PLAIN),
+    Defect("remaining in words", "talkover", "rate_limit_is_reported", heading(_REMAINING, "unlimited"), _PLAIN),
     Defect(
         "a reset as a date",
         "telepath",
-        "rate_limit_is_told",
+        "rate_limit_is_reported",
         heading("x-ratelimit-reset", "Fri, 01 Mar 2024 00:00:00 GMT"),
         _PLAIN,
     ),
     Defect(
         "refusals without the rate limit",
         "telepath",
-        "rate_limit_is_told",
+        "rate_limit_is_reported",
         _limits(lambda response: with_header(response, _REMAINING, None) if response.status == 401 else response),
         _CREDENTIAL,
     ),
     Defect(
         "405 for the documented method, and nothing said of others",
         "telepath",
-        "wrong_method_tells_allowed",
+        "allow_lists_the_documented_method",
         when(lambda _: True, answered(405, {"error": {"code": "NO", "message": "no"}})),
         _PLAIN,
         note=True,
@@ -1392,7 +1394,7 @@ _HEADERS += [
     Defect(
         "405 that allows all but the documented method",
         "talkover",
-        "wrong_method_tells_allowed",
+        "allow_lists_the_documented_method",
         when(lambda _: True, answered(405, {"success": False}, (("allow", "POST, OPTIONS"),))),
         _PLAIN,
         note=True,
@@ -1416,7 +1418,7 @@ _HEADERS += [
     Defect(
         "a wrong method that is told to use another wrong one",
         "telepath",
-        "wrong_method_tells_allowed",
+        "allow_lists_the_documented_method",
         answering(lambda _, response: with_header(response, "allow", "POST") if response.status == 405 else response),
         "other_methods_are_survived",
         note=True,
@@ -1440,7 +1442,7 @@ _HEADERS += [
 # --- Telepath: what calls get wrong ---------------------------------------------------------------------------------
 
 _ALL_THAT_MATCH = "filter_keeps_all_that_match"
-_ONLY_MATCHING = "filter_keeps_only_matching"
+_ONLY_MATCHING = "filtered_items_match_the_filter"
 
 
 def _swapped(request: Request) -> Request:
@@ -1792,7 +1794,7 @@ _READINGS += [
         ("the password under another name", "secret_values_stay_hidden", trunks(put("/secret", PASSWORD)), _PLAIN),
         ("any credential opens", _CREDENTIAL, _opening("talkover", lambda _, value: value is not None), ""),
         ("a refusal that says it is a success", "body_matches_schema", refusals(put("/success", True)), _CREDENTIAL),
-        ("no x-ratelimit-reset", "rate_limit_is_told", heading("x-ratelimit-reset", None), _PLAIN),
+        ("no x-ratelimit-reset", "rate_limit_is_reported", heading("x-ratelimit-reset", None), _PLAIN),
         (
             "an odd header ends in a crash",
             "no_server_error",

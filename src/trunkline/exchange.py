@@ -178,8 +178,10 @@ def has_lost_letters(value: Json) -> bool:
 def _is_deep(value: Json) -> bool:
     level = [value]
     for _ in range(_DEEPEST + 1):
-        inner = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
-        level = [child for children in inner for child in children if isinstance(child, dict | list)]
+        inner: list[Json] = []
+        for node in level:
+            inner += node.values() if type(node) is dict else node if type(node) is list else ()
+        level = [node for node in inner if type(node) is dict or type(node) is list]
         if not level:
             return False
     return True

@@ -196,4 +196,4 @@ def test_a_reset_in_seconds_is_no_unix_time(telepath: Vendor) -> None:
             return replace(response, headers=(*kept, ("x-ratelimit-reset", value)))
 
         report = heard(telepath, target, examples=3)
-        assert {found.rule for found in report.failures()} == {"rate_limit_is_told"}
+        assert {found.rule for found in report.failures()} == {"rate_limit_is_reported"}

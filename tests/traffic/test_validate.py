@@ -21,7 +21,7 @@ def test_a_response_of_another_library_is_judged_with_its_request(telepath: Mock
     response = get(f"{telepath.url}/trunks", params={"limit": 5, "status": "error"}, headers=headers)
     report = trunkline.load("telepath").validate(response)
     assert report.findings == ()
-    for rule in ("page_holds_at_most_limit", "pagination_echoes_request", "filter_keeps_only_matching"):
+    for rule in ("page_holds_at_most_limit", "pagination_echoes_request", "filtered_items_match_the_filter"):
         assert report.exercised["listTrunks", rule] == ""
 
 

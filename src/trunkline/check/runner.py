@@ -21,6 +21,7 @@ from trunkline.check.stateful.runner import Exercised, live
 from trunkline.contract import export
 from trunkline.contract.bodies import identities, sent_secrets, succeeded
 from trunkline.contract.model import Operation
+from trunkline.contract.predicates import lists
 from trunkline.errors import BudgetExhausted, Redirected, TargetError
 from trunkline.exchange import SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
@@ -146,7 +147,7 @@ class Checker:
         if resource not in self._first:
             self._first[resource] = ""
             for operation in self.vendor.contract.operations:
-                if operation.listing and operation.resource == resource and not operation.parents:
+                if lists(operation) and operation.resource == resource and not operation.parents:
                     exchange = Session(operation, self._target, self.credential).ask()
                     shown = identities(operation, exchange) if succeeded(operation, exchange) else []
                     self._first[resource] = shown[0] if shown else ""

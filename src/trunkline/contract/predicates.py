@@ -1,62 +1,64 @@
-"""Owns the kinds of operation: what an operation has that a rule or a law can be about."""
+"""Predicates that select the operations that a rule or a law is about. Most also narrow the type of the operation."""
 
 from __future__ import annotations
 
-from trunkline.contract.model import Operation
+from typing import TypeGuard
+
+from trunkline.contract.model import Fetch, List, Operation, Update
 
 
-def pages(operation: Operation) -> bool:
+def any_operation(_: Operation) -> TypeGuard[Operation]:
+    """Whether it is an operation at all: always true."""
+    return True
+
+
+def lists(operation: Operation) -> TypeGuard[Operation[List]]:
+    """Whether the operation lists."""
+    return isinstance(operation.kind, List)
+
+
+def pages(operation: Operation) -> TypeGuard[Operation[List]]:
     """Whether the operation lists page by page."""
-    return operation.listing is not None and operation.listing.paging is not None
+    return isinstance(operation.kind, List) and operation.kind.paging is not None
 
 
-def filters(operation: Operation) -> bool:
-    """Whether the operation's list can be filtered."""
-    return operation.listing is not None and bool(operation.listing.filters)
+def filters(operation: Operation) -> TypeGuard[Operation[List]]:
+    """Whether the operation lists, and its list can be filtered."""
+    return isinstance(operation.kind, List) and bool(operation.kind.filters)
 
 
-def shows_its_own(operation: Operation) -> bool:
-    """Whether the operation shows the item that its path names, with the id."""
-    return bool(operation.item_parameter and operation.identity)
-
-
-def fetches(operation: Operation) -> bool:
+def fetches(operation: Operation) -> TypeGuard[Operation[Fetch]]:
     """Whether the operation shows one item."""
-    return operation.fetching is not None
+    return isinstance(operation.kind, Fetch)
 
 
-def reads(operation: Operation) -> bool:
+def shows_named_item(operation: Operation) -> TypeGuard[Operation[Fetch | Update]]:
+    """Whether the operation shows the item that its path names, with the id of the item."""
+    return isinstance(operation.kind, Fetch | Update)
+
+
+def reads(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads."""
     return operation.reads
 
 
-def reads_secured(operation: Operation) -> bool:
+def reads_secured(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads, and needs a credential."""
     return operation.reads and operation.secured
 
 
-def reads_openly(operation: Operation) -> bool:
+def reads_openly(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads, and needs no credential."""
     return operation.reads and not operation.secured
 
 
-def any_operation(operation: Operation) -> bool:
-    """Every operation."""
-    return bool(operation.operation_id)
-
-
-def lists(operation: Operation) -> bool:
-    """Whether the operation lists."""
-    return operation.listing is not None
-
-
-def takes_numbers(operation: Operation) -> bool:
+def takes_numbers(operation: Operation) -> TypeGuard[Operation]:
     """Whether a query parameter of the operation is an integer."""
     return any(
         parameter.schema["type"] == "integer" for parameter in operation.parameters if parameter.place == "query"
     )
 
 
-def takes_choices(operation: Operation) -> bool:
-    """Whether a query parameter of the operation is one of some values."""
+def takes_choices(operation: Operation) -> TypeGuard[Operation]:
+    """Whether a parameter of the operation has a list of allowed values."""
     return any("enum" in parameter.schema for parameter in operation.parameters)

@@ -50,7 +50,10 @@ class Schemas:
 
     def accepts(self, place: str, value: Json) -> bool:
         """Whether the value obeys the schema at a place."""
-        return next(self.errors(place, value), None) is None
+        try:
+            return self._validator(place).is_valid(value)
+        except UnicodeEncodeError:
+            return self._validator(place).is_valid(_without_surrogates(value))
 
     def errors(self, place: str, value: Json) -> Iterator[SchemaError]:
         """Each keyword that the value breaks; a missing property stands at the place where it is missed."""

@@ -312,7 +312,7 @@ def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
     described = operation.response_for(exchange.response.status)
     if rule.of_success and not (described and described.key.startswith("2")):
         return "the answer is no success"
-    if rule.of_body and json_of(exchange) is NOTHING:
+    if "body" in rule.needs and not rule.of_bytes and json_of(exchange) is NOTHING:
         return "the body is not JSON"
     provoked = "request" not in exchange.known or bool(reasons_to_refuse(operation.contract, exchange.request))
     filtered = operation.listing is not None and any(

@@ -8,7 +8,7 @@ from trunkline.check.laws.session import Inconclusive, Session, WholeList, impli
 from trunkline.check.strategies import integers, search, together
 from trunkline.contract.bodies import identities, succeeded
 from trunkline.contract.model import Operation, Paging
-from trunkline.contract.predicates import pages
+from trunkline.contract.predicates import lists, pages
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, NotExercised, to_text
 
@@ -132,7 +132,7 @@ def page_past_the_end_is_empty(interview: Session) -> Iterator[Finding | NotExer
         exchange = interview.ask({paging.limit: _SMALL, paging.offset: offset})
         if not succeeded(operation, exchange):
             wrong, seen, at = "the page past the end is not a success", str(exchange.response.status), "status"
-        elif ids := identities(operation, exchange):
+        elif lists(operation) and (ids := identities(operation, exchange)):
             wrong, seen, at = (
                 "the page past the end has items",
                 to_text(ids),

@@ -53,7 +53,7 @@ def malformed_numbers_are_survived(interview: Session) -> Iterator[Finding | Not
     yield from ()
 
 
-@law("what the page lists: judged by the rules accepts_valid and filter_keeps_only_matching", takes_choices)
+@law("what the page lists: judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
 def every_choice_is_taken(interview: Session) -> Iterator[Finding | NotExercised]:
     """Each listed value of a parameter is accepted; others get an answer in a documented form."""
     for parameter in interview.operation.parameters:

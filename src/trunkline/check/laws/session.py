@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from trunkline.contract.bodies import at_pointer, count_at, identities, json_of, succeeded
 from trunkline.contract.model import List, Operation
-from trunkline.contract.predicates import filters, pages
+from trunkline.contract.predicates import filters, lists, pages
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised
 
@@ -92,7 +92,7 @@ class Session:
         exchange = self.ask(query)
         if not succeeded(self.operation, exchange):
             raise Inconclusive(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
-        return identities(self.operation, exchange), exchange
+        return (identities(self.operation, exchange) if lists(self.operation) else []), exchange
 
     def whole(self, filters: Mapping[str, Json] | None = None) -> WholeList:
         """The whole list, read once for each filter."""

@@ -1,8 +1,9 @@
-"""Rules on refusing: what must be refused is, what is allowed is not, and a refusal says why as documented."""
+"""Rules on refusals: invalid requests are refused, valid ones are not, and a refusal has the documented form."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 
 from trunkline.check.rules.rule import RFC9110, rule
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
@@ -21,28 +22,28 @@ from trunkline.findings import Evidence, Finding, Grade, to_text
 _NOT_ABOUT_VALIDITY = frozenset(
     {401, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 423, 425, 426, 428, 429, 431, 451}
 )
-"""Client errors that do not say that the parameters are wrong."""
-
+"""Client errors that do not mean that the parameters are wrong."""
 
 _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
-"""Refusals before a request is understood: too large, too long, too many."""
+"""Refusals before a request is read: too large, too long, too many."""
 
 
 @rule("what the page says of the broken bound", "request", "status", provoked=True)
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """A request that a page says is refused is not answered with success."""
-    if 200 <= exchange.response.status < 300:
-        for reason in reasons_to_refuse(operation.contract, exchange.request):
-            yield operation.finding(
-                "refuses_invalid",
-                reason.evidence,
-                f"a request that must be refused is answered with success: {reason.cause}",
-                at="status",
-                contract=reason.place(operation.contract),
-                expected=f"refused, since {reason.broke}",
-                seen=f"{exchange.response.status} for {reason.sent}",
-                exchanges=(exchange,),
-            )
+    """A request that must be refused, as a page says, is not answered with success."""
+    if not 200 <= exchange.response.status < 300:
+        return
+    for reason in reasons_to_refuse(operation.contract, exchange.request):
+        yield operation.finding(
+            "refuses_invalid",
+            reason.evidence,
+            f"a request that must be refused is answered with success: {reason.cause}",
+            at="status",
+            contract=reason.place(operation.contract),
+            expected=f"refused, since {reason.broke}",
+            seen=f"{exchange.response.status} for {reason.sent}",
+            exchanges=(exchange,),
+        )
 
 
 @rule("what the page says of the parameter", "request", "status")
@@ -51,13 +52,14 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     status = exchange.response.status
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
         return
-    reading = parse_request(operation.contract, exchange.request)
-    if isinstance(reading, Refusal) or not is_settled(reading) or not _knows(operation, sent_names(exchange)):
+    if any(parameter.place == "path" for parameter in operation.parameters):
+        return  # no page says which ids are well formed
+    parsed = parse_request(operation.contract, exchange.request)
+    sent = [part.partition("=")[0] for part in exchange.request.query.split("&") if part]
+    documented = {parameter.name for parameter in operation.parameters}
+    if isinstance(parsed, Refusal) or not is_settled(parsed) or not documented.issuperset(sent):
         return
-    for parameter in operation.parameters:
-        if parameter.place == "path":
-            return  # no page says which ids are well formed
-    culprit = next((operation.parameter(name) for name in sent_names(exchange)), None)
+    culprit = operation.parameter(sent[0]) if sent else None
     yield operation.finding(
         "accepts_valid",
         culprit.evidence if culprit else operation.evidence,
@@ -73,61 +75,57 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
 @rule("the weaker of what the page says of the bound and of the error", "request", "status", "body", provoked=True)
 def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A refusal has the status and the error code that the contract gives for its cause."""
-    found = reasons_to_refuse(operation.contract, exchange.request)
-    if found and 400 <= exchange.response.status < 500 and exchange.response.status not in _NOT_ABOUT_MEANING:
-        yield from judge_refusal(operation, exchange, found)
+    status = exchange.response.status
+    if 400 <= status < 500 and status not in _NOT_ABOUT_MEANING:
+        reasons = reasons_to_refuse(operation.contract, exchange.request)
+        if reasons:
+            yield from judge_refusal(operation, exchange, reasons)
 
 
 def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusal, ...]) -> Iterator[Finding]:
-    """Findings unless status and code are those of one of the causes. A cause that no page settles excuses any."""
+    """Findings unless status and error code are each those of one of the causes.
+
+    They rest on the weakest evidence among all causes: where one is a decision of ours, nothing is held against anyone.
+    """
     status, code = exchange.response.status, at_pointer(json_of(exchange), operation.contract.errors[0].at)
-    told = [(reason, *documented_response(operation.contract, reason)) for reason in causes]
-    if all(status != int(found.key) for _, found, _ in told):
-        reason, found, _ = told[0]
-        weakest = _weakest(*(said for reason, _, code in told for said in (reason.evidence, code.status)))
-        yield _undocumented(operation, exchange, weakest, reason, "status", found.pointer, found.key, str(status))
-    if all(code != documented.code for *_, documented in told):
-        reason, found, documented = told[0]
-        weakest = _weakest(*(said for reason, _, documented in told for said in (reason.evidence, documented.evidence)))
+    documented = [(cause, *documented_response(operation.contract, cause)) for cause in causes]
+    cause, response, error = documented[0]
+
+    def undocumented(part: str, evidence: Evidence, at: str, place: str, expected: str, seen: str) -> Finding:
+        return operation.finding(
+            "refusal_is_documented",
+            evidence,
+            f"the {part} of the refusal is not the one for {cause.cause}",
+            at=at,
+            contract=operation.place(place),
+            expected=expected,
+            seen=seen,
+            exchanges=(exchange,),
+        )
+
+    if all(status != int(found.key) for _, found, _ in documented):
+        evidence = _weakest(evidence for reason, _, found in documented for evidence in (reason.evidence, found.status))
+        yield undocumented("status", evidence, "status", response.pointer, response.key, str(status))
+    if all(code != found.code for *_, found in documented):
+        evidence = _weakest(
+            evidence for reason, _, found in documented for evidence in (reason.evidence, found.evidence)
+        )
         at = f"body{operation.contract.errors[0].at}"
-        place = f"{found.pointer}/x-trunkline/refusals/{reason.cause}"
-        seen = "absent" if code is NOTHING else to_text(code)
-        yield _undocumented(operation, exchange, weakest, reason, at, place, documented.code, seen)
-
-
-def _undocumented(
-    operation: Operation,
-    exchange: Exchange,
-    said: Evidence,
-    reason: Refusal,
-    at: str,
-    place: str,
-    expected: str,
-    seen: str,
-) -> Finding:
-    part = "status" if at == "status" else "error code"
-    return operation.finding(
-        "refusal_is_documented",
-        said,
-        f"the {part} of the refusal is not the one for {reason.cause}",
-        at=at,
-        contract=operation.place(place),
-        expected=expected,
-        seen=seen,
-        exchanges=(exchange,),
-    )
+        place = f"{response.pointer}/x-trunkline/refusals/{cause.cause}"
+        yield undocumented(
+            "error code", evidence, at, place, error.code, "absent" if code is NOTHING else to_text(code)
+        )
 
 
 @rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request", provoked=True, anywhere=True)
-def wrong_method_tells_allowed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """A 405 names the methods that the path takes, the documented one among them."""
+def allow_lists_the_documented_method(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """The Allow header of a 405 response lists the documented method of the path."""
     if exchange.response.status != 405:
         return
     allow = exchange.response.header("allow")
-    methods = {word.strip().upper() for word in (allow or "").split(",")}
-    if operation.method not in methods:
+    if operation.method not in {method.strip().upper() for method in (allow or "").split(",")}:
         yield operation.finding(
-            "wrong_method_tells_allowed",
+            "allow_lists_the_documented_method",
             Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-15.5.6"),
             "a 405 does not name the documented method in Allow",
             at="header/allow",
@@ -137,17 +135,5 @@ def wrong_method_tells_allowed(operation: Operation, exchange: Exchange) -> Iter
         )
 
 
-def sent_names(exchange: Exchange) -> list[str]:
-    """The names of the query parameters, as sent."""
-    return [part.partition("=")[0] for part in exchange.request.query.split("&") if part]
-
-
-def _knows(operation: Operation, names: list[str]) -> bool:
-    """Whether every parameter that is sent is on the page."""
-    return set(names) <= {parameter.name for parameter in operation.parameters}
-
-
-def _weakest(first: Evidence, *others: Evidence) -> Evidence:
-    for other in others:
-        first = first.weakest(other)
-    return first
+def _weakest(evidence: Iterable[Evidence]) -> Evidence:
+    return reduce(Evidence.weakest, evidence)

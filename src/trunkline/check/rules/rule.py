@@ -1,62 +1,68 @@
-"""Owns the form of a rule: a small generator (Operation, Exchange) -> Finding, with a name, a statement and a basis."""
+"""The form of a rule: a generator (Operation, Exchange) -> Finding with a name, a statement and a basis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
-from trunkline.contract.model import Operation
+from trunkline.contract.model import K, Operation
 from trunkline.contract.predicates import any_operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding
 
-Judge: TypeAlias = Callable[[Operation, Exchange], Iterator[Finding]]
-
 RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
 RFC8259 = "https://www.rfc-editor.org/rfc/rfc8259"
+
+Judge: TypeAlias = Callable[[Operation[K], Exchange], Iterator[Finding]]
+_EVERY_OPERATION: Any = any_operation
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A sentence about one exchange. `basis` says what its findings stand on.
-
-    `concerns` tells whether an operation has what the rule is about; a `provoked` rule judges nothing in the answer to
-    a plain request, only in the answers that laws and Schemathesis provoke; a rule that holds `anywhere` judges the
-    answers to other methods at the operation's path as well; one `of_success` judges nothing in a refusal.
-    """
+    """A sentence about one exchange. `basis` is the evidence that its findings rest on."""
 
     name: str
     statement: str
     basis: str
     needs: frozenset[str]
+    """The parts of an exchange that the rule reads: `request`, `status`, `headers`, `body`."""
     concerns: Callable[[Operation], bool]
+    """Whether an operation has the feature that the rule is about."""
     provoked: bool
+    """Whether the rule judges only responses that laws and fuzzing provoke, and none to a plain request."""
     anywhere: bool
+    """Whether the rule also judges responses to other methods at the path of the operation."""
     of_success: bool
-    judge: Judge
-
-    @property
-    def of_body(self) -> bool:
-        """Whether the rule looks into the body as JSON."""
-        return "body" in self.needs and self.name not in _OF_BYTES
-
-
-_OF_BYTES = frozenset({"body_is_json", "credential_is_not_echoed", "secret_values_stay_hidden"})
+    """Whether the rule judges only successful responses."""
+    of_bytes: bool
+    """Whether the rule can also judge a body that is not JSON."""
+    judge: Callable[[Operation[Any], Exchange], Iterator[Finding]]
 
 
 def rule(
     basis: str,
     *needs: str,
-    concerns: Callable[[Operation], bool] = any_operation,
+    concerns: Callable[[Operation], TypeGuard[Operation[K]]] = _EVERY_OPERATION,
     provoked: bool = False,
     anywhere: bool = False,
     of_success: bool = False,
-) -> Callable[[Judge], Rule]:
-    """Makes a rule of a generator: its name is the rule's name, the first line of its docstring the statement."""
+    of_bytes: bool = False,
+) -> Callable[[Judge[K]], Rule]:
+    """Make a rule from a generator. Its name names the rule; the first line of its docstring is the statement."""
 
-    def made(judge: Judge) -> Rule:
-        statement = (judge.__doc__ or "").partition("\n")[0]
-        return Rule(judge.__name__, statement, basis, frozenset(needs), concerns, provoked, anywhere, of_success, judge)
+    def made(judge: Judge[K]) -> Rule:
+        return Rule(
+            judge.__name__,
+            (judge.__doc__ or "").partition("\n")[0],
+            basis,
+            frozenset(needs),
+            concerns,
+            provoked,
+            anywhere,
+            of_success,
+            of_bytes,
+            judge,
+        )
 
     return made

@@ -1,32 +1,36 @@
-"""Rules on secrets: what must be in no answer, by its name or by its value."""
+"""Rules on secrets that must not be in a response, by their names or by their values."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, json_of, sent_secrets
+from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, contents_of, json_of, sent_secrets
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade
 from trunkline.redaction import normalized
 
+_SHORTEST = 8
+"""A shorter secret occurs in other texts by chance."""
+
 
 @rule("what the pages say of the secret: write-only, or an input that no response shows", "body", anywhere=True)
 def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """Nothing with the name of a secret is ever in an answer, at any depth, but what a refusal says of it."""
+    """No response has a property or a header with the name of a secret, except a refusal that explains the input."""
     contract = operation.contract
-    names = {normalized(name): name for name in contract.secrets}
-    body, sent = json_of(exchange), sent_secrets(exchange.request.body, contract.secrets)
-    fields = ((f"header/{name}", name, NOTHING) for name, _ in exchange.response.headers)
-    keys = ((f"body{at}", key, at_pointer(body, at)) for at, key in all_keys(body))
-    for at, key, value in (*fields, *keys):
-        name = names.get(normalized(key), "")
-        if name and not (operation.body and _is_message(exchange, value, sent)):
+    secrets = {normalized(name): name for name in contract.secrets}
+    body, contents = json_of(exchange), contents_of(exchange.response.body)
+    suspects: list[tuple[str, str, Json]] = [(f"header/{name}", name, NOTHING) for name, _ in exchange.response.headers]
+    if contents and any(normalized(name) in secrets for name in contents.names):
+        suspects += [(f"body{at}", key, at_pointer(body, at)) for at, key in all_keys(body)]
+    for at, key, value in suspects:
+        name = secrets.get(normalized(key))
+        if name and not (operation.body and _explains_input(exchange, value, contract.secrets)):
             yield operation.finding(
                 "secrets_stay_hidden",
                 contract.secrets[name],
-                f"{name} is in the answer; its value is withheld here",
+                f"{name} is in the response; its value is withheld here",
                 at=at,
                 contract=operation.place(f"/x-trunkline/secrets/{name}"),
                 expected="absent",
@@ -35,69 +39,82 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Fi
             )
 
 
-def _is_message(exchange: Exchange, value: Json, sent: Collection[str]) -> bool:
-    """Whether a refusal of a body tells at a name what is wrong there: anything but what was sent as a secret."""
-    told = [text for _, text in all_texts(value)] if value is not NOTHING else []
-    return exchange.response.status >= 400 and value is not NOTHING and not {*told} & {*sent}
+def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -> bool:
+    """Whether a refusal says under a secret's name what is wrong with the input, without a secret of the request.
+
+    An example is `{"errors": {"password": "is too short"}}`.
+    """
+    if exchange.response.status < 400 or value is NOTHING:
+        return False
+    sent = sent_secrets(exchange.request.body, secrets)
+    return not any(text in sent for _, text in all_texts(value))
 
 
-@rule("implied: a page that shows a key once does not send it back", "request", "headers", "body", anywhere=True)
+@rule(
+    "implied: a page that shows a key once does not send it back",
+    "request",
+    "headers",
+    "body",
+    anywhere=True,
+    of_bytes=True,
+)
 def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """The credential of a request is nowhere in its answer."""
+    """The credential of a request is nowhere in the response."""
     if exchange.request.method == "TRACE":
-        return  # it is made to send back what was sent (RFC 9110 section 9.3.8)
-    said = operation.contract.security.evidence
+        return  # which is there to send back the request (RFC 9110 section 9.3.8)
+    security = operation.contract.security
+    source = security.evidence
+    evidence = Evidence(Grade.IMPLIED, source.source, "a credential is sent, never returned", source.read)
     _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
-    yield from _hidden(
-        operation,
-        exchange,
-        {credential.strip(): "the credential"},
-        name_of_rule="credential_is_not_echoed",
-        said=Evidence(Grade.IMPLIED, said.source, "a credential is sent, never answered", said.read),
-        place=operation.contract.security.pointer,
-    )
+    for at in _places_of(credential.strip(), exchange):
+        yield _disclosed(
+            operation, exchange, "credential_is_not_echoed", evidence, "the credential", at, security.pointer
+        )
 
 
 def hides(values: Mapping[str, str]) -> Rule:
-    """A rule for secrets whose values are known, e.g. a fixture's passwords: `{"secret-password": "password"}`."""
+    """A rule for secrets whose values are known, e.g. the passwords of a fixture: `{"secret-password": "password"}`."""
 
-    @rule("what the pages say of the secret", "headers", "body", anywhere=True)
+    @rule("what the pages say of the secret", "headers", "body", anywhere=True, of_bytes=True)
     def secret_values_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-        """The value of no known secret is anywhere in an answer, whatever it is called there."""
-        for name, said in operation.contract.secrets.items():
-            own = {value: name for value, secret in values.items() if secret == name}
+        """The value of a known secret is nowhere in a response, under any name."""
+        for name, evidence in operation.contract.secrets.items():
             place = f"/x-trunkline/secrets/{name}"
-            yield from _hidden(
-                operation, exchange, own, name_of_rule="secret_values_stay_hidden", said=said, place=place
-            )
+            for value in (value for value, secret in values.items() if secret == name):
+                for at in _places_of(value, exchange):
+                    yield _disclosed(operation, exchange, "secret_values_stay_hidden", evidence, name, at, place)
 
     return secret_values_stay_hidden
 
 
-def _hidden(
-    operation: Operation,
-    exchange: Exchange,
-    values: Mapping[str, str],
-    *,
-    name_of_rule: str,
-    said: Evidence,
-    place: str,
-) -> Iterator[Finding]:
-    spots = [(f"header/{name}", value) for name, value in exchange.response.headers]
-    body = json_of(exchange)
-    texts = [("body", exchange.response.body.decode("utf-8", "replace"))] if body is NOTHING else list(all_texts(body))
-    spots += [(at if at == "body" else f"body{at}", text) for at, text in texts]
-    spots += [(f"body{at}", key) for at, key in all_keys(body)]
-    for secret, name in values.items():
-        for at, text in spots:
-            if len(secret) >= 8 and secret in text:
-                yield operation.finding(
-                    name_of_rule,
-                    said,
-                    f"{name} is in the answer; its value is withheld here",
-                    at=at.replace(secret, "***"),
-                    contract=operation.place(place),
-                    expected="absent",
-                    seen="present",
-                    exchanges=(exchange,),
-                )
+def _places_of(secret: str, exchange: Exchange) -> Iterator[str]:
+    """Each place of a response whose text holds a secret; the place itself is printed without it."""
+    if len(secret) < _SHORTEST:
+        return
+    for name, value in exchange.response.headers:
+        if secret in value:
+            yield f"header/{name}".replace(secret, "***")
+    contents = contents_of(exchange.response.body)
+    if contents is None:
+        if secret in exchange.response.body.decode("utf-8", "replace"):
+            yield "body"
+    elif secret in contents.text:
+        body = json_of(exchange)
+        for at, text in (*all_texts(body), *all_keys(body)):
+            if secret in text:
+                yield f"body{at}".replace(secret, "***")
+
+
+def _disclosed(
+    operation: Operation, exchange: Exchange, rule_name: str, evidence: Evidence, name: str, at: str, place: str
+) -> Finding:
+    return operation.finding(
+        rule_name,
+        evidence,
+        f"{name} is in the response; its value is withheld here",
+        at=at,
+        contract=operation.place(place),
+        expected="absent",
+        seen="present",
+        exchanges=(exchange,),
+    )

@@ -1,4 +1,4 @@
-"""Rules on the form of an answer: its status, its media type, its schema."""
+"""Rules on the form of a response: its status, media type, schema and rate-limit headers."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from trunkline.check.rules.outline import lawful_extras, objects_of
 from trunkline.check.rules.rule import RFC8259, RFC9110, rule
-from trunkline.contract.bodies import NOTHING, all_texts, json_of, shown_answer
+from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Finding, Grade, to_text
 from trunkline.redaction import normalized
 
 _RECENT = 1_000_000_000
-"""A Unix time of this century; less is a number of seconds to wait."""
+"""A Unix time of this century. A smaller number is a number of seconds to wait."""
 _LOST = re.compile("[\ufffd\ud800-\udfff]")
+_JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
+_CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
 @rule("the response that the page shows; a server error is on no page of an operation", "status")
 def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """The status is one that the contract lists for the operation."""
+    """The contract lists the status for the operation."""
     status = exchange.response.status
     if status < 500 and operation.response_for(status) is None:
-        listed = ", ".join(operation.responses)
         yield operation.finding(
             "documented_status",
             operation.success.evidence,
-            f"the answer's status is {status}, which the contract does not list",
+            f"the status is {status}, which the contract does not list",
             at="status",
             contract=operation.place(f"{operation.pointer}/responses"),
-            expected=listed,
+            expected=", ".join(operation.responses),
             seen=str(status),
             exchanges=(exchange,),
         )
@@ -38,16 +40,14 @@ def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Find
 
 @rule("implied by the pages, which show no server error for any request", "status", anywhere=True)
 def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """Nothing that is sent makes the server fail with a 5xx."""
+    """No request makes the server fail with a 5xx."""
     status = exchange.response.status
     unknown_method = status == 501 and exchange.request.method != operation.method  # RFC 9110 section 15.6.2
     if status >= 500 and not unknown_method:
-        said = Evidence(
-            Grade.IMPLIED, operation.evidence.source, "the page shows no server error", operation.evidence.read
-        )
+        page = operation.evidence
         yield operation.finding(
             "no_server_error",
-            said,
+            Evidence(Grade.IMPLIED, page.source, "the page shows no server error", page.read),
             f"the server failed with {status}",
             at="status",
             expected="below 500",
@@ -57,24 +57,24 @@ def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Findin
 
 
 @rule(
-    "what the body's schema stands on; a missing header and a charset are customary (RFC 9110, RFC 8259)",
+    "the evidence of the schema of the body; a missing header and a charset are customary (RFC 9110, RFC 8259)",
     "status",
     "headers",
 )
 def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """The answer says that it is JSON, and in no other encoding than UTF-8."""
-    shown = shown_answer(operation, exchange)
+    """The Content-Type is JSON, and names no other charset than UTF-8."""
+    shown = shown_response(operation, exchange)
     if shown is None or not exchange.response.body:
         return
-    said = exchange.response.header("content-type")
-    media, _, parameters = (said or "").partition(";")
-    charset = re.search(r'charset\s*=\s*"?([^\s;"]+)', parameters, re.IGNORECASE)
-    if said is None:
-        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the answer has no Content-Type"
-    elif not re.fullmatch(r"application/(json|[\w.+-]+\+json)", media.strip(), re.IGNORECASE):
-        evidence, message = _of_body(operation, shown), "the answer's media type is not JSON"
+    content_type = exchange.response.header("content-type")
+    media_type, _, parameters = (content_type or "").partition(";")
+    charset = _CHARSET.search(parameters)
+    if content_type is None:
+        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the response has no Content-Type"
+    elif not _JSON_MEDIA_TYPE.fullmatch(media_type.strip()):
+        evidence, message = _evidence_of_body(operation, shown), "the media type of the response is not JSON"
     elif charset and charset[1].lower() not in ("utf-8", "utf8"):
-        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "JSON is not sent in UTF-8"
+        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "the JSON is not in UTF-8"
     else:
         return
     yield operation.finding(
@@ -84,23 +84,23 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
         at="header/content-type",
         contract=operation.place(f"{shown.pointer}/content"),
         expected="application/json",
-        seen=to_text(said),
+        seen=to_text(content_type),
         exchanges=(exchange,),
     )
 
 
-@rule("what the body's schema stands on", "body")
+@rule("the evidence of the schema of the body", "body", of_bytes=True)
 def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
-    shown = shown_answer(operation, exchange)
+    shown = shown_response(operation, exchange)
     if shown is None or (exchange.response.status == 204 and not shown.key.isdigit()):
-        return  # where no page tells the status, it may be the one that has no body
+        return  # no page gives the exact status, so it may be 204, which has no body
     try:
         exchange.response.json()
     except NotJSON as error:
         yield operation.finding(
             "body_is_json",
-            _of_body(operation, shown),
+            _evidence_of_body(operation, shown),
             str(error),
             at="body",
             contract=operation.place(shown.schema),
@@ -113,11 +113,11 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
 @rule("the evidence of the keyword that the body breaks", "body")
 def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
-    shown = shown_answer(operation, exchange)
+    shown = shown_response(operation, exchange)
     body = json_of(exchange)
-    if shown is None or body is NOTHING:
+    if shown is None or body is NOTHING or operation.contract.accepts(shown.schema, body):
         return
-    for violation in _gathered(operation.contract.violations(shown.schema, body)):
+    for violation in _grouped(operation.contract.violations(shown.schema, body)):
         yield operation.finding(
             "body_matches_schema",
             violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence),
@@ -130,8 +130,11 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
         )
 
 
-def _gathered(violations: Iterable[Violation]) -> Iterator[Violation]:
-    """One violation for a value, since that a time is no time explains that it is not in UTC; one for all absences."""
+def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
+    """One violation for each value, and one for all properties that an object lacks.
+
+    The first violation of a value explains the others: a text that is not a time is not in UTC either.
+    """
     absent: dict[tuple[str, str], list[Violation]] = {}
     at_fault: set[str] = set()
     for violation in violations:
@@ -150,48 +153,46 @@ def _gathered(violations: Iterable[Violation]) -> Iterator[Violation]:
 
 @rule("customary: an extra property is lawful, and worth knowing", "body", of_success=True)
 def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """Every property of a successful body is on the page; one that is not is lawful, so it is only noted."""
-    shown = shown_answer(operation, exchange)
+    """Every property of a successful body is documented. An extra property is lawful, so it is only a note."""
+    shown = shown_response(operation, exchange)
     if shown is None or not shown.key.startswith("2"):
         return
-    note = Evidence(Grade.CUSTOMARY, operation.evidence.source, "extra properties are lawful", operation.evidence.read)
-    secret = {normalized(name) for name in operation.contract.secrets}
-    elsewhere = frozenset(name for other in operation.same_resource for name in other.view)
+    objects = objects_of(operation, shown, exchange)
+    if all(outline.names is None or outline.names.issuperset(value) for outline, value in objects):
+        return
+    page = operation.evidence
+    secrets = {normalized(name) for name in operation.contract.secrets}
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
-        known = schema.get("properties", {}) if isinstance(value, dict) else {}
-        lawful = elsewhere if at.startswith(_item(operation)) else frozenset()
-        extra = [name for name in value if name not in known and normalized(name) not in secret] if known else []
-        extra = [name for name in extra if name not in lawful]
+        known = schema.get("properties")
+        if not known or not isinstance(value, dict):
+            continue
+        lawful = {*known, *lawful_extras(operation, at)}
+        extra = [name for name in value if name not in lawful and normalized(name) not in secrets]
         if extra:
             one = len(extra) == 1
-            what = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
+            subject = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
             yield operation.finding(
                 "properties_are_documented",
-                note,
-                f"{what} not on the page" + ("" if one else f": {', '.join(map(to_text, extra))}"),
+                Evidence(Grade.CUSTOMARY, page.source, "extra properties are lawful", page.read),
+                f"{subject} not on the page" + ("" if one else f": {', '.join(map(to_text, extra))}"),
                 at=f"body{at}{pointer(extra) if one else ''}",
                 contract=f"{place}/properties",
                 exchanges=(exchange,),
             )
 
 
-def _item(operation: Operation) -> str:
-    """Where items stand: no page says whether they are shown whole or in part, so a field of another view is lawful."""
-    if operation.item is None:
-        return "nowhere"
-    return operation.listing.items + "/" if operation.listing else operation.item
-
-
 @rule("customary: RFC 8259 section 8.2", "body")
 def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """No text of the body holds a lone surrogate or U+FFFD, the mark of a character that was lost."""
-    said = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
+    """No string of the body has a lone surrogate or U+FFFD, the mark of a lost character."""
+    contents = contents_of(exchange.response.body)
+    if contents is None or contents.text.isascii() or not _LOST.search(contents.text):
+        return
     for at, value in all_texts(json_of(exchange)):
         if _LOST.search(value):
             yield operation.finding(
                 "text_is_unicode",
-                said,
-                "a character was lost on the way",
+                Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2"),
+                "a character was lost",
                 at=f"body{at}",
                 seen=to_text(value),
                 exchanges=(exchange,),
@@ -199,70 +200,43 @@ def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Findin
 
 
 @rule("what the page says of the headers", "status", "headers")
-def rate_limit_is_told(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """Every answer carries the documented rate-limit headers, and what remains is within the limit."""
+def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    """Every response has the documented rate-limit headers, and what remains is within the limit."""
     names = operation.contract.rate_limit
     if names is None or operation.unmetered or exchange.response.status >= 500:
         return
-    place = operation.place("/x-trunkline/rate_limit")
-    lacking = [
-        name for name in (names.limit, names.remaining, names.reset) if not exchange.response.header(name.lower())
-    ]
-    if lacking:
-        yield operation.finding(
-            "rate_limit_is_told",
+
+    def wrong(message: str, name: str, expected: str, seen: str) -> Finding:
+        return operation.finding(
+            "rate_limit_is_reported",
             names.evidence,
-            f"the answer has no {' and no '.join(lacking)}",
-            at="header",
-            contract=place,
-            expected=f"{names.limit}, {names.remaining}, {names.reset}",
-            seen="absent",
+            message,
+            at=f"header/{name.lower()}" if name else "header",
+            contract=operation.place("/x-trunkline/rate_limit"),
+            expected=expected,
+            seen=seen,
             exchanges=(exchange,),
         )
-    told = {name: exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining)}
-    for name, value in told.items():
+
+    documented = (names.limit, names.remaining, names.reset)
+    limit, remaining, reset = values = [exchange.response.header(name.lower()) or "" for name in documented]
+    absent = [name for name, value in zip(documented, values, strict=True) if not value]
+    if absent:
+        yield wrong(f"the response has no {' and no '.join(absent)}", "", ", ".join(documented), "absent")
+    for name, value in ((names.limit, limit), (names.remaining, remaining)):
         if value and not _is_count(value):
-            yield operation.finding(
-                "rate_limit_is_told",
-                names.evidence,
-                f"{name} is not a number",
-                at=f"header/{name.lower()}",
-                contract=place,
-                expected="a whole number",
-                seen=to_text(value),
-                exchanges=(exchange,),
-            )
-    limit, remaining, reset = (
-        exchange.response.header(name.lower()) or "" for name in (names.limit, names.remaining, names.reset)
-    )
+            yield wrong(f"{name} is not a number", name, "a whole number", to_text(value))
     if names.reset_is == "unix_time" and reset and not (_is_count(reset) and int(reset) >= _RECENT):
-        yield operation.finding(
-            "rate_limit_is_told",
-            names.evidence,
-            "the reset is not a Unix time",
-            at=f"header/{names.reset.lower()}",
-            contract=place,
-            expected="whole seconds since 1970, such as 1709654400",
-            seen=to_text(reset),
-            exchanges=(exchange,),
-        )
+        expected = "whole seconds since 1970, such as 1709654400"
+        yield wrong("the reset is not a Unix time", names.reset, expected, to_text(reset))
     if _is_count(limit) and _is_count(remaining) and int(remaining) > int(limit):
-        yield operation.finding(
-            "rate_limit_is_told",
-            names.evidence,
-            "more remains than the limit allows",
-            at=f"header/{names.remaining.lower()}",
-            contract=place,
-            expected=f"at most {limit}",
-            seen=to_text(remaining),
-            exchanges=(exchange,),
-        )
+        yield wrong("more remains than the limit allows", names.remaining, f"at most {limit}", to_text(remaining))
 
 
-def _of_body(operation: Operation, shown: DocumentedResponse) -> Evidence:
-    """What says that the body of a response is of its schema; an error's is no surer than the error itself."""
-    said = operation.contract.evidence_at(shown.schema)
-    return said if shown.key.startswith("2") else said.weakest(shown.evidence)
+def _evidence_of_body(operation: Operation, shown: DocumentedResponse) -> Evidence:
+    """The evidence for the schema of a response body. An error body is no surer than the error itself."""
+    evidence = operation.contract.evidence_at(shown.schema)
+    return evidence if shown.key.startswith("2") else evidence.weakest(shown.evidence)
 
 
 def _is_count(text: str) -> bool:

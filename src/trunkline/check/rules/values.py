@@ -1,4 +1,4 @@
-"""Rules on what an answer says: ids, times, one page, one item."""
+"""Rules on the values in a response: ids, times, the counts of a page, the item that was requested."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from uuid import UUID
 
+from trunkline.check.rules.outline import objects_of
 from trunkline.check.rules.rule import rule
 from trunkline.contract.bodies import (
     NOTHING,
     at_pointer,
     count_at,
     identities,
+    items_of,
     json_of,
     satisfies,
-    shown_answer,
+    shown_response,
     succeeded,
     time_at,
 )
-from trunkline.contract.model import Operation
-from trunkline.contract.predicates import filters, lists, pages, shows_its_own
+from trunkline.contract.model import Fetch, List, Operation, Update
+from trunkline.contract.predicates import filters, lists, pages, shows_named_item
 from trunkline.contract.refusals import ParsedRequest, is_settled, parse_request
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade, to_text
@@ -27,19 +29,18 @@ from trunkline.findings import Evidence, Finding, Grade, to_text
 _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 
 
-@rule("implied: an id names one thing", "body", concerns=lists, of_success=True)
-def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+@rule("implied: an id names one item", "body", concerns=lists, of_success=True)
+def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
     """No two items of a page have the same id."""
-    listing = operation.listing
-    if listing is None or not succeeded(operation, exchange):
+    listing = operation.kind
+    if not succeeded(operation, exchange):
         return
-    said = Evidence(Grade.IMPLIED, listing.evidence.source, "an id names one item", listing.evidence.read)
     seen: set[str] = set()
     for index, identity in enumerate(identities(operation, exchange)):
         if identity in seen:
             yield operation.finding(
                 "ids_are_unique",
-                said,
+                Evidence(Grade.IMPLIED, listing.evidence.source, "an id names one item", listing.evidence.read),
                 "two items of one page have the same id",
                 at=f"body{listing.items}/{index}{listing.identity}",
                 seen=to_text(identity),
@@ -51,14 +52,17 @@ def ids_are_unique(operation: Operation, exchange: Exchange) -> Iterator[Finding
 
 @rule("implied by the names of the two times", "body", of_success=True)
 def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """What comes first does not come after: a creation is not later than the last change."""
-    shown = shown_answer(operation, exchange)
+    """A time that comes first is not the later one: an item is not created after its last change."""
+    shown = shown_response(operation, exchange)
     if shown is None:
+        return
+    objects = objects_of(operation, shown, exchange)
+    if not any(_reversed(value, *pair) for outline, value in objects for pair in outline.ordered):
         return
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
-            first, then = time_at(value, pair["first"]), time_at(value, pair["then"])
-            if first and then and _is_after(first, then):
+            times = _reversed(value, pair["first"], pair["then"])
+            if times:
                 said = pair["evidence"]
                 yield operation.finding(
                     "times_are_ordered",
@@ -66,34 +70,41 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
                     f"{pair['first'][1:]} is after {pair['then'][1:]}",
                     at=f"body{at}{pair['then']}",
                     contract=f"{place}/x-trunkline/ordered/{index}",
-                    expected=f"at or after {first.isoformat()}",
-                    seen=then.isoformat(),
+                    expected=f"at or after {times[0].isoformat()}",
+                    seen=times[1].isoformat(),
                     exchanges=(exchange,),
                 )
 
 
-def _is_after(first: datetime, then: datetime) -> bool:
-    """Whether a time is after another: one of whole seconds may be any time within its second."""
-    if not (first.microsecond and then.microsecond):
-        first, then = first.replace(microsecond=0), then.replace(microsecond=0)
-    return first > then
+def _reversed(value: Json, earlier: str, later: str) -> tuple[datetime, datetime] | None:
+    """The times at two pointers if the first is after the second, else None.
+
+    A time without microseconds can be any time within its second.
+    """
+    first, second = time_at(value, earlier), time_at(value, later)
+    if first is None or second is None or first <= second:
+        return None
+    whole_seconds = not (first.microsecond and second.microsecond)
+    if whole_seconds and first.replace(microsecond=0) <= second.replace(microsecond=0):
+        return None
+    return first, second
 
 
 @rule("what the page says of the limit", "request", "status", "body", concerns=pages, of_success=True)
-def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """A page has no more items than the limit that was asked for, or the documented default."""
-    page = page_of(operation, exchange)
-    if page is None or operation.listing is None or operation.listing.paging is None:
+def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+    """A page has no more items than the limit of the request, or than the documented default."""
+    page, paging = _page(operation, exchange), operation.kind.paging
+    if page is None or paging is None:
         return
-    paging = operation.listing.paging
     items, values = page
     if len(items) > values[paging.limit]:
+        limit = operation.parameter(paging.limit)
         yield operation.finding(
             "page_holds_at_most_limit",
-            operation.parameter(paging.limit).evidence,
+            limit.evidence,
             f"the page has more items than {paging.limit} allows",
-            at=f"body{operation.listing.items}",
-            contract=operation.place(operation.parameter(paging.limit).pointer),
+            at=f"body{operation.kind.items}",
+            contract=operation.place(limit.pointer),
             expected=f"at most {values[paging.limit]}",
             seen=str(len(items)),
             exchanges=(exchange,),
@@ -101,116 +112,114 @@ def page_holds_at_most_limit(operation: Operation, exchange: Exchange) -> Iterat
 
 
 @rule("what the page shows of the echo", "request", "status", "body", concerns=pages, of_success=True)
-def pagination_echoes_request(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """The answer repeats the limit and the offset that were used."""
-    page = page_of(operation, exchange)
-    if page is None or operation.listing is None or operation.listing.paging is None:
+def pagination_echoes_request(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+    """The response repeats the limit and the offset that were used."""
+    page, paging = _page(operation, exchange), operation.kind.paging
+    if page is None or paging is None:
         return
-    for name, spot in operation.listing.paging.echo.items():
-        told = count_at(json_of(exchange), spot.at)
-        if told is not None and told != page[1][name]:
+    _, values = page
+    for name, location in paging.echo.items():
+        echoed = count_at(json_of(exchange), location.at)
+        if echoed is not None and echoed != values[name]:
             yield operation.finding(
                 "pagination_echoes_request",
-                spot.evidence,
-                f"the answer tells another {name} than was asked for",
-                at=f"body{spot.at}",
+                location.evidence,
+                f"the response repeats another {name} than that of the request",
+                at=f"body{location.at}",
                 contract=operation.extension(f"list/paging/echo/{name}"),
-                expected=str(page[1][name]),
-                seen=to_text(told),
+                expected=str(values[name]),
+                seen=to_text(echoed),
                 exchanges=(exchange,),
             )
 
 
 @rule("what the page shows of the total", "body", concerns=pages, of_success=True)
-def page_fits_its_own_count(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """A page does not hold more items than its own limit, nor reach beyond its own total."""
-    listing = operation.listing
+def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+    """A page has no more items than its own limit, and does not reach beyond its own total."""
+    listing, paging = operation.kind, operation.kind.paging
+    items = items_of(operation, exchange)
+    if items is None or paging is None or paging.total is None or not succeeded(operation, exchange):
+        return
     body = json_of(exchange)
-    if listing is None or listing.paging is None or listing.paging.total is None or not succeeded(operation, exchange):
-        return
-    items = at_pointer(body, listing.items)
-    echo = {name: count_at(body, spot.at) for name, spot in listing.paging.echo.items()}
-    limit, offset = echo.get(listing.paging.limit), echo.get(listing.paging.offset)
-    total = count_at(body, listing.paging.total.at)
-    if not isinstance(items, list):
-        return
+    echo = {name: count_at(body, location.at) for name, location in paging.echo.items()}
+    limit, offset, total = echo.get(paging.limit), echo.get(paging.offset), count_at(body, paging.total.at)
     if limit is not None and len(items) > limit:
-        expected, at = f"at most {limit} items", listing.items
+        expected, seen, at = f"at most {limit} items", len(items), listing.items
     elif items and offset is not None and total is not None and offset + len(items) > total:
-        expected, at = f"at least {offset + len(items)}", listing.paging.total.at
+        expected, seen, at = f"at least {offset + len(items)}", total, paging.total.at
     else:
         return
-    seen = str(total) if at == listing.paging.total.at else str(len(items))
     yield operation.finding(
-        "page_fits_its_own_count",
-        listing.paging.total.evidence,
-        "the page and its own count do not agree",
+        "page_matches_its_counts",
+        paging.total.evidence,
+        "the page and its own counts do not agree",
         at=f"body{at}",
         expected=expected,
-        seen=seen,
+        seen=str(seen),
         contract=operation.extension("list/paging/total"),
         exchanges=(exchange,),
     )
 
 
 @rule("what the page says of the filter", "request", "status", "body", concerns=filters, provoked=True, of_success=True)
-def filter_keeps_only_matching(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """Every item of a filtered list has the value that was asked for."""
-    page = page_of(operation, exchange)
-    if page is None or operation.listing is None:
+def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+    """Every item of a filtered list has the value of the filter."""
+    page = _page(operation, exchange)
+    if page is None:
         return
     items, values = page
-    for name, spot in operation.listing.filters.items():
+    for name, filter_ in operation.kind.filters.items():
+        if name not in values:
+            continue
         for index, item in enumerate(items):
-            has = at_pointer(item, spot.at)
-            if name in values and has is not NOTHING and satisfies(spot, has, values[name]) is False:
+            value = at_pointer(item, filter_.at)
+            if value is not NOTHING and satisfies(filter_, value, values[name]) is False:
                 yield operation.finding(
-                    "filter_keeps_only_matching",
-                    spot.evidence,
+                    "filtered_items_match_the_filter",
+                    filter_.evidence,
                     f"an item of a list filtered by {name} does not match",
-                    at=f"body{operation.listing.items}/{index}{spot.at}",
+                    at=f"body{operation.kind.items}/{index}{filter_.at}",
                     contract=operation.place(operation.parameter(name).pointer),
-                    expected=f"{_COMPARED[spot.how]}{to_text(values[name])}",
-                    seen=to_text(has),
+                    expected=f"{_COMPARED[filter_.how]}{to_text(values[name])}",
+                    seen=to_text(value),
                     exchanges=(exchange,),
                 )
 
 
-@rule("what the page says of the path parameter", "request", "status", "body", concerns=shows_its_own, of_success=True)
-def item_is_the_one_asked_for(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """The item that is answered has the id that was asked for."""
-    kind = operation.fetching or operation.updating
-    if kind is None or not succeeded(operation, exchange):
+@rule(
+    "what the page says of the path parameter", "request", "status", "body", concerns=shows_named_item, of_success=True
+)
+def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Exchange) -> Iterator[Finding]:
+    """The item in the response has the id in the path of the request."""
+    if not succeeded(operation, exchange):
         return
+    kind = operation.kind
     _, values = operation.contract.match(exchange.request.path)
-    has = at_pointer(json_of(exchange), kind.item + kind.identity)
-    if isinstance(has, str) and not _same(has, values.get(kind.parameter, "")):
+    identity = at_pointer(json_of(exchange), kind.item + kind.identity)
+    if isinstance(identity, str) and not _same_id(identity, values.get(kind.parameter, "")):
         yield operation.finding(
             "item_is_the_one_asked_for",
             kind.evidence,
-            "another item is answered than was asked for",
+            "the response shows another item than the path names",
             at=f"body{kind.item}{kind.identity}",
             contract=operation.place(operation.parameter(kind.parameter).pointer),
             expected=to_text(values.get(kind.parameter)),
-            seen=to_text(has),
+            seen=to_text(identity),
             exchanges=(exchange,),
         )
 
 
-def page_of(operation: Operation, exchange: Exchange) -> tuple[list[Json], Mapping[str, Json]] | None:
-    """The items of a successful answer to a valid request, and the request's parameters as values."""
-    if operation.listing is None or not succeeded(operation, exchange):
+def _page(operation: Operation[List], exchange: Exchange) -> tuple[list[Json], Mapping[str, Json]] | None:
+    """The items of a successful response and the parameters of its request, if the request is surely valid."""
+    items = items_of(operation, exchange) if succeeded(operation, exchange) else None
+    parsed = parse_request(operation.contract, exchange.request) if items is not None else None
+    if items is None or not isinstance(parsed, ParsedRequest) or not is_settled(parsed):
         return None
-    reading = parse_request(operation.contract, exchange.request)
-    items = at_pointer(json_of(exchange), operation.listing.items)
-    settled = isinstance(reading, ParsedRequest) and is_settled(reading)
-    return (
-        (items, reading.values) if isinstance(reading, ParsedRequest) and settled and isinstance(items, list) else None
-    )
+    return items, parsed.values
 
 
-def _same(first: str, second: str) -> bool:
-    """Whether two ids are one; the letters of a UUID have no case (RFC 9562 section 4)."""
+def _same_id(first: str, second: str) -> bool:
+    """Whether two ids are equal. Upper and lower case are the same in a UUID (RFC 9562 section 4)."""
     try:
         return first == second or UUID(first) == UUID(second)
     except ValueError:

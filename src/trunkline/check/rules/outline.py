@@ -1,0 +1,84 @@
+"""Response schemas, compiled to look at a body without naming places: a valid page is judged in one quick walk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from trunkline.contract.model import DocumentedResponse, List, Operation
+from trunkline.exchange import Exchange, Json, NotJSON, Response, pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One place of a response schema.
+
+    `names` are the properties that an object may have there without a remark, None where any may stand; `ordered` are
+    the names of two times, the earlier first. `children` and `items` lead to the places that need a look.
+    """
+
+    names: frozenset[str] | None
+    ordered: tuple[tuple[str, str], ...]
+    children: tuple[tuple[str, Outline], ...]
+    items: Outline | None
+
+
+def objects_of(operation: Operation, response: DocumentedResponse, exchange: Exchange) -> list[tuple[Outline, Json]]:
+    """Each object of the body that the schema of the response describes, with the outline of its place."""
+    return _objects(operation, response.key, exchange.response.body)
+
+
+@lru_cache(maxsize=8)
+def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline, Json]]:
+    found: list[tuple[Outline, Json]] = []
+    try:
+        stack = [(_outline(operation, key), Response(200, (), body).json())]
+    except NotJSON:
+        return found
+    while stack:
+        outline, value = stack.pop()
+        if type(value) is dict:
+            found.append((outline, value))
+            for name, child in outline.children:
+                if name in value:
+                    stack.append((child, value[name]))
+        elif type(value) is list and outline.items is not None:
+            items = outline.items
+            stack += [(items, item) for item in value]
+    return found
+
+
+def lawful_extras(operation: Operation, at: str) -> frozenset[str]:
+    """The properties of other views of the same item, which are lawful at a place within an item.
+
+    No page says whether a view shows an item whole or in part.
+    """
+    kind = operation.kind
+    item = f"{kind.items}/" if isinstance(kind, List) else kind.item
+    return views(operation) if item is not None and at.startswith(item) else frozenset()
+
+
+@lru_cache(maxsize=256)
+def views(operation: Operation) -> frozenset[str]:
+    """The properties that any operation on the same resource documents for its items."""
+    return frozenset(name for other in operation.same_resource for name in other.view)
+
+
+@lru_cache(maxsize=256)
+def _outline(operation: Operation, key: str) -> Outline:
+    schema = operation.contract.schema_at(operation.responses[key].schema, "")
+    return _compiled(operation, schema, "") or Outline(None, (), (), None)
+
+
+def _compiled(operation: Operation, schema: Mapping[str, Json], at: str) -> Outline | None:
+    """The outline of a schema, or None where neither it nor a place below needs a look."""
+    properties = schema.get("properties", {})
+    pairs = ((name, _compiled(operation, child, at + pointer((name,)))) for name, child in properties.items())
+    children = tuple((name, child) for name, child in pairs if child is not None)
+    items = _compiled(operation, schema["items"], f"{at}/0") if "items" in schema else None
+    ordered = schema.get("x-trunkline", {}).get("ordered", ())
+    if not properties and items is None and not ordered:
+        return None
+    names = frozenset(properties) | lawful_extras(operation, at) if properties else None
+    return Outline(names, tuple((pair["first"], pair["then"]) for pair in ordered), children, items)
