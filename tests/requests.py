@@ -44,8 +44,8 @@ def ids_of(vendor: Vendor, operation: Operation) -> dict[str, str]:
     """Path parameters by name: a thing that the operation succeeds with, and what it belongs to."""
     found: dict[str, str] = {}
     for parameter in operation.parameters:
-        if parameter.place == "path" and parameter.names != operation.resource:
-            found[parameter.name] = mine(vendor, parameter.names)[0]["id"]
+        if parameter.location == "path" and parameter.resource != operation.resource:
+            found[parameter.name] = mine(vendor, parameter.resource)[0]["id"]
     if operation.item_parameter:
         record = next(record for record in mine(vendor, operation.resource) if _is_free(vendor, operation, record))
         found[operation.item_parameter] = record["id"]

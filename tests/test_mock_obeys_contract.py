@@ -115,7 +115,7 @@ def parameters_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
     for parameter in operation.parameters:
         name, schema = parameter.name, parameter.schema
         queries: list[tuple[str, str]] = []
-        if parameter.place == "path":
+        if parameter.location == "path":
             yield "id_unknown", request_of(vendor, operation, ids={name: "nobody"})
             continue
         if "parameter_malformed" in parameter.causes:
@@ -580,7 +580,7 @@ ODD_IDS = (
 def test_an_odd_id_is_unknown(operation: Operation, identity: str) -> None:
     """Wherever it stands in a path, and whatever is sent with it."""
     vendor = of(operation)
-    names = [parameter.name for parameter in operation.parameters if parameter.place == "path"]
+    names = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
     known = {name: quote(value, safe="") for name, value in ids_of(vendor, operation).items()}
     for name in names:
         path = operation.path
@@ -1023,7 +1023,7 @@ def test_the_order_of_refusals_is_path_method_credential_parameters(name: str) -
 def test_then_come_the_body_the_id_and_the_conflict(operation: Operation) -> None:
     """After the credential: the body's size, media type and form, what is missing, what is wrong; then id, conflict."""
     vendor = of(operation)
-    ids = {parameter.name: "nobody" for parameter in operation.parameters if parameter.place == "path"}
+    ids = {parameter.name: "nobody" for parameter in operation.parameters if parameter.location == "path"}
     sample, names = body_of(operation), required(operation)
     taken = {
         name: mine(vendor, operation.resource)[0][name]
@@ -1065,7 +1065,7 @@ def test_an_unknown_id_comes_before_a_conflict(operation: Operation) -> None:
         for parameter in operation.parents:
             _, values = operation.contract.match(request.path)
             others = [
-                record["id"] for record in mine(vendor, parameter.names) if record["id"] != values[parameter.name]
+                record["id"] for record in mine(vendor, parameter.resource) if record["id"] != values[parameter.name]
             ]
             path = request.path.replace(values[parameter.name], others[0])
             assert cause_of(mock.from_vendor(vendor)(replace(request, path=path))) == "id_unknown"

@@ -300,7 +300,7 @@ def test_a_parameter_that_must_be_known_is_asked_for(run: Run) -> None:
     asked = 0
     for name in VENDORS:
         for operation in loader.load(name).contract.operations:
-            named = [parameter.name for parameter in operation.parameters if parameter.place == "path"]
+            named = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
             if named and operation.reads:
                 code, _, err = run("validate", name, operation.operation_id, "--live", "--url", "http://127.0.0.1:1")
                 assert code == 2
@@ -610,11 +610,11 @@ def test_parameters_of_a_live_question_go_where_they_belong(run: Run) -> None:
         for operation in loader.load(name).contract.operations:
             for parameter in operation.parameters if operation.reads else ():
                 schema = parameter.schema
-                value = "no/such id" if parameter.place == "path" else SENT[schema.get("format", schema["type"])]
+                value = "no/such id" if parameter.location == "path" else SENT[schema.get("format", schema["type"])]
                 value = schema["enum"][0] if "enum" in schema else value
                 arguments = ("validate", name, operation.operation_id, "--live", "--param", f"{parameter.name}={value}")
                 told = document(run(*arguments, "--format", "json")[1])
-                expected = 404 if parameter.place == "path" else 200
+                expected = 404 if parameter.location == "path" else 200
                 assert [each["status"] for each in told["reached"]] == [expected]
                 assert told["findings"] == []
 

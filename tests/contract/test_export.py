@@ -104,8 +104,8 @@ def test_an_example_names_something_that_the_mock_knows(vendor: Vendor) -> None:
         assert bool(named) is ("{" in operation.path)
         for said, parameter in zip(operation.parameters, parameters, strict=True):
             ids = [example["value"] for example in parameter.get("examples", {}).values()]
-            assert 1 <= len(ids) <= 5 or said.place == "query"
-            assert set(ids) <= {record["id"] for record in mine(vendor, said.names)} if said.names else not ids
+            assert 1 <= len(ids) <= 5 or said.location == "query"
+            assert set(ids) <= {record["id"] for record in mine(vendor, said.resource)} if said.resource else not ids
             for identity in ids if len(named) == 1 else ():
                 response = mock.from_vendor(vendor)(request_of(vendor, operation, ids={said.name: identity}))
                 assert response.status < 300 or response.status == 409
@@ -113,7 +113,7 @@ def test_an_example_names_something_that_the_mock_knows(vendor: Vendor) -> None:
     for operation in vendor.contract.operations:
         nodes_of = given["paths"][operation.path][operation.method.lower()].get("parameters", [])
         for said, node in zip(operation.parameters, nodes_of, strict=True):
-            assert node.get("examples") == ({"mine": {"value": "mine"}} if said.names == "trunks" else None)
+            assert node.get("examples") == ({"mine": {"value": "mine"}} if said.resource == "trunks" else None)
 
 
 # --- links ----------------------------------------------------------------------------------------------------------

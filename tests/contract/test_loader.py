@@ -968,7 +968,7 @@ def test_a_path_leads_to_its_operations(telepath: Contract, talkover: Contract) 
 def test_a_path_with_its_parameters_filled_in_leads_back(operation: Operation) -> None:
     """Whatever stands for a parameter, the operation is found by its own path, and the text is told again."""
     path, wanted = operation.path, {}
-    for index, parameter in enumerate(said for said in operation.parameters if said.place == "path"):
+    for index, parameter in enumerate(said for said in operation.parameters if said.location == "path"):
         path = path.replace(f"{{{parameter.name}}}", f"%2F{index}%25")
         wanted[parameter.name] = f"/{index}%"
     operations, values = operation.contract.match(path)
@@ -1046,7 +1046,7 @@ def test_an_operation_knows_what_it_does(operation: Operation) -> None:
     assert operation.secured is (operation.operation_id != "getHealth")
     assert bool(operation.unmetered) is (operation.operation_id == "getHealth")
     for parameter in operation.parameters:
-        assert parameter.place == "query" or parameter.names == (resource if parameter.name == own else "trunks")
+        assert parameter.location == "query" or parameter.resource == (resource if parameter.name == own else "trunks")
 
 
 def named(operation: Operation, name: str) -> bool:
@@ -1241,7 +1241,7 @@ def test_an_item_is_judged_where_it_stands(operation: Operation) -> None:
     for violation in found:
         file, _, at = violation.contract.partition("#")
         resolve(operation.contract.files[file.rpartition("/")[2]], at)
-    assert operation.extension("evidence").endswith(f"{operation.pointer}/x-trunkline/evidence")
+    assert operation.extension_reference("evidence").endswith(f"{operation.pointer}/x-trunkline/evidence")
 
 
 @each_operation

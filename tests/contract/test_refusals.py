@@ -218,7 +218,7 @@ def test_a_conflict_points_at_what_says_that_there_is_one(operation: Operation) 
         assert (found.pointer, found.evidence) == (f"{operation.pointer}/x-trunkline/{at}", evidence)
         assert resolve(operation.contract.document, found.pointer)
     for parameter in operation.parameters:
-        if parameter.place == "path":
+        if parameter.location == "path":
             found = refusal_for(operation, "id_unknown", "sent", "broke", {"name": parameter.name, "id": "x"})
             assert (found.pointer, found.evidence) == (parameter.pointer, parameter.refused["id_unknown"])
 
@@ -350,7 +350,7 @@ def test_a_body_that_is_no_json_object_is_refused(
     assert (found.cause, found.pointer) == (cause, operation.body.pointer)
     assert found.evidence == operation.body.refused[cause]
     assert words is None or found.words == words
-    assert found.place(operation.contract) == f"{operation.contract.folder}/openapi.json#{operation.body.pointer}"
+    assert found.reference(operation.contract) == f"{operation.contract.folder}/openapi.json#{operation.body.pointer}"
 
 
 def test_a_body_of_the_greatest_size_is_read(telepath: Contract) -> None:
@@ -435,7 +435,7 @@ def test_a_field_at_fault_is_named(
     assert reason in found.words["reason"]
     assert found.sent.startswith(sent)
     assert SECRET not in f"{found.sent} {found.broke} {found.words}"
-    file, _, at = found.place(operation.contract).partition("#")
+    file, _, at = found.reference(operation.contract).partition("#")
     resolve(operation.contract.files[file.rpartition("/")[2]], at)
     assert operation.body is not None
     said = operation.body.refused[cause]

@@ -135,9 +135,9 @@ class Checker:
         """The path parameters of an operation that reads: those given, else the id that a list shows first."""
         found: dict[str, str] = {}
         for parameter in operation.parameters:
-            if parameter.place != "path" or not operation.reads:
+            if parameter.location != "path" or not operation.reads:
                 continue
-            value = self.parameters.get(parameter.name) or self._listed_first(parameter.names)
+            value = self.parameters.get(parameter.name) or self._listed_first(parameter.resource)
             if value:
                 found[parameter.name] = value
         return found
@@ -211,10 +211,10 @@ class Checker:
         self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), ""))
         values = {name: value for found in allowed for name, value in self.interview(found).parameters.items()}
         known = {
-            parameter.names: [values[parameter.name]]
+            parameter.resource: [values[parameter.name]]
             for operation in self.vendor.contract.operations
             for parameter in operation.parameters
-            if parameter.names and parameter.name in values
+            if parameter.resource and parameter.name in values
         }
         try:
             for said in fuzz.fuzz(

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def parameters(params: tuple[str, ...], operations: list[Operation], *places: str) -> dict[str, str]:
     """The `name=value` pairs, each a documented parameter of one of the operations; no sentence quotes a value."""
     documented = {
-        parameter.name: parameter.place
+        parameter.name: parameter.location
         for operation in operations
         for parameter in operation.parameters
-        if not places or parameter.place in places
+        if not places or parameter.location in places
     }
     found = {}
     for param in params:
@@ -42,7 +42,7 @@ def is_text(value: str) -> bool:
 
 def in_path(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
     """Those of the parameters that stand in the operation's path."""
-    names = {parameter.name for parameter in operation.parameters if parameter.place == "path"}
+    names = {parameter.name for parameter in operation.parameters if parameter.location == "path"}
     return {name: value for name, value in parameters.items() if name in names}
 
 
@@ -71,7 +71,7 @@ def request(operation: Operation, parameters: Mapping[str, str], credential: str
     path, query = operation.path, {}
     for parameter in operation.parameters:
         value = parameters.get(parameter.name)
-        if parameter.place != "path":
+        if parameter.location != "path":
             if value is not None:
                 query[parameter.name] = value
         elif value is None:

@@ -174,7 +174,7 @@ def _sample(vendor: Vendor, base: str) -> str:
     token = "".join("\\" + letter if letter in '\\"$`' else letter for letter in vendor.world.token)
     known = {"authorization": f"Bearer {token}"}
     operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
-    parameters = {parameter.name: "unknown" for parameter in operation.parameters if parameter.place == "path"}
+    parameters = {parameter.name: "unknown" for parameter in operation.parameters if parameter.location == "path"}
     request = requests.request(
         operation, {**parameters, **requests.in_path(operation, known_parameters(vendor))}, vendor.world.token
     )

@@ -164,9 +164,9 @@ def masked(body: bytes, names: Collection[str]) -> bytes:
 
 def satisfies(filter_: Filter, value: Json, wanted: str) -> bool | None:
     """Whether a filter for `wanted` keeps an item with this value; None when the two are not comparable times."""
-    if filter_.how == "equal":
+    if filter_.comparison == "equal":
         return bool(value == wanted)
     time, bound = time_at(value, ""), time_at(wanted, "")
     if time is None or bound is None:
         return None
-    return time >= bound if filter_.how == "from" else time <= bound
+    return time >= bound if filter_.comparison == "from" else time <= bound

@@ -37,7 +37,7 @@ def document(
         if operation.evidence.source:
             node["externalDocs"] = {"url": operation.evidence.source}
         for parameter, bundled_parameter in zip(operation.parameters, node.get("parameters", ()), strict=True):
-            if ids := (examples or {}).get(parameter.names):
+            if ids := (examples or {}).get(parameter.resource):
                 bundled_parameter["examples"] = {str(identity): {"value": identity} for identity in ids}
         if links := _links(operation):
             node["responses"][operation.success.key]["links"] = links
@@ -108,13 +108,13 @@ def _links(operation: Operation) -> dict[str, Json]:
     """
     if not isinstance(operation.kind, List | Create):
         return {}
-    known = {parent.names: f"$request.path.{parent.name}" for parent in operation.parents}
+    known = {parent.resource: f"$request.path.{parent.name}" for parent in operation.parents}
     known[operation.resource] = f"$response.body#{operation.item}{operation.identity}"
     links = {}
     for other in operation.contract.operations:
-        in_path = [parameter for parameter in other.parameters if parameter.place == "path"]
-        names = {parameter.names for parameter in in_path}
+        in_path = [parameter for parameter in other.parameters if parameter.location == "path"]
+        names = {parameter.resource for parameter in in_path}
         if operation.resource in names and names <= set(known):
-            parameters = {parameter.name: known[parameter.names] for parameter in in_path}
+            parameters = {parameter.name: known[parameter.resource] for parameter in in_path}
             links[other.operation_id] = {"operationId": other.operation_id, "parameters": parameters}
     return links

@@ -167,13 +167,13 @@ class _Reader:
         extension = node["x-trunkline"]
         return Parameter(
             name=node["name"],
-            place=node["in"],
+            location=node["in"],
             schema=node["schema"],
             pointer=at,
             evidence=self.evidence(extension),
             refused=self.evidences(extension["refused"]),
             keywords=self.evidences(extension["evidence"].get("keywords", {})),
-            names=extension.get("names", ""),
+            resource=extension.get("names", ""),
         )
 
     def paging(self, node: Mapping[str, Json]) -> Paging:

@@ -24,26 +24,28 @@ View: TypeAlias = dict[str, "View | None"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One documented parameter; `refused` tells, cause by cause, what says that breaking it is refused."""
+    """One documented parameter. `location` is `path` or `query`; `resource` is named by the id that it carries, or "".
+
+    `refused` maps a cause to the evidence that such a value is refused, `keywords` a keyword to its own evidence.
+    """
 
     name: str
-    place: str
+    location: str
     schema: Mapping[str, Json]
     pointer: str
     evidence: Evidence
     refused: Mapping[str, Evidence]
     keywords: Mapping[str, Evidence]
-    names: str = ""
-    """The resource whose id the parameter carries, or empty."""
+    resource: str = ""
 
     def evidence_for(self, keyword: str) -> Evidence:
-        """What the keyword of the parameter's schema stands on: its own evidence or the parameter's."""
+        """The evidence for a keyword of the parameter's schema: its own, or the parameter's."""
         return self.keywords.get(keyword, self.evidence)
 
     @property
     def causes(self) -> set[str]:
         """The ways in which a request can break the parameter's schema."""
-        if self.place == "path":
+        if self.location == "path":
             return set()
         broken_by = {
             "parameter_malformed": self.schema["type"] == "integer" or "format" in self.schema,
@@ -95,11 +97,11 @@ class BodyLocation:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list is filtered by: the field of an item, and `how` it compares: `equal`, `from` or `until` a time."""
+    """A filter of a list: the pointer `at` to a field of an item, and the `comparison`: `equal`, `from` or `until`."""
 
     at: str
     evidence: Evidence
-    how: str
+    comparison: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,7 @@ class Operation(Generic[K]):
     @property
     def parents(self) -> tuple[Parameter, ...]:
         """The path parameters that name what the thing belongs to."""
-        return tuple(said for said in self.parameters if said.place == "path" and said.name != self.kind.parameter)
+        return tuple(said for said in self.parameters if said.location == "path" and said.name != self.kind.parameter)
 
     @property
     def inputs(self) -> Mapping[str, Mapping[str, Json]]:
@@ -367,17 +369,17 @@ class Operation(Generic[K]):
         """Each way in which one item breaks what the success body says of items."""
         return self.contract.violations_at(self.success.schema, self.item or "", item)
 
-    def place(self, at: str) -> str:
-        """A place in the contract as findings print it."""
+    def reference(self, at: str) -> str:
+        """A pointer into the document as findings print it: `schemas/acme/openapi.json#/paths/~1trunks/get`."""
         return f"{self.contract.folder}/{DOCUMENT}#{at}"
 
-    def extension(self, word: str) -> str:
-        """The place in the contract of a word of the operation's extension: `list/paging/total`."""
-        return self.place(f"{self.pointer}/x-trunkline/{word}")
+    def extension_reference(self, word: str) -> str:
+        """The reference of a word of the operation's extension, e.g. `list/paging/total`."""
+        return self.reference(f"{self.pointer}/x-trunkline/{word}")
 
     def finding(self, rule: str, evidence: Evidence, message: str, **more: Any) -> Finding:
         """A finding about this operation; without a place in the contract it points at the operation."""
-        more.setdefault("contract", self.place(self.pointer))
+        more.setdefault("contract", self.reference(self.pointer))
         return Finding(rule, self.operation_id, evidence, message, **more)
 
 

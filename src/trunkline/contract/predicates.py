@@ -55,7 +55,7 @@ def reads_openly(operation: Operation) -> TypeGuard[Operation]:
 def takes_numbers(operation: Operation) -> TypeGuard[Operation]:
     """Whether a query parameter of the operation is an integer."""
     return any(
-        parameter.schema["type"] == "integer" for parameter in operation.parameters if parameter.place == "query"
+        parameter.schema["type"] == "integer" for parameter in operation.parameters if parameter.location == "query"
     )
 
 

@@ -59,8 +59,8 @@ class Refusal:
     words: Mapping[str, str]
     file: str = ""
 
-    def place(self, contract: Contract) -> str:
-        """The place in the contract as findings print it."""
+    def reference(self, contract: Contract) -> str:
+        """The place in the contract as findings print it: `schemas/acme/trunk-input.json#/required`."""
         return f"{self.file or f'{contract.folder}/{DOCUMENT}'}#{self.pointer}"
 
 
@@ -198,7 +198,7 @@ def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] |
     for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else ():
         sent.setdefault(name, []).append(value)
     for parameter in operation.parameters:
-        if parameter.place != "query":
+        if parameter.location != "query":
             continue
         texts = sent.get(parameter.name, [])
         if not texts:

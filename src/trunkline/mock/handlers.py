@@ -63,7 +63,7 @@ def list_records(call: Call[List]) -> Result:
     """Filter, sort and page the records. The total counts what the filters leave."""
     kind, values = call.served.operation.kind, call.request.values
     criteria = [(field, "equal", identity) for field, identity in _parent_field(call).items()]
-    criteria += [(by.at[1:], by.how, values[name]) for name, by in kind.filters.items() if name in values]
+    criteria += [(by.at[1:], by.comparison, values[name]) for name, by in kind.filters.items() if name in values]
     items = page = call.views.items(call.served, call.account, tuple(criteria))
     if kind.paging:
         offset = values[kind.paging.offset]

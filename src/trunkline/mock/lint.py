@@ -129,10 +129,10 @@ def _lost_fields(serve: Behavior, operation: Operation, world: World, at: str) -
         yield f"{at}/order", f"the last is not {identity!r}, which alone breaks every tie"
     for parameter in operation.parents:
         parent = collection.parent.collection if collection.parent else ""
-        if parameter.names != parent:
+        if parameter.resource != parent:
             yield (
                 f"/collections/{serve.collection}/parent",
-                f"the path of {operation.operation_id} names {parameter.names}",
+                f"the path of {operation.operation_id} names {parameter.resource}",
             )
 
 
@@ -375,7 +375,7 @@ def _values(serve: Behavior, operation: Operation, item: Json) -> dict[str, Json
     if serve.verb != "list":
         return {"item": item, "now": _NOW} if operation.item is not None else {"now": _NOW}
     items = [] if item is None else [item]
-    schemas = {said.name: said.schema for said in operation.parameters if said.place == "path"}
+    schemas = {said.name: said.schema for said in operation.parameters if said.location == "path"}
     in_path = {name: [*schema.get("enum", schema.get("examples", ())), "x"][0] for name, schema in schemas.items()}
     always = {said.name: said.schema["default"] for said in operation.parameters if "default" in said.schema}
     return {**in_path, **always, "items": items, "total": len(items)}

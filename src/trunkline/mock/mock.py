@@ -241,7 +241,7 @@ class Mock:
         parts = {
             "sent": shortened(self._redacted(refusal.sent, own), _LONGEST_SENT),
             "broke": shortened(refusal.broke, _LONGEST_LOGGED),
-            "contract": refusal.place(self._contract),
+            "contract": refusal.reference(self._contract),
             "grade": str(refusal.evidence.grade),
             "page": refusal.evidence.source or refusal.evidence.note,
         }

@@ -203,7 +203,7 @@ def _check_parameters(given: Iterable[str], vendors: Iterable[str]) -> None:
     from trunkline.mock.loader import load  # noqa: PLC0415 - only for those who give parameters
 
     operations = [operation for name in vendors for operation in load(name).contract.operations]
-    known = {found.name for operation in operations for found in operation.parameters if found.place == "path"}
+    known = {found.name for operation in operations for found in operation.parameters if found.location == "path"}
     if not known.issuperset(given):
         there = ", ".join(sorted(known)) or "there is none to give"
         raise pytest.UsageError(f"--trunkline-param names no parameter that can be given here: {there}")

@@ -115,7 +115,7 @@ def known_parameters(vendor: Vendor) -> dict[str, str]:
     found: dict[str, str] = {}
     for operation in vendor.contract.operations:
         for parameter in operation.parameters if operation.reads else ():
-            collection = world.collections.get(parameter.names)
+            collection = world.collections.get(parameter.resource)
             for record in collection.records if collection else ():
                 if collection and world.account_of(record) == world.account:
                     found.setdefault(parameter.name, str(record[collection.identity]))

@@ -25,8 +25,8 @@ def _filters(interview: Session) -> Iterator[tuple[Parameter, Filter, tuple[str,
 def _met(interview: Session, spot: Filter) -> list[str]:
     """Values of the items of the whole list, of which a filter leaves some: two, or two times amid the others."""
     texts = sorted({text for item in interview.whole().items if isinstance(text := at_pointer(item, spot.at), str)})
-    times = [text for text in texts if time_at(text, "")] if spot.how != "equal" else texts
-    return times[:2] if spot.how == "equal" else times[len(times) // 3 :: max(1, len(times) // 3)][:2]
+    times = [text for text in texts if time_at(text, "")] if spot.comparison != "equal" else texts
+    return times[:2] if spot.comparison == "equal" else times[len(times) // 3 :: max(1, len(times) // 3)][:2]
 
 
 def _populated(interview: Session) -> None:
@@ -59,7 +59,7 @@ def filter_keeps_all_that_match(interview: Session) -> Iterator[Finding | NotExe
                     if missing
                     else f"{len(found)} items are answered where {len(wanted)} match",
                     at=f"body{operation.listing.items if operation.listing else ''}",
-                    contract=operation.place(parameter.pointer),
+                    contract=operation.reference(parameter.pointer),
                     expected=to_text(wanted),
                     seen=to_text(found),
                     exchanges=(whole.exchanges[0], interview.whole({parameter.name: value}).exchanges[0]),
@@ -74,7 +74,7 @@ def filtered_lists_are_disjoint(interview: Session) -> Iterator[Finding | NotExe
     _populated(interview)
     for parameter, spot, values in _filters(interview):
         seen: dict[str, str] = {}
-        for value in values if spot.how == "equal" else ():
+        for value in values if spot.comparison == "equal" else ():
             whole = interview.whole({parameter.name: value})
             for identity in whole.ids:
                 if seen.setdefault(identity, value) != value:
@@ -84,7 +84,7 @@ def filtered_lists_are_disjoint(interview: Session) -> Iterator[Finding | NotExe
                         implied(spot.evidence, "an item has one value"),
                         f"an item is in the lists of {to_text(seen[identity])} and of {to_text(value)}",
                         at=f"body{operation.listing.items if operation.listing else ''}",
-                        contract=operation.place(parameter.pointer),
+                        contract=operation.reference(parameter.pointer),
                         seen=to_text(identity),
                         exchanges=(other.exchanges[0], whole.exchanges[0]),
                     )
@@ -130,7 +130,7 @@ def _slice_of_filtered(
         implied(spot.evidence, "the filtered list is what is paged"),
         "the page is not that part of the filtered list",
         at=f"body{operation.listing.items if operation.listing else ''}",
-        contract=operation.place(parameter.pointer),
+        contract=operation.reference(parameter.pointer),
         expected=to_text(wanted),
         seen=to_text(ids),
         exchanges=(whole.exchanges[0], exchange),
@@ -158,7 +158,7 @@ def total_counts_what_the_filter_leaves(interview: Session) -> Iterator[Finding 
                         at=f"body{paging.total.at}",
                         expected=str(len(whole)),
                         seen=str(total),
-                        contract=operation.extension("list/paging/total"),
+                        contract=operation.extension_reference("list/paging/total"),
                         exchanges=(exchange,),
                     )
                     return

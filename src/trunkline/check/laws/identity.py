@@ -76,7 +76,7 @@ def other_ids_are_not_answered(interview: Session) -> Iterator[Finding | NotExer
                 parameter.refused["id_unknown"],
                 f"{what} is answered with an item",
                 at=f"body{fetching.item}{fetching.identity}",
-                contract=operation.place(parameter.pointer),
+                contract=operation.reference(parameter.pointer),
                 expected="no item",
                 seen=to_text(answered),
                 exchanges=(exchange,),

@@ -57,7 +57,7 @@ def pages_do_not_overlap(interview: Session) -> Iterator[Finding | NotExercised]
                     at=f"body{operation.listing.items if operation.listing else ''}",
                     expected="each item on one page",
                     seen=to_text(identity),
-                    contract=operation.extension("list/paging"),
+                    contract=operation.extension_reference("list/paging"),
                     exchanges=(seen[identity], exchange),
                 )
                 return
@@ -85,7 +85,7 @@ def pages_leave_no_gap(interview: Session) -> Iterator[Finding | NotExercised]:
             at=f"body{operation.listing.items if operation.listing else ''}",
             expected="every item on a page",
             seen=f"{to_text(lost[0])} on none",
-            contract=operation.extension("list/paging"),
+            contract=operation.extension_reference("list/paging"),
             exchanges=(whole.exchanges[0], last),
         )
 
@@ -110,7 +110,7 @@ def any_page_is_its_slice(interview: Session) -> Iterator[Finding | NotExercised
             implied(paging.evidence, "a page is the part of the list that its limit and offset name"),
             "the page is in another order than the whole list" if same else "the page is not that part of the list",
             at=f"body{operation.listing.items if operation.listing else ''}",
-            contract=operation.place(operation.parameter(paging.offset).pointer),
+            contract=operation.reference(operation.parameter(paging.offset).pointer),
             expected=to_text(wanted),
             seen=to_text(ids),
             exchanges=(whole.exchanges[0], exchange),
@@ -147,7 +147,7 @@ def page_past_the_end_is_empty(interview: Session) -> Iterator[Finding | NotExer
             at=at,
             expected="no items",
             seen=seen,
-            contract=operation.extension("list/paging/past_end"),
+            contract=operation.extension_reference("list/paging/past_end"),
             exchanges=(exchange,),
         )
         return
@@ -173,7 +173,7 @@ def total_counts_the_list(interview: Session) -> Iterator[Finding | NotExercised
                 at=f"body{paging.total.at}",
                 expected=str(len(whole)),
                 seen=str(total),
-                contract=operation.extension("list/paging/total"),
+                contract=operation.extension_reference("list/paging/total"),
                 exchanges=(exchange,),
             )
             return
@@ -186,7 +186,7 @@ def defaults_are_the_documented(interview: Session) -> Iterator[Finding | NotExe
     plain, first = interview.page({})
     tested = False
     for parameter in operation.parameters:
-        if "default" not in parameter.schema or parameter.place != "query":
+        if "default" not in parameter.schema or parameter.location != "query":
             continue
         spelled, exchange = interview.page({parameter.name: parameter.schema["default"]})
         tested = True
@@ -196,7 +196,7 @@ def defaults_are_the_documented(interview: Session) -> Iterator[Finding | NotExe
                 parameter.evidence,
                 f"without {parameter.name} the answer is not the one for its default",
                 at=f"body{operation.listing.items if operation.listing else ''}",
-                contract=operation.place(f"{parameter.pointer}/schema/default"),
+                contract=operation.reference(f"{parameter.pointer}/schema/default"),
                 expected=f"{len(spelled)} items as with {parameter.name}={parameter.schema['default']}",
                 seen=f"{len(plain)} items",
                 exchanges=(first, exchange),

@@ -24,7 +24,7 @@ def bounds_hold_on_both_sides(interview: Session) -> Iterator[Finding | NotExerc
     """Each bound of a parameter is accepted, and the first value beyond it is refused as documented."""
     chance = Random(interview.seed)  # noqa: S311 - values to ask for, not secrets
     for parameter in interview.operation.parameters:
-        if parameter.place != "query" or parameter.schema["type"] != "integer":
+        if parameter.location != "query" or parameter.schema["type"] != "integer":
             continue
         low, high = parameter.schema.get("minimum"), parameter.schema.get("maximum")
         inside = [
@@ -46,7 +46,7 @@ def bounds_hold_on_both_sides(interview: Session) -> Iterator[Finding | NotExerc
 def malformed_numbers_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
     """What is no integer, and a parameter that is sent twice, gets an answer in a documented form."""
     for parameter in interview.operation.parameters:
-        if parameter.place == "query" and parameter.schema["type"] == "integer":
+        if parameter.location == "query" and parameter.schema["type"] == "integer":
             for text in MALFORMED:
                 interview.ask(f"{parameter.name}={text}")
             interview.ask(f"{parameter.name}=1&{parameter.name}=2")
@@ -145,7 +145,7 @@ def _judged(interview: Session, exchange: Exchange, what: str, cause: str) -> It
             said.refused[cause],
             f"{what} opens the operation",
             at="status",
-            contract=operation.place(said.pointer),
+            contract=operation.reference(said.pointer),
             expected="refused",
             seen=str(status),
             exchanges=(exchange,),
@@ -170,7 +170,7 @@ def it_opens_without_a_credential(interview: Session) -> Iterator[Finding | NotE
             operation.evidence,
             "the request is refused for want of a credential",
             at="status",
-            contract=f"{operation.place(operation.pointer)}/security",
+            contract=f"{operation.reference(operation.pointer)}/security",
             expected="an answer without a credential",
             seen=str(exchange.response.status),
             exchanges=(exchange,),

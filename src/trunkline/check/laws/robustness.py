@@ -25,8 +25,8 @@ _ODD_HEADERS: tuple[Headers, ...] = (
 def absurd_requests_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
     """Nonsense in the query, in an id or in a header gets an answer, and never a server error."""
     operation = interview.operation
-    queried = tuple(parameter for parameter in operation.parameters if parameter.place == "query")
-    named = [parameter.name for parameter in operation.parameters if parameter.place == "path"]
+    queried = tuple(parameter for parameter in operation.parameters if parameter.location == "query")
+    named = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
 
     def about_query(query: str) -> Finding | None:
         return _failure(operation, interview, query=query)

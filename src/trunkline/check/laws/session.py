@@ -84,7 +84,7 @@ class Session:
     @property
     def needs(self) -> tuple[str, ...]:
         """The path parameters that are not known."""
-        names = (parameter.name for parameter in self.operation.parameters if parameter.place == "path")
+        names = (parameter.name for parameter in self.operation.parameters if parameter.location == "path")
         return tuple(name for name in names if name not in self.parameters)
 
     def page(self, query: Mapping[str, Json]) -> tuple[list[str], Exchange]:

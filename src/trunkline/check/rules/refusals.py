@@ -39,7 +39,7 @@ def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Findin
             reason.evidence,
             f"a request that must be refused is answered with success: {reason.cause}",
             at="status",
-            contract=reason.place(operation.contract),
+            contract=reason.reference(operation.contract),
             expected=f"refused, since {reason.broke}",
             seen=f"{exchange.response.status} for {reason.sent}",
             exchanges=(exchange,),
@@ -52,7 +52,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     status = exchange.response.status
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
         return
-    if any(parameter.place == "path" for parameter in operation.parameters):
+    if any(parameter.location == "path" for parameter in operation.parameters):
         return  # no page says which ids are well formed
     parsed = parse_request(operation.contract, exchange.request)
     sent = [part.partition("=")[0] for part in exchange.request.query.split("&") if part]
@@ -65,7 +65,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
         culprit.evidence if culprit else operation.evidence,
         "a request within the documented bounds is refused",
         at="status",
-        contract=operation.place(culprit.pointer if culprit else operation.pointer),
+        contract=operation.reference(culprit.pointer if culprit else operation.pointer),
         expected=f"success, since {culprit.name} may be {bounds(culprit.schema)}" if culprit else "success",
         seen=str(status),
         exchanges=(exchange,),
@@ -97,7 +97,7 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
             evidence,
             f"the {part} of the refusal is not the one for {cause.cause}",
             at=at,
-            contract=operation.place(place),
+            contract=operation.reference(place),
             expected=expected,
             seen=seen,
             exchanges=(exchange,),

@@ -44,7 +44,7 @@ def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[F
                 "two items of one page have the same id",
                 at=f"body{listing.items}/{index}{listing.identity}",
                 seen=to_text(identity),
-                contract=operation.extension("list/identity"),
+                contract=operation.extension_reference("list/identity"),
                 exchanges=(exchange,),
             )
         seen.add(identity)
@@ -104,7 +104,7 @@ def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> 
             limit.evidence,
             f"the page has more items than {paging.limit} allows",
             at=f"body{operation.kind.items}",
-            contract=operation.place(limit.pointer),
+            contract=operation.reference(limit.pointer),
             expected=f"at most {values[paging.limit]}",
             seen=str(len(items)),
             exchanges=(exchange,),
@@ -126,7 +126,7 @@ def pagination_echoes_request(operation: Operation[List], exchange: Exchange) ->
                 location.evidence,
                 f"the response repeats another {name} than that of the request",
                 at=f"body{location.at}",
-                contract=operation.extension(f"list/paging/echo/{name}"),
+                contract=operation.extension_reference(f"list/paging/echo/{name}"),
                 expected=str(values[name]),
                 seen=to_text(echoed),
                 exchanges=(exchange,),
@@ -156,7 +156,7 @@ def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> I
         at=f"body{at}",
         expected=expected,
         seen=str(seen),
-        contract=operation.extension("list/paging/total"),
+        contract=operation.extension_reference("list/paging/total"),
         exchanges=(exchange,),
     )
 
@@ -179,8 +179,8 @@ def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchan
                     filter_.evidence,
                     f"an item of a list filtered by {name} does not match",
                     at=f"body{operation.kind.items}/{index}{filter_.at}",
-                    contract=operation.place(operation.parameter(name).pointer),
-                    expected=f"{_COMPARED[filter_.how]}{to_text(values[name])}",
+                    contract=operation.reference(operation.parameter(name).pointer),
+                    expected=f"{_COMPARED[filter_.comparison]}{to_text(values[name])}",
                     seen=to_text(value),
                     exchanges=(exchange,),
                 )
@@ -202,7 +202,7 @@ def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Ex
             kind.evidence,
             "the response shows another item than the path names",
             at=f"body{kind.item}{kind.identity}",
-            contract=operation.place(operation.parameter(kind.parameter).pointer),
+            contract=operation.reference(operation.parameter(kind.parameter).pointer),
             expected=to_text(values.get(kind.parameter)),
             seen=to_text(identity),
             exchanges=(exchange,),

@@ -62,16 +62,16 @@ def label_of(contract: Contract, resource: str) -> str:
 
 def ids_in(operation: Operation, values: Mapping[str, str]) -> dict[str, str]:
     """The ids in a path by the resource of each: `{"trunks": "trunk-uuid-1"}`."""
-    in_path = (said for said in operation.parameters if said.place == "path" and said.names)
-    return {said.names: values[said.name] for said in in_path}
+    in_path = (said for said in operation.parameters if said.location == "path" and said.resource)
+    return {said.resource: values[said.name] for said in in_path}
 
 
 def road(operation: Operation, ids: Mapping[str, str]) -> str | None:
     """The path of an operation about the things of these ids, or None when one is not known or not plain."""
     path = operation.path
     for parameter in operation.parameters:
-        if parameter.place == "path":
-            identity = ids.get(parameter.names)
+        if parameter.location == "path":
+            identity = ids.get(parameter.resource)
             if not is_plain(identity):
                 return None
             path = path.replace(f"{{{parameter.name}}}", identity)

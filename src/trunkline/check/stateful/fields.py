@@ -121,7 +121,7 @@ def roles(contract: Contract) -> tuple[ResourceOperations, ...]:
                 updates=tuple(operation for operation in about if operation.updating),
                 deletes=tuple(operation for operation in about if operation.deleting),
                 acts=tuple(operation for operation in about if operation.acting),
-                parents=tuple(parameter.names for parameter in create.parents),
+                parents=tuple(parameter.resource for parameter in create.parents),
             )
         )
     return tuple(sorted(found, key=lambda each: len(each.parents)))

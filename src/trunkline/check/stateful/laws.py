@@ -108,7 +108,7 @@ def _details(operation: Operation) -> bool:
 def _opens(operation: Operation) -> bool:
     """Whether the operation names a thing that a check can make, or lists such things."""
     made = {role.resource for role in roles(operation.contract)}
-    names = {parameter.names for parameter in operation.parameters if parameter.place == "path"}
+    names = {parameter.resource for parameter in operation.parameters if parameter.location == "path"}
     return operation.secured and bool(names & made or (operation.listing and operation.resource in made))
 
 

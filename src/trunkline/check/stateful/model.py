@@ -125,8 +125,8 @@ def created(thing: Item, operation: Operation, body: Mapping[str, Json]) -> None
         )
     for parameter in operation.parents:
         evidence = implied(parameter.evidence, "a thing tells what it belongs to")
-        identity = thing.ids[parameter.names]
-        place = operation.place(parameter.pointer)
+        identity = thing.ids[parameter.resource]
+        place = operation.reference(parameter.pointer)
         thing.known[parameter.name] = Expectation(
             identity, "created_is_read_back", operation, evidence, place, "what it belongs to"
         )
@@ -182,7 +182,7 @@ def _rest(thing: Item, operation: Operation, sent: frozenset[str]) -> dict[str, 
         if name in writable or name in begun or name in fixed:
             evidence = updating.partial.weakest(begun.get(name, updating.partial))
             stays[name] = known.stays(
-                "update_leaves_the_rest", operation, evidence, operation.extension("update/partial")
+                "update_leaves_the_rest", operation, evidence, operation.extension_reference("update/partial")
             )
     return stays
 
@@ -194,7 +194,7 @@ def _reset(
     updating = operation.updating
     open_ = set()
     for index, reset in enumerate(updating.resets if updating else ()):
-        name, place = reset.field, operation.extension(f"update/resets/{index}")
+        name, place = reset.field, operation.extension_reference(f"update/resets/{index}")
         known = thing.known.get(name)
         others = sent - {name}
         if others <= reset.never:
@@ -221,7 +221,7 @@ def acted(thing: Item, operation: Operation) -> None:
         if name in acting.changes:
             continue
         if name in acting.keeps:
-            place = operation.extension(f"act/keeps/{name}")
+            place = operation.extension_reference(f"act/keeps/{name}")
             stays[name] = known.stays("action_keeps_what_it_keeps", operation, acting.keeps[name], place)
         elif name in writable:
             hangs = {reason for _, unless in writable[name].unsettled for reason in unless}
@@ -234,7 +234,7 @@ def acted(thing: Item, operation: Operation) -> None:
 
 def refused(thing: Item, operation: Operation, law: str, said: Evidence) -> None:
     """Everything is as it was before a request that was refused."""
-    place = operation.place(operation.pointer)
+    place = operation.reference(operation.pointer)
     thing.known = {name: known.stays(law, operation, said, place) for name, known in thing.known.items()}
 
 

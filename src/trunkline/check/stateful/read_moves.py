@@ -53,7 +53,7 @@ def found(play: Scenario, thing: Item, operation: Operation, status: int) -> Non
         implied(create.evidence.weakest(operation.evidence), "what was created can be named"),
         status not in MISSING,
         f"{operation.operation_id} answers {status} for what was created",
-        place=operation.place(operation.pointer),
+        place=operation.reference(operation.pointer),
         expected="found",
         seen=str(status),
     )
@@ -72,7 +72,7 @@ def named(play: Scenario, thing: Item, operation: Operation, item: Json, at: str
         key(identity) == key(thing.identity),
         f"{operation.operation_id} answers another id than the one that was asked for",
         at=at + operation.identity,
-        place=create.extension("create/identity"),
+        place=create.extension_reference("create/identity"),
         expected=to_text(thing.identity),
         seen=to_text(identity),
     )
@@ -120,7 +120,7 @@ def _absent(
         spot is None,
         f"{operation.operation_id} shows {what}",
         at=f"body{listing.items}/{spot[0]}" if spot else f"body{listing.items}",
-        place=operation.extension("list"),
+        place=operation.extension_reference("list"),
         expected=f"no {thing.identity}",
         seen=to_text(thing.identity),
     )
@@ -153,7 +153,7 @@ def _listed(play: Scenario, thing: Item, operation: Operation, sight: ListReadin
         is_there,
         f"{operation.operation_id}{how} does not show what was created",
         at=f"body{listing.items}",
-        place=operation.extension("list"),
+        place=operation.extension_reference("list"),
         expected=to_text(thing.identity),
         seen=f"{sight.count} others",
     )
@@ -193,7 +193,7 @@ def _filtered(
 def _equal(operation: Operation) -> list[tuple[str, str]]:
     """The filters of a list that ask for one value, each with the field that has it."""
     filters = operation.listing.filters if operation.listing else {}
-    return [(name, spot.at) for name, spot in filters.items() if spot.how == "equal"]
+    return [(name, spot.at) for name, spot in filters.items() if spot.comparison == "equal"]
 
 
 def _count(
@@ -215,7 +215,7 @@ def _count(
         sight.total == sight.count,
         f"{operation.operation_id} tells another total than the number of its items",
         at=f"body{paging.total.at}",
-        place=operation.extension("list/paging/total"),
+        place=operation.extension_reference("list/paging/total"),
         expected=str(sight.count),
         seen=str(sight.total),
     )

@@ -67,7 +67,7 @@ def _conditional(play: Scenario, operation: Operation, flaw: Flaw, exchange: Exc
             reason.evidence,
             not 200 <= exchange.response.status < 300,
             f"{operation.operation_id} takes a body with {reason.sent}, though {_told(flaw)}",
-            place=reason.place(operation.contract),
+            place=reason.reference(operation.contract),
             expected=f"refused, since {reason.broke}",
             seen=str(exchange.response.status),
         )
@@ -145,7 +145,7 @@ def double(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
         creating.unique[name],
         not 200 <= status < 300,
         f"{operation.operation_id} takes a {name} that another has",
-        place=operation.extension(f"create/unique/{name}"),
+        place=operation.extension_reference(f"create/unique/{name}"),
         expected="refused",
         seen=str(status),
     )
@@ -244,7 +244,7 @@ def stranger(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
         not opened,
         f"{operation.operation_id} opens to another account what this one made",
         at=f"body{operation.listing.items}" if operation.listing else "status",
-        place=operation.place(operation.contract.security.pointer),
+        place=operation.reference(operation.contract.security.pointer),
         expected=f"{'none of it' if operation.listing else 'refused'}, if the second credential is another account's",
         seen=seen,
     )

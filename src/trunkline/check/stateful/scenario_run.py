@@ -131,8 +131,8 @@ class Scenario:
         """One request about the things with these ids, by resource; a `stranger` has the other account's credential."""
         path = operation.path
         for parameter in operation.parameters:
-            if parameter.place == "path":
-                path = path.replace("{" + parameter.name + "}", in_path(ids[parameter.names]))
+            if parameter.location == "path":
+                path = path.replace("{" + parameter.name + "}", in_path(ids[parameter.resource]))
         credential = self.run.second if stranger else self.run.credential
         headers: Headers = ()
         seen: Headers = ()
@@ -195,7 +195,7 @@ class Scenario:
         self.run.counts[owner.operation_id, law] += 1
         if holds or any((root, False) in self.run.muted for root in roots):
             return
-        where = place or owner.place(owner.pointer)
+        where = place or owner.reference(owner.pointer)
         self._tell(owner.finding(law, evidence, message, at=at, contract=where, expected=expected, seen=seen))
 
     def _tell(self, finding: Finding) -> None:
@@ -268,7 +268,7 @@ class Scenario:
     def not_there(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, resource: str) -> None:
         """A thing that is not there is not answered as if it were, and the refusal says that it is not there."""
         status = exchange.response.status
-        parameter = next(said for said in operation.parameters if said.names == resource and said.place == "path")
+        parameter = next(said for said in operation.parameters if said.resource == resource and said.location == "path")
         said = parameter.refused.get("id_unknown")
         if said is None:
             return
@@ -278,7 +278,7 @@ class Scenario:
             said,
             not 200 <= status < 300,
             f"{operation.operation_id} answered {status} for what is not there",
-            place=operation.place(f"{parameter.pointer}/x-trunkline/refused/id_unknown"),
+            place=operation.reference(f"{parameter.pointer}/x-trunkline/refused/id_unknown"),
             expected="not found",
             seen=str(status),
         )

@@ -205,12 +205,12 @@ def _tidied(contract: Contract, finding: Finding, variables: Mapping[str, str]) 
 def _removal(contract: Contract, create: Operation, request: Request, identity: str) -> Request | None:
     """The request that removes what a request made."""
     _, values = contract.match(request.path)
-    ids = {said.names: in_path(values[said.name]) for said in create.parents} | {create.resource: identity}
+    ids = {said.resource: in_path(values[said.name]) for said in create.parents} | {create.resource: identity}
     for operation in contract.operations:
         if operation.deleting and operation.resource == create.resource:
             path = operation.path
             for said in operation.parameters:
-                path = path.replace("{" + said.name + "}", ids[said.names])
+                path = path.replace("{" + said.name + "}", ids[said.resource])
             headers = tuple(field for field in request.headers if field[0] == "authorization")
             return Request(operation.method, path, "", headers, b"", request.shown)
     return None

@@ -80,7 +80,7 @@ def accepted(play: Scenario, operation: Operation, body: DraftBody, status: int)
         implied(body.evidence, "what the page allows is taken"),
         200 <= status < 300,
         f"{operation.operation_id} refuses a body that its page allows",
-        place=operation.place(operation.body.pointer if operation.body else operation.pointer),
+        place=operation.reference(operation.body.pointer if operation.body else operation.pointer),
         expected="success",
         seen=str(status),
     )
@@ -120,7 +120,7 @@ def born(
         key(identity) not in {key(other.identity) for other in earlier},
         f"{operation.operation_id} gives an id that another had",
         at=f"body{creating.item}{creating.identity}",
-        place=operation.extension("create/identity"),
+        place=operation.extension_reference("create/identity"),
         expected="a new id",
         seen=thing.identity,
     )
@@ -165,7 +165,7 @@ def _explained(
         implied(evidence, "there is a conflict only with something"),
         not against,
         against,
-        place=operation.extension(word),
+        place=operation.extension_reference(word),
         expected="success",
         seen=str(status),
     )
@@ -273,7 +273,7 @@ def take_away(play: Scenario, thing: Item, operation: Operation) -> None:
             deleting.empty[resource],
             not 200 <= status < 300,
             f"{operation.operation_id} removes what still has {resource}",
-            place=operation.extension(f"delete/empty/{resource}"),
+            place=operation.extension_reference(f"delete/empty/{resource}"),
             expected="refused",
             seen=str(status),
         )

@@ -31,11 +31,11 @@ def lost_names(contract: Contract) -> Iterator[tuple[str, str]]:
 
 def _lost_parameters(operation: Operation) -> Iterator[tuple[str, str]]:
     listing = operation.listing
-    in_path = {parameter.name for parameter in operation.parameters if parameter.place == "path"}
+    in_path = {parameter.name for parameter in operation.parameters if parameter.location == "path"}
     wanted = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
     if wanted != in_path:
         yield f"{operation.pointer}/parameters", f"the path names {sorted(wanted)}, the parameters {sorted(in_path)}"
-    said = [(parameter.place, parameter.name) for parameter in operation.parameters]
+    said = [(parameter.location, parameter.name) for parameter in operation.parameters]
     for index, one in enumerate(said):
         if one in said[:index]:
             yield f"{operation.pointer}/parameters/{index}/name", "the parameter is there twice"
@@ -60,15 +60,15 @@ def _lost_resources(operation: Operation) -> Iterator[tuple[str, str]]:
         return
     known = {other.resource for other in operation.contract.operations}
     for parameter in operation.parameters:
-        if parameter.place != "path":
+        if parameter.location != "path":
             continue
         at = f"{parameter.pointer}/x-trunkline"
         if "id_unknown" not in parameter.refused:
             yield f"{at}/refused", "nothing is said of id_unknown"
-        if parameter.name == operation.item_parameter and parameter.names != operation.resource:
+        if parameter.name == operation.item_parameter and parameter.resource != operation.resource:
             yield f"{at}/names", f"the parameter names {operation.resource}, of which the operation is"
-        elif parameter.names not in known:
-            yield f"{at}/names", f"no operation is about {parameter.names!r}"
+        elif parameter.resource not in known:
+            yield f"{at}/names", f"no operation is about {parameter.resource!r}"
 
 
 def _lost_claims(operation: Operation) -> Iterator[tuple[str, str]]:
@@ -165,7 +165,7 @@ def _lost_bounds(operation: Operation) -> Iterator[tuple[str, str]]:
         for name in (paging.limit, paging.offset):
             parameter = operation.parameter(name)
             at, schema = f"{parameter.pointer}/schema", parameter.schema
-            if parameter.place != "query" or schema["type"] != "integer":
+            if parameter.location != "query" or schema["type"] != "integer":
                 yield at, "what pages is a query parameter of type integer"
             elif "default" not in schema or schema.get("minimum", -1) < 0:
                 yield at, "what pages needs a default, and a minimum of 0 or more"
