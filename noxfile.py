@@ -1,0 +1,62 @@
+"""The tasks of this repository. `nox` checks style, types and tests; `nox --list` lists all tasks.
+
+Tasks run in the environment in which nox is installed, which CONTRIBUTING.md shows how to make.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+def run(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module of the environment in which nox is installed."""
+    session.run(sys.executable, "-m", module, *arguments)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the first tier of tests: every rule, law and seeded defect once."""
+    run(session, "pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the second tier of tests: soaks, whole Schemathesis runs, further seeds."""
+    run(session, "pytest", "-n", "auto", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    run(session, "mypy")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure the mock against its bounds."""
+    session.run(sys.executable, "benchmarks/serve.py", *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def lock(session: nox.Session) -> None:
+    """Pin the newest versions that `pyproject.toml` allows in `requirements.lock`."""
+    session.install("pip-tools")
+    session.run(
+        *("pip-compile", "--quiet", "--upgrade", "--extra", "test", "--generate-hashes", "--allow-unsafe"),
+        *("--strip-extras", "--no-emit-index-url", "--no-emit-find-links", "--output-file", "requirements.lock"),
+        "pyproject.toml",
+        env={"CUSTOM_COMPILE_COMMAND": "nox -s lock"},
+    )
