@@ -56,7 +56,6 @@ DOORS = {
 
 AGAINST = {
     ("mock.loader", "traffic.sources"): "within `Vendor.validate`, for the caller's convenience",
-    ("mock.records", "plugin.mocked"): "for what a test is shown",
     ("transport.connect", "traffic.sources"): "for the credential in a file",
 }
 """The imports that point the other way, and why."""

@@ -278,7 +278,7 @@ def state(target: mock.Mock) -> dict[tuple[str, str], tuple[Record, ...]]:
     """All records of a mock."""
     world = target.vendor.world
     accounts = {grant.account for grant in world.tokens.values()}
-    return {(name, account): target.records(name, account) for name in world.collections for account in accounts}
+    return {(name, account): target.snapshot(name, account) for name in world.collections for account in accounts}
 
 
 @pytest.mark.parametrize("name", VENDORS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -90,3 +90,42 @@ def _without(text: str, windows: set[str]) -> str:
     for begin, end in reversed(spans):
         text = f"{text[:begin]}***{text[end:]}"
     return text
+
+
+class Masked(str):
+    """A string that equals its value and prints as `***`: pytest prints the `repr` of the values in a failed test."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class Secrets:
+    """The secrets of one mock: the names of its secret fields, and all values that are known so far."""
+
+    def __init__(self, names: Iterable[str], values: Iterable[str]) -> None:
+        self._names = {normalized(name) for name in names}
+        self._values = set(values)
+
+    def learn(self, record: Mapping[str, Any]) -> None:
+        """Add the values of a record's secret fields."""
+        self._values |= {str(value) for name, value in record.items() if value and normalized(name) in self._names}
+
+    def hide(self, text: str) -> str:
+        """The text with `***` for each known value."""
+        return redactor(frozenset(self._values))(text)
+
+    def mask(self, value: Any, *, by_value: bool = False) -> Any:
+        """A copy of a JSON value. Strings under a secret's name are `Masked`; with `by_value`, so are known values."""
+        return self._mask(value, redactor(frozenset(self._values)) if by_value else str, named=False)
+
+    def _mask(self, value: Any, hide: Callable[[str], str], *, named: bool) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: self._mask(item, hide, named=named or normalized(key) in self._names)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._mask(item, hide, named=named) for item in value]
+        return Masked(value) if isinstance(value, str) and (named or hide(value) != value) else value

@@ -48,8 +48,8 @@ def mocks() -> dict[str, Mock]:
 
 def written(mocks: dict[str, Mock]) -> list[str]:
     """The vendors whose mocks are not as the fixtures are."""
-    shipped = {name: mock.from_vendor(VENDORS[name]).records("trunks") for name in ALL}
-    return [name for name, fake in mocks.items() if fake.records("trunks") != shipped[name]]
+    shipped = {name: mock.from_vendor(VENDORS[name]).snapshot("trunks") for name in ALL}
+    return [name for name, fake in mocks.items() if fake.snapshot("trunks") != shipped[name]]
 
 
 def reset(

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import requests
-from trunkline.plugin import Mocked
+from trunkline.plugin import RecordingMock
 
 Get: TypeAlias = Callable[..., Any]
 """`get(url, token, limit=10)`: the JSON of an answer, as a sample would read it."""
@@ -104,7 +104,7 @@ def performance(get: Get, url: str, token: str) -> list[str]:
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_the_first_sample_gets_the_page_it_shows(telepath: Mocked, get: Get, token: str) -> None:
+def test_the_first_sample_gets_the_page_it_shows(telepath: RecordingMock, get: Get, token: str) -> None:
     """`limit=10&status=active` with any printed token: two trunks of two, as on the page."""
     body = get(f"{telepath.url}/trunks", token, limit=10, status="active")
     assert [trunk["id"] for trunk in body["trunks"]] == ["conn_abc123xyz", "conn_def456abc"]
@@ -114,20 +114,20 @@ def test_the_first_sample_gets_the_page_it_shows(telepath: Mocked, get: Get, tok
     assert asked.headers["content-type"] == "application/json"
 
 
-def test_a_wrong_key_gets_the_error_on_the_page(telepath: Mocked, get: Get) -> None:
+def test_a_wrong_key_gets_the_error_on_the_page(telepath: RecordingMock, get: Get) -> None:
     """The sample that never looks at the status finds an `error` where it expects trunks."""
     body = get(f"{telepath.url}/trunks", "sk_live_wrong", limit=10)
     assert body == {"error": {"code": "INVALID_API_KEY", "message": "The API key provided is invalid"}}
 
 
-def test_a_limit_out_of_range_gets_the_error_on_the_page(telepath: Mocked, get: Get) -> None:
+def test_a_limit_out_of_range_gets_the_error_on_the_page(telepath: RecordingMock, get: Get) -> None:
     """The pages bound `limit`; the sample learns the bounds."""
     body = get(f"{telepath.url}/trunks", KEY, limit=101)
     assert "limit" in body["error"]["message"]
     assert [asked.status for asked in telepath.requests] == [400]
 
 
-def test_the_paging_loop_finds_every_shipped_trunk(telepath: Mocked, get: Get) -> None:
+def test_the_paging_loop_finds_every_shipped_trunk(telepath: RecordingMock, get: Get) -> None:
     """One page is enough, and it is short."""
     found = every_trunk(get, telepath.url, KEY)
     assert sorted(trunk["id"] for trunk in found) == sorted(trunk["id"] for trunk in telepath.trunks)
@@ -135,7 +135,7 @@ def test_the_paging_loop_finds_every_shipped_trunk(telepath: Mocked, get: Get) -
 
 
 @pytest.mark.trunkline("telepath", trunks=100)
-def test_a_round_hundred_costs_one_empty_page(telepath: Mocked, get: Get) -> None:
+def test_a_round_hundred_costs_one_empty_page(telepath: RecordingMock, get: Get) -> None:
     """The loop ends on the empty page after the last full one, with each trunk once."""
     found = every_trunk(get, telepath.url, KEY)
     assert sorted(trunk["id"] for trunk in found) == sorted(trunk["id"] for trunk in telepath.trunks)
@@ -145,13 +145,13 @@ def test_a_round_hundred_costs_one_empty_page(telepath: Mocked, get: Get) -> Non
 
 
 @pytest.mark.trunkline("telepath", trunks=0)
-def test_an_empty_account_has_one_empty_page(telepath: Mocked, get: Get) -> None:
+def test_an_empty_account_has_one_empty_page(telepath: RecordingMock, get: Get) -> None:
     """No trunk is no error."""
     assert every_trunk(get, telepath.url, KEY) == []
     assert len(telepath.requests) == 1
 
 
-def test_active_trunks_are_found_by_one_call(telepath: Mocked, get: Get) -> None:
+def test_active_trunks_are_found_by_one_call(telepath: RecordingMock, get: Get) -> None:
     """All that are active, and none that is not."""
     found = active_trunks(get, telepath.url, KEY)
     wanted = {trunk["id"] for trunk in telepath.trunks if trunk["status"] == "active"}
@@ -160,21 +160,21 @@ def test_active_trunks_are_found_by_one_call(telepath: Mocked, get: Get) -> None
 
 
 @pytest.mark.trunkline("telepath", trunks=100)
-def test_active_trunks_beyond_the_default_page_are_missed(telepath: Mocked, get: Get) -> None:
+def test_active_trunks_beyond_the_default_page_are_missed(telepath: RecordingMock, get: Get) -> None:
     """The sample does not page, so of many active trunks it sees the default twenty."""
     assert sum(trunk["status"] == "active" for trunk in telepath.trunks) > 20
     assert len(active_trunks(get, telepath.url, KEY)) == 20
 
 
 @pytest.mark.trunkline("telepath", trunks=20)
-def test_performance_is_printed_of_every_trunk(telepath: Mocked, get: Get) -> None:
+def test_performance_is_printed_of_every_trunk(telepath: RecordingMock, get: Get) -> None:
     """Each trunk has all three metrics, as the sample trusts."""
     lines = performance(get, telepath.url, KEY)
     assert len(lines) == 20
     assert all(line.endswith(" ms") for line in lines)
 
 
-def test_one_trunk_is_shown_by_its_id(talkover: Mocked, get: Get) -> None:
+def test_one_trunk_is_shown_by_its_id(talkover: RecordingMock, get: Get) -> None:
     """The sample's id with the sample's token: all of the page's fields, and never the password."""
     body = get(f"{talkover.url}/sip-trunks/trunk-uuid-1", "talq_your_environment_token_here")
     assert body["success"] is True
@@ -196,7 +196,7 @@ NEW_TRUNK = {
 }
 
 
-def test_a_trunk_is_created_and_then_changed(telepath: Mocked, ask: Ask) -> None:
+def test_a_trunk_is_created_and_then_changed(telepath: RecordingMock, ask: Ask) -> None:
     """The create page's sample, then the update page's: each answer has the fields that its page shows."""
     status, trunk = ask("POST", f"{telepath.url}/trunks", KEY, NEW_TRUNK)
     assert (status, list(trunk)) == (
@@ -213,14 +213,14 @@ def test_a_trunk_is_created_and_then_changed(telepath: Mocked, ask: Ask) -> None
 
 
 @pytest.mark.parametrize("missing", ["name", "ai_provider", "openai_api_key", "sip_username", "sip_password"])
-def test_a_missing_field_gets_the_error_on_the_page(telepath: Mocked, ask: Ask, missing: str) -> None:
+def test_a_missing_field_gets_the_error_on_the_page(telepath: RecordingMock, ask: Ask, missing: str) -> None:
     """With the name of the field in the page's own words."""
     body = {name: value for name, value in NEW_TRUNK.items() if name != missing}
     error = {"code": "MISSING_REQUIRED", "message": f"Missing required field: {missing}"}
     assert ask("POST", f"{telepath.url}/trunks", KEY, body) == (400, {"error": error})
 
 
-def test_the_calls_of_a_trunk_are_looked_at_one_by_one(telepath: Mocked, ask: Ask) -> None:
+def test_the_calls_of_a_trunk_are_looked_at_one_by_one(telepath: RecordingMock, ask: Ask) -> None:
     """The list page's filters, then the details of each call that they leave; an unknown one is told as on the page."""
     filters = {"trunk_id": "conn_abc123xyz", "status": "connected", "start_date": "2024-03-01"}
     _, page = ask("GET", f"{telepath.url}/calls", KEY, **filters, limit=10)
@@ -235,7 +235,7 @@ def test_the_calls_of_a_trunk_are_looked_at_one_by_one(telepath: Mocked, ask: As
     assert ask("GET", f"{telepath.url}/calls/call_unknown", KEY) == (404, {"error": error})
 
 
-def test_a_carrier_is_connected_used_and_removed(talkover: Mocked, ask: Ask) -> None:
+def test_a_carrier_is_connected_used_and_removed(talkover: RecordingMock, ask: Ask) -> None:
     """The trunk pages in their order: create, verify, check, add a number, remove the number, remove the trunk."""
     token, base = "talq_your_environment_token_here", f"{talkover.url}/sip-trunks"
     trunk = {
@@ -268,7 +268,7 @@ def test_a_carrier_is_connected_used_and_removed(talkover: Mocked, ask: Ask) -> 
     assert made["data"]["id"] not in [each["id"] for each in ask("GET", base, token)[1]["data"]]
 
 
-def test_the_service_needs_no_token(talkover: Mocked) -> None:
+def test_the_service_needs_no_token(talkover: RecordingMock) -> None:
     """The service health page's sample sends none."""
     said = requests.get(f"{talkover.url}/health", timeout=10)
     assert (said.status_code, said.json()) == (200, {"status": "ok"})

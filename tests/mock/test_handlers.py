@@ -57,7 +57,7 @@ class Client:
         return response.json()
 
     def record(self, collection: str, identity: str, account: str | None = None) -> Record:
-        return next(record for record in self.mock.records(collection, account) if record["id"] == identity)
+        return next(record for record in self.mock.snapshot(collection, account) if record["id"] == identity)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_value_that_is_taken_is_taken_in_its_account_only(telepath: Client, ta
     first = talkover.json("POST", path, NEW_DID)["data"]
     assert talkover.ask("POST", path, NEW_DID).json()["code"] == "DID_ALREADY_EXISTS"
     assert talkover.ask("POST", f"/sip-trunks/{UNREACHABLE}/dids", NEW_DID).status == 409
-    [theirs, *_] = talkover.mock.records("trunks", "staging")
+    [theirs, *_] = talkover.mock.snapshot("trunks", "staging")
     assert talkover.ask("POST", f"/sip-trunks/{theirs['id']}/dids", NEW_DID, token=STAGING).status == 201
     assert talkover.ask("DELETE", f"{path}/{first['id']}").status == 200
     assert talkover.json("POST", path, NEW_DID)["data"]["id"] != first["id"]
@@ -174,7 +174,7 @@ def test_what_is_created_belongs_to_who_created_it(telepath: Client) -> None:
     """Another account has it, and the first does not."""
     made = telepath.json("POST", "/trunks", NEW_TRUNK, token=ANOTHER)
     assert telepath.record("trunks", made["id"], "another")["x-trunkline"] == {"account": "another"}
-    assert made["id"] not in [record["id"] for record in telepath.mock.records("trunks")]
+    assert made["id"] not in [record["id"] for record in telepath.mock.snapshot("trunks")]
     assert telepath.ask("PATCH", f"/trunks/{made['id']}", {}).status == 404
     assert telepath.ask("PATCH", f"/trunks/{made['id']}", {}, token=ANOTHER).status == 200
 
@@ -330,11 +330,11 @@ def test_a_trunk_goes_when_it_has_no_number(talkover: Client) -> None:
 
 def test_a_number_that_is_used_stays(talkover: Client) -> None:
     """And one under another trunk is not there."""
-    [used] = [record for record in talkover.mock.records("dids") if record.get("x-trunkline", {}).get("in_use")]
+    [used] = [record for record in talkover.mock.snapshot("dids") if record.get("x-trunkline", {}).get("in_use")]
     path = f"/sip-trunks/{used['trunk_id']}/dids/{used['id']}"
     assert talkover.ask("DELETE", path).json()["code"] == "DID_IN_USE"
     assert talkover.ask("DELETE", f"/sip-trunks/trunk-uuid-1/dids/{used['id']}").json()["code"] == "DID_NOT_FOUND"
-    assert used in talkover.mock.records("dids")
+    assert used in talkover.mock.snapshot("dids")
 
 
 # --- answer ---------------------------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def test_a_verification_tells_and_keeps_what_it_found(talkover: Client) -> None:
 
 def test_a_check_of_health_writes_nothing(talkover: Client) -> None:
     """It tells what is at this moment, each time anew."""
-    before = talkover.mock.records("trunks")
+    before = talkover.mock.snapshot("trunks")
     health: dict[str, Mapping[str, Json]] = {}
     for moment in (NOW, "2024-06-01T12:00:01Z"):
         for identity in ("trunk-uuid-1", UNREACHABLE):
@@ -367,7 +367,7 @@ def test_a_check_of_health_writes_nothing(talkover: Client) -> None:
     assert (health["trunk-uuid-1"]["is_healthy"], health[UNREACHABLE]["is_healthy"]) == (True, False)
     assert health[UNREACHABLE]["error"] == "Connection timeout"
     assert "error" not in health["trunk-uuid-1"]
-    assert talkover.mock.records("trunks") == before
+    assert talkover.mock.snapshot("trunks") == before
 
 
 def test_the_service_is_there_for_everyone(talkover: Client) -> None:
@@ -404,9 +404,9 @@ def test_each_operation_shows_its_own_part_of_a_record(telepath: Client, talkove
 def test_the_numbers_of_a_trunk_are_its_own(talkover: Client) -> None:
     """Each trunk lists its numbers, none lists another's, and all of the account's are in one list."""
     seen = []
-    for trunk in talkover.mock.records("trunks"):
+    for trunk in talkover.mock.snapshot("trunks"):
         numbers = talkover.json("GET", f"/sip-trunks/{trunk['id']}/dids")["data"]
-        wanted = sorted(did["id"] for did in talkover.mock.records("dids") if did["trunk_id"] == trunk["id"])
+        wanted = sorted(did["id"] for did in talkover.mock.snapshot("dids") if did["trunk_id"] == trunk["id"])
         assert [number["id"] for number in numbers] == wanted
         seen += wanted
-    assert sorted(seen) == sorted(did["id"] for did in talkover.mock.records("dids"))
+    assert sorted(seen) == sorted(did["id"] for did in talkover.mock.snapshot("dids"))

@@ -140,13 +140,13 @@ def test_more_answers_than_are_remembered_are_right() -> None:
 def test_the_records_are_the_fixtures(vendor: Vendor) -> None:
     """A test can ask the mock what is true, account by account."""
     target = mock.from_vendor(vendor)
-    mine = target.records("trunks")
-    assert mine == target.records("trunks", vendor.world.account)
+    mine = target.snapshot("trunks")
+    assert mine == target.snapshot("trunks", vendor.world.account)
     accounts = {grant.account for grant in vendor.world.tokens.values()}
-    every = [record for account in sorted(accounts) for record in target.records("trunks", account)]
+    every = [record for account in sorted(accounts) for record in target.snapshot("trunks", account)]
     assert len(every) == len(vendor.world.collections["trunks"].records)
-    assert target.records("trunks", "nobody") == ()
-    assert target.records("nothing") == ()
+    assert target.snapshot("trunks", "nobody") == ()
+    assert target.snapshot("nothing") == ()
 
 
 def test_two_mocks_of_one_vendor_share_nothing(vendor: Vendor) -> None:
@@ -205,9 +205,9 @@ def test_a_write_beyond_the_rate_limit_is_not_made(vendor: Vendor) -> None:
     client = Client(vendor, target)
     mine = client.created("user-1")
     assert client.change(mine, "changed").status == 200
-    before = target.records("trunks")
+    before = target.snapshot("trunks")
     assert [client.create("user-2").status, client.change(mine, "again").status] == [429, 429]
-    assert target.records("trunks") == before
+    assert target.snapshot("trunks") == before
 
 
 def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
@@ -215,7 +215,7 @@ def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
     target = mock.from_vendor(vendor)
     client = Client(vendor, target)
     mine = client.created("user-1")
-    before, shown = target.records("trunks"), client.listed()
+    before, shown = target.snapshot("trunks"), client.listed()
     words = client.words
     for method, path in (("POST", words["trunks"]), (words["change"], f"{words['trunks']}/{mine}")):
         bodies: list[Json] = [[], "x", 1, {"name": 5}, {"name": "x" * (1 << 20)}]
@@ -225,7 +225,7 @@ def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
             fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
             assert 400 <= target(Request(method, path, "", fields, raw)).status < 500
             assert target(Request(method, path, "", fields[:1], b'{"name": "x"}')).status == 415
-    assert target.records("trunks") == before
+    assert target.snapshot("trunks") == before
     assert client.listed() == shown
 
 
@@ -233,7 +233,7 @@ def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
     """413 in the vendor's shape, at once, and no part of it is kept."""
     target = mock.from_vendor(vendor)
     client = Client(vendor, target)
-    before = target.records("trunks")
+    before = target.snapshot("trunks")
     fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
     request = Request("POST", client.words["trunks"], "", fields, b'{"name": "' + b"x" * (50 << 20) + b'"}')
     tracemalloc.start()
@@ -244,7 +244,7 @@ def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
         tracemalloc.stop()
     assert response.status == 413
     assert {"code", "message"} <= set(response.json().get("error", response.json()))
-    assert target.records("trunks") == before
+    assert target.snapshot("trunks") == before
 
 
 def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
@@ -252,7 +252,7 @@ def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
     target = mock.from_vendor(vendor)
     words = Client(vendor, target).words
     known = (("authorization", f"Bearer {vendor.world.token}"),)
-    before = target.records("trunks")
+    before = target.snapshot("trunks")
     for fields, status in ((known, 413), ((), 401)):
         response = target.too_large(Request("POST", words["trunks"], "", fields))
         assert response is not None
@@ -264,7 +264,7 @@ def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
     for operation in vendor.contract.operations:
         if operation.body is None:
             assert target.too_large(Request(operation.method, operation.path, "", known)) is None
-    assert target.records("trunks") == before
+    assert target.snapshot("trunks") == before
 
 
 def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
@@ -280,10 +280,10 @@ def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
 def test_what_a_test_puts_is_its_own(vendor: Vendor) -> None:
     """A record that is changed after it was put changes nothing."""
     target = mock.from_vendor(vendor)
-    record = {**target.records("trunks")[0], "id": "put"}
+    record = {**target.snapshot("trunks")[0], "id": "put"}
     target.put("trunks", record)
     record["name"] = "changed"
-    assert next(one for one in target.records("trunks") if one["id"] == "put")["name"] != "changed"
+    assert next(one for one in target.snapshot("trunks") if one["id"] == "put")["name"] != "changed"
     target.remove("trunks", "put")
     with pytest.raises(LookupError):
         target.remove("trunks", "put")
@@ -292,7 +292,7 @@ def test_what_a_test_puts_is_its_own(vendor: Vendor) -> None:
 def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was put before an error is not there afterwards, nor does the next write bring it."""
     target = mock.from_vendor(vendor)
-    before = target.records("trunks")
+    before = target.snapshot("trunks")
 
     def fail(call: handlers.Call) -> handlers.Result:
         call.put({**before[0], "id": "half"})
@@ -301,10 +301,10 @@ def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: py
     monkeypatch.setitem(handlers.HANDLERS, "create", fail)
     with pytest.raises(ZeroDivisionError):
         Client(vendor, target).create("user-1")
-    assert target.records("trunks") == before
+    assert target.snapshot("trunks") == before
     monkeypatch.undo()
     Client(vendor, target).created("user-1")
-    assert len(target.records("trunks")) == len(before) + 1
+    assert len(target.snapshot("trunks")) == len(before) + 1
 
 
 @pytest.mark.parametrize(

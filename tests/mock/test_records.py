@@ -12,21 +12,19 @@ from typing import Any, TypeAlias
 import pytest
 
 import trunkline
-from trunkline import Request, mock
+from trunkline import Request
 from trunkline.contract import folders
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import NotJSON
+from trunkline.mock import RecordedRequest, RecordingMock, Records
 from trunkline.mock.factory import RecordFactory
 from trunkline.mock.loader import check_record
-from trunkline.mock.records import Records
-from trunkline.plugin import Mocked, RecordedRequest
-from trunkline.plugin.mocked import Secrets
 
 Said: TypeAlias = tuple[int, Any]
 """A status and a body."""
 
 
-def ask(mocked: Mocked, method: str, target: str, body: object = None, *, token: str = "") -> Said:
+def ask(mocked: RecordingMock, method: str, target: str, body: object = None, *, token: str = "") -> Said:
     """What the mock answers."""
     path, _, query = target.partition("?")
     headers = (("authorization", f"Bearer {token or mocked.token}"), ("content-type", "application/json"))
@@ -43,7 +41,7 @@ def plain(records: Records) -> list[dict[str, object]]:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_records_are_a_sequence_of_what_is_there_now(telepath_target: Mocked) -> None:
+def test_records_are_a_sequence_of_what_is_there_now(telepath_target: RecordingMock) -> None:
     """They are equal to a list or a tuple, have a length, places and slices, and follow the mock."""
     trunks = telepath_target.trunks
     kept = [*trunks]
@@ -65,7 +63,7 @@ def test_records_are_a_sequence_of_what_is_there_now(telepath_target: Mocked) ->
     assert kept
 
 
-def test_what_is_read_is_a_copy(telepath_target: Mocked) -> None:
+def test_what_is_read_is_a_copy(telepath_target: RecordingMock) -> None:
     """Whoever changes what he read, or what he gave, changes nothing on the mock."""
     record = telepath_target.trunks[0]
     record["metrics"].clear()
@@ -79,7 +77,7 @@ def test_what_is_read_is_a_copy(telepath_target: Mocked) -> None:
     assert telepath_target.trunks[-1]["metrics"]["calls_today"] == 1
 
 
-def test_one_record_is_got_by_its_id(telepath_target: Mocked) -> None:
+def test_one_record_is_got_by_its_id(telepath_target: RecordingMock) -> None:
     """An id that is not there, or that is another account's, gets None."""
     (other, *_) = telepath_target.trunks.of("another")
     assert telepath_target.trunks.get("conn_abc123xyz") == telepath_target.trunks[0]
@@ -87,7 +85,7 @@ def test_one_record_is_got_by_its_id(telepath_target: Mocked) -> None:
     assert telepath_target.trunks.get("nope") is None
 
 
-def test_every_account_can_be_looked_into(telepath_target: Mocked) -> None:
+def test_every_account_can_be_looked_into(telepath_target: RecordingMock) -> None:
     """What stands in another account is seen with its credential, and not with the first one's."""
     theirs = telepath_target.trunks.of("another")
     added = theirs.add(name="Theirs")
@@ -133,14 +131,12 @@ def test_what_is_added_without_a_word_is_plausible(name: str, collection: str) -
         assert made() == records
 
 
-def mocked(name: str) -> Mocked:
+def mocked(name: str) -> RecordingMock:
     """A mock as the fixtures give it."""
-    vendor = trunkline.load(name)
-    fake = mock.from_vendor(vendor)
-    return Mocked(vendor, fake, [], fake, Secrets(vendor))
+    return RecordingMock(trunkline.load(name))
 
 
-def test_what_is_given_is_laid_over_what_is_made(telepath_target: Mocked) -> None:
+def test_what_is_given_is_laid_over_what_is_made(telepath_target: RecordingMock) -> None:
     """The answer to the next request shows it, and lists count it."""
     before = ask(telepath_target, "GET", "/trunks?limit=1&status=error")[1]["pagination"]["total"]
     added = telepath_target.trunks.add(name="Night Desk", status="error")
@@ -150,7 +146,7 @@ def test_what_is_given_is_laid_over_what_is_made(telepath_target: Mocked) -> Non
     assert added["id"] in [trunk["id"] for trunk in page["trunks"]]
 
 
-def test_names_that_are_no_keywords_are_given_in_a_record(telepath_target: Mocked) -> None:
+def test_names_that_are_no_keywords_are_given_in_a_record(telepath_target: RecordingMock) -> None:
     """A record may be given whole, keywords are laid over it, and what was read may be given again."""
     added = telepath_target.calls.add({"from": "+12025550100", "to": "+12025550101"}, to="+12025550102")
     assert (added["from"], added["to"]) == ("+12025550100", "+12025550102")
@@ -160,7 +156,9 @@ def test_names_that_are_no_keywords_are_given_in_a_record(telepath_target: Mocke
     assert ask(telepath_target, "GET", "/calls/call_again")[1]["from"] == "+12025550103"
 
 
-def test_what_creation_makes_of_a_field_follows_it(telepath_target: Mocked, talkover_target: Mocked) -> None:
+def test_what_creation_makes_of_a_field_follows_it(
+    telepath_target: RecordingMock, talkover_target: RecordingMock
+) -> None:
     """An address follows its user name and a formatted number its number, unless they are given, too."""
     trunks, dids = telepath_target.trunks, talkover_target.dids
     added = trunks.add(sip_username="desk-night")
@@ -176,7 +174,7 @@ def test_what_creation_makes_of_a_field_follows_it(telepath_target: Mocked, talk
     assert dids.change("phone-uuid-1", number="+5511987654322")["formatted_number"] == "(11) 98765-4322"
 
 
-def test_nothing_is_made_that_is_there_or_was(telepath_target: Mocked, talkover_target: Mocked) -> None:
+def test_nothing_is_made_that_is_there_or_was(telepath_target: RecordingMock, talkover_target: RecordingMock) -> None:
     """Neither an id nor what no two can share comes twice: not from the fixtures, a client, a test, or the past."""
     body = {"name": "n", "ai_provider": "openai", "openai_api_key": "tk-0123456789", "sip_password": "tk-0123456789"}
     first = mocked("telepath").trunks.add()
@@ -193,7 +191,7 @@ def test_nothing_is_made_that_is_there_or_was(telepath_target: Mocked, talkover_
     assert len({*numbers, "+15551234567", "+15559876543"}) == 7
 
 
-def test_threads_may_add_at_once(telepath_target: Mocked) -> None:
+def test_threads_may_add_at_once(telepath_target: RecordingMock) -> None:
     """No record is lost and none has what is another's, while clients read."""
     before = len(telepath_target.trunks)
 
@@ -208,12 +206,11 @@ def test_threads_may_add_at_once(telepath_target: Mocked) -> None:
     assert len({record["sip_username"] for record in records}) == len(records)
 
 
-def test_a_collection_that_was_emptied_still_knows_its_shape(talkover_target: Mocked) -> None:
+def test_a_collection_that_was_emptied_still_knows_its_shape(talkover_target: RecordingMock) -> None:
     """Where there is no recipe, a record is made after the first that the data hold."""
     vendor = talkover_target.vendor
     empty = replace(vendor, world=vendor.world.with_records("dids", ()).with_records("trunks", ()))
-    fake = mock.from_vendor(empty)
-    held = Mocked(empty, fake, [], fake, Secrets(empty))
+    held = RecordingMock(empty)
     trunk = held.trunks.add()
     assert held.dids.add()["trunk_id"] == trunk["id"]
     assert held.dids.add()["country_code"] == "US"
@@ -222,7 +219,7 @@ def test_a_collection_that_was_emptied_still_knows_its_shape(talkover_target: Mo
 # --- what only the mock knows ---------------------------------------------------------------------------------------
 
 
-def test_what_a_client_made_can_be_changed(telepath_target: Mocked) -> None:
+def test_what_a_client_made_can_be_changed(telepath_target: RecordingMock) -> None:
     """A client may send a key that is shorter than a fixture may hold; it stays, and is not what is changed."""
     body = {
         "name": "Night Desk",
@@ -237,7 +234,7 @@ def test_what_a_client_made_can_be_changed(telepath_target: Mocked) -> None:
     assert telepath_target.trunks.get(made["id"])["openai_api_key"] == "k"  # type: ignore[index]  # it is there
 
 
-def test_a_carrier_can_be_made_unreachable(talkover_target: Mocked) -> None:
+def test_a_carrier_can_be_made_unreachable(talkover_target: RecordingMock) -> None:
     """A trunk that was fine is so no more when its carrier is gone, and is again when it is back."""
     trunks = talkover_target.trunks
     added = trunks.add(is_verified=False)
@@ -253,7 +250,7 @@ def test_a_carrier_can_be_made_unreachable(talkover_target: Mocked) -> None:
     assert not ask(talkover_target, "POST", f"/sip-trunks/{down['id']}/verify")[1]["success"]
 
 
-def test_a_number_can_be_in_use(talkover_target: Mocked) -> None:
+def test_a_number_can_be_in_use(talkover_target: RecordingMock) -> None:
     """It cannot be deleted then; one mock-only fact leaves the others as they are."""
     added = talkover_target.dids.add({"x-trunkline": {"reachable": False}}, in_use=True)
     place = f"/sip-trunks/{added['trunk_id']}/dids/{added['id']}"
@@ -266,7 +263,7 @@ def test_a_number_can_be_in_use(talkover_target: Mocked) -> None:
 # --- what belongs to something --------------------------------------------------------------------------------------
 
 
-def test_a_number_is_attached_to_a_trunk(talkover_target: Mocked) -> None:
+def test_a_number_is_attached_to_a_trunk(talkover_target: RecordingMock) -> None:
     """To the one that is named, else to the first; the trunk cannot be deleted by a client as long as it is there."""
     trunk = talkover_target.trunks.add()
     added = talkover_target.dids.add(trunk_id=trunk["id"], number="+15550100")
@@ -281,7 +278,7 @@ def test_a_number_is_attached_to_a_trunk(talkover_target: Mocked) -> None:
     assert talkover_target.dids.add(account="staging")["trunk_id"] == talkover_target.trunks.of("staging")[0]["id"]
 
 
-def test_what_belongs_to_a_removed_record_goes_with_it(talkover_target: Mocked) -> None:
+def test_what_belongs_to_a_removed_record_goes_with_it(talkover_target: RecordingMock) -> None:
     """A trunk takes its numbers along, and those only."""
     mine = [did for did in talkover_target.dids if did["trunk_id"] == "trunk-uuid-1"]
     others = [did for did in talkover_target.dids if did["trunk_id"] != "trunk-uuid-1"]
@@ -301,7 +298,7 @@ def test_what_belongs_to_a_removed_record_goes_with_it(talkover_target: Mocked) 
 FIELDS = "ai_provider, created_at, *, updated_at; and on the mock alone account"
 RECORD = "the record given for telepath's trunks#"
 
-TROUBLE: dict[str, tuple[Callable[[Mocked, Mocked], object], str]] = {
+TROUBLE: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]] = {
     "an unknown field": (
         lambda a, _: a.trunks.add(nam="x"),
         f"telepath.trunks has no field 'nam'; there are: {FIELDS}",
@@ -350,25 +347,25 @@ TROUBLE: dict[str, tuple[Callable[[Mocked, Mocked], object], str]] = {
     "a wrong id": (lambda a, _: a.trunks.add(id=7), f"{RECORD}/id: 7 is not of type string *"),
     "an id that is there": (
         lambda a, _: a.trunks.add(id="conn_abc123xyz"),
-        "telepath.trunks has 'conn_abc123xyz' already; .change() is for what is there",
+        "telepath.trunks already has 'conn_abc123xyz'; use .change() for an existing record",
     ),
     "what is another's": (
         lambda a, _: a.trunks.add(sip_username="support-01"),
-        "another record of telepath.trunks has that sip_username, which no two can share",
+        "another record of telepath.trunks has the same sip_username, which must be unique",
     ),
     "what becomes another's": (
         lambda a, _: a.trunks.change("conn_def456abc", sip_username="support-01"),
-        "another record of telepath.trunks has that sip_username, which no two can share",
+        "another record of telepath.trunks has the same sip_username, which must be unique",
     ),
     "an unknown id": (lambda a, _: a.trunks.change("nope", name="x"), "telepath.trunks has no 'nope'"),
     "nothing to remove": (lambda a, _: a.trunks.remove("nope"), "telepath.trunks has no 'nope'"),
     "a new id": (
         lambda a, _: a.trunks.change("conn_abc123xyz", id="x"),
-        "a record of telepath.trunks keeps its id and its account; remove it, and add another",
+        "the id and the account of a record of telepath.trunks are fixed; add another record",
     ),
     "another account": (
         lambda a, _: a.trunks.change("conn_abc123xyz", account="another"),
-        "a record of telepath.trunks keeps its id and its account; remove it, and add another",
+        "the id and the account of a record of telepath.trunks are fixed; add another record",
     ),
     "an unknown parent": (
         lambda _, b: b.dids.add(trunk_id="nope"),
@@ -394,7 +391,9 @@ def nested(depth: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", TROUBLE)
-def test_what_cannot_be_meant_is_one_sentence(telepath_target: Mocked, talkover_target: Mocked, name: str) -> None:
+def test_what_cannot_be_meant_is_one_sentence(
+    telepath_target: RecordingMock, talkover_target: RecordingMock, name: str
+) -> None:
     """It says what is wrong of which collection, and the mock stays as it was."""
     does, wanted = TROUBLE[name]
     before = [[*telepath_target.trunks], [*talkover_target.dids]]
@@ -402,17 +401,17 @@ def test_what_cannot_be_meant_is_one_sentence(telepath_target: Mocked, talkover_
         does(telepath_target, talkover_target)
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([wanted])
     assert [[*telepath_target.trunks], [*talkover_target.dids]] == before
-    assert [entry.name for entry in caught.traceback][-1] in {"told", "asked", "__getattr__"}
+    assert [entry.name for entry in caught.traceback][-1] in {"hidden", "asked", "__getattr__"}
 
 
-def test_a_number_needs_a_trunk(talkover_target: Mocked) -> None:
+def test_a_number_needs_a_trunk(talkover_target: RecordingMock) -> None:
     """Without one the sentence says what to do first."""
     talkover_target.trunks.clear()
     with pytest.raises(UsageError, match="there are none; add one first"):
         talkover_target.dids.add()
 
 
-def test_no_trouble_quotes_a_secret(telepath_target: Mocked, talkover_target: Mocked) -> None:
+def test_no_trouble_quotes_a_secret(telepath_target: RecordingMock, talkover_target: RecordingMock) -> None:
     """Neither what is given nor what is there."""
     secret = "hunter2-hunter2-hunter2"
     for records in (telepath_target.trunks, talkover_target.trunks):
@@ -426,7 +425,7 @@ def test_no_trouble_quotes_a_secret(telepath_target: Mocked, talkover_target: Mo
 # --- what the client did --------------------------------------------------------------------------------------------
 
 
-def test_what_was_asked_is_told_by_operation(telepath_target: Mocked) -> None:
+def test_what_was_asked_is_told_by_operation(telepath_target: RecordingMock) -> None:
     """The operation is named as in the contract, and None where the contract has none; the list is a plain one."""
     ask(telepath_target, "GET", "/trunks?limit=1")
     ask(telepath_target, "PATCH", "/trunks/conn_abc123xyz", {"name": "Renamed"})
@@ -442,7 +441,7 @@ def test_what_was_asked_is_told_by_operation(telepath_target: Mocked) -> None:
     assert telepath_target.asked("createTrunk") == []
 
 
-def test_a_body_is_told_as_json(telepath_target: Mocked) -> None:
+def test_a_body_is_told_as_json(telepath_target: RecordingMock) -> None:
     """None when there is none; what is no JSON is told as such, without a word of it."""
     ask(telepath_target, "GET", "/trunks")
     ask(telepath_target, "POST", "/trunks", {"name": "n", "own": [1, {"two": None}]})
@@ -456,7 +455,7 @@ def test_a_body_is_told_as_json(telepath_target: Mocked) -> None:
     assert broken.body == b'{"sip_password": "hunter2'
 
 
-def test_secrets_of_a_body_are_equal_and_not_printed(telepath_target: Mocked) -> None:
+def test_secrets_of_a_body_are_equal_and_not_printed(telepath_target: RecordingMock) -> None:
     """At any depth, under any spelling of their names, and where a known one stands under another name."""
     sent = {
         "name": telepath_target.token,
@@ -473,7 +472,7 @@ def test_secrets_of_a_body_are_equal_and_not_printed(telepath_target: Mocked) ->
     assert repr(asked.json["own"][1]) == "{'openai-api-key': {'value': ***, 'name': 7}}"
 
 
-def test_secrets_of_records_are_equal_and_not_printed(telepath_target: Mocked) -> None:
+def test_secrets_of_records_are_equal_and_not_printed(telepath_target: RecordingMock) -> None:
     """What a test gave comes back as `***` in print, also where a client sends it in a query or a header."""
     added = telepath_target.trunks.add(sip_password="hunter2-hunter2")
     assert added["sip_password"] == "hunter2-hunter2"
@@ -483,7 +482,7 @@ def test_secrets_of_records_are_equal_and_not_printed(telepath_target: Mocked) -
         assert "hunter2" not in shown
 
 
-def test_the_log_tells_no_secret_of_a_record(telepath_target: Mocked, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_tells_no_secret_of_a_record(telepath_target: RecordingMock, caplog: pytest.LogCaptureFixture) -> None:
     """A refusal that would quote one says `***`."""
     telepath_target.trunks.add(sip_password="hunter2-hunter2")
     with caplog.at_level("INFO"):
@@ -492,25 +491,24 @@ def test_the_log_tells_no_secret_of_a_record(telepath_target: Mocked, caplog: py
     assert "hunter2" not in caplog.text
 
 
-def test_a_kind_may_have_no_words_of_the_mock(telepath_target: Mocked) -> None:
+def test_a_kind_may_have_no_words_of_the_mock(telepath_target: RecordingMock) -> None:
     """A field that the contract documents under a mock-only name is that field; the fact is told by `x-trunkline`."""
     kind = RecordFactory(telepath_target.vendor, "trunks", 0)
     kind.fields, kind.mock_only = [*kind.fields, "reachable"], ["account", "in_use"]
-    said = kind.said({"x-trunkline": {"reachable": False}}, {"reachable": "sometimes", "in_use": True})
+    said = kind.parse({"x-trunkline": {"reachable": False}}, {"reachable": "sometimes", "in_use": True})
     assert said == {"reachable": "sometimes", "x-trunkline": {"reachable": False, "in_use": True}}
 
 
-def test_what_was_alike_before_may_be_changed(telepath_target: Mocked) -> None:
+def test_what_was_alike_before_may_be_changed(telepath_target: RecordingMock) -> None:
     """Records of a test's own data that share what no two can are no reason to refuse a change of something else."""
     vendor = telepath_target.vendor
     first, second, *_ = vendor.world.collections["trunks"].records
     alike = (first, {**second, "sip_username": first["sip_username"]})
-    fake = mock.from_vendor(replace(vendor, world=vendor.world.with_records("trunks", alike)))
-    held = Mocked(vendor, fake, [], fake, Secrets(vendor))
+    held = RecordingMock(replace(vendor, world=vendor.world.with_records("trunks", alike)))
     assert held.trunks.change(second["id"], name="Changed")["name"] == "Changed"
 
 
-def test_what_is_asked_prints_in_one_line(telepath_target: Mocked) -> None:
+def test_what_is_asked_prints_in_one_line(telepath_target: RecordingMock) -> None:
     """A failing test shows what was asked and how it was answered."""
     ask(telepath_target, "POST", "/trunks", {"name": "n"})
     (asked,) = telepath_target.requests

@@ -64,7 +64,7 @@ def everything(fake: Mock) -> dict[str, Json]:
     """All records of all accounts, in their order."""
     accounts = {grant.account for grant in fake.vendor.world.tokens.values()}
     return {
-        f"{name} of {account}": [json.dumps(record) for record in fake.records(name, account)]
+        f"{name} of {account}": [json.dumps(record) for record in fake.snapshot(name, account)]
         for name in fake.vendor.world.collections
         for account in accounts
     }
@@ -93,7 +93,7 @@ def test_what_was_written_is_there_after_a_restart(vendor: Vendor, path: Path) -
         client.ask("POST", client.words["trunks"], {**client.words["new"], "name": "\ud800"})
         Client(vendor, fake, other).create("user-1")
         assert client.delete(second).status == (200 if vendor.name in REMOVING else 405)
-        fake.put("trunks", {**fake.records("trunks")[0], "id": "put"})
+        fake.put("trunks", {**fake.snapshot("trunks")[0], "id": "put"})
         before, shown = everything(fake), client.listed()
     with kept(path, vendor) as (_, fake):
         assert everything(fake) == before
@@ -243,7 +243,7 @@ def test_a_full_disk_refuses_the_write_and_changes_nothing(
         assert everything(fake) == before
         assert client.listed()[mine]["name"] == "new"
         with pytest.raises(StorageError, match="cannot grow"):
-            fake.put("trunks", {**fake.records("trunks")[0], "id": "i" * 100_000})
+            fake.put("trunks", {**fake.snapshot("trunks")[0], "id": "i" * 100_000})
         assert everything(fake) == before
         give_back()
         assert client.created("user-2") != mine

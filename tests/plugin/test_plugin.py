@@ -297,25 +297,31 @@ BAD_MARKERS = {
     "rate_limit=1": 'the marker names one vendor, as in @pytest.mark.trunkline("talkover", rate_limit=5)',
     '"telepath", vendor="telepath"': "the marker names one vendor, as in *",
     '["telepath"]': "the marker names *'telepath'*, which is not a vendor; there are: talkover, telepath",
-    '"telepath", trunk=[]': "the marker has no 'trunk'; for telepath there are: trunks, calls, tokens, rate_limit",
-    '"telepath", rate_limit=0': "the marker's rate_limit is 0; it is a number of requests, at least 1",
-    '"telepath", rate_limit="5"': "the marker's rate_limit is '5'; it is a number of requests, at least 1",
-    '"telepath", tokens="sk_secret"': "the marker's tokens are a list of one or more texts",
-    '"telepath", tokens=[]': "the marker's tokens are a list of one or more texts",
-    '"telepath", tokens=["good", "sk_secret b\\n"]': "the marker's tokens hold what no bearer token can *",
-    '"telepath", tokens=["sk_secret\\n"]': "the marker's tokens hold what no bearer token can *",
-    '"telepath", trunks=nested(5000)': "the marker's trunks are nested too deeply; give records as in fixtures/",
+    '"telepath", trunk=[]': "telepath has no 'trunk'; there are: trunks, calls, tokens, rate_limit",
+    '"telepath", rate_limit=0': "rate_limit is 0; give a number of requests, at least 1",
+    '"telepath", rate_limit="5"': "rate_limit is '5'; give a number of requests, at least 1",
+    '"telepath", tokens="sk_secret"': "tokens must be a list of one or more strings",
+    '"telepath", tokens=[]': "tokens must be a list of one or more strings",
+    '"telepath", tokens=["good", "sk_secret b\\n"]': "a token has characters that no bearer token can have *",
+    '"telepath", tokens=["sk_secret\\n"]': "a token has characters that no bearer token can have *",
+    '"telepath", trunks=nested(5000)': (
+        "the records given for telepath's trunks are nested too deeply; give records as in fixtures/"
+    ),
     '"telepath", trunks=nested(400)': "*",
-    '"telepath", trunks=[{"id": {1}}]': "the marker's trunks are not JSON: Object of type set is not JSON serializable",
+    '"telepath", trunks=[{"id": {1}}]': (
+        "the records given for telepath's trunks are not JSON: Object of type set is not JSON serializable"
+    ),
     '"telepath", trunks=None': "the records given for telepath's trunks#*",
     '"telepath", trunks=[dict(TRUNK, status="busy")]': (
         'the records given for telepath\'s trunks#/0/status: "busy" is not one of *'
     ),
-    '"telepath", calls=-1': "the marker's calls are -1; it is a list of records, or how many to make up",
+    '"telepath", calls=-1': "calls is -1; give a list of records, or the number to generate",
     '"talkover", dids=2, trunks=[]': (
         "a record of talkover.dids belongs to one of talkover.trunks, and there are none; add one first"
     ),
-    '"talkover", dids=[dict(DID, trunk_id="nope")]': "the marker's dids#/0/trunk_id: there is no such record in trunks",
+    '"talkover", dids=[dict(DID, trunk_id="nope")]': (
+        "the records given for talkover's dids#/0/trunk_id: there is no such record in trunks"
+    ),
     '"telepath", trunks=[TRUNK, TRUNK]': "the records given for telepath's trunks#/1/id: * is there twice",
 }
 
@@ -490,7 +496,7 @@ def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
             assert not heavy & set(sys.modules)
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
                 "trunkline.errors", "trunkline.contract", "trunkline.contract.folders",
-                "trunkline.plugin", "trunkline.plugin.mocked", "trunkline.plugin.options",
+                "trunkline.plugin", "trunkline.plugin.options",
             }
         """
     ).assert_outcomes(passed=1)

@@ -8,13 +8,13 @@ import pytest
 import requests
 import trunkline
 from trunkline.errors import UsageError
-from trunkline.plugin import Mocked
+from trunkline.plugin import RecordingMock
 
 PAGE = {"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}
 
 
 @pytest.mark.parametrize("get", [requests.get, httpx.get], ids=["requests", "httpx"])
-def test_a_response_of_another_library_is_judged_with_its_request(telepath: Mocked, get: object) -> None:
+def test_a_response_of_another_library_is_judged_with_its_request(telepath: RecordingMock, get: object) -> None:
     """What was asked is known from the response, so that echoes, limits and filters are judged too."""
     assert callable(get)
     headers = {"Authorization": f"Bearer {telepath.token}"}
@@ -26,7 +26,7 @@ def test_a_response_of_another_library_is_judged_with_its_request(telepath: Mock
 
 
 @pytest.mark.parametrize("get", [requests.get, httpx.get], ids=["requests", "httpx"])
-def test_an_answer_to_another_question_is_found(telepath: Mocked, get: object) -> None:
+def test_an_answer_to_another_question_is_found(telepath: RecordingMock, get: object) -> None:
     """An implementation that ignores the limit is found out by one response."""
     assert callable(get)
     headers = {"Authorization": f"Bearer {telepath.token}"}
@@ -68,7 +68,7 @@ def test_the_operation_is_inferred_or_asked_for() -> None:
 
 
 @pytest.mark.parametrize("ask", [requests.request, httpx.request], ids=["requests", "httpx"])
-def test_a_request_tells_the_operation(talkover: Mocked, ask: object) -> None:
+def test_a_request_tells_the_operation(talkover: RecordingMock, ask: object) -> None:
     """The response of another library knows what it answers: a creation, a check of health, a refusal as any other."""
     assert callable(ask)
     vendor = trunkline.load("talkover")

@@ -194,9 +194,9 @@ def test_the_rate_limit_counts_every_request_once(vendor: Vendor) -> None:
 
 
 def test_tests_may_put_and_remove_while_clients_ask(vendor: Vendor) -> None:
-    """`put`, `remove` and `records` are of the same order as the requests."""
+    """`put`, `remove` and `snapshot` are of the same order as the requests."""
     fake = mock.from_vendor(vendor)
-    sample = fake.records("trunks")[0]
+    sample = fake.snapshot("trunks")[0]
     path = next(one.path for one in vendor.contract.operations if one.listing and not one.parents)
     until = time.monotonic() + 10
     over = threading.Event()
@@ -205,7 +205,7 @@ def test_tests_may_put_and_remove_while_clients_ask(vendor: Vendor) -> None:
         client = Client(vendor, fake)
         while not over.is_set() and time.monotonic() < until:
             known = len(client.listed())
-            assert len(fake.records("trunks")) >= known - THREADS
+            assert len(fake.snapshot("trunks")) >= known - THREADS
             assert client.ask("GET", path, query="status=%ff&status=x").status in {200, 400}
             assert client.create("x", password="secret-0123456789").status in {201, 400, 409}
 
@@ -213,10 +213,10 @@ def test_tests_may_put_and_remove_while_clients_ask(vendor: Vendor) -> None:
         for turn in range(ROUNDS * 3):
             record = {**sample, "id": f"put-{number}-{turn}"}
             fake.put("trunks", record)
-            assert record in fake.records("trunks")
+            assert record in fake.snapshot("trunks")
             fake.remove("trunks", record["id"])
-            assert record not in fake.records("trunks")
+            assert record not in fake.snapshot("trunks")
         over.set()
 
     at_once(*[partial(put, number) for number in range(THREADS)], ask, ask)
-    assert not [record for record in fake.records("trunks") if record["id"].startswith("put-")]
+    assert not [record for record in fake.snapshot("trunks") if record["id"].startswith("put-")]

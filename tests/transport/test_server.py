@@ -229,7 +229,7 @@ def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bo
     """413 in the vendor's shape, from several clients at once, in little memory; the mock is as it was, and answers."""
     vendor = trunkline.load(name)
     fake = mock.from_vendor(vendor)
-    before = fake.records("trunks")
+    before = fake.snapshot("trunks")
     path = vendor.contract.base_path + next(one.path for one in vendor.contract.operations if one.creating)
     part = bytes(1 << 20)
     fields = {"Authorization": f"Bearer {vendor.world.token}", "Content-Type": "application/json"}
@@ -253,20 +253,20 @@ def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bo
     assert {answer.status for answer in answers} == {413}
     assert all(answer.headers[mock.REFUSAL_HEADER].startswith("body_too_large; ") for answer in answers)
     assert alive.status == 200
-    assert fake.records("trunks") == before
+    assert fake.snapshot("trunks") == before
 
 
 def test_what_asks_for_no_body_is_not_done_with_a_large_one() -> None:
     """A removal with fifty megabytes is refused in our own words, and removes nothing."""
     fake = mock.from_vendor(trunkline.load("talkover"))
-    before = fake.records("dids")
+    before = fake.snapshot("dids")
     fields = {"Authorization": f"Bearer {fake.vendor.world.token}", "Content-Length": str(50 << 20)}
     path = f"/sip-trunks/{before[0]['trunk_id']}/dids/{before[0]['id']}"
     with server.running(server.asgi(fake)) as url, connected(url) as connection:
         connection.request("DELETE", path, itertools.repeat(bytes(1 << 20), 50), fields)
         answer = read(connection.getresponse())
     assert (answer.status, json.loads(answer.body)) == (413, {"error": "the body is larger than 1048576 bytes"})
-    assert fake.records("dids") == before
+    assert fake.snapshot("dids") == before
 
 
 def test_who_goes_in_mid_sentence_has_asked_nothing() -> None:

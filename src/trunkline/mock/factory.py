@@ -1,7 +1,7 @@
-"""Owns how a whole record is made of the little that a test says of it, and how it follows what the test changes.
+"""Build a whole, plausible record from the few fields that a test gives, and update fields that depend on others.
 
-What is not said comes from the collection's recipe, or is as in its first record; then, as at creation, from the
-effects of the operation that creates such records. Nothing is made twice that no two records can share.
+Fields that are not given come from the collection's generators, or are copied from its first record. Then the effects
+of the operation that creates such records apply. Values that must be unique are never built twice.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from functools import cached_property
 from random import Random
 from threading import RLock
 
+from trunkline.contract.model import Create
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, pointer
 from trunkline.mock.generators import Context, Generator, Record, build_generators, format_time
 from trunkline.mock.loader import Vendor, check_record, load
 from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Effect, World, facts
 
-_FOLLOWING = ("text", "rewrite")
-"""The recipes that make a field of other fields of the same record."""
+_DERIVED = ("text", "rewrite")
+"""The kinds of generator that make a field from other fields of the record."""
 
 
 class RecordFactory:
-    """The records of one collection: what fields they have, what is made of what, and what no two of them share.
+    """Builds the records of one collection.
 
-    The same `seed` makes the same records, and one `Kind` makes no id twice, even when a record is gone by then.
+    The same `seed` gives the same records. An id is not used again, even after its record was removed. `serial` is the
+    last serial number in use.
     """
 
     def __init__(self, vendor: Vendor, collection: str, seed: int | str, serial: int = 0) -> None:
@@ -36,41 +38,41 @@ class RecordFactory:
         self.collection = collection
         self.name = f"{vendor.name}.{collection}"
         self.lock = RLock()
-        about = vendor.world.collections[collection]
-        self.identity, self.parent = about.identity, about.parent
+        data = vendor.world.collections[collection]
+        self.identity, self.parent = data.identity, data.parent
         operations = [operation for operation in vendor.contract.operations if operation.resource == collection]
-        creating = [operation for operation in operations if operation.creating]
+        creating = vendor.contract.of_kind(Create, collection)
         effects = [
             effect
             for operation in creating[:1]
             for effect in vendor.world.behaviors[operation.operation_id].outcomes[0].effects
         ]
-        chance = Random(seed)  # noqa: S311 - plausible data, not secrets
+        rng = Random(seed)  # noqa: S311 - plausible data, not secrets
         self._serial = serial
-        self._recipe = build_generators(about.generate, chance)
-        self._effects = [(effect, build_generators(effect.set, chance)) for effect in effects]
-        self._follows = {
-            name: make
-            for effect, made in self._effects
-            for name, make in made.items()
-            if any(way in effect.set[name] for way in _FOLLOWING)
+        self._generators = build_generators(data.generate, rng)
+        self._effects = [(effect, build_generators(effect.set, rng)) for effect in effects]
+        self._derived = {
+            name: generate
+            for effect, generators in self._effects
+            for name, generate in generators.items()
+            if any(word in effect.set[name] for word in _DERIVED)
         }
-        self._unique = {self.identity, *(name for said in creating if said.creating for name in said.creating.unique)}
-        self._used = {name: {*_words(about.records, name)} for name in self._unique}
+        self._unique = {self.identity, *(name for operation in creating for name in operation.kind.unique)}
+        self._used = {name: {*_countable(data.records, name)} for name in self._unique}
         shown = {name for operation in operations for name in operation.view}
-        self._inputs = {
+        inputs = {name for operation in operations for name in operation.inputs}
+        self._hidden_inputs = {
             name: (operation.body.schema, pointer((name,)))
             for operation in reversed(operations)
             if operation.body
             for name in operation.inputs
             if name not in shown and name not in vendor.contract.secrets
         }
-        taken = {name for operation in operations for name in operation.inputs}
-        self.fields = sorted(shown | taken | ({self.parent.field} if self.parent else set()))
-        self.mock_only = sorted({"account", *_facts_of(vendor.world, collection)} - set(self.fields))
+        self.fields = sorted(shown | inputs | ({self.parent.field} if self.parent else set()))
+        self.mock_only = sorted({"account", *_facts_in_use(vendor.world, collection)} - set(self.fields))
 
-    def said(self, record: Mapping[str, Json] | None, fields: Mapping[str, Json]) -> Record:
-        """What a test says of a record, as fixtures would: each mock-only fact under `x-trunkline`, all of it JSON."""
+    def parse(self, record: Mapping[str, Json] | None, fields: Mapping[str, Json]) -> Record:
+        """The given fields as fixtures have them: as JSON, with mock-only facts under `x-trunkline`."""
         if record is not None and not isinstance(record, Mapping):
             raise UsageError(f"a record of {self.name} is a dict, not a {type(record).__name__}")
         given = {**(record or {}), **fields}
@@ -79,147 +81,147 @@ class RecordFactory:
                 known = f"{', '.join(self.fields)}; and on the mock alone {', '.join(self.mock_only)}"
                 raise UsageError(f"{self.name} has no field {str(name)[:40]!r}; there are: {known}")
         try:
-            own: Record = json.loads(json.dumps(given))
+            parsed: Record = json.loads(json.dumps(given))
         except (TypeError, ValueError) as error:
             raise UsageError(f"what is given for {self.name} is not JSON: {error}") from None
         except RecursionError:
             raise UsageError(f"what is given for {self.name} is nested too deeply") from None
-        alone = {name: own.pop(name) for name in self.mock_only if name in own}
-        if not isinstance(own.get(MOCK_ONLY, {}), dict):
+        mock_only = {name: parsed.pop(name) for name in self.mock_only if name in parsed}
+        if not isinstance(parsed.get(MOCK_ONLY, {}), dict):
             raise UsageError(f"{MOCK_ONLY} of a record of {self.name} is a dict of {', '.join(self.mock_only)}")
-        if alone:
-            own[MOCK_ONLY] = {**own.get(MOCK_ONLY, {}), **alone}
-        return own
+        if mock_only:
+            parsed[MOCK_ONLY] = {**parsed.get(MOCK_ONLY, {}), **mock_only}
+        return parsed
 
-    def made(self, given: Record, others: Iterable[Record] = (), parents: Sequence[Record] = ()) -> Record:
-        """A whole record of what is `given`; no other has its id, and it belongs to the first of the `parents`.
+    def build(self, given: Record, others: Iterable[Record] = (), parents: Sequence[Record] = ()) -> Record:
+        """A whole record with the `given` fields and an unused id. It belongs to the first of the `parents`.
 
-        The `others` and the `parents` are those of its account.
+        `others` and `parents` are the records of its account.
         """
         others = [*others]
         with self.lock:
             self._serial += 1
-            record: Record = {}
-            moment = Context(self._serial, record, format_time(time.time()))
-            record |= {} if self._recipe else copy.deepcopy(self._first)
-            for name, make in self._recipe.items():
-                record[name] = make(moment)
+            record = {} if self._generators else copy.deepcopy(self._model)
+            context = Context(self._serial, record, format_time(time.time()))
+            for name, generate in self._generators.items():
+                record[name] = generate(context)
             for name in self._unique & set(record) - set(given):
-                record[name] = self._unused(name, record[name], others)
+                record[name] = self._make_unique(name, record[name], others)
             record |= given
             if self.parent and self.parent.field not in given:
-                record[self.parent.field] = self._above(self.parent.collection, parents)
-            for effect, makes in self._effects:
-                for name in self._lacks(effect, record, given):
-                    with suppress(KeyError):  # what it is made of is not there: the contract will say so
-                        value = makes[name](moment)
-                        record[name] = self._unused(name, value, others) if name in self._unique else value
+                record[self.parent.field] = self._first_parent(self.parent.collection, parents)
+            for effect, generators in self._effects:
+                for name in self._fields_to_set(effect, record, given):
+                    with suppress(KeyError):  # a field that it depends on is missing, which `check` reports
+                        value = generators[name](context)
+                        record[name] = self._make_unique(name, value, others) if name in self._unique else value
             return record
 
-    def changed(self, before: Record, given: Record) -> Record:
-        """A record with what is `given` laid over it; what creation makes of a field that is another now follows."""
+    def update(self, before: Record, given: Record) -> Record:
+        """A record with the `given` fields; fields that are derived from a changed field are derived again."""
         record = {**before, **given}
         if MOCK_ONLY in given:
             record[MOCK_ONLY] = {**before.get(MOCK_ONLY, {}), **given[MOCK_ONLY]}
-        for name, make in self._follows.items():
-            if name not in given and (value := _of(make, record)) != _of(make, before):
+        for name, generate in self._derived.items():
+            if name not in given and (value := _derive(generate, record)) != _derive(generate, before):
                 record[name] = value
         return record
 
     def check(self, record: Record, given: Record, others: Iterable[Record], parents: Iterable[Record]) -> None:
-        """Raises `DataError` or `UsageError` unless a record may stand beside the `others` of its account.
+        """Raise `DataError` or `UsageError` unless the record obeys the contract and fits the `others` of its account.
 
-        A secret that was not `given` came from a client, who may send what no fixture can hold.
+        A secret that was not `given` came from a client, and may be one that no fixture can hold.
         """
         label = f"the record given for {self.vendor.name}'s {self.collection}"
         try:
             hidden = set(self.vendor.contract.secrets) - set(given)
-            plain = {name: value for name, value in record.items() if name not in hidden}
-            check_record(self.vendor, self.collection, plain)
+            visible = {name: value for name, value in record.items() if name not in hidden}
+            check_record(self.vendor, self.collection, visible)
         except DataError as error:
             raise DataError(label, error.pointer.removeprefix("/0"), error.reason) from None
-        for name, (schema, at) in self._inputs.items():
+        for name, (schema, at) in self._hidden_inputs.items():
             if name in given:
                 for violation in self.vendor.contract.violations_at(schema, at, record[name]):
                     raise DataError(label, at + violation.at, f"{violation.message} ({violation.contract})")
         for name in sorted(self._unique & set(given) - {self.identity}):
             if record[name] is not None and any(other.get(name) == record[name] for other in others):
-                raise UsageError(f"another record of {self.name} has that {name}, which no two can share")
+                raise UsageError(f"another record of {self.name} has the same {name}, which must be unique")
         if self.parent:
-            there, field = f"{self.vendor.name}.{self.parent.collection}", self.parent.field
-            above = self.vendor.world.collections[self.parent.collection].identity
-            if not any(parent[above] == record.get(field) for parent in parents):
+            identity = self.vendor.world.collections[self.parent.collection].identity
+            if not any(parent[identity] == record.get(self.parent.field) for parent in parents):
+                parents_name = f"{self.vendor.name}.{self.parent.collection}"
                 raise UsageError(
-                    f"a record of {self.name} belongs to one of {there}, and its {field} names none of them"
+                    f"a record of {self.name} belongs to one of {parents_name}, "
+                    f"and its {self.parent.field} names none of them"
                 )
 
     @cached_property
-    def _first(self) -> Record:
-        """What a record is like for want of a recipe: the first of the test's own data, or of the shipped ones.
+    def _model(self) -> Record:
+        """The record to copy when there are no generators: the first of the world in use, or of the shipped one.
 
-        Its id is left out where creation makes one.
+        Its id is left out if creation makes one.
         """
-        record = next(iter(_records(self.vendor.world, self) or _records(load(self.vendor.name).world, self)), {})
-        made = {MOCK_ONLY, *(name for effect, _ in self._effects for name in effect.set if name == self.identity)}
-        return {name: value for name, value in record.items() if name not in made}
+        records = (
+            self.vendor.world.collections[self.collection].records
+            or load(self.vendor.name).world.collections[self.collection].records
+        )
+        left_out = {MOCK_ONLY, *(self.identity for effect, _ in self._effects if self.identity in effect.set)}
+        return {name: value for name, value in next(iter(records), {}).items() if name not in left_out}
 
-    def _lacks(self, effect: Effect, record: Record, given: Record) -> list[str]:
-        """The fields that an effect of creation sets in a record that is put: never one that is given.
+    def _fields_to_set(self, effect: Effect, record: Record, given: Record) -> list[str]:
+        """The fields that an effect of creation sets: none that is given.
 
-        What it makes whatever happens yields to what the recipe made; what follows from other fields follows them.
+        An effect without conditions keeps the fields that a generator has set, except those it derives from others.
         """
-        plain = not (effect.when or effect.when_changed)
         known = facts(record)
         if any(known.get(name) != value for name, value in effect.when.items()):
             return []
-        kept = set(record) - set(self._follows) if plain else set()
+        unconditional = not (effect.when or effect.when_changed)
+        kept = set(record) - set(self._derived) if unconditional else set()
         return [name for name in effect.set if name not in given and name not in kept]
 
-    def _above(self, collection: str, parents: Sequence[Record]) -> Json:
+    def _first_parent(self, collection: str, parents: Sequence[Record]) -> Json:
         if not parents:
-            there = f"{self.vendor.name}.{collection}"
-            raise UsageError(f"a record of {self.name} belongs to one of {there}, and there are none; add one first")
+            name = f"{self.vendor.name}.{collection}"
+            raise UsageError(f"a record of {self.name} belongs to one of {name}, and there are none; add one first")
         return parents[0][self.vendor.world.collections[collection].identity]
 
-    def _unused(self, name: str, value: Json, others: Iterable[Record]) -> Json:
-        """The value, or the next one, that neither another record has nor one that was made before."""
+    def _make_unique(self, name: str, value: Json, others: Iterable[Record]) -> Json:
+        """The value, counted up until no record has it and none was built with it."""
         used = self._used[name]
-        taken = used.union(_words(others, name))
+        taken = used.union(_countable(others, name))
         while isinstance(value, str | int) and value in taken:
-            value = _next(value)
-        used.update(_words([{name: value}], name))
+            value = _count_up(value)
+        used.update(_countable([{name: value}], name))
         return value
 
 
-def _words(records: Iterable[Record], name: str) -> Iterator[str | int]:
-    """What records have for a field, if it can be counted up."""
+def _countable(records: Iterable[Record], name: str) -> Iterator[str | int]:
+    """The values of a field that can be counted up."""
     return (record[name] for record in records if isinstance(record.get(name), str | int))
 
 
-def _records(world: World, kind: RecordFactory) -> tuple[Record, ...]:
-    return world.collections[kind.collection].records
+def _facts_in_use(world: World, collection: str) -> set[str]:
+    """The mock-only facts that the operations on a collection depend on."""
+    behaviors = [behavior for behavior in world.behaviors.values() if behavior.collection == collection]
+    outcomes = [outcome for behavior in behaviors for outcome in behavior.outcomes]
+    effects = [effect for outcome in outcomes for effect in outcome.effects]
+    names = {name for behavior in behaviors for guard, name in behavior.guards if guard == "unused"}
+    names.update(name for outcome in outcomes for name in outcome.when)
+    names.update(name for effect in effects for name in effect.when)
+    return {*MOCK_FACTS} & names
 
 
-def _facts_of(world: World, collection: str) -> set[str]:
-    """What only the mock knows of a record, and asks for when it serves one."""
-    serves = [serve for serve in world.behaviors.values() if serve.collection == collection]
-    asked = {name for serve in serves for word, name in serve.guards if word == "unused"}
-    outcomes = [outcome for serve in serves for outcome in serve.outcomes]
-    asked |= {name for outcome in outcomes for name in outcome.when}
-    asked |= {name for outcome in outcomes for effect in outcome.effects for name in effect.when}
-    return {*MOCK_FACTS} & asked
-
-
-def _of(make: Generator, record: Record) -> Json:
-    """What a field is by what others are, or None if they are not there."""
+def _derive(generate: Generator, record: Record) -> Json:
+    """The value of a derived field, or None if a field that it depends on is missing."""
     try:
-        return make(Context(0, record))
+        return generate(Context(0, record))
     except KeyError:
         return None
 
 
-def _next(value: str | int) -> str | int:
-    """The value with its last number counted up: `+15550109` -> `+15550110`, `support` -> `support1`."""
+def _count_up(value: str | int) -> str | int:
+    """The value with its last number increased by one: `+15550109` -> `+15550110`, `support` -> `support1`."""
     if isinstance(value, int):
         return value + 1
     head = value.rstrip("0123456789")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,7 +66,9 @@ def _build_value(spec: Mapping[str, Json], rng: random.Random) -> Generator:  # 
             used: set[str] = set()
             return lambda _: _random_id(template, rng, used)
         case {"uuid": _}:
-            return lambda _: str(uuid.UUID(int=rng.getrandbits(128), version=4))
+            from uuid import UUID  # noqa: PLC0415 - seldom needed, and slow to import
+
+            return lambda _: str(UUID(int=rng.getrandbits(128), version=4))
         case {"words": lists}:
             return lambda _: " ".join([rng.choice(words) for words in lists])
         case {"one_of": values}:

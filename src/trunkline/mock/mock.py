@@ -34,17 +34,18 @@ from trunkline.contract.refusals import (
     parse_request,
     refusal_for,
 )
-from trunkline.errors import StorageError
+from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import Headers, Json, Request, Response, find
 from trunkline.findings import truncate as shortened
 from trunkline.mock.generators import Record, format_time
 from trunkline.mock.handlers import Call, Result, handle
-from trunkline.mock.loader import Vendor, check_record
+from trunkline.mock.loader import Vendor
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store
-from trunkline.redaction import AUTH_SCHEMES, CREDENTIAL_NAMES, normalized, redactor
+from trunkline.redaction import AUTH_SCHEMES, CREDENTIAL_NAMES, Secrets, normalized, redactor
 
 if TYPE_CHECKING:
+    from trunkline.mock.records import Records
     from trunkline.mock.storage import Storage
 
 log = logging.getLogger("trunkline.mock")
@@ -112,6 +113,9 @@ class Mock:
             operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
         }
         self._secrets = vendor.secrets | secrets
+        self.secrets = Secrets(self._contract.secrets, self._secrets)
+        """The secrets that records and recorded requests print as `***`."""
+        self._records: dict[str, Records] = {}
         self._learned: tuple[str, ...] = ()
         self._lock = RLock()
         self._keeper = keeper
@@ -141,21 +145,30 @@ class Mock:
             if shown.operation.listing and not shown.operation.parents:
                 self._views.items(shown, self._world.account)  # the first who asks need not wait
 
-    def records(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
-        """The records of an account (the first token's unless named), as the fixtures tell them."""
+    def records(self, collection: str) -> Records:
+        """The records of a collection in the default account, for a test to read and change: `acme.records("trunks")`.
+
+        Raises `UsageError` for an unknown collection.
+        """
+        from trunkline.mock.factory import RecordFactory  # noqa: PLC0415 - only tests need it
+        from trunkline.mock.records import Records  # noqa: PLC0415 - only tests need it
+
+        known = self._world.collections
+        if collection not in known:
+            raise UsageError(f"{self.vendor.name} has no {collection!r}; its records are: {', '.join(sorted(known))}")
+        if collection not in self._records:
+            count, seed = len(known[collection].records), f"{self.vendor.name}.{collection}"
+            records = Records(self, RecordFactory(self.vendor, collection, seed, count), self._world.account)
+            self._records.setdefault(collection, records)  # of two threads, both get the first one's
+        return self._records[collection]
+
+    def snapshot(self, collection: str, account: str | None = None) -> tuple[Record, ...]:
+        """The stored records of an account, by default the first token's. Do not change them."""
         with self._lock:
             return tuple(self._views.store.records(collection, account or self._world.account).values())
 
     def put(self, collection: str, record: Record) -> None:
-        """Adds a record as fixtures have them, or lays it in the stead of the one with its id, for the next request.
-
-        Raises `DataError` when it does not fit the contract.
-        """
-        check_record(self.vendor, collection, record)
-        self.lay(collection, record)
-
-    def lay(self, collection: str, record: Record) -> None:
-        """The same for a record that was checked; its secrets may be a client's, who can send what no fixture holds."""
+        """Add a record, or replace the one with its id. It is copied, and not checked: `records` does that."""
         record = copy.deepcopy(record)
         with self._lock:
             self._views.store.put(collection, self._world.account_of(record), record)

@@ -1,22 +1,19 @@
-"""Owns what pytest sees: two fixtures for each vendor, the marker `trunkline`, and the options `--trunkline-*`.
+"""The pytest plugin: two fixtures for each vendor, the marker `trunkline` and the options `--trunkline-*`.
 
     def test_my_client(acme):
         trunk = acme.trunks.add(name="Night Desk", reachable=False)
         my_client(acme.url, acme.token).verify_all()
         assert acme.trunks.get(trunk["id"])["is_verified"] is False
-        assert f"/trunks/{trunk['id']}/verify" in [asked.path for asked in acme.requests]
+        assert f"/trunks/{trunk['id']}/verify" in [request.path for request in acme.requests]
 
-`acme` is a mock on a port, `acme_target` one without sockets. Each test has its own, in its fresh state.
-Every pytest run imports this package, so it imports nothing that pytest has not imported already.
+`acme` is a mock on a port, `acme_target` one without a socket. Each test has its own, which starts with the fixtures.
+Every pytest run imports this package, so everything heavy is imported when a test first needs it.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,23 +22,23 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import TargetError, TrunklineError, UsageError
-from trunkline.plugin.mocked import Mocked, RecordedRequest, Secrets
 from trunkline.plugin.options import Options, declare, keep, options, spelled  # from here on, `options` is the function
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
+    from trunkline.mock import RecordedRequest, RecordingMock
     from trunkline.mock.loader import Vendor
 
 __all__ = [
     "MARKER",
-    "Mocked",
     "Options",
     "RecordedRequest",
+    "RecordingMock",
     "options",
     "pytest_addoption",
     "pytest_configure",
+    "report_left_behind",
     "spelled",
-    "tell_left",
 ]
 
 MARKER = "trunkline"
@@ -49,126 +46,133 @@ MARKER = "trunkline"
 _LEFT = pytest.StashKey[list[str]]()
 _OUTPUT = "trunkline left behind"
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-
 _MARKER_HELP = (
-    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): what the mock of a vendor holds in one test; "
-    "each collection, such as trunks, is a list of whole records as in fixtures/, or a number of plausible ones. "
-    "Stack one marker for each vendor."
+    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): the contents of a vendor's mock in one test. "
+    "Each collection, such as trunks, is a list of whole records as in fixtures/, or the number of plausible records "
+    "to generate. Use one marker for each vendor."
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("RecordedRequest", "RecordingMock"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from trunkline import mock  # noqa: PLC0415 - see the module's docstring
+
+    return getattr(mock, name)
 
 
 # --- hooks ----------------------------------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declares each option and its twin in the ini file."""
+    """Declare the options and their ini keys."""
     declare(parser)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options and define the fixtures, so that a mistake ends the run before any test."""
+    config.addinivalue_line("markers", _MARKER_HELP)
+    try:
+        keep(config)
+        vendors = names()
+    except TrunklineError as error:
+        raise pytest.UsageError(f"trunkline: {error}") from None
+    fixtures = ModuleType("trunkline-vendors")
+    vars(fixtures).update(fixture for name in vendors for fixture in _fixtures(name))
+    config.pluginmanager.register(fixtures, fixtures.__name__)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says what a run of the suite judged, so that one without a target is not taken for a verdict on it."""
+    """Name the target of a run of the suite, because without options it is the built-in mock."""
     if any("trunkline.suite" in argument for argument in config.args):
-        said = options(config)
-        there = said.url or said.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
-        judged = f"trunkline judged {', '.join(said.vendor or names())} at {there}, seed {said.seed}"
-        terminalreporter.write_line(judged)
+        found = options(config)
+        target = found.url or found.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
+        vendors = ", ".join(found.vendor or names())
+        terminalreporter.write_line(f"trunkline judged {vendors} at {target}, seed {found.seed}")
     left: list[str] = config.stash.get(_LEFT, [])
     for line in dict.fromkeys(left):
         terminalreporter.write_line(f"LEFT BEHIND {line}")
 
 
-def tell_left(config: pytest.Config, lines: list[str]) -> None:
-    """Has the end of the run tell what it made and could not remove; a worker of pytest-xdist hands it on."""
+def report_left_behind(config: pytest.Config, lines: list[str]) -> None:
+    """List in the terminal summary what the run could not remove. A worker of pytest-xdist sends the lines on."""
     config.stash[_LEFT] = config.stash.get(_LEFT, []) + lines
     getattr(config, "workeroutput", {})[_OUTPUT] = config.stash[_LEFT]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Takes over what a worker has to tell."""
-    tell_left(node.config, getattr(node, "workeroutput", {}).get(_OUTPUT, []))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Reads the options and makes the fixtures, so that a mistake is told before any test runs."""
-    config.addinivalue_line("markers", _MARKER_HELP)
-    try:
-        keep(config)
-        known = names()
-    except TrunklineError as error:
-        raise pytest.UsageError(f"trunkline: {error}") from None
-    made = ModuleType("trunkline-vendors")
-    vars(made).update(fixture for name in known for fixture in _fixtures(name))
-    config.pluginmanager.register(made, made.__name__)
+    """Take over the lines of a worker of pytest-xdist."""
+    report_left_behind(node.config, getattr(node, "workeroutput", {}).get(_OUTPUT, []))
 
 
 # --- fixtures -------------------------------------------------------------------------------------------------------
 
 if TYPE_CHECKING:
-    _Vendors: TypeAlias = Callable[[str], Vendor]
+    _LoadVendor: TypeAlias = Callable[[str], Vendor]
 
 
-class _Door:
-    """A vendor's place on the server; behind it stands the mock of the test that runs."""
+class _Mount:
+    """A vendor's place on the server. It passes each request to the mock of the running test."""
 
-    def __init__(self, base: str) -> None:
-        self.url = base
-        self.target: Target = _nobody
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.target: Target = _no_test_runs
 
     def __call__(self, request: Request) -> Response:
         return self.target(request)
 
 
-def _nobody(request: Request) -> Response:
+def _no_test_runs(request: Request) -> Response:
     raise TargetError(f"no test that uses this mock runs now; {request.method} came too early or too late")
 
 
 @pytest.fixture(scope="session")
-def _trunkline_vendors(pytestconfig: pytest.Config) -> _Vendors:
-    """Reads a vendor once in a process."""
+def _trunkline_vendors(pytestconfig: pytest.Config) -> _LoadVendor:
+    """Loads a vendor, once in a process."""
     from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
 
-    said = options(pytestconfig)
+    found = options(pytestconfig)
 
-    def read(name: str) -> Vendor:
-        overlay = said.fixtures if said.fixtures and (said.fixtures / name).is_dir() else None
-        return load(name, overlay=overlay, trunks=said.trunks, seed=said.seed)
+    def load_vendor(name: str) -> Vendor:
+        overlay = found.fixtures if found.fixtures and (found.fixtures / name).is_dir() else None
+        return load(name, overlay=overlay, trunks=found.trunks, seed=found.seed)
 
-    return cache(read)
+    return cache(load_vendor)
 
 
 @pytest.fixture(scope="session")
-def _trunkline_doors(_trunkline_vendors: _Vendors) -> Iterator[Mapping[str, _Door]]:
-    """The one server of a process, with a door for each vendor that can be read."""
+def _trunkline_mounts(_trunkline_vendors: _LoadVendor) -> Iterator[Mapping[str, _Mount]]:
+    """One server for a process, with a mount for each vendor that can be loaded."""
     from trunkline.transport import server  # noqa: PLC0415 - see the module's docstring
 
-    places: dict[str, str] = {}
+    bases: dict[str, str] = {}
     for name in names():
-        with suppress(TrunklineError):  # told by the test that asks for this vendor
+        with suppress(TrunklineError):  # reported by the test that uses this vendor
             base = _trunkline_vendors(name).contract.base_path
-            places[f"/{name}{base}" if base in places else base] = name
-    doors = {base: _Door(base) for base in places}
-    with server.running(server.asgi(doors, index={name: base for base, name in places.items()})) as url:
-        for door in doors.values():
-            door.url = url + door.url
-        yield {places[base]: door for base, door in doors.items()}
+            bases[name] = f"/{name}{base}" if base in bases.values() else base
+    mounts = {base: _Mount(base) for base in bases.values()}
+    with server.running(server.asgi(mounts, index=bases)) as url:
+        for mount in mounts.values():
+            mount.url = url + mount.url
+        yield {name: mounts[base] for name, base in bases.items()}
 
 
 def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
     """The two fixtures of a vendor, by their names."""
 
-    def in_process(request: pytest.FixtureRequest, _trunkline_vendors: _Vendors) -> Mocked:
+    def in_process(request: pytest.FixtureRequest, _trunkline_vendors: _LoadVendor) -> RecordingMock:
         with _one_sentence(request.node):
-            return _mocked(request.node, _trunkline_vendors(name))
+            return _mock(request.node, _trunkline_vendors(name))
 
-    def on_a_port(request: pytest.FixtureRequest, _trunkline_vendors: _Vendors) -> Iterator[Mocked]:
+    def on_a_port(request: pytest.FixtureRequest, _trunkline_vendors: _LoadVendor) -> Iterator[RecordingMock]:
         with _one_sentence(request.node):
-            mocked = _mocked(request.node, _trunkline_vendors(name))
-            door = request.getfixturevalue("_trunkline_doors")[name]
-        door.target = mocked.target
-        yield replace(mocked, _url=door.url)
-        door.target = _nobody
+            vendor = _trunkline_vendors(name)
+            mount: _Mount = request.getfixturevalue("_trunkline_mounts")[name]
+            mount.target = mock = _mock(request.node, vendor)
+            mock.url = mount.url
+        yield mock
+        mount.target = _no_test_runs
 
     collections = "each collection such as .trunks, .requests, .vendor and .target"
     in_process.__doc__ = f"A mock of {name} without sockets, fresh for each test: call it; .token, {collections}."
@@ -179,106 +183,30 @@ def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def _one_sentence(item: pytest.Item) -> Iterator[None]:
-    """Whatever is wrong with the data or the markers is told with the test's name, and without a traceback."""
+    """Report a mistake in the data or the markers with the name of the test and without a traceback."""
     try:
         yield
     except TrunklineError as error:
         raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None
 
 
-def _mocked(item: pytest.Item, vendor: Vendor) -> Mocked:
-    from trunkline import mock  # noqa: PLC0415 - see the module's docstring
-    from trunkline.transport import targets  # noqa: PLC0415 - see the module's docstring
+def _mock(item: pytest.Item, vendor: Vendor) -> RecordingMock:
+    from trunkline.mock import RecordingMock  # noqa: PLC0415 - see the module's docstring
 
-    told = _told(item, vendor)
-    rate_limit = told.pop("rate_limit", None)
-    if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
-        raise UsageError(f"the marker's rate_limit is {rate_limit!r}; it is a number of requests, at least 1")
-    if "tokens" in told:
-        vendor = _with_tokens(vendor, told.pop("tokens"))
-    for word in sorted(told, key=lambda word: _depth(vendor, word)):
-        vendor = _with_records(vendor, word, told[word])
-    asked: list[RecordedRequest] = []
-    fake = mock.from_vendor(vendor, rate_limit=rate_limit)
-    secrets = Secrets(vendor)
-    target = targets.checked(fake, lambda exchange: asked.append(RecordedRequest(exchange, vendor, secrets)))
-    return Mocked(vendor, target, asked, fake, secrets)
+    return RecordingMock(vendor, **_marker_settings(item, vendor.name))
 
 
-# --- the marker -----------------------------------------------------------------------------------------------------
-
-
-def _told(item: pytest.Item, vendor: Vendor) -> dict[str, Json]:
-    """What the test's markers say of a vendor: those of the class, the module and so on yield to nearer ones."""
-    told: dict[str, Json] = {}
-    known = (*vendor.world.collections, "tokens", "rate_limit")
+def _marker_settings(item: pytest.Item, vendor: str) -> dict[str, Json]:
+    """The keyword arguments of a test's markers for a vendor. Those of the function override those of the class."""
+    settings: dict[str, Json] = {}
     for mark in reversed([*item.iter_markers(MARKER)]):
-        if _named(mark) == vendor.name:
-            words = {word: value for word, value in mark.kwargs.items() if word != "vendor"}
-            for word in words:
-                if word not in known:
-                    raise UsageError(f"the marker has no {word!r}; for {vendor.name} there are: {', '.join(known)}")
-            told |= words
-    return told
-
-
-def _named(mark: pytest.Mark) -> str:
-    """The vendor that a marker is about."""
-    said = [*mark.args, *([mark.kwargs["vendor"]] if "vendor" in mark.kwargs else [])]
-    known = names()
-    if len(said) != 1:
-        raise UsageError(f'the marker names one vendor, as in @pytest.mark.{MARKER}("{known[0]}", rate_limit=5)')
-    if said[0] not in known:
-        raise UsageError(f"the marker names {said[0]!r}, which is not a vendor; there are: {', '.join(known)}")
-    return str(said[0])
-
-
-def _with_tokens(vendor: Vendor, tokens: Json) -> Vendor:
-    from trunkline.mock.loader import with_tokens  # noqa: PLC0415 - see the module's docstring
-
-    if not isinstance(tokens, list | tuple) or not tokens or not all(isinstance(one, str) and one for one in tokens):
-        raise UsageError("the marker's tokens are a list of one or more texts")
-    if not all(_TOKEN.fullmatch(token) for token in tokens):
-        raise UsageError(
-            "the marker's tokens hold what no bearer token can (RFC 6750, section 2.1); "
-            "make them of letters, digits and any of . _ ~ + / -"
-        )
-    return with_tokens(vendor, tuple(tokens))
-
-
-def _depth(vendor: Vendor, collection: str) -> int:
-    """How many collections are above one: what others belong to is set before them."""
-    above = vendor.world.collections[collection].parent
-    return 1 + _depth(vendor, above.collection) if above else 0
-
-
-def _with_records(vendor: Vendor, collection: str, records: Json) -> Vendor:
-    from trunkline.mock.loader import with_records  # noqa: PLC0415 - see the module's docstring
-
-    records = _plausible(vendor, collection, records) if type(records) is int else records
-    try:
-        own = json.loads(json.dumps(records))
-        changed = with_records(vendor, collection, own)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the marker's {collection} are not JSON: {error}") from None
-    except RecursionError:
-        raise UsageError(f"the marker's {collection} are nested too deeply; give records as in fixtures/") from None
-    for name, index in vendor.world.with_records(collection, tuple(own)).orphans():
-        above = vendor.world.collections[name].parent
-        if name == collection and above:
-            raise UsageError(
-                f"the marker's {name}#/{index}/{above.field}: there is no such record in {above.collection}"
-            )
-    return changed
-
-
-def _plausible(vendor: Vendor, collection: str, count: int) -> list[Json]:
-    """So many records that are made up; what belongs to something belongs to the first of it."""
-    from trunkline.mock.factory import RecordFactory  # noqa: PLC0415 - see the module's docstring
-
-    if count < 0:
-        raise UsageError(f"the marker's {collection} are {count}; it is a list of records, or how many to make up")
-    kind, world = RecordFactory(vendor, collection, 0), vendor.world
-    there = world.collections[kind.parent.collection].records if kind.parent else ()
-    mine = [record for record in there if world.account_of(record) == world.account]
-    return [kind.made({}, parents=mine) for _ in range(count)]
+        keywords = dict(mark.kwargs)
+        named = [*mark.args, *([keywords.pop("vendor")] if "vendor" in keywords else [])]
+        known = names()
+        if len(named) != 1:
+            raise UsageError(f'the marker names one vendor, as in @pytest.mark.{MARKER}("{known[0]}", rate_limit=5)')
+        if named[0] not in known:
+            raise UsageError(f"the marker names {named[0]!r}, which is not a vendor; there are: {', '.join(known)}")
+        if named[0] == vendor:
+            settings |= keywords
+    return settings

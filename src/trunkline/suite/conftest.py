@@ -22,7 +22,7 @@ from trunkline.contract.model import Operation
 from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
-from trunkline.plugin import Options, options, spelled, tell_left
+from trunkline.plugin import Options, options, report_left_behind, spelled
 from trunkline.redaction import printable, redactor
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
@@ -212,7 +212,7 @@ def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterato
     """What writing needs until the end of the run."""
     with ExitStack() as stack:
         yield stack
-    tell_left(pytestconfig, [printable(line) for bench in _benches.values() for line in bench.left])
+    report_left_behind(pytestconfig, [printable(line) for bench in _benches.values() for line in bench.left])
 
 
 @pytest.hookimpl(wrapper=True)

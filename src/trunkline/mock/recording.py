@@ -1,0 +1,157 @@
+"""A mock that records its requests, for a test to look at.
+
+No secret is printed: not by `RecordingMock` and `RecordedRequest` themselves, and the secrets in records, headers and
+JSON bodies print as `***`. But `RecordingMock.token`, `RecordedRequest.query` and `RecordedRequest.body` are plain, and
+pytest shows where two strings of a failed comparison differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trunkline.errors import UsageError
+from trunkline.exchange import SECRET_HEADERS, Exchange, Json, NotJSON, Request, Response, Target, parse_json
+from trunkline.mock.mock import from_vendor
+from trunkline.mock.overrides import override
+from trunkline.redaction import Masked
+
+if TYPE_CHECKING:
+    from trunkline.contract.model import Contract
+    from trunkline.mock.loader import Vendor
+    from trunkline.mock.records import Records
+    from trunkline.redaction import Secrets
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class RecordedRequest:
+    """One request and the status of its response. It prints no credential."""
+
+    _exchange: Exchange
+    _contract: Contract
+    _secrets: Secrets
+
+    @property
+    def method(self) -> str:
+        return self._exchange.request.method
+
+    @property
+    def path(self) -> str:
+        """The path below the base address, as sent: `/trunks`."""
+        return self._exchange.request.path
+
+    @property
+    def query(self) -> str:
+        """The query string, as sent: `limit=10&status=active`."""
+        return self._exchange.request.query
+
+    @property
+    def operation(self) -> str | None:
+        """The operationId: `listTrunks`. None if the contract does not have the path or the method."""
+        operations, _ = self._contract.match(self.path)
+        return next((operation.operation_id for operation in operations if operation.method == self.method), None)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers: names in lower case, repeated ones joined by commas. Secret values print as `***`."""
+        joined: dict[str, str] = {}
+        for name, value in self._exchange.request.headers:
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        return {
+            name: Masked(value) if name in SECRET_HEADERS or self._secrets.hide(value) != value else value
+            for name, value in joined.items()
+        }
+
+    @property
+    def body(self) -> bytes:
+        return self._exchange.request.body
+
+    @property
+    def json(self) -> Json:
+        """The body as a JSON value, or None if it is empty. Strings that are secrets print as `***`, at any depth.
+
+        Raises `NotJSON`.
+        """
+        __tracebackhide__ = True  # the frames below hold the body
+        try:
+            value = parse_json(self.body) if self.body else None
+        except NotJSON as caught:
+            error = caught.with_traceback(None)
+        else:
+            return self._secrets.mask(value, by_value=True)
+        raise error from None
+
+    @property
+    def status(self) -> int:
+        """The status of the response: 200."""
+        return self._exchange.response.status
+
+    def __repr__(self) -> str:
+        return self._secrets.hide(f"<{self._exchange.request!r} -> {self.status}>")
+
+
+class RecordingMock:
+    """A mock that records its requests. Each collection of the vendor is an attribute.
+
+        >>> acme = RecordingMock(trunkline.load("acme"), rate_limit=5, trunks=[])
+        >>> acme.trunks.add(name="Night Desk")
+        >>> my_client(acme)
+        >>> [request.path for request in acme.requests]
+        ['/trunks']
+
+    `rate_limit` is the number of requests per window and credential; `tokens` and each collection replace those of the
+    fixtures, as for `override`.
+    """
+
+    def __init__(self, vendor: Vendor, /, *, rate_limit: Json = None, tokens: Json = None, **collections: Json) -> None:
+        if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
+            raise UsageError(f"rate_limit is {rate_limit!r}; give a number of requests, at least 1")
+        self.vendor = override(vendor, tokens=tokens, **collections)
+        self.requests: list[RecordedRequest] = []
+        """The requests so far, in order."""
+        self._mock = from_vendor(self.vendor, rate_limit=rate_limit)
+        self._url = ""
+
+    def __call__(self, request: Request) -> Response:
+        response = self._mock(request)
+        self.requests.append(RecordedRequest(Exchange(request, response), self.vendor.contract, self._mock.secrets))
+        return response
+
+    @property
+    def target(self) -> Target:
+        """The mock as a function that answers a `Request` with a `Response`."""
+        return self
+
+    @property
+    def url(self) -> str:
+        """The base address, with the base path: `http://127.0.0.1:40123/v1`."""
+        if not self._url:
+            raise UsageError(f"{self.vendor.name}_target has no address; the fixture {self.vendor.name} has one")
+        return self._url
+
+    @url.setter
+    def url(self, url: str) -> None:
+        self._url = url
+
+    @property
+    def token(self) -> str:
+        """A valid credential. It opens the account whose records the collections show."""
+        return self.vendor.world.token
+
+    def asked(self, operation: str) -> list[RecordedRequest]:
+        """The requests for one operation, in order: `acme.asked("createTrunk")`."""
+        known = [known.operation_id for known in self.vendor.contract.operations]
+        if operation not in known:
+            raise UsageError(f"{self.vendor.name} has no operation {operation!r}; there are: {', '.join(known)}")
+        return [request for request in self.requests if request.operation == operation]
+
+    def __getattr__(self, name: str) -> Records:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._mock.records(name)
+        except UsageError as error:
+            raise AttributeError(str(error), name=name, obj=self) from None
+
+    def __repr__(self) -> str:
+        return f"<the mock of {self.vendor.name}{self._url and ' at '}{self._url}>"
