@@ -47,7 +47,7 @@ DOORS = {
     "h11": {"transport.client"},
     "starlette": {"transport.server"},
     "uvicorn": {"transport.server"},
-    "sqlite3": {"mock.storage"},
+    "sqlite3": {"mock.database"},
     "rich": {"report.terminal"},
     "click": {"cli"},
     "pytest": {"plugin", "suite"},

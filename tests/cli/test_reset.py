@@ -182,10 +182,10 @@ def test_nothing_else_is_there(mocks: dict[str, Mock], path: str) -> None:
 def test_a_reset_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     """507, with the vendor, the file and the reason; the mock stays as it is."""
     vendor = VENDORS[ALL[0]]
-    with closing(storage.from_file(tmp_path / "state.db")) as keeper:
-        fake = mock.from_vendor(vendor, keeper=keeper)
+    with closing(storage.from_file(tmp_path / "state.db")) as state:
+        fake = mock.from_vendor(vendor, storage=state)
         Client(vendor, fake).created("user-1")
-        keeper._connection.execute("PRAGMA query_only = ON")
+        state.database.connection.execute("PRAGMA query_only = ON")
         response = reset({vendor.name: fake}, MEANT)
         assert response.status == 507
         assert error(response).startswith(f"{vendor.name} was not reset: {tmp_path / 'state.db'} cannot be read and")
@@ -317,17 +317,17 @@ def test_a_server_that_is_down_is_told(run: Run) -> None:
 def test_a_state_file_forgets(run: Run, tmp_path: Path) -> None:
     """Of the vendors that are named, or of all; the next mock begins with the fixtures."""
     path = tmp_path / "state.db"
-    with closing(storage.from_file(path)) as keeper:
+    with closing(storage.from_file(path)) as state:
         for name in ALL:
-            Client(VENDORS[name], mock.from_vendor(VENDORS[name], keeper=keeper)).created("user-1")
+            Client(VENDORS[name], mock.from_vendor(VENDORS[name], storage=state)).created("user-1")
         code, _, err = run("--state", str(path))
         assert code == 2
-        assert "is in use by another process: stop it, or ask a running server with `trunkline reset --url`" in err
+        assert "is in use by another process; stop it, or ask a running server with `trunkline reset --url`" in err
     assert run("acme", "--state", str(path))[0] == 2
     assert run(ALL[0], "--state", str(path)) == (0, f"reset {ALL[0]} in {path}\n", "")
     assert run(ALL[0], "--state", str(path)) == (0, f"nothing to reset: {path} keeps nothing of it\n", "")
-    with closing(storage.from_file(path)) as keeper:
-        mocks = {name: mock.from_vendor(VENDORS[name], keeper=keeper) for name in ALL}
+    with closing(storage.from_file(path)) as state:
+        mocks = {name: mock.from_vendor(VENDORS[name], storage=state) for name in ALL}
         assert written(mocks) == ALL[1:]
     assert run("--state", str(path)) == (0, f"reset {', '.join(ALL)} in {path}\n", "")
     assert run("--state", str(tmp_path / "other"))[0] == 2
@@ -358,5 +358,5 @@ def test_serving_can_be_reset_from_outside(tmp_path: Path, run: Run) -> None:
             process.kill()
     assert f"{vendor.name} is back at its fixtures\n" in err
     assert TOKEN not in err
-    with closing(storage.from_file(path)) as keeper:
-        assert written({vendor.name: mock.from_vendor(vendor, keeper=keeper)}) == []
+    with closing(storage.from_file(path)) as state:
+        assert written({vendor.name: mock.from_vendor(vendor, storage=state)}) == []

@@ -56,8 +56,8 @@ def path(tmp_path: Path) -> Path:
 @contextmanager
 def kept(path: Path, vendor: Vendor, **more: Any) -> Iterator[tuple[Storage, Mock]]:
     """A mock that goes on in a file, until its block is over."""
-    with closing(storage.from_file(path)) as keeper:
-        yield keeper, mock.from_vendor(vendor, keeper=keeper, **more)
+    with closing(storage.from_file(path)) as state:
+        yield state, mock.from_vendor(vendor, storage=state, **more)
 
 
 def everything(fake: Mock) -> dict[str, Json]:
@@ -135,12 +135,12 @@ def test_an_id_of_the_fixtures_is_not_given_again() -> None:
 
 def test_one_file_holds_several_vendors(path: Path) -> None:
     """Each goes on where it was, whoever else is served."""
-    with closing(storage.from_file(path)) as keeper:
-        mocks = {name: mock.from_vendor(vendor, keeper=keeper) for name, vendor in VENDORS.items()}
+    with closing(storage.from_file(path)) as state:
+        mocks = {name: mock.from_vendor(vendor, storage=state) for name, vendor in VENDORS.items()}
         for name, fake in mocks.items():
             Client(VENDORS[name], fake).created(f"user-of-{name}")
         before = {name: everything(fake) for name, fake in mocks.items()}
-        assert keeper.vendors() == tuple(sorted(VENDORS))
+        assert state.vendors() == tuple(sorted(VENDORS))
     for name, vendor in VENDORS.items():
         with kept(path, vendor) as (_, fake):
             assert everything(fake) == before[name]
@@ -175,9 +175,9 @@ def test_secrets_that_were_kept_stay_out_of_the_log(path: Path, caplog: pytest.L
 
 def test_a_write_is_on_the_disk_before_it_is_answered(vendor: Vendor, path: Path, tmp_path: Path) -> None:
     """A copy of the files, taken after an answer and while the mock still runs, has all that was answered."""
-    with kept(path, vendor) as (keeper, fake):
-        assert keeper._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert keeper._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the log is synced
+    with kept(path, vendor) as (state, fake):
+        assert state.database.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert state.database.connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the log is synced
         for number in range(3):
             Client(vendor, fake).created(f"user-{number}")
             copy = tmp_path / f"copy-{number}"
@@ -220,24 +220,24 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
         store.remove("trunks", account, "nothing")
 
 
-def full(keeper: Storage) -> Callable[[], None]:
+def full(state: Storage) -> Callable[[], None]:
     """Leaves the file no room; returns what gives it back."""
-    (pages,) = keeper._connection.execute("PRAGMA page_count").fetchone()
-    keeper._connection.execute(f"PRAGMA max_page_count = {pages}")
-    return lambda: keeper._connection.execute("PRAGMA max_page_count = 1073741823").close()
+    (pages,) = state.database.connection.execute("PRAGMA page_count").fetchone()
+    state.database.connection.execute(f"PRAGMA max_page_count = {pages}")
+    return lambda: state.database.connection.execute("PRAGMA max_page_count = 1073741823").close()
 
 
 def test_a_full_disk_refuses_the_write_and_changes_nothing(
     vendor: Vendor, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The answer is 507 in our own words, and so is the log; what was there is served, and room is used again."""
-    with kept(path, vendor) as (keeper, fake):
+    with kept(path, vendor) as (state, fake):
         client = Client(vendor, fake)
         mine = client.created("user-1")
         before = everything(fake)
-        give_back = full(keeper)
+        give_back = full(state)
         response = client.create("user-2", name="x" * 200, provider_name="x" * 100_000, system_prompt="x" * 100_000)
-        sentence = f"{path} cannot grow: its disk is full, or a limit is reached; make room; nothing was changed"
+        sentence = f"{path} cannot grow: the disk is full or a limit is reached; make room; nothing was changed"
         assert (response.status, response.json()) == (507, {"error": sentence})
         assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [sentence]
         assert everything(fake) == before
@@ -254,10 +254,10 @@ def test_a_full_disk_refuses_the_write_and_changes_nothing(
 
 def test_a_reset_that_cannot_be_kept_changes_nothing(vendor: Vendor, path: Path) -> None:
     """The mock goes on in its state, and says so."""
-    with kept(path, vendor) as (keeper, fake):
+    with kept(path, vendor) as (state, fake):
         Client(vendor, fake).created("user-1")
         before = everything(fake)
-        keeper._connection.execute("PRAGMA query_only = ON")
+        state.database.connection.execute("PRAGMA query_only = ON")
         with pytest.raises(StorageError, match="cannot be read and written"):
             fake.reset()
         assert Client(vendor, fake).create("user-2").status == 507
@@ -319,14 +319,14 @@ def _cut(path: Path) -> None:
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("hello\n" * 1000), "is not a state file; name another"),
-    "folder": (Path.mkdir, "is not a regular file; name one"),
-    "pipe": (os.mkfifo, "is not a regular file; name one"),
-    "dangling": (lambda path: path.symlink_to("nowhere"), "is a link to a file that is not there; make that"),
+    "folder": (Path.mkdir, "is not a regular file; name another file"),
+    "pipe": (os.mkfifo, "is not a regular file; name another file"),
+    "dangling": (lambda path: path.symlink_to("nowhere"), "is a link to a file that does not exist; name another"),
     "below a file": (lambda path: path.symlink_to("/dev/null/x"), "cannot be a state file: not a directory"),
-    "foreign": (_foreign, "belongs to another program; name another file"),
-    "later": (_later, "has the format 2, and this trunkline knows 1"),
-    "damaged": (_damaged, "is damaged; put a copy in its stead"),
-    "cut": (_cut, "is damaged; put a copy in its stead"),
+    "foreign": (_foreign, "is not a state file but a database of another kind; name another file"),
+    "later": (_later, "has the format 2, but this version of trunkline reads only format 1"),
+    "damaged": (_damaged, "is damaged; restore a copy"),
+    "cut": (_cut, "is damaged; restore a copy"),
 }
 
 
@@ -345,11 +345,11 @@ def test_what_cannot_be_a_state_file_is_told(kind: str, path: Path, capsys: pyte
 
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     """Folders are not made: the name may be wrong."""
-    with pytest.raises(UsageError, match=f"the folder {tmp_path}/no is not there; make it"):
+    with pytest.raises(UsageError, match=f"the folder {tmp_path}/no does not exist; make it"):
         storage.from_file(tmp_path / "no" / "state.db")
-    with pytest.raises(UsageError, match="is not there; name another"):
+    with pytest.raises(UsageError, match="does not exist; name another"):
         storage.from_file(tmp_path / "state.db", create=False)
-    with pytest.raises(UsageError, match="it is no file name"):
+    with pytest.raises(UsageError, match="it is not a file name"):
         storage.from_file(tmp_path / "a\x00b")
     assert list(tmp_path.iterdir()) == []
 
@@ -360,21 +360,21 @@ def test_a_file_that_may_not_be_written_is_told(path: Path, monkeypatch: pytest.
     path.chmod(0o400)
     if os.geteuid() == 0:  # who may do anything is shown what others are
         monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
-    with pytest.raises(UsageError, match="cannot be read and written; see that it and its folder may be"):
+    with pytest.raises(UsageError, match="cannot be read and written; check the permissions of the file"):
         storage.from_file(path)
 
 
 def test_one_file_has_one_server(vendor: Vendor, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second process, and a second keeper in the same one, is told who has the file and how to ask them."""
-    with kept(path, vendor) as (keeper, _):
-        with pytest.raises(UsageError, match="is in use by another process: stop it, or ask a running server"):
+    """A second process, and a second state in the same one, is told who has the file and how to ask them."""
+    with kept(path, vendor) as (state, _):
+        with pytest.raises(UsageError, match="is in use by another process; stop it, or ask a running server"):
             storage.from_file(path)
         command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
         assert "is in use by another process" in run.stderr
-        with pytest.raises(UsageError, match=f"a mock of {vendor.name} writes to .* already"):
-            mock.from_vendor(vendor, keeper=keeper)
+        with pytest.raises(UsageError, match=f"a mock of {vendor.name} already writes to"):
+            mock.from_vendor(vendor, storage=state)
     storage.from_file(path).close()
 
 
@@ -406,8 +406,8 @@ def spoil(path: Path, change: str) -> None:
         ("UPDATE records SET record = json_set(record, '$.created_at', 5)", "created_at"),
         ("UPDATE records SET record = json_remove(record, '$.name')", "name"),
         ("UPDATE records SET collection = 'carriers'", "there is no such collection"),
-        ("UPDATE records SET account = 'nobody'", "is no longer named so in the account nobody"),
-        ("UPDATE records SET identity = 'x' || identity", "is no longer named so in the account"),
+        ("UPDATE records SET account = 'nobody'", "is not the one of its place, nobody"),
+        ("UPDATE records SET identity = 'x' || identity", "is not the one of its place"),
     ],
 )
 def test_records_that_fit_no_more_are_told(vendor: Vendor, path: Path, change: str, reason: str) -> None:
@@ -416,7 +416,7 @@ def test_records_that_fit_no_more_are_told(vendor: Vendor, path: Path, change: s
         pass
     spoil(path, f"{change} WHERE collection = 'trunks'")
     with (
-        pytest.raises(UsageError, match=f"the {vendor.name} of {path} fits its contract no more") as told,
+        pytest.raises(UsageError, match=f"the state of {vendor.name} in {path} no longer fits its contract") as told,
         kept(path, vendor),
     ):
         pass
@@ -433,7 +433,7 @@ def test_records_that_are_none_are_told(record: str, path: Path) -> None:
     with kept(path, VENDORS["telepath"]):
         pass
     spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
-    with pytest.raises(UsageError, match="is damaged; put a copy in its stead"), kept(path, VENDORS["telepath"]):
+    with pytest.raises(UsageError, match="is damaged; restore a copy"), kept(path, VENDORS["telepath"]):
         pass
 
 
@@ -466,7 +466,7 @@ def test_children_without_their_parents_are_told(path: Path) -> None:
             with kept(path, vendor):
                 pass
             spoil(path, "DELETE FROM records WHERE collection = 'trunks'")
-            with pytest.raises(UsageError, match="what it belongs to is not there"), kept(path, vendor):
+            with pytest.raises(UsageError, match="its parent does not exist"), kept(path, vendor):
                 pass
 
 
@@ -618,9 +618,9 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(path: Path)
             process.send_signal(signal.SIGKILL)
             for work in works:
                 work.join(30)
-    with closing(storage.from_file(path)) as keeper:
+    with closing(storage.from_file(path)) as state:
         for vendor in VENDORS.values():
-            journal.compare(vendor, Client(vendor, mock.from_vendor(vendor, keeper=keeper)))
+            journal.compare(vendor, Client(vendor, mock.from_vendor(vendor, storage=state)))
     assert journal.answered > 160
 
 
@@ -634,11 +634,11 @@ def test_nothing_is_loaded_that_is_not_used() -> None:
 
 def test_a_request_that_changes_nothing_writes_nothing(vendor: Vendor, path: Path) -> None:
     """Reads and refusals leave the file alone."""
-    with kept(path, vendor) as (keeper, fake):
-        before = keeper._connection.total_changes
+    with kept(path, vendor) as (state, fake):
+        before = state.database.connection.total_changes
         client = Client(vendor, fake)
         client.listed()
         assert client.ask("POST", client.words["trunks"], {}).status in {400, 422}
         assert client.change("nothing", "name").status == 404
         assert fake(Request("GET", "/nowhere")).status == 404
-        assert keeper._connection.total_changes == before
+        assert state.database.connection.total_changes == before

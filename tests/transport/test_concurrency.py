@@ -44,10 +44,10 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 def asked(request: pytest.FixtureRequest, vendor: Vendor, tmp_path: Path) -> Iterator[tuple[Mock, Target]]:
     """A mock, and what its clients ask: itself, itself with a state file, or a server in front of it."""
     if request.param == "kept":
-        keeper = storage.from_file(tmp_path / "state.db")
-        fake = mock.from_vendor(vendor, keeper=keeper)
+        state = storage.from_file(tmp_path / "state.db")
+        fake = mock.from_vendor(vendor, storage=state)
         yield fake, fake
-        keeper.close()
+        state.close()
         return
     fake = mock.from_vendor(vendor)
     if request.param == "in process":

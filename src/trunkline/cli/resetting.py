@@ -82,12 +82,12 @@ def _forgotten(state: Path, vendors: tuple[str, ...]) -> list[str]:
     from trunkline.contract import folders  # noqa: PLC0415
     from trunkline.mock import storage  # noqa: PLC0415
 
-    with closing(storage.from_file(state, create=False)) as keeper:
-        there = keeper.vendors()
+    with closing(storage.from_file(state, create=False)) as opened:
+        there = opened.vendors()
         known = {*there, *folders.names()}
         for name in vendors:
             if name not in known:
                 raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(sorted(known))}")
         chosen = [name for name in there if name in vendors or not vendors]
-        keeper.forget(chosen)
+        opened.forget(chosen)
     return chosen

@@ -69,9 +69,9 @@ def serve(
     secrets = frozenset({admin.sound(admin_token)} if admin_token is not None else ())
     hidden = secrets.union(*(vendor.secrets for vendor in loaded))
     places = server.bases(loaded)
-    with _kept(state) as keeper, nullcontext() if quiet else _refusals_told():
+    with _kept(state) as storage, nullcontext() if quiet else _refusals_told():
         mocks = {
-            base: mock.from_vendor(vendor, rate_limit=rate_limit, secrets=hidden, keeper=keeper)
+            base: mock.from_vendor(vendor, rate_limit=rate_limit, secrets=hidden, storage=storage)
             for base, vendor in places.items()
         }
         going = [one.vendor.name for one in mocks.values() if one.continues]
@@ -92,14 +92,14 @@ def serve(
 
 @contextmanager
 def _kept(state: str | None) -> Iterator[Storage | None]:
-    """The keeper of the state file, if there is to be one."""
+    """The storage of the state file, or None without one."""
     if state is None:
         yield None
         return
     from trunkline.mock import storage  # noqa: PLC0415
 
-    with closing(storage.from_file(Path(state))) as keeper:
-        yield keeper
+    with closing(storage.from_file(Path(state))) as opened:
+        yield opened
 
 
 def _folders(overlay: Path | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@
 
 Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
 What is not kept is worked out behind one lock, so that whoever reads sees all of a write or nothing of it. With a
-keeper, each write is in its file before it is answered, or is answered 507 and was not made.
+state file, each write is in its file before it is answered, or is answered 507 and was not made.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ def from_vendor(
     rate_limit: int | None = None,
     clock: Callable[[], float] = time.time,
     secrets: frozenset[str] = frozenset(),
-    keeper: Storage | None = None,
+    storage: Storage | None = None,
 ) -> Mock:
     """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential.
 
     `secrets` are what it must not log beside its own, such as the tokens of another mock on the same port. With a
-    `keeper` (`keeping.from_file`) it goes on in the state in which the last mock of the vendor was left.
+    `storage` (`storage.from_file`) it continues with the state in which the last mock of the vendor was left.
     """
-    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets, keeper)
+    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets, storage)
 
 
 class Mock:
@@ -102,7 +102,7 @@ class Mock:
         rate_limit: int,
         clock: Callable[[], float],
         secrets: frozenset[str],
-        keeper: Storage | None = None,
+        storage: Storage | None = None,
     ) -> None:
         self.vendor = vendor
         self._contract = vendor.contract
@@ -118,9 +118,9 @@ class Mock:
         self._records: dict[str, Records] = {}
         self._learned: tuple[str, ...] = ()
         self._lock = RLock()
-        self._keeper = keeper
-        self._keep = partial(keeper.keep, vendor.name) if keeper else None
-        kept = keeper.kept(vendor) if keeper else None
+        self._storage = storage
+        self._keep = partial(storage.save, vendor.name) if storage else None
+        kept = storage.load(vendor) if storage else None
         self.continues = kept is not None
         """Whether it began where an earlier mock was left, and not with the fixtures."""
         if kept is None:
@@ -131,10 +131,10 @@ class Mock:
         self._begin(Store(self._world, kept, self._keep))
 
     def reset(self) -> None:
-        """Back to the fixtures, with a fresh rate limit. Raises `NotKept` when the keeper cannot."""
+        """Back to the fixtures, with a fresh rate limit. Raises `StorageError` when it cannot be saved."""
         with self._lock:
-            if self._keeper:
-                self._keeper.renew(self.vendor)
+            if self._storage:
+                self._storage.reset(self.vendor)
             self._begin(Store(self._world, save=self._keep))
 
     def _begin(self, store: Store) -> None:

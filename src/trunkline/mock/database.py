@@ -1,0 +1,232 @@
+"""SQLite files that lose no write: the only module that imports sqlite3.
+
+    STATE = FileFormat("a state file", b"trnk", version=1, tables=("CREATE TABLE ...",), ...)
+    with closing(open_database(path, STATE)) as database, database.write() as connection:
+        connection.execute("INSERT ...")
+
+An open file is locked, so one process writes to it. A transaction is on disk when its block ends: neither a killed
+process nor a power failure takes it back. Only the owner can read the file. Messages never quote what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from trunkline.errors import StorageError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A kind of SQLite file, and what messages about it say."""
+
+    name: str
+    """With its article: `a state file`."""
+    application_id: bytes
+    version: int
+    tables: tuple[str, ...]
+    elsewhere: str
+    """How to use another file: `name another file`."""
+    in_use: str
+    """What to do when another process has the file."""
+    damaged: str
+    """What to do with a damaged file."""
+    unwritten: str
+    """The consequence of a failed write."""
+    follows_links: bool = True
+
+
+class NotSQLite(UsageError):
+    """The file holds something that SQLite cannot read."""
+
+
+class Database:
+    """An open and locked SQLite file, which threads may share."""
+
+    def __init__(self, path: Path, file_format: FileFormat, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+        self._format = file_format
+        self._lock = Lock()
+        self._file = _file_at(path)
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self.connection.close()
+
+    def remove(self) -> None:
+        """Release the file and delete it."""
+        with self.write():
+            pass  # raises if the path now leads to another file
+        with self._lock:
+            try:
+                # Delete the write-ahead log while the file is locked: a later process may have one of the same name.
+                self.connection.execute("PRAGMA journal_mode = MEMORY")
+                self.path.unlink()
+            except (sqlite3.Error, OSError) as error:
+                raise StorageError(f"{self.path} cannot be removed ({type(error).__name__}); remove it") from None
+            finally:
+                self.connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on disk when the block ends. Raises `StorageError`, and then nothing of it was written."""
+        with self._lock:
+            if _file_at(self.path) != self._file:
+                raise StorageError(
+                    f"{self.path} is no longer the file that was opened; {self._format.unwritten}; start again"
+                )
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StorageError(f"{self.path} {_problem(error, self._format)}; {self._format.unwritten}") from None
+            finally:
+                with suppress(sqlite3.Error):
+                    if self.connection.in_transaction:
+                        self.connection.execute("ROLLBACK")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for queries. Raises `UsageError` for a file that cannot be read."""
+        with self._lock:
+            try:
+                yield self.connection
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                raise UsageError(f"{self.path} {_problem(error, self._format)}") from None
+
+    def damaged(self) -> UsageError:
+        """The error to raise for content that this program cannot have written."""
+        return UsageError(f"{self.path} is damaged; {self._format.damaged}")
+
+
+def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -> Database:
+    """Open and lock a file, with the tables of its format; a missing one is created.
+
+    Raises `UsageError` for a path that cannot be such a file, and `NotSQLite` for a file that SQLite cannot read.
+    """
+    path = path.absolute()
+    try:
+        while True:
+            file = _regular_file(path, file_format, create=create)
+            try:
+                connection = _locked(path, file, file_format)
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                if _file_at(path) == file:
+                    kind = NotSQLite if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB" else UsageError
+                    raise kind(f"{path} {_problem(error, file_format)}") from None
+            else:
+                if connection is not None:
+                    return Database(path, file_format, connection)
+            # The last process to use the file has just removed it: try again.
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link to a file that does not exist; {file_format.elsewhere}") from None
+        if not path.parent.exists():
+            raise UsageError(f"the folder {path.parent} does not exist; make it, or {file_format.elsewhere}") from None
+        raise UsageError(f"{path} does not exist; {file_format.elsewhere}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a file name"
+        raise UsageError(f"{path} cannot be {file_format.name}: {reason.lower()}; {file_format.elsewhere}") from None
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """The device and inode of the file at a path, or None."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _regular_file(path: Path, file_format: FileFormat, *, create: bool) -> tuple[int, int] | None:
+    """The identity of the file at a path. A missing one is created, empty and only for its owner."""
+    if path.is_symlink() and not file_format.follows_links:
+        raise UsageError(f"{path} is a link; {file_format.elsewhere}")
+    if create:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"{path} is not a regular file; {file_format.elsewhere}")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise UsageError(f"{path} {_PROBLEMS['SQLITE_READONLY']}")
+    if found.st_size == 1:  # SQLite takes it for an empty file, and would overwrite it
+        raise NotSQLite(f"{path} is not {file_format.name}; {file_format.elsewhere}")
+    return found.st_dev, found.st_ino
+
+
+def _locked(path: Path, file: tuple[int, int] | None, file_format: FileFormat) -> sqlite3.Connection | None:
+    """A connection that locks the file until it is closed; None if the path no longer leads to this file."""
+    address = f"{path.as_uri()}?mode=rw"  # never creates the file
+    connection = sqlite3.connect(address, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        if _file_at(path) != file:
+            connection.close()
+            return None
+        _claim(connection, path, file_format)
+        connection.execute("COMMIT")
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _claim(connection: sqlite3.Connection, path: Path, file_format: FileFormat) -> None:
+    """Make the tables in a new file. Raises `UsageError` for a file of another program or version, or a damaged one."""
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    ours = int.from_bytes(file_format.application_id)
+    if owner == ours:
+        if version != file_format.version:
+            raise UsageError(
+                f"{path} has the format {version}, but this version of trunkline reads only format "
+                f"{file_format.version}; {file_format.elsewhere}"
+            )
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise UsageError(f"{path} is damaged; {file_format.damaged}")
+    elif owner or version or connection.execute("SELECT * FROM sqlite_master").fetchone():
+        raise UsageError(f"{path} is not {file_format.name} but a database of another kind; {file_format.elsewhere}")
+    else:
+        for table in file_format.tables:
+            connection.execute(table)
+        connection.execute(f"PRAGMA application_id = {ours}")
+        connection.execute(f"PRAGMA user_version = {file_format.version}")
+
+
+def _problem(error: Exception, file_format: FileFormat) -> str:
+    """What is wrong and what to do, in words that follow the name of the file."""
+    if isinstance(error, sqlite3.ProgrammingError):
+        return "is closed"
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name, it is text that is not UTF-8
+    sentence = next(
+        (words for prefix, words in _PROBLEMS.items() if name.startswith(prefix)), f"cannot be used: {name}"
+    )
+    return sentence.format(format=file_format)
+
+
+_PROBLEMS = {
+    "SQLITE_NOTADB": "is not {format.name}; {format.elsewhere}",
+    "SQLITE_BUSY": "is in use by another process; {format.in_use}",
+    "SQLITE_CANTOPEN": "cannot be opened; check the permissions of the file and its folder",
+    "SQLITE_READONLY": "cannot be read and written; check the permissions of the file and its folder",
+    "SQLITE_CORRUPT": "is damaged; {format.damaged}",
+    "SQLITE_ERROR": "is damaged; {format.damaged}",
+    "SQLITE_FULL": "cannot grow: the disk is full or a limit is reached; make room",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error; see the system log",
+}
+"""The first entry whose name is a prefix of SQLite's name of the error applies."""
