@@ -52,11 +52,11 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def lock(session: nox.Session) -> None:
-    """Pin the newest versions that `pyproject.toml` allows in `requirements.lock`."""
+    """Pin the dependencies in `requirements.lock`; `-- --upgrade` pins the newest versions."""
     session.install("pip-tools")
     session.run(
-        *("pip-compile", "--quiet", "--upgrade", "--extra", "test", "--generate-hashes", "--allow-unsafe"),
+        *("pip-compile", "--quiet", "--extra", "test", "--generate-hashes", "--allow-unsafe"),
         *("--strip-extras", "--no-emit-index-url", "--no-emit-find-links", "--output-file", "requirements.lock"),
-        "pyproject.toml",
+        *("pyproject.toml", *session.posargs),
         env={"CUSTOM_COMPILE_COMMAND": "nox -s lock"},
     )
