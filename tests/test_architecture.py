@@ -42,7 +42,7 @@ The modules of the first row may also import each other.
 DOORS = {
     "jsonschema_rs": {"contract.schema"},
     "msgspec": {"contract", "mock"},
-    "hypothesis": {"check.strategies", "check.stateful.machine"},
+    "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
     "h11": {"transport.client"},
     "starlette": {"transport.server"},

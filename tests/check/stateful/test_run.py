@@ -10,10 +10,10 @@ import pytest
 
 from tests.check.stateful.defects import OWN, SECOND, SERVERS, Refused, Talkover, Telepath, Thing
 from trunkline import mock
+from trunkline.check.stateful.engine import Move, Numbers, Plan, Step, run
 from trunkline.check.stateful.fields import conditional, defaults, inputs, roles, shown
 from trunkline.check.stateful.inputs import ValueFactory, encoded, flaws, forms, others, part, sizes, whole
 from trunkline.check.stateful.laws import STATEFUL_LAWS
-from trunkline.check.stateful.machine import Drawn, Move, Rules, Step, run
 from trunkline.check.stateful.moves import moves
 from trunkline.check.stateful.runner import Exercised, live
 from trunkline.check.stateful.scenario_run import StatefulRun
@@ -384,12 +384,12 @@ def finding(number: int, length: int = 1) -> Finding:
     return Finding(f"rule_{number}", "op", evidence, "", exchanges=(None,) * length)  # type: ignore[arg-type]
 
 
-def counting(bad: frozenset[int]) -> tuple[Rules[list[int]], list[list[int]]]:
+def counting(bad: frozenset[int]) -> tuple[Plan[list[int]], list[list[int]]]:
     """A game in which numbers are said: it has a finding when all of the bad ones were said, in any order."""
     ended: list[list[int]] = []
 
     def say(number: int) -> Move[list[int]]:
-        def play(game: list[int], drawn: Drawn) -> Finding | None:
+        def play(game: list[int], drawn: Numbers) -> Finding | None:
             game.append(number)
             return finding(0, len(game)) if bad and bad <= set(game) else None
 
@@ -399,7 +399,7 @@ def counting(bad: frozenset[int]) -> tuple[Rules[list[int]], list[list[int]]]:
         ended.append(game)
         return None
 
-    return Rules(tuple(say(number) for number in range(6)), list, end_of), ended
+    return Plan(tuple(say(number) for number in range(6)), list, end_of), ended
 
 
 def test_the_shortest_game_is_found() -> None:
@@ -416,7 +416,7 @@ def test_an_opening_is_played_until_it_has_no_finding() -> None:
     played: list[str] = []
 
     def play(name: str) -> Move[list[int]]:
-        def told_(game: list[int], drawn: Drawn) -> Finding | None:
+        def told_(game: list[int], drawn: Numbers) -> Finding | None:
             played.append(name)
             return finding(left[0]) if left and name == "first" else None
 
@@ -424,7 +424,7 @@ def test_an_opening_is_played_until_it_has_no_finding() -> None:
 
     first, second = play("first"), play("second")
     opening: list[list[Step[list[int]]]] = [[(first, {})], [(second, {})]]
-    rules = Rules((second,), list, lambda *_: None, tuple(opening))
+    rules = Plan((second,), list, lambda *_: None, tuple(opening))
     names = []
     for found in run(rules, seed=0, examples=1, steps=1, tries=0):
         names.append(found.rule)
@@ -446,7 +446,7 @@ def test_a_finding_that_comes_and_goes_is_a_finding() -> None:
     """What is found once is told, though the same game does not find it again."""
     once = iter([finding(1, 3)])
     move: Move[list[int]] = Move("once", {}, lambda _: True, lambda *_: next(once, None))
-    found = run(Rules((move,), list, lambda *_: None), seed=0, examples=5, steps=5)
+    found = run(Plan((move,), list, lambda *_: None), seed=0, examples=5, steps=5)
     assert next(found).rule == "rule_1"
     assert next(found, None) is None
 
@@ -460,7 +460,7 @@ def test_what_an_end_finds_counts_once() -> None:
         return finding(2, 4) if judged else None
 
     move: Move[list[int]] = Move("rest", {}, lambda _: True, lambda *_: None)
-    found = next(run(Rules((move,), list, end_of), seed=0, examples=5, steps=5, tries=0))
+    found = next(run(Plan((move,), list, end_of), seed=0, examples=5, steps=5, tries=0))
     assert found.rule == "rule_2"
     assert judgements == [True, False]
 
@@ -489,13 +489,13 @@ def test_the_mock_survives_twenty_thousand_steps(vendor: str) -> None:
         fake.reset()
         return played.start()
 
-    rules = Rules(made, start, end, openings(played, made))  # type: ignore[arg-type]
+    rules = Plan(made, start, end, openings(played, made))  # type: ignore[arg-type]
 
     def lives() -> Iterator[Finding]:
         seed = 0
         while played.steps < STEPS:
             yield from run(rules, seed=seed, examples=100, steps=20)
-            rules_without = Rules(rules.moves, rules.start, rules.end)
+            rules_without = Plan(rules.moves, rules.start, rules.end)
             seed += 1
             while played.steps < STEPS:
                 yield from run(rules_without, seed=seed, examples=100, steps=20)

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TypeAlias
 
 from trunkline.check.stateful import read_moves, refused_moves, write_moves
+from trunkline.check.stateful.engine import Move, Numbers
 from trunkline.check.stateful.fields import ResourceOperations
 from trunkline.check.stateful.inputs import flaws, sizes
-from trunkline.check.stateful.machine import Drawn, Move
 from trunkline.check.stateful.scenario_run import Broken, Scenario, StatefulRun
 from trunkline.contract.model import Operation
 from trunkline.errors import NotOurs
@@ -20,7 +20,7 @@ _MANY = (4,)
 _STUBBORN = 10
 """What was refused so often in a row is not asked for again."""
 
-_Play: TypeAlias = Callable[[Scenario, Drawn], None]
+_Play: TypeAlias = Callable[[Scenario, Numbers], None]
 
 
 def moves(run: StatefulRun) -> tuple[Move[Scenario], ...]:
@@ -115,7 +115,7 @@ def _watching(roles: ResourceOperations, operation: Operation) -> Move[Scenario]
     def possible(play: Scenario) -> bool:
         return not operation.parents or bool(play.there(roles.parents[-1]))
 
-    def watch(play: Scenario, drawn: Drawn) -> None:
+    def watch(play: Scenario, drawn: Numbers) -> None:
         above = write_moves.pick(play.there(roles.parents[-1]), *drawn["parent"]) if operation.parents else None
         read_moves.look_through(play, roles, operation, above, *drawn["filter"])
 
@@ -123,14 +123,14 @@ def _watching(roles: ResourceOperations, operation: Operation) -> Move[Scenario]
     return _move(named("watch", operation), watch, possible, choices)
 
 
-def _read(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def _read(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     read_moves.look(play, write_moves.pick(play.there(roles.resource), *drawn["thing"]), 1)
 
 
 def _move(
     name: str, what: _Play, possible: Callable[[Scenario], bool], choices: Mapping[str, tuple[int, ...]]
 ) -> Move[Scenario]:
-    def told(play: Scenario, drawn: Drawn) -> Finding | None:
+    def told(play: Scenario, drawn: Numbers) -> Finding | None:
         play.run.steps += 1
         try:
             what(play, drawn)

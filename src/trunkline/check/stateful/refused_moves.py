@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trunkline.check.laws.session import implied
+from trunkline.check.stateful.engine import Numbers
 from trunkline.check.stateful.fields import ResourceOperations, inputs, shown
 from trunkline.check.stateful.inputs import Flaw, Values, encoded, flaws, label_of, part, whole
-from trunkline.check.stateful.machine import Drawn
 from trunkline.check.stateful.model import Item, State, forgotten, key, same
 from trunkline.check.stateful.read_moves import look
 from trunkline.check.stateful.scenario_run import EXCUSED, Scenario
@@ -22,7 +22,7 @@ _TELLING = 6
 """A shorter text may stand in another's thing by chance."""
 
 
-def flawed(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def flawed(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Asks for a thing with one thing wrong: the rules judge the answer, and nothing is made of it."""
     operation = roles.create
     parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
@@ -79,7 +79,7 @@ def _told(flaw: Flaw) -> str:
 
 
 def nothing_made(
-    play: Scenario, roles: ResourceOperations, operation: Operation, parent: Item | None, sent: Values, drawn: Drawn
+    play: Scenario, roles: ResourceOperations, operation: Operation, parent: Item | None, sent: Values, drawn: Numbers
 ) -> None:
     """A list that can be read holds nothing with the values of a body that was refused."""
     (choice,) = drawn["look"]
@@ -114,7 +114,7 @@ def nothing_made(
     )
 
 
-def spoil(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
+def spoil(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
     """Asks for a change with one thing wrong: the rules judge the answer, and nothing is changed by it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     flaw = pick(list(flaws(operation)), *drawn["flaw"])
@@ -128,7 +128,7 @@ def spoil(roles: ResourceOperations, operation: Operation, play: Scenario, drawn
     look(play, thing, *drawn["look"])
 
 
-def double(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def double(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Asks for a second thing with a value that no two can have."""
     operation = roles.create
     creating = operation.creating
@@ -159,7 +159,7 @@ def double(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
         perhaps(play, roles, parent)
 
 
-def alike(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def alike(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Asks for a second thing with the values of another, but for what no two can have: it is one of its own."""
     operation = roles.create
     thing = pick(play.there(roles.resource), *drawn["thing"])
@@ -192,7 +192,7 @@ def about(roles: ResourceOperations, everything: tuple[ResourceOperations, ...])
             yield from (operation for operation in role.lists if operation.parents)
 
 
-def knock(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def knock(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Asks about a thing that is gone: it is not found."""
     thing = pick(knockable(play, roles), *drawn["thing"])
     operation = pick(list(about(roles, play.run.roles)), *drawn["operation"])
@@ -210,7 +210,7 @@ def knockable(play: Scenario, roles: ResourceOperations) -> list[Item]:
     ]
 
 
-def astray(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def astray(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Asks about a thing below the parent of another: it is not found there, and stays as it is."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     parent = thing.parent
@@ -223,7 +223,7 @@ def astray(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
     look(play, thing, *drawn["look"])
 
 
-def stranger(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def stranger(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Another account asks about a thing: it is not told, and the thing stays as it is."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     operation = pick(strange(play, roles), *drawn["operation"])

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
+from trunkline.check.stateful.engine import Plan, run
 from trunkline.check.stateful.inputs import ValueFactory
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
-from trunkline.check.stateful.machine import Rules, run
 from trunkline.check.stateful.moves import moves
 from trunkline.check.stateful.scenario_run import StatefulRun
 from trunkline.check.stateful.scenarios import openings
@@ -87,7 +87,7 @@ def play(run_: StatefulRun, *, seed: int, examples: int, steps: int, tries: int 
         return iter(())
     made = moves(run_)
     return run(
-        Rules(made, run_.start, end, openings(run_, made)), seed=seed, examples=examples, steps=steps, tries=tries
+        Plan(made, run_.start, end, openings(run_, made)), seed=seed, examples=examples, steps=steps, tries=tries
     )
 
 

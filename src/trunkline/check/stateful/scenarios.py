@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from trunkline.check.stateful import refused_moves, write_moves
+from trunkline.check.stateful.engine import Move, Numbers, Step
 from trunkline.check.stateful.fields import ResourceOperations, inputs
 from trunkline.check.stateful.inputs import flaws, sizes
-from trunkline.check.stateful.machine import Drawn, Move, Step
 from trunkline.check.stateful.moves import named
 from trunkline.check.stateful.scenario_run import Scenario, StatefulRun
 from trunkline.contract.model import Operation
 
 _Opening: TypeAlias = list[Step[Scenario]]
-_Numbers: TypeAlias = Mapping[str, int | tuple[int, ...]]
-_Said: TypeAlias = tuple[str, _Numbers]
+_Given: TypeAlias = Mapping[str, int | tuple[int, ...]]
+_Said: TypeAlias = tuple[str, _Given]
 """The name of a move, and the numbers of its choices that are not 0: one number for all of a choice, or each."""
 
 _MANY = 6
@@ -37,7 +37,7 @@ def openings(run: StatefulRun, moves: tuple[Move[Scenario], ...]) -> tuple[_Open
     )
 
 
-def _filled(move: Move[Scenario], numbers: _Numbers) -> Drawn:
+def _filled(move: Move[Scenario], numbers: _Given) -> Numbers:
     """The numbers of a move: those that are told, for one or for all of a choice, and else 0."""
     found = {}
     for name, bounds in move.choices.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TypeVar
 
 from trunkline.check.laws.session import implied
+from trunkline.check.stateful.engine import Numbers
 from trunkline.check.stateful.fields import ResourceOperations, conditional, inputs
 from trunkline.check.stateful.inputs import DraftBody, Values, others, part, whole
-from trunkline.check.stateful.machine import Drawn
 from trunkline.check.stateful.model import Item, State, acted, created, forgotten, key, refused, touched, updated
 from trunkline.check.stateful.read_moves import found, look, named
 from trunkline.check.stateful.scenario_run import EXCUSED, MISSING, Broken, Scenario
@@ -28,7 +28,7 @@ def pick(things: list[T], number: int) -> T:
     return things[number % len(things)]
 
 
-def make(roles: ResourceOperations, play: Scenario, drawn: Drawn) -> None:
+def make(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
     """Creates a thing, and reads it."""
     parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
     body = whole(roles.create, play.run.maker, drawn["body"])
@@ -171,7 +171,7 @@ def _explained(
     )
 
 
-def change(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
+def change(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
     """Changes some inputs of a thing, and reads it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     body = _changing(play, thing, operation, drawn)
@@ -193,7 +193,7 @@ def fits(thing: Item, name: str) -> bool:
     return name not in conditional(thing.roles.create) or name in thing.owns
 
 
-def _changing(play: Scenario, thing: Item, operation: Operation, drawn: Drawn) -> DraftBody:
+def _changing(play: Scenario, thing: Item, operation: Operation, drawn: Numbers) -> DraftBody:
     has = {**thing.values, **thing.given}
     (aim,) = drawn["aim"]
     if aim:
@@ -227,7 +227,7 @@ def nothing_changed(thing: Item, operation: Operation, law: str = "refused_reque
     refused(thing, operation, law, implied(operation.evidence, "a request that is refused changes nothing"))
 
 
-def act(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
+def act(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
     """Does something to a thing, or asks something of it, and reads it."""
     acting = operation.acting
     assert acting is not None  # noqa: S101 - only an action is asked
@@ -248,7 +248,7 @@ def act(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: 
     look(play, thing, *drawn["look"])
 
 
-def remove(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Drawn) -> None:
+def remove(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
     """Removes a thing, if nothing stands in the way, and reads it."""
     thing = pick(play.there(roles.resource), *drawn["thing"])
     take_away(play, thing, operation)
