@@ -31,15 +31,15 @@ from trunkline.mock.loader import Vendor
 FUZZ = "schemathesis"
 """Stands where a law stands when it is Schemathesis that provokes a defect."""
 
-_PLAIN = "same_question_same_answer"
+_PLAIN = "same_request_same_response"
 """The law that asks an operation the plainest question."""
 
-_CREDENTIAL = "only_a_good_credential_opens"
+_CREDENTIAL = "only_a_valid_credential_is_accepted"
 _BOUNDS = "bounds_hold_on_both_sides"
 _OTHER_IDS = "other_ids_are_not_answered"
-_MALFORMED = "malformed_numbers_are_survived"
-_CHOICES = "every_choice_is_taken"
-_ABSURD = "absurd_requests_are_survived"
+_MALFORMED = "malformed_numbers_cause_no_server_error"
+_CHOICES = "listed_values_are_accepted"
+_ABSURD = "nonsense_causes_no_server_error"
 
 TOKENS = {"telepath": "sk_live_abc123def456...", "talkover": "talq_your_environment_token_here"}
 HOME = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
@@ -511,7 +511,7 @@ _PAGING = {
         relisted(count=lambda _everything, kept, page: len(kept) if page else 0),
     ),
     "a total of the list before the filter": (
-        "total_counts_what_the_filter_leaves",
+        "total_counts_the_filtered_list",
         relisted(count=lambda everything, _kept, _page: len(everything)),
     ),
     "a page past the end that is not found": (
@@ -527,7 +527,7 @@ _PAGING = {
         relisted(page=lambda kept, limit, offset: cut(kept, limit, offset) or kept[-limit:]),
     ),
     "a default of ten items": (
-        "defaults_are_the_documented",
+        "defaults_are_as_documented",
         asking(
             lambda request: request if "limit" in sent(request) else replace(request, query=f"{request.query}&limit=10")
         ),
@@ -1228,7 +1228,7 @@ _IDS += [
     Defect(
         "a service that tells its health to those it knows",
         "talkover",
-        "it_opens_without_a_credential",
+        "public_operation_needs_no_credential",
         when(lambda request: not request.header("authorization"), answered(401, {"success": False})),
         operation="getHealth",
     ),
@@ -1420,7 +1420,7 @@ _HEADERS += [
         "telepath",
         "allow_lists_the_documented_method",
         answering(lambda _, response: with_header(response, "allow", "POST") if response.status == 405 else response),
-        "other_methods_are_survived",
+        "other_methods_cause_no_server_error",
         note=True,
     ),
     Defect(
@@ -1428,14 +1428,14 @@ _HEADERS += [
         "telepath",
         "no_server_error",
         when(lambda request: request.method not in ("GET", "OPTIONS"), answered(500)),
-        "other_methods_are_survived",
+        "other_methods_cause_no_server_error",
     ),
     Defect(
         "HEAD ends in a crash",
         "telepath",
         "no_server_error",
         when(lambda request: request.method == "HEAD", answered(500)),
-        "other_methods_are_survived",
+        "other_methods_cause_no_server_error",
     ),
 ]
 
@@ -1517,7 +1517,7 @@ _CALL_FILTERS: Mapping[str, tuple[str, str, Break]] = {
         ),
     ),
     "a total of calls before the filter": (
-        "total_counts_what_the_filter_leaves",
+        "total_counts_the_filtered_list",
         "",
         recalled(count=lambda everything, _kept: len(everything)),
     ),
@@ -1546,7 +1546,7 @@ _CALL_FILTERS: Mapping[str, tuple[str, str, Break]] = {
         recalled(page=lambda kept, limit, offset: cut(kept, limit, offset * limit)),
     ),
     "a default of ten calls": (
-        "defaults_are_the_documented",
+        "defaults_are_as_documented",
         "",
         asking(
             lambda request: request if "limit" in sent(request) else replace(request, query=f"{request.query}&limit=10")

@@ -120,6 +120,6 @@ def test_a_defect_does_not_change_what_it_decorates() -> None:
     for name in TOKENS:
         target = mock.from_vendor(LOADED[name])
         for defect in DEFECTS:
-            if defect.vendor == name and defect.heard == "same_question_same_answer":
+            if defect.vendor == name and defect.heard == "same_request_same_response":
                 examine(name, defect.break_(target), defect.heard, operations=[defect.asked])
-        assert examine(name, target, "same_question_same_answer").findings == ()
+        assert examine(name, target, "same_request_same_response").findings == ()

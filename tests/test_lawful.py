@@ -47,6 +47,7 @@ from tests.defects import (
 from tests.requests import request_of
 from trunkline import mock
 from trunkline.check.laws.session import Inconclusive, Session
+from trunkline.contract.model import List
 from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
@@ -158,7 +159,7 @@ READING = {
 """All operations of a vendor that only read."""
 
 OTHERS = {vendor: tuple(name for name in names if name != HOME[vendor]) for vendor, names in READING.items()}
-SOME_LAWS = ("same_question_same_answer", "only_a_good_credential_opens", "filter_keeps_all_that_match")
+SOME_LAWS = ("same_request_same_response", "only_a_valid_credential_is_accepted", "filter_keeps_all_that_match")
 """Laws that meet successes, refusals and whole lists: enough to see how answers are written."""
 
 _WRITTEN_CASES = [
@@ -259,7 +260,7 @@ CASES += [
         "talkover",
         shuffled,
         operations=["listSipTrunks"],
-        notes=frozenset({"same_question_same_answer"}),
+        notes=frozenset({"same_request_same_response"}),
     ),
     Lawful("a health that no page names", "talkover", trunks(put("/health_status", "degraded"))),
     Lawful("a health that is null", "talkover", trunks(put("/health_status", None))),
@@ -702,7 +703,7 @@ CASES += [
         "talkover",
         refusing(401, body, only=401),
         operations=OTHERS["talkover"],
-        laws=["only_a_good_credential_opens"],
+        laws=["only_a_valid_credential_is_accepted"],
     )
     for name, body in _UNAUTHORIZED.items()
 ]
@@ -763,7 +764,7 @@ def test_a_lawful_variation_has_no_finding_that_fails(case: Lawful) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.notes], ids=lambda case: f"{case.vendor}: {case.name}")
 def test_what_is_worth_a_note_is_noted(case: Lawful) -> None:
     """A variation that may be noted is noted."""
-    law = "same_question_same_answer"
+    law = "same_request_same_response"
     report = examine(case.vendor, target_of(case), law, parameters=case.parameters, operations=case.asked)
     assert {finding.rule for finding in report.findings} == case.notes
 
@@ -795,7 +796,7 @@ def test_more_methods_are_lawful() -> None:
                 "filter_keeps_all_that_match",
                 "filtered_lists_are_disjoint",
                 "filter_comes_before_paging",
-                "total_counts_what_the_filter_leaves",
+                "total_counts_the_filtered_list",
             },
         ),
         (
@@ -822,12 +823,12 @@ def test_an_id_that_is_not_known_is_asked_for() -> None:
     target = mock.from_vendor(loader.with_records(LOADED["talkover"], "trunks", []))
     report = examine("talkover", target, *BY_NAME, parameters={}, operations=["getSipTrunk", "listSipTrunkDids"])
     for operation, laws in {
-        "getSipTrunk": ("known_id_is_answered", "other_ids_are_not_answered", "same_question_same_answer"),
-        "listSipTrunkDids": ("same_question_same_answer", "only_a_good_credential_opens"),
+        "getSipTrunk": ("known_id_is_answered", "other_ids_are_not_answered", "same_request_same_response"),
+        "listSipTrunkDids": ("same_request_same_response", "only_a_valid_credential_is_accepted"),
     }.items():
         for law in laws:
             assert "--param trunk_id=" in report.exercised[operation, law]
-        assert report.exercised[operation, "absurd_requests_are_survived"] == ""
+        assert report.exercised[operation, "nonsense_causes_no_server_error"] == ""
     assert report.findings == ()
 
 
@@ -840,13 +841,13 @@ def test_an_id_that_a_list_shows_need_not_be_given() -> None:
 
 def test_a_list_that_may_go_on_is_not_called_whole() -> None:
     """Of a list that no page says to page, as many items as other pages of the vendor hold may be the first of more."""
-    operation = LOADED["talkover"].contract.operation("listSipTrunks")
+    (operation,) = LOADED["talkover"].contract.of_kind(List, "trunks")
     short, long = (
         Session(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
         for count in (19, 20)
     )
     assert len(short.whole()) == 19
-    with pytest.raises(Inconclusive, match="the list may be longer than the 20 items that are answered"):
+    with pytest.raises(Inconclusive, match="the list may be longer than the 20 items that were read"):
         long.whole()
 
 

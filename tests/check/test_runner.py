@@ -152,7 +152,7 @@ def test_a_budget_that_is_spent_in_a_law_is_told_by_the_law(telepath: Vendor) ->
     """A law that the budget interrupts is not exercised."""
     examination = Checker(telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token)
     operation = telepath.contract.operations[0]
-    law = next(law for law in examination.laws if law.name == "same_question_same_answer")
+    law = next(law for law in examination.laws if law.name == "same_request_same_response")
     with pytest.raises(BudgetExhausted):
         examination.hear(operation, law)
     assert examination.report.exercised[operation.operation_id, law.name]

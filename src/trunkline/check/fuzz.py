@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from trunkline.check.strategies import apart
+from trunkline.check.strategies import isolated
 from trunkline.errors import NotOurs, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Json, Request, Response, Target
 from trunkline.redaction import redactor
@@ -217,7 +217,7 @@ def _apart() -> Iterator[None]:
     """Keeps the run and its surroundings apart: no file stays behind, no `~/.netrc` and no foreign hook comes in."""
     ours = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": ""}
     theirs = {name: os.environ.get(name) for name in ours}
-    with apart():
+    with isolated():
         os.environ.update(ours)
         try:
             yield

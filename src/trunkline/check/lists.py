@@ -29,6 +29,14 @@ class ListReading:
     readable: bool
     whole: bool
 
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids that are strings, in the order of the items."""
+        return tuple(identity for identity in self.identities if isinstance(identity, str))
+
     @property
     def status(self) -> int:
         """The status of the last page."""

@@ -189,7 +189,7 @@ class Checker:
         self.progress(f"{operation.operation_id}: {law.name}")
         reason = ""
         try:
-            for word in law.hear(self.interview(operation)):
+            for word in law.check(self.interview(operation)):
                 if isinstance(word, NotExercised):
                     reason = word.reason
                 else:

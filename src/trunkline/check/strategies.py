@@ -1,6 +1,6 @@
-"""Owns the way from a contract to Hypothesis: what can be asked, and the search for the smallest telling question.
+"""Values to send, drawn by Hypothesis, and the search for the smallest one that leads to a finding.
 
-The only importer of hypothesis, which is imported when first used.
+Hypothesis is imported here only, and only when it is used.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ MALFORMED = (
     "%00",
     "9" * 30,
 )
-"""Spellings of what is no integer in a query, percent-encoded; `%D9%A3` is an Arabic-Indic three."""
+"""Query values that are not integers, percent-encoded. `%D9%A3` is an Arabic-Indic three."""
 
-
-ABSURD = (
+NONSENSE = (
     "%00",
     "%2F",
     "%2f..%2f",
@@ -53,22 +52,22 @@ ABSURD = (
     "{}",
     "%u0041",
 )
-"""What no client means, percent-encoded: NUL, slashes, broken UTF-8, quotes, line ends, other scripts."""
+"""Values that no client means, percent-encoded: NUL, slashes, broken UTF-8, quotes, line ends, other scripts."""
 
 
 def search(
-    strategy: SearchStrategy[T], question: Callable[[T], Finding | None], *, seed: int, examples: int
+    strategy: SearchStrategy[T], test: Callable[[T], Finding | None], *, seed: int, examples: int
 ) -> Finding | None:
-    """Puts a question for `examples` drawn values; the finding of the smallest value that has one, or None.
+    """Test `examples` drawn values; return the finding of the smallest value that has one, or None.
 
-    The same seed draws the same values. What a question raises ends the search at once and is raised again, unless a
-    finding came first.
+    The same seed draws the same values. An exception of the test ends the search at once and is raised again, unless a
+    finding came first; `TargetError` and `KeyboardInterrupt` are always raised.
     """
     from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
 
-    found: list[Finding] = []
-    trouble: list[BaseException] = []
+    findings: list[Finding] = []
+    errors: list[BaseException] = []
 
     @settings(
         max_examples=examples,
@@ -81,29 +80,29 @@ def search(
     )
     @seeded(seed)
     @given(strategy)
-    def asked(value: T) -> None:
-        if trouble:
+    def run(value: T) -> None:
+        if errors:
             return
         try:
-            finding = question(value)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is raised again below
-            trouble.append(error)
+            finding = test(value)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
             return
         if finding is not None:
-            found.append(finding)
+            findings.append(finding)
             raise _FalsifiedError
 
-    with apart():
+    with isolated():
         try:
-            asked()
+            run()
         except _FalsifiedError:
             pass
         except Exception:
-            if not found:  # an answer that comes and goes is Hypothesis' Flaky, and a finding all the same
+            if not findings:  # a finding that comes and goes, Hypothesis' Flaky, is a finding all the same
                 raise
-    if trouble and not (found and not isinstance(trouble[0], TargetError | KeyboardInterrupt)):
-        raise trouble[0]
-    return found[-1] if found else None
+    if errors and (not findings or isinstance(errors[0], TargetError | KeyboardInterrupt)):
+        raise errors[0]
+    return findings[-1] if findings else None
 
 
 class _FalsifiedError(Exception):
@@ -111,8 +110,8 @@ class _FalsifiedError(Exception):
 
 
 @contextmanager
-def apart() -> Iterator[None]:
-    """Keeps what Hypothesis stores out of the user's working directory."""
+def isolated() -> Iterator[None]:
+    """Keep the files of Hypothesis out of the user's working directory."""
     from hypothesis.configuration import set_hypothesis_home_dir, storage_directory  # noqa: PLC0415
 
     home = storage_directory(intent_to_write=False).home_directory
@@ -125,34 +124,24 @@ def apart() -> Iterator[None]:
 
 
 def integers(low: int, high: int) -> SearchStrategy[int]:
-    """Whole numbers of a range, both ends included."""
+    """Integers of a range, both ends included."""
     from hypothesis import strategies as st  # noqa: PLC0415
 
     return st.integers(low, high)
 
 
-def choices(values: tuple[T, ...]) -> SearchStrategy[T]:
-    """One of some values; the first is the smallest."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    return st.sampled_from(values)
-
-
-def together(parts: Mapping[str, SearchStrategy[int]]) -> SearchStrategy[dict[str, int]]:
+def mappings(values: Mapping[str, SearchStrategy[int]]) -> SearchStrategy[dict[str, int]]:
     """A value for each name."""
     from hypothesis import strategies as st  # noqa: PLC0415
 
-    return st.fixed_dictionaries(dict(parts))
+    return st.fixed_dictionaries(dict(values))
 
 
-def absurd(longest: int) -> SearchStrategy[str]:
-    """Percent-encoded bytes that no client means: NUL, broken UTF-8, quotes, slashes, other scripts.
-
-    `longest` keeps a request line short enough for servers that lawfully refuse longer ones in their own words.
-    """
+def nonsense(longest: int) -> SearchStrategy[str]:
+    """Percent-encoded texts that no client means, of at most `longest` characters where they are long."""
     from hypothesis import strategies as st  # noqa: PLC0415
 
-    special = st.sampled_from(ABSURD)
+    special = st.sampled_from(NONSENSE)
     text = st.text(st.characters(codec="ascii"), max_size=8).map(lambda value: quote(value, safe=""))
     binary = st.binary(max_size=8).map(lambda value: quote(value, safe=""))
     long = st.sampled_from(("a" * longest, "%41" * (longest // 3), "9" * longest))
@@ -160,9 +149,9 @@ def absurd(longest: int) -> SearchStrategy[str]:
 
 
 def queries(parameters: tuple[Parameter, ...]) -> SearchStrategy[str]:
-    """Query strings of documented names with absurd values, and of names that no page knows."""
+    """Query strings of documented and of unknown names with nonsense values."""
     from hypothesis import strategies as st  # noqa: PLC0415
 
     known = st.sampled_from([*(parameter.name for parameter in parameters), "page", "sort", "%5B%5D", "__proto__"])
-    pairs = st.tuples(known, st.one_of(st.sampled_from(MALFORMED), absurd(1200)))
+    pairs = st.tuples(known, st.one_of(st.sampled_from(MALFORMED), nonsense(1200)))
     return st.lists(pairs.map("=".join), min_size=1, max_size=3).map("&".join)

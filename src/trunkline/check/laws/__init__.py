@@ -1,4 +1,4 @@
-"""Owns the laws: what must hold of several answers together. Each puts its own questions to a target."""
+"""The laws: statements that must hold of several responses together. `LAWS` lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of identity: the one that is asked for is the one that is answered, today as a moment ago."""
+"""Laws of identity: a request for an item returns that item, and the same request returns the same response."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from random import Random
 from urllib.parse import quote, unquote
 
 from trunkline.check.laws.session import Inconclusive, Session, implied, law
-from trunkline.contract.bodies import NOTHING, at_pointer, json_of, succeeded
-from trunkline.contract.model import Operation
-from trunkline.contract.predicates import fetches, reads
+from trunkline.contract.bodies import at_pointer, json_of, succeeded
+from trunkline.contract.model import Fetch, Operation
+from trunkline.contract.predicates import fetches, lists, reads
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, to_text
 
@@ -23,17 +23,17 @@ _ORDERED = Evidence(
 
 
 @law("what the page says of the path parameter: judged by the rule item_is_the_one_asked_for", fetches)
-def known_id_is_answered(interview: Session) -> Iterator[Finding | NotExercised]:
-    """The item of a known id is answered."""
-    operation = interview.operation
-    exchange = interview.ask()
+def known_id_is_answered(session: Session[Fetch]) -> Iterator[Finding | NotExercised]:
+    """A request for a known id is answered with success."""
+    operation = session.operation
+    exchange = session.ask()
     if exchange.response.status == 429:
-        raise Inconclusive("the rate limit is spent: 429 for the item that was said to be there")
+        raise Inconclusive("the rate limit is spent: 429 for the item that should exist")
     if not succeeded(operation, exchange):
         yield operation.finding(
             "known_id_is_answered",
             operation.evidence,
-            "the item that was said to be there is not answered",
+            "the item that should exist is not answered",
             at="status",
             expected=", ".join(key for key in operation.responses if key.startswith("2")),
             seen=str(exchange.response.status),
@@ -41,11 +41,11 @@ def known_id_is_answered(interview: Session) -> Iterator[Finding | NotExercised]
         )
 
 
-def _others(interview: Session, known: str) -> Iterator[tuple[str, str]]:
-    """(what it is, the id as it goes on the wire) of ids that are not the known one."""
-    chance = Random(interview.seed)  # noqa: S311 - ids to ask for, not secrets
-    yield "an unknown id", str(uuid.UUID(int=chance.getrandbits(128), version=4))
-    yield "an unknown id of the sample's form", f"{known[:3]}-{chance.getrandbits(40):x}"
+def _other_ids(known: str, seed: int) -> Iterator[tuple[str, str]]:
+    """(description, percent-encoded id) of ids that are not the known one."""
+    random = Random(seed)  # noqa: S311 - ids to ask for, not secrets
+    yield "an unknown id", str(uuid.UUID(int=random.getrandbits(128), version=4))
+    yield "an unknown id of the sample's form", f"{known[:3]}-{random.getrandbits(40):x}"
     plain = quote(known, safe="")
     yield "an id without its last character", quote(known[:-1], safe="") or "0"
     yield "an id without its first character", quote(known[1:], safe="") or "0"
@@ -58,74 +58,80 @@ def _others(interview: Session, known: str) -> Iterator[tuple[str, str]]:
     yield "an id with an encoded slash behind it", plain + "%2F"
 
 
-@law("implied: a trunk that is not there cannot be shown", fetches)
-def other_ids_are_not_answered(interview: Session) -> Iterator[Finding | NotExercised]:
-    """An id that is unknown, cut, extended or altered is not answered with somebody's item."""
-    operation = interview.operation
-    fetching = operation.fetching
-    if fetching is None:
-        return
-    interview.ask()
-    parameter = operation.parameter(fetching.parameter)
-    for what, other in _others(interview, interview.parameters[fetching.parameter]):
-        exchange = interview.ask(path={fetching.parameter: other})
-        answered = at_pointer(json_of(exchange), fetching.item + fetching.identity)
-        if succeeded(operation, exchange) and isinstance(answered, str) and answered != unquote(other):
+@law("implied: an item that does not exist cannot be shown", fetches)
+def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Finding | NotExercised]:
+    """A request for an id that is unknown, cut, extended or altered does not return another item."""
+    operation, kind = session.operation, session.operation.kind
+    session.ask()
+    parameter = operation.parameter(kind.parameter)
+    for description, other in _other_ids(session.parameters[kind.parameter], session.seed):
+        exchange = session.ask(path={kind.parameter: other})
+        identity = at_pointer(json_of(exchange), kind.item + kind.identity)
+        if succeeded(operation, exchange) and isinstance(identity, str) and identity != unquote(other):
             yield operation.finding(
                 "other_ids_are_not_answered",
                 parameter.refused["id_unknown"],
-                f"{what} is answered with an item",
-                at=f"body{fetching.item}{fetching.identity}",
+                f"{description} is answered with an item",
+                at=f"body{kind.item}{kind.identity}",
                 contract=operation.reference(parameter.pointer),
                 expected="no item",
-                seen=to_text(answered),
+                seen=to_text(identity),
                 exchanges=(exchange,),
             )
 
 
-@law("implied: a GET shows what is there; the order of what is not paged is customary (RFC 8259)", reads)
-def same_question_same_answer(interview: Session) -> Iterator[Finding | NotExercised]:
-    """The same question, asked again, gets the same answer, but for what changes by itself."""
-    operation = interview.operation
-    asked = [interview.ask() for _ in range(3)]
-    told = [_steadfast(operation, exchange) for exchange in asked]
-    if told[0] != told[1] and told[1] != told[2]:  # one change may be somebody's
-        ordered = [_steadfast(operation, exchange, anyhow=True) for exchange in asked[:2]]
-        yield operation.finding(
-            "same_question_same_answer",
-            implied(operation.evidence, "a GET shows what is there") if ordered[0] != ordered[1] else _ORDERED,
-            "the same question got other answers",
-            at="body",
-            expected="the same answer, but for what changes by itself",
-            seen=_difference(told[0], told[1]),
-            exchanges=(asked[0], asked[1]),
-        )
+@law("implied: a GET shows the current state; the order of an unpaged list is customary (RFC 8259)", reads)
+def same_request_same_response(session: Session) -> Iterator[Finding | NotExercised]:
+    """The same request, sent again, gets the same response, except for values that change by themselves."""
+    operation = session.operation
+    exchanges = [session.ask() for _ in range(3)]
+    first, second, third = (_stable_values(operation, exchange) for exchange in exchanges)
+    if second in (first, third):  # one change may be somebody else's
+        return
+    reordered = _stable_values(operation, exchanges[0], ordered=True) == _stable_values(
+        operation, exchanges[1], ordered=True
+    )
+    yield operation.finding(
+        "same_request_same_response",
+        _ORDERED if reordered else implied(operation.evidence, "a GET shows the current state"),
+        "the same request got different responses",
+        at="body",
+        expected="the same response, except for values that change by themselves",
+        seen=_difference(first, second),
+        exchanges=(exchanges[0], exchanges[1]),
+    )
 
 
-def _steadfast(operation: Operation, exchange: Exchange, *, anyhow: bool = False) -> dict[str, Json]:
-    """What an answer says, place by place, without the documented places that change by themselves.
+def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = False) -> dict[str, Json]:
+    """The scalar values of a response by place, without those that the contract documents as volatile.
 
-    With `anyhow`, the items of a list that is not paged are in one order, whatever theirs is.
+    With `ordered`, the items of a list that is not paged are compared in the order of their ids.
     """
-    answer = operation.response_for(exchange.response.status)
-    told: dict[str, Json] = {"status": exchange.response.status}
-    changing: list[str] = []
-    body = _ordered(operation, json_of(exchange)) if anyhow else json_of(exchange)
-    for at, _, schema, value in operation.contract.walk(answer.schema, body) if answer and answer.schema else ():
+    response = operation.response_for(exchange.response.status)
+    values: dict[str, Json] = {"status": exchange.response.status}
+    if response is None or not response.schema:
+        return values
+    volatile: list[str] = []
+    body = json_of(exchange)
+    for at, _, schema, value in operation.contract.walk(
+        response.schema, _in_order(operation, body) if ordered else body
+    ):
         if schema.get("x-trunkline", {}).get("volatile"):
-            changing.append(f"{at}/")
+            volatile.append(f"body{at}/")
         elif not isinstance(value, dict | list):
-            told[f"body{at}"] = value
-    return {at: value for at, value in told.items() if not any(at.startswith(f"body{spot}") for spot in changing)}
+            values[f"body{at}"] = value
+    return {at: value for at, value in values.items() if not at.startswith(tuple(volatile))}
 
 
-def _ordered(operation: Operation, body: Json) -> Json:
+def _in_order(operation: Operation, body: Json) -> Json:
     """The body with the items of a list that is not paged in the order of their ids."""
-    listing, found = operation.listing, copy.deepcopy(body)
-    items = at_pointer(found, listing.items) if listing and not listing.paging else NOTHING
-    if listing and isinstance(items, list):
-        items.sort(key=lambda item: str(at_pointer(item, listing.identity)))
-    return found
+    if not lists(operation) or operation.kind.paging:
+        return body
+    body, identity = copy.deepcopy(body), operation.kind.identity
+    items = at_pointer(body, operation.kind.items)
+    if isinstance(items, list):
+        items.sort(key=lambda item: str(at_pointer(item, identity)))
+    return body
 
 
 def _difference(first: dict[str, Json], second: dict[str, Json]) -> str:
@@ -133,4 +139,4 @@ def _difference(first: dict[str, Json], second: dict[str, Json]) -> str:
     return f"{to_text(first.get(places[0]))}, then {to_text(second.get(places[0]))} at {places[0]}" if places else ""
 
 
-LAWS = (known_id_is_answered, other_ids_are_not_answered, same_question_same_answer)
+LAWS = (known_id_is_answered, other_ids_are_not_answered, same_request_same_response)

@@ -1,14 +1,15 @@
-"""Laws of paging: the pages are the list, cut without overlap or gap, and its total counts it."""
+"""Laws of paging: the pages are the list, cut without overlap or gap, and the total counts its items."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.check.laws.session import Inconclusive, Session, WholeList, implied, law
-from trunkline.check.strategies import integers, search, together
+from trunkline.check.laws.session import Inconclusive, Session, implied, law
+from trunkline.check.lists import ListReading
+from trunkline.check.strategies import integers, mappings, search
 from trunkline.contract.bodies import identities, succeeded
-from trunkline.contract.model import Operation, Paging
-from trunkline.contract.predicates import lists, pages
+from trunkline.contract.model import List
+from trunkline.contract.predicates import pages
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, NotExercised, to_text
 
@@ -16,90 +17,75 @@ _SMALL = 7
 """A limit that cuts most lists into several pages, the last of them partial."""
 
 
-def _paging(operation: Operation) -> Paging:
-    if operation.listing is None or operation.listing.paging is None:
-        raise Inconclusive("the operation does not page")
-    return operation.listing.paging
-
-
-def _several(interview: Session, filters: dict[str, str] | None = None) -> tuple[WholeList, int]:
+def _several_pages(session: Session[List]) -> tuple[ListReading, int]:
     """The whole list, and a limit that cuts it into several pages."""
-    whole = interview.whole(filters)
+    whole = session.whole()
     if len(whole) < 2:
-        raise Inconclusive(
-            f"the list has {len(whole)} {'item' if len(whole) == 1 else 'items'}, too few for a second page"
-        )
+        items = "item" if len(whole) == 1 else "items"
+        raise Inconclusive(f"the list has {len(whole)} {items}, too few for a second page")
     return whole, min(_SMALL, (len(whole) + 1) // 2)
 
 
-def _steps(interview: Session, whole: WholeList, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
-    """(offset, ids, exchange) of each page of a walk through the list; at most ten pages, the last among them."""
-    paging = _paging(interview.operation)
+def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
+    """(offset, ids, exchange) of the pages of the list: at most ten, the last page among them."""
     offsets = list(range(0, len(whole), limit))
     for offset in [*offsets[:9], *offsets[9:][-1:]]:
-        ids, exchange = interview.page({paging.limit: limit, paging.offset: offset})
+        ids, exchange = session.page({session.paging.limit: limit, session.paging.offset: offset})
         yield offset, ids, exchange
 
 
 @law("implied by paging: two pages that share an item are not pages", pages)
-def pages_do_not_overlap(interview: Session) -> Iterator[Finding | NotExercised]:
-    """No item stands on two pages."""
-    operation = interview.operation
-    whole, limit = _several(interview)
+def pages_do_not_overlap(session: Session[List]) -> Iterator[Finding | NotExercised]:
+    """No item is on two pages."""
+    operation = session.operation
+    whole, limit = _several_pages(session)
     seen: dict[str, Exchange] = {}
-    for offset, ids, exchange in _steps(interview, whole, limit):
+    for offset, ids, exchange in _pages(session, whole, limit):
         for identity in ids:
-            if identity in seen and seen[identity] is not exchange:
+            if seen.setdefault(identity, exchange) is not exchange:
                 yield operation.finding(
                     "pages_do_not_overlap",
-                    implied(_paging(operation).evidence, "pages of one list do not share items"),
+                    implied(session.paging.evidence, "pages of one list do not share items"),
                     f"an item of the page at offset {offset} was on an earlier page",
-                    at=f"body{operation.listing.items if operation.listing else ''}",
+                    at=f"body{operation.kind.items}",
                     expected="each item on one page",
                     seen=to_text(identity),
                     contract=operation.extension_reference("list/paging"),
                     exchanges=(seen[identity], exchange),
                 )
                 return
-            seen[identity] = exchange
 
 
 @law("implied by paging: the pages together are the list", pages)
-def pages_leave_no_gap(interview: Session) -> Iterator[Finding | NotExercised]:
+def pages_leave_no_gap(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """Every item of the whole list is on one of its smaller pages."""
-    operation = interview.operation
-    whole, limit = _several(interview)
-    met: set[str] = set()
-    last: Exchange | None = None
-    reach: set[str] = set()
-    for offset, ids, exchange in _steps(interview, whole, limit):
-        met |= set(ids)
-        reach |= set(whole.ids[offset : offset + limit])
-        last = exchange
-    lost = [identity for identity in whole.ids if identity in reach and identity not in met]
-    if lost and last is not None:
+    operation = session.operation
+    whole, limit = _several_pages(session)
+    visited = list(_pages(session, whole, limit))
+    found = {identity for _, ids, _ in visited for identity in ids}
+    expected = {identity for offset, *_ in visited for identity in whole.ids[offset : offset + limit]}
+    lost = [identity for identity in whole.ids if identity in expected - found]
+    if lost:
         yield operation.finding(
             "pages_leave_no_gap",
-            implied(_paging(operation).evidence, "the pages together are the list"),
-            f"{len(lost)} of {len(reach)} items are on no page of {limit}",
-            at=f"body{operation.listing.items if operation.listing else ''}",
+            implied(session.paging.evidence, "the pages together are the list"),
+            f"{len(lost)} of {len(expected)} items are on no page of {limit}",
+            at=f"body{operation.kind.items}",
             expected="every item on a page",
             seen=f"{to_text(lost[0])} on none",
             contract=operation.extension_reference("list/paging"),
-            exchanges=(whole.exchanges[0], last),
+            exchanges=(whole.exchanges[0], visited[-1][2]),
         )
 
 
 @law("implied by paging: offset counts items of one order", pages)
-def any_page_is_its_slice(interview: Session) -> Iterator[Finding | NotExercised]:
-    """The page at any limit and offset is that slice of the whole list, in the same order: full but for the last."""
-    operation = interview.operation
-    paging = _paging(operation)
-    whole, _ = _several(interview)
-    most = operation.parameter(paging.limit).schema["maximum"]
+def any_page_is_its_slice(session: Session[List]) -> Iterator[Finding | NotExercised]:
+    """The page at any limit and offset is that slice of the whole list, in the same order."""
+    operation, paging = session.operation, session.paging
+    whole, _ = _several_pages(session)
 
-    def question(drawn: dict[str, int]) -> Finding | None:
-        ids, exchange = interview.page(drawn)
+    def misplaced(drawn: dict[str, int]) -> Finding | None:
+        ids, exchange = session.page(drawn)
         start = drawn[paging.offset]
         wanted = list(whole.ids[start : start + drawn[paging.limit]])
         if ids == wanted:
@@ -109,41 +95,36 @@ def any_page_is_its_slice(interview: Session) -> Iterator[Finding | NotExercised
             "any_page_is_its_slice",
             implied(paging.evidence, "a page is the part of the list that its limit and offset name"),
             "the page is in another order than the whole list" if same else "the page is not that part of the list",
-            at=f"body{operation.listing.items if operation.listing else ''}",
+            at=f"body{operation.kind.items}",
             contract=operation.reference(operation.parameter(paging.offset).pointer),
             expected=to_text(wanted),
             seen=to_text(ids),
             exchanges=(whole.exchanges[0], exchange),
         )
 
-    drawn = together({paging.limit: integers(1, most), paging.offset: integers(0, len(whole) - 1)})
-    finding = search(drawn, question, seed=interview.seed, examples=interview.examples)
-    if finding is not None:
+    largest = operation.parameter(paging.limit).schema["maximum"]
+    queries = mappings({paging.limit: integers(1, largest), paging.offset: integers(0, len(whole) - 1)})
+    if finding := search(queries, misplaced, seed=session.seed, examples=session.examples):
         yield finding
 
 
 @law("what the page says of a loop that ends on a short page", pages)
-def page_past_the_end_is_empty(interview: Session) -> Iterator[Finding | NotExercised]:
-    """A page past the end is a success without items, and tells the same total."""
-    operation = interview.operation
-    paging = _paging(operation)
-    whole = interview.whole()
+def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Finding | NotExercised]:
+    """A page past the end is a success without items."""
+    operation, paging = session.operation, session.paging
+    whole = session.whole()
     for offset in (len(whole), len(whole) + 1, len(whole) + 1000):
-        exchange = interview.ask({paging.limit: _SMALL, paging.offset: offset})
+        exchange = session.ask({paging.limit: _SMALL, paging.offset: offset})
         if not succeeded(operation, exchange):
-            wrong, seen, at = "the page past the end is not a success", str(exchange.response.status), "status"
-        elif lists(operation) and (ids := identities(operation, exchange)):
-            wrong, seen, at = (
-                "the page past the end has items",
-                to_text(ids),
-                f"body{operation.listing.items if operation.listing else ''}",
-            )
+            message, seen, at = "the page past the end is not a success", str(exchange.response.status), "status"
+        elif ids := identities(operation, exchange):
+            message, seen, at = "the page past the end has items", to_text(ids), f"body{operation.kind.items}"
         else:
             continue
         yield operation.finding(
             "page_past_the_end_is_empty",
             paging.past_end,
-            wrong,
+            message,
             at=at,
             expected="no items",
             seen=seen,
@@ -154,17 +135,16 @@ def page_past_the_end_is_empty(interview: Session) -> Iterator[Finding | NotExer
 
 
 @law("what the page shows of the total", pages)
-def total_counts_the_list(interview: Session) -> Iterator[Finding | NotExercised]:
-    """Every page tells the number of items of the whole list as its total."""
-    operation = interview.operation
-    paging = _paging(operation)
+def total_counts_the_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
+    """The total of every page is the number of items in the whole list."""
+    operation, paging = session.operation, session.paging
     if paging.total is None:
         raise Inconclusive("no page documents a total")
-    whole = interview.whole()
+    whole = session.whole()
     limit = min(_SMALL, max(1, (len(whole) + 1) // 2))
-    asked = [exchange for *_, exchange in _steps(interview, whole, limit)]
-    asked.append(interview.ask({paging.limit: limit, paging.offset: len(whole) + 1}))
-    for total, exchange in interview.totals((*whole.exchanges, *asked)):
+    exchanges = [exchange for *_, exchange in _pages(session, whole, limit)]
+    past_end = session.ask({paging.limit: limit, paging.offset: len(whole) + 1})
+    for total, exchange in session.totals((*whole.exchanges, *exchanges, past_end)):
         if total != len(whole):
             yield operation.finding(
                 "total_counts_the_list",
@@ -180,30 +160,30 @@ def total_counts_the_list(interview: Session) -> Iterator[Finding | NotExercised
 
 
 @law("what the page says of the defaults", pages)
-def defaults_are_the_documented(interview: Session) -> Iterator[Finding | NotExercised]:
+def defaults_are_as_documented(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """A parameter that is left out means its documented default."""
-    operation = interview.operation
-    plain, first = interview.page({})
+    operation, paging = session.operation, session.paging
+    without, first = session.page({})
     tested = False
     for parameter in operation.parameters:
         if "default" not in parameter.schema or parameter.location != "query":
             continue
-        spelled, exchange = interview.page({parameter.name: parameter.schema["default"]})
+        explicit, exchange = session.page({parameter.name: parameter.schema["default"]})
         tested = True
-        if spelled != plain and interview.page({})[0] == plain:
+        if explicit != without and session.page({})[0] == without:
             yield operation.finding(
-                "defaults_are_the_documented",
+                "defaults_are_as_documented",
                 parameter.evidence,
-                f"without {parameter.name} the answer is not the one for its default",
-                at=f"body{operation.listing.items if operation.listing else ''}",
+                f"without {parameter.name} the response is not the one for its default",
+                at=f"body{operation.kind.items}",
                 contract=operation.reference(f"{parameter.pointer}/schema/default"),
-                expected=f"{len(spelled)} items as with {parameter.name}={parameter.schema['default']}",
-                seen=f"{len(plain)} items",
+                expected=f"{len(explicit)} items as with {parameter.name}={parameter.schema['default']}",
+                seen=f"{len(without)} items",
                 exchanges=(first, exchange),
             )
-    limit = operation.parameter(_paging(operation).limit).schema.get("default")
-    if not tested or (limit is not None and len(interview.whole()) <= limit and not _paging(operation).echo):
-        raise Inconclusive(f"the list has {len(interview.whole())} items, no more than the default of {limit}")
+    limit = operation.parameter(paging.limit).schema.get("default")
+    if not tested or (limit is not None and len(session.whole()) <= limit and not paging.echo):
+        raise Inconclusive(f"the list has {len(session.whole())} items, no more than the default of {limit}")
 
 
 LAWS = (
@@ -212,5 +192,5 @@ LAWS = (
     any_page_is_its_slice,
     page_past_the_end_is_empty,
     total_counts_the_list,
-    defaults_are_the_documented,
+    defaults_are_as_documented,
 )

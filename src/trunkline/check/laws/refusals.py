@@ -1,4 +1,4 @@
-"""Laws that provoke refusals on purpose: each bound on both sides, each malformed form, each kind of bad credential."""
+"""Laws that provoke refusals: each bound on both sides, malformed values, each kind of invalid credential."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from random import Random
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.strategies import MALFORMED
+from trunkline.contract.model import Operation, Parameter
 from trunkline.contract.predicates import reads_openly, reads_secured, takes_choices, takes_numbers
 from trunkline.contract.refusals import ParsedRequest, parse_request, refusal_for
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
@@ -16,16 +17,21 @@ from trunkline.findings import Finding, NotExercised
 from trunkline.redaction import AUTH_SCHEMES
 
 
+def _integers(operation: Operation) -> Iterator[Parameter]:
+    """The integers in the query."""
+    for parameter in operation.parameters:
+        if parameter.location == "query" and parameter.schema["type"] == "integer":
+            yield parameter
+
+
 @law(
     "what the page says of the bound: judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
     takes_numbers,
 )
-def bounds_hold_on_both_sides(interview: Session) -> Iterator[Finding | NotExercised]:
+def bounds_hold_on_both_sides(session: Session) -> Iterator[Finding | NotExercised]:
     """Each bound of a parameter is accepted, and the first value beyond it is refused as documented."""
-    chance = Random(interview.seed)  # noqa: S311 - values to ask for, not secrets
-    for parameter in interview.operation.parameters:
-        if parameter.location != "query" or parameter.schema["type"] != "integer":
-            continue
+    random = Random(session.seed)  # noqa: S311 - values to ask for, not secrets
+    for parameter in _integers(session.operation):
         low, high = parameter.schema.get("minimum"), parameter.schema.get("maximum")
         inside = [
             bound for bound in (low, high, parameter.schema.get("default")) if bound is not None and abs(bound) < 2**31
@@ -33,119 +39,100 @@ def bounds_hold_on_both_sides(interview: Session) -> Iterator[Finding | NotExerc
         inside += [low + 1] if low is not None else []
         beyond = [-1, -(2**31)]
         beyond += [low - 1] if low is not None else []
-        beyond += [high + 1, chance.randint(high + 2, high * 100), 2**31, 2**63, 10**29] if high is not None else []
+        beyond += [high + 1, random.randint(high + 2, high * 100), 2**31, 2**63, 10**29] if high is not None else []
         for value in dict.fromkeys((*inside, *beyond)):
-            interview.ask({parameter.name: value})
+            session.ask({parameter.name: value})
     yield from ()
 
 
 @law(
-    "no page settles malformed values: judged by the rules on the form of an answer, above all no_server_error",
+    "no page settles malformed values: judged by the rules on the form of a response, above all no_server_error",
     takes_numbers,
 )
-def malformed_numbers_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
-    """What is no integer, and a parameter that is sent twice, gets an answer in a documented form."""
-    for parameter in interview.operation.parameters:
-        if parameter.location == "query" and parameter.schema["type"] == "integer":
-            for text in MALFORMED:
-                interview.ask(f"{parameter.name}={text}")
-            interview.ask(f"{parameter.name}=1&{parameter.name}=2")
+def malformed_numbers_cause_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
+    """A value that is not an integer, or a parameter that is sent twice, gets a response in a documented form."""
+    for parameter in _integers(session.operation):
+        for text in MALFORMED:
+            session.ask(f"{parameter.name}={text}")
+        session.ask(f"{parameter.name}=1&{parameter.name}=2")
     yield from ()
 
 
 @law("what the page lists: judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
-def every_choice_is_taken(interview: Session) -> Iterator[Finding | NotExercised]:
-    """Each listed value of a parameter is accepted; others get an answer in a documented form."""
-    for parameter in interview.operation.parameters:
-        values = parameter.schema.get("enum", ())
+def listed_values_are_accepted(session: Session) -> Iterator[Finding | NotExercised]:
+    """Each listed value of a parameter is accepted; any other gets a response in a documented form."""
+    for parameter in session.operation.parameters:
+        values = parameter.schema.get("enum")
+        if not values:
+            continue
+        first, last = values[0], values[-1]
         for value in values:
-            interview.ask({parameter.name: value})
-        for text in (
-            ("", "unknown", values[0].upper(), f"{values[0]}%20", f"{values[0]},{values[-1]}") if values else ()
-        ):
-            interview.ask(f"{parameter.name}={text}")
-        if values:
-            interview.ask(f"{parameter.name}={values[0]}&{parameter.name}={values[-1]}")
+            session.ask({parameter.name: value})
+        for text in ("", "unknown", first.upper(), f"{first}%20", f"{first},{last}"):
+            session.ask(f"{parameter.name}={text}")
+        session.ask(f"{parameter.name}={first}&{parameter.name}={last}")
     yield from ()
 
 
 def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
-    """(what it is, the cause, (header value, how it is printed)) of each request without a good credential."""
-    word = f"${{{TOKEN_VARIABLE}}}"
-    yield "no credential", "credentials_missing", None
-    yield "an unknown credential", "credentials_unknown", ("Bearer trunkline-unknown-0", "Bearer trunkline-unknown-0")
-    yield "an empty credential", "credentials_malformed", ("Bearer", "Bearer")
-    yield "an empty header", "credentials_malformed", ("", "")
+    """(description, cause, (header value, the value as it is printed)) of each request without a valid credential."""
+    variable = f"${{{TOKEN_VARIABLE}}}"
+    missing, malformed, unknown = "credentials_missing", "credentials_malformed", "credentials_unknown"
+    yield "no credential", missing, None
+    yield "an unknown credential", unknown, ("Bearer trunkline-unknown-0", "Bearer trunkline-unknown-0")
+    yield "an empty credential", malformed, ("Bearer", "Bearer")
+    yield "an empty header", malformed, ("", "")
     if credential is None:
         return
     basic = base64.b64encode(f"{credential}:".encode()).decode()
-    yield "another scheme", "credentials_malformed", (f"Basic {basic}", f"Basic $(printf %s: {word} | base64)")
-    yield "no scheme", "credentials_malformed", (credential, word)
-    yield "a scheme of another name", "credentials_malformed", (f"Token {credential}", f"Token {word}")
-    yield "two credentials", "credentials_malformed", (f"Bearer {credential} {credential}", f"Bearer {word} {word}")
-    short = f"${{{TOKEN_VARIABLE}%?}}"
-    yield (
-        "a credential without its last character",
-        "credentials_unknown",
-        (f"Bearer {credential[:-1]}", f"Bearer {short}"),
-    )
-    rest = f"${{{TOKEN_VARIABLE}#?}}"
-    yield (
-        "a credential without its first character",
-        "credentials_unknown",
-        (f"Bearer {credential[1:]}", f"Bearer {rest}"),
-    )
+    yield "another scheme", malformed, (f"Basic {basic}", f"Basic $(printf %s: {variable} | base64)")
+    yield "no scheme", malformed, (credential, variable)
+    yield "a scheme of another name", malformed, (f"Token {credential}", f"Token {variable}")
+    yield "two credentials", malformed, (f"Bearer {credential} {credential}", f"Bearer {variable} {variable}")
     half = len(credential) // 2
-    yield (
-        "half a credential",
-        "credentials_unknown",
-        (
-            f"Bearer {credential[:half]}",
-            f"Bearer ${{{TOKEN_VARIABLE}:0:{half}}}",
-        ),
-    )
-    yield "a credential with one more character", "credentials_unknown", (f"Bearer {credential}x", f"Bearer {word}x")
+    altered = [
+        ("a credential without its last character", credential[:-1], f"${{{TOKEN_VARIABLE}%?}}"),
+        ("a credential without its first character", credential[1:], f"${{{TOKEN_VARIABLE}#?}}"),
+        ("half a credential", credential[:half], f"${{{TOKEN_VARIABLE}:0:{half}}}"),
+        ("a credential with one more character", f"{credential}x", f"{variable}x"),
+    ]
     if credential.swapcase() != credential:
-        swapped = f"$(printf %s {word} | tr 'A-Za-z' 'a-zA-Z')"
-        yield (
-            "a credential in the other case",
-            "credentials_unknown",
-            (f"Bearer {credential.swapcase()}", f"Bearer {swapped}"),
-        )
+        swapped = f"$(printf %s {variable} | tr 'A-Za-z' 'a-zA-Z')"
+        altered.append(("a credential in the other case", credential.swapcase(), swapped))
+    for description, value, printed in altered:
+        yield description, unknown, (f"Bearer {value}", f"Bearer {printed}")
 
 
 def disclosures(credential: str) -> frozenset[str]:
-    """Every form of a credential that `only_a_good_credential_opens` sends: none of them is ever to be printed."""
-    sent = (authorization[0].split() for *_, authorization in _bad_credentials(credential) if authorization)
-    return frozenset({credential, *(word for words in sent for word in words if word.lower() not in AUTH_SCHEMES)})
+    """Every form of a credential that `only_a_valid_credential_is_accepted` sends. None may ever be printed."""
+    headers = (authorization[0].split() for *_, authorization in _bad_credentials(credential) if authorization)
+    return frozenset({credential, *(word for words in headers for word in words if word.lower() not in AUTH_SCHEMES)})
 
 
 @law("what the page says of the credential", reads_secured)
-def only_a_good_credential_opens(interview: Session) -> Iterator[Finding | NotExercised]:
+def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Finding | NotExercised]:
     """Without its exact credential a request is refused, with the documented status and code."""
-    operation = interview.operation
-    if interview.needs:
-        interview.ask()
-    for what, cause, authorization in _bad_credentials(interview.credential):
-        exchange = interview.ask(authorization=authorization)
-        yield from _judged(interview, exchange, what, cause)
-    if interview.credential is None:
+    operation = session.operation
+    if session.needs:
+        session.ask()
+    for description, cause, authorization in _bad_credentials(session.credential):
+        exchange = session.ask(authorization=authorization, anonymous=authorization is None)
+        yield from _judge_refused(operation, exchange, description, cause)
+    if session.credential is None:
         raise Inconclusive(
-            f"no credential is known, so only unknown ones were tried; {operation.operation_id} was not opened"
+            f"no credential is known, so {operation.operation_id} was only tried with unknown credentials"
         )
 
 
-def _judged(interview: Session, exchange: Exchange, what: str, cause: str) -> Iterator[Finding]:
-    operation = interview.operation
-    status = exchange.response.status
-    said = operation.contract.security
+def _judge_refused(operation: Operation, exchange: Exchange, description: str, cause: str) -> Iterator[Finding]:
+    security, status = operation.contract.security, exchange.response.status
     if 200 <= status < 300:
         yield operation.finding(
-            "only_a_good_credential_opens",
-            said.refused[cause],
-            f"{what} opens the operation",
+            "only_a_valid_credential_is_accepted",
+            security.refused[cause],
+            f"{description} is accepted",
             at="status",
-            contract=operation.reference(said.pointer),
+            contract=operation.reference(security.pointer),
             expected="refused",
             seen=str(status),
             exchanges=(exchange,),
@@ -156,22 +143,23 @@ def _judged(interview: Session, exchange: Exchange, what: str, cause: str) -> It
         and status != 429
         and isinstance(parse_request(operation.contract, exchange.request), ParsedRequest)
     ):
-        yield from judge_refusal(operation, exchange, (refusal_for(operation, cause, what, "a known credential", {}),))
+        refusal = refusal_for(operation, cause, description, "a known credential", {})
+        yield from judge_refusal(operation, exchange, (refusal,))
 
 
 @law("what the page says: it needs no credential", reads_openly)
-def it_opens_without_a_credential(interview: Session) -> Iterator[Finding | NotExercised]:
-    """What needs no credential is not refused for want of one."""
-    operation = interview.operation
-    exchange = interview.ask(authorization=None)
+def public_operation_needs_no_credential(session: Session) -> Iterator[Finding | NotExercised]:
+    """An operation without security is not refused for lack of a credential."""
+    operation = session.operation
+    exchange = session.ask(anonymous=True)
     if exchange.response.status in {401, 403}:
         yield operation.finding(
-            "it_opens_without_a_credential",
+            "public_operation_needs_no_credential",
             operation.evidence,
-            "the request is refused for want of a credential",
+            "the request is refused for lack of a credential",
             at="status",
             contract=f"{operation.reference(operation.pointer)}/security",
-            expected="an answer without a credential",
+            expected="a response without a credential",
             seen=str(exchange.response.status),
             exchanges=(exchange,),
         )
@@ -179,8 +167,8 @@ def it_opens_without_a_credential(interview: Session) -> Iterator[Finding | NotE
 
 LAWS = (
     bounds_hold_on_both_sides,
-    malformed_numbers_are_survived,
-    every_choice_is_taken,
-    only_a_good_credential_opens,
-    it_opens_without_a_credential,
+    malformed_numbers_cause_no_server_error,
+    listed_values_are_accepted,
+    only_a_valid_credential_is_accepted,
+    public_operation_needs_no_credential,
 )

@@ -1,13 +1,12 @@
-"""The law of endurance: whatever is sent, the answer is one, and it is an answer."""
+"""Laws of robustness: no request makes the server fail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trunkline.check.laws.session import Session, law
 from trunkline.check.rules import judge
-from trunkline.check.strategies import ABSURD, absurd, queries, search
-from trunkline.contract.model import Operation
+from trunkline.check.strategies import NONSENSE, nonsense, queries, search
 from trunkline.contract.predicates import reads
 from trunkline.exchange import Headers
 from trunkline.findings import Finding, NotExercised
@@ -18,53 +17,48 @@ _ODD_HEADERS: tuple[Headers, ...] = (
     (("content-type", "text/plain"),),
     (("x-long", "a" * 2000),),
 )
-"""Headers that leave the answer as it is: none that lawfully changes it (Range), none that could change anything."""
+"""Headers that leave the response as it is. None lawfully changes it, as Range does, and none can change any data."""
+
+_LONGEST_ID = 3900
+"""A longer path may lawfully be refused by the server itself, in its own form."""
 
 
 @law("implied by the pages, which show no server error: judged by the rules, above all no_server_error", reads)
-def absurd_requests_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
-    """Nonsense in the query, in an id or in a header gets an answer, and never a server error."""
-    operation = interview.operation
+def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
+    """Nonsense in the query, in an id or in a header gets a response that is not a server error."""
+    operation = session.operation
     queried = tuple(parameter for parameter in operation.parameters if parameter.location == "query")
-    named = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
+    in_path = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
 
-    def about_query(query: str) -> Finding | None:
-        return _failure(operation, interview, query=query)
+    def server_error(query: str = "", path: Mapping[str, str] | None = None) -> Finding | None:
+        """The rules report it as well; returned here, so that the search finds the smallest such request."""
+        exchange = session.ask(query, path=path)
+        return next((finding for finding in judge(operation, exchange) if finding.rule == "no_server_error"), None)
 
-    def about_path(text: str) -> Finding | None:
-        return _failure(operation, interview, path=dict.fromkeys(named, text or "%20"))
+    def server_error_for_id(text: str) -> Finding | None:
+        return server_error(path=dict.fromkeys(in_path, text or "%20"))
 
-    tries = max(10, interview.examples // 2)
-    if not interview.needs:
+    examples = max(10, session.examples // 2)
+    if not session.needs:
         for headers in _ODD_HEADERS:
-            interview.ask(headers=headers)
-        for index, text in enumerate(ABSURD if queried else ()):
-            interview.ask(f"{queried[index % len(queried)].name}={text}")
-        if finding := search(queries(queried), about_query, seed=interview.seed, examples=tries):
+            session.ask(headers=headers)
+        for index, text in enumerate(NONSENSE if queried else ()):
+            session.ask(f"{queried[index % len(queried)].name}={text}")
+        if finding := search(queries(queried), server_error, seed=session.seed, examples=examples):
             yield finding
-    for text in ABSURD if named else ():
-        interview.ask(path=dict.fromkeys(named, text))
-    if named and (finding := search(absurd(3900), about_path, seed=interview.seed, examples=tries)):
-        yield finding
-
-
-def _failure(
-    operation: Operation, interview: Session, *, query: str = "", path: dict[str, str] | None = None
-) -> Finding | None:
-    """The server error of one question, if it is one: found again here so that the question can be made small."""
-    exchange = interview.ask(query, path=path)
-    return next((found for found in judge(operation, exchange) if found.rule == "no_server_error"), None)
+    if in_path:
+        for text in NONSENSE:
+            session.ask(path=dict.fromkeys(in_path, text))
+        if finding := search(nonsense(_LONGEST_ID), server_error_for_id, seed=session.seed, examples=examples):
+            yield finding
 
 
 @law("RFC 9110 and the pages, which show no server error: judged by the rules that hold anywhere", reads)
-def other_methods_are_survived(interview: Session) -> Iterator[Finding | NotExercised]:
-    """HEAD and OPTIONS at the operation's path get an answer; a 405 names the documented method."""
+def other_methods_cause_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
+    """HEAD and OPTIONS at the path of the operation get a response; a 405 names the documented method."""
     for method in ("HEAD", "OPTIONS"):
-        interview.ask(method=method)
+        session.ask(method=method)
     yield from ()
 
 
-LAWS = (
-    other_methods_are_survived,
-    absurd_requests_are_survived,
-)
+LAWS = (other_methods_cause_no_server_error, nonsense_causes_no_server_error)
