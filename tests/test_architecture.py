@@ -41,6 +41,8 @@ The modules of the first row may also import each other.
 
 DOORS = {
     "jsonschema_rs": {"contract.schema"},
+    "jsonschema": {"contract.schema"},
+    "referencing": {"contract.schema"},
     "msgspec": {"contract", "mock"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},

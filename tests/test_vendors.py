@@ -22,6 +22,7 @@ from referencing.jsonschema import DRAFT202012
 from trunkline.check.rules import judge
 from trunkline.contract import folders
 from trunkline.contract.model import DOCUMENT, Operation
+from trunkline.contract.schema import format_checker
 from trunkline.exchange import Exchange, Json, Request, Response, pointer, resolve
 from trunkline.findings import Evidence, Grade
 from trunkline.mock import loader
@@ -182,7 +183,7 @@ def verdict_of_another(name: str, place: str, value: Json) -> set[tuple[str, str
     file, _, at = place.partition("#")
     address = f"{(ROOT / 'schemas' / name / file).as_uri()}#{at}"
     validator = jsonschema.Draft202012Validator(
-        {"$ref": address}, registry=registry(name), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+        {"$ref": address}, registry=registry(name), format_checker=format_checker()
     )
     return {(pointer(error.absolute_path), str(error.validator)) for error in validator.iter_errors(value)}
 

@@ -72,7 +72,14 @@ def printable(text: str) -> str:
 def _forms(secret: str) -> Iterator[str]:
     """The secret as it is, turned around, in the other case, escaped, and in base64 at each of its three offsets."""
     data = secret.encode("utf-8", "replace")
-    yield from (secret, secret[::-1], secret.swapcase(), quote(data, safe=""), json.dumps(secret)[1:-1])
+    yield from (
+        secret,
+        secret[::-1],
+        secret.swapcase(),
+        quote(data, safe=""),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+    )
     hexadecimal = [f"{byte:02x}" for byte in data]
     yield from ("".join(f"%{pair}" for pair in hexadecimal), "".join(f"%{pair.upper()}" for pair in hexadecimal))
     yield base64.b64encode(b"Bearer " + data).decode().rstrip("=")

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
-from trunkline.contract.schema import SchemaError, Schemas, demanded, in_words
+from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, demand_text, failure_text
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Finding, Grade, to_text
 
@@ -214,16 +214,48 @@ Kind: TypeAlias = List | Fetch | Create | Update | Delete | Act
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One way in which a body breaks a schema: where in the body, where in the contract, and on what it stands."""
+    """One way in which a value breaks a schema.
+
+    `at` is the pointer into the value (of a missing property, to where it is missed), `contract` the reference of the
+    `keyword`, `keyword_value` its value, and `words` a validator's own sentence, if there is one.
+    """
 
     at: str
     contract: str
     keyword: str
-    message: str
-    demand: str
-    expected: str
-    seen: str
+    keyword_value: Json
+    instance: Json
     evidence: Evidence
+    words: str = ""
+
+    @property
+    def message(self) -> str:
+        """How the value breaks the schema: `"busy" is not one of "active", "inactive"`."""
+        return self.words or failure_text(self.keyword, self.keyword_value, self.instance)
+
+    @property
+    def demand(self) -> str:
+        """The demand, without the value, which may be a secret: `must be at least 1`."""
+        return demand_text(self.keyword, self.keyword_value)
+
+    @property
+    def expected(self) -> str:
+        """The keyword with its value: `minimum: 1`."""
+        return f"{self.keyword}: {to_text(self.keyword_value)}"
+
+    @property
+    def seen(self) -> str:
+        """The value as JSON, or `absent`."""
+        return "absent" if self.keyword == "required" else to_text(self.instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A violation that only one of the two validators sees."""
+
+    violation: Violation
+    seen_by: str
+    not_seen_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +397,8 @@ class Operation(Generic[K]):
             return {}
         return _view(self.contract.schema_at(self.success.schema, self.item))
 
-    def item_violations(self, item: Json) -> Iterator[Violation]:
-        """Each way in which one item breaks what the success body says of items."""
+    def item_violations(self, item: Json) -> list[Violation]:
+        """The ways in which one item breaks the schema of items in the success body."""
         return self.contract.violations_at(self.success.schema, self.item or "", item)
 
     def reference(self, at: str) -> str:
@@ -448,14 +480,40 @@ class Contract:
             routes.setdefault(len(parts), []).append((parts, operations))
         return routes
 
-    def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> Iterator[Violation]:
-        """Each way in which a value breaks the schema at a place of a file."""
-        if schema or file != DOCUMENT:
-            for error in self._schemas.errors(f"{file}#{schema}", value):
-                yield self._violation(file, schema, error)
+    def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> list[Violation]:
+        """The ways in which a value breaks the schema at a place of a file, for jsonschema-rs."""
+        place = f"{file}#{schema}"
+        if not (schema or file != DOCUMENT) or self._schemas.accepts(place, value):
+            return []
+        return [self._violation(file, schema, error) for error in self._schemas.errors(place, value)]
 
-    def violations_at(self, schema: str, at: str, value: Json) -> Iterator[Violation]:
-        """Each way in which a value breaks what a schema says of the place `at` in its values."""
+    def confirmed_violations(self, schema: str, value: Json) -> tuple[list[Violation], list[Disagreement]]:
+        """The violations that both validators see, in the words of jsonschema, and those that only one sees.
+
+        A value that jsonschema-rs accepts is not given to jsonschema, which is slow to import and to run.
+        """
+        first = self.violations(schema, value)
+        if not first:
+            return [], []
+        errors = self._schemas.second_opinion(f"{DOCUMENT}#{schema}", value)
+        also = (self._violation(DOCUMENT, schema, error) for error in errors)
+        second = {(found.at, found.contract): found for found in also}
+        confirmed = [second[found.at, found.contract] for found in first if (found.at, found.contract) in second]
+        if max(len(first), len(errors)) >= MAX_ERRORS:
+            return confirmed, []
+        known = {(found.at, found.contract) for found in first}
+        disagreements = [
+            Disagreement(found, "jsonschema-rs", "jsonschema")
+            for found in first
+            if (found.at, found.contract) not in second
+        ]
+        disagreements += [
+            Disagreement(found, "jsonschema", "jsonschema-rs") for place, found in second.items() if place not in known
+        ]
+        return confirmed, disagreements
+
+    def violations_at(self, schema: str, at: str, value: Json) -> list[Violation]:
+        """The ways in which a value breaks the part of a schema that is about the pointer `at` in its values."""
         file, spot, node = DOCUMENT, schema, resolve(self.document, schema)
         for part in at.split("/"):
             if part:
@@ -539,25 +597,23 @@ class Contract:
     def _violation(self, file: str, at: str, error: SchemaError) -> Violation:
         node = resolve(self.files[file], at)
         evidence = Evidence(Grade.DOCUMENTED, self.url)
-        for part in error.steps:
+        steps = list(error.steps)
+        while steps:
+            part = steps[0]
             extension = node.get("x-trunkline") if isinstance(node, dict) else None
             if extension:
                 said = extension["evidence"]
                 evidence = evidence_of(self.files[file], said.get("keywords", {}).get(part, said))
-            if part == "$ref":
+            if part == "$ref" and isinstance(node["$ref"], str):
+                file, at, node = self._follow(file, node["$ref"])
+                steps = steps[1:]
+            elif isinstance(node, dict) and part not in node:  # jsonschema does not name the `$ref`s that it followed
                 file, at, node = self._follow(file, node["$ref"])
             else:
                 at, node = at + pointer((part,)), node[part]
-        return Violation(
-            at=error.at,
-            contract=f"{self.folder}/{file}#{at}",
-            keyword=error.keyword,
-            message=in_words(error.keyword, node, error.instance),
-            demand=demanded(error.keyword, node),
-            expected=f"{error.keyword}: {to_text(node)}",
-            seen="absent" if error.keyword == "required" else to_text(error.instance),
-            evidence=evidence,
-        )
+                steps = steps[1:]
+        reference = f"{self.folder}/{file}#{at}"
+        return Violation(error.at, reference, error.keyword, node, error.instance, evidence, error.message)
 
     @cached_property
     def _schemas(self) -> Schemas:

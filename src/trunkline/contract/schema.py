@@ -1,83 +1,151 @@
-"""Owns JSON Schema 2020-12: the only importer of jsonschema_rs, so that one module knows its words.
+"""The door to JSON Schema 2020-12: the only module that imports jsonschema_rs and jsonschema.
 
-jsonschema_rs rather than jsonschema: it judges a page of 100 trunks some hundred times faster, names the
-path it took through every `$ref`, and is imported in milliseconds, where jsonschema with its format
-checkers takes more than a second of a mock's start.
+jsonschema-rs decides: it validates a page of 100 trunks a hundred times faster than jsonschema. jsonschema gives the
+second opinion on a value that jsonschema-rs refuses, and is imported only then.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import jsonschema_rs
 
+from trunkline.contract.formats import FORMATS
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer
 from trunkline.findings import to_text, truncate
 
+if TYPE_CHECKING:
+    from jsonschema import FormatChecker
+    from referencing import Registry
+
+MAX_ERRORS = 2000
+"""The number of errors of one value after which no more are looked for."""
 _BASE = "https://trunkline.invalid/"
-_MOST = 2000
-"""So many errors of one value tell what is wrong with it."""
 _LONGEST = 300
 _LONGEST_WORD = 60
-_MOST_TOLD = 12
+_MOST_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaError:
-    """One failed keyword: where in the value, by which steps through the schema, `$ref`s among them."""
+    """One failed keyword: the pointer into the value, the steps through the schema, and the validator's own words.
+
+    A missing property is at the pointer at which it is missed. The steps may contain the `$ref`s that were followed.
+    """
 
     at: str
     steps: tuple[str | int, ...]
     keyword: str
     instance: Json
+    message: str
 
 
 class Schemas:
-    """The schemas of one folder, compiled when first asked for: `errors("openapi.json#/paths/...", value)`."""
+    """The schemas of one folder, compiled when they are first used: `errors("openapi.json#/paths/...", value)`."""
 
     def __init__(self, name: str, files: Mapping[str, Json]) -> None:
         self._base = f"{_BASE}{name}/"
+        self._files = files
         self._registry = jsonschema_rs.Registry([(self._base + file, content) for file, content in files.items()])
-        self._compiled: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
     def accepts(self, place: str, value: Json) -> bool:
-        """Whether the value obeys the schema at a place."""
+        """Whether the value obeys the schema at a place, for jsonschema-rs."""
+        validator = self._validator(place)
         try:
-            return self._validator(place).is_valid(value)
+            return validator.is_valid(value)
         except UnicodeEncodeError:
-            return self._validator(place).is_valid(_without_surrogates(value))
+            return validator.is_valid(_without_surrogates(value))
 
-    def errors(self, place: str, value: Json) -> Iterator[SchemaError]:
-        """Each keyword that the value breaks; a missing property stands at the place where it is missed."""
+    def errors(self, place: str, value: Json) -> list[SchemaError]:
+        """The keywords that the value breaks, for jsonschema-rs."""
+        validator = self._validator(place)
         try:
-            found = list(islice(self._validator(place).iter_errors(value), _MOST))
+            found = list(islice(validator.iter_errors(value), MAX_ERRORS))
         except UnicodeEncodeError:
-            found = list(islice(self._validator(place).iter_errors(_without_surrogates(value)), _MOST))
-        for error in found:
-            steps = tuple(error.evaluation_path[1:])  # the first is this validator's own $ref
-            at = pointer(error.instance_path)
-            kind = error.kind
-            if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-                at += pointer((kind.property,))
-            yield SchemaError(at, steps, str(steps[-1]) if steps else "$ref", error.instance)
+            found = list(islice(validator.iter_errors(_without_surrogates(value)), MAX_ERRORS))
+        return [_error(error) for error in found]
+
+    def second_opinion(self, place: str, value: Json) -> list[SchemaError]:
+        """The keywords that the value breaks, for jsonschema. Its steps contain no `$ref`."""
+        from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 0.1 s, and is rarely needed
+
+        validator = Draft202012Validator(
+            {"$ref": self._reference(place)}, registry=self._second_registry, format_checker=format_checker()
+        )
+        errors = islice(validator.iter_errors(_without_surrogates(value)), MAX_ERRORS)
+        return [
+            SchemaError(
+                at=pointer(error.absolute_path) + _missing_property(error),
+                steps=tuple(error.absolute_schema_path),
+                keyword=str(error.validator),
+                instance=error.instance,
+                message=truncate(error.message, _LONGEST),
+            )
+            for error in errors
+        ]
+
+    def _reference(self, place: str) -> str:
+        return self._base + quote(place, safe="#/~")
 
     def _validator(self, place: str) -> jsonschema_rs.Draft202012Validator:
-        validator = self._compiled.get(place)
+        validator = self._validators.get(place)
         if validator is None:
-            ref = {"$ref": self._base + quote(place, safe="#/~")}
             validator = jsonschema_rs.Draft202012Validator(
-                ref, registry=self._registry, validate_formats=True, offline=True
+                {"$ref": self._reference(place)},
+                registry=self._registry,
+                validate_formats=True,
+                formats=dict(FORMATS),
+                offline=True,
             )
-            self._compiled[place] = validator
+            self._validators[place] = validator
         return validator
+
+    @cached_property
+    def _second_registry(self) -> Registry[Json]:
+        from referencing import Registry  # noqa: PLC0415 - jsonschema needs it
+        from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - the same
+
+        registry: Registry[Json] = Registry()
+        return registry.with_resources(
+            (self._base + file, DRAFT202012.create_resource(content)) for file, content in self._files.items()
+        )
+
+
+def _error(error: jsonschema_rs.ValidationError) -> SchemaError:
+    steps = tuple(error.evaluation_path[1:])  # the first is the `$ref` of the validator itself
+    at, kind = pointer(error.instance_path), error.kind
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        at += pointer((kind.property,))
+    return SchemaError(at, steps, str(steps[-1]) if steps else "$ref", error.instance, "")
+
+
+def _missing_property(error: Any) -> str:
+    """The pointer to the property that a `required` error of jsonschema is about; empty for other errors."""
+    if error.validator != "required":
+        return ""
+    missing = (name for name in error.validator_value if error.message == f"{name!r} is a required property")
+    return pointer((next(missing),))
+
+
+@lru_cache
+def format_checker() -> FormatChecker:
+    """The checks of our formats, for jsonschema."""
+    from jsonschema import FormatChecker  # noqa: PLC0415 - takes 0.1 s, and is rarely needed
+
+    checker = FormatChecker(formats=())
+    for name, check in FORMATS.items():
+        checker.checks(name)(lambda value, check=check: not isinstance(value, str) or check(value))
+    return checker
 
 
 def _without_surrogates(value: Json) -> Json:
@@ -92,7 +160,7 @@ def _without_surrogates(value: Json) -> Json:
 
 
 def check_dialect(content: Json, name: str) -> None:
-    """Raises `DataError` unless the content is a schema of JSON Schema 2020-12."""
+    """Raise `DataError` unless the content is a schema of JSON Schema 2020-12."""
     try:
         jsonschema_rs.meta.validate(content)
     except jsonschema_rs.ValidationError as error:
@@ -100,68 +168,58 @@ def check_dialect(content: Json, name: str) -> None:
 
 
 @lru_cache
-def is_format(word: str) -> bool:
-    """Whether values can be checked against the `format`."""
+def is_pattern(text: str) -> bool:
+    """Whether both validators can check values against the `pattern`."""
     try:
-        jsonschema_rs.Draft202012Validator({"format": word}, validate_formats=True, ignore_unknown_formats=False)
-    except jsonschema_rs.ValidationError:
-        return False
-    return True
-
-
-@lru_cache
-def is_pattern(word: str) -> bool:
-    """Whether values can be checked against the `pattern`."""
-    try:
-        jsonschema_rs.Draft202012Validator({"pattern": word})
-    except jsonschema_rs.ValidationError:
+        re.compile(text)
+        jsonschema_rs.Draft202012Validator({"pattern": text})
+    except (re.error, OverflowError, RecursionError, jsonschema_rs.ValidationError):
         return False
     return True
 
 
 @lru_cache
 def _format_of(file: Path, kind: str) -> jsonschema_rs.Draft202012Validator:
-    words = json.loads(file.read_text("utf-8"))["$defs"]
-    schema = {"$ref": f"#/$defs/{kind}", "$defs": words}
+    schema = {"$ref": f"#/$defs/{kind}", "$defs": json.loads(file.read_text("utf-8"))["$defs"]}
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
 
 
 def check_format(file: Path, kind: str, value: Json, name: str) -> None:
-    """Raises `DataError` unless the value obeys `#/$defs/<kind>` of one of our own formats (`contract.schema.json`).
+    """Raise `DataError` unless the value obeys `#/$defs/<kind>` of a schema of our own (`contract.schema.json`).
 
-    The reason names words, never a value: a value may be a password.
+    The reason quotes names, never a value: a value may be a password.
     """
     errors = list(_format_of(file, kind).iter_errors(value))
     if errors:
         error = max(errors, key=lambda error: (len(error.instance_path), error.kind.name != "oneOf"))
-        raise DataError(name, pointer(error.instance_path), truncate(_told(error.kind), _LONGEST))
+        raise DataError(name, pointer(error.instance_path), truncate(_reason(error.kind), _LONGEST))
 
 
-def _told(kind: Any) -> str:
-    """What is wrong, in the words of the format: `lacks "token"`, `is not one of "list", "fetch"`."""
-    said = kind.as_dict()
-    unknown = said.get("unexpected", [said["error"].instance] if kind.name == "propertyNames" else [])
-    words = {
+def _reason(kind: Any) -> str:
+    """The reason of an error in the words of the file format: `lacks "token"`, `is not one of "list", "fetch"`."""
+    facts = kind.as_dict()
+    unknown = facts.get("unexpected", [facts["error"].instance] if kind.name == "propertyNames" else [])
+    reasons = {
         "additionalProperties": f"has the unknown word {_quoted(unknown)}",
         "propertyNames": f"has the unknown word {_quoted(unknown)}",
-        "required": f"lacks {_quoted([said.get('property')])}",
-        "type": f"is not of type {' or '.join(sorted(said.get('types', [])))}",
-        "enum": f"is not one of {_quoted(said.get('options', []))}",
-        "const": f"is not {to_text(said.get('expected_value'))}",
-        "format": f"is not of the format {said.get('format')}",
-        "pattern": f"does not match {said.get('pattern')}",
+        "required": f"lacks {_quoted([facts.get('property')])}",
+        "type": f"is not of type {' or '.join(sorted(facts.get('types', [])))}",
+        "enum": f"is not one of {_quoted(facts.get('options', []))}",
+        "const": f"is not {to_text(facts.get('expected_value'))}",
+        "format": f"is not of the format {facts.get('format')}",
+        "pattern": f"does not match {facts.get('pattern')}",
         "falseSchema": "is not allowed here",
-        "oneOf": "has not one of the forms that it can have",
+        "oneOf": "matches none of its allowed forms, or more than one",
     }
-    return words.get(kind.name, f"breaks {kind.name}: {said.get('limit')}")
+    return reasons.get(kind.name, f"breaks {kind.name}: {facts.get('limit')}")
 
 
 def _quoted(values: Iterable[Json]) -> str:
     return ", ".join(truncate(to_text(value), _LONGEST_WORD) for value in values)
 
 
-def in_words(keyword: str, value: Json, instance: Json) -> str:
-    """How an instance breaks a keyword of that value: `"busy" is not one of "active", "inactive"`."""
+def failure_text(keyword: str, value: Json, instance: Json) -> str:
+    """Describe how an instance breaks a keyword: `"busy" is not one of "active", "inactive"`."""
     if keyword == "required":
         return "a required property is absent"
     seen = to_text(instance)
@@ -175,13 +233,13 @@ def in_words(keyword: str, value: Json, instance: Json) -> str:
         "maximum": f"{seen} is more than {value}",
         "minLength": f"{seen} is shorter than {value}",
         "maxLength": f"{seen} is longer than {value} characters",
-        "not": f"{seen} is what no page shows here",
+        "not": f"{seen} is a value that no page shows here",
     }
     return words.get(keyword, f"{seen} breaks {keyword}")
 
 
-def demanded(keyword: str, value: Json) -> str:
-    """What a keyword of that value asks for, without the instance, which may be a secret: `must be at least 1`."""
+def demand_text(keyword: str, value: Json) -> str:
+    """Describe what a keyword demands, without the instance, which may be a secret: `must be at least 1`."""
     words = {
         "required": "is required",
         "type": f"must be of type {' or '.join(map(str, _listed(value)))}",
@@ -198,9 +256,9 @@ def demanded(keyword: str, value: Json) -> str:
 
 
 def _few(values: list[Json]) -> str:
-    """Some values in words; of many, how many there are."""
-    told = ", ".join(map(to_text, values[:_MOST_TOLD]))
-    return told if len(values) <= _MOST_TOLD else f"{told} and {len(values) - _MOST_TOLD} more"
+    """The values as text; of many, the first ones and the number of the others."""
+    first = ", ".join(map(to_text, values[:_MOST_LISTED]))
+    return first if len(values) <= _MOST_LISTED else f"{first} and {len(values) - _MOST_LISTED} more"
 
 
 def _listed(value: Json) -> list[Json]:

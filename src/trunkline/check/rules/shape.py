@@ -115,13 +115,26 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
     """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
     shown = shown_response(operation, exchange)
     body = json_of(exchange)
-    if shown is None or body is NOTHING or operation.contract.accepts(shown.schema, body):
+    if shown is None or body is NOTHING:
         return
-    for violation in _grouped(operation.contract.violations(shown.schema, body)):
+    confirmed, disagreements = operation.contract.confirmed_violations(shown.schema, body)
+    for violation in _grouped(confirmed):
         yield operation.finding(
             "body_matches_schema",
             violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence),
             violation.message,
+            at="body" + violation.at,
+            contract=violation.contract,
+            expected=violation.expected,
+            seen=violation.seen,
+            exchanges=(exchange,),
+        )
+    for found in disagreements:
+        violation = found.violation
+        yield operation.finding(
+            "body_matches_schema",
+            Evidence(Grade.CUSTOMARY, violation.evidence.source, "two validators disagree", violation.evidence.read),
+            f"{found.seen_by} refuses this and {found.not_seen_by} accepts it: {violation.message}",
             at="body" + violation.at,
             contract=violation.contract,
             expected=violation.expected,
@@ -148,7 +161,7 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
         if len(missing) == 1:
             yield missing[0]
         else:
-            yield replace(missing[0], at=at, message=f"{len(names)} required properties are absent: {', '.join(names)}")
+            yield replace(missing[0], at=at, words=f"{len(names)} required properties are absent: {', '.join(names)}")
 
 
 @rule("customary: an extra property is lawful, and worth knowing", "body", of_success=True)

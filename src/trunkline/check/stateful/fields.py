@@ -232,7 +232,7 @@ def _branches(
     for index in range(len(node.get("allOf", ()))):
         yield from _branches(contract, _at(contract, file, f"{at}/allOf/{index}"), body, because)
     if "if" in node:
-        holds = next(contract.violations(f"{at}/if", body, file), None) is None
+        holds = not contract.violations(f"{at}/if", body, file)
         branch = "then" if holds else "else"
         asked = because | frozenset(node["if"].get("properties", {}))
         if branch in node:

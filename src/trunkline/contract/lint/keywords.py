@@ -7,8 +7,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from trunkline.contract.formats import FORMATS
 from trunkline.contract.model import DOCUMENT
-from trunkline.contract.schema import is_format, is_pattern
+from trunkline.contract.schema import is_pattern
 from trunkline.exchange import Json, pointer
 
 _LITERAL = frozenset({"examples", "default", "enum", "const"})
@@ -44,8 +45,8 @@ def _lost_refs(nodes: Mapping[str, _Nodes], file: str) -> Iterator[tuple[str, st
     """Each `format` or `pattern` that cannot be checked and each `$ref` that leads to no schema, with the reason."""
     for at, node in nodes[file].items():
         word, ref = node.get("format"), node.get("$ref")
-        if isinstance(word, str) and not is_format(word):
-            yield at + "/format", f"{word!r} is not a format that can be checked"
+        if isinstance(word, str) and word not in FORMATS:
+            yield at + "/format", f"{word!r} is not a format that can be checked; there are: {', '.join(FORMATS)}"
         expression = node.get("pattern")
         if isinstance(expression, str) and not is_pattern(expression):
             yield at + "/pattern", f"{expression!r} is not an expression that can be checked"
