@@ -1,4 +1,4 @@
-"""What README.md shows is what happens: its files are written, its commands are run, their output is compared."""
+"""The commands and files that README.md and docs/ show do what is shown: run them and compare the output."""
 
 from __future__ import annotations
 
@@ -14,36 +14,33 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-STATEFUL_LAWS = README.parent / "docs" / "life.md"
-CONSOLES = [
-    console
-    for page in (README, STATEFUL_LAWS)
-    for console in re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-]
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = {
+    path: path.read_text("utf-8") for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+}
 BETWEEN = "----between two commands----"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the pages show."""
+    """A folder with the files that the documents show."""
     folder = tmp_path_factory.mktemp("readme")
-    for page in (README, STATEFUL_LAWS):
-        for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+    for text in DOCUMENTS.values():
+        for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.DOTALL):
             (folder / name).write_text(code, "utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
-    """The installed commands on the path, and nothing of the outer run."""
+    """The environment variables: the installed commands are on the path, and no settings of this test run."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("TRUNKLINE_", "PYTEST_"))}
     return {**clean, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 @pytest.fixture(scope="module")
 def port() -> str:
-    """A port that is free."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
@@ -51,7 +48,7 @@ def port() -> str:
 
 @pytest.fixture
 def served(folder: Path, environment: dict[str, str], port: str) -> Iterator[None]:
-    """The mocks that README.md starts in the background, fresh for each block, on a port that is free."""
+    """Serve the mocks for one block, on a free port."""
     command = ["trunkline", "serve", "--port", port]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -70,15 +67,21 @@ def commands(console: str) -> Iterator[tuple[str, str]]:
         yield command, expected
 
 
-CASES = [[pair for pair in commands(console) if not pair[0].endswith("&")] for console in CONSOLES]
+def cases() -> Iterator[object]:
+    """The commands and outputs of each console block; blocks that run a whole check are slow."""
+    for path, text in DOCUMENTS.items():
+        for number, console in enumerate(re.findall(r"```console\n(.*?)```", text, re.DOTALL), 1):
+            shown = [pair for pair in commands(console) if not pair[0].endswith("&")]
+            slow = any(command.startswith("trunkline check") for command, _ in shown)
+            yield pytest.param(shown, id=f"{path.name}-{number}", marks=[pytest.mark.slow] * slow)
 
 
 @pytest.mark.usefixtures("served")
-@pytest.mark.parametrize("case", CASES, ids=[case[0][0][:40] if case else "nothing" for case in CASES])
-def test_what_is_shown_happens(
+@pytest.mark.parametrize("case", [*cases()])
+def test_a_command_prints_what_is_shown(
     case: list[tuple[str, str]], folder: Path, environment: dict[str, str], port: str
 ) -> None:
-    """The output of each command of a block, run one after another in one shell, is the one shown, but for dots."""
+    """Run the commands of a block one after another in one shell. `...` in the documents stands for any output."""
     script = f"\necho '{BETWEEN}'\n".join(command for command, _ in case)
     done = subprocess.run(
         ["bash", "-c", script.replace("8900", port)],
@@ -91,16 +94,30 @@ def test_what_is_shown_happens(
     )
     outputs = done.stdout.replace("\r", "").split(f"{BETWEEN}\n")
     checker = doctest.OutputChecker()
-    for (command, expected), output in zip(case, outputs, strict=True):
-        seen = output.removesuffix(BETWEEN).rstrip("\n") + "\n"
-        wanted = re.sub(r"^\.\.\.\n", "...", expected, flags=re.MULTILINE)
-        wanted = expected if expected.startswith("...   ") else wanted
-        assert checker.check_output(wanted or "\n", seen, doctest.ELLIPSIS), f"{command}\n{seen}\n{done.stderr}"
+    for (command, shown), output in zip(case, outputs, strict=True):
+        actual = output.removesuffix(BETWEEN).rstrip("\n") + "\n"
+        expected = re.sub(r"^\.\.\.\n", "...", shown, flags=re.MULTILINE)
+        expected = shown if re.match(r"\.+ {3}", shown) else expected
+        assert checker.check_output(expected or "\n", actual, doctest.ELLIPSIS), f"{command}\n{actual}\n{done.stderr}"
 
 
-def test_every_link_leads_somewhere() -> None:
-    """Each relative link of README.md and docs/ names a file that is there."""
-    pages = [README, *sorted((README.parent / "docs").glob("*.md"))]
-    for page in pages:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+def test_every_link_leads_to_a_file() -> None:
+    """Each relative link of the documents names a file or folder of the checkout."""
+    for page, text in DOCUMENTS.items():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_anchor_leads_to_a_heading() -> None:
+    """Each link to a section names a heading of that document."""
+    anchors = {
+        path: {
+            re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.*)", text, re.MULTILINE)
+        }
+        for path, text in DOCUMENTS.items()
+    }
+    for page, text in DOCUMENTS.items():
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
+            path = (page.parent / target).resolve() if target else page
+            assert anchor in anchors[path], f"{page.name} links to {target}#{anchor}"
