@@ -1,13 +1,27 @@
-"""What holds for every test."""
+"""Hooks for all tests."""
+
+from __future__ import annotations
 
 import signal
 
-
-def _ignored(*_: object) -> None:
-    """Handled by doing nothing: unlike an ignored signal, this is not inherited by what a test starts."""
+import pytest
 
 
-# `nohup` and a shell's background have these two ignored, and a process that is started so ignores them as well.
-for _call in (signal.SIGINT, signal.SIGHUP):
-    if signal.getsignal(_call) is signal.SIG_IGN:
-        signal.signal(_call, _ignored)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the parameters that `@pytest.mark.slow_for("talkover")` names, before tests are selected."""
+    for item in items:
+        names = [name for marker in item.iter_markers("slow_for") for name in marker.args]
+        parameters = item.name.partition("[")[2]
+        if any(name in parameters for name in names):
+            item.add_marker("slow")
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing. Unlike `SIG_IGN`, a handler is not inherited by the processes that a test starts."""
+
+
+# `nohup` and a shell's background jobs ignore these two signals, which would reach the processes that tests start.
+for _signal in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _ignore)

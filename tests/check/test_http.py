@@ -62,6 +62,7 @@ def report_of(
     return examination.report
 
 
+@pytest.mark.slow_for("thousands", "gzip", "chunked")
 @pytest.mark.parametrize("name", LAWFUL)
 def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
     """No transport, key order, extra property or number of trunks makes a lawful implementation fail."""

@@ -86,6 +86,7 @@ LAWFUL = {
 }
 
 
+@pytest.mark.slow_for("telepath", "refusals", "clocks")
 @pytest.mark.parametrize("change", LAWFUL.values(), ids=list(LAWFUL))
 @pytest.mark.parametrize("name", ["talkover", "telepath"])
 def test_what_no_page_settles_fails_no_check(name: str, change: Change) -> None:
@@ -95,6 +96,7 @@ def test_what_no_page_settles_fails_no_check(name: str, change: Change) -> None:
     assert report.exercised["updateTrunk" if name == "telepath" else "updateSipTrunk", "update_shows"] == ""
 
 
+@pytest.mark.slow
 def test_ids_of_any_form_are_asked_for() -> None:
     """Dots and colons are no reason to give up."""
     vendor = trunkline.load("talkover")
@@ -117,6 +119,7 @@ def test_ids_of_any_form_are_asked_for() -> None:
     assert report.exercised["deleteSipTrunk", "removed_stays_gone"] == ""
 
 
+@pytest.mark.slow
 def test_an_echo_of_what_was_sent_is_no_message() -> None:
     """A refusal that holds the password under its name is a finding, whatever else it tells there."""
 
@@ -133,6 +136,7 @@ def test_an_echo_of_what_was_sent_is_no_message() -> None:
 # --- safety ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_for("500")
 @pytest.mark.parametrize("status", [404, 500])
 def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
     """A creation answers somebody's id, readings hide it, and whatever writes forgets to ask whose it is."""
@@ -158,6 +162,7 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
     assert report.left
 
 
+@pytest.mark.slow_for("not found")
 @pytest.mark.parametrize("removal", ["not found", "soft"])
 def test_what_is_listed_still_is_told(removal: str) -> None:
     """A detail and a removal that find nothing, or a removal that only hides, leave what the list goes on showing."""
@@ -184,6 +189,7 @@ def test_what_is_listed_still_is_told(removal: str) -> None:
     assert report.failures()
 
 
+@pytest.mark.slow
 def test_a_mistake_of_the_server_ends_no_check() -> None:
     """A refused removal that takes the numbers along is found, and everything else is judged as well."""
     vendor = trunkline.load("talkover")

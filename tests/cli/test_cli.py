@@ -369,6 +369,7 @@ def test_a_terminal_that_cannot_show_a_letter_ends_no_run(tmp_path: Path, vendor
 # --- check ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_for("telepath")
 def test_the_built_in_mock_keeps_the_contract(run: Run, vendor: Vendor) -> None:
     """Code 0, every documented answer told, and everything exercised that only reads."""
     code, out, err = run("check", vendor.name, "--seed", "5", "--examples", "3", "--format", "json")
@@ -418,6 +419,7 @@ def test_a_wrong_token_is_not_well(run: Run, vendor: Vendor) -> None:
     assert "hush" not in out + err
 
 
+@pytest.mark.slow_for("telepath")
 def test_a_dry_run_is_like_the_run(run: Run, vendor: Vendor) -> None:
     """It writes as often, but for what is drawn from new names; it sends nothing, and prints no secret."""
     words = ("check", vendor.name, "--allow-writes", "--seed", "3", "--examples", "2")
@@ -745,6 +747,7 @@ def test_a_call_to_stop_a_check_is_heard_at_once(vendor: Vendor, call: signal.Si
     assert "Traceback" not in err
 
 
+@pytest.mark.slow_for("None", "2")
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, None])
 def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals | None, tmp_path: Path) -> None:
     """In the middle of a life, or when nobody reads on: the trunks are those of before, and nothing is left to do."""

@@ -98,6 +98,7 @@ runner.Checker.{method} = fail
 """
 
 
+@pytest.mark.slow_for("hear", "knock")
 @pytest.mark.parametrize("method", ["hear", "knock", "let_loose"])
 def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would; the test fails with the name of the exception only."""
@@ -147,6 +148,7 @@ def test_one_worker_writes(run: Run, workers: list[str]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_spent_budget_skips_what_is_left(run: Run) -> None:
     """With the reason, and without hiding what was found before."""
     result = run("--trunkline-max-requests=12")
@@ -229,6 +231,7 @@ def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
     assert "$SECRET_1" in text
 
 
+@pytest.mark.slow_for("50")
 @pytest.mark.parametrize("leave", ["50", "1"])
 def test_schemathesis_writes_where_that_is_allowed(run: Run, leave: str) -> None:
     """What creates has no plain request to compare with; a good implementation passes, however little may stay."""

@@ -477,6 +477,7 @@ def accounts(vendor: str) -> list[str]:
 STEPS = 10_000
 
 
+@pytest.mark.slow
 @each_vendor
 def test_the_mock_survives_twenty_thousand_steps(vendor: str) -> None:
     """Half of 20,000 moves with the things of each vendor's mock meet no finding, and come to every law."""
