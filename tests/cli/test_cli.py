@@ -24,13 +24,13 @@ from trunkline import cli, mock
 from trunkline.check import runner
 from trunkline.check.laws import LAWS
 from trunkline.check.rules import RULES
-from trunkline.cli import serving
 from trunkline.contract import folders
 from trunkline.contract.export import document as document_of
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
+from trunkline.settings import OPTIONS
 from trunkline.transport import connect, server, targets
 
 VENDORS = folders.names()
@@ -140,6 +140,14 @@ def test_each_command_has_help_with_an_example_and_the_vendors(run: Run, command
     assert f"\nVendors:\n  {', '.join(VENDORS)}\n" in out
 
 
+def test_no_command_is_help_with_code_2(run: Run) -> None:
+    """The help goes to standard error, since nothing was done."""
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert "Usage: trunkline [OPTIONS] [COMMAND]" in err
+    assert "serve " in err
+
+
 def test_help_imports_nothing_that_takes_time() -> None:
     """`trunkline --help` and `--version` are there at once."""
     code = "import sys; from trunkline.cli import run; run(['--help']); print(*sys.modules)"
@@ -152,35 +160,48 @@ def test_help_imports_nothing_that_takes_time() -> None:
 
 def test_the_default_port_is_the_one_that_reports_speak_of() -> None:
     """The curl commands of a check of the built-in mock work against `trunkline serve`."""
-    assert serving.PORT == connect.PORT
+    assert OPTIONS["port"].default == connect.PORT
 
 
 # --- troubles -------------------------------------------------------------------------------------------------------
 
 TROUBLES = {
-    (): "missing command",
     ("frob",): "no such command",
     ("serv",): "Did you mean 'serve'? See trunkline --help",
     ("check",): "missing argument 'VENDOR'",
     ("check", "nope"): "'nope' is not a vendor; there are: ",
     ("check", "{vendor}", "more", TOKEN): "more arguments than this command takes",
     ("check", "{vendor}", "--frob"): "no such option",
-    ("check", "{vendor}", "--seed", "x"): "invalid value for '--seed'",
-    ("check", "{vendor}", "--strictness", "decision"): "invalid value for '--strictness'",
+    ("check", "{vendor}", "--seed", "x"): "--seed is not a whole number",
+    ("check", "{vendor}", "--strictness", "decision"): "--strictness is not documented, implied or customary",
     ("check", "{vendor}", "--token"): "option '--token' requires an argument",
     ("check", "{vendor}", "--token", "Bearer hush"): "the token begins with 'Bearer'",
     ("check", "{vendor}", "--token", "hush hush"): "the token holds spaces",
     ("check", "{vendor}", "--token", TOKEN, "--token-file", "x"): "two credentials",
     ("check", "{vendor}", "--token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--operation", "frob"): "'frob' is not an operation of",
-    ("check", "{vendor}", "--param", "hush"): "--param has no value; write it as --param name=value",
+    ("check", "{vendor}", "--param", "hush"): "--param is not a name, an equals sign and a value, all in UTF-8",
     ("check", "{vendor}", "--param", "hush=1"): "--param names no parameter that can be given here: ",
-    ("validate", "telepath", "listTrunks", "--live", "--param", "limit=\udcff"): "limit has a value that is not UTF-8",
-    ("check", "talkover", "--param", "trunk_id=\udcff"): "--param trunk_id has a value that is not UTF-8",
-    ("check", "{vendor}", "--timeout", "1e10"): "a timeout of 1e+10 s cannot be kept",
-    ("check", "{vendor}", "--timeout", "nan"): "a timeout of nan s cannot be kept",
-    ("check", "{vendor}", "--timeout", "x"): "invalid value for '--timeout'",
-    ("validate", "talkover", "getHealth", "--live", "--timeout", "inf"): "a timeout of inf s cannot be kept",
+    (
+        "validate",
+        "telepath",
+        "listTrunks",
+        "--live",
+        "--param",
+        "limit=\udcff",
+    ): "--param is not a name, an equals sign and a value, all in UTF-8",
+    ("check", "talkover", "--param", "trunk_id=\udcff"): "a value, all in UTF-8",
+    ("check", "{vendor}", "--timeout", "1e10"): "--timeout is not a number above 0, at most 86400",
+    ("check", "{vendor}", "--timeout", "nan"): "--timeout is not a number above 0, at most 86400",
+    ("check", "{vendor}", "--timeout", "x"): "--timeout is not a number above 0, at most 86400",
+    (
+        "validate",
+        "talkover",
+        "getHealth",
+        "--live",
+        "--timeout",
+        "inf",
+    ): "--timeout is not a number above 0, at most 86400",
     ("validate", "{vendor}", "--live"): "has several operations; name one of: ",
     (
         "validate",
@@ -198,7 +219,7 @@ TROUBLES = {
         "--param",
         "limit=1",
     ): "--param names no parameter that can be given here",
-    ("check", "{vendor}", "--rate", "1e-300"): "a rate of 1e-300 requests a second cannot be kept",
+    ("check", "{vendor}", "--rate", "1e-300"): "--rate is not a number, at least 0.00028",
     ("check", ""): "'' is not a vendor; there are: ",
     ("check", ".."): "'..' is not a vendor; there are: ",
     ("check", "/etc"): "'/etc' is not a vendor; there are: ",
@@ -228,7 +249,7 @@ TROUBLES = {
     ("export", "{vendor}", "-o", "no/such/folder"): "cannot be written: no such file or directory",
     ("export", "{vendor}", "-o", "a\0b"): "cannot be written: it is no file name",
     ("serve", "nope"): "'nope' is not a vendor",
-    ("serve", "--port", "65536"): "invalid value for '--port'",
+    ("serve", "--port", "65536"): "--port is not a whole number from 0 to 65535",
     ("serve", "--fixtures", "not/there"): "is not a folder",
     ("serve", "--host", "203.0.113.7"): "203.0.113.7 is not an address of this machine",
     ("serve", "--host", ""): "the host '' is unknown",
@@ -251,8 +272,8 @@ def test_every_trouble_is_one_sentence(run: Run, arguments: tuple[str, ...]) -> 
 LONG = "9" * 5000
 ENDLESS = {
     ("check", LONG): "999…9' is not a vendor; there are: ",
-    ("check", "{vendor}", "--seed", LONG): "invalid value for '--seed': ",
-    ("check", "{vendor}", "--seed", "9 " * 5000): "see trunkline check --help",
+    ("check", "{vendor}", "--seed", LONG): "--seed is not a whole number",
+    ("check", "{vendor}", "--seed", "9 " * 5000): "--seed is not a whole number",
     ("check", "{vendor}", "--param", f"{LONG}=1"): "names no parameter",
     ("serve", "--host", LONG): "999…9' is unknown; choose an address of this machine",
     (LONG,): "no such command ",
@@ -697,7 +718,7 @@ def test_serve_can_be_quiet_and_warns_when_others_can_come(served: Any) -> None:
     process, told = served("--host", "0.0.0.0")  # noqa: S104 - that is what it is about
     assert told["url"].startswith("http://127.0.0.1:")
     process.terminate()
-    assert "warning: 0.0.0.0 lets others reach the mock" in process.communicate(timeout=10)[1]
+    assert "warning: 0.0.0.0 lets other machines use the mock" in process.communicate(timeout=10)[1]
 
 
 def test_serve_takes_fixtures_for_the_vendors_that_they_are_for(served: Any, run: Run, tmp_path: Path) -> None:
@@ -719,7 +740,7 @@ def test_serve_takes_fixtures_for_the_vendors_that_they_are_for(served: Any, run
 
 def test_serve_says_that_stopping_it_is_well(run: Run) -> None:
     """Code 0, unlike the 130 of a command that was interrupted before it had done its work."""
-    assert "Ctrl-C or SIGTERM ends them, with code 0" in " ".join(run("serve", "--help")[1].split())
+    assert "until Ctrl-C or SIGTERM; then the exit code is 0" in " ".join(run("serve", "--help")[1].split())
 
 
 def test_a_port_in_use_is_a_sentence(served: Any, run: Run) -> None:

@@ -325,7 +325,7 @@ def test_a_state_file_forgets(run: Run, tmp_path: Path) -> None:
         assert "is in use by another process; stop it, or ask a running server with `trunkline reset --url`" in err
     assert run("acme", "--state", str(path))[0] == 2
     assert run(ALL[0], "--state", str(path)) == (0, f"reset {ALL[0]} in {path}\n", "")
-    assert run(ALL[0], "--state", str(path)) == (0, f"nothing to reset: {path} keeps nothing of it\n", "")
+    assert run(ALL[0], "--state", str(path)) == (0, f"nothing to reset: {path} has no such state\n", "")
     with closing(storage.from_file(path)) as state:
         mocks = {name: mock.from_vendor(VENDORS[name], storage=state) for name in ALL}
         assert written(mocks) == ALL[1:]

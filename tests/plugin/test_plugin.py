@@ -397,14 +397,15 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
     run(
         """
         from pathlib import Path
-        from trunkline.plugin import Options, options
+        from trunkline.plugin import settings_of
+        from trunkline.settings import Settings
 
         def test_one(pytestconfig):
-            found = options(pytestconfig)
+            found = settings_of(pytestconfig)
             assert "secret" not in repr(found)
-            assert found == Options(
+            assert found == Settings(
                 vendor=("talkover",), url="http://cli.example/v1", app="main:app", token="sk_secret",
-                token_file=Path("token.txt").absolute(), param=(("trunk_id", "1"), ("trunk_id", "2=3")),
+                token_file=str(Path("token.txt").absolute()), param=(("trunk_id", "1"), ("trunk_id", "2=3")),
                 strictness="customary", examples=9, timeout=2.5, rate=0.5, max_requests=70,
             )
         """,
@@ -443,7 +444,7 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
         ("--trunkline-strictness=decision", "--trunkline-strictness is not documented, implied or customary"),
         ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
         ("--trunkline-fixtures=nowhere", "--trunkline-fixtures: * has no folder talkover/ or telepath/"),
-        ("-otrunkline_allow_writes=maybe", "trunkline_allow_writes in the ini file is neither true nor false"),
+        ("-otrunkline_allow_writes=maybe", "trunkline_allow_writes in the ini file is not true or false"),
         ("-otrunkline_rate=0", "trunkline_rate in the ini file is not a number, at least 0.00028 (one an hour)"),
     ],
     ids=lambda text: text[:32],

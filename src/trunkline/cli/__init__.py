@@ -1,7 +1,7 @@
-"""Owns the command line: parses, calls one function of the library, shows what it gave.
+"""The command line: each command parses its options, calls one function of the library, and shows the result.
 
-Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done (one sentence on standard
-error), 130 after Ctrl-C. What a command needs is imported when it runs, so that `--help` is quick.
+Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done (one sentence on standard error), 130
+after Ctrl-C. A command's module is imported when the command is used, so that `trunkline --help` is fast.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import NoReturn, TextIO
@@ -21,65 +22,50 @@ from typing import NoReturn, TextIO
 import click
 
 import trunkline
-from trunkline.cli.checking import check, validate
-from trunkline.cli.listing import export, rules
-from trunkline.cli.output import BROKEN_PIPE, FINDINGS, INTERRUPTED, TROUBLE, WELL
-from trunkline.cli.resetting import reset
-from trunkline.cli.serving import serve
+from trunkline.cli.output import BROKEN_PIPE, INTERRUPTED, TROUBLE, WELL
 from trunkline.errors import TrunklineError
 
-__all__ = [  # noqa: RUF022 - the codes, the doors, the commands
-    "WELL",
-    "FINDINGS",
-    "TROUBLE",
-    "INTERRUPTED",
-    "BROKEN_PIPE",
-    "DEBUG",
-    "main",
-    "run",
-    "cli",
-    "serve",
-    "reset",
-    "check",
-    "validate",
-    "export",
-    "rules",
-]
+COMMANDS = {
+    "serve": "Serve mocks.",
+    "reset": "Return mocks to their fixtures.",
+    "check": "Check an implementation against the contract.",
+    "validate": "Judge one response.",
+    "export": "Print a contract as one OpenAPI document.",
+    "rules": "List every rule and law.",
+}
+"""Each command, which is a function in the module of the same name, and its line in `trunkline --help`."""
 
-DEBUG = "TRUNKLINE_DEBUG"
-"""The environment variable that has an unexpected error shown in full."""
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
-"""What writing fails with, when no file is named: then it was standard output."""
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""The errors of a write. If the exception names no file, it was standard output that could not be written."""
 
 _LONG_WORD = re.compile(r"(\S{60})\S{60,}(\S\S)")
 _LONGEST = 1000
-"""What is longer is nothing that we say ourselves: its middle is left out, the way out at its end is not."""
+"""A longer sentence quotes something long: its middle is left out, its end says what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The entry point: runs one command and ends the process with its code."""
+    """Run one command, and end the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter ends no run
+            stream.reconfigure(errors="backslashreplace")  # never fail because a terminal lacks a character
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     if sys.stdout is None:
-        _say("standard output is closed; open it, or send it to a file")
+        _print_error("standard output is closed; open it, or send it to a file")
         sys.exit(TROUBLE)
     code = run(sys.argv[1:] if arguments is None else arguments)
     if current_thread() is main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told: a second Ctrl-C changes nothing any more
-    if error := _stuck(sys.stdout):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, so a second Ctrl-C must not change the code
+    if error := _flush(sys.stdout):
         code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else TROUBLE
         if code == TROUBLE:
-            _say(_unwritten(error))
-    _stuck(sys.stderr)
+            _print_error(_output_error(error))
+    _flush(sys.stderr)
     sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command and gives the code to end with; every trouble is one sentence on standard error."""
+    """Run one command and return its exit code. Every error is printed as one sentence on standard error."""
     code, sentence = TROUBLE, ""
     try:
         with cli.make_context("trunkline", list(arguments)) as context:
@@ -87,29 +73,31 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:
         code = end.exit_code
     except click.ClickException as error:
-        sentence = _usage(error)
+        sentence = _usage_error(error)
     except TrunklineError as error:
         sentence = " ".join(str(error).split())
     except (KeyboardInterrupt, click.Abort):
         code, sentence = INTERRUPTED, "interrupted"
     except BrokenPipeError:
         code = BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001 - the last door: whatever comes here is ours to explain
-        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
-            sentence = _unwritten(error)
-            _stuck(sys.stdout)
+    except Exception as error:  # noqa: BLE001 - anything else is a bug, and is reported as one
+        from trunkline.settings import DEBUG, describe_bug
+
+        if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and error.filename is None:
+            sentence = _output_error(error)
+            _flush(sys.stdout)
         else:
-            sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline. {DEBUG}=1 shows where"
+            sentence = describe_bug(error)
             if os.environ.get(DEBUG):
                 traceback.print_exc()
     if sentence:
-        _say(sentence)
+        _print_error(sentence)
     return code
 
 
-def _say(sentence: str) -> None:
-    """One line on standard error; what is too long to be read is cut, and what cannot be written is lost."""
-    from trunkline.redaction import printable  # noqa: PLC0415
+def _print_error(sentence: str) -> None:
+    """Print one line on standard error; long words and a long middle are cut."""
+    from trunkline.redaction import printable
 
     text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
     if len(text) > _LONGEST:
@@ -118,8 +106,8 @@ def _say(sentence: str) -> None:
         click.echo(f"trunkline: {text}", err=True)
 
 
-def _stuck(stream: TextIO) -> OSError | None:
-    """Why what was written cannot leave, or None; nothing is then left to be flushed at the end."""
+def _flush(stream: TextIO) -> OSError | None:
+    """Flush the stream. If that fails, return the error, and discard the rest so that Python's exit cannot fail."""
     try:
         stream.flush()
     except OSError as error:
@@ -128,36 +116,62 @@ def _stuck(stream: TextIO) -> OSError | None:
     return None
 
 
-def _unwritten(error: OSError) -> str:
+def _output_error(error: OSError) -> str:
     reason = (error.strerror or type(error).__name__).lower()
     return f"standard output cannot be written: {reason}; send it to where it can"
 
 
-def _usage(error: click.ClickException) -> str:
-    """Click's sentence, without values that may be pieces of a secret, and with the way to help."""
-    said = error.format_message()
-    if said.startswith("Got unexpected extra argument"):
-        said = "there are more arguments than this command takes"
+def _usage_error(error: click.ClickException) -> str:
+    """Click's sentence with a pointer to the help, and without arguments that may be parts of a secret."""
+    message = error.format_message()
+    if message.startswith("Got unexpected extra argument"):
+        message = "there are more arguments than this command takes"
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "trunkline"
-    sentence = " ".join(said.split()).rstrip(".")
-    rest = " See" if sentence.endswith("?") else "; see"
-    return f"{sentence[:1].lower()}{sentence[1:]}{rest} {path} --help"
+    sentence = " ".join(message.split()).rstrip(".")
+    see = " See" if sentence.endswith("?") else "; see"
+    return f"{sentence[:1].lower()}{sentence[1:]}{see} {path} --help"
+
+
+class _Commands(click.Group):
+    """A group that imports the module of a command when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(
-    commands=(serve, reset, check, validate, export, rules),
-    no_args_is_help=False,
+    cls=_Commands,
+    commands={name: click.Command(name) for name in COMMANDS},  # only their names, which click suggests after a typo
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(trunkline.__version__, prog_name="trunkline", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> int | None:
     """Mock server and contract tests for the REST APIs with which voice platforms manage SIP trunks.
 
-    What can be sent and what comes back stands in a contract, made from the vendor's public pages; each sentence
-    of it knows its page and how strong it is. Serve the contract as a mock, or hold an implementation against it.
+    A contract describes the requests and responses of a vendor's API. It is made from the vendor's public pages, and
+    each statement has its page and its grade of evidence. Serve a contract as a mock, or check an implementation
+    against it.
 
     Example: trunkline serve
 
-    Ends with 0 when all is well, 1 when there are findings, 2 when something could not be done, 130 when interrupted.
+    Options can also be set in the environment, in trunkline.toml or in pyproject.toml: see docs/configuration.md.
+
+    Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done, 130 when interrupted.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        return TROUBLE
+    return None

@@ -1,60 +1,49 @@
-"""Owns what the lines of several commands have in common: options, and help that ends with an example."""
+"""Commands made from the table of settings: `@command("check", "VENDOR", ...)` has the options of that command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-_STRICTNESS = ("documented", "implied", "customary")
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+from trunkline.contract import folders
+from trunkline.settings import FLAG, Option, Source, configuration, environment, options_of, resolve
 
 
-class Help(click.Command):
-    """A command whose help ends with an example and the vendors that there are."""
+class Command(click.Command):
+    """A command whose help ends with an example and the names of the vendors."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        from trunkline.contract.folders import names  # noqa: PLC0415
-
-        vendors = names()
+        vendors = folders.names()
         example = (self.epilog or "").replace("VENDOR", vendors[-1] if vendors else "VENDOR")
         formatter.write(f"\nExample:\n  {example}\n\nVendors:\n  {', '.join(vendors) or 'there are none'}\n")
 
 
-def together(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
-    """Several options as one decorator, in the order of the help text."""
+def command(name: str, *arguments: click.Argument, example: str) -> Callable[[Callable[..., int | None]], Command]:
+    """Make a function a command. It is called with its settings, then with its arguments by their names."""
+    rows = options_of(name)
 
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
+    def decorate(function: Callable[..., int | None]) -> Command:
+        def callback(**values: Any) -> int | None:
+            texts = {row.name: values.pop(row.name) for row in rows}
+            given = {name: None if value is False else value for name, value in texts.items()}  # False: no such flag
+            command_line = Source(given, lambda row: row.flag)
+            return function(resolve(name, command_line, environment(), configuration()), **values)
+
+        params: list[click.Parameter] = [*arguments, *map(_option, rows)]
+        return Command(name, callback=callback, params=params, help=function.__doc__, epilog=example)
 
     return decorate
 
 
-TARGET = together(
-    click.option("--url", metavar="BASE", help="Base address of the implementation, such as http://localhost/v1."),
-    click.option("--app", metavar="MODULE:ATTRIBUTE", help="An ASGI application to ask in process instead."),
-    click.option("--token", metavar="TOKEN", help="The credential. It is never printed, but ps may show it."),
-    click.option("--token-file", metavar="FILE", help="A file with the credential; else $TRUNKLINE_TOKEN is read."),
-    click.option("--param", "params", multiple=True, metavar="NAME=VALUE",
-                 help="A parameter to ask with, such as an id that exists."),
-    click.option("--timeout", type=float, default=10.0, show_default=True,
-                 metavar="SECONDS", help="How long one answer may take, a day at most."),
-)  # fmt: skip
-"""Which implementation is asked, as whom, and for how long."""
-
-JUDGING = together(
-    click.option("--strictness", type=click.Choice(_STRICTNESS), default="implied", show_default=True,
-                 help="The weakest grade of evidence that makes a finding; weaker ones are notes."),
-    click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-                 help="Lines to read, or one JSON document (docs/report.md)."),
-)  # fmt: skip
-"""What makes a finding, and how it is shown."""
-
-ADMIN_TOKEN = click.option(
-    "--admin-token", envvar="TRUNKLINE_ADMIN_TOKEN", metavar="TOKEN",
-    help="What a reset from anywhere needs; $TRUNKLINE_ADMIN_TOKEN is not shown by ps.",
-)  # fmt: skip
-"""The credential of the reserved path."""
+def _option(row: Option) -> click.Option:
+    """The option of click. It takes any text: `resolve` checks it, with one wording for every source."""
+    default = f" [default: {row.shown_default}]" if row.shown_default else ""
+    return click.Option(
+        [row.name, row.flag, *filter(None, [row.short])],
+        help=row.help + default,
+        metavar=row.metavar or None,
+        is_flag=row.type is FLAG or None,  # False would let a text option be given without its value
+        multiple=row.repeatable,
+    )

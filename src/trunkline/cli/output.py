@@ -1,4 +1,4 @@
-"""Owns what a command leaves: a report or JSON on standard output, and the code to end with."""
+"""The output of a command: a report or JSON on standard output, and the exit code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from trunkline.report.run import RunInfo
 
 WELL, FINDINGS, TROUBLE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+"""The exit codes."""
+
+BUILT_IN = "the built-in mock"
+WAITING = "answered 429: waiting {:.3g} s before asking again"
 
 
-def show(report: Report, run: RunInfo, form: str, *, summary: bool = False) -> None:
-    """The report on standard output; with `summary`, the findings were shown before."""
-    from trunkline.report import FORMATS, terminal, text  # noqa: PLC0415
+def show(report: Report, run: RunInfo, name: str, *, summary: bool = False) -> None:
+    """Print the report in a format. With `summary`, the findings were shown before, and text leaves them out."""
+    from trunkline.report import FORMATS, terminal, text
 
-    if form != "text":
-        click.echo(_encodable(FORMATS[form](report, run)), nl=False)
+    if name != "text":
+        click.echo(_encodable(FORMATS[name](report, run)), nl=False)
         return
     with terminal.screen(quiet=True) as screen:
         if not summary:
@@ -33,19 +37,19 @@ def show(report: Report, run: RunInfo, form: str, *, summary: bool = False) -> N
         screen.show(text.summary_lines(report, run))
 
 
-def code(report: Report, run: RunInfo) -> int:
-    """The code to end with. Raises `TargetError` when there was too little to judge: that is not well."""
-    from trunkline.report.run import BROKEN, NOT_EXERCISED, verdict, without_success  # noqa: PLC0415
+def exit_code(report: Report, run: RunInfo) -> int:
+    """The exit code of a run. Raises `TargetError` when there was too little to judge."""
+    from trunkline.report.run import BROKEN, NOT_EXERCISED, verdict, without_success
 
-    said = verdict(report, run)
-    if said == NOT_EXERCISED:
+    result = verdict(report, run)
+    if result == NOT_EXERCISED:
         names = without_success(report, run)
         reasons = (reason for (name, _), reason in report.exercised.items() if reason and name in names)
         why = report.stopped or next(reasons, "") or "check the token, or name what exists with --param"
         raise TargetError(
             f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be said: {why}"
         )
-    return FINDINGS if said == BROKEN else WELL
+    return FINDINGS if result == BROKEN else WELL
 
 
 def json_text(value: Json, indent: int | None = None) -> str:

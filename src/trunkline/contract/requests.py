@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
 from trunkline.contract.model import Operation
+from trunkline.errors import UsageError
 from trunkline.exchange import TOKEN_VARIABLE, Headers, Json, Request
 
 
@@ -64,3 +65,44 @@ def build_request(
         content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     text = query if isinstance(query, str) else urlencode(query)
     return Request(operation.method, fill_path(operation, values or {}), text, headers, content, shown)
+
+
+def read_request(
+    operation: Operation, parameters: Mapping[str, str], credential: str | None, *, known: Mapping[str, str]
+) -> Request:
+    """A request that reads, with each parameter in the path or in the query, where the contract has it.
+
+    `known` has ids for path parameters that `parameters` does not name. Names of other operations are ignored. Raises
+    `UsageError` for an operation that writes, and for a path parameter without a value.
+    """
+    if operation.method not in {"GET", "HEAD"}:
+        raise UsageError(f"{operation.operation_id} may change something; only what reads is asked")
+    values: dict[str, str] = {}
+    query: dict[str, str] = {}
+    for parameter in operation.parameters:
+        in_path = parameter.location == "path"
+        value = parameters.get(parameter.name, known.get(parameter.name) if in_path else None)
+        if value is not None:
+            (values if in_path else query)[parameter.name] = value
+        elif in_path:
+            raise UsageError(
+                f"{operation.operation_id} needs to know {parameter.name}; give it with --param {parameter.name}=..."
+            )
+    return build_request(operation, values, query=query, credential=credential)
+
+
+def check_parameters(names: Iterable[str], operations: Iterable[Operation], *locations: str) -> None:
+    """Raise `UsageError` unless each name is that of a parameter of one of the operations, at one of the locations.
+
+    The message does not quote the names, which may be secrets in the wrong place.
+    """
+    known = {
+        parameter.name
+        for operation in operations
+        for parameter in operation.parameters
+        if not locations or parameter.location in locations
+    }
+    if not known.issuperset(names):
+        raise UsageError(
+            f"--param names no parameter that can be given here: {', '.join(sorted(known)) or 'there is none to give'}"
+        )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,7 +23,7 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import TargetError, TrunklineError, UsageError
-from trunkline.plugin.options import Options, declare, keep, options, spelled  # from here on, `options` is the function
+from trunkline.plugin.options import declare, read_settings, settings_of, spelled
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARKER",
-    "Options",
     "RecordedRequest",
     "RecordingMock",
-    "options",
     "pytest_addoption",
     "pytest_configure",
     "report_left_behind",
+    "settings_of",
     "spelled",
 ]
 
@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options and define the fixtures, so that a mistake ends the run before any test."""
     config.addinivalue_line("markers", _MARKER_HELP)
     try:
-        keep(config)
+        read_settings(config)
         vendors = names()
     except TrunklineError as error:
         raise pytest.UsageError(f"trunkline: {error}") from None
@@ -85,10 +85,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Name the target of a run of the suite, because without options it is the built-in mock."""
     if any("trunkline.suite" in argument for argument in config.args):
-        found = options(config)
-        target = found.url or found.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
-        vendors = ", ".join(found.vendor or names())
-        terminalreporter.write_line(f"trunkline judged {vendors} at {target}, seed {found.seed}")
+        settings = settings_of(config)
+        target = settings.url or settings.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
+        vendors = ", ".join(settings.vendor or names())
+        terminalreporter.write_line(f"trunkline judged {vendors} at {target}, seed {settings.seed or 0}")
     left: list[str] = config.stash.get(_LEFT, [])
     for line in dict.fromkeys(left):
         terminalreporter.write_line(f"LEFT BEHIND {line}")
@@ -132,11 +132,12 @@ def _trunkline_vendors(pytestconfig: pytest.Config) -> _LoadVendor:
     """Loads a vendor, once in a process."""
     from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
 
-    found = options(pytestconfig)
+    settings = settings_of(pytestconfig)
 
     def load_vendor(name: str) -> Vendor:
-        overlay = found.fixtures if found.fixtures and (found.fixtures / name).is_dir() else None
-        return load(name, overlay=overlay, trunks=found.trunks, seed=found.seed)
+        folder = Path(settings.fixtures) if settings.fixtures else None
+        overlay = folder if folder and (folder / name).is_dir() else None
+        return load(name, overlay=overlay, trunks=settings.trunks, seed=settings.seed or 0)
 
     return cache(load_vendor)
 

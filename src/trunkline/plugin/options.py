@@ -1,230 +1,114 @@
-"""Owns the options `--trunkline-*` and their twins `trunkline_*` in the ini file: declares, reads and keeps them."""
+"""The pytest options `--trunkline-*` and the ini keys `trunkline_*`, made from the table of settings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from trunkline.contract.folders import names
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _some(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 86400:
-        raise ValueError
-    return number
-
-
-def _rate(text: str) -> float:
-    number = float(text)
-    if not 1 / 3600 <= number < float("inf"):
-        raise ValueError
-    return number
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    text.encode()
-    if not (name and equals and value):
-        raise ValueError
-    return name, value
-
-
-def _grade(text: str) -> str:
-    if text not in {"documented", "implied", "customary"}:
-        raise ValueError
-    return text
-
-
-_WANTED: Mapping[Callable[[str], Any], str] = {
-    _count: "a whole number",
-    _some: "a whole number, at least 1",
-    _seconds: "a number above 0, at most 86400",
-    _rate: "a number, at least 0.00028 (one an hour)",
-    _pair: "a name, an equals sign and a value, all in UTF-8",
-    _grade: "documented, implied or customary",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `--trunkline-*` and their twins `trunkline_*` in the ini file say; a tuple may be given more than once."""
-
-    fixtures: Path | None = None
-    trunks: int | None = None
-    seed: int = 0
-    vendor: tuple[str, ...] = ()
-    url: str | None = None
-    app: str | None = None
-    token: str | None = field(default=None, repr=False)
-    token_file: Path | None = None
-    param: tuple[tuple[str, str], ...] = ()
-    strictness: str = "implied"
-    examples: int | None = None
-    timeout: float = 10.0
-    rate: float | None = None
-    max_requests: int | None = None
-    allow_writes: bool = False
-    second_token: str | None = field(default=None, repr=False)
-    second_token_file: Path | None = None
-    leave: int | None = None
-    journal: Path | None = None
-
-
-_HELP: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
-    "fixtures": (
-        "DIR",
-        Path,
-        "records of your own for the fixtures' mocks: a folder with VENDOR/trunks.json, laid over the shipped ones",
-    ),
-    "trunks": ("N", _count, "so many plausible trunks on each of the fixtures' mocks, instead of the shipped ones"),
-    "seed": ("S", _count, "which plausible trunks: the same for the same seed (default: 0)"),
-    "vendor": ("NAME", str, "whose contract the suite checks; may be given more than once (default: all there are)"),
-    "url": ("BASE", str, "the base address of the implementation to check, such as https://api.example.com/v1"),
-    "app": ("MODULE:ATTRIBUTE", str, "the ASGI application to check, in process; as for uvicorn: main:app"),
-    "token": (
-        "TOKEN",
-        str,
-        "the credential to check with; better kept in the environment, as TRUNKLINE_TOKEN, where no listing shows it",
-    ),
-    "token_file": ("FILE", Path, "a file that holds the credential and nothing else"),
-    "param": (
-        "NAME=VALUE",
-        _pair,
-        "a path parameter that leads to something, such as trunk_id=7; may be given more than once",
-    ),
-    "strictness": (
-        "GRADE",
-        _grade,
-        "the weakest grade of evidence that fails a check: documented, implied or customary (default: implied)",
-    ),
-    "examples": ("N", _some, "how many generated requests each generated check sends"),
-    "timeout": ("SECONDS", _seconds, "how long the implementation may take for one answer (default: 10)"),
-    "rate": ("N", _rate, "how many requests a second are sent at most (default: as fast as they are answered)"),
-    "max_requests": ("N", _some, "after how many requests the run stops asking; it tells what it could not check"),
-    "allow_writes": (
-        "",
-        bool,
-        "create, change and remove, too: only what the run made itself, under a name of its own",
-    ),
-    "second_token": ("TOKEN", str, "another account's credential; better kept in TRUNKLINE_SECOND_TOKEN"),
-    "second_token_file": ("FILE", Path, "a file that holds another account's credential and nothing else"),
-    "leave": ("N", _count, "how many things may stay of which no page says how they are removed (default: 0)"),
-    "journal": ("FILE", Path, "where what was made is noted until it is removed, for the next run to finish"),
-}
-"""How each option is shown, read and explained."""
+from trunkline.errors import UsageError
+from trunkline.settings import FLAG, Option, Settings, Source, configuration, environment, options_of, resolve
 
 _FLAG = re.compile(r"(?<![\w-])--(?!trunkline-)(?=[a-z])")
 
-_ONE: tuple[str, Literal["string"]] = ("store", "string")
-_MANY: tuple[str, Literal["args"]] = ("append", "args")
-
-_OPTIONS = pytest.StashKey[Options]()
+_SETTINGS = pytest.StashKey[Settings]()
 
 
-def options(config: pytest.Config) -> Options:
-    """The options of a run: from the command line, else from the ini file, else as they are by default."""
-    return config.stash[_OPTIONS]
+def settings_of(config: pytest.Config) -> Settings:
+    """The settings of a run."""
+    return config.stash[_SETTINGS]
 
 
 def spelled(sentence: str) -> str:
-    """A sentence of the command line with the names that its options have here: `--trunkline-url` for `--url`."""
+    """A sentence with the names that options have in pytest: `--trunkline-url` for `--url`."""
     return _FLAG.sub("--trunkline-", sentence)
 
 
 def declare(parser: pytest.Parser) -> None:
-    """Declares each option and its twin in the ini file."""
+    """Declare each option and its ini key."""
     group = parser.getgroup("trunkline", "trunkline: mocks and checks for the REST APIs that manage SIP trunks")
-    for option in fields(Options):
-        metavar, _, text = _HELP[option.name]
-        name = f"trunkline_{option.name}"
-        action, kind = _MANY if option.default == () else _ONE
-        flag = f"--{name.replace('_', '-')}"
-        if option.default is False:
-            group.addoption(flag, dest=name, action="store_true", default=None, help=text)
-            parser.addini(name, text, type="bool", default=None)
-            continue
-        group.addoption(flag, dest=name, action=action, default=None, metavar=metavar, help=text)
-        parser.addini(name, text, type=kind, default=None)
+    for row in options_of("pytest"):
+        text = spelled(row.help) + (f" [default: {row.shown_default}]" if row.shown_default else "")
+        if row.type is FLAG:
+            group.addoption(_flag(row), dest=row.ini, action="store_true", default=None, help=text)
+        else:
+            action = "append" if row.repeatable else "store"
+            group.addoption(_flag(row), dest=row.ini, action=action, default=None, metavar=row.metavar, help=text)
+        ini_type: Literal["args", "string", "bool", "int", "float"] = "args" if row.repeatable else row.type.ini
+        parser.addini(row.ini, text, type=ini_type, default=None)
 
 
-def keep(config: pytest.Config) -> None:
-    """Reads the options of a run, and keeps them for `options`."""
-    read = {name: _read(config, name, how) for name, (_, how, _) in _HELP.items()}
-    found = Options(**{name: value for name, value in read.items() if value is not None})
+def _flag(row: Option) -> str:
+    return f"--{row.ini.replace('_', '-')}"
+
+
+def read_settings(config: pytest.Config) -> None:
+    """Read the settings of a run, for `settings_of`. A wrong one is a `pytest.UsageError`, which ends the run."""
+    folder = config.invocation_params.dir
+    try:
+        command_line = Source({row.name: config.getoption(row.ini) for row in options_of("pytest")}, _flag, folder)
+        settings = resolve("pytest", command_line, environment(), _ini(config), configuration(folder))
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    _check(config, settings)
+    config.stash[_SETTINGS] = settings
+
+
+def _ini(config: pytest.Config) -> Source:
+    """The values of pytest's ini file, which can also be a table of pyproject.toml or pytest.toml."""
+
+    def value(row: Option) -> Any:
+        try:
+            return config.getini(row.ini)
+        except (TypeError, ValueError, pytest.UsageError):
+            raise pytest.UsageError(f"{place(row)} is not {row.type.wanted}") from None
+
+    def place(row: Option) -> str:
+        return f"{row.ini} in the ini file"
+
+    folder = config.inipath.parent if config.inipath else config.rootpath
+    return Source({row.name: value(row) for row in options_of("pytest")}, place, folder)
+
+
+def _check(config: pytest.Config, settings: Settings) -> None:
+    """Raise `pytest.UsageError` for settings that contradict each other, or name what does not exist."""
     known = names()
-    for name in found.vendor:
+    for name in settings.vendor:
         if name not in known:
             raise pytest.UsageError(f"--trunkline-vendor: {name[:40]!r} is not a vendor; there are: {', '.join(known)}")
-    if found.fixtures and not any((found.fixtures / name).is_dir() for name in known):
-        wanted = " or ".join(f"{name}/" for name in known)
-        raise pytest.UsageError(f"--trunkline-fixtures: {found.fixtures} has no folder {wanted}")
-    about_writing = (found.second_token, found.second_token_file, found.leave, found.journal)
-    if not found.allow_writes and any(given is not None for given in about_writing):
+    if settings.fixtures and not any((Path(settings.fixtures) / name).is_dir() for name in known):
+        folders = " or ".join(f"{name}/" for name in known)
+        raise pytest.UsageError(f"--trunkline-fixtures: {settings.fixtures} has no folder {folders}")
+    writing = (settings.second_token, settings.second_token_file, settings.leave, settings.journal)
+    if not settings.allow_writes and any(value is not None for value in writing):
         raise pytest.UsageError(
             "a second token, --trunkline-leave and --trunkline-journal need --trunkline-allow-writes"
         )
-    if found.url and found.allow_writes and _workers(config) > 1:
+    if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
-    if (found.url or found.app) and len(found.vendor) != 1:
+    if (settings.url or settings.app) and len(settings.vendor) != 1:
         raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
-    if found.param:
-        _check_parameters([name for name, _ in found.param], found.vendor or known)
-    config.stash[_OPTIONS] = found
+    if settings.param:
+        _check_parameters([name for name, _ in settings.param], settings.vendor or known)
 
 
 def _workers(config: pytest.Config) -> int:
-    """Among how many processes pytest-xdist shares the tests."""
+    """The number of processes among which pytest-xdist distributes the tests."""
     workers = [spec.partition("*") for spec in getattr(config.option, "tx", None) or ()]
     return sum(int(count) if star and count.isdigit() else 1 for count, star, _ in workers)
 
 
 def _check_parameters(given: Iterable[str], vendors: Iterable[str]) -> None:
-    """Raises unless each name is that of a path parameter; a name that is none is not quoted: it may be a secret."""
-    from trunkline.mock.loader import load  # noqa: PLC0415 - only for those who give parameters
+    """Raise `pytest.UsageError` unless each name is that of a path parameter of one of the vendors."""
+    from trunkline.contract.requests import check_parameters  # noqa: PLC0415 - only if parameters are given
+    from trunkline.mock.loader import load  # noqa: PLC0415
 
     operations = [operation for name in vendors for operation in load(name).contract.operations]
-    known = {found.name for operation in operations for found in operation.parameters if found.location == "path"}
-    if not known.issuperset(given):
-        there = ", ".join(sorted(known)) or "there is none to give"
-        raise pytest.UsageError(f"--trunkline-param names no parameter that can be given here: {there}")
-
-
-def _read(config: pytest.Config, name: str, read: Callable[[str], Any]) -> Any:
-    """One option's value, or None. No sentence quotes it: it may be a secret."""
-    name = f"trunkline_{name}"
-    said, place, folder = config.getoption(name), f"--{name.replace('_', '-')}", config.invocation_params.dir
-    if said is None:
-        place = f"{name} in the ini file"
-        try:
-            said = config.getini(name)
-        except (ValueError, pytest.UsageError):  # pytest reads itself what is true or false
-            raise pytest.UsageError(f"{place} is neither true nor false") from None
-        folder = config.inipath.parent if config.inipath else config.rootpath
-    if said is None or said == [] or isinstance(said, bool):
-        return said or None
-    texts = [said] if isinstance(said, str) else said
     try:
-        values = tuple(folder / text if read is Path else read(text) for text in texts)
-    except ValueError:
-        raise pytest.UsageError(f"{place} is not {_WANTED[read]}") from None
-    return values[0] if isinstance(said, str) else values
+        check_parameters(given, operations, "path")
+    except UsageError as error:
+        raise pytest.UsageError(spelled(str(error))) from None

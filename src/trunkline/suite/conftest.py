@@ -16,24 +16,24 @@ from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteAccess, WriteOptions, write_access
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
-from trunkline.cli import DEBUG
 from trunkline.contract.folders import names
 from trunkline.contract.model import Operation
 from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
-from trunkline.plugin import Options, options, report_left_behind, spelled
+from trunkline.plugin import report_left_behind, settings_of, spelled
 from trunkline.redaction import printable, redactor
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
+from trunkline.settings import CONNECTION, DEBUG, WRITING, Settings, describe_bug
 from trunkline.transport.connect import Connection, connect, redacting_errors
-
-_DEFAULT_EXAMPLES = 50
 
 
 def _operations(config: pytest.Config) -> list[Operation]:
     try:
-        return [operation for name in options(config).vendor or names() for operation in load(name).contract.operations]
+        return [
+            operation for name in settings_of(config).vendor or names() for operation in load(name).contract.operations
+        ]
     except TrunklineError as error:
         raise pytest.Collector.CollectError(f"trunkline: {error}") from None  # shown as one sentence
 
@@ -65,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         [
             pytest.param(operation, id=f"{operation.contract.vendor}-{operation.operation_id}")
             for operation in operations
-            if operation.reads or options(metafunc.config).allow_writes
+            if operation.reads or settings_of(metafunc.config).allow_writes
         ],
     )
 
@@ -76,7 +76,7 @@ class Bench:
 
     vendor: Vendor
     connection: Connection
-    options: Options
+    settings: Settings
     writing: WriteAccess | None = None
     left: list[str] = field(default_factory=list)
     """What the run made and could not remove."""
@@ -100,15 +100,15 @@ class Bench:
 
     def examination(self, report: Report) -> Checker:
         """An examination into a report of its own."""
-        said = self.options
+        said = self.settings
         return Checker(
             self.vendor,
             self.connection.target,
             report,
             credential=self.connection.credential,
             parameters={**self.connection.parameters, **dict(said.param)},
-            seed=said.seed,
-            examples=said.examples if said.examples is not None else _DEFAULT_EXAMPLES,
+            seed=said.seed or 0,
+            examples=said.examples,
             secret_values=self.connection.secret_values,
             writing=self.writing,
         )
@@ -141,17 +141,17 @@ class Bench:
         return [finding for finding in self.failing(report) if finding.cause not in known]
 
     def failing(self, report: Report) -> list[Finding]:
-        return list(report.failures(Grade(self.options.strictness)))
+        return list(report.failures(Grade(self.settings.strictness)))
 
     def tell(self, findings: list[Finding], report: Report) -> None:
         """Fails the test with the findings, and without a traceback of ours."""
         if findings:
             names = frozenset(self.vendor.contract.secrets)
-            strictness = Grade(self.options.strictness)
+            strictness = Grade(self.settings.strictness)
             run = RunInfo(
                 self.vendor.name,
                 self.connection.base,
-                self.options.seed,
+                self.settings.seed or 0,
                 strictness,
                 secrets=names,
                 script=partial(script, self.vendor.contract, base=self.connection.base),
@@ -171,28 +171,13 @@ def bench(
 ) -> Bench:
     """The implementation of the operation's vendor."""
     name = operation.contract.vendor
-    said = options(request.config)
+    said = settings_of(request.config)
     with _one_sentence(request.session, frozenset()):
         if name not in _benches:
             vendor = load(name)
-            aimed = connect(
-                vendor,
-                url=said.url,
-                app=said.app,
-                token=said.token,
-                token_file=str(said.token_file) if said.token_file else None,
-                timeout=said.timeout,
-                rate=said.rate,
-                max_requests=said.max_requests,
-            )
+            aimed = connect(vendor, **said.only(CONNECTION))
             bench = Bench(vendor, aimed, said)
-            write_options = WriteOptions(
-                allow_writes=said.allow_writes,
-                second_token=said.second_token,
-                second_token_file=str(said.second_token_file) if said.second_token_file else None,
-                leave=said.leave,
-                journal=str(said.journal) if said.journal is not None else None,
-            )
+            write_options = WriteOptions(**said.only(WRITING))
             live, built_in = bool(said.url), not (said.url or said.app)
             report = Report()
             bench.writing = _allowed.enter_context(
@@ -238,5 +223,4 @@ def _one_sentence(session: pytest.Session, secrets: frozenset[str]) -> Iterator[
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        sentence = f"{type(error).__name__} was not expected; this is a bug in trunkline; {DEBUG}=1 shows it"
-        raise pytest.fail.Exception(sentence, pytrace=False) from None
+        raise pytest.fail.Exception(describe_bug(error), pytrace=False) from None

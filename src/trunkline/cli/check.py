@@ -1,0 +1,210 @@
+"""`trunkline check`: check an implementation against a contract."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from threading import Event, current_thread, main_thread
+from typing import TYPE_CHECKING
+
+import click
+
+from trunkline.cli import output
+from trunkline.cli.options import command
+from trunkline.cli.output import INTERRUPTED, WELL
+from trunkline.errors import BudgetExhausted, UsageError
+from trunkline.settings import CONNECTION, WRITING, Settings
+
+if TYPE_CHECKING:
+    from trunkline.exchange import Request, Response, Target
+    from trunkline.findings import Grade, Report
+    from trunkline.report.run import RunInfo
+    from trunkline.report.terminal import Screen
+
+
+@command(
+    "check",
+    click.Argument(["vendor"]),
+    example="trunkline check VENDOR --url https://api.example.com/v1 --token-file token.txt",
+)
+def check(settings: Settings, vendor: str) -> int:
+    """Check an implementation against the contract of VENDOR: every rule, every law, and fuzzing.
+
+    Without --url and --app, the built-in mock is checked. Only requests that read are sent, unless --allow-writes is
+    given. Each finding is shown as soon as it is found, with its evidence and the commands that show it again. What
+    could not be exercised is reported separately.
+    """
+    from trunkline.check import runner
+    from trunkline.check.dry_run import dry_run
+    from trunkline.check.safety import WriteOptions, write_access
+    from trunkline.check.stateful.script import script
+    from trunkline.contract.requests import check_parameters
+    from trunkline.findings import Grade, Report
+    from trunkline.mock import loader
+    from trunkline.redaction import redactor
+    from trunkline.report.run import RunInfo
+    from trunkline.report.terminal import screen as open_screen
+    from trunkline.traffic.sources import named
+    from trunkline.transport.connect import connect, redacting_errors
+
+    write_options = WriteOptions(**settings.only(WRITING))
+    write_options.check()
+    if settings.dry_run and settings.format != "text":
+        raise UsageError(f"--dry-run prints plain lines, and no report; leave out --format {settings.format}")
+    loaded = loader.load(vendor)
+    operations = [named(loaded.contract, name) for name in settings.operation] or [*loaded.contract.operations]
+    check_parameters([name for name, _ in settings.param], operations, "path")
+    connection = connect(
+        loaded,
+        **settings.only(CONNECTION),
+        waiting=lambda seconds: screen.progress(output.WAITING.format(seconds)),
+    )
+    seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
+    names = [operation.operation_id for operation in operations]
+    built_in = not (settings.url or settings.app)
+    if settings.dry_run:
+        for line in dry_run(
+            loaded, names, seed, settings.examples, write_options, settings.max_requests, built_in=built_in
+        ):
+            click.echo(line)
+        return WELL
+    strictness, report = Grade(settings.strictness), Report(secrets=connection.secrets)
+    run = RunInfo(
+        loaded.name,
+        connection.base,
+        seed,
+        strictness,
+        documented=tuple(
+            (operation.operation_id, key)
+            for operation in operations
+            if operation.reads or settings.allow_writes
+            for key in operation.responses
+            if key.isdigit() or key == operation.success.key
+        ),
+        secrets=frozenset(loaded.contract.secrets),
+        script=partial(script, loaded.contract, base=connection.base),
+    )
+    error: Exception | None = None
+    code = WELL
+    quiet = settings.format != "text" and not sys.stderr.isatty()
+    with _stop_signals() as stopped, open_screen(quiet=quiet) as screen:
+        place = connection.base if settings.url else output.BUILT_IN
+        if settings.app:
+            place = f"{settings.app} in process (its curl lines want it served at {connection.base})"
+        screen.progress(f"checking {loaded.name} at {place}, seed {seed}")
+        progress = _progress(report, run, screen, findings=settings.format == "text")
+        target = _until_first(connection.target, report, strictness) if settings.first else connection.target
+        try:
+            with write_access(
+                loaded,
+                connection,
+                write_options,
+                report,
+                screen.progress,
+                live=bool(settings.url),
+                built_in=built_in,
+            ) as writing:
+                runner.check(
+                    loaded,
+                    _until_stopped(target, stopped),
+                    credential=connection.credential,
+                    parameters={**connection.parameters, **dict(settings.param)},
+                    operations=names,
+                    seed=seed,
+                    examples=settings.examples,
+                    report=report,
+                    secret_values=connection.secret_values,
+                    writing=writing,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as unexpected:  # noqa: BLE001 - reported below, after everything that was found
+            error = unexpected
+        if stopped.is_set():  # whatever came of it
+            error, code = None, INTERRUPTED
+        progress("")
+    run = replace(run, complete=not (code or error or report.stopped))
+    if error is None or report.findings or "" in report.exercised.values():
+        output.show(report, run, settings.format, summary=True)
+    with redacting_errors(redactor(connection.secrets)):
+        if error is not None:
+            raise error
+        return code or output.exit_code(report, run)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Event]:
+    """Inside, SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, so that what was created can be deleted.
+
+    The event is set as well: Python drops an exception that is raised in a callback of its own, such as a destructor.
+    """
+    stopped = Event()
+    if current_thread() is not main_thread():
+        yield stopped
+        return
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    def unraisable(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            hook(dropped)
+
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers = {number: signal.getsignal(number) for number in signals}
+    handlers = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+    for number in handlers:
+        signal.signal(number, stop)
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
+    try:
+        yield stopped
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = hook
+
+
+def _until_stopped(target: Target, stopped: Event) -> Target:
+    """The target until the event is set; the next request then ends the run."""
+
+    def send(request: Request) -> Response:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        return target(request)
+
+    return send
+
+
+def _until_first(target: Target, report: Report, strictness: Grade) -> Target:
+    """The target until there is a finding; everything after it is not exercised."""
+
+    def send(request: Request) -> Response:
+        if report.failures(strictness):
+            raise BudgetExhausted("stopped at the first finding, as --first asks")
+        return target(request)
+
+    return send
+
+
+def _progress(report: Report, run: RunInfo, screen: Screen, *, findings: bool) -> Callable[[str], None]:
+    """A function that shows a sentence of progress, after the findings that are new since the last call."""
+    from trunkline.report.text import finding_lines
+
+    shown = set()
+
+    def progress(sentence: str) -> None:
+        for finding in report.findings if findings else ():
+            if finding.cause not in shown:
+                shown.add(finding.cause)
+                screen.show(finding_lines(finding, report, run))
+        if sentence:
+            screen.progress(sentence)
+
+    return progress

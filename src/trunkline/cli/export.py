@@ -1,0 +1,41 @@
+"""`trunkline export`: print a contract as one OpenAPI document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from trunkline.cli.options import command
+from trunkline.cli.output import WELL, json_text
+from trunkline.errors import UsageError
+from trunkline.settings import Settings
+
+
+@command(
+    "export",
+    click.Argument(["vendor"]),
+    example='trunkline export VENDOR -o api.json; schemathesis run api.json --url BASE -H "Authorization: Bearer ..."',
+)
+def export(settings: Settings, vendor: str) -> int:
+    """Print the contract of VENDOR as one OpenAPI 3.1 document, for any other tool.
+
+    Ids that exist on the mock are examples in it, so that a fuzzer reaches existing items.
+    """
+    from trunkline.contract.export import document
+    from trunkline.mock import loader
+    from trunkline.transport.client import address
+
+    if settings.document_url is not None:
+        address(settings.document_url)  # raises UsageError for what cannot be a base address
+    loaded = loader.load(vendor)
+    text = json_text(document(loaded.contract, url=settings.document_url, examples=loaded.example_ids), indent=2)
+    if settings.output in (None, "-"):
+        click.echo(text)
+        return WELL
+    try:
+        Path(settings.output or "").write_text(text + "\n", "utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no file name"
+        raise UsageError(f"{settings.output!r} cannot be written: {reason.lower()}") from None
+    return WELL

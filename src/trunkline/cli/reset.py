@@ -1,0 +1,89 @@
+"""`trunkline reset`: return mocks to their fixtures, on a running server or in a state file."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from trunkline.cli.options import command
+from trunkline.cli.output import WELL
+from trunkline.errors import TargetError, UsageError
+from trunkline.settings import OPTIONS, Settings
+
+_SERVER = f"http://127.0.0.1:{OPTIONS['port'].default}"
+_TIMEOUT = 60.0
+"""Seconds: a reset may have many records to write."""
+
+
+@command(
+    "reset",
+    click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]..."),
+    example="trunkline reset VENDOR",
+)
+def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
+    """Return the mocks of the vendors, or of all vendors, to their fixtures.
+
+    The command asks a running server, at its reserved path /_trunkline/reset. The server accepts a request from the
+    same machine, or one with its admin token. With --state, the file of a stopped server is emptied instead.
+    """
+    if settings.state is None:
+        server = settings.server or _SERVER
+        click.echo(f"reset {', '.join(_reset_server(server, vendors, settings.admin_token))} at {server}")
+        return WELL
+    if settings.server is not None:
+        raise UsageError("a server and a state file are two places; give --url or --state")
+    names = _reset_file(settings.state, vendors)
+    if names:
+        click.echo(f"reset {', '.join(names)} in {settings.state}")
+    else:
+        click.echo(f"nothing to reset: {settings.state} has no such state")
+    return WELL
+
+
+def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
+    """The vendors that a running server reports as reset."""
+    from urllib.parse import urlencode
+
+    from trunkline.exchange import NotJSON, Request
+    from trunkline.redaction import redactor
+    from trunkline.transport import admin, targets
+
+    credential = (("authorization", f"Bearer {admin.sound(token)}"),) if token is not None else ()
+    server = targets.http(url, timeout=_TIMEOUT)
+    query = urlencode([("vendor", name) for name in vendors])
+    response = server(Request("POST", admin.BASE + admin.RESET, query, (admin.HEADER, *credential)))
+    try:
+        body = response.json()
+    except NotJSON:
+        body = None
+    body = body if isinstance(body, dict) else {}
+    names, error = body.get("reset"), body.get("error")
+    if response.status == 200 and isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    if not isinstance(error, str):
+        reason = ", as no `trunkline serve` would; give its address without a path"
+    elif response.status == 401:
+        other = "not this one, " if token else ""
+        reason = f": give its admin token, {other}with --admin-token or {admin.TOKEN_VARIABLE}"
+    else:
+        reason = f": {error}"
+    hide = redactor(frozenset({token} if token else ()))
+    raise TargetError(hide(f"{server.name} answered {response.status}{reason}"))
+
+
+def _reset_file(state: str, vendors: tuple[str, ...]) -> list[str]:
+    """The vendors whose state was removed from a state file."""
+    from trunkline.contract import folders
+    from trunkline.mock import storage
+
+    with closing(storage.from_file(Path(state), create=False)) as stored:
+        present = stored.vendors()
+        known = {*present, *folders.names()}
+        for name in vendors:
+            if name not in known:
+                raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(sorted(known))}")
+        chosen = [name for name in present if name in vendors or not vendors]
+        stored.forget(chosen)
+    return chosen

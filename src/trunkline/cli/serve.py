@@ -1,0 +1,157 @@
+"""`trunkline serve`: serve mocks until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import trunkline
+from trunkline.cli.options import command
+from trunkline.cli.output import WELL, json_text
+from trunkline.errors import UsageError
+from trunkline.settings import Settings
+
+if TYPE_CHECKING:
+    from trunkline.mock import Mock
+    from trunkline.mock.loader import Vendor
+    from trunkline.mock.storage import Storage
+
+_MANY = 20_000
+"""So many generated records take seconds, and are announced."""
+
+
+@command(
+    "serve",
+    click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]..."),
+    example="trunkline serve VENDOR --trunks 250",
+)
+def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
+    """Serve mocks of the vendors, or of all vendors, until Ctrl-C or SIGTERM; then the exit code is 0.
+
+    As soon as the mocks answer, one line of JSON on standard output has their addresses, with a token and a curl
+    command for each. Standard error has the same for people, and then a line for each refused request with the reason.
+    With --state, a server continues where the last one ended, even after kill -9; `trunkline reset` returns to the
+    fixtures.
+    """
+    from trunkline.contract import folders
+    from trunkline.mock import from_vendor, loader
+    from trunkline.transport import admin, server
+
+    names = tuple(dict.fromkeys(vendors or folders.names()))
+    if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY:
+        click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
+    fixtures = _folders(settings.fixtures, names)
+    loaded = [
+        loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0) for name in names
+    ]
+    secrets = frozenset({admin.sound(settings.admin_token)} if settings.admin_token is not None else ())
+    secrets = secrets.union(*(vendor.secrets for vendor in loaded))
+    with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
+        mocks = {
+            base: from_vendor(vendor, rate_limit=settings.rate_limit, secrets=secrets, storage=storage)
+            for base, vendor in server.bases(loaded).items()
+        }
+        if not settings.quiet:
+            _announce_state(settings, mocks.values())
+        app = server.asgi(
+            mocks,
+            index={vendor.name: vendor.contract.base_path for vendor in loaded},
+            admin=admin.admin({mock.vendor.name: mock for mock in mocks.values()}, settings.admin_token),
+        )
+        server.serve(app, host=settings.host, port=settings.port, on_ready=lambda url: _announce(url, loaded, settings))
+    return WELL
+
+
+def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:
+    """The folder of fixtures, for each vendor that has records in it."""
+    if fixtures is None:
+        return {}
+    folder = Path(fixtures)
+    if not folder.is_dir():
+        raise UsageError(f"{fixtures!r} is not a folder; name one laid out as fixtures/")
+    found = {name: folder for name in vendors if (folder / name).is_dir()}
+    if not found:
+        raise UsageError(
+            f"{fixtures!r} has no folder named {' or '.join(vendors)}; lay records out as VENDOR/RECORDS.json"
+        )
+    return found
+
+
+@contextmanager
+def _storage(state: str | None) -> Iterator[Storage | None]:
+    """The open state file, or None without one."""
+    if state is None:
+        yield None
+        return
+    from trunkline.mock import storage
+
+    with closing(storage.from_file(Path(state))) as opened:
+        yield opened
+
+
+@contextmanager
+def _logged_refusals() -> Iterator[None]:
+    """Inside, a mock logs each refused request with its reason, one line each on standard error."""
+    import logging
+
+    logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    level, logger.propagate = logger.level, False
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = True
+
+
+def _announce_state(settings: Settings, mocks: Iterable[Mock]) -> None:
+    """Name the mocks that continue with the records of the state file."""
+    names = [mock.vendor.name for mock in mocks if mock.continues]
+    if names:
+        unused = settings.fixtures or settings.trunks is not None
+        click.echo(
+            f"continuing with the state of {', '.join(names)} in {settings.state}; `trunkline reset` returns to the "
+            f"fixtures{'; --fixtures and --trunks count from then on' if unused else ''}",
+            err=True,
+        )
+
+
+def _announce(url: str, vendors: list[Vendor], settings: Settings) -> None:
+    """Print where the mocks answer: one line for machines, then the same for people."""
+    places = {}
+    for vendor in vendors:
+        base = url + vendor.contract.base_path
+        places[vendor.name] = {"url": base, "token": vendor.world.token, "curl": _sample(vendor, base)}
+    click.echo(json_text({"trunkline": trunkline.__version__, "url": url, "vendors": places}))
+    sys.stdout.flush()
+    if settings.quiet:
+        return
+    host = settings.host
+    if host not in {"localhost", "::1"} and not host.startswith("127."):
+        click.echo(f"trunkline: warning: {host} lets other machines use the mock, which has no protection", err=True)
+    for name, place in places.items():
+        click.echo(f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True)
+    click.echo("\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.", err=True)
+
+
+def _sample(vendor: Vendor, base: str) -> str:
+    """A curl command that works when pasted: for a list if there is one, else for an existing item."""
+    from dataclasses import replace
+
+    from trunkline.contract.requests import read_request
+    from trunkline.exchange import curl
+    from trunkline.transport.connect import known_parameters
+
+    operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
+    unknown = {parameter.name: "unknown" for parameter in operation.parameters}
+    request = read_request(operation, {}, vendor.world.token, known=unknown | known_parameters(vendor))
+    token = "".join("\\" + letter if letter in '\\"$`' else letter for letter in vendor.world.token)
+    return curl(replace(request, shown=(("authorization", f"Bearer {token}"),)), base)

@@ -1,0 +1,113 @@
+"""`trunkline validate`: judge one response."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from trunkline.cli import output
+from trunkline.cli.options import command
+from trunkline.errors import UsageError
+from trunkline.settings import CONNECTION, OPTIONS, Settings
+
+if TYPE_CHECKING:
+    from trunkline.contract.model import Operation
+    from trunkline.findings import Report
+    from trunkline.mock.loader import Vendor
+    from trunkline.report.run import RunInfo
+
+
+@command(
+    "validate",
+    click.Argument(["vendor"]),
+    click.Argument(["rest"], nargs=-1, metavar="[OPERATION] SOURCE"),
+    example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
+)
+def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
+    """Judge one response of VENDOR: from a file, from standard input (-), or with --live from an implementation.
+
+    A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it can be left out if the
+    response shows which one it is. A rule that needs something the source does not contain, such as the request, is
+    reported as not exercised.
+    """
+    from trunkline.mock import loader
+
+    report, run = (_judge_live if settings.live else _judge_source)(settings, loader.load(vendor), rest)
+    output.show(report, run, settings.format)
+    return output.exit_code(report, run)
+
+
+def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
+    """Judge a saved response."""
+    from trunkline.findings import Grade
+    from trunkline.report.run import RunInfo
+    from trunkline.traffic import sources
+
+    if not 1 <= len(rest) <= 2:
+        raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")
+    for unused in ("url", "app", "token", "token_file", "param"):
+        if getattr(settings, unused):
+            flag = OPTIONS[unused].flag
+            raise UsageError(f"{flag} is about asking an implementation; add --live to ask, or leave it out")
+    name = rest[0] if len(rest) == 2 else None
+    if name is not None:
+        sources.named(vendor.contract, name)
+    response, known = sources.from_bytes(sources.read(rest[-1]))
+    report = sources.validation(vendor, response, known, name)
+    return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
+
+
+def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
+    """Send one request, and judge the response."""
+    from trunkline.contract.requests import check_parameters, read_request
+    from trunkline.findings import Grade
+    from trunkline.redaction import printable, redactor
+    from trunkline.report.run import RunInfo
+    from trunkline.traffic import sources
+    from trunkline.transport import targets
+    from trunkline.transport.connect import connect, redacting_errors
+
+    operation = _operation(vendor, rest)
+    check_parameters([name for name, _ in settings.param], [operation])
+
+    def progress(sentence: str) -> None:
+        if settings.format == "text":
+            click.echo(printable(sentence), err=True)
+
+    connection = connect(
+        vendor,
+        **settings.only(CONNECTION),
+        waiting=lambda seconds: progress(output.WAITING.format(seconds)),
+    )
+    request = read_request(operation, dict(settings.param), connection.credential, known=connection.parameters)
+    place = settings.app or (connection.base if settings.url else output.BUILT_IN)
+    progress(f"asking {vendor.name} at {place}")
+    with redacting_errors(redactor(connection.secrets)):
+        response = connection.target(request)
+        report = sources.validation(
+            vendor, response, sources.EVERYTHING, operation.operation_id, request, secrets=connection.secrets
+        )
+    report.requests = 1
+    secrets = frozenset(vendor.contract.secrets)
+    run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
+    given = connection.credential is not None
+    if operation.secured and response.status == 401:  # documented, but nothing was learnt about the operation
+        report.stopped = str(targets.credential_refused(operation.operation_id, given=given))
+        run = replace(run, documented=((operation.operation_id, operation.success.key),))
+    return report, run
+
+
+def _operation(vendor: Vendor, rest: tuple[str, ...]) -> Operation:
+    """The operation named on the command line, or the only one of the vendor."""
+    from trunkline.traffic import sources
+
+    if len(rest) > 1:
+        raise UsageError("with --live there is no SOURCE; name the OPERATION only")
+    if rest:
+        return sources.named(vendor.contract, rest[0])
+    if len(vendor.contract.operations) > 1:
+        names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
+        raise UsageError(f"{vendor.name} has several operations; name one of: {names}")
+    return vendor.contract.operations[0]

@@ -1,0 +1,522 @@
+"""Every option of the command line and of the pytest plugin: one field of `Settings` each.
+
+The click options, the pytest options with their ini keys, the environment variables and the keys of trunkline.toml are
+made from this table. docs/configuration.md describes them to users.
+
+    class Settings:
+        rate: float | None = option(RATE, "check pytest", "How many requests to send per second at most.")
+
+    --rate 0.5  --trunkline-rate=0.5  TRUNKLINE_RATE=0.5  trunkline_rate = 0.5 (ini)  rate = 0.5 (TOML)
+
+The first source that has a value wins: the command line, the environment, pytest's ini file (in pytest), and
+trunkline.toml or `[tool.trunkline]` in pyproject.toml. Every pytest run imports this module, so it must load fast.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from trunkline.errors import UsageError
+from trunkline.report import FORMATS
+
+DEBUG = "TRUNKLINE_DEBUG"
+"""The environment variable that shows an unexpected error in full."""
+
+FILE, PYPROJECT = "trunkline.toml", "pyproject.toml"
+"""The two names of a configuration file; in pyproject.toml it is the table `[tool.trunkline]`."""
+
+
+def describe_bug(error: Exception) -> str:
+    """One sentence for an unexpected exception, without its text, which may hold a secret."""
+    return f"{type(error).__name__} was not expected; this is a bug in trunkline; {DEBUG}=1 shows it"
+
+
+# --- the types of values --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """The type of an option. `parse` raises `ValueError` for a text that is not `wanted`."""
+
+    parse: Callable[[str], Any]
+    wanted: str
+    metavar: str
+    toml: tuple[type, ...] = (str,)
+    """The types that a TOML value can have."""
+    ini: Literal["string", "bool", "int", "float"] = "string"
+    """pytest's name of the type."""
+
+
+def _parse_flag(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError
+
+
+def _parse_pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    text.encode()  # the command line keeps bytes that are not UTF-8 as lone surrogates
+    if not (name and value):
+        raise ValueError
+    return name, value
+
+
+def _whole(wanted: str, metavar: str = "N", *, at_least: int = 0, at_most: int | None = None) -> Type:
+    def parse(text: str) -> int:
+        number = int(text)
+        if number < at_least or (at_most is not None and number > at_most):
+            raise ValueError
+        return number
+
+    return Type(parse, wanted, metavar, (int,), "int")
+
+
+def _number(wanted: str, metavar: str, is_valid: Callable[[float], bool]) -> Type:
+    def parse(text: str) -> float:
+        number = float(text)
+        if not is_valid(number):
+            raise ValueError
+        return number
+
+    return Type(parse, wanted, metavar, (int, float), "float")
+
+
+def _one_of(metavar: str, *choices: str) -> Type:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return Type(parse, f"{', '.join(choices[:-1])} or {choices[-1]}", metavar)
+
+
+TEXT = Type(str, "text", "TEXT")
+FLAG = Type(_parse_flag, "true or false", "", (bool,), "bool")
+PATH = Type(str, "the name of a file or folder", "FILE")
+PAIR = Type(_parse_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE")
+COUNT = _whole("a whole number")
+AT_LEAST_ONE = _whole("a whole number, at least 1", at_least=1)
+PORT = _whole("a whole number from 0 to 65535", "PORT", at_most=65535)
+SECONDS = _number("a number above 0, at most 86400", "SECONDS", lambda number: 0 < number <= 86400)
+RATE = _number("a number, at least 0.00028 (one an hour)", "N", lambda number: 1 / 3600 <= number < float("inf"))
+GRADE = _one_of("GRADE", "documented", "implied", "customary")
+FORMAT = _one_of("FORMAT", *FORMATS)
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table. `faces` are the commands that have the option, and `pytest`."""
+
+    name: str
+    type: Type
+    faces: frozenset[str]
+    help: str
+    default: Any = None
+    metavar: str = ""
+    flag: str = ""
+    """How the command line spells it, with two hyphens."""
+    short: str = ""
+    """One more spelling on the command line, such as `-o`."""
+    repeatable: bool = False
+    secret: bool = False
+    """A secret is never printed, and never taken from a TOML file."""
+    rival: str = ""
+    """An option that has the same purpose: if one is set, sources further down cannot set the other."""
+    needs: tuple[str, ...] = ()
+    """A value from the environment or a TOML file is used only if one of these is set, if the face has any of them."""
+    command_line_only: frozenset[str] = frozenset()
+    """The faces that take no value from the environment or a TOML file."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: `TRUNKLINE_MAX_REQUESTS`."""
+        return f"TRUNKLINE_{self.name.upper()}"
+
+    @property
+    def ini(self) -> str:
+        """The key in pytest's ini file, and the name of pytest's option: `trunkline_max_requests`."""
+        return f"trunkline_{self.name}"
+
+    @property
+    def shown_default(self) -> str:
+        """The default as help texts show it; empty if there is none, or if the help says what it means."""
+        return "" if self.default in (None, False, ()) else str(self.default)
+
+
+def option(
+    type: Type,
+    faces: str,
+    help: str,
+    default: Any = None,
+    *,
+    command_line_only: str = "",
+    repeatable: bool = False,
+    secret: bool = False,
+    **more: Any,
+) -> Any:
+    """A field of `Settings`, and a row of the table. `faces` and `command_line_only` are separated by spaces."""
+    default = False if type is FLAG else () if repeatable else default
+    row = {
+        "type": type,
+        "faces": frozenset(faces.split()),
+        "help": help,
+        "default": default,
+        "command_line_only": frozenset(command_line_only.split()),
+        "repeatable": repeatable,
+        "secret": secret,
+        **more,
+    }
+    return field(default=default, repr=not secret, metadata=row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The values of a run. An option that a face does not have is at its default; a name of a file is text."""
+
+    # which mocks are served
+    host: str = option(TEXT, "serve", "The address to listen on.", "127.0.0.1")
+    port: int = option(PORT, "serve", "The port to listen on; 0 finds a free one.", 8900)
+    fixtures: str | None = option(
+        PATH,
+        "serve pytest",
+        "A folder with records of your own, DIR/VENDOR/trunks.json; they are added to the shipped ones, "
+        "and replace those with the same id.",
+        metavar="DIR",
+    )
+    trunks: int | None = option(COUNT, "serve pytest", "Serve N generated trunks instead of the shipped ones.")
+    seed: int | None = option(
+        COUNT,
+        "serve check pytest",
+        "The start of all random choices: the same seed repeats a run and generates the same records. "
+        "`check` chooses one and prints it; otherwise it is 0.",
+    )
+    rate_limit: int | None = option(AT_LEAST_ONE, "serve", "How many requests a credential may send per time window.")
+    state: str | None = option(
+        PATH,
+        "serve reset",
+        "Keep every write in this file, secrets included, from one start to the next; for `reset`: a "
+        "file that no server has open.",
+        command_line_only="reset",
+        rival="server",
+    )
+    server: str | None = option(
+        TEXT,
+        "reset",
+        "The running server. [default: http://127.0.0.1:8900]",
+        flag="--url",
+        metavar="BASE",
+        rival="state",
+    )
+    admin_token: str | None = option(
+        TEXT,
+        "serve reset",
+        "The credential that a reset from any machine needs; better set TRUNKLINE_ADMIN_TOKEN, which "
+        "`ps` does not show.",
+        metavar="TOKEN",
+        secret=True,
+    )
+    quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
+
+    # which implementation is checked
+    live: bool = option(
+        FLAG,
+        "validate",
+        "Send one request to an implementation, instead of reading a SOURCE.",
+        command_line_only="validate",
+    )
+    vendor: tuple[str, ...] = option(
+        TEXT,
+        "pytest",
+        "The vendor whose contract the suite checks; can be repeated. [default: all]",
+        metavar="NAME",
+        repeatable=True,
+    )
+    url: str | None = option(
+        TEXT,
+        "check validate pytest",
+        "The base address of the implementation, such as https://api.example.com/v1.",
+        metavar="BASE",
+        rival="app",
+        needs=("live", "vendor"),
+    )
+    app: str | None = option(
+        TEXT,
+        "check validate pytest",
+        "An ASGI application to check in this process instead, such as main:app.",
+        metavar="MODULE:ATTRIBUTE",
+        rival="url",
+        needs=("live", "vendor"),
+    )
+    token: str | None = option(
+        TEXT,
+        "check validate pytest",
+        "The credential; better set TRUNKLINE_TOKEN, which `ps` does not show.",
+        metavar="TOKEN",
+        secret=True,
+        rival="token_file",
+    )
+    token_file: str | None = option(
+        PATH,
+        "check validate pytest",
+        "A file that contains the credential and nothing else.",
+        rival="token",
+        needs=("url", "app"),
+    )
+    param: tuple[tuple[str, str], ...] = option(
+        PAIR,
+        "check validate pytest",
+        "A parameter to send, such as the id of an existing trunk: trunk_id=7; can be repeated.",
+        repeatable=True,
+        needs=("live", "url", "app"),
+    )
+    timeout: float = option(SECONDS, "check validate pytest", "How long one response may take, at most a day.", 10.0)
+
+    # what is sent
+    operation: tuple[str, ...] = option(
+        TEXT,
+        "check",
+        "Check only the operation with this operationId; can be repeated.",
+        metavar="ID",
+        repeatable=True,
+    )
+    examples: int = option(AT_LEAST_ONE, "check pytest", "How many requests to generate for each operation.", 50)
+    rate: float | None = option(
+        RATE, "check pytest", "How many requests to send per second at most; at least one an hour."
+    )
+    max_requests: int | None = option(
+        AT_LEAST_ONE, "check pytest", "Stop after N requests; what was not checked is reported."
+    )
+    allow_writes: bool = option(
+        FLAG,
+        "check pytest",
+        "Also create, change and delete, but only items that this run created itself.",
+    )
+    second_token: str | None = option(
+        TEXT,
+        "check pytest",
+        "The credential of another account, to check that accounts are isolated; better set TRUNKLINE_SECOND_TOKEN.",
+        metavar="TOKEN",
+        secret=True,
+        rival="second_token_file",
+        needs=("allow_writes",),
+    )
+    second_token_file: str | None = option(
+        PATH,
+        "check pytest",
+        "A file that contains that credential and nothing else.",
+        rival="second_token",
+        needs=("allow_writes",),
+    )
+    leave: int | None = option(
+        COUNT,
+        "check pytest",
+        "How many items may be left that no operation can delete. [default: 0; any number on the built-in mock]",
+        needs=("allow_writes",),
+    )
+    journal: str | None = option(
+        PATH,
+        "check pytest",
+        "Where created items are recorded until they are deleted, so that the next run can clean up.",
+        needs=("allow_writes",),
+    )
+    dry_run: bool = option(
+        FLAG,
+        "check",
+        "Print the requests that would change something, and send nothing.",
+        command_line_only="check",
+    )
+
+    # how it is reported
+    strictness: str = option(
+        GRADE,
+        "check validate pytest",
+        "The weakest grade of evidence that fails a run: documented, implied or customary; weaker findings are notes.",
+        "implied",
+    )
+    format: str = option(FORMAT, "check validate", "How the report is printed: text, or json (docs/report.md).", "text")
+    first: bool = option(FLAG, "check", "Stop at the first finding.", default=False, command_line_only="check")
+    document_url: str | None = option(
+        TEXT,
+        "export",
+        "The server that the document names, instead of the vendor's own.",
+        flag="--url",
+        metavar="BASE",
+        command_line_only="export",
+    )
+    output: str | None = option(
+        PATH, "export", "The file to write. [default: standard output]", short="-o", command_line_only="export"
+    )
+
+    def only(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Some of the settings, as keyword arguments: `connect(vendor, **settings.only(CONNECTION))`."""
+        return {name: getattr(self, name) for name in names}
+
+
+CONNECTION = ("url", "app", "token", "token_file", "timeout", "rate", "max_requests")
+"""The settings that `transport.connect.connect` takes."""
+
+WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "journal", "dry_run")
+"""The settings that `check.safety.WriteOptions` takes."""
+
+
+def _row(name: str, row: Mapping[str, Any]) -> Option:
+    defaults = {"metavar": row["type"].metavar, "flag": f"--{name.replace('_', '-')}"}
+    return Option(name, **{**defaults, **row})
+
+
+OPTIONS: Mapping[str, Option] = {found.name: _row(found.name, found.metadata) for found in fields(Settings)}
+"""Each option by its name, in the order of the help texts."""
+
+
+def options_of(face: str) -> tuple[Option, ...]:
+    """The options of a command, or of `pytest`."""
+    return tuple(row for row in OPTIONS.values() if face in row.faces)
+
+
+# --- where values come from -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The values of one source by the names of the options, as text or as TOML has them; None is no value.
+
+    `place` names an option in an error message. Relative paths are relative to `folder`, or to the current folder. A
+    `standing` source is not about one run, so its values that make no sense in a run are ignored.
+    """
+
+    values: Mapping[str, Any]
+    place: Callable[[Option], str]
+    folder: Path | None = None
+    standing: bool = False
+
+
+def resolve(face: str, *sources: Source) -> Settings:
+    """The settings of one run: each from the first source that has it, else its default.
+
+    Raises `UsageError` with the place of a wrong value. It does not print the value, which may be a secret.
+    """
+    found: dict[str, Any] = {}
+    standing: set[str] = set()
+    taken: set[str] = set()
+    rows = options_of(face)
+    for source in sources:
+        present = [row for row in rows if source.values.get(row.name) not in (None, (), []) and row.name not in taken]
+        for row in present:
+            if source.standing and face in row.command_line_only:
+                continue
+            found[row.name] = _read(row, source.values[row.name], source)
+            standing |= {row.name} if source.standing else set()
+        taken |= {name for row in present for name in (row.name, row.rival)}
+    for row in rows:
+        needs = [name for name in row.needs if face in OPTIONS[name].faces]
+        if row.name in standing and needs and not any(found.get(name) for name in needs):
+            del found[row.name]
+    return Settings(**found)
+
+
+def _read(row: Option, value: Any, source: Source) -> Any:
+    if value is _LATER:
+        return None
+    try:
+        items = shlex.split(value) if row.repeatable and isinstance(value, str) else value
+        parsed = tuple(
+            str(source.folder / item) if row.type is PATH and source.folder else row.type.parse(str(item))
+            for item in (items if isinstance(items, list | tuple) else [items])
+        )
+    except ValueError:
+        raise UsageError(f"{source.place(row)} is not {row.type.wanted}") from None
+    return parsed if row.repeatable else parsed[-1]
+
+
+def environment(environ: Mapping[str, str] = os.environ) -> Source:
+    """The variables `TRUNKLINE_<OPTION>`; an empty one is not set. Lists are separated by spaces, as in a shell.
+
+    The credentials of implementations are left to `transport.connect`, which does not send them to the built-in mock.
+    """
+    values: dict[str, Any] = {name: environ.get(row.variable) or None for name, row in OPTIONS.items()}
+    for name in ("token", "second_token"):
+        values[name] = _LATER if OPTIONS[name].variable in environ else None
+    return Source(values, lambda row: f"${row.variable}", standing=True)
+
+
+_LATER = object()
+"""The value of a variable that is read when a connection is made."""
+
+
+def configuration(folder: Path | None = None) -> Source:
+    """The values of the nearest configuration file, in the folder (default: the current one) or above it.
+
+    The search ends at the first trunkline.toml, pyproject.toml with a table `[tool.trunkline]`, or folder with `.git`.
+    Raises `UsageError` for a file that cannot be read, an unknown key, a value of another type, or a secret.
+    """
+    try:
+        start = (folder or Path.cwd()).absolute()
+    except OSError:  # the current folder was deleted
+        return Source({}, lambda row: row.name)
+    for place in (start, *start.parents):
+        for path, keys in ((place / FILE, ()), (place / PYPROJECT, ("tool", "trunkline"))):
+            table = _table(path, keys)
+            if table is not None:
+                _check(path, table)
+                return Source(table, lambda row, path=path: f"{row.name} in {path}", place, standing=True)  # type: ignore[misc]
+        if (place / ".git").exists():
+            break
+    return Source({}, lambda row: row.name)
+
+
+def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    """The table at some keys of a TOML file, or None if there is no such file or table."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
+    if keys and keys[-1].encode() not in data:
+        return None
+    import tomllib  # noqa: PLC0415 - only where a file may have settings
+
+    try:
+        table = tomllib.loads(data.decode())
+    except ValueError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    for key in keys:
+        if not isinstance(table.get(key), dict):
+            return None
+        table = table[key]
+    return table
+
+
+def _check(path: Path, table: Mapping[str, Any]) -> None:
+    """Raises `UsageError` for the first key that is unknown, secret, or has a value of another type."""
+    for key, value in table.items():
+        row = OPTIONS.get(key)
+        if row is None:
+            raise UsageError(
+                f"{path} has an unknown key {key!r}{_suggestion(key)}; docs/configuration.md lists the keys"
+            )
+        if row.secret:
+            file = f", or give {row.rival} (--{row.rival.replace('_', '-')})" if row.rival else ""
+            raise UsageError(
+                f"{path} holds a secret, {key}, and such a file is easily shared; set {row.variable}{file}"
+            )
+        items = value if row.repeatable and isinstance(value, list) else [value]
+        if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):
+            wanted = f"a list; each item is {row.type.wanted}" if row.repeatable else row.type.wanted
+            raise UsageError(f"{key} in {path} is not {wanted}")
+
+
+def _suggestion(key: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+    return "".join(f"; did you mean {name!r}?" for name in get_close_matches(key, OPTIONS, 1))
