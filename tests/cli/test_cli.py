@@ -230,7 +230,7 @@ TROUBLES = {
     ("check", "{vendor}", "--allow-writes", "--dry-run", "--format", "json"): "--dry-run prints plain lines",
     ("check", "{vendor}", "--allow-writes", "--dry-run", "--second-token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--allow-writes", "--second-token", TOKEN): "answers the second credential with 401",
-    ("check", "{vendor}", "--allow-writes", "--url", "http://127.0.0.1:1", "--journal", ""): "name another place",
+    ("check", "{vendor}", "--allow-writes", "--url", "http://127.0.0.1:1", "--journal", ""): "name another file",
     ("check", "{vendor}", "--app", "frob"): "does not name an application",
     ("check", "{vendor}", "--app", "frob:app"): "there is no module frob here",
     ("validate", "{vendor}"): "name one SOURCE",

@@ -343,6 +343,61 @@ def test_what_cannot_be_a_state_file_is_told(kind: str, path: Path, capsys: pyte
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
+def test_a_file_of_the_first_version_still_opens(path: Path) -> None:
+    """A state file of trunkline 0.1.0, built from its SQL, continues with what its clients were answered."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.executescript(Path(__file__).with_name("state-format-1.sql").read_text("utf-8"))
+    for name, created in (("telepath", "conn_kncw9x6xf"), ("talkover", "4305c3a4-5f99-4df8-be03-f13d4734ac9f")):
+        with kept(path, VENDORS[name]) as (_, fake):
+            client = Client(VENDORS[name], fake)
+            assert fake.continues
+            assert client.listed()[created][client.words["serial"]] == "user-1"
+            assert client.created("user-2") != created
+
+
+def test_a_file_of_one_byte_is_no_new_one(path: Path) -> None:
+    """SQLite would take it for an empty file."""
+    path.write_bytes(b"S")
+    with pytest.raises(UsageError, match="is not a state file"):
+        storage.from_file(path)
+    assert path.read_bytes() == b"S"
+
+
+def test_a_file_that_others_can_read_is_narrowed(path: Path) -> None:
+    """Only if it is a state file: one of another program is left as it is."""
+    storage.from_file(path).close()
+    _foreign(foreign := path.with_name("foreign.db"))
+    for file in (path, foreign):
+        file.chmod(0o644)
+        with suppress(UsageError), closing(storage.from_file(file)):
+            pass
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (path, foreign)] == [0o600, 0o644]
+
+
+def test_damage_is_one_sentence_without_content(path: Path) -> None:
+    """Whichever byte is damaged: the file still opens, or one sentence says so and quotes no stored secret."""
+    vendor = VENDORS["telepath"]
+    with kept(path, vendor) as (_, fake):
+        Client(vendor, fake).created("user-1", sip_password="hush-0123456789")
+        for record in fake.records("trunks")[:-1]:
+            fake.remove("trunks", record["id"])
+    spoil(path, "DELETE FROM records WHERE collection = 'calls'")
+    whole = path.read_bytes()
+    places = [at for at, byte in enumerate(whole) if byte]
+    sentences = set()
+    for at in (*places[:: max(1, len(places) // 150)], whole.rindex(b"hush-0123456789") + 3):
+        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        try:
+            with kept(path, vendor):
+                pass
+        except UsageError as error:
+            sentences.add(str(error).replace(str(path), ""))
+        for beside in path.parent.glob("state.db-*"):
+            beside.unlink()
+    assert sentences
+    assert not [sentence for sentence in sentences if "hush" in sentence or "\n" in sentence]
+
+
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     """Folders are not made: the name may be wrong."""
     with pytest.raises(UsageError, match=f"the folder {tmp_path}/no does not exist; make it"):

@@ -63,15 +63,14 @@ class Database:
 
     def remove(self) -> None:
         """Release the file and delete it."""
-        with self.write():
-            pass  # raises if the path now leads to another file
         with self._lock:
             try:
-                # Delete the write-ahead log while the file is locked: a later process may have one of the same name.
-                self.connection.execute("PRAGMA journal_mode = MEMORY")
-                self.path.unlink()
+                if _file_at(self.path) == self._file:
+                    # Delete the write-ahead log while the file is locked: the next process will use the same name.
+                    self.connection.execute("PRAGMA journal_mode = MEMORY")
+                    self.path.unlink()
             except (sqlite3.Error, OSError) as error:
-                raise StorageError(f"{self.path} cannot be removed ({type(error).__name__}); remove it") from None
+                raise StorageError(f"{self.path} is not needed any more, but cannot be removed: {error}") from None
             finally:
                 self.connection.close()
 

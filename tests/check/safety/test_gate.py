@@ -8,7 +8,6 @@ The proof is a server that shares no code with the mock and counts every change 
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from urllib.parse import parse_qs, quote, unquote
 import pytest
 
 import trunkline
+from tests.check.safety.test_ledger import crash
 from trunkline.check.dry_run import preview
 from trunkline.check.safety import Gate, Leftover
 from trunkline.check.safety.ledger import Ledger
@@ -219,8 +219,8 @@ def never(_: float) -> None:
     """Nothing is waited for."""
 
 
-def gated(contract: Contract, target: Target, journal: Ledger | None = None, leave: int | None = 0) -> Gate:
-    return Gate(contract, target, journal or Ledger(), (TOKEN, OTHER), leave)
+def gated(contract: Contract, target: Target, ledger: Ledger | None = None, leave: int | None = 0) -> Gate:
+    return Gate(contract, target, ledger or Ledger(), (TOKEN, OTHER), leave)
 
 
 def clean(gate: Gate, target: Target) -> tuple[Leftover, ...]:
@@ -578,18 +578,18 @@ def test_what_comes_late_is_looked_for_again(nested: Contract) -> None:
 
 def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
     """It may have been made: the run says so, and the next one looks again and then has done with it."""
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     server = Server(before=lambda request: down() if request.method == "POST" else None).seed()
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        gate = gated(nested, server, journal)
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        gate = gated(nested, server, ledger)
         with pytest.raises(TargetError):
             make(gate)
         (left,) = clean(gate, server)
         assert (left.identity, left.label) == ("", gate.prefix + "1")
         assert left.reason.startswith("it may have been made")
     assert path.exists()
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        assert gated(nested, server, journal).finish(server, never) == ()
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        assert gated(nested, server, ledger).finish(server, never) == ()
     assert not path.exists()
 
 
@@ -599,15 +599,15 @@ def down() -> Response:
 
 def test_a_list_that_may_not_be_whole_proves_nothing(nested: Contract, tmp_path: Path) -> None:
     """What such a list does not show is told as what may have been made, by this run and by the next, no more."""
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     server = Server(before=lambda request: down() if request.method == "POST" else None).seed(30)
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        gate = gated(nested, server, journal)
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        gate = gated(nested, server, ledger)
         with pytest.raises(TargetError):
             make(gate)
         assert [left.reason for left in clean(gate, server)] == ["it may have been made: its list cannot be read whole"]
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        assert len(gated(nested, server, journal).finish(server, never)) == 1
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        assert len(gated(nested, server, ledger).finish(server, never)) == 1
     assert not path.exists()
 
 
@@ -628,9 +628,9 @@ def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status
     """With its ids and the reason; the rest is removed; the next run goes on where this one ended."""
     server = Server().seed()
     before = server.state()
-    path = tmp_path / "journal"
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        gate = gated(nested, server, journal)
+    path = tmp_path / "ledger"
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        gate = gated(nested, server, ledger)
         stubborn, _ = make(gate), make(gate, "2")
         server.before = lambda request: (
             answer(status, {"code": "BUSY"}) if request.method == "DELETE" and request.path.endswith(stubborn) else None
@@ -640,8 +640,8 @@ def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status
         assert left.reason == f"its removal was answered {status} BUSY"
     assert path.exists()
     server.before = lambda _: None
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        assert gated(nested, server, journal).finish(server, never) == ()
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        assert gated(nested, server, ledger).finish(server, never) == ()
     assert not path.exists()
     assert (server.state(), server.harm) == (before, [])
 
@@ -763,11 +763,11 @@ def test_a_rate_limit_holds_for_what_writes(nested: Contract) -> None:
 # --- interruptions --------------------------------------------------------------------------------------------------
 
 
-def test_a_second_interruption_leaves_the_journal_right(nested: Contract, tmp_path: Path) -> None:
+def test_a_second_interruption_leaves_the_ledger_right(nested: Contract, tmp_path: Path) -> None:
     """What the interrupted removal did not come to, or has no answer of, is removed by the next run."""
     server = Server().seed()
     before = server.state()
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     removals = count()
 
     def interrupt(request: Request, response: Response) -> Response:
@@ -775,16 +775,16 @@ def test_a_second_interruption_leaves_the_journal_right(nested: Contract, tmp_pa
             raise KeyboardInterrupt
         return response
 
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        gate = gated(nested, server, journal)
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        gate = gated(nested, server, ledger)
         for number in range(4):
             make(gate, str(number))
         server.after = interrupt
         with pytest.raises(KeyboardInterrupt):
             clean(gate, server)
         assert len(gate.pending()) == 3
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        assert gated(nested, server, journal).finish(server, never) == ()
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        assert gated(nested, server, ledger).finish(server, never) == ()
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
 
@@ -832,8 +832,8 @@ base, path, token, vendor = sys.argv[1:]
 from pathlib import Path
 live = targets.http(base)
 auth = (("authorization", "Bearer " + token),)
-with Ledger.from_file(Path(path), vendor, base) as journal:
-    gate = Gate(trunkline.load(vendor).contract, live, journal, (token,))
+with Ledger.from_file(Path(path), vendor, base) as ledger:
+    gate = Gate(trunkline.load(vendor).contract, live, ledger, (token,))
     try:
         for number in range(1000):
             body = '{"name": "%s%d", "password": "tk-Password0123456789"}' % (gate.prefix, number)
@@ -863,7 +863,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
 
     server = Server().seed()
     before = server.state()
-    path = tmp_path / "state" / "journal.jsonl"
+    path = tmp_path / "state" / "ledger.db"
     with served(server) as base:
         server.after = hold
         words = [sys.executable, "-c", CHILD, base, str(path), TOKEN, NESTED]
@@ -876,12 +876,12 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
         told, _ = child.communicate(timeout=10)
         if signum == signal.SIGKILL:
             assert server.state() != before
-            content = path.read_text()
-            assert TOKEN not in content
-            assert PASSWORD not in content
-            with Ledger.from_file(path, NESTED, base) as journal:
-                assert journal.unfinished()
-                assert gated(nested, server, journal).finish(server, never) == ()
+            for file in path.parent.iterdir():
+                assert TOKEN.encode() not in file.read_bytes()
+                assert PASSWORD.encode() not in file.read_bytes()
+            with Ledger.from_file(path, NESTED, base) as ledger:
+                assert ledger.open_entries(earlier=True)
+                assert gated(nested, server, ledger).finish(server, never) == ()
         else:
             assert told == "0\n"
     assert (server.state(), server.harm) == (before, [])
@@ -889,22 +889,22 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
 
 
 def crashed(path: Path, contract: Contract, server: Server, work: Callable[[Gate], object]) -> None:
-    """A run that ends in the middle: its journal stays as it is on disk, and its lock goes."""
-    journal = Ledger.from_file(path, NESTED, BASE)
+    """A run that ends in the middle: its ledger stays as it is on disk, and its lock goes."""
+    ledger = Ledger.from_file(path, NESTED, BASE)
     with suppress(TrunklineError, KeyboardInterrupt):
-        work(gated(contract, server, journal))
-    os.close(journal._file)
+        work(gated(contract, server, ledger))
+    crash(ledger)
 
 
 def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path) -> None:
     """After a crash the server may have begun anew and given the same ids to others."""
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     crashed(path, nested, Server(), lambda gate: make_did(gate, make(gate)))
     server = Server().seed()  # uuid-1 and uuid-2 are others' now
     before = server.state()
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        gate = gated(nested, server, journal)
-        assert {entry.identity for entry in journal.unfinished()} == {"uuid-1", "uuid-2"}
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        gate = gated(nested, server, ledger)
+        assert {entry.identity for entry in ledger.open_entries(earlier=True)} == {"uuid-1", "uuid-2"}
         assert gate.finish(server, never) == ()
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
@@ -912,13 +912,13 @@ def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path
 
 def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tmp_path: Path) -> None:
     """It is told until a run has the credential that can see it."""
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     server = Server().seed()
     before = server.state()
     crashed(path, nested, server, make)
     for token, left in ((OTHER, 1), (TOKEN, 0)):
-        with Ledger.from_file(path, NESTED, BASE) as journal:
-            gate = Gate(nested, server, journal, (token,))
+        with Ledger.from_file(path, NESTED, BASE) as ledger:
+            gate = Gate(nested, server, ledger, (token,))
             found = gate.finish(server, never)
             assert len(found) == left
             assert all("another credential" in it.reason for it in found)
@@ -991,7 +991,7 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
     nested: Contract, tmp_path: Path, header: str | None, known: bool
 ) -> None:
     """A creation without a credential that counts, amid which the run was stopped: the next looks, and it is over."""
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     server = Server().seed()
     before = server.state()
 
@@ -1010,9 +1010,9 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
     server.before = instead
     crashed(path, nested, server, ask)
     server.before = lambda _: None
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        assert len(journal.unfinished()) == 1
-        found = gated(nested, server, journal).finish(server, never)
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        assert len(ledger.open_entries(earlier=True)) == 1
+        found = gated(nested, server, ledger).finish(server, never)
         assert [it.reason for it in found] == (
             ["it was made without the credential of an account and is not found with this one"] if known else []
         )
@@ -1022,15 +1022,15 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
 
 def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Path) -> None:
     """What an earlier run made without a label is not removed on the word of an id."""
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     server = Server(
         before=lambda request: answer(200, {"data": {"id": "uuid-1"}}) if request.method == "POST" else None
     )
     server.seed()
     before = server.state()
     crashed(path, nested, server, lambda gate: gate(post("/sip-trunks", {})))
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        (left,) = gated(nested, server, journal).finish(server, never)
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        (left,) = gated(nested, server, ledger).finish(server, never)
     assert (left.identity, left.reason) == ("uuid-1", "nothing tells it from what others made")
     assert (server.state(), server.harm) == (before, [])
 
@@ -1091,7 +1091,7 @@ def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, t
     dice = random.Random(seed)  # noqa: S311 - a choice of faults, not a secret
     server = Server(scoped=seed % 2 == 0).seed()
     server.seed(2, OTHER)
-    path = tmp_path / "journal"
+    path = tmp_path / "ledger"
     runs: list[str] = []
 
     def work(gate: Gate) -> None:
@@ -1108,8 +1108,8 @@ def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, t
         crashed(path, nested, server, work)
     server.before, server.after = lambda _: None, lambda _, response: response
     assert server.made
-    with Ledger.from_file(path, NESTED, BASE) as journal:
-        left = gated(nested, server, journal).finish(server, never)
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        left = gated(nested, server, ledger).finish(server, never)
     assert server.harm == []
     assert all(name.startswith(tuple(runs)) for name in server.made)
     told = {it.identity for it in left}

@@ -1,43 +1,64 @@
 """Tests of `trunkline.check.safety.ledger`.
 
-It is on disk before anything is sent, used by one run, and never a burden.
+An entry is on disk before its request is sent, one run uses the file, and the file goes when nothing is left to do.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
+import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from trunkline.check.safety.ledger import Entry, Ledger, place
-from trunkline.errors import DataError, UsageError
+from trunkline.check.safety.ledger import LEDGER, Entry, Ledger, default_path
+from trunkline.errors import StorageError, UsageError
+from trunkline.mock import storage
+from trunkline.mock.database import Database, open_database
 
 BASE = "https://api.example.com/v1"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a journal may be."""
-    return tmp_path / "state" / "journal.jsonl"
+    """Where a ledger may be."""
+    return tmp_path / "state" / "ledger.db"
 
 
 def opened(path: Path, vendor: str = "acme", base: str = BASE) -> Ledger:
     return Ledger.from_file(path, vendor, base)
 
 
-def crash(journal: Ledger) -> None:
-    """The process ends: its file stays as it is, and its lock goes."""
-    os.close(journal._file)
+def crash(ledger: Ledger) -> None:
+    """The process is killed: its files stay as they are, and its lock goes."""
+    database = connected(ledger)
+    names = database.path, database.path.with_name(f"{database.path.name}-wal")
+    files = {file: file.read_bytes() for file in names if file.exists()}
+    database.close()
+    for file, content in files.items():
+        file.write_bytes(content)
 
 
-def begun(journal: Ledger, label: str = "x") -> Entry:
-    return journal.begin("trunks", journal.prefix + label, {})
+def connected(ledger: Ledger) -> Database:
+    """The open file of a ledger."""
+    assert ledger._database is not None
+    return ledger._database
+
+
+def rows(path: Path) -> list[tuple[Any, ...]]:
+    """All entries of a file that nobody has open."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM entries ORDER BY number").fetchall()
+
+
+def begun(ledger: Ledger, label: str = "x") -> Entry:
+    return ledger.begin("trunks", ledger.prefix + label, {})
 
 
 # --- what it keeps --------------------------------------------------------------------------------------------------
@@ -46,91 +67,85 @@ def begun(journal: Ledger, label: str = "x") -> Entry:
 def test_an_earlier_run_is_told_whole(path: Path) -> None:
     """What was begun, what it was called, and no more than is left to do."""
     first = opened(path)
-    made = first.made(begun(first), "uuid-1")
-    below = first.begin("dids", "", {"trunks": "uuid-1"}, mark="00ff", sign="12ab")
-    for done in (begun(first, "refused"), first.made(begun(first, "removed"), "uuid-2")):
-        first.over(done)
-    lost = first.made(begun(first, "lost"), "uuid-3")
-    first.lost(lost)
+    made = first.created(begun(first), "uuid-1")
+    below = first.begin("dids", "", {"trunks": "uuid-1"}, credential_digest="00ff", unique_digest="12ab")
+    for done in (begun(first, "refused"), first.created(begun(first, "removed"), "uuid-2")):
+        first.finished(done)
+    lost = first.created(begun(first, "lost"), "uuid-3")
+    first.disowned(lost)
     crash(first)
     with opened(path) as second:
         assert second.prefix != first.prefix
-        assert second.mine == ()
-        told = second.unfinished()
+        assert second.open_entries() == ()
+        told = second.open_entries(earlier=True)
         assert [(it.number, it.identity) for it in told] == [(1, "uuid-1"), (2, ""), (5, "")]
         assert told[:2] == (made, below)
         assert {it.run for it in told} == {first.prefix}
-        assert second.named("trunks", "uuid-1") is None
-        assert second.named("trunks", "uuid-1", run=first.prefix) == made
-        assert second.named("trunks", "uuid-2", run=first.prefix) is not None
-        assert second.named("trunks", "uuid-3", run=first.prefix) is None
+        assert second.find("trunks", "uuid-1") is None
+        assert second.find("trunks", "uuid-1", run=first.prefix) == made
+        assert second.find("trunks", "uuid-2", run=first.prefix) is not None
+        assert second.find("trunks", "uuid-3", run=first.prefix) is None
         assert begun(second).number == 6
         assert second.salt == first.salt
 
 
 def test_it_is_removed_when_nothing_is_left_to_do(path: Path) -> None:
     """Also when all that is left was told and can be done by no run."""
-    with opened(path) as journal:
-        journal.over(journal.made(begun(journal), "uuid-1"))
+    with opened(path) as ledger:
+        ledger.finished(ledger.created(begun(ledger), "uuid-1"))
         assert path.exists()
     assert not path.exists()
-    with opened(path) as journal:
-        journal.tell(begun(journal))
+    with opened(path) as ledger:
+        ledger.reported(begun(ledger))
     assert not path.exists()
-    with opened(path) as journal:
-        kept = begun(journal)
-        journal.tell(begun(journal, "told"))
-    with opened(path) as journal:
-        assert journal.unfinished() == (kept,)
+    with opened(path) as ledger:
+        kept = begun(ledger)
+        ledger.reported(begun(ledger, "told"))
+    with opened(path) as ledger:
+        assert ledger.open_entries(earlier=True) == (kept,)
 
 
 def test_it_holds_no_more_than_what_is_left_to_do(path: Path) -> None:
     """However many runs come after one that left something: what they began and finished is forgotten."""
-    with opened(path) as journal:
-        kept = journal.made(begun(journal), "uuid-1")
-        journal.over(journal.made(begun(journal, "y"), "uuid-2"))
-        begun(journal, "z")
-    content = path.read_text()
+    with opened(path) as ledger:
+        kept = ledger.created(begun(ledger), "uuid-1")
+        ledger.finished(ledger.created(begun(ledger, "y"), "uuid-2"))
+        begun(ledger, "z")
+    content = rows(path)
     for _ in range(3):
-        with opened(path) as journal:
-            assert [entry.identity for entry in journal.unfinished()] == ["uuid-1", ""]
-            assert [entry.identity for entry in journal.begun()] == ["uuid-1", "uuid-2", ""]
+        with opened(path) as ledger:
+            assert [entry.identity for entry in ledger.open_entries(earlier=True)] == ["uuid-1", ""]
+            assert [entry.identity for entry in ledger.entries] == ["uuid-1", "uuid-2", ""]
             for number in range(9):
-                journal.over(journal.made(begun(journal), f"uuid-{number}"))
-        assert path.read_text() == content
-    assert kept.run in content
+                ledger.finished(ledger.created(begun(ledger), f"uuid-{number}"))
+        assert rows(path) == content
+    assert kept.run in content[0][2]
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_journal_that_cannot_be_written_anew_stays_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_cannot_be_tidied_stays_as_it_was(path: Path) -> None:
     """And the reason is told."""
-    journal = opened(path)
-    begun(journal)
-    content = path.read_bytes()
-    path.with_name(f"{path.name}.new").write_text("of a crash")
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UsageError, match="No space left"):
-        journal.close()
-    assert path.read_bytes() == content
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    ledger = opened(path)
+    entry = begun(ledger)
+    connected(ledger).connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(StorageError, match="cannot be read and written"):
+        ledger.close()
+    with opened(path) as ledger:
+        assert ledger.open_entries(earlier=True) == (entry,)
 
 
 def test_without_a_file_it_is_the_same_in_memory() -> None:
     """For an implementation that ends with the run."""
-    with Ledger() as journal:
-        made = journal.made(begun(journal), "uuid-1")
-        assert journal.mine == (made,)
-        assert journal.named("trunks", "uuid-1") == made
-        assert journal.labelled("trunks", f" {journal.prefix}x\n") == (made,)
-        assert journal.labelled("trunks", "") == ()
-        journal.over(made)
-        assert not journal.is_open(made)
-        assert journal.named("trunks", "uuid-1") == made
+    with Ledger() as ledger:
+        made = ledger.created(begun(ledger), "uuid-1")
+        assert ledger.open_entries() == (made,)
+        assert ledger.find("trunks", "uuid-1") == made
+        assert ledger.labelled("trunks", f" {ledger.prefix}x\n") == (made,)
+        assert ledger.labelled("trunks", "") == ()
+        ledger.finished(made)
+        assert not ledger.is_open(made)
+        assert ledger.find("trunks", "uuid-1") == made
 
 
 def test_every_run_has_a_prefix_of_its_own() -> None:
@@ -142,29 +157,33 @@ def test_every_run_has_a_prefix_of_its_own() -> None:
         assert prefix == prefix.strip().lower()
 
 
-def test_every_line_is_on_disk_before_anything_else(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is written and synced when `begin` returns."""
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", synced.append)
-    journal = opened(path)
+def test_every_entry_is_on_disk_before_anything_else(path: Path, tmp_path: Path) -> None:
+    """A transaction is synced when `begin` returns: a copy of the files has all that was begun."""
+    ledger = opened(path)
+    assert connected(ledger).connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connected(ledger).connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the log is synced
+    entries = []
     for number in range(3):
-        before = len(synced)
-        begun(journal, str(number))
-        assert len(synced) == before + 1
-        assert len(path.read_text().splitlines()) == number + 2
-    journal.close()
+        entries.append(begun(ledger, str(number)))
+        copy = tmp_path / str(number) / path.name
+        copy.parent.mkdir()
+        for file in path.parent.iterdir():
+            (copy.parent / file.name).write_bytes(file.read_bytes())
+        with opened(copy) as other:
+            assert other.open_entries(earlier=True) == tuple(entries)
+    ledger.close()
 
 
 def test_only_its_owner_can_read_it(path: Path) -> None:
     """The file and the folder that is made for it."""
-    with opened(path) as journal:
-        begun(journal)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with opened(path) as ledger:
+        begun(ledger)
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_a_digest_leads_nowhere(path: Path) -> None:
-    """It tells texts apart within one journal, and is different in every other."""
+    """It tells texts apart within one ledger, and is different in every other."""
     one, other = Ledger(), Ledger()
     assert one.digest("Bearer a", 2) == one.digest("Bearer a", 2) != one.digest("Bearer b", 2)
     assert len({Ledger().digest("Bearer a", 2) for _ in range(20)}) > 10
@@ -175,10 +194,10 @@ def test_a_digest_leads_nowhere(path: Path) -> None:
 
 def test_a_long_label_is_cut(path: Path) -> None:
     """Its beginning is enough to know it by."""
-    with Ledger() as journal:
-        entry = begun(journal, "x" * 100_000)
+    with Ledger() as ledger:
+        entry = begun(ledger, "x" * 100_000)
         assert len(entry.label) == 1000
-        assert journal.labelled("trunks", journal.prefix + "x" * 100_000) == (entry,)
+        assert ledger.labelled("trunks", ledger.prefix + "x" * 100_000) == (entry,)
 
 
 # --- two runs -------------------------------------------------------------------------------------------------------
@@ -187,181 +206,344 @@ def test_a_long_label_is_cut(path: Path) -> None:
 def test_two_runs_do_not_share_one(path: Path) -> None:
     """The second is told so in one sentence; after the first it is welcome."""
     first = opened(path)
-    with pytest.raises(UsageError, match="another run is writing there") as caught:
+    with pytest.raises(UsageError, match="another run is writing to this address") as caught:
         opened(path)
     assert "\n" not in str(caught.value)
     first.close()
     opened(path).close()
 
 
-def test_a_journal_that_goes_while_it_is_opened_is_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run before removes it between our opening it and our locking it."""
-    lock = fcntl.flock
-    calls: Iterator[int] = iter(range(10))
+@pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])
+def test_a_ledger_that_goes_while_it_is_opened_is_made_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The run before removes it between our finding it and our locking it."""
+    connect: Any = sqlite3.connect
+    calls: list[str] = []
 
-    def late(file: int, operation: int) -> None:
-        if next(calls) == 0:
+    def late(address: str, **options: Any) -> Any:
+        calls.append(address)
+        if len(calls) > 1:
+            return connect(address, **options)
+        if moment == "before it is opened":
             path.unlink()
-        lock(file, operation)
+            return connect(address, **options)
+        connection = connect(address, **options)
+        path.unlink()
+        return connection
 
-    monkeypatch.setattr(fcntl, "flock", late)
-    journal = opened(path)
-    begun(journal)
-    assert len(path.read_text().splitlines()) == 2
-    crash(journal)
+    opened(path).close()
+    monkeypatch.setattr(sqlite3, "connect", late)
+    ledger = opened(path)
+    begun(ledger)
+    crash(ledger)
+    assert len(calls) == 2
+    assert len(rows(path)) == 1
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
-def test_half_a_line_is_passed_over(path: Path) -> None:
-    """Wherever the crash cut the last line off, all the others hold, and new ones can follow."""
-    journal = opened(path)
-    entry = journal.made(begun(journal), "uuid-1")
-    crash(journal)
-    whole = path.read_bytes()
-    line = whole.splitlines(keepends=True)[-1]
-    for length in range(len(line)):
-        path.write_bytes(whole + line[:length])
-        journal = opened(path)
-        assert journal.unfinished() == (entry,)
-        assert path.read_bytes() == whole
-        second = begun(journal)
-        crash(journal)
-        journal = opened(path)
-        assert journal.unfinished() == (entry, second)
-        crash(journal)
+def test_a_run_that_was_killed_while_writing_keeps_the_rest(path: Path) -> None:
+    """Wherever the crash cut the log off, what was noted before holds, and new entries can follow."""
+    ledger = opened(path)
+    entry = ledger.created(begun(ledger), "uuid-1")
+    log = path.with_name(f"{path.name}-wal")
+    before = log.stat().st_size
+    begun(ledger, "next")
+    crash(ledger)
+    whole, content = path.read_bytes(), log.read_bytes()
+    for length in range(before, len(content), 97):
+        path.write_bytes(whole)
+        log.write_bytes(content[:length])
+        ledger = opened(path)
+        assert ledger.open_entries(earlier=True) == (entry,)
+        second = begun(ledger)
+        crash(ledger)
+        ledger = opened(path)
+        assert ledger.open_entries(earlier=True) == (entry, second)
+        crash(ledger)
 
 
-def test_half_a_first_line_is_a_new_journal(path: Path) -> None:
+@pytest.mark.parametrize("made", [False, True])
+def test_a_file_that_was_only_begun_is_a_new_ledger(path: Path, made: bool) -> None:
     """The crash came before anything could have been sent."""
-    crash(opened(path))
-    head = path.read_bytes()
-    for length in range(len(head)):
-        path.write_bytes(head[:length])
-        with opened(path) as journal:
-            begun(journal)
-            assert len(path.read_bytes().splitlines()) == 2
+    opened(path).close()
+    if made:
+        open_database(path, LEDGER).close()
+    else:
+        path.touch()
+    with opened(path) as ledger:
+        begun(ledger)
+        assert len(ledger.open_entries()) == 1
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"hello\n",
-        b"\x00\xff\n\n",
-        b"{}\n",
-        b'{"trunkline": "journal", "format": 2, "vendor": "acme"}\n',
-        b'{"trunkline": "journal", "format": 1, nonsense}\n',
-        b'{"trunkline": "journal", "format": 1, "vendor": "acme"}\n',
-        b"[" * 100_000 + b"\n",
-        b"dear diary",
-    ],
-)
-def test_a_file_that_is_not_ours_is_left_as_it_is(path: Path, content: bytes) -> None:
+def foreign(path: Path) -> None:
+    """A database of another program."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+
+
+FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "text": (lambda path: path.write_text("hello\n"), "is not a ledger; name another file with --journal"),
+    "one byte": (lambda path: path.write_bytes(b"S"), "is not a ledger"),
+    "bytes": (lambda path: path.write_bytes(b"\x00\xff\n\n" * 1000), "is not a ledger"),
+    "other JSON lines": (lambda path: path.write_text('{"trunkline": "ledger"}\n'), "is not a ledger"),
+    "another program": (foreign, "is not a ledger but a database of another kind"),
+    "a state file": (lambda path: storage.from_file(path).close(), "is not a ledger but a database of another kind"),
+    "a later journal": (
+        lambda path: path.write_text('{"trunkline": "journal", "format": 2, "x": 1}\n'),
+        "not a ledger",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "sentence"), FOREIGN.values(), ids=FOREIGN)
+def test_a_file_that_is_not_ours_is_left_as_it_is(path: Path, make: Callable[[Path], object], sentence: str) -> None:
     """One sentence names it and the way out."""
     path.parent.mkdir()
-    path.write_bytes(content)
-    with pytest.raises(DataError, match="no journal of trunkline") as caught:
+    make(path)
+    content = path.read_bytes()
+    with pytest.raises(UsageError, match=sentence) as caught:
         opened(path)
     assert str(path) in str(caught.value)
+    assert "--journal" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == content
 
 
+ENTRY: dict[str, Any] = {
+    "number": 2,
+    "run": f"trunkline-check-{'0' * 10}-",
+    "resource": "trunks",
+    "label": "x",
+    "parents": {},
+}
+
+
 @pytest.mark.parametrize(
-    "line",
+    "entry",
     [
-        b"nonsense",
-        b"{}",
-        b"5",
-        b'{"made": 7, "id": "x"}',
-        b'{"made": 1}',
-        b'{"made": 1, "id": 5}',
-        b'{"over": "1"}',
-        b'{"begun": 1, "run": "r", "resource": "trunks", "label": "x", "parents": {}, "mark": "", "sign": ""}',
-        b'{"begun": 2, "run": "r", "resource": "trunks", "label": "x", "parents": [], "mark": "", "sign": ""}',
-        b'{"begun": 2, "run": "r", "resource": "trunks", "label": "x", "parents": {"a": 5}, "mark": "", "sign": ""}',
-        b'{"begun": 2, "run": "r", "resource": "trunks", "label": null, "parents": {}, "mark": "", "sign": ""}',
+        "nonsense",
+        "{}",
+        "5",
+        "[" * 100_000,
+        json.dumps({**ENTRY, "run": "r"}),
+        json.dumps({**ENTRY, "run": ENTRY["run"] + "\n"}),
+        json.dumps({**ENTRY, "parents": []}),
+        json.dumps({**ENTRY, "parents": {"a": 5}}),
+        json.dumps({**ENTRY, "label": None}),
+        json.dumps({**ENTRY, "identity": 5}),
+        json.dumps({**ENTRY, "number": "2"}),
+        json.dumps({**ENTRY, "more": ""}),
     ],
 )
-def test_a_line_that_is_none_of_ours_is_told(path: Path, line: bytes) -> None:
-    """With its number, and the file is left as it is."""
-    journal = opened(path)
-    begun(journal)
-    crash(journal)
-    content = path.read_bytes() + line + b"\n"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match="#line 3: "):
+def test_an_entry_that_no_run_wrote_is_told(path: Path, entry: str) -> None:
+    """The file is left as it is, and the sentence says what may be left on the account."""
+    ledger = opened(path)
+    begun(ledger)
+    crash(ledger)
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("INSERT INTO entries VALUES (2, 1, ?)", (entry,))
+    content = rows(path)
+    with pytest.raises(UsageError, match="is damaged; restore a copy; or delete what is named trunkline-check-"):
         opened(path)
-    assert path.read_bytes() == content
+    assert rows(path) == content
+
+
+@pytest.mark.parametrize("salt", ["", "x", "0" * 65])
+def test_a_salt_that_no_run_wrote_is_told(path: Path, salt: Any) -> None:
+    """No digest could be compared with it."""
+    ledger = opened(path)
+    begun(ledger)
+    crash(ledger)
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE ledger SET salt = ?", (salt,))
+    with pytest.raises(UsageError, match="is damaged"):
+        opened(path)
 
 
 @pytest.mark.parametrize(("vendor", "base"), [("other", BASE), ("acme", "https://api.example.com/v2")])
-def test_the_journal_of_something_else_is_not_taken(path: Path, vendor: str, base: str) -> None:
+def test_the_ledger_of_something_else_is_not_taken(path: Path, vendor: str, base: str) -> None:
     """Each implementation has its own."""
-    journal = opened(path)
-    begun(journal)
-    crash(journal)
-    with pytest.raises(UsageError, match="is the journal of acme at https://api"):
+    ledger = opened(path)
+    begun(ledger)
+    crash(ledger)
+    with pytest.raises(UsageError, match="is the ledger of acme at https://api"):
         opened(path, vendor, base)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """A pipe, a folder, a device, and a folder that cannot be made."""
+    """A pipe, a folder, a device, a link, and a folder that cannot be made."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_text("")
-    for name in ("pipe", "file/journal", "."):
-        with pytest.raises((UsageError, DataError), match="--journal"):
+    opened(tmp_path / "elsewhere" / "ledger").close()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "ledger")
+    for name in ("pipe", "file/ledger", ".", "link"):
+        with pytest.raises(UsageError, match="--journal"):
             opened(tmp_path / name)
-    with pytest.raises(UsageError, match="no regular file"):
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    with pytest.raises(UsageError, match="is not a regular file"):
         opened(Path("/dev/null"))
 
 
-@pytest.mark.parametrize("short", [False, True])
-def test_a_full_disk_lets_nothing_be_sent(path: Path, monkeypatch: pytest.MonkeyPatch, short: bool) -> None:
-    """What could not be noted was not begun, and half a line does not stay."""
-    journal = opened(path)
-    entry = begun(journal)
-    write = os.write
-    content = path.read_bytes()
-
-    def full(file: int, data: bytes) -> int:
-        if short:
-            return write(file, data[:9])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", full)
-        with pytest.raises(UsageError, match=r"cannot be kept: No space left on device"):
-            begun(journal)
-    assert journal.mine == (entry,)
-    assert path.read_bytes() == content
-    begun(journal)
-    crash(journal)
-    with opened(path) as journal:
-        assert len(journal.unfinished()) == 2
+def test_a_full_disk_lets_nothing_be_sent(path: Path) -> None:
+    """What could not be noted was not begun, and the next entry can be."""
+    ledger = opened(path)
+    entry = begun(ledger)
+    connection = connected(ledger).connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageError, match="cannot grow: the disk is full or a limit is reached; make room"):
+        ledger.begin("trunks", ledger.prefix, {"parent": "x" * 100_000})
+    assert ledger.open_entries() == (entry,)
+    connection.execute("PRAGMA max_page_count = 1073741823")
+    begun(ledger)
+    crash(ledger)
+    with opened(path) as ledger:
+        assert len(ledger.open_entries(earlier=True)) == 2
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_ledger_that_was_taken_away_lets_nothing_be_sent(path: Path) -> None:
+    """The next run would not find the entry; a file that another process put there is left alone."""
+    ledger = opened(path)
+    path.rename(path.with_name("elsewhere.db"))
+    path.write_text("another file")
+    with pytest.raises(StorageError, match="is no longer the file that was opened"):
+        begun(ledger)
+    ledger.close()
+    assert path.read_text() == "another file"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, sqlite3.OperationalError])
 def test_an_interruption_forgets_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     """Whatever interrupts a note, the memory knows of what may be there, and of nothing that was not asked for."""
-    journal = opened(path)
-    made = journal.made(begun(journal), "uuid-1")
+    ledger = opened(path)
+    made = ledger.created(begun(ledger), "uuid-1")
 
-    def interrupted(file: int) -> None:
-        raise error
+    class Interrupted:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.connection, name)
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            if statement == "COMMIT":
+                raise error
+            return self.connection.execute(statement, *values)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", interrupted)
-        notes: list[Callable[[], Entry]] = [lambda: journal.made(made, "uuid-2"), lambda: begun(journal, "next")]
+        patched.setattr(connected(ledger), "connection", Interrupted(connected(ledger).connection))
+        notes: list[Callable[[], Entry]] = [lambda: ledger.created(made, "uuid-2"), lambda: begun(ledger, "next")]
         for note in notes:
-            with pytest.raises((KeyboardInterrupt, UsageError)):
+            with pytest.raises((KeyboardInterrupt, StorageError)):
                 note()
-    assert journal.mine[0].identity == "uuid-2"
-    assert len(journal.mine) == 1
-    crash(journal)
+    assert ledger.open_entries()[0].identity == "uuid-2"
+    assert len(ledger.open_entries()) == 1
+    crash(ledger)
+
+
+# --- the journal of trunkline 0.1 -----------------------------------------------------------------------------------
+
+JOURNAL = Path(__file__).with_name("journal-format-1.jsonl").read_bytes()
+
+
+def test_a_journal_of_the_first_version_is_taken_over(path: Path) -> None:
+    """With all that it holds, in a file of the same name; a journal that its run left empty goes."""
+    path.parent.mkdir()
+    path.write_bytes(JOURNAL + b'{"over": 1')  # cut off by a crash
+    path.with_name(f"{path.name}.new").write_text("of a conversion that was killed")
+    with opened(path) as ledger:
+        entries = ledger.open_entries(earlier=True)
+        assert [(it.number, it.resource, it.identity, it.wrong_identity) for it in entries] == [
+            (1, "trunks", "uuid-1", ""),
+            (2, "dids", "", ""),
+            (4, "trunks", "", "uuid-9"),
+        ]
+        assert len(ledger.entries) == 4
+        assert (entries[0].credential_digest, entries[0].unique_digest) == ("00ff", "12ab")
+        assert entries[1].parents == {"trunks": "uuid-1"}
+        assert ledger.salt == json.loads(JOURNAL.partition(b"\n")[0])["salt"]
+        assert ledger.find("trunks", "uuid-1", run=entries[0].run) == entries[0]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with opened(path) as ledger:
+        for entry in ledger.open_entries(earlier=True):
+            ledger.finished(entry)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_journal_at_its_old_place_is_found(tmp_path: Path) -> None:
+    """It comes before a new ledger; where both are, the sentence says how to finish the old one."""
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    path = default_path("acme", BASE, environ)
+    journal = path.with_suffix(".jsonl")
+    journal.parent.mkdir()
+    journal.write_bytes(JOURNAL)
+    assert default_path("acme", BASE, environ) == journal
+    path.touch()
+    with pytest.raises(UsageError, match=f"finish it first with --journal {journal}"):
+        default_path("acme", BASE, environ)
+
+
+def test_half_a_first_line_is_an_empty_journal(path: Path) -> None:
+    """The crash came before anything could have been sent."""
+    path.parent.mkdir()
+    head = JOURNAL.partition(b"\n")[0]
+    for length in (*range(1, len(head), 11), len(head) - 1):
+        path.write_bytes(head[:length])
+        with opened(path) as ledger:
+            assert ledger.entries == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        (b"nonsense", 10),
+        (b"{}", 10),
+        (b"5", 10),
+        (b"[" * 100_000, 10),
+        (b'{"made": 7, "id": "x"}', 10),
+        (b'{"made": 1}', 10),
+        (b'{"made": 1, "id": 5}', 10),
+        (b'{"over": "1"}', 10),
+        (JOURNAL.splitlines()[1], 10),
+        (b'{"begun": 5, "run": "r", "resource": "trunks", "label": "x", "parents": {}, "mark": "", "sign": ""}', 10),
+    ],
+)
+def test_a_line_that_no_run_wrote_is_told(path: Path, line: bytes, number: int) -> None:
+    """With its number, and the file is left as it is."""
+    path.parent.mkdir()
+    content = JOURNAL + line + b"\n"
+    path.write_bytes(content)
+    with pytest.raises(
+        UsageError, match=f"line {number} of {path} is damaged; restore a copy; or delete what is named"
+    ):
+        opened(path)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_journal_without_its_origin_is_told(path: Path) -> None:
+    """Its first line names the vendor, the address and the salt."""
+    path.parent.mkdir()
+    path.write_bytes(b'{"trunkline": "journal", "format": 1, "vendor": "acme"}\n')
+    with pytest.raises(UsageError, match=r"line 1 of .* is damaged"):
+        opened(path)
+
+
+def test_a_journal_that_an_old_version_writes_is_in_use(path: Path) -> None:
+    """Its lock is respected."""
+    path.parent.mkdir()
+    path.write_bytes(JOURNAL)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="is in use by another process; another run is writing"):
+            opened(path)
+    assert path.read_bytes() == JOURNAL
 
 
 # --- where it is ----------------------------------------------------------------------------------------------------
@@ -369,13 +551,13 @@ def test_an_interruption_forgets_nothing(
 
 def test_its_place_is_the_state_of_its_owner(tmp_path: Path) -> None:
     """One for each vendor and base address, with a name that tells both."""
-    found = place("acme", BASE, {"XDG_STATE_HOME": str(tmp_path)})
+    found = default_path("acme", BASE, {"XDG_STATE_HOME": str(tmp_path)})
     assert found.parent == tmp_path / "trunkline"
     assert found.name.startswith("acme-api.example.com_v1-")
     others = [("acme", BASE + "/"), ("other", BASE), ("acme", BASE.replace("https", "http"))]
-    assert len({found, *(place(*words, {"XDG_STATE_HOME": str(tmp_path)}) for words in others)}) == 4
+    assert len({found, *(default_path(*words, {"XDG_STATE_HOME": str(tmp_path)}) for words in others)}) == 4
     for odd in ("http://[::1]:8000/../../etc", "http://x/" + "a" * 500):
-        path = place("acme", odd, {"XDG_STATE_HOME": str(tmp_path)})
+        path = default_path("acme", odd, {"XDG_STATE_HOME": str(tmp_path)})
         assert path.parent == tmp_path / "trunkline"
         assert len(path.name) < 120
 
@@ -384,14 +566,13 @@ def test_without_a_state_home_it_is_below_home(monkeypatch: pytest.MonkeyPatch, 
     """A relative one is none, as the XDG specification says."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for environ in ({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative"}):
-        assert place("acme", BASE, environ).parent == tmp_path / ".local" / "state" / "trunkline"
+        assert default_path("acme", BASE, environ).parent == tmp_path / ".local" / "state" / "trunkline"
 
 
-def test_every_line_is_json(path: Path) -> None:
-    """Whatever a label holds."""
-    journal = opened(path)
-    entry = journal.begin("trunks", journal.prefix + '"\n\x00\ud800☎', {"a": "b"})
-    assert [type(json.loads(line)) for line in path.read_text("ascii").splitlines()] == [dict, dict]
-    crash(journal)
-    with opened(path) as journal:
-        assert journal.unfinished() == (entry,)
+def test_a_label_may_hold_anything(path: Path) -> None:
+    """Also what is no text that SQLite would store."""
+    ledger = opened(path)
+    entry = ledger.begin("trunks", ledger.prefix + '"\n\x00\ud800☎', {"a": "b"})
+    crash(ledger)
+    with opened(path) as ledger:
+        assert ledger.open_entries(earlier=True) == (entry,)

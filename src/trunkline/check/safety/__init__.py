@@ -1,6 +1,6 @@
 """Owns what may be written on a live account: only what the run made itself, and everything it made is known.
 
-    >>> gate = Gate(contract, live, Journal.from_file(place("acme", base), "acme", base), credentials=(token,))
+    >>> gate = Gate(contract, live, Ledger.from_file(path, "acme", base), credentials=(token,))
     >>> left = gate.finish(patient(live))          # what an earlier run could not remove
     >>> check(vendor, gate, ...)
     >>> left += gate.clean(patient(live))          # in any case, also after Ctrl-C

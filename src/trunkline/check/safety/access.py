@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.check.safety.gate import Gate
-from trunkline.check.safety.ledger import Ledger, place
+from trunkline.check.safety.ledger import Ledger, default_path
 from trunkline.errors import UsageError
 from trunkline.exchange import Target
 from trunkline.findings import Report
@@ -86,9 +86,9 @@ def write_access(
     cleaner = connection.cleaner or connection.target
     path = None
     if options.journal is not None or live:
-        path = Path(options.journal) if options.journal is not None else place(vendor.name, connection.base)
+        path = Path(options.journal) if options.journal is not None else default_path(vendor.name, connection.base)
     with Ledger.from_file(path, vendor.name, connection.base) if path else Ledger() as ledger:
-        if ledger.unfinished():
+        if ledger.open_entries(earlier=True):
             say("removing what an earlier run left")
         credentials = tuple(credential for credential in (connection.credential, second) if credential)
         gate = Gate(vendor.contract, cleaner, ledger, credentials)

@@ -43,8 +43,8 @@ _ITS_OWN = "with which a run would look again"
 
 def _answered(entry: Entry) -> str:
     """The beginning of a sentence, when a creation was answered with an id that is not seen to be its own."""
-    named = truncate(to_text(entry.answered), _LONGEST)
-    return f"its answer told the id {named}, under which nothing shows it, and " if entry.answered else ""
+    named = truncate(to_text(entry.wrong_identity), _LONGEST)
+    return f"its answer told the id {named}, under which nothing shows it, and " if entry.wrong_identity else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Cleanup:
     """
 
     contract: Contract
-    journal: Ledger
+    ledger: Ledger
     witness: Ownership
     target: Target
     headers: Mapping[str, str]
@@ -115,7 +115,7 @@ class Cleanup:
 
     @property
     def _entries(self) -> tuple[Entry, ...]:
-        return self.journal.unfinished() if self.earlier else self.journal.mine
+        return self.ledger.open_entries(earlier=True) if self.earlier else self.ledger.open_entries()
 
     def _left(self, entry: Entry) -> Leftover:
         name = entry.identity or self._names.get(entry.number, "")
@@ -146,24 +146,24 @@ class Cleanup:
 
     def _header(self, entry: Entry) -> str | None:
         """The credential that an entry was made with, or else the first."""
-        return self.headers.get(entry.mark) or next(iter(self.headers.values()), None)
+        return self.headers.get(entry.credential_digest) or next(iter(self.headers.values()), None)
 
     def _is_same(self, entry: Entry) -> bool:
         """Whether an entry was made with the credential that it is looked for with."""
-        return self.witness.mark(self._header(entry)) == entry.mark
+        return self.witness.mark(self._header(entry)) == entry.credential_digest
 
     # --- finding ----------------------------------------------------------------------------------------------------
 
     def _places(self) -> list[tuple[str, tuple[tuple[str, str], ...], str | None]]:
         """Each list to look in, (resource, parents, credential): where something with a label was begun, or is lost."""
         found: dict[tuple[str, tuple[tuple[str, str], ...], str | None], None] = {}
-        for entry in self.journal.begun():
+        for entry in self.ledger.entries:
             if self._concerns(entry) and (entry.label or self._is_lost(entry)):
                 found[entry.resource, tuple(sorted(entry.parents.items())), self._header(entry)] = None
         return list(found)
 
     def _is_lost(self, entry: Entry) -> bool:
-        return self.journal.is_open(entry) and not entry.identity
+        return self.ledger.is_open(entry) and not entry.identity
 
     def _lost(self, resource: str, parents: tuple[tuple[str, str], ...]) -> list[Entry]:
         """What was asked for at a place, and no answer told its id."""
@@ -181,10 +181,10 @@ class Cleanup:
 
     def _absent(self, entry: Entry, listed: Listed | None) -> str:
         """Why something that was asked for was not found; nothing is left to do where it surely is not there."""
-        same, told = self._is_same(entry) or not entry.mark, bool(entry.label or entry.sign)
+        same, told = self._is_same(entry) or not entry.credential_digest, bool(entry.label or entry.unique_digest)
         gone = listed and entry.parents and listed.status in GONE
         if same and (gone or (listed and listed.whole and told and self.earlier)):
-            self.journal.over(entry)
+            self.ledger.finished(entry)
             return ""
         if not same:
             return f"{_MAYBE} it was asked for with another credential, {_ITS_OWN}, and no list shows it with this one"
@@ -193,7 +193,7 @@ class Cleanup:
             answered = _answered(entry) or "no answer told an id of its own, and "
             return f"{_MAYBE} {answered}no list shows it so far; the next run looks again"
         if listed is None or not told or (self.earlier and 200 <= listed.status < 300):
-            self.journal.tell(entry)
+            self.ledger.reported(entry)
         if listed and told:
             return f"{_MAYBE} {_answered(entry)}its list cannot be read whole"
         missing = "nothing tells it from what others made" if listed else "no page documents a list of it"
@@ -213,32 +213,36 @@ class Cleanup:
             for entry in lost:
                 self._names[entry.number] = truncate(to_text(name) if isinstance(name, str | int) else "", _LONGEST)
                 self._reasons[entry.number] = "it is listed under an id that cannot be asked for safely"
-                self.journal.tell(entry)
+                self.ledger.reported(entry)
             return
         first = (*lost, *same)[0]
-        known = self.journal.named(resource, name, mark=mark, run=first.run)
+        known = self.ledger.find(resource, name, credential_digest=mark, run=first.run)
         if known is None:  # one that is lost, or one that was refused and yet made
-            known = next((entry for entry in (*lost, *same) if entry.mark == mark and not entry.identity), None)
+            known = next(
+                (entry for entry in (*lost, *same) if entry.credential_digest == mark and not entry.identity), None
+            )
         if known is None:  # a second one of the same label, or one that was not to be made with such a credential
-            known = self.journal.begin(resource, first.label, parents, mark=mark, sign=first.sign, run=first.run)
+            known = self.ledger.begin(
+                resource, first.label, parents, credential_digest=mark, unique_digest=first.unique_digest, run=first.run
+            )
             if first in lost:
-                self.journal.over(first)
+                self.ledger.finished(first)
             else:
                 self._spare.append(first.label)
-        if not (self.journal.is_open(known) and known.identity):
-            self.journal.made(known, name)
+        if not (self.ledger.is_open(known) and known.identity):
+            self.ledger.created(known, name)
 
     def _like(self, resource: str, item: Json) -> tuple[Entry, ...]:
         """The creations that an item may be what came of."""
         label = label_of(self.contract, resource)
         if label:
             shown = item.get(label) if isinstance(item, dict) else None
-            return self.journal.labelled(resource, shown) if isinstance(shown, str) else ()
-        sign = signed(about(self.contract, resource, CREATES), item, self.journal)
-        return tuple(it for it in self._entries if it.resource == resource and sign and it.sign == sign)
+            return self.ledger.labelled(resource, shown) if isinstance(shown, str) else ()
+        sign = signed(about(self.contract, resource, CREATES), item, self.ledger)
+        return tuple(it for it in self._entries if it.resource == resource and sign and it.unique_digest == sign)
 
     def _concerns(self, entry: Entry) -> bool:
-        return (entry.run != self.journal.prefix) is self.earlier
+        return (entry.run != self.ledger.prefix) is self.earlier
 
     # --- removing ---------------------------------------------------------------------------------------------------
 
@@ -247,7 +251,7 @@ class Cleanup:
         remover = about(self.contract, entry.resource, DELETES)
         if remover is None:
             self._reasons[entry.number] = "no page documents how it is removed"
-            self.journal.tell(entry)
+            self.ledger.reported(entry)
             return
         path = road(remover, {**entry.parents, entry.resource: entry.identity})
         if path is None:
@@ -268,7 +272,7 @@ class Cleanup:
         else:
             response = self._ask(Request(remover.method, path, "", authorization(header)))
             if 200 <= response.status < 300:
-                self.journal.over(entry)
+                self.ledger.finished(entry)
             elif response.status in GONE:
                 self._gone(entry)
             else:
@@ -282,10 +286,10 @@ class Cleanup:
         if self.earlier:
             self._gone(entry)
             return
-        self.journal.lost(entry)
+        self.ledger.disowned(entry)
         if entry.label in self._spare:  # so this is what was found under its label
             self._spare.remove(entry.label)
-            self.journal.over(entry)
+            self.ledger.finished(entry)
             return
         self._reasons[entry.number] = f"the answer told the id {entry.identity}, which is that of something else"
         self._again.add(entry.number)
@@ -293,12 +297,16 @@ class Cleanup:
     def _gone(self, entry: Entry) -> None:
         """Takes what is not found for removed, if it was looked for with the credential that it was made with."""
         if self._is_same(entry):
-            self.journal.over(entry)
+            self.ledger.finished(entry)
             return
-        whose = f"with another credential, {_ITS_OWN}," if entry.mark else "without the credential of an account"
+        whose = (
+            f"with another credential, {_ITS_OWN},"
+            if entry.credential_digest
+            else "without the credential of an account"
+        )
         self._reasons[entry.number] = f"it was made {whose} and is not found with this one"
-        if self.earlier and not entry.mark:  # nobody can do more
-            self.journal.tell(entry)
+        if self.earlier and not entry.credential_digest:  # nobody can do more
+            self.ledger.reported(entry)
 
     def _said(self, response: Response) -> str:
         """The status, and the code of a refusal where it is a word."""
@@ -311,16 +319,16 @@ class Cleanup:
     def _look_back(self, resource: str, parents: Mapping[str, str], header: str | None) -> None:
         """Finds out what is still there although its removal was answered as if it were not."""
         lister, label = about(self.contract, resource, LISTS), label_of(self.contract, resource)
-        begun = (entry for entry in self.journal.begun() if self._concerns(entry))
+        begun = (entry for entry in self.ledger.entries if self._concerns(entry))
         removed = (entry for entry in begun if entry.resource == resource and entry.parents == parents)
         if not (label and lister and lister.listing and any(it.identity for it in removed)):
             return
         listed, mark = self.witness.listed(self._ask, resource, parents, header), self.witness.mark(header)
         for item in listed.items if listed else ():
             name = at_pointer(item, lister.listing.identity)
-            entry = self.journal.named(resource, name, mark=mark) if isinstance(name, str) else None
-            if entry is None or self.journal.is_open(entry) or not begins(item.get(label), entry.run):
+            entry = self.ledger.find(resource, name, credential_digest=mark) if isinstance(name, str) else None
+            if entry is None or self.ledger.is_open(entry) or not begins(item.get(label), entry.run):
                 continue
             if self.witness.look(self._ask, entry, header) is not Owner.OTHERS:  # a list that shows it speaks louder
-                self.journal.made(entry, entry.identity)
+                self.ledger.created(entry, entry.identity)
                 self._reasons[entry.number] = "it is still there, though its removal was answered as done or not found"

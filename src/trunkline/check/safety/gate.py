@@ -31,14 +31,14 @@ class Gate:
 
     contract: Contract
     target: Target
-    journal: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = field(default_factory=Ledger)
     credentials: tuple[str, ...] = ()
     leave: int | None = 0
     witness: Ownership = field(init=False)
     _misleading: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.witness = Ownership(self.contract, self.journal)
+        self.witness = Ownership(self.contract, self.ledger)
 
     @property
     def _headers(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class Gate:
     @property
     def prefix(self) -> str:
         """What every label begins with: `trunkline-check-5d1c0e9a77-`; no other run has the same."""
-        return self.journal.prefix
+        return self.ledger.prefix
 
     def __call__(self, request: Request) -> Response:
         """The target's answer. Raises `UsageError` for what may change anything that the run did not make.
@@ -69,18 +69,18 @@ class Gate:
             if entry is not None:
                 self.witness.forget(entry)
         if entry is not None and operation.deleting and 200 <= response.status < 300:
-            self.journal.over(entry)
+            self.ledger.finished(entry)
         return response
 
     def alive(self, resource: str) -> tuple[str, ...]:
         """The ids of what the run made and did not remove, the latest last."""
-        return tuple(it.identity for it in self.journal.mine if it.resource == resource and it.identity)
+        return tuple(it.identity for it in self.ledger.open_entries() if it.resource == resource and it.identity)
 
     def has_room(self, resource: str) -> bool:
         """Whether one more thing of a resource may be made: it can be removed again, or may stay behind."""
         if self.leave is None or removable(self.contract, resource):
             return True
-        return sum(not removable(self.contract, entry.resource) for entry in self.journal.mine) < self.leave
+        return sum(not removable(self.contract, entry.resource) for entry in self.ledger.open_entries()) < self.leave
 
     # --- what is let through ----------------------------------------------------------------------------------------
 
@@ -117,13 +117,15 @@ class Gate:
             whose = self.witness.whose(self.target, entry, header)
             if whose is Owner.OTHERS:
                 raise self._misled(entry, self.witness.mark(header))
-            if whose is not Owner.OURS and self.journal.is_open(entry) and not self._is_seen(entry):
+            if whose is not Owner.OURS and self.ledger.is_open(entry) and not self._is_seen(entry):
                 name = truncate(to_text(identity), _LONGEST)
                 raise NotOurs(f"no reading tells {name} in {resource} from what others made; nothing was sent to it")
 
     def _afford(self, operation: Operation) -> None:
         """Raises `BudgetSpent` when nothing more may be made."""
-        strange = (entry for entry in self.journal.mine if entry.answered and not self.witness.was_seen(entry))
+        strange = (
+            entry for entry in self.ledger.open_entries() if entry.wrong_identity and not self.witness.was_seen(entry)
+        )
         strays = [entry for entry in strange if label_of(self.contract, entry.resource)]  # all else goes with these
         if len(strays) >= _MOST_STRAYS:
             raise BudgetExhausted(
@@ -141,22 +143,22 @@ class Gate:
 
         What was never seen, and is not found, may be another account's: its id alone is what the creation said.
         """
-        own = next((header for header in self._headers if self.witness.mark(header) == entry.mark), None)
+        own = next((header for header in self._headers if self.witness.mark(header) == entry.credential_digest), None)
         whose = self.witness.whose(self.target, entry, own) if own is not None else Owner.UNKNOWN
         return whose is Owner.OURS or (whose is Owner.GONE and self.witness.was_seen(entry))
 
     def _ours(self, resource: str, identity: str, request: Request) -> Entry | None:
         """What the run made under an id: with the credential of the request, or with another."""
         mark = self.witness.mark(request.header("authorization"))
-        own = self.journal.named(resource, identity, mark=mark) or self.journal.named(resource, identity)
+        own = self.ledger.find(resource, identity, credential_digest=mark) or self.ledger.find(resource, identity)
         return own if is_plain(identity) else None
 
     def _misled(self, entry: Entry, mark: str) -> NotOurs:
         """Lets go of an id that is seen to be another's."""
         self.witness.disown(mark, entry)
-        if entry.mark == mark and self.journal.is_open(entry):
+        if entry.credential_digest == mark and self.ledger.is_open(entry):
             self._misleading[entry.key] = "which is that of something else; nothing was sent to it"
-            self.journal.lost(entry)
+            self.ledger.disowned(entry)
         return NotOurs(
             f"what is called {entry.identity} in {entry.resource} is not what the run made under this id; "
             "nothing was sent to it"
@@ -166,17 +168,19 @@ class Gate:
         """The answer to a creation that is noted before it is sent; only an answer 4xx says that nothing was made."""
         name = label_of(self.contract, operation.resource)
         label = next(iter(_texts(request.body, name)), "")
-        sign = "" if name else signed(operation, _json(request.body), self.journal)
-        entry = self.journal.begin(operation.resource, label, parents, mark=self._mark(request), sign=sign)
+        sign = "" if name else signed(operation, _json(request.body), self.ledger)
+        entry = self.ledger.begin(
+            operation.resource, label, parents, credential_digest=self._mark(request), unique_digest=sign
+        )
         try:
             response = self.target(request)
         except BudgetExhausted:  # it was not sent
-            self.journal.over(entry)
+            self.ledger.finished(entry)
             raise
         if 200 <= response.status < 300:
             self._made(operation, entry, request, response)
         elif 400 <= response.status < 500:
-            self.journal.over(entry)
+            self.ledger.finished(entry)
         return response
 
     def _mark(self, request: Request) -> str:
@@ -190,16 +194,16 @@ class Gate:
         name = str(identity) if isinstance(identity, int | float) else identity
         if not isinstance(name, str) or not name:
             return
-        known = self.journal.named(entry.resource, name, mark=entry.mark)
+        known = self.ledger.find(entry.resource, name, credential_digest=entry.credential_digest)
         mark = self.witness.mark(request.header("authorization"))
         reason = "which is no text" if name is not identity else ""
         reason = reason or ("" if is_plain(name) else "which cannot be asked for safely")
         reason = reason or ("which was there before" if self.witness.is_others(mark, entry.resource, name) else "")
         if reason:
             self._misleading[entry.resource, name] = f"{reason}; nothing was sent to it"
-            self.journal.strange(entry, name)
-        elif known is None or not self.journal.is_open(known):
-            self.journal.made(entry, name)
+            self.ledger.misidentified(entry, name)
+        elif known is None or not self.ledger.is_open(known):
+            self.ledger.created(entry, name)
 
     # --- what others make up ----------------------------------------------------------------------------------------
 
@@ -233,7 +237,7 @@ class Gate:
     def _own(self, resource: str, identity: str, things: Mapping[str, str]) -> str:
         """The id itself if the run made it, or the one to take instead, or none."""
         for candidate in (identity, things.get(resource, "")):
-            if is_plain(candidate) and self.journal.named(resource, candidate):
+            if is_plain(candidate) and self.ledger.find(resource, candidate):
                 return candidate
         return ""
 
@@ -261,11 +265,11 @@ class Gate:
     def pending(self) -> tuple[Leftover, ...]:
         """What the run made and did not remove, for when its removal is interrupted: the next run removes it."""
         reason = "its removal was interrupted"
-        return tuple(Leftover(it.resource, it.identity, it.label, reason) for it in self.journal.mine)
+        return tuple(Leftover(it.resource, it.identity, it.label, reason) for it in self.ledger.open_entries())
 
     def _removal(self, target: Target, sleep: Callable[[float], None], *, earlier: bool) -> Cleanup:
         headers = {self.witness.mark(header): header for header in self._headers}
-        return Cleanup(self.contract, self.journal, self.witness, target, headers, earlier, sleep)
+        return Cleanup(self.contract, self.ledger, self.witness, target, headers, earlier, sleep)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,48 +1,55 @@
-"""Owns the journal of what a run makes on a live account, so that nothing stays there, not even after a crash.
+"""The ledger of what a run creates on a live account, so that it is removed even after a crash.
 
-One file for each vendor and base address: JSON lines that are on disk before a request is sent, and no file at all once
-nothing is left to do. A label is all that it holds of what was sent. In memory it is the same without a file.
-
-    {"begun": 1, "run": "trunkline-check-5d1c0e9a77-", "resource": "trunks", "label": "...", "parents": {}, ...}
-    {"made": 1, "id": "trunk-uuid-7"}
-    {"over": 1}
+There is one file for each vendor and base address. An entry is on disk before its request is sent, and the file is
+deleted once nothing is left to do. Of what was sent it holds only labels. Without a file, the ledger is in memory.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
 import secrets
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from trunkline.errors import DataError, UsageError
-from trunkline.exchange import Json
+from trunkline.errors import UsageError
+from trunkline.mock.database import Database, FileFormat, NotSQLite, open_database
 
-MOST_OF_A_LABEL: Final = 1000
-"""So many characters of a label tell it from every other: it begins with the run's prefix."""
+LONGEST_LABEL: Final = 1000
+"""Longer labels are cut: a label begins with the prefix of its run, so this is enough to recognize it."""
 
-_MAGIC = b'{"trunkline": "journal", "format": 1, '
+LEDGER = FileFormat(
+    name="a ledger",
+    application_id=b"trnl",
+    version=1,
+    tables=(
+        "CREATE TABLE ledger (vendor TEXT NOT NULL, base TEXT NOT NULL, salt TEXT NOT NULL)",
+        "CREATE TABLE entries (number INTEGER PRIMARY KEY, is_open INTEGER NOT NULL, entry TEXT NOT NULL)",
+    ),
+    elsewhere="name another file with --journal",
+    in_use="another run is writing to this address; wait until it has ended",
+    damaged="restore a copy; or delete what is named trunkline-check-... on the account, and then this file",
+    unwritten="so nothing more is created",
+    follows_links=False,
+)
+
 _SALT = re.compile(r"[0-9a-f]{1,64}")
 _RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
-"""The prefix of a run: with another, a journal that was meddled with would name things of others."""
+"""The prefix of a run. A ledger that was tampered with could otherwise make a run delete items of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One creation: what it made is called `identity`, which is empty as long as no answer told it.
+    """One creation: `identity` is the id of the created item, empty until a response tells it.
 
-    `run` is the prefix of the run that began it, `parents` maps resources to ids. `mark` tells its credential from
-    others, `sign` its unique inputs; neither can be turned back into them. `answered` is an id that the answer told and
-    that is not its own, or none that can be asked for.
+    `run` is the prefix of the run that created it, `parents` maps resources to ids. `credential_digest` tells its
+    credential from others and `unique_digest` its unique inputs; neither leads back to them. `wrong_identity` is an id
+    that a response told although it belongs to another item or cannot be used in a path.
     """
 
     number: int
@@ -50,10 +57,10 @@ class Entry:
     resource: str
     label: str
     parents: Mapping[str, str]
-    mark: str = ""
-    sign: str = ""
+    credential_digest: str = ""
+    unique_digest: str = ""
     identity: str = ""
-    answered: str = ""
+    wrong_identity: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -62,93 +69,62 @@ class Entry:
 
 @dataclass(slots=True, repr=False)
 class Ledger:
-    """What a run has begun, made and removed; without a file nobody finishes it but the run itself.
+    """The creations of this run and of the earlier runs that left something.
 
-    What is noted is first remembered and then written, so whatever interrupts it, the memory knows of no less than
-    the server does, and the file of no less than what was sent.
+    Each change is made in memory first and then in the file. So whatever interrupts it, the memory knows everything
+    that may be on the server, and the file everything that may have been sent.
     """
 
     prefix: str = field(default_factory=lambda: f"trunkline-check-{secrets.token_hex(5)}-")
-    path: Path | None = None
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
-    _file: int = -1
+    _database: Database | None = None
     _entries: dict[int, Entry] = field(default_factory=dict)
     _open: dict[int, None] = field(default_factory=dict)
-    _named: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
-    _told: set[int] = field(default_factory=set)
+    _by_identity: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
+    """The number of the entry for each (run, resource, identity) and digest of a credential."""
+    _reported: set[int] = field(default_factory=set)
 
     @classmethod
     def from_file(cls, path: Path, vendor: str, base: str) -> Ledger:
-        """The journal in a file that no other run uses, with all that earlier runs left in it."""
+        """Open the ledger in a file, which no other run may use meanwhile. A missing file is created."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = _locked(path)
         except OSError as error:
-            raise _trouble(path, error) from None
+            reason = (error.strerror or type(error).__name__).lower()
+            raise UsageError(f"the folder {path.parent} cannot be made: {reason}; {LEDGER.elsewhere}") from None
         try:
-            return cls._read(file, path, vendor, base)
-        except OSError as error:
-            os.close(file)
-            raise _trouble(path, error) from None
+            database = open_database(path, LEDGER)
+        except NotSQLite:
+            if not _convert_journal(path):
+                raise
+            database = open_database(path, LEDGER)
+        ledger = cls(_database=database)
+        try:
+            ledger._load(database, vendor, base)
         except BaseException:
-            os.close(file)
+            database.close()
             raise
+        return ledger
 
-    @classmethod
-    def _read(cls, file: int, path: Path, vendor: str, base: str) -> Ledger:
-        content = _content(file)
-        journal = cls(path=path, _file=file)
-        if _MAGIC.startswith(content) or (content.startswith(_MAGIC) and b"\n" not in content):
-            os.ftruncate(file, 0)  # new, or its very first line was cut off by a crash
-            first: dict[str, Json] = {
-                "trunkline": "journal",
-                "format": 1,
-                "vendor": vendor,
-                "base": base,
-                "salt": journal.salt,
-            }
-            journal._write(first)
-            _settle(path.parent)
-            return journal
-        lines = content.split(b"\n")
-        head = _object(lines[0]) if content.startswith(_MAGIC) else {}
-        salt = head.get("salt")
-        if not (isinstance(salt, str) and _SALT.fullmatch(salt) and {"vendor", "base"} <= head.keys()):
-            raise DataError(str(path), "line 1", "is no journal of trunkline; name another place for it with --journal")
-        if (head["vendor"], head["base"]) != (vendor, base):
-            raise UsageError(
-                f"{path} is the journal of {head['vendor']} at {head['base']}; name another place with --journal"
-            )
-        journal.salt = head["salt"]
-        for number, line in enumerate(lines[1:-1], 2):
-            journal._take(_object(line), f"line {number}")
-        if lines[-1]:  # a crash cut it off: what it was to tell had not happened, or is found out again
-            os.ftruncate(file, len(content) - len(lines[-1]))
-        return journal
-
-    def _take(self, line: dict[str, Json], at: str) -> None:
-        """Remembers what a line of the file tells."""
-        number = next((line[word] for word in ("begun", "made", "lost", "over") if word in line), None)
-        if "begun" in line:
-            words = (line.get("run"), line.get("resource"), line.get("label"), line.get("mark"), line.get("sign"))
-            parents = line.get("parents")
-            texts = [*words, *parents, *parents.values()] if isinstance(parents, dict) else [None]
-            sound = all(isinstance(it, str) for it in texts) and _RUN.fullmatch(str(words[0]))
-            if isinstance(number, int) and number not in self._entries and sound:
-                run, resource, label, mark, sign = map(str, words)
-                self._entries[number] = Entry(number, run, resource, label, parents or {}, mark, sign)
-                self._open[number] = None
-                return
-        elif isinstance(number, int) and number in self._entries:
-            entry = self._entries[number]
-            if "over" in line:
-                self._open.pop(number, None)
-                return
-            identity = line.get("id") if "made" in line else ""
-            if isinstance(identity, str):
-                self._called(entry, identity)
-                return
-        raise DataError(str(self.path), at, "is no line of a journal of trunkline; look into it, and move it away")
+    def _load(self, database: Database, vendor: str, base: str) -> None:
+        with database.read() as connection:
+            head = connection.execute("SELECT vendor, base, salt FROM ledger").fetchone()
+            rows = connection.execute("SELECT is_open, entry FROM entries ORDER BY number").fetchall()
+        if head is None:
+            with database.write() as connection:
+                connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", (vendor, base, self.salt))
+            return
+        if head[:2] != (vendor, base):
+            raise UsageError(f"{database.path} is the ledger of {head[0]} at {head[1]}; {LEDGER.elsewhere}")
+        try:
+            entries = [(_checked(json.loads(text)), bool(is_open)) for is_open, text in rows]
+        except (TypeError, ValueError, RecursionError):
+            raise database.damaged() from None
+        if not isinstance(head[2], str) or not _SALT.fullmatch(head[2]):
+            raise database.damaged()
+        self.salt = head[2]
+        for entry, is_open in entries:
+            self._remember(entry, is_open=is_open)
 
     def __enter__(self) -> Ledger:
         return self
@@ -157,51 +133,27 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Lets the file go; it keeps the runs that left something to do, and is removed when there is none."""
-        if self._file < 0:
+        """Release the file. It keeps the runs that left something to do, and is deleted when there are none."""
+        database, self._database = self._database, None
+        if database is None:
             return
         try:
-            for number in self._told & self._open.keys():
+            for number in self._reported & self._open.keys():
                 del self._open[number]
-            runs = {entry.run for entry in self._unsettled()}
+            runs = {self._entries[number].run for number in self._open}
             if not runs:
-                with suppress(FileNotFoundError):
-                    Path(self.path or "").unlink()
-            else:
-                self._keep(runs)
-        except OSError as error:
-            raise _trouble(self.path, error) from None
+                database.remove()
+                return
+            finished = [(entry.number,) for entry in self._entries.values() if entry.run not in runs]
+            with database.write() as connection:
+                connection.executemany("DELETE FROM entries WHERE number = ?", finished)
+                connection.executemany(
+                    "UPDATE entries SET is_open = 0 WHERE number = ?", [(number,) for number in self._reported]
+                )
         finally:
-            os.close(self._file)
-            self._file = -1
+            database.close()
 
-    def _keep(self, runs: set[str]) -> None:
-        """Writes the file anew with what these runs began; until it is whole, the old one is there."""
-        lines = [_content(self._file).partition(b"\n")[0]]
-        for entry in self._entries.values():
-            if entry.run in runs:
-                made = [{"made": entry.number, "id": entry.identity or entry.answered}]
-                made += [{"lost": entry.number}] if not entry.identity else []
-                made = made if entry.identity or entry.answered else []
-                over = [] if self.is_open(entry) else [{"over": entry.number}]
-                lines += [json.dumps(line).encode() for line in (_beginning(entry), *made, *over)]
-        path = self.path or Path()
-        draft = path.with_name(f"{path.name}.new")
-        try:
-            with suppress(FileNotFoundError):
-                draft.unlink()  # of a run that crashed just then
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.writelines(line + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink()
-            raise
-        _settle(path.parent)
-
-    # --- what is noted ----------------------------------------------------------------------------------------------
+    # --- recording --------------------------------------------------------------------------------------------------
 
     def begin(
         self,
@@ -209,187 +161,196 @@ class Ledger:
         label: str,
         parents: Mapping[str, str],
         *,
-        mark: str = "",
-        sign: str = "",
+        credential_digest: str = "",
+        unique_digest: str = "",
         run: str = "",
     ) -> Entry:
-        """Notes that something is about to be made; only then may it be asked for."""
-        number = max(self._entries, default=0) + 1
-        label = label[:MOST_OF_A_LABEL]
-        entry = Entry(number, run or self.prefix, resource, label, dict(parents), mark, sign)
-        self._entries[number] = entry
-        self._open[number] = None
+        """Record a creation. Its request may be sent only after this has returned."""
+        number = next(reversed(self._entries), 0) + 1
+        label = label[:LONGEST_LABEL]
+        entry = Entry(number, run or self.prefix, resource, label, dict(parents), credential_digest, unique_digest)
         try:
-            self._note(_beginning(entry))
-        except BaseException:  # whatever it was, nothing is sent now
-            del self._open[number]
+            self._record(entry)
+        except BaseException:  # nothing is sent now
+            self._open.pop(number, None)
             raise
         return entry
 
-    def made(self, entry: Entry, identity: str) -> Entry:
-        """Notes the id of what was made."""
-        found = self._called(entry, identity)
-        self._note({"made": entry.number, "id": identity})
-        return found
+    def created(self, entry: Entry, identity: str) -> Entry:
+        """Record the id of a created item."""
+        return self._record(replace(self._entries[entry.number], identity=identity, wrong_identity=""))
 
-    def strange(self, entry: Entry, identity: str) -> None:
-        """Remembers an id that cannot be that of what was made."""
-        self._entries[entry.number] = replace(entry, answered=identity)
+    def misidentified(self, entry: Entry, identity: str) -> None:
+        """Record an id that a response told and that cannot be the one of the created item."""
+        self._record(replace(self._entries[entry.number], wrong_identity=identity))
 
-    def lost(self, entry: Entry) -> None:
-        """Notes that the id which was told is that of something else."""
-        self._called(entry, "")
-        self._note({"lost": entry.number})
+    def disowned(self, entry: Entry) -> None:
+        """Record that the id of an entry belongs to another item."""
+        known = self._entries[entry.number]
+        self._record(replace(known, identity="", wrong_identity=known.identity))
 
-    def _called(self, entry: Entry, identity: str) -> Entry:
-        """Remembers what an entry is called from now on, and that it is there."""
-        before = self._entries[entry.number]
-        named = self._named.get((before.run, *before.key), {})
-        if named.get(before.mark) == before.number:
-            del named[before.mark]
-        found = replace(before, identity=identity, answered="" if identity else before.identity)
-        self._entries[found.number] = found
-        self._open[found.number] = None
-        if identity:
-            self._named.setdefault((found.run, *found.key), {})[found.mark] = found.number
-        return found
+    def finished(self, entry: Entry) -> None:
+        """Record that nothing is left to do: the item was never created, or is gone."""
+        self._record(self._entries[entry.number], is_open=False)
 
-    def over(self, entry: Entry) -> None:
-        """Notes that nothing is left to do: it was never made, or is gone."""
-        self._open.pop(entry.number, None)
-        self._note({"over": entry.number}, settled=False)
+    def reported(self, entry: Entry) -> None:
+        """Remember that no run can do more than report this entry; it is finished when the ledger is closed."""
+        self._reported.add(entry.number)
 
-    def tell(self, entry: Entry) -> None:
-        """Remembers that somebody was told of it, and that no run can do more: it is over when the journal closes."""
-        self._told.add(entry.number)
+    def _record(self, entry: Entry, *, is_open: bool = True) -> Entry:
+        self._remember(entry, is_open=is_open)
+        if self._database:
+            with self._database.write() as connection:
+                connection.execute(
+                    "REPLACE INTO entries VALUES (?, ?, ?)", (entry.number, is_open, json.dumps(asdict(entry)))
+                )
+        return entry
 
-    def _note(self, line: Mapping[str, Json], *, settled: bool = True) -> None:
-        if self._file >= 0:
-            try:
-                self._write(line, settled=settled)
-            except OSError as error:
-                raise _trouble(self.path, error) from None
+    def _remember(self, entry: Entry, *, is_open: bool) -> None:
+        before = self._entries.get(entry.number)
+        if before is None or before.identity != entry.identity:
+            digest = entry.credential_digest
+            numbers = self._by_identity.get((entry.run, *before.key), {}) if before else {}
+            if numbers.get(digest) == entry.number:
+                del numbers[digest]
+            if entry.identity:
+                self._by_identity.setdefault((entry.run, *entry.key), {})[digest] = entry.number
+        self._entries[entry.number] = entry
+        if is_open:
+            self._open[entry.number] = None
+        else:
+            self._open.pop(entry.number, None)
 
-    def _write(self, line: Mapping[str, Json], *, settled: bool = True) -> None:
-        data = json.dumps(line).encode() + b"\n"
-        length = os.fstat(self._file).st_size
-        try:
-            written = os.write(self._file, data)
-            if settled:
-                os.fsync(self._file)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._file, length)  # half a line would spoil the next one
-            raise
-        if written < len(data):
-            os.ftruncate(self._file, length)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    # --- what is known ----------------------------------------------------------------------------------------------
+    # --- looking up -------------------------------------------------------------------------------------------------
 
     @property
-    def mine(self) -> tuple[Entry, ...]:
-        """What this run has begun and not removed, in the order begun."""
-        return tuple(entry for entry in self._unsettled() if entry.run == self.prefix)
+    def entries(self) -> tuple[Entry, ...]:
+        """All creations, of every run."""
+        return tuple(self._entries.values())
 
-    def unfinished(self) -> tuple[Entry, ...]:
-        """What earlier runs began and did not remove."""
-        return tuple(entry for entry in self._unsettled() if entry.run != self.prefix)
+    def open_entries(self, *, earlier: bool = False) -> tuple[Entry, ...]:
+        """What is left of this run, or of `earlier` ones, in the order of creation."""
+        entries = (self._entries[number] for number in self._open)
+        return tuple(entry for entry in entries if (entry.run != self.prefix) is earlier)
 
-    def _unsettled(self) -> Iterator[Entry]:
-        return (self._entries[number] for number in self._open)
-
-    def named(self, resource: str, identity: str, *, mark: str | None = None, run: str = "") -> Entry | None:
-        """What this run made under an id, removed or not, or another one; with the credential of a mark, or any."""
-        marked = self._named.get((run or self.prefix, resource, identity), {})
-        number = next(reversed(marked.values()), None) if mark is None else marked.get(mark)
+    def find(
+        self, resource: str, identity: str, *, credential_digest: str | None = None, run: str = ""
+    ) -> Entry | None:
+        """What this run, or another `run`, created under an id, deleted or not; with this credential or any."""
+        numbers = self._by_identity.get((run or self.prefix, resource, identity), {})
+        number = next(reversed(numbers.values()), None) if credential_digest is None else numbers.get(credential_digest)
         return None if number is None else self._entries[number]
 
     def is_open(self, entry: Entry) -> bool:
-        """Whether it was not removed, as far as is known."""
+        """Whether something is left to do: as far as is known, the item was not deleted."""
         return entry.number in self._open
 
     def labelled(self, resource: str, label: str) -> tuple[Entry, ...]:
-        """Each creation of any run here, refused or not, that was begun with this label; spaces around it may go."""
-        label = label[:MOST_OF_A_LABEL].strip()
-        same = (it for it in self._entries.values() if it.resource == resource and it.label.strip() == label)
-        return tuple(same) if label else ()
-
-    def begun(self) -> tuple[Entry, ...]:
-        """Each creation of any run here, refused or removed or not."""
-        return tuple(self._entries.values())
+        """All creations with a label, refused or not; a server may have removed spaces around it."""
+        label = label[:LONGEST_LABEL].strip()
+        entries = self._entries.values() if label else ()
+        return tuple(entry for entry in entries if entry.resource == resource and entry.label.strip() == label)
 
     def digest(self, text: str, size: int) -> str:
-        """What tells a text from others within this journal, too short to lead back to it; empty for none."""
+        """A digest that tells texts of this ledger apart and is too short to lead back to them; empty for no text."""
         data = text.encode("utf-8", "surrogatepass")
         return blake2b(data, key=self.salt.encode(), digest_size=size).hexdigest() if text else ""
 
 
-def _beginning(entry: Entry) -> dict[str, Json]:
-    """The line that begins an entry: all but its id, which is not known then."""
-    told = {name: value for name, value in asdict(entry).items() if name not in {"number", "identity", "answered"}}
-    return {"begun": entry.number, **told}
+def default_path(vendor: str, base: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The ledger of a vendor at a base address, in $XDG_STATE_HOME/trunkline or ~/.local/state/trunkline.
 
-
-def place(vendor: str, base: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the journal of a vendor at a base address is kept: in $XDG_STATE_HOME/trunkline, or ~/.local/state."""
+    The journal that trunkline 0.1 left there for this address comes first.
+    """
     home = environ.get("XDG_STATE_HOME", "")
     try:
         folder = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state"
     except RuntimeError:
-        raise UsageError("there is no home directory to keep the journal in; name a place with --journal") from None
+        raise UsageError("there is no home directory to keep the ledger in; name a file with --journal") from None
     host = re.sub(r"[^a-z0-9.-]+", "_", base.partition("://")[2].lower())[:60]
-    return folder / "trunkline" / f"{vendor}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}.jsonl"
+    name = f"{vendor}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}"
+    path, journal = (folder / "trunkline" / f"{name}.{ending}" for ending in ("db", "jsonl"))
+    if path.exists() and journal.exists():
+        raise UsageError(f"an earlier version left {journal}; finish it first with --journal {journal}")
+    return journal if journal.exists() else path
 
 
-def _locked(path: Path) -> int:
-    """The file open for this run alone; it is made if need be."""
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            raise UsageError(f"{path} is no regular file; name another place for the journal with --journal")
+def _checked(values: dict[Any, Any]) -> Entry:
+    """The entry with these fields. Raises `TypeError` or `ValueError` for one that no run wrote."""
+    entry = Entry(**values)
+    parents = values["parents"].values() if isinstance(values["parents"], dict) else (None,)
+    texts = [value for name, value in values.items() if name not in {"number", "parents"}]
+    if not isinstance(values["number"], int) or not all(isinstance(text, str) for text in (*texts, *parents)):
+        raise TypeError
+    if not _RUN.fullmatch(entry.run):
+        raise ValueError
+    return entry
+
+
+# --- the journal of trunkline 0.1 -----------------------------------------------------------------------------------
+
+_JOURNAL = b'{"trunkline": "journal", "format": 1, '
+
+
+def _convert_journal(path: Path) -> bool:
+    """Replace a journal of trunkline 0.1, which was a file of JSON lines, by a ledger. False for any other file."""
+    import fcntl  # noqa: PLC0415 - a journal was written only where this module exists
+
+    with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with suppress(FileNotFoundError):  # a run that had nothing left to do removes it, maybe just now
-                if os.path.samestat(os.fstat(file), path.stat()):
-                    return file
         except BlockingIOError:
-            os.close(file)
-            raise UsageError(
-                f"another run is writing there, and its journal {path} is in use; wait until it has ended"
-            ) from None
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)
-
-
-def _content(file: int) -> bytes:
-    with os.fdopen(os.dup(file), "rb") as reader:
-        reader.seek(0)
-        return reader.read()
-
-
-def _settle(folder: Path) -> None:
-    """Has the folder remember a new file, where folders can be told to."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+            raise UsageError(f"{path} is in use by another process; {LEDGER.in_use}") from None
+        content = file.read()
+        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return True  # another process has just converted it
+        if not (_JOURNAL.startswith(content) or content.startswith(_JOURNAL)):
+            return False
+        draft = path.with_name(f"{path.name}.new")
+        draft.unlink(missing_ok=True)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            with closing(open_database(draft, LEDGER)) as database:
+                _copy_journal(content, path, database)
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    return True
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    """The JSON object of a line, or an empty one."""
+def _copy_journal(content: bytes, path: Path, database: Database) -> None:
+    head, *lines = content.split(b"\n")
+    if not lines:  # a crash cut the first line off, before anything was sent
+        return
+    entries: dict[int, tuple[Entry, bool]] = {}
+    number = 1
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        values = json.loads(head)
+        origin = [values[name] for name in ("vendor", "base", "salt")]
+        for number, line in enumerate(lines[:-1], 2):  # noqa: B007 - for the message; the last line is empty or cut off
+            _read_line(json.loads(line), entries)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        raise UsageError(f"line {number} of {path} is damaged; {LEDGER.damaged}") from None
+    with database.write() as connection:
+        connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", origin)
+        rows = [(number, is_open, json.dumps(asdict(entry))) for number, (entry, is_open) in entries.items()]
+        connection.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
 
 
-def _trouble(path: Path | None, error: OSError) -> UsageError:
-    reason = error.strerror or type(error).__name__
-    return UsageError(f"the journal {path} cannot be kept: {reason}; name another place for it with --journal")
+def _read_line(values: Any, entries: dict[int, tuple[Entry, bool]]) -> None:
+    """Take over one line. Raises `LookupError`, `TypeError` or `ValueError` for one that no run wrote."""
+    match values:
+        case {"begun": int(number), "mark": digest, "sign": unique, **rest} if number not in entries:
+            entries[number] = (
+                _checked({"number": number, "credential_digest": digest, "unique_digest": unique, **rest}),
+                True,
+            )
+        case {"made": int(number), "id": str(identity)}:
+            entries[number] = replace(entries[number][0], identity=identity, wrong_identity=""), True
+        case {"lost": int(number)}:
+            entry, _ = entries[number]
+            entries[number] = replace(entry, identity="", wrong_identity=entry.identity), True
+        case {"over": int(number)}:
+            entries[number] = entries[number][0], False
+        case _:
+            raise ValueError

@@ -78,14 +78,14 @@ def road(operation: Operation, ids: Mapping[str, str]) -> str | None:
     return path
 
 
-def signed(operation: Operation | None, item: Json, journal: Ledger) -> str:
+def signed(operation: Operation | None, item: Json, ledger: Ledger) -> str:
     """What the inputs that no two things share come to; empty unless there are some and all are there, as text."""
     creating = operation.creating if operation else None
     if operation is None or creating is None or not creating.unique or not isinstance(item, dict):
         return ""
     names = sorted(name for name in creating.unique if name not in operation.contract.secrets)
     values = [item.get(name) for name in names]
-    return journal.digest(json.dumps(values), 8) if names and all(isinstance(it, str) for it in values) else ""
+    return ledger.digest(json.dumps(values), 8) if names and all(isinstance(it, str) for it in values) else ""
 
 
 def authorization(header: str | None) -> Headers:
@@ -109,7 +109,7 @@ class Ownership:
     """Remembers what readings showed: the ids of others, and what is surely ours, each as one credential sees it."""
 
     contract: Contract
-    journal: Ledger
+    ledger: Ledger
     _others: set[tuple[str, str, str]] = field(default_factory=set)
     _sure: set[tuple[str, str, str]] = field(default_factory=set)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
@@ -117,7 +117,7 @@ class Ownership:
 
     def mark(self, header: str | None) -> str:
         """What tells a credential from others."""
-        return self.journal.digest(header or "", 2)
+        return self.ledger.digest(header or "", 2)
 
     def is_others(self, mark: str, resource: str, identity: str) -> bool:
         """Whether an id was seen to be that of something that the run did not make."""
@@ -129,7 +129,7 @@ class Ownership:
 
     def was_seen(self, entry: Entry) -> bool:
         """Whether a reading once showed a thing to be ours, with the credential that made it."""
-        return (entry.mark, entry.resource, entry.identity or entry.answered) in self._seen
+        return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._seen
 
     def forget(self, entry: Entry) -> None:
         """Forgets that a thing, and all below it, is ours: what was done to it may have made its id another's."""
@@ -137,7 +137,7 @@ class Ownership:
 
     def _hangs(self, known: tuple[str, str, str], entry: Entry) -> bool:
         mark, resource, identity = known
-        below = self.journal.named(resource, identity, mark=mark) or self.journal.named(resource, identity)
+        below = self.ledger.find(resource, identity, credential_digest=mark) or self.ledger.find(resource, identity)
         return below is not None and below.parents.get(entry.resource) == entry.identity
 
     def ask(self, target: Target, path: str, header: str | None, query: str = "") -> Response:
@@ -161,12 +161,12 @@ class Ownership:
             if operation.fetching and response.status in GONE:
                 self._sure.discard((mark, resource, ids.get(resource, "")))
             return
-        below = [self.journal.named(kind, identity) for kind, identity in ids.items() if kind != resource]
+        below = [self.ledger.find(kind, identity) for kind, identity in ids.items() if kind != resource]
         ours_above = bool(below) and all(entry and (mark, *entry.key) in self._sure for entry in below)
         for identity, item in _shown(operation, _json(response), ids.get(resource, "")):
-            entry = self.journal.named(resource, identity)
+            entry = self.ledger.find(resource, identity)
             shown = item.get(label) if label and isinstance(item, dict) else None
-            ours = begins(shown, self.journal.prefix) if label else ours_above
+            ours = begins(shown, self.ledger.prefix) if label else ours_above
             if entry is not None and ours:
                 self._be_sure((mark, resource, identity))
             elif entry is not None:
@@ -197,7 +197,7 @@ class Ownership:
             return Owner.OURS
         found = Owner.OURS
         for resource, identity in entry.parents.items():
-            parent = self.journal.named(resource, identity, mark=entry.mark, run=entry.run)
+            parent = self.ledger.find(resource, identity, credential_digest=entry.credential_digest, run=entry.run)
             seen = self.whose(target, parent, header) if parent else Owner.UNKNOWN
             if seen in (Owner.OTHERS, Owner.GONE):
                 return seen
@@ -231,7 +231,7 @@ class Ownership:
         if not listed.whole:
             return Owner.UNKNOWN
         # What belongs elsewhere is not shown here, and yet might be hit: unless it was here, it may not be gone.
-        strange = entry.parents and self.journal.is_open(entry) and not self.was_seen(entry)
+        strange = entry.parents and self.ledger.is_open(entry) and not self.was_seen(entry)
         return Owner.OTHERS if strange else Owner.GONE
 
     def _told(self, entry: Entry, item: Json) -> Owner:
@@ -245,8 +245,8 @@ class Ownership:
                 return Owner.OTHERS if entry.label else Owner.UNKNOWN
             # A thing without a name is nobody's but ours: everybody else had to give one.
             return Owner.OURS if not entry.label and self._is_called(entry, item) else Owner.UNKNOWN
-        sign = signed(about(self.contract, entry.resource, CREATES), item, self.journal)
-        return Owner.OURS if entry.parents and entry.sign in ("", sign) else Owner.UNKNOWN
+        sign = signed(about(self.contract, entry.resource, CREATES), item, self.ledger)
+        return Owner.OURS if entry.parents and entry.unique_digest in ("", sign) else Owner.UNKNOWN
 
     def _is_called(self, entry: Entry, item: Json) -> bool:
         """Whether a thing shows the id of an entry."""
