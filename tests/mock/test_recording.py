@@ -1,0 +1,99 @@
+"""Tests of `trunkline.mock.recording` and `trunkline.mock.overrides`, used without pytest's fixtures."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+import trunkline
+from trunkline import Request, mock
+from trunkline.errors import DataError, UsageError
+
+TELEPATH = trunkline.load("telepath")
+TALKOVER = trunkline.load("talkover")
+
+
+def list_trunks(fake: mock.RecordingMock) -> trunkline.Response:
+    return fake(Request("GET", "/trunks", "limit=1", (("authorization", f"Bearer {fake.token}"),)))
+
+
+def test_records_and_requests_need_no_pytest() -> None:
+    """A Python program changes records and reads recorded requests; neither pytest nor the plugin is imported."""
+    code = """
+import sys, trunkline
+from trunkline import Request, mock
+fake = mock.RecordingMock(trunkline.load("telepath"), trunks=0)
+added = fake.trunks.add(name="Night Desk", sip_password="hunter2-hunter2")
+fake(Request("GET", f"/trunks/{added['id']}"))
+plain = mock.from_vendor(trunkline.load("telepath"))
+plain.records("calls").clear()
+print(fake.requests, added["sip_password"] == "hunter2-hunter2", added, [*plain.records("calls")])
+assert not {"pytest", "_pytest", "trunkline.plugin"} & set(sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.match(
+        r"\[<Request\('GET', '/trunks/conn_.*'\) -> 405>\] True .*'sip_password': \*\*\*.* \[\]$", run.stdout
+    )
+    assert "hunter2" not in run.stdout
+
+
+def test_a_mock_gives_one_view_of_each_collection() -> None:
+    """Threads and tests that ask twice build no id twice, because they share one factory."""
+    fake = mock.from_vendor(TELEPATH)
+    assert fake.records("trunks") is fake.records("trunks")
+    assert fake.records("trunks") == list(fake.snapshot("trunks"))
+    with pytest.raises(UsageError, match="telepath has no 'dids'; its records are: calls, trunks"):
+        fake.records("dids")
+
+
+def test_the_address_is_set_by_a_server() -> None:
+    """Without one, asking for it says which fixture has an address."""
+    fake = mock.RecordingMock(TELEPATH)
+    with pytest.raises(UsageError, match="telepath_target has no address; the fixture telepath has one"):
+        _ = fake.url
+    assert repr(fake) == "<the mock of telepath>"
+    fake.url = "http://127.0.0.1:1/v1"
+    assert (fake.url, repr(fake)) == ("http://127.0.0.1:1/v1", "<the mock of telepath at http://127.0.0.1:1/v1>")
+
+
+def test_a_recording_mock_can_be_copied() -> None:
+    """An attribute that is not there yet is an AttributeError, also while a copy is made."""
+    fake = mock.RecordingMock(TELEPATH)
+    assert copy.copy(fake).trunks is fake.trunks
+    assert not hasattr(fake, "_nothing")
+
+
+def test_settings_replace_parts_of_the_fixtures() -> None:
+    """Tokens, the rate limit and records, whole or generated; parents are replaced before their children."""
+    fake = mock.RecordingMock(TALKOVER, dids=3, trunks=2, tokens=("talq_mine",), rate_limit=1)
+    assert fake.token == "talq_mine"
+    assert {did["trunk_id"] for did in fake.dids} == {fake.trunks[0]["id"]}
+    request = Request("GET", "/sip-trunks", "", (("authorization", "Bearer talq_mine"),))
+    assert [fake(request).status for _ in range(2)] == [200, 429]
+    assert [recorded.operation for recorded in fake.requests] == ["listSipTrunks"] * 2
+    assert len(mock.override(TALKOVER, trunks=[]).world.collections["dids"].records) == 0
+    assert len(TALKOVER.world.collections["dids"].records) > 0
+
+
+def test_a_wrong_setting_is_one_sentence() -> None:
+    """An unknown name, a wrong type and a record that does not fit are reported before there is a mock."""
+    with pytest.raises(UsageError, match="telepath has no 'lines'; there are: trunks, calls, tokens, rate_limit"):
+        mock.RecordingMock(TELEPATH, lines=1)
+    with pytest.raises(UsageError, match="rate_limit is True; give a number of requests, at least 1"):
+        mock.RecordingMock(TELEPATH, rate_limit=True)
+    with pytest.raises(DataError, match="the records given for telepath's trunks#/0"):
+        mock.override(TELEPATH, trunks=[{"id": "x"}])
+
+
+def test_each_mock_has_its_own_requests() -> None:
+    """Two mocks of one vendor share neither records nor requests."""
+    first, second = (mock.RecordingMock(replace(TELEPATH)) for _ in range(2))
+    first.trunks.clear()
+    assert list_trunks(first).json()["trunks"] == []
+    assert len(list_trunks(second).json()["trunks"]) == 1
+    assert (len(first.requests), len(second.requests)) == (1, 1)
