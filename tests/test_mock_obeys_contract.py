@@ -260,8 +260,8 @@ def test_every_cause_of_refusal_is_reached(operation: Operation) -> None:
             (found, found.refusals[cause]) for found in operation.responses.values() if cause in found.refusals
         )
         assert cause_of(response) == cause, (request, request.body[:100])
-        assert (str(response.status), code.code) == (found.key, resolve(response.json(), contract.errors[0].at))
-        assert resolve(response.json(), contract.errors[1].at)
+        assert (str(response.status), code.code) == (found.key, resolve(response.json(), contract.errors.code))
+        assert resolve(response.json(), contract.errors.message)
         assert state(target) == before
         met.add(cause)
     limited = mock.from_vendor(vendor, rate_limit=1)

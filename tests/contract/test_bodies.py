@@ -6,6 +6,7 @@ What stands where in a body, what a filter asks for, and which texts are secret.
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import pytest
 
@@ -41,7 +42,9 @@ SAID = Evidence(Grade.DOCUMENTED, "https://example.com/page")
         ("from", {"at": 1}, "\udcff", None),
     ],
 )
-def test_a_value_is_what_a_filter_asks_for(how: str, has: Json, wanted: str, verdict: bool | None) -> None:
+def test_a_value_is_what_a_filter_asks_for(
+    how: Literal["equal", "from", "until"], has: Json, wanted: str, verdict: bool | None
+) -> None:
     """Equal, or at or after, or at or before; what names no moment is held against nobody."""
     assert satisfies(Filter("/x", SAID, how), has, wanted) is verdict
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.contract import folders
+from trunkline.contract import document, folders
 from trunkline.contract.loader import read
 from trunkline.contract.model import DOCUMENT, Contract, Operation
 from trunkline.errors import DataError
@@ -1255,6 +1255,20 @@ def test_a_value_of_any_kind_is_judged(operation: Operation) -> None:
         if operation.body and not isinstance(value, dict):
             assert list(contract.violations(operation.body.schema, value))
         assert contract.completed(operation.success.schema, {"x": value}) == {"x": value}
+
+
+def test_the_schema_of_the_files_is_the_generated_one() -> None:
+    """Editors read `contract.schema.json`; it says what the classes say. Write it with `-m` of the module."""
+    assert json.loads(document.SCHEMA_FILE.read_text("utf-8")) == document.json_schema()
+
+
+@pytest.mark.parametrize("lint", [True, False])
+def test_a_document_that_cannot_be_converted_is_refused_with_its_place(folder: Path, *, lint: bool) -> None:
+    """Also without the lint, the error names the place and the reason."""
+    edited(folder, DOCUMENT, put(f"{PAGING}/limit", 7))
+    with pytest.raises(DataError, match=r"limit: is not of type string$") as caught:
+        read(folder, "telepath", lint=lint)
+    assert caught.value.pointer == f"{PAGING}/limit"
 
 
 def test_two_contracts_are_equal_only_to_themselves(telepath: Contract) -> None:

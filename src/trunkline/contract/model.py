@@ -1,7 +1,7 @@
-"""Owns the compiled contract: what may be said, as frozen values. `reader` makes them from the files.
+"""The compiled contract: a vendor's operations, parameters, responses and schemas, as frozen values.
 
-Nothing re-reads the document and nothing copies a schema: a validator is a `$ref` to a place in it,
-and that place is what a finding prints.
+`loader` builds them from the files. Schemas are not copied: a validator is a `$ref` to a place in a file, and a finding
+prints that place.
 """
 
 from __future__ import annotations
@@ -9,12 +9,55 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
+from trunkline.contract.document import (
+    Act,
+    BodyLocation,
+    Create,
+    Delete,
+    Errors,
+    Fetch,
+    Filter,
+    Kind,
+    List,
+    Paging,
+    RateLimit,
+    Reset,
+    Update,
+)
 from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, demand_text, failure_text
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Finding, Grade, to_text
+
+__all__ = [
+    "DOCUMENT",
+    "Act",
+    "BodyLocation",
+    "Contract",
+    "Create",
+    "Delete",
+    "Disagreement",
+    "DocumentedResponse",
+    "ErrorCode",
+    "Errors",
+    "Fetch",
+    "Filter",
+    "Kind",
+    "List",
+    "Operation",
+    "Paging",
+    "Parameter",
+    "RateLimit",
+    "RequestBody",
+    "Reset",
+    "Security",
+    "Update",
+    "View",
+    "Violation",
+    "evidence_of",
+]
 
 DOCUMENT = "openapi.json"
 
@@ -58,7 +101,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """What an operation takes in: its schema's place, and what says, cause by cause, that another body is refused."""
+    """The request body of an operation: the pointer to its schema, and for each cause the evidence of a refusal."""
 
     pointer: str
     schema: str
@@ -68,7 +111,7 @@ class RequestBody:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """The error code that a cause is answered with, and what says so; `status` says that it gets that status."""
+    """The error code of a cause, its evidence, and in `status` the evidence for the status of the response."""
 
     code: str
     evidence: Evidence
@@ -85,131 +128,6 @@ class DocumentedResponse:
     schema: str
     refusals: Mapping[str, ErrorCode]
     headers: Mapping[str, Evidence]
-
-
-@dataclass(frozen=True, slots=True)
-class BodyLocation:
-    """A JSON Pointer into a body, and what says what stands there."""
-
-    at: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter of a list: the pointer `at` to a field of an item, and the `comparison`: `equal`, `from` or `until`."""
-
-    at: str
-    evidence: Evidence
-    comparison: str
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """How a list is paged: the names of the two parameters, and where the answer counts and echoes."""
-
-    limit: str
-    offset: str
-    evidence: Evidence
-    past_end: Evidence
-    total: BodyLocation | None
-    echo: Mapping[str, BodyLocation]
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """A field that is reset `to` a value when all inputs of a set in `when` change; a change of `never` leaves it."""
-
-    field: str
-    to: Json
-    when: tuple[frozenset[str], ...]
-    never: frozenset[str]
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class List:
-    """An operation that lists: where its items are, the field that holds an id, how it is paged and filtered.
-
-    `whole_below` is the number of items from which on a response may be less than the whole list; 0 for none.
-    """
-
-    items: str
-    identity: str
-    evidence: Evidence
-    paging: Paging | None
-    filters: Mapping[str, Filter]
-    whole_below: int = 0
-    parameter: ClassVar[str] = ""
-
-    @property
-    def item(self) -> str:
-        return f"{self.items}/0"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """An operation that shows one item: where it is in the body, and the path parameter that holds its id."""
-
-    item: str
-    identity: str
-    parameter: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """An operation that creates: where the item is shown, the input that people read, and the unique inputs."""
-
-    item: str
-    identity: str
-    label: str
-    unique: Mapping[str, Evidence]
-    evidence: Evidence
-    parameter: ClassVar[str] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """An operation that changes an item; `partial` is the evidence that inputs which are not sent stay."""
-
-    item: str
-    identity: str
-    parameter: str
-    partial: Evidence
-    resets: tuple[Reset, ...]
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """An operation that deletes an item, unless it has items of the `empty` resources or is in use (`unused`)."""
-
-    parameter: str
-    empty: Mapping[str, Evidence]
-    unused: Evidence | None
-    evidence: Evidence
-    item: ClassVar[None] = None
-    identity: ClassVar[str] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Any other operation: it `changes` and shows some fields of an item, and `keeps` others.
-
-    One without a `parameter` is about no item, such as the health of the service.
-    """
-
-    parameter: str
-    item: str | None
-    changes: frozenset[str]
-    keeps: Mapping[str, Evidence]
-    evidence: Evidence
-    identity: ClassVar[str] = ""
-
-
-Kind: TypeAlias = List | Fetch | Create | Update | Delete | Act
-"""What an operation does; each has `parameter`, `item` and `identity`, empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,23 +178,11 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """The one security scheme: a bearer credential; `refused` tells what says that others are refused."""
+    """The one security scheme, a bearer credential, and for each cause the evidence of a refusal."""
 
     pointer: str
     evidence: Evidence
     refused: Mapping[str, Evidence]
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """The names of the headers that tell the rate limit, and its window."""
-
-    limit: str
-    remaining: str
-    reset: str
-    window_seconds: int
-    reset_is: str
-    evidence: Evidence
 
 
 if TYPE_CHECKING:
@@ -424,7 +330,7 @@ class Contract:
     files: Mapping[str, Json]
     url: str
     security: Security
-    errors: tuple[BodyLocation, BodyLocation]
+    errors: Errors
     secrets: Mapping[str, Evidence]
     rate_limit: RateLimit | None
     responses: Mapping[str, DocumentedResponse]

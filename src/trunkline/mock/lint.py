@@ -229,9 +229,9 @@ def _lost_refusals(world: World, contract: Contract) -> Iterator[tuple[str, str]
     words = ("code", "message")
     for reason in _strays(world.error_body, words, lists=False):
         yield "/errors/body", reason
-    for located, word in zip(contract.errors, words, strict=True):
-        if at_pointer(world.error_body, located.at) != f"{{{word}}}":
-            yield "/errors/body", f"{{{word}}} does not stand at {located.at or 'its top'}, where the contract says so"
+    for at, word in ((contract.errors.code, "code"), (contract.errors.message, "message")):
+        if at_pointer(world.error_body, at) != f"{{{word}}}":
+            yield "/errors/body", f"{{{word}}} does not stand at {at or 'its top'}, where the contract says so"
     for index, grant in enumerate(world.tokens.values()):
         for operation in contract.operations if grant.refused else ():
             if operation.secured and not any(

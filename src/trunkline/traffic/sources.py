@@ -236,7 +236,7 @@ def _far(operation: Operation, answer: DocumentedResponse, body: Json, shapes: d
         broken = [violation.keyword for violation in contract.violations(answer.schema, body)]
         described = sum(1 for _ in contract.walk(answer.schema, body)) - sum(word in _OF_SHAPE for word in broken)
         shapes[ref] = (-described, len(broken))
-    code = at_pointer(body, contract.errors[0].at)
+    code = at_pointer(body, contract.errors.code)
     told = min((said.evidence.grade.rank for said in answer.refusals.values() if said.code == code), default=_UNTOLD)
     return told, *shapes[ref], not operation.reads
 
@@ -263,7 +263,8 @@ def guess_status(operation: Operation, body: bytes) -> int:
         return usual
     if not errors:
         return usual
-    code, message = (at_pointer(value, spot.at) for spot in operation.contract.errors)
+    places = operation.contract.errors
+    code, message = (at_pointer(value, at) for at in (places.code, places.message))
     with_code = (answer for answer in errors if code in [said.code for said in answer.refusals.values()])
     nearest = next(with_code, errors[0])
     keywords = [violation.keyword for violation in operation.contract.violations(success.schema, value)]

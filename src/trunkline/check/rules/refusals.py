@@ -87,7 +87,7 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
 
     They rest on the weakest evidence among all causes: where one is a decision of ours, nothing is held against anyone.
     """
-    status, code = exchange.response.status, at_pointer(json_of(exchange), operation.contract.errors[0].at)
+    status, code = exchange.response.status, at_pointer(json_of(exchange), operation.contract.errors.code)
     documented = [(cause, *documented_response(operation.contract, cause)) for cause in causes]
     cause, response, error = documented[0]
 
@@ -110,7 +110,7 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
         evidence = _weakest(
             evidence for reason, _, found in documented for evidence in (reason.evidence, found.evidence)
         )
-        at = f"body{operation.contract.errors[0].at}"
+        at = f"body{operation.contract.errors.code}"
         place = f"{response.pointer}/x-trunkline/refusals/{cause.cause}"
         yield undocumented(
             "error code", evidence, at, place, error.code, "absent" if code is NOTHING else to_text(code)

@@ -311,7 +311,7 @@ class Cleanup:
     def _said(self, response: Response) -> str:
         """The status, and the code of a refusal where it is a word."""
         with suppress(NotJSON):
-            code = at_pointer(response.json(), self.contract.errors[0].at)
+            code = at_pointer(response.json(), self.contract.errors.code)
             if isinstance(code, str) and code.isprintable() and " " not in code:
                 return f"{response.status} {truncate(code, _LONGEST)}"
         return str(response.status)

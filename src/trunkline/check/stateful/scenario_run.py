@@ -315,7 +315,7 @@ class Scenario:
             for each, other in answered.refusals.items()
             if each != cause
         ]
-        told = at_pointer(json_of(exchange), operation.contract.errors[0].at)
+        told = at_pointer(json_of(exchange), operation.contract.errors.code)
         if told != code.code or code.code in others or exchange.response.status != int(found.key):
             return None
         return said.evidence.weakest(found.evidence).weakest(code.evidence)
