@@ -18,6 +18,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -184,7 +185,7 @@ class Settings:
     """The values of a run. An option that a face does not have is at its default; a name of a file is text."""
 
     # which mocks are served
-    host: str = option(TEXT, "serve", "The address to listen on.", "127.0.0.1")
+    host: str = option(TEXT, "serve", "The address to listen on.", "127.0.0.1", metavar="HOST")
     port: int = option(PORT, "serve", "The port to listen on; 0 finds a free one.", 8900)
     fixtures: str | None = option(
         PATH,
@@ -467,11 +468,16 @@ def configuration(folder: Path | None = None) -> Source:
         for path, keys in ((place / FILE, ()), (place / PYPROJECT, ("tool", "trunkline"))):
             table = _table(path, keys)
             if table is not None:
-                _check(path, table)
-                return Source(table, lambda row, path=path: f"{row.name} in {path}", place, standing=True)  # type: ignore[misc]
+                source = Source(table, partial(_key_in, path), place, standing=True)
+                _check(path, source)
+                return source
         if (place / ".git").exists():
             break
     return Source({}, lambda row: row.name)
+
+
+def _key_in(path: Path, row: Option) -> str:
+    return f"{row.name} in {path}"
 
 
 def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
@@ -497,9 +503,9 @@ def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
     return table
 
 
-def _check(path: Path, table: Mapping[str, Any]) -> None:
-    """Raises `UsageError` for the first key that is unknown, secret, or has a value of another type."""
-    for key, value in table.items():
+def _check(path: Path, source: Source) -> None:
+    """Raise `UsageError` for the first key that is unknown, secret, or has a value that no command accepts."""
+    for key, value in source.values.items():
         row = OPTIONS.get(key)
         if row is None:
             raise UsageError(
@@ -512,8 +518,9 @@ def _check(path: Path, table: Mapping[str, Any]) -> None:
             )
         items = value if row.repeatable and isinstance(value, list) else [value]
         if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):
-            wanted = f"a list; each item is {row.type.wanted}" if row.repeatable else row.type.wanted
+            wanted = f"a list; each item should be {row.type.wanted}" if row.repeatable else row.type.wanted
             raise UsageError(f"{key} in {path} is not {wanted}")
+        _read(row, value, source)
 
 
 def _suggestion(key: str) -> str:

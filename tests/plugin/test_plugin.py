@@ -383,7 +383,7 @@ def test_options_shape_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> None:
-    """Each has a twin in the ini file, which the command line overrides; paths are beside whoever names them."""
+    """The command line overrides the ini file, where a token file yields to a token; paths are relative to it."""
     pytester.makeini(
         """
         [pytest]
@@ -391,6 +391,8 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
         trunkline_url = http://ini.example/v1
         trunkline_param = trunk_id=1 trunk_id=2=3
         trunkline_token_file = token.txt
+        trunkline_allow_writes = true
+        trunkline_journal = journal.txt
         trunkline_timeout = 2.5
         """
     )
@@ -405,7 +407,8 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
             assert "secret" not in repr(found)
             assert found == Settings(
                 vendor=("talkover",), url="http://cli.example/v1", app="main:app", token="sk_secret",
-                token_file=str(Path("token.txt").absolute()), param=(("trunk_id", "1"), ("trunk_id", "2=3")),
+                allow_writes=True, journal=str(Path("journal.txt").absolute()),
+                param=(("trunk_id", "1"), ("trunk_id", "2=3")),
                 strictness="customary", examples=9, timeout=2.5, rate=0.5, max_requests=70,
             )
         """,
@@ -496,8 +499,8 @@ def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
             heavy = {"starlette", "uvicorn", "hypothesis", "schemathesis", "jsonschema_rs", "rich"}
             assert not heavy & set(sys.modules)
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
-                "trunkline.errors", "trunkline.contract", "trunkline.contract.folders",
-                "trunkline.plugin", "trunkline.plugin.options",
+                "trunkline.errors", "trunkline.contract", "trunkline.contract.folders", "trunkline.report",
+                "trunkline.plugin", "trunkline.plugin.options", "trunkline.settings",
             }
         """
     ).assert_outcomes(passed=1)

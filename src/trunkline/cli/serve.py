@@ -35,8 +35,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
 
     As soon as the mocks answer, one line of JSON on standard output has their addresses, with a token and a curl
     command for each. Standard error has the same for people, and then a line for each refused request with the reason.
-    With --state, a server continues where the last one ended, even after kill -9; `trunkline reset` returns to the
-    fixtures.
+    With --state, a server continues where the last one ended, even if that one was killed; `trunkline reset` returns to
+    the fixtures.
     """
     from trunkline.contract import folders
     from trunkline.mock import from_vendor, loader

@@ -1,0 +1,279 @@
+"""The table of settings: where values come from, which source wins, and what a wrong value says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trunkline
+from trunkline import cli
+from trunkline.errors import UsageError
+from trunkline.report import FORMATS
+from trunkline.settings import (
+    FLAG,
+    OPTIONS,
+    Option,
+    Settings,
+    Source,
+    configuration,
+    environment,
+    options_of,
+    resolve,
+)
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
+FACES = ("serve", "reset", "check", "validate", "export", "pytest")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a project, and the current folder two levels below it."""
+    for name in [name for name in os.environ if name.startswith("TRUNKLINE_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    return tmp_path
+
+
+def given(**values: Any) -> Source:
+    """The command line."""
+    return Source(values, lambda row: row.flag)
+
+
+def settings(face: str, environ: Mapping[str, str] | None = None, **values: Any) -> Settings:
+    """The settings of a command with the environment, and the configuration files of the current folder."""
+    return resolve(face, given(**values), environment(environ or {}), configuration())
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def table() -> Iterator[str]:
+    """The table of docs/configuration.md, line by line."""
+    yield "| key | on the command line | commands | value | default | |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in OPTIONS.values():
+        value = f"a list: {row.type.wanted}" if row.repeatable else row.type.wanted
+        flag = " ".join(filter(None, [row.short, row.flag, row.metavar]))
+        where = ", ".join(face for face in FACES if face in row.faces)
+        yield f"| `{row.name}` | `{flag}` | {where} | {value} | {row.shown_default} | {row.help} |"
+
+
+def test_the_document_has_the_table() -> None:
+    """docs/configuration.md lists each setting as the table has it."""
+    text = DOCUMENT.read_text("utf-8")
+    lines = [*table()]
+    missing = [line for line in lines if line not in text]
+    assert missing == [], "put these lines into docs/configuration.md:\n" + "\n".join(lines)
+
+
+def test_each_row_is_a_field_of_a_type_that_its_default_has() -> None:
+    """The type of a field, its row and its default agree."""
+    for found in fields(Settings):
+        row = OPTIONS[found.name]
+        assert row.faces <= set(FACES)
+        assert row.repeatable == str(found.type).startswith("tuple")
+        assert (row.type is FLAG) == (found.type == "bool")
+        if row.default not in (None, (), False):
+            assert row.type.parse(str(row.default)) == row.default
+        for name in filter(None, [row.rival, *row.needs]):
+            assert OPTIONS[name].faces & row.faces
+    assert OPTIONS["format"].type.wanted == " or ".join(FORMATS)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_each_face_has_the_options_of_its_rows(face: str) -> None:
+    """Click and pytest show every option of the table, and no other."""
+    words = (
+        ["-m", "pytest", "--help", "-p", "trunkline.plugin"]
+        if face == "pytest"
+        else ["-m", "trunkline.cli", face, "-h"]
+    )
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(Path(trunkline.__file__).parents[1]),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    shown = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, env=environ).stdout
+    flags = {word.partition("=")[0].rstrip(",") for word in shown.split() if word.startswith("--")}
+    own = {row.flag for row in options_of(face)}
+    if face == "pytest":
+        assert {flag for flag in flags if flag.startswith("--trunkline-")} >= {
+            f"--trunkline-{flag[2:]}" for flag in own
+        }
+    else:
+        assert flags >= own
+        described = {line.split()[0].removeprefix("-o,") for line in shown.splitlines() if line.startswith("  -")}
+        assert len(described) == len(own) + 1  # and -h
+
+
+# --- precedence -----------------------------------------------------------------------------------------------------
+
+
+def test_the_first_source_wins(project: Path) -> None:
+    """The command line, the environment, the file, the default."""
+    assert settings("serve").port == 8900
+    (project / "trunkline.toml").write_text("port = 1")
+    assert settings("serve").port == 1
+    assert settings("serve", {"TRUNKLINE_PORT": "2"}).port == 2
+    assert settings("serve", {"TRUNKLINE_PORT": "2"}, port="3").port == 3
+    assert settings("serve", {"TRUNKLINE_PORT": ""}).port == 1
+
+
+def test_values_of_a_file_are_taken_by_type(project: Path) -> None:
+    """Numbers, booleans and lists; a whole number is a number, and paths are relative to the file."""
+    (project / "pyproject.toml").write_text(
+        '[tool.trunkline]\nrate = 2\ntimeout = 0.5\nallow_writes = true\noperation = ["listTrunks"]\n'
+        'url = "http://h/v1"\nparam = ["trunk_id=7", "id=a=b"]\ntoken_file = "t.txt"\nstrictness = "customary"\n'
+    )
+    assert settings("check") == Settings(
+        rate=2.0,
+        timeout=0.5,
+        allow_writes=True,
+        operation=("listTrunks",),
+        url="http://h/v1",
+        param=(("trunk_id", "7"), ("id", "a=b")),
+        token_file=str(project / "t.txt"),
+        strictness="customary",
+    )
+
+
+def test_variables_are_texts(project: Path) -> None:
+    """A boolean is a word, a list is separated as in a shell, and a path is relative to the current folder."""
+    environ = {
+        "TRUNKLINE_QUIET": "yes",
+        "TRUNKLINE_PARAM": "trunk_id=7 'id=a b'",
+        "TRUNKLINE_URL": "http://h",
+        "TRUNKLINE_TOKEN_FILE": "t.txt",
+        "TRUNKLINE_ALLOW_WRITES": "0",
+    }
+    (project / "trunkline.toml").write_text("allow_writes = true")
+    assert settings("serve", environ).quiet is True
+    found = settings("check", environ)
+    assert (found.param, found.token_file) == ((("trunk_id", "7"), ("id", "a b")), "t.txt")
+    assert found.allow_writes is False
+
+
+def test_the_nearest_file_is_read(project: Path) -> None:
+    """Above the current folder, up to a folder with .git; a pyproject.toml without the table is passed over."""
+    (project.parent / "trunkline.toml").write_text("port = 1")
+    assert settings("serve").port == 8900
+    (project / "pyproject.toml").write_text("[tool.trunkline]\nport = 2")
+    assert settings("serve").port == 2
+    (project / "a" / "pyproject.toml").write_text('[project]\nname = "trunkline-user"')
+    assert settings("serve").port == 2
+    (project / "trunkline.toml").write_text("port = 3")
+    assert settings("serve").port == 3
+    (project / "a" / "pyproject.toml").write_text("[tool.trunkline]\nport = 4")
+    assert settings("serve").port == 4
+    (project.parent / "trunkline.toml").unlink()
+
+
+def test_a_rival_of_a_nearer_source_wins(project: Path) -> None:
+    """`--app` replaces the address of a file, a token in the environment its token file; two at once are kept."""
+    (project / "trunkline.toml").write_text('url = "http://h"\ntoken_file = "t.txt"')
+    assert settings("check", app="main:app").url is None
+    found = settings("check", {"TRUNKLINE_TOKEN": "from-the-environment"})
+    assert (found.url, found.token, found.token_file) == ("http://h", None, None)
+    found = settings("check", url="http://h", app="main:app")
+    assert (found.url, found.app) == ("http://h", "main:app")
+
+
+def test_a_file_says_nothing_that_a_run_cannot_use(project: Path) -> None:
+    """A standing setting is ignored where it has no meaning; the same option on the command line is kept."""
+    (project / "trunkline.toml").write_text('url = "http://h"\ntoken_file = "t.txt"\nleave = 3\nstate = "s.db"\n')
+    found = settings("validate")
+    assert (found.url, found.token_file) == (None, None)
+    assert settings("validate", live=True).url == "http://h"
+    assert settings("check").leave is None
+    assert settings("check", leave="3").leave == 3
+    assert settings("check", allow_writes=True).leave == 3
+    assert settings("serve").state == str(project / "s.db")
+    assert settings("reset").state is None
+    assert settings("pytest").url is None
+    assert settings("pytest", vendor=["acme"]).url == "http://h"
+    (project / "trunkline.toml").write_text('token_file = "t.txt"')
+    assert settings("check").token_file is None
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "prot = 1": "{file} has an unknown key 'prot'; did you mean 'port'?; docs/configuration.md lists the keys",
+    "max-requests = 1": "{file} has an unknown key 'max-requests'; did you mean 'max_requests'?; *",
+    "x = 1": "{file} has an unknown key 'x'; docs/configuration.md lists the keys",
+    'port = "1"': "port in {file} is not a whole number from 0 to 65535",
+    "port = true": "port in {file} is not a whole number from 0 to 65535",
+    "port = 65536": "port in {file} is not a whole number from 0 to 65535",
+    "quiet = 1": "quiet in {file} is not true or false",
+    'param = "a=b"': "param in {file} is not a list; each item should be a name, an equals sign and *",
+    "param = [1]": "param in {file} is not a list; each item should be a name, *",
+    'strictness = "decision"': "strictness in {file} is not documented, implied or customary",
+    'token = "hush"': "{file} holds a secret, token, and such a file is easily shared; "
+    "set TRUNKLINE_TOKEN, or give token_file (--token-file)",
+    'second_token = "hush"': "*; set TRUNKLINE_SECOND_TOKEN, or give second_token_file (--second-token-file)",
+    'admin_token = "hush"': "{file} holds a secret, admin_token, *; set TRUNKLINE_ADMIN_TOKEN",
+    "port =": "{file} is not TOML: Invalid value *",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_a_file_is_one_sentence(project: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It names the file, the key and what it should be; the exit code is 2."""
+    file = project / "trunkline.toml"
+    file.write_text(text)
+    assert cli.run(["serve", "nobody"]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    wanted = f"trunkline: {MISTAKES[text].format(file=file)}".replace("[", "[[]")
+    pytest.LineMatcher([err.rstrip("\n")]).fnmatch_lines([wanted])
+    assert "hush" not in err
+
+
+def test_a_mistake_in_a_variable_is_one_sentence(project: Path) -> None:
+    """It names the variable, and not its value."""
+    with pytest.raises(UsageError, match=r"\$TRUNKLINE_RATE is not a number, at least 0.00028 \(one an hour\)"):
+        settings("check", {"TRUNKLINE_RATE": "hush"})
+    with pytest.raises(UsageError, match=r"\$TRUNKLINE_PARAM is not a name, an equals sign and a value"):
+        settings("check", {"TRUNKLINE_PARAM": "'a=b"}, url="http://h")
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(project: Path) -> None:
+    """A folder in its place, for example."""
+    (project / "trunkline.toml").mkdir()
+    with pytest.raises(UsageError, match=r"trunkline.toml cannot be read: is a directory"):
+        configuration()
+
+
+def test_a_secret_is_not_in_the_text_of_the_settings() -> None:
+    """Whatever prints the settings shows no credential."""
+    secrets = {name: "hush" for name, row in OPTIONS.items() if row.secret}
+    assert len(secrets) == 3
+    assert "hush" not in repr(Settings(**secrets))  # type: ignore[arg-type]  # they are texts
+
+
+def test_a_deleted_folder_has_no_files(project: Path) -> None:
+    """The current folder can be gone."""
+    (project / "a" / "b").rmdir()
+    assert configuration().values == {}
+
+
+def row(name: str) -> Option:
+    return OPTIONS[name]
+
+
+def test_the_command_line_spells_what_it_calls() -> None:
+    """Two options of one flag belong to different commands."""
+    assert row("max_requests").flag == "--max-requests"
+    assert (row("server").flag, row("document_url").flag, row("url").flag) == ("--url", "--url", "--url")
+    for face in FACES:
+        flags = [found.flag for found in options_of(face)]
+        assert len(flags) == len(set(flags))
