@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import trunkline
-from tests.independent import TOKEN, TRUNK_ID, Temper, served
+from tests.servers import TOKEN, TRUNK_ID, Behaviour, independent
 from trunkline import cli
 from trunkline.check.laws import LAWS
 from trunkline.check.runner import Checker
@@ -29,13 +29,13 @@ SERVED = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
 """The operation of each vendor that the implementation has."""
 
 LAWFUL = {
-    "HTTP/1.0, closed by the server": Temper(),
-    "HTTP/1.1": Temper(protocol="HTTP/1.1"),
-    "gzip": Temper(protocol="HTTP/1.1", coding="gzip"),
-    "chunked": Temper(protocol="HTTP/1.1", coding="chunked"),
-    "no trunks": Temper(trunks=0),
-    "one trunk": Temper(trunks=1),
-    "thousands": Temper(protocol="HTTP/1.1", trunks=2345),
+    "HTTP/1.0, closed by the server": Behaviour(),
+    "HTTP/1.1": Behaviour(protocol="HTTP/1.1"),
+    "gzip": Behaviour(protocol="HTTP/1.1", coding="gzip"),
+    "chunked": Behaviour(protocol="HTTP/1.1", coding="chunked"),
+    "no trunks": Behaviour(trunks=0),
+    "one trunk": Behaviour(trunks=1),
+    "thousands": Behaviour(protocol="HTTP/1.1", trunks=2345),
 }
 
 
@@ -66,7 +66,7 @@ def report_of(
 @pytest.mark.parametrize("name", LAWFUL)
 def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
     """No transport, key order, extra property or number of trunks makes a lawful implementation fail."""
-    with served(LAWFUL[name]) as base:
+    with independent(LAWFUL[name]) as base:
         report = report_of(base, "telepath", generated=name == "HTTP/1.1")
     assert report.failures() == ()
     assert report.requests > 50
@@ -75,7 +75,7 @@ def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
 @pytest.mark.parametrize("name", ["HTTP/1.0, closed by the server", "HTTP/1.1", "gzip", "chunked"])
 def test_a_lawful_trunk_has_no_failing_finding(name: str) -> None:
     """Ids in another form, another error form and a status that no page settles are lawful."""
-    with served(LAWFUL[name]) as base:
+    with independent(LAWFUL[name]) as base:
         report = report_of(base, "talkover", {"trunk_id": TRUNK_ID}, generated=name == "HTTP/1.1")
     assert report.failures() == ()
     assert report.requests > 50
@@ -83,7 +83,7 @@ def test_a_lawful_trunk_has_no_failing_finding(name: str) -> None:
 
 def test_what_an_empty_account_cannot_show_is_not_passed() -> None:
     """Laws that need a second page are listed as not exercised on an empty account, with the reason."""
-    with served(Temper(trunks=0)) as base:
+    with independent(Behaviour(trunks=0)) as base:
         report = report_of(base, "telepath")
     silent = {law: reason for (_, law), reason in report.exercised.items() if reason}
     assert {"pages_do_not_overlap", "pages_leave_no_gap", "any_page_is_its_slice", "filter_comes_before_paging"} <= set(
@@ -94,8 +94,8 @@ def test_what_an_empty_account_cannot_show_is_not_passed() -> None:
 
 def test_a_busy_implementation_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
     """A 429 is waited out as its header says, and then judged no worse."""
-    temper = Temper(busy=2)
-    with served(temper) as base:
+    behaviour = Behaviour(busy=2)
+    with independent(behaviour) as base:
         begin = time.monotonic()
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "40")
         code, *_ = run(capfd, "check", "telepath", *arguments)
@@ -105,17 +105,17 @@ def test_a_busy_implementation_is_waited_for(capfd: pytest.CaptureFixture[str]) 
 
 def test_a_redirect_is_not_followed(capfd: pytest.CaptureFixture[str]) -> None:
     """A redirect to another host ends the run with one sentence, and the other host hears nothing."""
-    elsewhere = Temper()
-    with served(elsewhere) as other, served(Temper(redirect=f"{other}/v1/trunks")) as base:
+    elsewhere = Behaviour()
+    with independent(elsewhere) as other, independent(Behaviour(redirect=f"{other}/v1/trunks")) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
     assert code == 2
     assert "redirect" in err
-    assert elsewhere.seen == []
+    assert elsewhere.received == []
 
 
 def test_a_wrong_credential_is_no_verdict(capfd: pytest.CaptureFixture[str]) -> None:
     """When the plain request is refused with 401 nothing can be judged: one sentence, exit code 2, no secret."""
-    with served(Temper()) as base:
+    with independent(Behaviour()) as base:
         code, out, err = run(capfd, "check", "telepath", "--url", base + "/v1", "--token", "sk_live_not_this_one")
     assert code == 2
     assert "refuses the credential" in err
@@ -126,8 +126,8 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
     """Two runs with one seed send the same requests in the same order, and none that could change anything."""
     asked, reports = [], []
     for _ in range(2):
-        temper = Temper(protocol="HTTP/1.1")
-        with served(temper) as base:
+        behaviour = Behaviour(protocol="HTTP/1.1")
+        with independent(behaviour) as base:
             arguments = (
                 "check",
                 "telepath",
@@ -144,7 +144,7 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
             )
             code, out, _ = run(capfd, *arguments)
         assert code == 0
-        asked.append(temper.seen)
+        asked.append(behaviour.received)
         reports.append(json.loads(out))
     assert asked[0] == asked[1]
     assert {method for method, _, _ in asked[0]} <= {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"}
@@ -154,20 +154,20 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
 
 def test_what_the_budget_left_out_is_not_exercised(capfd: pytest.CaptureFixture[str]) -> None:
     """After --max-requests, what was not reached is listed as not exercised, and no more was sent."""
-    temper = Temper()
-    with served(temper) as base:
+    behaviour = Behaviour()
+    with independent(behaviour) as base:
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "30", "--format", "json")
         _, out, _ = run(capfd, "check", "telepath", *arguments)
-    assert len(temper.seen) == 30
+    assert len(behaviour.received) == 30
     left = {row["check"]: row["reason"] for row in json.loads(out)["not_exercised"]}
     assert "30" in left["schemathesis"]
 
 
 def test_an_operation_that_is_not_there_is_no_verdict(capfd: pytest.CaptureFixture[str]) -> None:
     """Where a documented list is answered 404 the address is doubted: one sentence, exit code 2, and what to do."""
-    temper = Temper()
-    with served(temper) as base:
+    behaviour = Behaviour()
+    with independent(behaviour) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
     assert code == 2
     assert "listCalls answers 404 for /calls: give the base that stands for the vendor's own" in err
-    assert {method for method, _, _ in temper.seen} == {"GET"}
+    assert {method for method, _, _ in behaviour.received} == {"GET"}
