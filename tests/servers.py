@@ -56,7 +56,7 @@ def serving(
 
 # --- a socket ---------------------------------------------------------------------------------------------------------
 
-Script: TypeAlias = "Callable[[socket.socket], object]"
+Script: TypeAlias = Callable[[socket.socket], object]
 
 
 @dataclass

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ import jsonschema_rs
 import pytest
 
 import trunkline
+from tests.servers import serving, start
 from trunkline import cli, mock
 from trunkline.check import runner
 from trunkline.check.laws import LAWS
@@ -59,19 +61,6 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
         return code, out, err
 
     return run
-
-
-def started(*arguments: str, **more: Any) -> subprocess.Popen[str]:
-    """A command in a process of its own."""
-    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1]), **more.pop("environ", {})}
-    return subprocess.Popen(
-        [sys.executable, "-m", "trunkline.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ,
-        **more,
-    )
 
 
 def sentence(err: str) -> str:
@@ -367,7 +356,7 @@ def test_an_impossible_server_is_refused_by_export(run: Run, vendor: Vendor, url
 
 def test_a_pipe_that_is_closed_is_no_trouble() -> None:
     """`trunkline export ... | head -1` says nothing of it."""
-    with started("export", VENDORS[0]) as process:
+    with start("export", VENDORS[0]) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -378,12 +367,12 @@ def test_a_pipe_that_is_closed_is_no_trouble() -> None:
 def test_a_terminal_that_cannot_show_a_letter_ends_no_run(tmp_path: Path, vendor: Vendor) -> None:
     """Escapes stand in for what ASCII has not, in JSON those of JSON."""
     ascii_only = {"PYTHONIOENCODING": "ascii"}
-    out, err = started("export", vendor.name, environ=ascii_only).communicate(timeout=60)
+    out, err = start("export", vendor.name, environ=ascii_only).communicate(timeout=60)
     assert (err, out.isascii()) == ("", True)
     assert json.loads(out) == document_of(vendor.contract, examples=vendor.example_ids)
     (tmp_path / "body").write_text('{"é": 1}')
     arguments = ("validate", vendor.name, vendor.contract.operations[0].operation_id, str(tmp_path / "body"))
-    out, err = started(*arguments, environ=ascii_only).communicate(timeout=60)
+    out, err = start(*arguments, environ=ascii_only).communicate(timeout=60)
     assert ("\\xe9" in out, err) == (True, "")
 
 
@@ -577,7 +566,7 @@ def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, ve
 
 def test_standard_input_is_a_source(vendor: Vendor) -> None:
     """`curl -i ... | trunkline validate VENDOR -`."""
-    process = started("validate", vendor.name, "-", stdin=subprocess.PIPE)
+    process = start("validate", vendor.name, "-", stdin=subprocess.PIPE)
     out, err = process.communicate(response(vendor)[1].decode(), timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "no finding" in out
@@ -668,19 +657,9 @@ def test_rules_lists_every_rule_and_law(run: Run) -> None:
 
 @pytest.fixture
 def served() -> Iterator[Callable[..., tuple[subprocess.Popen[str], Json]]]:
-    """Starts `trunkline serve` on a free port and gives the process and its first line."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def serve(*arguments: str) -> tuple[subprocess.Popen[str], Json]:
-        process = started("serve", "--port", "0", *arguments)
-        processes.append(process)
-        assert process.stdout is not None
-        return process, json.loads(process.stdout.readline())
-
-    yield serve
-    for process in processes:
-        process.kill()
-        process.communicate()
+    """Start `trunkline serve`; each server ends with the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(serving(*arguments))
 
 
 def test_serve_tells_where_and_how_and_stops_when_asked(served: Any) -> None:
@@ -755,7 +734,7 @@ def test_a_port_in_use_is_a_sentence(served: Any, run: Run) -> None:
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_call_to_stop_a_check_is_heard_at_once(vendor: Vendor, call: signal.Signals) -> None:
     """The process ends within seconds with 130, whatever it was doing."""
-    process = started("check", vendor.name, "--examples", "100000")
+    process = start("check", vendor.name, "--examples", "100000")
     assert process.stderr is not None
     process.stderr.readline()
     process.stderr.readline()
@@ -781,7 +760,7 @@ def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals 
         return target(Request("GET", "/sip-trunks", "", auth)).json()["data"]
 
     before, journal = trunks(), tmp_path / "journal"
-    process = started(
+    process = start(
         *("check", "talkover", "--url", target.base, "--allow-writes", "--journal", str(journal), "--seed", "1"),
         environ={"TRUNKLINE_TOKEN": vendor.world.token},
     )
@@ -806,7 +785,7 @@ def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals 
 def test_a_second_call_to_stop_leaves_nothing_untold(gap: float, broken: str, vendor: Vendor) -> None:
     """However impatient: the code is 130, no traceback is shown, and the report comes."""
     words = ("--app", broken, "--token", vendor.world.token, "--allow-writes", "--seed", "1", "--examples", "100000")
-    process = started("check", vendor.name, *words)
+    process = start("check", vendor.name, *words)
     assert process.stderr is not None
     for _ in range(6):
         process.stderr.readline()

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import trunkline
 from tests.clients import Client
+from tests.servers import serving
 from trunkline import cli, mock
 from trunkline.contract import folders
 from trunkline.errors import UsageError
-from trunkline.exchange import Headers, Json, Request, Response
+from trunkline.exchange import Headers, Request, Response
 from trunkline.mock import Mock, loader, storage
 from trunkline.transport import admin, server, targets
 from trunkline.transport.asgi import application, wrap
@@ -337,25 +332,17 @@ def test_a_state_file_forgets(run: Run, tmp_path: Path) -> None:
 def test_serving_can_be_reset_from_outside(tmp_path: Path, run: Run) -> None:
     """`trunkline serve` has the path, with the token of its environment, tells of a reset, and keeps it."""
     path = tmp_path / "state.db"
-    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1]), admin.TOKEN_VARIABLE: TOKEN}
-    command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path)]
     vendor = VENDORS[ALL[0]]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True, env=environ) as process:
-        try:
-            assert process.stdout is not None
-            told: Json = json.loads(process.stdout.readline())
-            client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
-            before = client.listed()
-            client.created("user-1")
-            client.ask("GET", f"/{TOKEN}")
-            assert run("--url", told["url"])[0] == 2
-            assert run("--url", told["url"], "--admin-token", TOKEN)[0] == 0
-            assert client.listed() == before
-            process.send_signal(signal.SIGTERM)
-            _, err = process.communicate(timeout=10)
-        finally:
-            process.kill()
+    with serving("--state", str(path), environ={admin.TOKEN_VARIABLE: TOKEN}) as (process, announced):
+        client = Client(vendor, targets.http(announced["vendors"][vendor.name]["url"]))
+        before = client.listed()
+        client.created("user-1")
+        client.ask("GET", f"/{TOKEN}")
+        assert run("--url", announced["url"])[0] == 2
+        assert run("--url", announced["url"], "--admin-token", TOKEN)[0] == 0
+        assert client.listed() == before
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
     assert f"{vendor.name} is back at its fixtures\n" in err
     assert TOKEN not in err
     with closing(storage.from_file(path)) as state:

@@ -25,8 +25,8 @@ from typing import Any
 
 import pytest
 
-import trunkline
 from tests.clients import Client
+from tests.servers import serving
 from trunkline import cli, mock
 from trunkline.contract import folders
 from trunkline.errors import StorageError, TargetError, UsageError
@@ -528,25 +528,10 @@ def test_children_without_their_parents_are_told(path: Path) -> None:
 # --- a real server --------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def serving(path: Path, *more: str, **how: Any) -> Iterator[tuple[subprocess.Popen[str], dict[str, Json]]]:
-    """A server on a state file, and what it tells first."""
-    command = [sys.executable, "-m", "trunkline.cli", "serve", "--port", "0", "--state", str(path), *more]
-    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ, **how
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())
-        finally:
-            process.kill()
-
-
 def test_serving_goes_on_and_says_so(path: Path) -> None:
     """The state wins over fixtures that are asked for, and standard error tells it; a clean end leaves one file."""
     vendor = VENDORS["telepath"]
-    with serving(path) as (process, told):
+    with serving("--state", str(path)) as (process, told):
         client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
         mine = client.created("user-1")
         process.send_signal(signal.SIGTERM)
@@ -554,7 +539,7 @@ def test_serving_goes_on_and_says_so(path: Path) -> None:
         assert process.returncode == 0
         assert "continuing" not in err
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    with serving(path, "--trunks", "3") as (process, told):
+    with serving("--state", str(path), "--trunks", "3") as (process, told):
         client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
         assert mine in client.listed()
         process.send_signal(signal.SIGTERM)
@@ -574,7 +559,7 @@ def test_a_server_without_room_goes_on_serving(path: Path) -> None:
     def confine() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    with serving(path, "--quiet", preexec_fn=confine) as (process, told):
+    with serving("--state", str(path), "--quiet", preexec_fn=confine) as (process, told):
         client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
         made: list[str] = []
         while (response := client.create(f"user-{len(made)}", system_prompt="x" * 10_000)).status == 201:
@@ -653,7 +638,7 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(path: Path)
     """`kill -9` amid the writes of several clients, again and again: all that was answered is there, nothing half."""
     journal, chance = Journal(), random.Random(1)  # noqa: S311 - as above
     for turn in range(4):
-        with serving(path, "--quiet") as (process, told):
+        with serving("--state", str(path), "--quiet") as (process, told):
             urls = {name: said["url"] for name, said in told["vendors"].items()}
             for name, vendor in VENDORS.items():
                 journal.compare(vendor, Client(vendor, targets.http(urls[name])))

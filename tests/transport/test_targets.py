@@ -11,13 +11,14 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Any, TypeAlias
 
 import pytest
 
+from tests.servers import Script, Scripted, scripted
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Request, Response, Target
 from trunkline.transport import targets
@@ -27,83 +28,17 @@ SECRET = "sk_live_0123456789"
 GET = Request("GET", "/trunks")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-Talk: TypeAlias = Callable[[socket.socket], object]
-
-
-@dataclass
-class Server:
-    """One function that talks on each accepted connection; `heard` is every request it read."""
-
-    talk: Talk
-    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
-    heard: list[bytes] = field(default_factory=list)
-    connections: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def port(self) -> int:
-        return int(self.listener.getsockname()[1])
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def run(self) -> None:
-        with suppress(OSError):
-            while True:
-                plug, _ = self.listener.accept()
-                self.connections += 1
-                threading.Thread(target=self.serve, args=(plug,), daemon=True).start()
-
-    def serve(self, plug: socket.socket) -> None:
-        with plug, suppress(OSError):
-            plug.settimeout(5)
-            self.talk(plug)
-
-    def hear(self, plug: socket.socket) -> bytes:
-        """One whole request, or b"" when the client has gone."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            part = plug.recv(65536)
-            if not part:
-                return b""
-            data += part
-        head, _, body = data.partition(b"\r\n\r\n")
-        for line in head.lower().split(b"\r\n"):
-            if line.startswith(b"content-length:"):
-                while len(body) < int(line.split(b":")[1]):
-                    body += plug.recv(65536)
-        self.heard.append(head + b"\r\n\r\n" + body)
-        return self.heard[-1]
-
-
-Serve: TypeAlias = Callable[[Talk | bytes], Server]
+Serve: TypeAlias = Callable[[Script | bytes], Scripted]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers: of a function that talks on a connection, or of the bytes of one answer before it closes."""
-    servers: list[Server] = []
-
-    def start(talk: Talk | bytes) -> Server:
-        def answer(plug: socket.socket) -> None:
-            server.hear(plug)
-            plug.sendall(talk if isinstance(talk, bytes) else b"")
-
-        server = Server(answer if isinstance(talk, bytes) else talk)
-        servers.append(server)
-        threading.Thread(target=server.run, daemon=True).start()
-        return server
-
-    yield start
-    for server in servers:
-        server.over.set()
-        with suppress(OSError):
-            server.listener.shutdown(socket.SHUT_RDWR)
-        server.listener.close()
+    """Start servers that end with the test."""
+    with ExitStack() as stack:
+        yield lambda script: stack.enter_context(scripted(script))
 
 
-def ask(server: Server, request: Request = GET, *, timeout: float = 5.0, max_bytes: int = 1 << 20) -> Response:
+def ask(server: Scripted, request: Request = GET, *, timeout: float = 5.0, max_bytes: int = 1 << 20) -> Response:
     target = targets.http(server.base, timeout=timeout, max_bytes=max_bytes)
     try:
         return target(request)
@@ -111,12 +46,12 @@ def ask(server: Server, request: Request = GET, *, timeout: float = 5.0, max_byt
         target.close()
 
 
-def keep_answering(server: Server, answer: bytes = OK) -> Talk:
-    def talk(plug: socket.socket) -> None:
-        while server.hear(plug):
-            plug.sendall(answer)
+def keep_answering(server: Scripted, answer: bytes = OK) -> Script:
+    def script(connection: socket.socket) -> None:
+        while server.receive(connection):
+            connection.sendall(answer)
 
-    return talk
+    return script
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
@@ -130,14 +65,14 @@ def test_the_path_reaches_the_wire_exactly(serve: Serve, path: str) -> None:
     """Dots, slashes, the case of hex digits and forbidden characters stay as the request has them."""
     server = serve(OK)
     ask(server, Request("GET", path, "b=%2f&a=%2F&&c"))
-    assert server.heard[0].split(b"\r\n")[0] == f"GET /v1{path}?b=%2f&a=%2F&&c HTTP/1.1".encode()
+    assert server.received[0].split(b"\r\n")[0] == f"GET /v1{path}?b=%2f&a=%2F&&c HTTP/1.1".encode()
 
 
 def test_what_cannot_stand_on_a_request_line_is_percent_encoded(serve: Serve) -> None:
     """Spaces, line ends, controls, non-ASCII and lone surrogates are encoded as UTF-8, so that no line is injected."""
     server = serve(OK)
     ask(server, Request("GET", "/a b\r\nx: y\x00\x7fé\ud800", "q=ü 1\n"))
-    assert server.heard[0].split(b"\r\n")[0] == (
+    assert server.received[0].split(b"\r\n")[0] == (
         b"GET /v1/a%20b%0D%0Ax:%20y%00%7F%C3%A9%ED%A0%80?q=%C3%BC%201%0A HTTP/1.1"
     )
 
@@ -146,20 +81,20 @@ def test_a_base_without_a_path_still_has_a_slash_on_the_wire(serve: Serve) -> No
     """`http://host` asked for the empty path sends `GET /`."""
     server = serve(OK)
     targets.http(f"http://127.0.0.1:{server.port}")(Request("GET", "", "a=1"))
-    assert server.heard[0].startswith(b"GET /?a=1 HTTP/1.1\r\n")
+    assert server.received[0].startswith(b"GET /?a=1 HTTP/1.1\r\n")
 
 
 def test_only_four_header_fields_are_added(serve: Serve) -> None:
     """Host, Accept, Accept-Encoding and User-Agent; a request's own fields take their place."""
     server = serve(OK)
     ask(server)
-    names = [line.split(b":")[0] for line in server.heard[0].split(b"\r\n")[1:-2]]
+    names = [line.split(b":")[0] for line in server.received[0].split(b"\r\n")[1:-2]]
     assert names == [b"host", b"accept", b"accept-encoding", b"user-agent"]
-    assert f"host: 127.0.0.1:{server.port}\r\n".encode() in server.heard[0]
-    assert b"accept: */*\r\naccept-encoding: gzip\r\nuser-agent: trunkline" in server.heard[0]
+    assert f"host: 127.0.0.1:{server.port}\r\n".encode() in server.received[0]
+    assert b"accept: */*\r\naccept-encoding: gzip\r\nuser-agent: trunkline" in server.received[0]
     own = (("accept", "text/plain"), ("host", "example.com"), ("user-agent", "me"), ("accept-encoding", "identity"))
     ask(server, Request("GET", "/", headers=own))
-    assert server.heard[1] == (
+    assert server.received[1] == (
         b"GET /v1/ HTTP/1.1\r\n"
         b"host: example.com\r\naccept: text/plain\r\nuser-agent: me\r\naccept-encoding: identity\r\n\r\n"
     )
@@ -171,10 +106,10 @@ def test_a_body_goes_with_its_length(serve: Serve) -> None:
     ask(server, Request("PATCH", "/trunks/1", headers=(("content-type", "application/json"),), body=b'{"a": 1}'))
     ask(server, Request("POST", "/trunks"))
     ask(server, Request("DELETE", "/trunks/1"))
-    assert b"content-length: 8\r\n" in server.heard[0]
-    assert server.heard[0].endswith(b'\r\n\r\n{"a": 1}')
-    assert b"content-length: 0\r\n" in server.heard[1]
-    assert b"content-length" not in server.heard[2]
+    assert b"content-length: 8\r\n" in server.received[0]
+    assert server.received[0].endswith(b'\r\n\r\n{"a": 1}')
+    assert b"content-length: 0\r\n" in server.received[1]
+    assert b"content-length" not in server.received[2]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +137,7 @@ def test_fields_that_contradict_the_request_are_refused(serve: Serve, fields: He
     server = serve(OK)
     with pytest.raises(UsageError, match="content-length or transfer-encoding does not fit"):
         ask(server, Request("POST", "/", headers=fields, body=b"four"))
-    assert server.heard == []
+    assert server.received == []
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux has the option")
@@ -225,7 +160,7 @@ def test_latin_1_travels_in_header_fields_both_ways(serve: Serve) -> None:
     """Bytes above ASCII, which RFC 9110 calls obs-text, are neither lost nor refused."""
     server = serve(b"HTTP/1.1 200 OK\r\nX-A:  caf\xe9 \r\nX-B: one\r\n  two\r\nX-a: again\r\nContent-Length: 0\r\n\r\n")
     response = ask(server, Request("GET", "/", headers=(("x-name", "café"),)))
-    assert b"x-name: caf\xe9\r\n" in server.heard[0]
+    assert b"x-name: caf\xe9\r\n" in server.received[0]
     assert response.headers == (("x-a", "café"), ("x-b", "one two"), ("x-a", "again"), ("content-length", "0"))
 
 
@@ -256,7 +191,7 @@ def test_every_way_to_end_a_body_is_understood(serve: Serve, answer: bytes, body
 def test_the_answer_to_head_has_no_body(serve: Serve) -> None:
     """A HEAD answer ends with its header, whatever length it announces, and the connection is kept."""
     server = serve(b"")
-    server.talk = keep_answering(server, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nContent-Encoding: gzip\r\n\r\n")
+    server.script = keep_answering(server, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nContent-Encoding: gzip\r\n\r\n")
     target = targets.http(server.base, timeout=5)
     for _ in range(2):
         response = target(Request("HEAD", "/trunks"))
@@ -320,16 +255,16 @@ def test_a_gzip_bomb_does_not_go_off(serve: Serve) -> None:
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
-def drip(server: Server, head: bytes, drop: bytes) -> Talk:
+def drip(server: Scripted, head: bytes, drop: bytes) -> Script:
     """Says `head` at once and `drop` again and again, a little faster than any pause that a client would notice."""
 
-    def talk(plug: socket.socket) -> None:
-        server.hear(plug)
-        plug.sendall(head)
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(head)
         while not server.over.wait(0.05):
-            plug.sendall(drop)
+            connection.sendall(drop)
 
-    return talk
+    return script
 
 
 @pytest.mark.parametrize(
@@ -350,7 +285,7 @@ def drip(server: Server, head: bytes, drop: bytes) -> Talk:
 def test_a_slow_server_is_left_at_the_deadline(serve: Serve, head: bytes, drop: bytes) -> None:
     """Silence, and drops that each come in good time, end within the one timeout of the whole call."""
     server = serve(b"")
-    server.talk = drip(server, head, drop)
+    server.script = drip(server, head, drop)
     began = time.monotonic()
     with pytest.raises(TargetError, match=rf"^127\.0\.0\.1:{server.port} did not answer in full within 0\.3 s; "):
         ask(server, timeout=SHORT)
@@ -360,7 +295,7 @@ def test_a_slow_server_is_left_at_the_deadline(serve: Serve, head: bytes, drop: 
 def test_a_server_that_does_not_read_is_left_at_the_deadline(serve: Serve) -> None:
     """A body that nobody takes does not hold the caller."""
     server = serve(b"")
-    server.talk = lambda _plug: server.over.wait(5)
+    server.script = lambda _plug: server.over.wait(5)
     with pytest.raises(TargetError, match="within"):
         ask(server, Request("POST", "/", body=bytes(32 << 20)), timeout=SHORT)
 
@@ -410,12 +345,12 @@ def test_a_reset_connection_is_told(serve: Serve, answer: bytes) -> None:
     """A reset, before or within the answer, is one sentence."""
     server = serve(b"")
 
-    def talk(plug: socket.socket) -> None:
-        server.hear(plug)
-        plug.sendall(answer)
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(answer)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    server.talk = talk
+    server.script = script
     with pytest.raises(TargetError, match="closed the connection before its answer was complete"):
         ask(server)
 
@@ -447,11 +382,11 @@ def test_a_server_without_tls_is_told(serve: Serve) -> None:
     """`https://` to a plain server is a sentence on TLS."""
     server = serve(b"")
 
-    def talk(plug: socket.socket) -> None:
-        plug.recv(1024)
-        plug.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    def script(connection: socket.socket) -> None:
+        connection.recv(1024)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    server.talk = talk
+    server.script = script
     with pytest.raises(TargetError, match=r"does not speak TLS as it should \(.*\); check http:// or https://"):
         targets.http(f"https://127.0.0.1:{server.port}", timeout=5)(GET)
 
@@ -459,7 +394,7 @@ def test_a_server_without_tls_is_told(serve: Serve) -> None:
 def test_a_server_that_hangs_in_the_tls_handshake_is_left_at_the_deadline(serve: Serve) -> None:
     """The handshake is part of the one timeout."""
     server = serve(b"")
-    server.talk = lambda _plug: server.over.wait(5)
+    server.script = lambda _plug: server.over.wait(5)
     with pytest.raises(TargetError, match="within"):
         targets.http(f"https://127.0.0.1:{server.port}", timeout=SHORT)(GET)
 
@@ -478,13 +413,13 @@ def test_an_endless_body_is_left_at_the_limit(serve: Serve, head: bytes, part: b
     """However its end is announced, no more than the limit and a little is read."""
     server = serve(b"")
 
-    def talk(plug: socket.socket) -> None:
-        server.hear(plug)
-        plug.sendall(head)
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(head)
         while not server.over.is_set():
-            plug.sendall(part)
+            connection.sendall(part)
 
-    server.talk = talk
+    server.script = script
     with pytest.raises(TargetError, match="answers without end: more than 100000 bytes"):
         ask(server, max_bytes=100_000)
 
@@ -502,7 +437,7 @@ def test_the_limit_itself_is_allowed(serve: Serve) -> None:
 def test_a_connection_is_kept(serve: Serve) -> None:
     """Requests one after the other share a connection; `close` lets it go."""
     server = serve(b"")
-    server.talk = keep_answering(server)
+    server.script = keep_answering(server)
     target = targets.http(server.base, timeout=5)
     for _ in range(5):
         assert target(GET).body == b"ok"
@@ -518,19 +453,19 @@ def test_a_connection_closed_meanwhile_is_replaced(serve: Serve, method: str) ->
     server = serve(b"")
     closed = threading.Event()
 
-    def talk(plug: socket.socket) -> None:
-        server.hear(plug)
-        plug.sendall(OK)
-        plug.close()
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(OK)
+        connection.close()
         closed.set()
 
-    server.talk = talk
+    server.script = script
     target = targets.http(server.base, timeout=5)
     for _ in range(3):
         closed.clear()
         assert target(Request(method, "/trunks")).status == 200
         assert closed.wait(5)
-    assert len(server.heard) == 3
+    assert len(server.received) == 3
 
 
 @pytest.mark.parametrize(("method", "heard"), [("GET", 3), ("HEAD", 3), ("POST", 2), ("DELETE", 2)])
@@ -538,18 +473,18 @@ def test_a_connection_that_ends_under_a_request_is_replaced_once(serve: Serve, m
     """GET and HEAD are sent again, once; what may change something is not."""
     server = serve(b"")
 
-    def talk(plug: socket.socket) -> None:
-        server.hear(plug)
-        if len(server.heard) == 1:
-            plug.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
-            server.hear(plug)
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        if len(server.received) == 1:
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            server.receive(connection)
 
-    server.talk = talk
+    server.script = script
     target = targets.http(server.base, timeout=5)
     target(Request(method, "/trunks"))
     with pytest.raises(TargetError, match="closed the connection"):
         target(Request(method, "/trunks"))
-    assert len(server.heard) == heard
+    assert len(server.received) == heard
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -559,15 +494,15 @@ def test_bytes_after_an_answer_are_not_the_next_answer(serve: Serve, together: b
     spoken = threading.Event()
     unasked = b"HTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n"
 
-    def talk(plug: socket.socket) -> None:
-        server.hear(plug)
-        plug.sendall(OK + unasked if together else OK)
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(OK + unasked if together else OK)
         if not together:
-            plug.sendall(unasked)
+            connection.sendall(unasked)
         spoken.set()
         server.over.wait(5)
 
-    server.talk = talk
+    server.script = script
     target = targets.http(server.base, timeout=5)
     for _ in range(3):
         spoken.clear()
@@ -579,12 +514,12 @@ def test_threads_share_a_target(serve: Serve) -> None:
     """Each request has a connection to itself, and each answer goes to its own question."""
     server = serve(b"")
 
-    def talk(plug: socket.socket) -> None:
-        while request := server.hear(plug):
+    def script(connection: socket.socket) -> None:
+        while request := server.receive(connection):
             path = request.split(b" ")[1]
-            plug.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
 
-    server.talk = talk
+    server.script = script
     target = targets.http(server.base, timeout=5)
     with ThreadPoolExecutor(8) as pool:
         bodies = list(pool.map(lambda n: target(Request("GET", f"/{n}")).body, range(80)))
@@ -597,14 +532,14 @@ def test_an_early_refusal_is_heard(serve: Serve) -> None:
     """A server may answer and close before it has read the body; its answer counts if it arrives."""
     server = serve(b"")
 
-    def talk(plug: socket.socket) -> None:
-        plug.recv(1024)
-        plug.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        plug.shutdown(socket.SHUT_WR)
-        while plug.recv(1 << 20):
+    def script(connection: socket.socket) -> None:
+        connection.recv(1024)
+        connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1 << 20):
             pass
 
-    server.talk = talk
+    server.script = script
     assert ask(server, Request("POST", "/", body=bytes(1 << 20))).status == 413
 
 
@@ -623,7 +558,7 @@ def test_no_redirect_is_followed(serve: Serve, status: int) -> None:
         f"127.0.0.1:{server.port} answered {status} to another port of the same host; trunkline never follows "
         "a redirect, so that the credential goes nowhere else; pass the final address with --url"
     )
-    assert (other.connections, other.heard) == (0, [])
+    assert (other.connections, other.received) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -642,7 +577,7 @@ def test_a_redirect_is_told_whatever_its_location(serve: Serve, location: str, p
     """Nothing of a location is printed, for any part of it may be the credential; only what it is to the base."""
     server = serve(b"")
     place_header = location.format(port=server.port)
-    server.talk = lambda plug: plug.sendall(
+    server.script = lambda connection: connection.sendall(
         f"HTTP/1.1 302 Found\r\nLocation: {place_header}\r\nContent-Length: 0\r\n\r\n".encode()
     )
     with pytest.raises(TargetError) as caught:
@@ -671,7 +606,9 @@ def test_other_answers_with_a_location_are_answers(serve: Serve, head: str) -> N
 def test_no_trouble_tells_a_secret(serve: Serve, answer: bytes) -> None:
     """Neither the sentence nor what is chained to it holds the query, a header field or the body."""
     server = serve(b"")
-    server.talk = lambda plug: plug.sendall(answer or server.hear(plug))  # an echo begins with the request line
+    server.script = lambda connection: connection.sendall(
+        answer or server.receive(connection)
+    )  # an echo begins with the request line
     bearer = (("authorization", f"Bearer {SECRET}"),)
     with pytest.raises(TargetError) as caught:
         ask(server, Request("GET", "/trunks", f"key={SECRET}", bearer, SECRET.encode()))
@@ -927,7 +864,7 @@ def test_other_answers_need_no_patience() -> None:
 def test_decorations_compose(serve: Serve) -> None:
     """A live target can be patient, throttled, budgeted and recorded at once."""
     server = serve(b"")
-    server.talk = keep_answering(server)
+    server.script = keep_answering(server)
     log: list[Exchange] = []
     live = targets.http(server.base, timeout=5)
     target = targets.recorded(targets.waiting_out_429(targets.throttled(targets.budgeted(live, 2), rate=1000)), log)

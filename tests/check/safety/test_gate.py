@@ -14,9 +14,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import pytest
 
 import trunkline
 from tests.check.safety.test_ledger import crash
+from tests.servers import target_server
 from trunkline.check.dry_run import preview
 from trunkline.check.safety import Gate, Leftover
 from trunkline.check.safety.ledger import Ledger
@@ -789,39 +789,6 @@ def test_a_second_interruption_leaves_the_ledger_right(nested: Contract, tmp_pat
     assert not path.exists()
 
 
-@contextmanager
-def served(server: Server) -> Iterator[str]:
-    """The server on a port of the loopback interface."""
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            path, _, query = self.path.removeprefix("/api/v1").partition("?")
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fields = (("authorization", self.headers.get("Authorization") or ""),)
-            request = Request(self.command, path, query, fields, body)
-            with lock:
-                response = server(request)
-            with suppress(OSError):
-                self.send_response(response.status)
-                self.send_header("Content-Length", str(len(response.body)))
-                self.end_headers()
-                self.wfile.write(response.body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's word
-            """Says nothing."""
-
-    for method in ("GET", "POST", "PUT", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.handle_any)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{http.server_address[1]}/api/v1"
-        finally:
-            http.shutdown()
-
-
 CHILD = """
 import sys, trunkline
 from trunkline.transport import targets
@@ -864,7 +831,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
     server = Server().seed()
     before = server.state()
     path = tmp_path / "state" / "ledger.db"
-    with served(server) as base:
+    with target_server(server, "/api/v1") as base:
         server.after = hold
         words = [sys.executable, "-c", CHILD, base, str(path), TOKEN, NESTED]
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
