@@ -104,7 +104,7 @@ def examine(
     """The report of the named laws, heard alone, as `check` hears them all; of all operations unless some are named."""
     vendor = LOADED[name]
     report = Report(secrets=vendor.secrets)
-    examination = Checker(
+    checker = Checker(
         vendor,
         target,
         report,
@@ -118,9 +118,9 @@ def examine(
     for operation in chosen:
         for law in laws:
             if law != FUZZ and BY_NAME[law].concerns(operation):
-                examination.hear(operation, BY_NAME[law])
+                checker.check_law(operation, BY_NAME[law])
     if FUZZ in laws:
-        examination.let_loose(chosen)
+        checker.fuzz(chosen)
     return report
 
 

@@ -52,14 +52,14 @@ def report_of(
     """What all laws, and Schemathesis if asked for, say of the served implementation."""
     loaded = trunkline.load(vendor)
     target = targets.http(base + loaded.contract.base_path)
-    examination = Checker(loaded, target, Report(), credential=TOKEN, parameters=parameters or {}, seed=1, examples=10)
+    checker = Checker(loaded, target, Report(), credential=TOKEN, parameters=parameters or {}, seed=1, examples=10)
     operation = loaded.contract.operation(SERVED[vendor])
     for law in LAWS:
         if law.concerns(operation):
-            examination.hear(operation, law)
+            checker.check_law(operation, law)
     if generated:
-        examination.let_loose([operation])
-    return examination.report
+        checker.fuzz([operation])
+    return checker.report
 
 
 @pytest.mark.slow_for("thousands", "gzip", "chunked")

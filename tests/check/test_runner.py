@@ -44,12 +44,12 @@ def edited(target: Target, edit: Callable[[Any], None]) -> Target:
 
 def heard(vendor: Vendor, target: Target, **more: Any) -> Report:
     """A check of the laws alone."""
-    examination = Checker(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
+    checker = Checker(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
     for operation in vendor.contract.operations:
-        for law in examination.laws:
+        for law in checker.laws:
             if law.concerns(operation):
-                examination.hear(operation, law)
-    return examination.report
+                checker.check_law(operation, law)
+    return checker.report
 
 
 def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
@@ -150,12 +150,12 @@ def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:
 
 def test_a_budget_that_is_spent_in_a_law_is_told_by_the_law(telepath: Vendor) -> None:
     """A law that the budget interrupts is not exercised."""
-    examination = Checker(telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token)
+    checker = Checker(telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token)
     operation = telepath.contract.operations[0]
-    law = next(law for law in examination.laws if law.name == "same_request_same_response")
+    law = next(law for law in checker.laws if law.name == "same_request_same_response")
     with pytest.raises(BudgetExhausted):
-        examination.hear(operation, law)
-    assert examination.report.exercised[operation.operation_id, law.name]
+        checker.check_law(operation, law)
+    assert checker.report.exercised[operation.operation_id, law.name]
 
 
 def test_one_cause_is_one_finding(telepath: Vendor) -> None:

@@ -1,11 +1,13 @@
-"""Owns a whole check: every law and Schemathesis over one target, every exchange judged by the rules.
+"""A whole check of one implementation: probe, laws, stateful check, fuzzing, clean-up.
 
-The command line, the pytest suite and a library's user all call `check`, or `hear` for one law of one operation.
+The rules judge every exchange of each step. The command line and library users call `check`; the pytest suite calls the
+steps of a `Checker` one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -20,8 +22,7 @@ from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.runner import Exercised, live
 from trunkline.contract import export
 from trunkline.contract.bodies import identities, sent_secrets, succeeded
-from trunkline.contract.model import Operation
-from trunkline.contract.predicates import lists
+from trunkline.contract.model import List, Operation
 from trunkline.errors import BudgetExhausted, Redirected, TargetError
 from trunkline.exchange import SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
@@ -29,24 +30,24 @@ from trunkline.mock.loader import Vendor
 from trunkline.transport.targets import checked, credential_refused, read_only
 
 FUZZ = "schemathesis"
-"""The name under which a report tells whether Schemathesis was let loose on an operation."""
+"""The name under which a report says whether an operation was fuzzed by Schemathesis."""
 
-NOT_ALLOWED = "it takes writing, which was not allowed; --allow-writes allows it"
-"""Why what writes is not exercised unless that is asked for."""
+NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
+"""Why an operation that writes is not exercised by default."""
 
-_BEAT = 50
-"""So many generated requests lie between two signs of progress."""
-
-_CHECKS = {
-    "ignored_auth": Grade.IMPLIED,
-    "unsupported_method": Grade.CUSTOMARY,
-}
-"""How strong the findings of Schemathesis' own checks are."""
+_NOT_REACHED = "not reached"
+_REQUESTS_PER_MESSAGE = 50
+"""Fuzzing reports its progress after so many requests."""
 
 
 @dataclass(slots=True, repr=False)
 class Checker:
-    """One vendor's contract put to one target. `parameters` are path parameters that are known to lead somewhere."""
+    """The steps of a check of one target by the contract of one vendor. What they find goes into the report.
+
+    `parameters` are path parameters of items that exist, such as `{"trunk_id": "conn_abc"}`; others are taken from
+    lists. `secret_values` maps secrets that no response may contain to their names. Nothing is written without
+    `writing`.
+    """
 
     vendor: Vendor
     target: Target
@@ -61,33 +62,36 @@ class Checker:
     writing: WriteAccess | None = None
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
-    _gate: Gate | None = None
+    """The target, with its requests counted. Nobody judges its responses."""
+    _reader: Target = field(init=False)
+    """The target for requests that only read; the rules judge each exchange."""
     _writer: Target = field(init=False)
-    _interviews: dict[str, Session] = field(default_factory=dict)
-    _first: dict[str, str] = field(default_factory=dict)
-    _chance: Random = field(init=False)
-    _makings: Creations = field(init=False)
+    """The same, with writing requests where they are allowed."""
+    _gate: Gate | None = None
+    _creations: Creations = field(init=False)
+    _sessions: dict[str, Session] = field(default_factory=dict)
+    _first_ids: dict[str, str] = field(default_factory=dict)
+    _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self._makings = Creations(self.vendor.contract)
-        if self.secret_values:
-            self.rules = (*self.rules, hides(self.secret_values))
-        self._target = self._counted(self.target)
-        self._chance = Random(self.seed)  # noqa: S311 - values to send, not secrets
+        contract, second = self.vendor.contract, self.writing.second if self.writing else None
+        credentials = tuple(known for known in (self.credential, second) if known is not None)
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
-        self.target = self._writer = read_only(checked(self._answered, self.judge))
+        self.report.secrets |= {*credentials}
+        if self.secret_values:
+            self.rules = (*self.rules, hides(self.secret_values))
         if self.writing is not None:
-            credentials = tuple(known for known in (self.credential, self.writing.second) if known is not None)
-            self.report.secrets |= {*credentials}
-            self._gate = Gate(
-                self.vendor.contract, self._answered, self.writing.ledger, credentials, self.writing.leave
-            )
-            self._writer = checked(self._gate, self.judge)
-            self.target = read_only(self._writer)
+            self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.leave)
+        self._target = self._counted(self.target)
+        judged = checked(self._gate or self._send, self.judge)
+        self._reader = read_only(judged)
+        self._writer = judged if self._gate else self._reader
+        self._creations = Creations(contract)
+        self._random = Random(self.seed)  # noqa: S311 - values to send, not secrets
 
     def _counted(self, target: Target) -> Target:
-        """The target, with the number of what it was asked in the report."""
+        """The target, with the number of its requests in the report."""
 
         def ask(request: Request) -> Response:
             self.report.requests += 1
@@ -99,164 +103,125 @@ class Checker:
 
         return ask
 
-    def _answered(self, request: Request) -> Response:
-        """What was answered, a redirect too: only that of the plain request ends a check (see `knock`)."""
+    def _send(self, request: Request) -> Response:
+        """The response of the target. A redirect is a response too; only that of a probe ends a check."""
         try:
             return self._target(request)
         except Redirected as redirected:
             return redirected.response
 
     def judge(self, exchange: Exchange) -> None:
-        """Has the rules judge an exchange."""
+        """Judge an exchange by the rules."""
         operation = operation_of(self.vendor.contract, exchange)
-        if operation is not None:
-            if operation.method == exchange.request.method:
-                self.report.reached[operation.operation_id, exchange.response.status] += 1
-            for finding in judge(operation, exchange, self.rules):
-                self.add(replace(finding, exchanges=(*self._makings.behind(exchange), *finding.exchanges)))
-            self._makings.note(exchange)
+        if operation is None:
+            return
+        if operation.method == exchange.request.method:
+            self.report.reached[operation.operation_id, exchange.response.status] += 1
+        for finding in judge(operation, exchange, self.rules):
+            self.add(replace(finding, exchanges=(*self._creations.behind(exchange), *finding.exchanges)))
+        self._creations.note(exchange)
 
     def add(self, finding: Finding) -> None:
-        """Takes a finding in, and hides the secrets that were sent on the way to it."""
+        """Add a finding to the report, which learns the secrets in its requests so that it never prints them."""
         names = self.vendor.contract.secrets
-        self.report.secrets |= {text for said in finding.exchanges for text in sent_secrets(said.request.body, names)}
+        for exchange in finding.exchanges:
+            self.report.secrets |= sent_secrets(exchange.request.body, names)
         self.report.add(finding)
 
-    def interview(self, operation: Operation) -> Session:
-        """The conversation about an operation; what was read once is remembered."""
-        known = self._interviews.get(operation.operation_id)
-        if known is None:
+    def session(self, operation: Operation) -> Session:
+        """The session about an operation. All its laws share it, so that each list is read once."""
+        name = operation.operation_id
+        if name not in self._sessions:
             parameters = self._parameters(operation)
-            known = Session(operation, self.target, self.credential, parameters, self.seed, self.examples)
-            self._interviews[operation.operation_id] = known
-        return known
+            self._sessions[name] = Session(
+                operation, self._reader, self.credential, parameters, self.seed, self.examples
+            )
+        return self._sessions[name]
 
     def _parameters(self, operation: Operation) -> dict[str, str]:
-        """The path parameters of an operation that reads: those given, else the id that a list shows first."""
-        found: dict[str, str] = {}
-        for parameter in operation.parameters:
-            if parameter.location != "path" or not operation.reads:
-                continue
-            value = self.parameters.get(parameter.name) or self._listed_first(parameter.resource)
-            if value:
-                found[parameter.name] = value
-        return found
+        """The known path parameters of an operation that reads: those given, else the id of the first listed item."""
+        known = {
+            parameter.name: self.parameters.get(parameter.name) or self._first_id(parameter.resource)
+            for parameter in operation.parameters
+            if parameter.location == "path" and operation.reads
+        }
+        return {name: value for name, value in known.items() if value}
 
-    def _listed_first(self, resource: str) -> str:
-        """The id of the first thing of a resource that a list shows, or empty; asked once, and judged by nobody."""
-        if resource not in self._first:
-            self._first[resource] = ""
-            for operation in self.vendor.contract.operations:
-                if lists(operation) and operation.resource == resource and not operation.parents:
-                    exchange = Session(operation, self._target, self.credential).ask()
-                    shown = identities(operation, exchange) if succeeded(operation, exchange) else []
-                    self._first[resource] = shown[0] if shown else ""
-        return self._first[resource]
+    def _first_id(self, resource: str) -> str:
+        """The id of the first listed item of a resource, or empty. The request is sent once and is not judged."""
+        if resource not in self._first_ids:
+            self._first_ids[resource] = ""
+            for operation in self.vendor.contract.of_kind(List, resource):
+                if not operation.parents:
+                    exchange = self._unjudged(operation, self.credential)
+                    ids = identities(operation, exchange) if succeeded(operation, exchange) else []
+                    self._first_ids[resource] = ids[0] if ids else ""
+        return self._first_ids[resource]
 
-    def knock(self, operation: Operation) -> None:
-        """Raises `TargetError` when the plain documented request is turned away: then nothing could be judged."""
-        known = self.interview(operation)
-        if known.needs or not operation.reads:
+    def _unjudged(
+        self, operation: Operation, credential: str | None, parameters: Mapping[str, str] | None = None
+    ) -> Exchange:
+        """The plain documented request and its response, which may say nothing of the contract."""
+        return Session(operation, self._target, credential, parameters or {}).ask()
+
+    def probe(self, operation: Operation) -> None:
+        """Send the plain documented request. Raises `TargetError` when it is refused: then nothing can be judged."""
+        session = self.session(operation)
+        if session.needs or not operation.reads:
             return
-        # Asked of the target itself: an answer that says nothing of the contract must not be judged by it.
-        interview = Session(operation, self._target, self.credential, known.parameters)
-        exchange = interview.ask()
-        status = exchange.response.status
-        if operation.secured and status == 401:
+        exchange = self._unjudged(operation, self.credential, session.parameters)
+        if operation.secured and exchange.response.status == 401:
             raise credential_refused(operation.operation_id, given=self.credential is not None)
-        if status == 404:
-            way = f"give the base that stands for the vendor's own, which ends in {self.vendor.contract.base_path}"
-            if interview.parameters:
-                way = "name something that is there with --param"
-            raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {way}")
+        if exchange.response.status == 404:
+            advice = f"give the base that stands for the vendor's own, which ends in {self.vendor.contract.base_path}"
+            if session.parameters:
+                advice = "name an item that exists with --param"
+            raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {advice}")
         self.judge(exchange)
 
-    def knock_second(self) -> None:
-        """Raises `TargetError` when the second credential opens no account: then nothing could be told of accounts."""
-        second = self.writing.second if self.writing is not None else None
-        lists = (found for found in self.vendor.contract.operations if found.listing and found.secured)
-        operation = next((found for found in lists if not found.parents), None)
+    def probe_second_account(self) -> None:
+        """Raises `TargetError` when the second credential opens no account: then accounts cannot be compared."""
+        second = self.writing.second if self.writing else None
+        lists = (found for found in self.vendor.contract.of_kind(List) if found.secured and not found.parents)
+        operation = next(lists, None)
         if second is None or operation is None:
             return
-        exchange = Session(operation, self._target, second).ask()
+        exchange = self._unjudged(operation, second)
         if not succeeded(operation, exchange):
-            way = f"give the one of another account with --second-token or {SECOND_VARIABLE}, or leave it out"
-            told = f"{operation.operation_id} answers the second credential with {exchange.response.status}"
-            raise TargetError(f"{told}, so that nothing can be told of accounts: {way}")
+            raise TargetError(
+                f"{operation.operation_id} answers the second credential with {exchange.response.status}, so accounts "
+                f"cannot be compared: give the credential of another account with --second-token or {SECOND_VARIABLE}, "
+                "or leave it out"
+            )
 
-    def hear(self, operation: Operation, law: Law) -> None:
-        """Puts the questions of one law about one operation."""
+    def check_law(self, operation: Operation, law: Law) -> None:
+        """Check one law of one operation."""
         self.progress(f"{operation.operation_id}: {law.name}")
         reason = ""
-        try:
-            for word in law.check(self.interview(operation)):
-                if isinstance(word, NotExercised):
-                    reason = word.reason
+        with self._budget([(operation.operation_id, law.name)]):
+            for result in law.check(self.session(operation)):
+                if isinstance(result, NotExercised):
+                    reason = result.reason
                 else:
-                    self.add(word)
-        except BudgetExhausted as spent:
-            self.report.exercised[operation.operation_id, law.name] = str(spent)
-            raise
+                    self.add(result)
         self.report.exercised[operation.operation_id, law.name] = reason
 
-    def let_loose(self, operations: Collection[Operation]) -> None:
-        """Has Schemathesis make up requests for some operations, and follow the links among them."""
-        allowed = [operation for operation in operations if operation.reads or self._gate is not None]
-        left_out = {operation.operation_id for operation in operations if operation not in allowed}
-        self.report.exercised.update({(name, FUZZ): NOT_ALLOWED for name in left_out})
-        names = [operation.operation_id for operation in allowed]
-        if not names:
-            return
-        self.progress(f"{', '.join(names)}: {FUZZ}")
-        self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), ""))
-        values = {name: value for found in allowed for name, value in self.interview(found).parameters.items()}
-        known = {
-            parameter.resource: [values[parameter.name]]
-            for operation in self.vendor.contract.operations
-            for parameter in operation.parameters
-            if parameter.resource and parameter.name in values
-        }
+    @contextmanager
+    def _budget(self, steps: Iterable[tuple[str, str]]) -> Iterator[None]:
+        """Report the steps as not exercised when the budget of requests is spent in them."""
         try:
-            for said in fuzz.fuzz(
-                export.document(self.vendor.contract, examples=known),
-                self._writer,
-                base_path=self.vendor.contract.base_path,
-                credential=self.credential,
-                operations=names,
-                seed=self.seed,
-                examples=self.examples,
-                writes=self._gate is not None,
-                steer=self._steer,
-            ):
-                if isinstance(said, fuzz.Failure):
-                    self.add(_finding(self.vendor.contract.operation(said.operation), said))
-                elif isinstance(said, fuzz.Obstacle):
-                    for name in [said.operation] if said.operation else names:
-                        self.report.exercised[name, FUZZ] = said.reason
-                elif said.requests % _BEAT == 0:
-                    self.progress(f"{FUZZ}, {said.phase}, {said.requests} requests")
-        except BudgetExhausted as spent:
-            self.report.exercised.update(dict.fromkeys(((name, FUZZ) for name in names), str(spent)))
+            yield
+        except BudgetExhausted as exhausted:
+            self.report.exercised.update(dict.fromkeys(steps, str(exhausted)))
             raise
 
-    def _steer(self, request: Request) -> Request | None:
-        """The request as it may go out: what writes concerns only what the run made."""
-        if self._gate is None:
-            return request
-        kinds = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
-        own = {kind: ids[-1] for kind in kinds if (ids := self._gate.alive(kind))}
-        return self._gate.steer(harmless(self.vendor.contract, request, self._chance), own)
-
-    def live(self, operations: Collection[Operation]) -> None:
-        """Plays the life of all that the contract can create; tells of the chosen operations."""
+    def check_stateful(self, operations: Collection[Operation]) -> None:
+        """Check the lifecycle of all that the contract can create, and report on the given operations."""
         names = {operation.operation_id for operation in operations}
         if self.writing is None or self._gate is None:
-            for operation in operations:
-                for law in STATEFUL_LAWS:
-                    if law.concerns(operation):
-                        self.report.exercised[operation.operation_id, law.name] = NOT_ALLOWED
+            self.report.exercised.update(dict.fromkeys(_stateful_steps(operations), NOT_ALLOWED))
             return
-        for said in live(
+        for result in live(
             self.vendor.contract,
             self._writer,
             prefix=self._gate.prefix,
@@ -267,63 +232,120 @@ class Checker:
             examples=max(2, self.examples // 2),
             progress=self.progress,
         ):
-            if isinstance(said, Exercised):
-                if said.operation in names:
-                    self.report.exercised[said.operation, said.law] = said.reason
-            elif said.operation in names:
-                self.add(said)
+            if result.operation not in names:
+                continue
+            if isinstance(result, Exercised):
+                self.report.exercised[result.operation, result.law] = result.reason
+            else:
+                self.add(result)
+
+    def fuzz(self, operations: Collection[Operation]) -> None:
+        """Have Schemathesis generate requests for some operations, and follow the links among them."""
+        allowed = [operation for operation in operations if operation.reads or self._gate is not None]
+        steps = {
+            (operation.operation_id, FUZZ): "" if operation in allowed else NOT_ALLOWED for operation in operations
+        }
+        self.report.exercised.update(steps)
+        if not allowed:
+            return
+        names = [operation.operation_id for operation in allowed]
+        self.progress(f"{', '.join(names)}: {FUZZ}")
+        with self._budget((name, FUZZ) for name in names):
+            for event in fuzz.fuzz(
+                export.document(self.vendor.contract, examples=self._known_ids(allowed)),
+                self._writer,
+                base_path=self.vendor.contract.base_path,
+                credential=self.credential,
+                operations=names,
+                seed=self.seed,
+                examples=self.examples,
+                writes=self._gate is not None,
+                steer=self._steer,
+            ):
+                match event:
+                    case fuzz.Failure():
+                        self.add(_finding(self.vendor.contract.operation(event.operation), event))
+                    case fuzz.Obstacle():
+                        for name in [event.operation] if event.operation else names:
+                            self.report.exercised[name, FUZZ] = event.reason
+                    case fuzz.Progress() if event.requests % _REQUESTS_PER_MESSAGE == 0:
+                        self.progress(f"{FUZZ}, {event.phase}, {event.requests} requests")
+
+    def _known_ids(self, operations: Collection[Operation]) -> dict[str, list[str]]:
+        """The known ids of items by resource: `{"trunks": ["conn_abc"]}`."""
+        values = {name: value for found in operations for name, value in self.session(found).parameters.items()}
+        return {
+            parameter.resource: [values[parameter.name]]
+            for operation in self.vendor.contract.operations
+            for parameter in operation.parameters
+            if parameter.resource and parameter.name in values
+        }
+
+    def _steer(self, request: Request) -> Request | None:
+        """The request as it may be sent, None for none: one that writes is about an item that this run created."""
+        if self._gate is None:
+            return request
+        resources = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
+        own = {resource: ids[-1] for resource in resources if (ids := self._gate.alive(resource))}
+        return self._gate.steer(harmless(self.vendor.contract, request, self._random), own)
 
     def clean(self) -> None:
-        """Removes what the run made, whatever became of the run, and tells what is left."""
-        if self.writing is not None and self._gate is not None:
-            left = self._gate.pending()
+        """Delete what the run created, however it ended, and report what is left."""
+        if self.writing is None or self._gate is None:
+            return
+        left = self._gate.pending()
+        try:
+            if left:
+                self.progress("deleting what was created")
+        finally:  # also when the reader of the progress has gone
             try:
-                if left:
-                    self.progress("removing what was made")
-            finally:  # also where nobody listens any more
-                try:
-                    left = self._gate.clean(self._counted(self.writing.cleaner))
-                finally:
-                    self.report.left += [str(each) for each in left]
+                left = self._gate.clean(self._counted(self.writing.cleaner))
+            finally:
+                self.report.left += [str(leftover) for leftover in left]
 
     def run(self, operations: Collection[str] | None = None) -> None:
-        """Everything about the named operations, or about all: the laws first, for the first finding is wanted soon."""
+        """Check the operations with these operationIds, or all. Laws come first, since they find most soonest."""
         chosen = [
             found for found in self.vendor.contract.operations if operations is None or found.operation_id in operations
         ]
-        steps = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
-        reasons = {(operation.operation_id, law.name): "not reached" for operation, law in steps}
-        reasons |= {(operation.operation_id, FUZZ): "not reached" for operation in chosen}
-        reasons |= {
-            (found.operation_id, law.name): "not reached"
-            for found in chosen
-            for law in STATEFUL_LAWS
-            if law.concerns(found)
-        }
-        self.report.exercised.update(reasons)
+        laws = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
+        steps = [(operation.operation_id, law.name) for operation, law in laws]
+        steps += [(operation.operation_id, FUZZ) for operation in chosen]
+        self.report.exercised.update(dict.fromkeys([*steps, *_stateful_steps(chosen)], _NOT_REACHED))
         try:
             for operation in chosen:
-                self.knock(operation)
-            self.knock_second()
-            for operation, law in steps:
-                self.hear(operation, law)
-            self.live(chosen)
-            self.let_loose(chosen)
-        except BudgetExhausted as spent:
-            self.report.stopped = str(spent)
-            for key, reason in self.report.exercised.items():
-                if reason == "not reached":
-                    self.report.exercised[key] = str(spent)
+                self.probe(operation)
+            self.probe_second_account()
+            for operation, law in laws:
+                self.check_law(operation, law)
+            self.check_stateful(chosen)
+            self.fuzz(chosen)
+        except BudgetExhausted as exhausted:
+            self.report.stopped = str(exhausted)
+            for step, reason in self.report.exercised.items():
+                if reason == _NOT_REACHED:
+                    self.report.exercised[step] = str(exhausted)
         finally:
             self.clean()
 
 
+def _stateful_steps(operations: Iterable[Operation]) -> list[tuple[str, str]]:
+    """Each (operationId, stateful law) that applies."""
+    return [
+        (operation.operation_id, law.name)
+        for operation in operations
+        for law in STATEFUL_LAWS
+        if law.concerns(operation)
+    ]
+
+
 def _finding(operation: Operation, failure: fuzz.Failure) -> Finding:
-    grade = _CHECKS[failure.check]
-    said = operation.contract.security.evidence
-    evidence = Evidence(grade, said.source, said.note, said.read)
-    if grade is Grade.CUSTOMARY:
-        evidence = Evidence(grade, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6")
+    """The finding for a failed check of Schemathesis itself."""
+    if failure.check == "ignored_auth":
+        page = operation.contract.security.evidence
+        evidence = Evidence(Grade.IMPLIED, page.source, page.note, page.read)
+    else:
+        evidence = Evidence(Grade.CUSTOMARY, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6")
     return operation.finding(failure.check, evidence, failure.message, at="status", exchanges=(failure.exchange,))
 
 
@@ -341,15 +363,15 @@ def check(
     writing: WriteAccess | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Judges an implementation by every rule and law; the report tells what was found and what was not exercised.
+    """Check an implementation by every rule and law; the report has the findings and what was not exercised.
 
-    Nothing is written without `writing`. Raises `TargetError` when the implementation cannot be asked.
+    The other arguments are those of `Checker`; `operations` are operationIds, all by default. Raises `TargetError` when
+    the implementation cannot be reached or refuses the credential.
     """
-    report = report if report is not None else Report()
-    examination = Checker(
+    checker = Checker(
         vendor,
         target,
-        report,
+        report if report is not None else Report(),
         credential=credential,
         parameters=parameters or {},
         seed=seed,
@@ -358,5 +380,5 @@ def check(
         writing=writing,
         progress=progress,
     )
-    examination.run(operations)
-    return report
+    checker.run(operations)
+    return checker.report

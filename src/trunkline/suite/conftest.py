@@ -87,19 +87,19 @@ class Bench:
         """What a whole life finds, played once for all tests that look at it."""
         if self._life is None:
             self._life = self.report()
-            examination = self.examination(self._life)
+            checker = self.checker(self._life)
             try:
-                examination.knock_second()
-                examination.live(self.vendor.contract.operations)
+                checker.probe_second_account()
+                checker.check_stateful(self.vendor.contract.operations)
             except BudgetExhausted as spent:
                 self._life.stopped = str(spent)
             finally:
-                examination.clean()
+                checker.clean()
                 self.left += self._life.left
         return self._life
 
-    def examination(self, report: Report) -> Checker:
-        """An examination into a report of its own."""
+    def checker(self, report: Report) -> Checker:
+        """A checker with a report of its own."""
         said = self.settings
         return Checker(
             self.vendor,
@@ -121,15 +121,15 @@ class Bench:
         known = self._plain.get(operation.operation_id)
         if known is None:
             known = self.report()
-            examination = self.examination(known)
-            examination.knock(operation)
-            interview = examination.interview(operation)
-            if interview.needs:
+            checker = self.checker(known)
+            checker.probe(operation)
+            session = checker.session(operation)
+            if session.needs:
                 known.exercised[operation.operation_id, ""] = (
-                    f"{interview.needs[0]} is not known; give it with --trunkline-param {interview.needs[0]}=..."
+                    f"{session.needs[0]} is not known; give it with --trunkline-param {session.needs[0]}=..."
                 )
             else:
-                interview.ask()
+                session.ask()
             self._plain[operation.operation_id] = known
         return known
 

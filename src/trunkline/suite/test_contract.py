@@ -45,7 +45,7 @@ def test_law(bench: Bench, operation: Operation, law: Law) -> None:
     """The answers to the law's questions keep the law, and keep the rules as the plain answer does."""
     report = bench.report()
     with suppress(BudgetExhausted):  # the report tells it
-        bench.examination(report).hear(operation, law)
+        bench.checker(report).check_law(operation, law)
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
         skip(reason)
@@ -69,12 +69,12 @@ def test_life(bench: Bench, operation: Operation, life: StatefulLaw) -> None:
 def test_schemathesis(bench: Bench, operation: Operation) -> None:
     """Whatever Schemathesis makes up, the answers keep the rules as the plain answer does."""
     report = bench.report()
-    examination = bench.examination(report)
+    checker = bench.checker(report)
     try:
         with suppress(BudgetExhausted):  # the report tells it
-            examination.let_loose([operation])
+            checker.fuzz([operation])
     finally:
-        examination.clean()
+        checker.clean()
         bench.left += report.left
     bench.tell(bench.new(operation, report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
