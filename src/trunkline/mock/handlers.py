@@ -11,7 +11,7 @@ from trunkline.contract.model import Act, Create, Delete, Fetch, K, List, Update
 from trunkline.contract.refusals import ParsedRequest, Refusal, refusal_for
 from trunkline.exchange import Json
 from trunkline.findings import to_text
-from trunkline.mock.generators import Context, Record, build_generators
+from trunkline.mock.generators import Context, Record, build_generators, format_time
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import MOCK_ONLY, Outcome, World, facts
 
@@ -28,7 +28,12 @@ class Call(Generic[K]):
     served: ServedOperation[K]
     request: ParsedRequest
     account: str
-    now: str
+    clock: float
+
+    @property
+    def now(self) -> str:
+        """The time of the request, as the documents write it."""
+        return format_time(self.clock)
 
     @property
     def outcome(self) -> Outcome:
@@ -157,7 +162,7 @@ def _parent_field(call: Call) -> dict[str, Json]:
     """The field that holds the parent's id, and that id: `{"trunk_id": "7"}`. Empty if the path names no parent."""
     fields: dict[str, Json] = {}
     parent = call.served.parent
-    for parameter in call.served.operation.parents:
+    for parameter in call.served.parent_parameters:
         identity = call.request.values[parameter.name]
         if parent is None or identity not in call.records(parent.collection):
             _refuse_id(call, parameter.name, identity)

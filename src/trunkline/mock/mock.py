@@ -37,7 +37,7 @@ from trunkline.contract.refusals import (
 from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import Headers, Json, Request, Response, find
 from trunkline.findings import truncate as shortened
-from trunkline.mock.generators import Record, format_time
+from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor
 from trunkline.mock.views import ServedOperation, Views, encode
@@ -274,7 +274,7 @@ class Mock:
         shown = self._shown[reading.operation.operation_id]
         grant = self._world.tokens.get(reading.credential)
         account = grant.account if grant else self._world.account
-        asked = Call(self._world, self._views, shown, reading, account, format_time(self._clock()))
+        asked = Call(self._world, self._views, shown, reading, account, self._clock())
         try:
             ended = handle(asked)
             if not isinstance(ended, Refusal):

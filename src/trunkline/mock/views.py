@@ -26,7 +26,7 @@ Criteria: TypeAlias = tuple[tuple[str, str, Json], ...]
 
 def encode(value: Json) -> bytes:
     """A value as JSON in UTF-8, without spaces. A lone surrogate (from `%FF` in a path) becomes `?`."""
-    return _JSON_TEXT(value).encode("utf-8", "replace")
+    return b"%d" % value if type(value) is int else _JSON_TEXT(value).encode("utf-8", "replace")
 
 
 class ServedOperation(Generic[K]):
@@ -41,6 +41,7 @@ class ServedOperation(Generic[K]):
         collection = world.collections.get(self.behavior.collection)
         self.identity = collection.identity if collection else ""
         self.parent = collection.parent if collection else None
+        self.parent_parameters = operation.parents
         outcomes = self.behavior.outcomes
         self._templates = {id(outcome): _split_template(encode(outcome.body)) for outcome in outcomes}
         has_effects = any(outcome.effects for outcome in outcomes)
