@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from trunkline.check.laws.refusals import disclosures
-from trunkline.redaction import redactor
+from trunkline.exchange import Json
+from trunkline.redaction import mask_body, mask_fields, redactor, secrets_in_body, secrets_in_header, secrets_in_query
 
 SECRET = "sk_live_s3cr3t/0123456789+abcdef"
 
@@ -56,3 +57,52 @@ def test_a_short_secret_is_hidden_whole() -> None:
 def test_the_scheme_before_a_credential_stays(credential: str) -> None:
     """Of a header only the credential goes, whole, whatever else of it a check sends."""
     assert redactor(disclosures(credential))(f"Bearer {credential}") == "Bearer ***"
+
+
+# --- by name -------------------------------------------------------------------------------------------------------
+
+SECRETS = ("sip_password", "api_key")
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"name": "n"}, {"name": "n"}),
+        ({"sip_password": "a", "name": "n"}, {"sip_password": "***", "name": "n"}),
+        ({"sipPassword": "a"}, {"sipPassword": "***"}),
+        ({"SIP-PASSWORD": ["a"]}, {"SIP-PASSWORD": "***"}),
+        ({"password": "a"}, {"password": "a"}),
+        ([{"x": [{"api_key": {"is": "a"}}]}], [{"x": [{"api_key": "***"}]}]),
+        ({"api_key": None}, {"api_key": "***"}),
+        ("api_key", "api_key"),
+        (None, None),
+    ],
+)
+def test_a_body_is_shown_without_its_secrets(body: Json, shown: Json) -> None:
+    """By their names, however spelled and however deep, and the rest as it was; what is no JSON is left as it is."""
+    assert mask_fields(body, SECRETS) == shown
+    assert json.loads(mask_body(json.dumps(body).encode(), SECRETS)) == shown
+    if body == shown:
+        assert mask_body(json.dumps(body).encode(), SECRETS) == json.dumps(body).encode()
+    for odd in (b"", b"{", b"\xff", b"api_key=a"):
+        assert mask_body(odd, SECRETS) == odd
+
+
+def test_a_text_is_secret_where_it_bears_the_name_of_one() -> None:
+    """All of them are found, at any depth; numbers and what is no JSON hold none."""
+    body = {"sip_password": "a", "more": [{"apiKey": "b", "api_key": 7}, {"name": "c"}]}
+    assert secrets_in_body(json.dumps(body).encode(), SECRETS) == {"a", "b"}
+    for odd in (b"", b"{", b"[]", b'"api_key"'):
+        assert secrets_in_body(odd, SECRETS) == set()
+
+
+def test_a_body_that_is_cut_off_still_shows_what_is_secret() -> None:
+    """A secret is found by its name also where the body ends too early."""
+    assert secrets_in_body(b'{"api_key": "hush", "name": "nor', SECRETS) == {"hush"}
+
+
+def test_a_credential_in_a_query_or_a_header_is_found() -> None:
+    """By the name of a secret or of a credential; the name of the scheme is no secret."""
+    assert secrets_in_query("limit=1&Api-Key=a&token=b%2Fc&x=y", SECRETS) == {"a", "b/c"}
+    assert secrets_in_header("Bearer sk_live_1") == {"sk_live_1"}
+    assert secrets_in_header("") == set()

@@ -1,35 +1,39 @@
-"""Owns keeping secrets out of text: whole or in part, as they are or in the forms in which servers send them back.
+"""Keep secrets out of text: by value, in all forms in which servers send them back, and by the name of their field.
 
-A secret whose value is not known is known by its name: `masked` hides what stands there.
-
->>> hiding(frozenset({"sk_live_0123456789abcdef"}))("the key sk_live_0123456789abc is unknown")
+>>> redactor(frozenset({"sk_live_0123456789abcdef"}))("the key sk_live_0123456789abc is unknown")
 'the key *** is unknown'
+>>> mask_fields({"name": "north", "sipPassword": "hunter2"}, ["sip_password"])
+{'name': 'north', 'sipPassword': '***'}
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
+from trunkline.exchange import Json, NotJSON, parse_json
+
+HIDDEN = "***"
 CREDENTIAL_NAMES = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
-"""The names under which people send a credential where none is asked for."""
+"""The query parameters in which clients send a credential by mistake."""
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
-"""The words before a credential, which tell nothing of it (RFC 9110, section 11.4)."""
+"""The words before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
 _SHORTEST = 4
-"""What is shorter occurs everywhere by chance, and protects nothing."""
+"""Shorter secrets are not redacted: they occur everywhere by chance."""
 _WINDOW = 12
-"""So many characters of a secret in a row are a part of it; fewer may be a word that it shares with other texts."""
+"""The number of characters in a row that make a part of a secret; fewer may be a word of the language."""
 _LONG = 16
-"""A secret of fewer characters is hidden as a whole only."""
+"""The length from which on the parts of a secret are redacted too."""
 
 
 @lru_cache(maxsize=64)
 def redactor(secrets: frozenset[str]) -> Callable[[str], str]:
-    """A function that writes `***` for each secret in a text, and for each long enough part of one."""
+    """Make a function that replaces each secret in a text by `***`, and each long enough part of one."""
     long_enough = (secret for secret in secrets if len(secret) >= _SHORTEST)
     forms = {form for secret in long_enough for form in _forms(secret) if len(form) >= _SHORTEST}
     words = tuple(sorted((form for form in forms if len(form) < _LONG), key=len, reverse=True))
@@ -40,28 +44,69 @@ def redactor(secrets: frozenset[str]) -> Callable[[str], str]:
             text = _without(text, windows)  # first, for a short secret may be the beginning of a long one
         for word in words:
             if word in text:
-                text = text.replace(word, "***")
+                text = text.replace(word, HIDDEN)
         return text
 
     return hide
 
 
 def normalized(name: str) -> str:
-    """A name without case and separators, so that `sipPassword` is `sip_password`."""
+    """The name without case and separators, in which `sipPassword` equals `sip_password`."""
     return name.lower().replace("_", "").replace("-", "")
 
 
-def mask_fields(value: Any, names: Collection[str]) -> Any:
-    """A JSON value with `***` for what stands at the name of a secret, however it is spelled, at any depth."""
-    return _masked(value, {normalized(name) for name in names})
+def mask_fields(value: Json, names: Collection[str]) -> Json:
+    """A copy of a JSON value with `***` under the names of secrets, however they are spelled, at any depth."""
+    wanted = {normalized(name) for name in names}
+
+    def mask(node: Json) -> Json:
+        if isinstance(node, list):
+            return [mask(item) for item in node]
+        if isinstance(node, dict):
+            return {key: HIDDEN if normalized(key) in wanted else mask(item) for key, item in node.items()}
+        return node
+
+    return mask(value)
 
 
-def _masked(value: Any, wanted: Collection[str]) -> Any:
-    if isinstance(value, list):
-        return [_masked(item, wanted) for item in value]
-    if isinstance(value, dict):
-        return {key: "***" if normalized(key) in wanted else _masked(item, wanted) for key, item in value.items()}
-    return value
+def mask_body(body: bytes, names: Collection[str]) -> bytes:
+    """A JSON body with `***` under the names of secrets, at any depth. Any other body is unchanged."""
+    try:
+        sent = parse_json(body)
+    except NotJSON:
+        return body
+    masked = mask_fields(sent, names)
+    return body if masked == sent else json.dumps(masked, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
+    """The strings under the names of secrets in a request body, at any depth, also in a body that is cut off."""
+    text = body.decode("utf-8", "replace")
+    found = {value for name in names for value in re.findall(rf'"{re.escape(name)}"\s*:\s*"([^"\\]+)"', text)}
+    try:
+        stack = [parse_json(body)]
+    except NotJSON:
+        return found
+    wanted = {normalized(name) for name in names}
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            found |= {value for key, value in node.items() if isinstance(value, str) and normalized(key) in wanted}
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node
+    return found
+
+
+def secrets_in_query(query: str, names: Iterable[str]) -> set[str]:
+    """The values in a query under the names of secrets and of credentials, where they do not belong."""
+    wanted = {normalized(name) for name in (*names, *CREDENTIAL_NAMES)}
+    return {value for name, value in parse_qsl(query, errors="surrogateescape") if normalized(name) in wanted}
+
+
+def secrets_in_header(value: str) -> set[str]:
+    """The words of an Authorization header that are not the name of a scheme."""
+    return {word for word in value.split() if word.lower() not in AUTH_SCHEMES}
 
 
 def printable(text: str) -> str:
@@ -70,7 +115,7 @@ def printable(text: str) -> str:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it is, turned around, in the other case, escaped, and in base64 at each of its three offsets."""
+    """The secret as it is, reversed, in the other case, escaped, and in base64 at each of the three offsets."""
     data = secret.encode("utf-8", "replace")
     yield from (
         secret,
@@ -95,7 +140,7 @@ def _without(text: str, windows: set[str]) -> str:
             begin = spans.pop()[0] if spans and at <= spans[-1][1] else at
             spans.append((begin, at + _WINDOW))
     for begin, end in reversed(spans):
-        text = f"{text[:begin]}***{text[end:]}"
+        text = f"{text[:begin]}{HIDDEN}{text[end:]}"
     return text
 
 
@@ -105,7 +150,7 @@ class Masked(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "***"
+        return HIDDEN
 
 
 class Secrets:

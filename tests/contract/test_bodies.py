@@ -5,16 +5,14 @@ What stands where in a body, what a filter asks for, and which texts are secret.
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 import pytest
 
-from trunkline.contract.bodies import NOTHING, at_pointer, masked, satisfies, sent_secrets, time_at
+from trunkline.contract.bodies import NOTHING, at_pointer, satisfies, time_at
 from trunkline.contract.model import Filter
 from trunkline.exchange import Json
 from trunkline.findings import Evidence, Grade
-from trunkline.redaction import mask_fields as hidden
 
 SAID = Evidence(Grade.DOCUMENTED, "https://example.com/page")
 
@@ -57,38 +55,3 @@ def test_what_stands_nowhere_is_nothing(at: str) -> None:
     assert at_pointer(value, at) == found.get(at, NOTHING)
     assert time_at({"at": "2024-03-05T10:30:00Z"}, "/at") is not None
     assert time_at({"at": 7}, "/at") is None
-
-
-SECRETS = ("sip_password", "api_key")
-
-
-@pytest.mark.parametrize(
-    ("body", "shown"),
-    [
-        ({"name": "n"}, {"name": "n"}),
-        ({"sip_password": "a", "name": "n"}, {"sip_password": "***", "name": "n"}),
-        ({"sipPassword": "a"}, {"sipPassword": "***"}),
-        ({"SIP-PASSWORD": ["a"]}, {"SIP-PASSWORD": "***"}),
-        ({"password": "a"}, {"password": "a"}),
-        ([{"x": [{"api_key": {"is": "a"}}]}], [{"x": [{"api_key": "***"}]}]),
-        ({"api_key": None}, {"api_key": "***"}),
-        ("api_key", "api_key"),
-        (None, None),
-    ],
-)
-def test_a_body_is_shown_without_its_secrets(body: Json, shown: Json) -> None:
-    """By their names, however spelled and however deep, and the rest as it was; what is no JSON is left as it is."""
-    assert hidden(body, SECRETS) == shown
-    assert json.loads(masked(json.dumps(body).encode(), SECRETS)) == shown
-    if body == shown:
-        assert masked(json.dumps(body).encode(), SECRETS) == json.dumps(body).encode()
-    for odd in (b"", b"{", b"\xff", b"api_key=a"):
-        assert masked(odd, SECRETS) == odd
-
-
-def test_a_text_is_secret_where_it_bears_the_name_of_one() -> None:
-    """All of them are found, at any depth; numbers and what is no JSON hold none."""
-    body = {"sip_password": "a", "more": [{"apiKey": "b", "api_key": 7}, {"name": "c"}]}
-    assert sent_secrets(json.dumps(body).encode(), SECRETS) == {"a", "b"}
-    for odd in (b"", b"{", b"[]", b'"api_key"'):
-        assert sent_secrets(odd, SECRETS) == set()

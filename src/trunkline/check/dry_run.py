@@ -13,12 +13,11 @@ from trunkline import mock
 from trunkline.check.runner import check
 from trunkline.check.safety import WriteAccess, WriteOptions
 from trunkline.check.safety.ledger import Ledger
-from trunkline.contract.bodies import masked
 from trunkline.contract.model import Contract
 from trunkline.exchange import SAFE_METHODS, Exchange, NotJSON, Request, parse_json
 from trunkline.findings import truncate
 from trunkline.mock.loader import Vendor
-from trunkline.redaction import redactor
+from trunkline.redaction import mask_body, printable, redactor
 from trunkline.transport import targets
 from trunkline.transport.connect import known_parameters, second_credential
 
@@ -71,7 +70,7 @@ def preview(
             continue
         writing += 1
         words = (request.method, request.target, _body(request.body, contract.secrets))
-        yield truncate(_printable(hide(" ".join(word for word in words if word))), _LONGEST)
+        yield truncate(printable(hide(" ".join(word for word in words if word))), _LONGEST)
     count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
     yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
 
@@ -83,9 +82,4 @@ def _body(body: bytes, secrets: Collection[str]) -> str:
         parse_json(body)
     except NotJSON:
         return f"<{len(body)} bytes that are no JSON>"  # whatever is in them may be a secret
-    return masked(body, secrets).decode("utf-8", "backslashreplace")
-
-
-def _printable(text: str) -> str:
-    """The text on one line, without what could steer a terminal or could not be encoded."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return mask_body(body, secrets).decode("utf-8", "backslashreplace")

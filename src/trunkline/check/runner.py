@@ -21,12 +21,13 @@ from trunkline.check.stateful.inputs import harmless
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.runner import Exercised, live
 from trunkline.contract import export
-from trunkline.contract.bodies import identities, sent_secrets, succeeded
+from trunkline.contract.bodies import identities, succeeded
 from trunkline.contract.model import List, Operation
 from trunkline.errors import BudgetExhausted, Redirected, TargetError
 from trunkline.exchange import SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.mock.loader import Vendor
+from trunkline.redaction import secrets_in_body
 from trunkline.transport.targets import checked, credential_refused, read_only
 
 FUZZ = "schemathesis"
@@ -125,7 +126,7 @@ class Checker:
         """Add a finding to the report, which learns the secrets in its requests so that it never prints them."""
         names = self.vendor.contract.secrets
         for exchange in finding.exchanges:
-            self.report.secrets |= sent_secrets(exchange.request.body, names)
+            self.report.secrets |= secrets_in_body(exchange.request.body, names)
         self.report.add(finding)
 
     def session(self, operation: Operation) -> Session:

@@ -1,17 +1,14 @@
-"""Values in a JSON body: by JSON Pointer, by property name, and the ids, times and secrets among them."""
+"""Values in a JSON body: by JSON Pointer, by property name, and the ids and times among them."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from trunkline import redaction
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
-from trunkline.exchange import Exchange, Json, NotJSON, Response, parse_json, pointer, resolve
+from trunkline.exchange import Exchange, Json, NotJSON, Response, pointer, resolve
 from trunkline.findings import Grade
 
 NOTHING: Json = object()
@@ -137,29 +134,6 @@ def time_at(value: Json, at: str) -> datetime | None:
     except ValueError:
         return None
     return found if found and found.tzinfo else None
-
-
-def sent_secrets(body: bytes, names: Collection[str]) -> set[str]:
-    """The texts that a request body has under the names of secrets, at any depth, also in a body that is cut off."""
-    text = body.decode("utf-8", "replace")
-    found = {value for name in names for value in re.findall(rf'"{re.escape(name)}"\s*:\s*"([^"\\]+)"', text)}
-    try:
-        sent = parse_json(body)
-    except NotJSON:
-        return found
-    wanted = {redaction.normalized(name) for name in names}
-    pairs = (pair for _, node in all_places(sent) if isinstance(node, dict) for pair in node.items())
-    return found | {value for key, value in pairs if redaction.normalized(key) in wanted and isinstance(value, str)}
-
-
-def masked(body: bytes, names: Collection[str]) -> bytes:
-    """A JSON body with `***` for each value under the name of a secret, at any depth. Any other body is unchanged."""
-    try:
-        sent = parse_json(body)
-    except NotJSON:
-        return body
-    shown = redaction.mask_fields(sent, names)
-    return body if shown == sent else json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def satisfies(filter_: Filter, value: Json, wanted: str) -> bool | None:

@@ -17,14 +17,13 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
-from trunkline.contract.bodies import sent_secrets
 from trunkline.contract.model import Operation, RateLimit
 from trunkline.contract.refusals import (
     LONGEST_BODY,
@@ -42,7 +41,7 @@ from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store
-from trunkline.redaction import AUTH_SCHEMES, CREDENTIAL_NAMES, Secrets, normalized, redactor
+from trunkline.redaction import Secrets, redactor, secrets_in_body, secrets_in_header, secrets_in_query
 
 if TYPE_CHECKING:
     from trunkline.mock.records import Records
@@ -232,9 +231,9 @@ class Mock:
         told = 0 < len(request.body) <= LONGEST_BODY
         own = frozenset(
             {
-                *(sent_secrets(request.body, self._contract.secrets) if told else ()),
-                *(word for word in (request.header("authorization") or "").split() if word.lower() not in AUTH_SCHEMES),
-                *_secret_words(request.query, self._contract.secrets),
+                *(secrets_in_body(request.body, self._contract.secrets) if told else ()),
+                *secrets_in_header(request.header("authorization") or ""),
+                *secrets_in_query(request.query, self._contract.secrets),
             }
         )
         explanation = self._explanation(refusal, own)
@@ -349,12 +348,6 @@ class _Meter:
         counter = window.counters.get(grant) or window.counters.setdefault(grant, itertools.count(1))
         left = self.limit - next(counter)
         return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
-
-
-def _secret_words(query: str, names: Iterable[str]) -> Iterator[str]:
-    """The values in a query under the names of secrets and of credentials, which do not belong there."""
-    wanted = {normalized(name) for name in (*names, *CREDENTIAL_NAMES)}
-    return (value for name, value in parse_qsl(query, errors="surrogateescape") if normalized(name) in wanted)
 
 
 def _unkept(error: StorageError, operation: Operation | None, grant: str) -> _Finished:

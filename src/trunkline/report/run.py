@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from trunkline.contract.bodies import masked
 from trunkline.exchange import SAFE_METHODS, curl
 from trunkline.findings import Finding, Grade, Report
+from trunkline.redaction import mask_body
 
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
@@ -79,7 +79,7 @@ def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
     if last is None or "request" not in last.known:
         return ""
     request = last.request
-    body = report.redact(masked(request.body, run.secrets).decode("utf-8", "surrogateescape"))
+    body = report.redact(mask_body(request.body, run.secrets).decode("utf-8", "surrogateescape"))
     redacted = replace(
         request,
         path=report.redact(request.path),

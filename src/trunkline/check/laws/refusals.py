@@ -14,7 +14,7 @@ from trunkline.contract.predicates import reads_openly, reads_secured, takes_cho
 from trunkline.contract.refusals import ParsedRequest, parse_request, refusal_for
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding, NotExercised
-from trunkline.redaction import AUTH_SCHEMES
+from trunkline.redaction import secrets_in_header
 
 
 def _integers(operation: Operation) -> Iterator[Parameter]:
@@ -105,8 +105,8 @@ def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[s
 
 def disclosures(credential: str) -> frozenset[str]:
     """Every form of a credential that `only_a_valid_credential_is_accepted` sends. None may ever be printed."""
-    headers = (authorization[0].split() for *_, authorization in _bad_credentials(credential) if authorization)
-    return frozenset({credential, *(word for words in headers for word in words if word.lower() not in AUTH_SCHEMES)})
+    headers = (authorization[0] for *_, authorization in _bad_credentials(credential) if authorization)
+    return frozenset({credential}.union(*map(secrets_in_header, headers)))
 
 
 @law("what the page says of the credential", reads_secured)

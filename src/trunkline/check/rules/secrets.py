@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, contents_of, json_of, sent_secrets
+from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, contents_of, json_of
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Finding, Grade
-from trunkline.redaction import normalized
+from trunkline.redaction import normalized, secrets_in_body
 
 _SHORTEST = 8
 """A shorter secret occurs in other texts by chance."""
@@ -46,7 +46,7 @@ def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -
     """
     if exchange.response.status < 400 or value is NOTHING:
         return False
-    sent = sent_secrets(exchange.request.body, secrets)
+    sent = secrets_in_body(exchange.request.body, secrets)
     return not any(text in sent for _, text in all_texts(value))
 
 
