@@ -604,8 +604,10 @@ def _tidy(node: Json) -> Json:
 
 
 def main() -> None:
-    """Write `contract.schema.json`."""
-    SCHEMA_FILE.write_text(json.dumps(json_schema(), indent=1) + "\n", "utf-8")
+    """Write `contract.schema.json`, with a line for each definition."""
+    schema = json_schema()
+    definitions = ",\n".join(f"  {json.dumps({name: value})[1:-1]}" for name, value in schema.pop("$defs").items())
+    SCHEMA_FILE.write_text(f'{json.dumps(schema)[:-1]}, "$defs": {{\n{definitions}\n}}}}\n', "utf-8")
 
 
 if __name__ == "__main__":
