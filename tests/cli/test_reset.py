@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import Client
+from tests.requests import Client
 from tests.servers import serving
 from trunkline import cli, mock
 from trunkline.contract import folders

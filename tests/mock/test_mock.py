@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.clients import Client
+from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Json, Request, Response
@@ -216,8 +216,7 @@ def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
     client = Client(vendor, target)
     mine = client.created("user-1")
     before, shown = target.snapshot("trunks"), client.listed()
-    words = client.words
-    for method, path in (("POST", words["trunks"]), (words["change"], f"{words['trunks']}/{mine}")):
+    for method, path in (("POST", client.path), (client.trunks.update, f"{client.path}/{mine}")):
         bodies: list[Json] = [[], "x", 1, {"name": 5}, {"name": "x" * (1 << 20)}]
         for body in bodies:
             assert 400 <= client.ask(method, path, body).status < 500
@@ -235,7 +234,7 @@ def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
     client = Client(vendor, target)
     before = target.snapshot("trunks")
     fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
-    request = Request("POST", client.words["trunks"], "", fields, b'{"name": "' + b"x" * (50 << 20) + b'"}')
+    request = Request("POST", client.path, "", fields, b'{"name": "' + b"x" * (50 << 20) + b'"}')
     tracemalloc.start()
     try:
         response = target(request)
@@ -250,11 +249,11 @@ def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
 def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
     """A server that has not read a body hears the same refusal, or that the mock has none; neither runs anything."""
     target = mock.from_vendor(vendor)
-    words = Client(vendor, target).words
+    path = Client(vendor, target).path
     known = (("authorization", f"Bearer {vendor.world.token}"),)
     before = target.snapshot("trunks")
     for fields, status in ((known, 413), ((), 401)):
-        response = target.too_large(Request("POST", words["trunks"], "", fields))
+        response = target.too_large(Request("POST", path, "", fields))
         assert response is not None
         assert response.status == status
         assert REFUSAL_HEADER in dict(response.headers)
@@ -274,7 +273,7 @@ def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
         assert not (shown.cacheable and (shown.operation.body or shown.writes))
     client = Client(vendor, target)
     assert [client.create(name).status for name in ("user-1", "user-2", "-")] == [201] * 3
-    assert target(Request("POST", client.words["trunks"])).status == 401
+    assert target(Request("POST", client.path)).status == 401
 
 
 def test_what_a_test_puts_is_its_own(vendor: Vendor) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import Client
+from tests.requests import Client
 from tests.servers import serving
 from trunkline import cli, mock
 from trunkline.contract import folders
@@ -90,7 +90,7 @@ def test_what_was_written_is_there_after_a_restart(vendor: Vendor, path: Path) -
         client = Client(vendor, fake)
         first, second = client.created("user-1"), client.created("user-2")
         assert client.change(first, "é \\ \u2028 \x00 {name} 𝄞").status == 200
-        client.ask("POST", client.words["trunks"], {**client.words["new"], "name": "\ud800"})
+        client.ask("POST", client.path, {**client.trunks.required, "name": "\ud800"})
         Client(vendor, fake, other).create("user-1")
         assert client.delete(second).status == (200 if vendor.name in REMOVING else 405)
         fake.put("trunks", {**fake.snapshot("trunks")[0], "id": "put"})
@@ -351,7 +351,7 @@ def test_a_file_of_the_first_version_still_opens(path: Path) -> None:
         with kept(path, VENDORS[name]) as (_, fake):
             client = Client(VENDORS[name], fake)
             assert fake.continues
-            assert client.listed()[created][client.words["serial"]] == "user-1"
+            assert client.listed()[created][client.trunks.serial] == "user-1"
             assert client.created("user-2") != created
 
 
@@ -616,7 +616,7 @@ class Journal:
         found = client.listed()
         assert client.violations() == []
         for trunk in found.values():
-            assert len({trunk[field] for field in client.words["both"]}) == 1 or trunk["id"] in _shipped(vendor)
+            assert len({trunk[field] for field in client.trunks.names}) == 1 or trunk["id"] in _shipped(vendor)
         for (name, identity), states in self.states.items():
             if name == vendor.name:
                 state = found[identity]["name"] if identity in found else GONE
@@ -625,7 +625,7 @@ class Journal:
         known = {identity for name, identity in self.states if name == vendor.name}
         serials = {serial for name, serial in self.asked if name == vendor.name}
         for identity in set(found) - known - set(_shipped(vendor)):
-            assert found[identity][client.words["serial"]] in serials, "nobody asked for it"
+            assert found[identity][client.trunks.serial] in serials, "nobody asked for it"
             self.states[vendor.name, identity] = {found[identity]["name"]}
         assert set(_shipped(vendor)) <= set(found)
 
@@ -678,7 +678,7 @@ def test_a_request_that_changes_nothing_writes_nothing(vendor: Vendor, path: Pat
         before = state.database.connection.total_changes
         client = Client(vendor, fake)
         client.listed()
-        assert client.ask("POST", client.words["trunks"], {}).status in {400, 422}
+        assert client.ask("POST", client.path, {}).status in {400, 422}
         assert client.change("nothing", "name").status == 404
         assert fake(Request("GET", "/nowhere")).status == 404
         assert state.database.connection.total_changes == before

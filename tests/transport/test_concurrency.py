@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import Client
+from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Request, Target
@@ -106,7 +106,7 @@ def test_every_answer_fits_one_order_of_all_requests(vendor: Vendor, asked: tupl
             assert not gone & set(seen), "what was removed came back"
             gone |= set(newest) - set(seen)
             for identity in set(seen) - shipped:
-                shown = {seen[identity][field] for field in client.words["both"]}
+                shown = {seen[identity][field] for field in client.trunks.names}
                 assert len(shown) == 1, "half of a write was seen"
                 name = "" if shown == {"new"} else shown.pop()
                 assert name >= newest.get(identity, ""), "an older state was seen after a newer one"
