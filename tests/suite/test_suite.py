@@ -73,7 +73,7 @@ def shown(result: pytest.RunResult) -> str:
 
 def test_a_good_implementation_passes(run: Run) -> None:
     """Each rule and law is a test, and none is left out."""
-    result = run("-k", "not schemathesis and not life")
+    result = run("-k", "not schemathesis and not stateful_law")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0), outcomes.get("skipped", 0)) == (0, 0, 0)
     assert outcomes["passed"] > 20
@@ -102,7 +102,7 @@ runner.Checker.{method} = fail
 @pytest.mark.parametrize("method", ["check_law", "probe", "fuzz"])
 def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would; the test fails with the name of the exception only."""
-    result = run("-k", "not life", plugin=BUG.format(method=method))
+    result = run("-k", "not stateful_law", plugin=BUG.format(method=method))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = shown(result)
     assert "ZeroDivisionError was not expected; this is a bug in trunkline; TRUNKLINE_DEBUG=1 shows it" in text
@@ -205,10 +205,10 @@ def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monk
 
 def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
     """Each law of a life is skipped with the way to it; with `--trunkline-allow-writes` it is put to the test."""
-    result = run("-k", "life")
+    result = run("-k", "stateful_law")
     assert set(result.parseoutcomes()) <= {"skipped", "deselected"}
     assert "it writes, which was not allowed; allow it with --trunkline-allow-writes" in shown(result)
-    result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", "--trunkline-examples=20")
+    result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", "--trunkline-examples=20")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0)) == (0, 0)
     assert outcomes["passed"] > 10
@@ -217,14 +217,16 @@ def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
 
 def test_a_worker_tells_what_was_left(run: Run) -> None:
     """Of a run under pytest-xdist too."""
-    result = run(*("-p", "xdist", "-n", "1", "-k", "life"), *("--trunkline-allow-writes", "--trunkline-leave=3"))
+    result = run(
+        *("-p", "xdist", "-n", "1", "-k", "stateful_law"), *("--trunkline-allow-writes", "--trunkline-leave=3")
+    )
     assert result.ret == 0
     assert shown(result).count("LEFT BEHIND trunks conn_") >= 2
 
 
 def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
     """An update that changes nothing fails the laws of updates, with a script that prints no secret."""
-    result = run("-k", "life", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")
+    result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")
     text = shown(result)
     assert result.parseoutcomes()["failed"] >= 1
     assert "to be pasted into a shell" in text

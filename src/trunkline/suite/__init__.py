@@ -1,7 +1,6 @@
-"""The contract as a pytest suite: every rule, law and generated request is one test of one operation.
+"""The contract as a pytest suite: one test for each rule, law and round of generated requests of each operation.
 
     pytest --pyargs trunkline.suite --trunkline-vendor acme --trunkline-url http://127.0.0.1:9000/v1
 
-It calls what `trunkline check` calls and has no check of its own. What could not be exercised is skipped,
-with the reason.
+It runs the same checks as `trunkline check`. A check that could not be exercised is a skipped test, with the reason.
 """

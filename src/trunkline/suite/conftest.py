@@ -1,4 +1,4 @@
-"""Collects one test for each (operation, rule), (operation, law) and operation; the implementation is aimed at once."""
+"""Collect a test for each (operation, rule), (operation, law) and operation, and connect to the implementation once."""
 
 from __future__ import annotations
 
@@ -28,197 +28,206 @@ from trunkline.report.text import finding_lines, plain
 from trunkline.settings import CONNECTION, DEBUG, WRITING, Settings, describe_bug
 from trunkline.transport.connect import Connection, connect, redacting_errors
 
-
-def _operations(config: pytest.Config) -> list[Operation]:
-    try:
-        return [
-            operation for name in settings_of(config).vendor or names() for operation in load(name).contract.operations
-        ]
-    except TrunklineError as error:
-        raise pytest.Collector.CollectError(f"trunkline: {error}") from None  # shown as one sentence
+# --- collection -----------------------------------------------------------------------------------------------------
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Test ids are `vendor-operationId-name`, in the order of the contract, so that every worker collects the same."""
+    """Make the tests of one function, with ids `vendor-operationId-name`, in the order of the contract.
+
+    The order is the same in every process, as pytest-xdist demands.
+    """
     if "operation" not in metafunc.fixturenames:
         return
-    operations = _operations(metafunc.config)
-    sentences: dict[str, list[Rule] | list[Law] | list[StatefulLaw]] = {
+    settings = settings_of(metafunc.config)
+    operations = _operations(settings)
+    tables: dict[str, list[Rule] | list[Law] | list[StatefulLaw]] = {
         "rule": [rule for rule in RULES if not rule.provoked],
-        "law": list(LAWS),
-        "life": list(STATEFUL_LAWS),
+        "law": [*LAWS],
+        "stateful_law": [*STATEFUL_LAWS],
     }
-    for argument, table in sentences.items():
+    for argument, table in tables.items():
         if argument in metafunc.fixturenames:
-            chosen = [
-                pytest.param(
-                    operation, sentence, id=f"{operation.contract.vendor}-{operation.operation_id}-{sentence.name}"
-                )
+            parameters = [
+                pytest.param(operation, check, id=f"{operation.contract.vendor}-{operation.operation_id}-{check.name}")
                 for operation in operations
-                for sentence in table
-                if sentence.concerns(operation) and (operation.reads or argument == "life")
+                for check in table
+                if check.concerns(operation) and (operation.reads or argument == "stateful_law")
             ]
-            metafunc.parametrize(("operation", argument), chosen)
+            metafunc.parametrize(("operation", argument), parameters)
             return
-    metafunc.parametrize(
-        "operation",
-        [
-            pytest.param(operation, id=f"{operation.contract.vendor}-{operation.operation_id}")
-            for operation in operations
-            if operation.reads or settings_of(metafunc.config).allow_writes
-        ],
-    )
+    parameters = [
+        pytest.param(operation, id=f"{operation.contract.vendor}-{operation.operation_id}")
+        for operation in operations
+        if operation.reads or settings.allow_writes
+    ]
+    metafunc.parametrize("operation", parameters)
+
+
+def _operations(settings: Settings) -> list[Operation]:
+    try:
+        return [operation for name in settings.vendor or names() for operation in load(name).contract.operations]
+    except TrunklineError as error:
+        raise pytest.Collector.CollectError(f"trunkline: {error}") from None  # pytest prints it without a traceback
+
+
+# --- the implementation ---------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class Bench:
-    """One vendor's implementation under examination, and the findings that its plain answers have."""
+class Implementation:
+    """The implementation of one vendor. Reports that several tests look at are made once."""
 
     vendor: Vendor
     connection: Connection
     settings: Settings
     writing: WriteAccess | None = None
     left: list[str] = field(default_factory=list)
-    """What the run made and could not remove."""
+    """What the run created and could not delete."""
     _plain: dict[str, Report] = field(default_factory=dict)
-    _life: Report | None = None
+    _stateful: Report | None = None
 
-    def life(self) -> Report:
-        """What a whole life finds, played once for all tests that look at it."""
-        if self._life is None:
-            self._life = self.report()
-            checker = self.checker(self._life)
-            try:
-                checker.probe_second_account()
-                checker.check_stateful(self.vendor.contract.operations)
-            except BudgetExhausted as spent:
-                self._life.stopped = str(spent)
-            finally:
-                checker.clean()
-                self.left += self._life.left
-        return self._life
+    def new_report(self) -> Report:
+        return Report(secrets=self.connection.secrets)
 
     def checker(self, report: Report) -> Checker:
-        """A checker with a report of its own."""
-        said = self.settings
+        """A checker that adds to the report."""
         return Checker(
             self.vendor,
             self.connection.target,
             report,
             credential=self.connection.credential,
-            parameters={**self.connection.parameters, **dict(said.param)},
-            seed=said.seed or 0,
-            examples=said.examples,
+            parameters={**self.connection.parameters, **dict(self.settings.param)},
+            seed=self.settings.seed or 0,
+            examples=self.settings.examples,
             secret_values=self.connection.secret_values,
             writing=self.writing,
         )
 
-    def report(self) -> Report:
-        return Report(secrets=self.connection.secrets)
-
-    def plain(self, operation: Operation) -> Report:
-        """What the rules find in the answer to the plain documented request: each is the test of a rule."""
-        known = self._plain.get(operation.operation_id)
-        if known is None:
-            known = self.report()
-            checker = self.checker(known)
+    def plain_report(self, operation: Operation) -> Report:
+        """The report of the plain documented request; `stopped` says why it could not be sent."""
+        name = operation.operation_id
+        if name not in self._plain:
+            report = self.new_report()
+            checker = self.checker(report)
             checker.probe(operation)
             session = checker.session(operation)
             if session.needs:
-                known.exercised[operation.operation_id, ""] = (
-                    f"{session.needs[0]} is not known; give it with --trunkline-param {session.needs[0]}=..."
-                )
+                parameter = session.needs[0]
+                report.stopped = f"{parameter} is not known; give it with --trunkline-param {parameter}=..."
             else:
                 session.ask()
-            self._plain[operation.operation_id] = known
-        return known
+            self._plain[name] = report
+        return self._plain[name]
 
-    def new(self, operation: Operation, report: Report) -> list[Finding]:
-        """The findings that fail and that the plain request does not have already."""
-        known = set()
-        with suppress(BudgetExhausted):  # then nothing is known, and everything new
-            known = {finding.cause for finding in self.plain(operation).findings} if operation.reads else set()
-        return [finding for finding in self.failing(report) if finding.cause not in known]
+    def stateful_report(self) -> Report:
+        """The report of one stateful check of all operations."""
+        if self._stateful is None:
+            self._stateful = self.new_report()
+            checker = self.checker(self._stateful)
+            try:
+                checker.probe_second_account()
+                checker.check_stateful(self.vendor.contract.operations)
+            except BudgetExhausted as exhausted:
+                self._stateful.stopped = str(exhausted)
+            finally:
+                checker.clean()
+                self.left += self._stateful.left
+        return self._stateful
 
-    def failing(self, report: Report) -> list[Finding]:
+    def failures(self, report: Report) -> list[Finding]:
+        """The findings that fail a test."""
         return list(report.failures(Grade(self.settings.strictness)))
 
-    def tell(self, findings: list[Finding], report: Report) -> None:
-        """Fails the test with the findings, and without a traceback of ours."""
-        if findings:
-            names = frozenset(self.vendor.contract.secrets)
-            strictness = Grade(self.settings.strictness)
-            run = RunInfo(
-                self.vendor.name,
-                self.connection.base,
-                self.settings.seed or 0,
-                strictness,
-                secrets=names,
-                script=partial(script, self.vendor.contract, base=self.connection.base),
-            )
-            lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
-            pytest.fail("\n".join(lines).rstrip(), pytrace=False)
+    def new_failures(self, operation: Operation, report: Report) -> list[Finding]:
+        """The failures that the plain documented request does not have already."""
+        known = set()
+        if operation.reads:
+            with suppress(BudgetExhausted):  # then every failure is new
+                known = {finding.cause for finding in self.plain_report(operation).findings}
+        return [finding for finding in self.failures(report) if finding.cause not in known]
+
+    def fail(self, findings: list[Finding], report: Report) -> None:
+        """Fail the test, if there are findings, with their text and without a traceback."""
+        if not findings:
+            return
+        run = RunInfo(
+            self.vendor.name,
+            self.connection.base,
+            self.settings.seed or 0,
+            Grade(self.settings.strictness),
+            secrets=frozenset(self.vendor.contract.secrets),
+            script=partial(script, self.vendor.contract, base=self.connection.base),
+        )
+        lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
+        pytest.fail("\n".join(lines).rstrip(), pytrace=False)
 
 
 @pytest.fixture(scope="session")
-def _benches() -> dict[str, Bench]:
+def _implementations() -> dict[str, Implementation]:
     return {}
 
 
-@pytest.fixture
-def bench(
-    operation: Operation, request: pytest.FixtureRequest, _benches: dict[str, Bench], _allowed: ExitStack
-) -> Bench:
-    """The implementation of the operation's vendor."""
-    name = operation.contract.vendor
-    said = settings_of(request.config)
-    with _one_sentence(request.session, frozenset()):
-        if name not in _benches:
-            vendor = load(name)
-            aimed = connect(vendor, **said.only(CONNECTION))
-            bench = Bench(vendor, aimed, said)
-            write_options = WriteOptions(**said.only(WRITING))
-            live, built_in = bool(said.url), not (said.url or said.app)
-            report = Report()
-            bench.writing = _allowed.enter_context(
-                write_access(vendor, aimed, write_options, report, _nothing, live=live, built_in=built_in)
-            )
-            bench.left += report.left
-            _benches[name] = bench
-    return _benches[name]
-
-
-def _nothing(_: str) -> None:
-    """Says nothing."""
-
-
 @pytest.fixture(scope="session")
-def _allowed(pytestconfig: pytest.Config, _benches: dict[str, Bench]) -> Iterator[ExitStack]:
-    """What writing needs until the end of the run."""
+def _open_ledgers(pytestconfig: pytest.Config, _implementations: dict[str, Implementation]) -> Iterator[ExitStack]:
+    """The ledgers of created items, which are closed at the end of the run."""
     with ExitStack() as stack:
         yield stack
-    report_left_behind(pytestconfig, [printable(line) for bench in _benches.values() for line in bench.left])
+    left = [line for implementation in _implementations.values() for line in implementation.left]
+    report_left_behind(pytestconfig, [printable(line) for line in left])
+
+
+@pytest.fixture
+def implementation(
+    operation: Operation,
+    request: pytest.FixtureRequest,
+    _implementations: dict[str, Implementation],
+    _open_ledgers: ExitStack,
+) -> Implementation:
+    """The implementation of the operation's vendor."""
+    name = operation.contract.vendor
+    settings = settings_of(request.config)
+    with _without_traceback(request.session, frozenset()):
+        if name not in _implementations:
+            vendor = load(name)
+            connection = connect(vendor, **settings.only(CONNECTION))
+            report = Report()
+            access = write_access(
+                vendor,
+                connection,
+                WriteOptions(**settings.only(WRITING)),
+                report,
+                lambda _: None,
+                live=bool(settings.url),
+                built_in=not (settings.url or settings.app),
+            )
+            writing = _open_ledgers.enter_context(access)
+            _implementations[name] = Implementation(vendor, connection, settings, writing, report.left)
+    return _implementations[name]
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
-    """No test ends with a traceback, in which pytest could show a credential."""
-    known = pyfuncitem.funcargs.get("bench")
-    with _one_sentence(pyfuncitem.session, known.connection.secrets if isinstance(known, Bench) else frozenset()):
+    """Run a test without tracebacks, because they could contain a credential."""
+    found = pyfuncitem.funcargs.get("implementation")
+    secrets = found.connection.secrets if isinstance(found, Implementation) else frozenset()
+    with _without_traceback(pyfuncitem.session, secrets):
         return (yield)
 
 
 @contextmanager
-def _one_sentence(session: pytest.Session, secrets: frozenset[str]) -> Iterator[None]:
-    """An implementation that cannot be asked ends the run: nothing can be said of it. A spent budget skips a test."""
+def _without_traceback(session: pytest.Session, secrets: frozenset[str]) -> Iterator[None]:
+    """End the run if the implementation cannot be asked, skip a test if the budget is exhausted, fail it for a bug."""
     try:
         with redacting_errors(redactor(secrets)):
             yield
-    except BudgetExhausted as spent:
-        raise pytest.skip.Exception(f"not exercised: {spent}") from None
+    except BudgetExhausted as exhausted:
+        raise pytest.skip.Exception(f"not exercised: {exhausted}") from None
     except TrunklineError as error:
         sentence = spelled(f"trunkline: {error}")
-        session.shouldstop = sentence  # a worker of pytest-xdist hands this on, unlike `pytest.exit`
+        session.shouldstop = sentence  # a worker of pytest-xdist passes this on, unlike `pytest.exit`
         raise pytest.skip.Exception(f"not exercised: {sentence}") from None
     except Exception as error:
         if os.environ.get(DEBUG):

@@ -1,4 +1,4 @@
-"""The tests that users run against an implementation. Each docstring is what a failure means."""
+"""The tests that users run against an implementation. The docstring of a test says what must be true."""
 
 from __future__ import annotations
 
@@ -13,69 +13,70 @@ from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.contract.model import Operation
 from trunkline.errors import BudgetExhausted
 from trunkline.plugin import spelled
-from trunkline.suite.conftest import Bench
+from trunkline.suite.conftest import Implementation
 
 
 def skip(reason: str) -> None:
-    """Says that a test was not exercised, and why."""
+    """Skip the test, with the reason why it could not be exercised."""
     pytest.skip(f"not exercised: {spelled(reason)}")
 
 
-def test_documented_request(bench: Bench, operation: Operation) -> None:
-    """The plain documented request is answered with success: without one, nothing can be said of the operation."""
+def test_documented_request(implementation: Implementation, operation: Operation) -> None:
+    """The plain documented request succeeds. If it does not, nothing can be said about the operation."""
     if not operation.reads:
-        skip("a life tells whether what writes succeeds")
-    report = bench.plain(operation)
-    if reason := report.exercised.get((operation.operation_id, "")):
-        pytest.fail(reason, pytrace=False)
+        skip("the stateful laws check whether an operation that writes succeeds")
+    report = implementation.plain_report(operation)
+    if report.stopped:
+        pytest.fail(report.stopped, pytrace=False)
     statuses = [status for name, status in report.reached if name == operation.operation_id]
     if not any(200 <= status < 300 for status in statuses):
         pytest.fail(f"{operation.operation_id} was answered with {statuses}, never with success", pytrace=False)
 
 
-def test_rule(bench: Bench, operation: Operation, rule: Rule) -> None:
-    """The answer to the plain documented request keeps the rule."""
-    report = bench.plain(operation)
-    if reason := report.exercised.get((operation.operation_id, "")):
-        skip(reason)
-    bench.tell([finding for finding in bench.failing(report) if finding.rule == rule.name], report)
+def test_rule(implementation: Implementation, operation: Operation, rule: Rule) -> None:
+    """The response to the plain documented request obeys the rule."""
+    report = implementation.plain_report(operation)
+    if report.stopped:
+        skip(report.stopped)
+    findings = [finding for finding in implementation.failures(report) if finding.rule == rule.name]
+    implementation.fail(findings, report)
 
 
-def test_law(bench: Bench, operation: Operation, law: Law) -> None:
-    """The answers to the law's questions keep the law, and keep the rules as the plain answer does."""
-    report = bench.report()
-    with suppress(BudgetExhausted):  # the report tells it
-        bench.checker(report).check_law(operation, law)
-    bench.tell(bench.new(operation, report), report)
+def test_law(implementation: Implementation, operation: Operation, law: Law) -> None:
+    """The responses to the requests of the law obey the law, and break no rule that the plain response obeys."""
+    report = implementation.new_report()
+    with suppress(BudgetExhausted):  # the report has the reason
+        implementation.checker(report).check_law(operation, law)
+    implementation.fail(implementation.new_failures(operation, report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
         skip(reason)
 
 
-def test_life(bench: Bench, operation: Operation, life: StatefulLaw) -> None:
-    """Whatever is made, changed and removed, in whatever order, the answers keep the law, and keep the rules."""
-    if bench.writing is None:
+def test_stateful_law(implementation: Implementation, operation: Operation, stateful_law: StatefulLaw) -> None:
+    """Items are created, changed and deleted in any order, and the responses obey the law, and the rules."""
+    if implementation.writing is None:
         skip(NOT_ALLOWED)
-    report = bench.life()
-    found = [finding for finding in bench.failing(report) if finding.operation == operation.operation_id]
-    laws = {law.name for law in STATEFUL_LAWS}
-    own = [finding for finding in found if finding.rule == life.name]
-    first = next(law for law in STATEFUL_LAWS if law.concerns(operation))
-    rest = [finding for finding in found if finding.rule not in laws] if life is first else []
-    bench.tell([*own, *rest], report)
-    if reason := report.exercised.get((operation.operation_id, life.name), report.stopped):
+    report = implementation.stateful_report()
+    findings = [finding for finding in implementation.failures(report) if finding.operation == operation.operation_id]
+    own = [finding for finding in findings if finding.rule == stateful_law.name]
+    if stateful_law is next(law for law in STATEFUL_LAWS if law.concerns(operation)):
+        laws = {law.name for law in STATEFUL_LAWS}
+        own += [finding for finding in findings if finding.rule not in laws]  # broken rules fail the first test
+    implementation.fail(own, report)
+    if reason := report.exercised.get((operation.operation_id, stateful_law.name), report.stopped):
         skip(reason)
 
 
-def test_schemathesis(bench: Bench, operation: Operation) -> None:
-    """Whatever Schemathesis makes up, the answers keep the rules as the plain answer does."""
-    report = bench.report()
-    checker = bench.checker(report)
+def test_schemathesis(implementation: Implementation, operation: Operation) -> None:
+    """The responses to generated requests break no rule that the plain response obeys."""
+    report = implementation.new_report()
+    checker = implementation.checker(report)
     try:
-        with suppress(BudgetExhausted):  # the report tells it
+        with suppress(BudgetExhausted):  # the report has the reason
             checker.fuzz([operation])
     finally:
         checker.clean()
-        bench.left += report.left
-    bench.tell(bench.new(operation, report), report)
+        implementation.left += report.left
+    implementation.fail(implementation.new_failures(operation, report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
         skip(reason)
