@@ -318,8 +318,18 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
     "a page by a text": (DOCUMENT, put(f"{PAGING}/limit", "status"), f"{STATUS}/schema", "type integer"),
     "bounds that leave nothing": (DOCUMENT, put(f"{LIMIT}/schema/minimum", 101), f"{LIMIT}/schema/minimum", "more"),
     "a bound with a fraction": (DOCUMENT, put(f"{LIMIT}/schema/minimum", 1.0), f"{LIMIT}/schema/minimum", "whole"),
-    "a bound of a text": (DOCUMENT, put(f"{STATUS}/schema/minimum", 1), f"{STATUS}/schema/minimum", "nothing of type"),
-    "a choice of numbers": (DOCUMENT, put(f"{LIMIT}/schema/enum", ["1"]), f"{LIMIT}/schema/enum", "nothing of type"),
+    "a bound of a text": (
+        DOCUMENT,
+        put(f"{STATUS}/schema/minimum", 1),
+        f"{STATUS}/schema/minimum",
+        "no meaning for the type",
+    ),
+    "a choice of numbers": (
+        DOCUMENT,
+        put(f"{LIMIT}/schema/enum", ["1"]),
+        f"{LIMIT}/schema/enum",
+        "no meaning for the type",
+    ),
     "a parameter that is there twice": (
         DOCUMENT,
         lambda content: content["paths"]["/trunks"]["get"]["parameters"].append(
@@ -377,22 +387,22 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         DOCUMENT,
         drop(f"{UPDATE}/parameters/0/x-trunkline/refused/id_unknown"),
         f"{UPDATE}/parameters/0/x-trunkline/refused",
-        "nothing is said of id_unknown",
+        "lacks the cause id_unknown",
     ),
     "an id of another kind of thing": (
         DOCUMENT,
         put(f"{UPDATE}/parameters/0/x-trunkline/names", "calls"),
         f"{UPDATE}/parameters/0/x-trunkline/names",
-        "names trunks, of which the operation is",
+        "names trunks, the resource of the operation",
     ),
     "an id of nothing": (
         DOCUMENT,
         drop(f"{UPDATE}/parameters/0/x-trunkline/names"),
         f"{UPDATE}/parameters/0/x-trunkline/names",
-        "names trunks, of which the operation is",
+        "names trunks, the resource of the operation",
     ),
-    "a creation without an input": (DOCUMENT, drop(INPUT), CREATE, "takes in a requestBody"),
-    "an update without an input": (DOCUMENT, drop(f"{UPDATE}/requestBody"), UPDATE, "takes in a requestBody"),
+    "a creation without an input": (DOCUMENT, drop(INPUT), CREATE, "needs a requestBody"),
+    "an update without an input": (DOCUMENT, drop(f"{UPDATE}/requestBody"), UPDATE, "needs a requestBody"),
     "a label that is no input": (
         DOCUMENT,
         put(f"{CREATE}/x-trunkline/create/label", "title"),
@@ -409,7 +419,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-input.json",
         drop("/properties/system_prompt/x-trunkline/made"),
         None,
-        "the input 'system_prompt' says neither enum nor made",
+        "the input 'system_prompt' has neither enum nor made",
     ),
     "a recipe of harmless values that is none": (
         "trunk-input.json",
@@ -421,7 +431,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-input.json",
         put("/properties/system_prompt/x-trunkline/made", "(?<word>a)"),
         None,
-        "nothing can be made of the input 'system_prompt': '(?<word>a)' is no expression that Python reads",
+        "no value of the input 'system_prompt' can be made: '(?<word>a)' is no expression that Python reads",
     ),
     "a recipe of harmless values without an end": (
         "trunk-input.json",
@@ -433,7 +443,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-input.json",
         put("/properties/sip_password/x-trunkline/made", "[a-z]{7}"),
         None,
-        "what is made of the input 'sip_password' is not allowed: must have at least 8 characters",
+        "a value made of the input 'sip_password' is not allowed: must have at least 8 characters",
     ),
     "a pattern that no value can be checked against": (
         "trunk-input.json",
@@ -574,7 +584,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         DOCUMENT,
         put(f"{CALLS}/parameters/0/schema/format", "date-time"),
         f"{CALLS}/parameters/0/schema/format",
-        "means nothing of type integer",
+        "has no meaning for the type integer",
     ),
     "another format of a parameter": (
         DOCUMENT,
@@ -588,7 +598,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
             {"201": content["paths"]["/calls/{id}"]["get"]["responses"].pop("200")}
         ),
         f"{CALL}/responses",
-        "does not hold for 200",
+        "is not the one for 200",
     ),
     "an operation with a security of its own": (
         DOCUMENT,
@@ -608,7 +618,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
             {"4XX": content["paths"]["/trunks"]["get"]["responses"]["401"]}
         ),
         "/components/responses/InvalidKey/x-trunkline/refusals",
-        "4XX, which is no status",
+        "one status, and 4XX is a range",
     ),
     "another refusal that tells what is allowed": (
         DOCUMENT,
@@ -714,10 +724,10 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
         f"{TRUNK}/put/x-trunkline/update/resets/0/never",
         "'region' is not an input",
     ),
-    "a reset of a field that nothing shows": (
+    "a reset of a field that no response shows": (
         put(f"{TRUNK}/put/x-trunkline/update/resets/0/field", "is_ready"),
         f"{TRUNK}/put/x-trunkline/update/resets/0/field",
-        "'is_ready' is a field of trunks that nothing shows",
+        "'is_ready' is a field of trunks that no response shows",
     ),
     "a reset without its value": (
         drop(f"{TRUNK}/put/x-trunkline/update/resets/0/to"),
@@ -729,15 +739,15 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
         f"{TRUNK}/put/x-trunkline/update/resets/0/when/0",
         "uniqueItems",
     ),
-    "an act that changes a field that nothing shows": (
+    "an act that changes a field that no response shows": (
         put(f"{VERIFY}/x-trunkline/act/changes/0", "is_ready"),
         f"{VERIFY}/x-trunkline/act/changes",
-        "'is_ready' is a field of trunks that nothing shows",
+        "'is_ready' is a field of trunks that no response shows",
     ),
-    "an act that keeps a field that nothing shows": (
+    "an act that keeps a field that no response shows": (
         put(f"{HEALTH}/x-trunkline/act/keeps", {"is_ready": EVIDENCE}),
         f"{HEALTH}/x-trunkline/act/keeps/is_ready",
-        "'is_ready' is a field of trunks that nothing shows",
+        "'is_ready' is a field of trunks that no response shows",
     ),
     "an act on what is not of the path": (
         put(f"{HEALTH}/x-trunkline/act/parameter", "id"),
@@ -757,7 +767,7 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
     "a deletion while there are things that nothing is about": (
         put(f"{TRUNK}/delete/x-trunkline/delete/empty", {"calls": EVIDENCE}),
         f"{TRUNK}/delete/x-trunkline/delete/empty/calls",
-        "no operation is about 'calls'",
+        "no operation has the resource 'calls'",
     ),
     "a deletion that must wait, and no response that says so": (
         drop(f"{TRUNK}/delete/responses/409/x-trunkline/refusals/not_empty"),
@@ -777,12 +787,12 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
     "a parent that nothing is about": (
         put(f"{DIDS}/get/parameters/0/x-trunkline/names", "lines"),
         f"{DIDS}/get/parameters/0/x-trunkline/names",
-        "no operation is about 'lines'",
+        "no operation has the resource 'lines'",
     ),
     "a parent of which an unknown one is refused by nothing": (
         drop(f"{DIDS}/get/parameters/0/x-trunkline/refused/id_unknown"),
         f"{DIDS}/get/parameters/0/x-trunkline/refused",
-        "nothing is said of id_unknown",
+        "lacks the cause id_unknown",
     ),
     "a list that is whole below nothing": (
         put(f"{DIDS}/get/x-trunkline/list/whole_below", 0),

@@ -20,7 +20,7 @@ from trunkline.contract.document import (
     Response,
 )
 from trunkline.contract.files import load_json
-from trunkline.contract.lint import lost_names, lost_words
+from trunkline.contract.lint import lint_contract, lint_files
 from trunkline.contract.model import (
     DOCUMENT,
     Act,
@@ -55,7 +55,7 @@ def read(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
         _lint_files(files, name)
     contract = _Compiler(files, vendor, name).contract()
     if lint:
-        for at, reason in lost_names(contract):
+        for at, reason in lint_contract(contract):
             raise DataError(f"{name}/{DOCUMENT}", at, reason)
     return contract
 
@@ -65,7 +65,7 @@ def _lint_files(files: Mapping[str, Json], name: str) -> None:
         check_format(SCHEMA_FILE, "Document" if file == DOCUMENT else "SchemaFile", content, f"{name}/{file}")
         if file != DOCUMENT:
             check_dialect(content, f"{name}/{file}")
-    for file, at, reason in lost_words(files):
+    for file, at, reason in lint_files(files):
         raise DataError(f"{name}/{file}", at, reason)
 
 
