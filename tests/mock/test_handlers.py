@@ -1,7 +1,4 @@
-"""Tests of `trunkline.mock.handlers` and `trunkline.mock.views`.
-
-What becomes of the records, and that readings show it.
-"""
+"""Tests of `trunkline.mock.handlers` and `trunkline.mock.views`: how requests change records and show them."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ UNREACHABLE = "550e8400-e29b-41d4-a716-446655440000"
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1_717_243_200.9  # 2024-06-01T12:00:00Z and something
@@ -36,7 +33,7 @@ class Clock:
 
 
 class Client:
-    """Somebody who asks one mock, with a token."""
+    """A client of one mock, with a token."""
 
     def __init__(self, name: str) -> None:
         self.vendor = VENDORS[name]
@@ -50,9 +47,9 @@ class Client:
         sent = (*headers, ("content-type", "application/json"))
         return self.mock(Request(method, path, query, sent, json.dumps(body).encode()))
 
-    def json(self, *words: Any, **more: Any) -> Any:
-        """The body of a success."""
-        response = self.ask(*words, **more)
+    def json(self, *arguments: Any, **keywords: Any) -> Any:
+        """The body of a successful response."""
+        response = self.ask(*arguments, **keywords)
         assert response.status < 300, response.body
         return response.json()
 
@@ -84,15 +81,15 @@ NEW_DID = {"country_code": "US", "number": "+12025550177"}
 # --- create ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_created_is_shown_and_counted(telepath: Client) -> None:
-    """With all that the world adds to the inputs; the newest is first in the list, and the total counts it."""
+def test_a_created_record_is_listed_and_counted(telepath: Client) -> None:
+    """It has the fields that the effects add; it is first in the list, and the total counts it."""
     before = telepath.json("GET", "/trunks")["pagination"]["total"]
-    made = telepath.json("POST", "/trunks", {**NEW_TRUNK, "name": "Neu"})
+    created = telepath.json("POST", "/trunks", {**NEW_TRUNK, "name": "Neu"})
     page = telepath.json("GET", "/trunks")
     assert page["pagination"]["total"] == before + 1
     listed = page["trunks"][0]
     assert listed == {
-        "id": made["id"],
+        "id": created["id"],
         "name": "Neu",
         "status": "active",
         "ai_provider": "openai",
@@ -101,9 +98,9 @@ def test_what_is_created_is_shown_and_counted(telepath: Client) -> None:
         "updated_at": NOW,
         "metrics": {"calls_today": 0, "success_rate": 0, "avg_latency_ms": 0},
     }
-    assert made["sip_endpoint"] == f"sip://{NEW_TRUNK['sip_username']}@sip.telepathvoice.com"
-    kept = telepath.record("trunks", made["id"])
-    assert {name: kept[name] for name in NEW_TRUNK} == {**NEW_TRUNK, "name": "Neu"}
+    assert created["sip_endpoint"] == f"sip://{NEW_TRUNK['sip_username']}@sip.telepathvoice.com"
+    stored = telepath.record("trunks", created["id"])
+    assert {name: stored[name] for name in NEW_TRUNK} == {**NEW_TRUNK, "name": "Neu"}
 
 
 @pytest.mark.parametrize(
@@ -121,14 +118,14 @@ def test_what_is_created_is_shown_and_counted(telepath: Client) -> None:
     ],
     ids=str,
 )
-def test_what_is_not_sent_becomes_its_default(talkover: Client, sent: Json, shown: dict[str, Json]) -> None:
-    """What was sent stays; nobody is verified from the beginning, so nobody is active."""
-    made = talkover.json("POST", "/sip-trunks", {**NEW_SIP_TRUNK, **sent})["data"]
-    trunk = talkover.json("GET", f"/sip-trunks/{made['id']}")["data"]
+def test_inputs_that_are_not_sent_get_their_defaults(talkover: Client, sent: Json, shown: dict[str, Json]) -> None:
+    """Inputs that are sent are kept; no new trunk is verified, so none is active."""
+    created = talkover.json("POST", "/sip-trunks", {**NEW_SIP_TRUNK, **sent})["data"]
+    trunk = talkover.json("GET", f"/sip-trunks/{created['id']}")["data"]
     always = {"is_verified": False, "health_status": None, "last_health_check_at": None}
     assert {**always, **shown}.items() <= trunk.items()
     assert (trunk["created_at"], trunk["updated_at"]) == (NOW, NOW)
-    assert {name: trunk[name] for name in made} == made
+    assert {name: trunk[name] for name in created} == created
 
 
 @pytest.mark.parametrize(
@@ -143,17 +140,19 @@ def test_what_is_not_sent_becomes_its_default(talkover: Client, sent: Json, show
         ("+19", "US", "+19"),
     ],
 )
-def test_a_number_is_shown_in_a_form_of_its_country(talkover: Client, number: str, country: str, form: str) -> None:
-    """In that of the page where it has it, else as it is; whether number and country agree is not looked at."""
-    made = talkover.json("POST", "/sip-trunks/trunk-uuid-1/dids", {"number": number, "country_code": country})["data"]
-    assert made == {**made, "number": number, "country_code": country, "formatted_number": form}
-    assert made["trunk_id"] == "trunk-uuid-1"
+def test_a_number_is_formatted_for_its_country(talkover: Client, number: str, country: str, form: str) -> None:
+    """In the format that the page shows, or unchanged; whether number and country fit is not checked."""
+    created = talkover.json("POST", "/sip-trunks/trunk-uuid-1/dids", {"number": number, "country_code": country})[
+        "data"
+    ]
+    assert created == {**created, "number": number, "country_code": country, "formatted_number": form}
+    assert created["trunk_id"] == "trunk-uuid-1"
     listed = talkover.json("GET", "/sip-trunks/trunk-uuid-1/dids")["data"]
-    assert made.items() >= next(did for did in listed if did["id"] == made["id"]).items()
+    assert created.items() >= next(did for did in listed if did["id"] == created["id"]).items()
 
 
-def test_a_value_that_is_taken_is_taken_in_its_account_only(telepath: Client, talkover: Client) -> None:
-    """Letter for letter; it is free again when the one that has it is gone."""
+def test_unique_inputs_are_unique_within_an_account(telepath: Client, talkover: Client) -> None:
+    """Case matters; a value is free again when its record is deleted."""
     assert telepath.ask("POST", "/trunks", NEW_TRUNK).status == 201
     assert telepath.ask("POST", "/trunks", NEW_TRUNK).status == 409
     assert (
@@ -170,39 +169,39 @@ def test_a_value_that_is_taken_is_taken_in_its_account_only(telepath: Client, ta
     assert talkover.json("POST", path, NEW_DID)["data"]["id"] != first["id"]
 
 
-def test_what_is_created_belongs_to_who_created_it(telepath: Client) -> None:
-    """Another account has it, and the first does not."""
-    made = telepath.json("POST", "/trunks", NEW_TRUNK, token=ANOTHER)
-    assert telepath.record("trunks", made["id"], "another")["x-trunkline"] == {"account": "another"}
-    assert made["id"] not in [record["id"] for record in telepath.mock.snapshot("trunks")]
-    assert telepath.ask("PATCH", f"/trunks/{made['id']}", {}).status == 404
-    assert telepath.ask("PATCH", f"/trunks/{made['id']}", {}, token=ANOTHER).status == 200
+def test_a_created_record_belongs_to_the_account_of_its_token(telepath: Client) -> None:
+    """Another account does not see it."""
+    created = telepath.json("POST", "/trunks", NEW_TRUNK, token=ANOTHER)
+    assert telepath.record("trunks", created["id"], "another")["x-trunkline"] == {"account": "another"}
+    assert created["id"] not in [record["id"] for record in telepath.mock.snapshot("trunks")]
+    assert telepath.ask("PATCH", f"/trunks/{created['id']}", {}).status == 404
+    assert telepath.ask("PATCH", f"/trunks/{created['id']}", {}, token=ANOTHER).status == 200
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_no_id_is_given_twice(name: str) -> None:
-    """Neither one that is there nor one that was; two mocks that hear the same give the same."""
+def test_no_id_is_used_twice(name: str) -> None:
+    """No id of a present or deleted record is used again; two mocks give the same ids for the same requests."""
     ids = []
     for client in (Client(name), Client(name)):
-        made = []
+        created = []
         for number in range(60):
             if name == "telepath":
-                made.append(client.json("POST", "/trunks", {**NEW_TRUNK, "sip_username": f"user-{number}"})["id"])
+                created.append(client.json("POST", "/trunks", {**NEW_TRUNK, "sip_username": f"user-{number}"})["id"])
             else:
-                made.append(client.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]["id"])
+                created.append(client.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]["id"])
                 if number % 2:
-                    client.json("DELETE", f"/sip-trunks/{made[-1]}")
-        assert len({*made, *(record["id"] for record in mine(client.vendor, "trunks"))}) == 60 + len(
+                    client.json("DELETE", f"/sip-trunks/{created[-1]}")
+        assert len({*created, *(record["id"] for record in mine(client.vendor, "trunks"))}) == 60 + len(
             mine(client.vendor, "trunks")
         )
-        ids.append(made)
+        ids.append(created)
     assert ids[0] == ids[1]
 
 
 # --- update ---------------------------------------------------------------------------------------------------------
 
 
-def verified(client: Client) -> dict[str, Json]:
+def create_verified_trunk(client: Client) -> dict[str, Json]:
     """A trunk that was verified and made active."""
     identity = client.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]["id"]
     client.json("POST", f"/sip-trunks/{identity}/verify")
@@ -239,37 +238,37 @@ CHANGES: list[tuple[dict[str, Json], dict[str, Json]]] = [
         {"domain": "d.example.com", "is_verified": False, "is_active": False},
     ),
 ]
-"""What is sent to a verified, active trunk -> what is another afterwards."""
+"""(The body of an update of a verified and active trunk, the fields that it changes)."""
 
 
 @pytest.mark.parametrize(("sent", "changed"), CHANGES, ids=str)
-def test_an_update_changes_what_is_sent_and_resets_what_depends_on_it(
+def test_an_update_replaces_what_is_sent_and_resets_what_depends_on_it(
     talkover: Client, sent: dict[str, Json], changed: dict[str, Json]
 ) -> None:
-    """All else stays, and an equal value resets nothing; the time of the update is told, the answer shows a part."""
-    before = verified(talkover)
+    """All else stays; an equal value resets nothing; `updated_at` changes and the response shows some fields."""
+    before = create_verified_trunk(talkover)
     talkover.clock.now += 3600
     path = f"/sip-trunks/{before['id']}"
-    told = talkover.json("PUT", path, sent)["data"]
+    response = talkover.json("PUT", path, sent)["data"]
     after = talkover.json("GET", path)["data"]
     assert after == {**before, **changed, "updated_at": "2024-06-01T13:00:00Z"}
-    assert told == {name: after[name] for name in ("id", "name", "is_active", "is_verified", "updated_at")}
-    assert "tk-" not in json.dumps([told, after])
+    assert response == {name: after[name] for name in ("id", "name", "is_active", "is_verified", "updated_at")}
+    assert "tk-" not in json.dumps([response, after])
 
 
-def test_a_whole_number_is_shown_plainly(talkover: Client) -> None:
-    """JSON has 5061.0 and 5e3 for integers, and so has the contract; what is shown is what most clients can read."""
-    made = talkover.ask("POST", "/sip-trunks", {**NEW_SIP_TRUNK, "port": 5062.0})
-    assert b'"port":5062,' in made.body
-    path = f"/sip-trunks/{made.json()['data']['id']}"
+def test_a_whole_number_is_shown_as_an_integer(talkover: Client) -> None:
+    """JSON Schema accepts 5061.0 and 5e3 as integers, but many clients cannot read them."""
+    created = talkover.ask("POST", "/sip-trunks", {**NEW_SIP_TRUNK, "port": 5062.0})
+    assert b'"port":5062,' in created.body
+    path = f"/sip-trunks/{created.json()['data']['id']}"
     sent = (*bearer(talkover.vendor.world.token), ("content-type", "application/json"))
     assert talkover.mock(Request("PUT", path, "", sent, b'{"port": 5e3}')).status == 200
     assert b'"port":5000,' in talkover.ask("GET", path).body
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "\\ud800aaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaaa\\udfff"])
-def test_half_a_surrogate_pair_is_refused_wherever_it_stands(telepath: Client, talkover: Client, text: str) -> None:
-    """No UTF-8 text can hold one, not even to be hidden."""
+def test_a_lone_surrogate_is_refused_anywhere_in_a_body(telepath: Client, talkover: Client, text: str) -> None:
+    """UTF-8 cannot encode it, so it could not even be hidden."""
     for client, path, name in ((telepath, "/trunks", "sip_password"), (talkover, "/sip-trunks", "password")):
         sent = (*bearer(client.vendor.world.token), ("content-type", "application/json"))
         response = client.mock(Request("POST", path, "", sent, f'{{"{name}": "{text}"}}'.encode()))
@@ -277,8 +276,8 @@ def test_half_a_surrogate_pair_is_refused_wherever_it_stands(telepath: Client, t
         assert b"half of a surrogate pair" in response.body
 
 
-def test_a_trunk_that_is_not_verified_cannot_be_made_active(talkover: Client) -> None:
-    """To ask for it is no error, and changes nothing; once it is verified, it can."""
+def test_an_unverified_trunk_cannot_be_made_active(talkover: Client) -> None:
+    """To ask for it is no error, but changes nothing."""
     identity = talkover.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]["id"]
     path = f"/sip-trunks/{identity}"
     assert talkover.json("PUT", path, {"is_active": True})["data"]["is_active"] is False
@@ -287,8 +286,8 @@ def test_a_trunk_that_is_not_verified_cannot_be_made_active(talkover: Client) ->
     assert talkover.json("PUT", path, {"is_active": True})["data"]["is_active"] is True
 
 
-def test_an_update_shows_in_the_list(telepath: Client) -> None:
-    """At once, at its place, and in no other account; what no answer shows is kept all the same."""
+def test_an_update_is_seen_in_the_list(telepath: Client) -> None:
+    """The item keeps its place; fields that no response shows are stored too."""
     whole = telepath.json("GET", "/trunks", query="limit=100")["trunks"]
     changed = telepath.json("PATCH", f"/trunks/{whole[3]['id']}", {"name": "Anders", "system_prompt": "Be kind."})
     assert changed == {"id": whole[3]["id"], "name": "Anders", "status": whole[3]["status"], "updated_at": NOW}
@@ -300,21 +299,21 @@ def test_an_update_shows_in_the_list(telepath: Client) -> None:
 # --- delete ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_deleted_is_gone(talkover: Client) -> None:
-    """From the list, by its id, for every operation; not to be deleted twice; others stay."""
+def test_a_deleted_record_is_gone_for_every_operation(talkover: Client) -> None:
+    """It cannot be deleted again; other records stay."""
     trunk = talkover.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]
-    others = [each for each in talkover.json("GET", "/sip-trunks")["data"] if each["id"] != trunk["id"]]
+    others = [item for item in talkover.json("GET", "/sip-trunks")["data"] if item["id"] != trunk["id"]]
     path = f"/sip-trunks/{trunk['id']}"
     assert talkover.json("DELETE", path) == {"success": True, "message": "SIP trunk deleted"}
     assert talkover.json("GET", "/sip-trunks")["data"] == others
-    asked = (("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/verify"), ("GET", "/health"), ("GET", "/dids"))
-    for method, more in asked:
+    requests = (("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/verify"), ("GET", "/health"), ("GET", "/dids"))
+    for method, more in requests:
         assert talkover.ask(method, path + more, {} if method == "PUT" else None).json()["code"] == "TRUNK_NOT_FOUND"
     assert talkover.ask("POST", f"{path}/dids", NEW_DID).status == 404
 
 
-def test_a_trunk_goes_when_it_has_no_number(talkover: Client) -> None:
-    """Not before; a number of another trunk, or of another account, is no hindrance."""
+def test_a_trunk_can_be_deleted_once_it_has_no_dids(talkover: Client) -> None:
+    """DIDs of other trunks and of other accounts do not matter."""
     trunk = talkover.json("POST", "/sip-trunks", NEW_SIP_TRUNK)["data"]
     path = f"/sip-trunks/{trunk['id']}"
     numbers = [
@@ -328,8 +327,8 @@ def test_a_trunk_goes_when_it_has_no_number(talkover: Client) -> None:
     assert talkover.ask("DELETE", path).status == 200
 
 
-def test_a_number_that_is_used_stays(talkover: Client) -> None:
-    """And one under another trunk is not there."""
+def test_a_did_in_use_cannot_be_deleted(talkover: Client) -> None:
+    """Below another trunk it is unknown."""
     [used] = [record for record in talkover.mock.snapshot("dids") if record.get("x-trunkline", {}).get("in_use")]
     path = f"/sip-trunks/{used['trunk_id']}/dids/{used['id']}"
     assert talkover.ask("DELETE", path).json()["code"] == "DID_IN_USE"
@@ -340,8 +339,8 @@ def test_a_number_that_is_used_stays(talkover: Client) -> None:
 # --- answer ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_verification_tells_and_keeps_what_it_found(talkover: Client) -> None:
-    """A trunk that is reached is verified and healthy; one that is not is neither, and is active no more."""
+def test_a_verification_shows_and_stores_its_result(talkover: Client) -> None:
+    """A reachable trunk is verified and healthy; another one is neither, and is made inactive."""
     good = talkover.json("POST", "/sip-trunks/trunk-uuid-1/verify")
     found = {"is_verified": True, "health_status": "healthy", "last_health_check_at": NOW}
     assert good == {"success": True, "data": found}
@@ -354,15 +353,15 @@ def test_a_verification_tells_and_keeps_what_it_found(talkover: Client) -> None:
     assert trunk["updated_at"] == NOW
 
 
-def test_a_check_of_health_writes_nothing(talkover: Client) -> None:
-    """It tells what is at this moment, each time anew."""
+def test_a_health_check_changes_no_record(talkover: Client) -> None:
+    """Each check shows its own time."""
     before = talkover.mock.snapshot("trunks")
     health: dict[str, Mapping[str, Json]] = {}
-    for moment in (NOW, "2024-06-01T12:00:01Z"):
+    for time in (NOW, "2024-06-01T12:00:01Z"):
         for identity in ("trunk-uuid-1", UNREACHABLE):
-            said = talkover.json("GET", f"/sip-trunks/{identity}/health")
-            assert said["data"]["checked_at"] == moment
-            health[identity] = said["data"]
+            response = talkover.json("GET", f"/sip-trunks/{identity}/health")
+            assert response["data"]["checked_at"] == time
+            health[identity] = response["data"]
         talkover.clock.now += 1
     assert (health["trunk-uuid-1"]["is_healthy"], health[UNREACHABLE]["is_healthy"]) == (True, False)
     assert health[UNREACHABLE]["error"] == "Connection timeout"
@@ -370,8 +369,8 @@ def test_a_check_of_health_writes_nothing(talkover: Client) -> None:
     assert talkover.mock.snapshot("trunks") == before
 
 
-def test_the_service_is_there_for_everyone(talkover: Client) -> None:
-    """Without a token and with a wrong one, and it counts for nobody's limit."""
+def test_the_health_of_the_service_needs_no_token(talkover: Client) -> None:
+    """A wrong token is accepted too, and no rate limit counts the request."""
     limited = mock.from_vendor(VENDORS["talkover"], rate_limit=1)
     for headers in ((), bearer("nobody"), (("authorization", "x"),), bearer(VENDORS["talkover"].world.token)):
         response = limited(Request("GET", "/health", "", headers))
@@ -383,11 +382,11 @@ def test_the_service_is_there_for_everyone(talkover: Client) -> None:
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
-def test_each_operation_shows_its_own_part_of_a_record(telepath: Client, talkover: Client) -> None:
-    """In the order of its page, whatever the order of the record; what the record has not is not shown."""
+def test_each_operation_shows_the_fields_that_its_page_documents(telepath: Client, talkover: Client) -> None:
+    """In the order of the page; fields that the record does not have are left out."""
     call = telepath.json("GET", "/calls/call_abc123xyz")
     listed = next(
-        each for each in telepath.json("GET", "/calls", query="limit=100")["calls"] if each["id"] == call["id"]
+        item for item in telepath.json("GET", "/calls", query="limit=100")["calls"] if item["id"] == call["id"]
     )
     contract = VENDORS["telepath"].contract
     assert list(call) == [name for name in contract.operation("getCall").view if name in call]
@@ -401,8 +400,8 @@ def test_each_operation_shows_its_own_part_of_a_record(telepath: Client, talkove
     )
 
 
-def test_the_numbers_of_a_trunk_are_its_own(talkover: Client) -> None:
-    """Each trunk lists its numbers, none lists another's, and all of the account's are in one list."""
+def test_each_trunk_lists_its_own_dids(talkover: Client) -> None:
+    """Together the lists have all DIDs of the account."""
     seen = []
     for trunk in talkover.mock.snapshot("trunks"):
         numbers = talkover.json("GET", f"/sip-trunks/{trunk['id']}/dids")["data"]

@@ -1,4 +1,4 @@
-"""What `trunkline.mock` promises beyond its contract: rate limits, its state, and speed that changes nothing."""
+"""Tests of `trunkline.mock`: rate limits, state, the cache of responses, and secrets in refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
 
 @dataclass
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that stands still until a test sets it."""
 
     now: float = 1_700_000_000.75
 
@@ -34,13 +34,14 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
     return loader.load(request.param)
 
 
-def question(vendor: Vendor, token: str | None = None, query: str = "") -> Request:
+def list_request(vendor: Vendor, token: str | None = None, query: str = "") -> Request:
+    """A request that a known token may send."""
     authorization = ("authorization", f"Bearer {token or vendor.world.token}")
     return Request("GET", PLACES[vendor.name], query, (authorization,))
 
 
 def limits(response: Response) -> tuple[int, int, int]:
-    """What the three headers say: limit, remaining, reset."""
+    """The values of the three headers: limit, remaining, reset."""
     limit, remaining, reset = (response.header(f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset"))
     assert limit is not None
     assert remaining is not None
@@ -48,47 +49,47 @@ def limits(response: Response) -> tuple[int, int, int]:
     return int(limit), int(remaining), int(reset)
 
 
-def test_the_headers_count_down_to_a_refusal_and_start_anew(vendor: Vendor) -> None:
-    """Each answer tells one request less, the first beyond the limit is 429, and the next window begins full."""
+def test_the_headers_count_down_and_start_again(vendor: Vendor) -> None:
+    """Each response has one request less left, the first beyond the limit is 429, and the next window is full."""
     clock = Clock()
     target = mock.from_vendor(vendor, rate_limit=3, clock=clock)
-    said = [target(question(vendor)) for _ in range(5)]
-    assert [response.status for response in said] == [200, 200, 200, 429, 429]
-    assert [limits(response) for response in said] == [(3, left, 1_700_000_060) for left in (2, 1, 0, 0, 0)]
+    responses = [target(list_request(vendor)) for _ in range(5)]
+    assert [response.status for response in responses] == [200, 200, 200, 429, 429]
+    assert [limits(response) for response in responses] == [(3, left, 1_700_000_060) for left in (2, 1, 0, 0, 0)]
     clock.now = 1_700_000_059.999
-    assert target(question(vendor)).status == 429
+    assert target(list_request(vendor)).status == 429
     clock.now = 1_700_000_060.0
-    assert limits(target(question(vendor))) == (3, 2, 1_700_000_120)
+    assert limits(target(list_request(vendor))) == (3, 2, 1_700_000_120)
 
 
-def test_a_refusal_for_too_many_requests_is_in_the_vendors_envelope(vendor: Vendor) -> None:
-    """The 429 has the documented form, the vendor's words, and explains itself."""
+def test_a_429_has_the_documented_body(vendor: Vendor) -> None:
+    """It has the vendor's message and the header that explains it."""
     target = mock.from_vendor(vendor, rate_limit=1)
-    response = [target(question(vendor)) for _ in range(2)][1]
+    response = [target(list_request(vendor)) for _ in range(2)][1]
     body = response.json()
-    told = body.get("error", body)
-    assert told["code"] == "RATE_LIMIT_EXCEEDED"
-    assert told["message"] == vendor.world.message("rate_limited", told["code"])
+    error = body.get("error", body)
+    assert error["code"] == "RATE_LIMIT_EXCEEDED"
+    assert error["message"] == vendor.world.message("rate_limited", error["code"])
     assert (response.header(mock.REFUSAL_HEADER) or "").startswith('rate_limited; sent="more than 1 requests"; ')
 
 
 def test_each_credential_has_its_own_limit(vendor: Vendor) -> None:
-    """What one token uses up is not taken from another, and a refused request counts too."""
+    """One token does not use up another's limit; refused requests count too."""
     target = mock.from_vendor(vendor, rate_limit=2)
     first, second, *_ = vendor.world.tokens
-    assert [target(question(vendor, first)).status for _ in range(3)] == [200, 200, 429]
-    assert target(question(vendor, second)).status == 200
-    answers = [target(question(vendor, "nobody")) for _ in range(2)]
+    assert [target(list_request(vendor, first)).status for _ in range(3)] == [200, 200, 429]
+    assert target(list_request(vendor, second)).status == 200
+    answers = [target(list_request(vendor, "nobody")) for _ in range(2)]
     assert [limits(response)[1] for response in answers] == [1, 0]
 
 
-def test_every_answer_carries_the_headers(vendor: Vendor) -> None:
-    """Refusals of every kind tell the rate limit as successes do."""
+def test_every_response_has_the_rate_limit_headers(vendor: Vendor) -> None:
+    """Refusals have them too."""
     target = mock.from_vendor(vendor)
     for request in (
-        question(vendor),
-        question(vendor, "nobody"),
-        question(vendor, query="limit=0&limit=1"),
+        list_request(vendor),
+        list_request(vendor, "nobody"),
+        list_request(vendor, query="limit=0&limit=1"),
         Request("GET", PLACES[vendor.name]),
         Request("POST", PLACES[vendor.name]),
         Request("GET", "/nowhere"),
@@ -99,94 +100,96 @@ def test_every_answer_carries_the_headers(vendor: Vendor) -> None:
         assert reset > 0
 
 
-def test_a_limit_of_nothing_refuses_everything(vendor: Vendor) -> None:
-    """A rate limit of 0 is a limit, not the absence of one."""
-    assert mock.from_vendor(vendor, rate_limit=0)(question(vendor)).status == 429
+def test_a_limit_of_zero_refuses_everything(vendor: Vendor) -> None:
+    """A rate limit of 0 does not mean that there is none."""
+    assert mock.from_vendor(vendor, rate_limit=0)(list_request(vendor)).status == 429
 
 
-def test_a_reset_brings_back_the_fresh_state(vendor: Vendor) -> None:
-    """After a reset the mock counts from the beginning and answers as at first."""
+def test_a_reset_restores_the_first_state(vendor: Vendor) -> None:
+    """Rate limit and answers are as in the beginning."""
     target = mock.from_vendor(vendor, rate_limit=1, clock=Clock())
-    first = target(question(vendor))
-    assert target(question(vendor)).status == 429
+    first = target(list_request(vendor))
+    assert target(list_request(vendor)).status == 429
     target.reset()
-    assert target(question(vendor)) == first
+    assert target(list_request(vendor)) == first
 
 
-def test_what_is_remembered_is_what_would_be_answered(vendor: Vendor) -> None:
-    """An answer that was given before is the same for the same request, and for no other credential or query."""
+def test_a_cached_response_is_the_right_one(vendor: Vendor) -> None:
+    """It is used for the same request only: not for another credential or query."""
     target = mock.from_vendor(vendor, clock=Clock())
     tokens = [*vendor.world.tokens, "nobody"]
-    requests = [question(vendor, token, query) for token in tokens for query in ("", "limit=1", "limit=0", "offset=1")]
+    requests = [
+        list_request(vendor, token, query) for token in tokens for query in ("", "limit=1", "limit=0", "offset=1")
+    ]
     requests += [replace(request, method="POST") for request in requests]
     fresh = [mock.from_vendor(vendor, clock=Clock())(request) for request in requests]
     for _ in range(2):
-        said = [target(request) for request in requests]
-        assert [(response.status, response.body) for response in said] == [
+        responses = [target(request) for request in requests]
+        assert [(response.status, response.body) for response in responses] == [
             (response.status, response.body) for response in fresh
         ]
 
 
-def test_more_answers_than_are_remembered_are_right() -> None:
-    """The memory of answers is bounded, and forgetting changes no answer."""
+def test_more_responses_than_the_cache_holds_are_right() -> None:
+    """The cache has a maximum size, and dropping entries changes no response."""
     vendor = loader.load("telepath")
     target = mock.from_vendor(vendor)
     for number in range(5000):
-        body = target(question(vendor, query=f"limit=1&offset=0&x={number}")).json()
+        body = target(list_request(vendor, query=f"limit=1&offset=0&x={number}")).json()
         assert body["trunks"][0]["id"] == "conn_abc123xyz"
     assert len(target._memo) <= 4096
 
 
-def test_the_records_are_the_fixtures(vendor: Vendor) -> None:
-    """A test can ask the mock what is true, account by account."""
+def test_a_snapshot_has_the_fixtures(vendor: Vendor) -> None:
+    """A test can read the records of each account."""
     target = mock.from_vendor(vendor)
     mine = target.snapshot("trunks")
     assert mine == target.snapshot("trunks", vendor.world.account)
     accounts = {grant.account for grant in vendor.world.tokens.values()}
-    every = [record for account in sorted(accounts) for record in target.snapshot("trunks", account)]
-    assert len(every) == len(vendor.world.collections["trunks"].records)
+    records = [record for account in sorted(accounts) for record in target.snapshot("trunks", account)]
+    assert len(records) == len(vendor.world.collections["trunks"].records)
     assert target.snapshot("trunks", "nobody") == ()
     assert target.snapshot("nothing") == ()
 
 
 def test_two_mocks_of_one_vendor_share_nothing(vendor: Vendor) -> None:
-    """What one mock counts is not counted by another."""
+    """Each counts its own requests."""
     first, second = (mock.from_vendor(vendor, rate_limit=1) for _ in range(2))
-    assert first(question(vendor)).status == second(question(vendor)).status == 200
+    assert first(list_request(vendor)).status == second(list_request(vendor)).status == 200
 
 
-def test_a_list_of_a_thousand_is_paged_whole() -> None:
-    """The pages of a large generated world are its list, in one order, whatever their size."""
+def test_pages_of_a_thousand_trunks_are_the_whole_list() -> None:
+    """Whatever the page size, all pages together are the list in one order."""
     vendor = loader.load("telepath", trunks=1000, seed=7)
     target = mock.from_vendor(vendor)
     listed = []
     for offset in range(0, 1001, 77):
-        body = target(question(vendor, query=f"limit=77&offset={offset}")).json()
+        body = target(list_request(vendor, query=f"limit=77&offset={offset}")).json()
         assert body["pagination"] == {"limit": 77, "offset": offset, "total": 1000}
         listed += [trunk["id"] for trunk in body["trunks"]]
     assert sorted(listed) == sorted(record["id"] for record in vendor.world.collections["trunks"].records)
 
 
-def test_an_answer_with_its_own_braces_is_not_filled_again() -> None:
-    """What a record holds is data: words in braces and quotes come back as they are."""
+def test_a_record_is_not_taken_for_a_template() -> None:
+    """Braces and quotes in a record are shown as they are."""
     vendor = loader.load("telepath")
     (record, *_) = vendor.world.collections["trunks"].records
     odd = '{limit} "{items}" {total!r} %s \\ \u2028'
     changed = loader.with_records(vendor, "trunks", [{**record, "name": odd}])
-    assert mock.from_vendor(changed)(question(vendor)).json()["trunks"][0]["name"] == odd
+    assert mock.from_vendor(changed)(list_request(vendor)).json()["trunks"][0]["name"] == odd
 
 
 @pytest.mark.parametrize("value", ["{message}", "{", "}{0}", "{name.__class__}"])
-def test_a_refusal_with_braces_in_the_request_is_not_filled_again(value: str) -> None:
-    """What a client sends is never taken for a template."""
+def test_a_request_is_not_taken_for_a_template(value: str) -> None:
+    """Braces in a request are shown as they are in the refusal."""
     vendor = loader.load("telepath")
     response = mock.from_vendor(vendor)(Request(value, "/trunks"))
     assert response.json()["error"]["message"] == f"Method {value} is not allowed here. Allowed: GET, POST"
-    assert mock.from_vendor(vendor)(question(vendor, query=f"limit={value}")).status == 400
+    assert mock.from_vendor(vendor)(list_request(vendor, query=f"limit={value}")).status == 400
 
 
 def test_a_refused_request_counts_for_its_credential() -> None:
-    """What a known credential asks is counted for it, also when a parameter is refused; what others ask is not."""
+    """Requests with unknown credentials do not count for it."""
     vendor = loader.load("telepath")
     target = mock.from_vendor(vendor, rate_limit=5)
     known = (("authorization", f"Bearer {vendor.world.token}"),)
@@ -199,8 +202,8 @@ def test_a_refused_request_counts_for_its_credential() -> None:
 # --- writes ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_write_beyond_the_rate_limit_is_not_made(vendor: Vendor) -> None:
-    """What is answered 429 has changed nothing."""
+def test_a_write_beyond_the_rate_limit_changes_nothing(vendor: Vendor) -> None:
+    """A request that is answered with 429 is not served."""
     target = mock.from_vendor(vendor, rate_limit=2, clock=Clock())
     client = Client(vendor, target)
     mine = client.created("user-1")
@@ -211,7 +214,7 @@ def test_a_write_beyond_the_rate_limit_is_not_made(vendor: Vendor) -> None:
 
 
 def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
-    """Whatever the reason, the records are what they were, and the list is too."""
+    """Whatever the reason, records and list stay the same."""
     target = mock.from_vendor(vendor)
     client = Client(vendor, target)
     mine = client.created("user-1")
@@ -221,20 +224,20 @@ def test_a_refused_write_changes_nothing(vendor: Vendor) -> None:
         for body in bodies:
             assert 400 <= client.ask(method, path, body).status < 500
         for raw in (b"", b"{", b"\xff", b'{"name": "x"} x', b"[" * 100_000, bytes(50 << 20)):
-            fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
-            assert 400 <= target(Request(method, path, "", fields, raw)).status < 500
-            assert target(Request(method, path, "", fields[:1], b'{"name": "x"}')).status == 415
+            headers = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+            assert 400 <= target(Request(method, path, "", headers, raw)).status < 500
+            assert target(Request(method, path, "", headers[:1], b'{"name": "x"}')).status == 415
     assert target.snapshot("trunks") == before
     assert client.listed() == shown
 
 
 def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
-    """413 in the vendor's shape, at once, and no part of it is kept."""
+    """With the vendor's 413, at once and without copying it."""
     target = mock.from_vendor(vendor)
     client = Client(vendor, target)
     before = target.snapshot("trunks")
-    fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
-    request = Request("POST", client.path, "", fields, b'{"name": "' + b"x" * (50 << 20) + b'"}')
+    headers = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+    request = Request("POST", client.path, "", headers, b'{"name": "' + b"x" * (50 << 20) + b'"}')
     tracemalloc.start()
     try:
         response = target(request)
@@ -246,14 +249,14 @@ def test_a_body_of_fifty_megabytes_is_refused(vendor: Vendor) -> None:
     assert target.snapshot("trunks") == before
 
 
-def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
-    """A server that has not read a body hears the same refusal, or that the mock has none; neither runs anything."""
+def test_too_large_refuses_a_body_that_was_not_read(vendor: Vendor) -> None:
+    """The refusal is the same as for a body that was read; None if the operation takes no body."""
     target = mock.from_vendor(vendor)
     path = Client(vendor, target).path
     known = (("authorization", f"Bearer {vendor.world.token}"),)
     before = target.snapshot("trunks")
-    for fields, status in ((known, 413), ((), 401)):
-        response = target.too_large(Request("POST", path, "", fields))
+    for headers, status in ((known, 413), ((), 401)):
+        response = target.too_large(Request("POST", path, "", headers))
         assert response is not None
         assert response.status == status
         assert REFUSAL_HEADER in dict(response.headers)
@@ -266,8 +269,8 @@ def test_what_is_too_large_to_be_read_is_refused_unread(vendor: Vendor) -> None:
     assert target.snapshot("trunks") == before
 
 
-def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
-    """The same request with another body or media type is another question, whatever the operation does."""
+def test_responses_to_requests_with_a_body_are_not_cached(vendor: Vendor) -> None:
+    """The same request line with another body or media type is another request."""
     target = mock.from_vendor(vendor)
     for shown in target._shown.values():
         assert not (shown.cacheable and (shown.operation.body or shown.writes))
@@ -276,20 +279,20 @@ def test_an_answer_to_a_body_is_not_kept_for_another(vendor: Vendor) -> None:
     assert target(Request("POST", client.path)).status == 401
 
 
-def test_what_a_test_puts_is_its_own(vendor: Vendor) -> None:
-    """A record that is changed after it was put changes nothing."""
+def test_put_copies_the_record(vendor: Vendor) -> None:
+    """Changing the record afterwards changes nothing in the mock."""
     target = mock.from_vendor(vendor)
     record = {**target.snapshot("trunks")[0], "id": "put"}
     target.put("trunks", record)
     record["name"] = "changed"
-    assert next(one for one in target.snapshot("trunks") if one["id"] == "put")["name"] != "changed"
+    assert next(record for record in target.snapshot("trunks") if record["id"] == "put")["name"] != "changed"
     target.remove("trunks", "put")
     with pytest.raises(LookupError):
         target.remove("trunks", "put")
 
 
-def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was put before an error is not there afterwards, nor does the next write bring it."""
+def test_a_handler_that_fails_changes_nothing(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has put is dropped, and the next write does not bring it."""
     target = mock.from_vendor(vendor)
     before = target.snapshot("trunks")
 
@@ -315,12 +318,12 @@ def test_a_verb_that_fails_leaves_nothing_behind(vendor: Vendor, monkeypatch: py
         b'{"sip_password": "hunter2-Hunter2", "name": ["hunter2-Hunter2"]',
     ],
 )
-def test_a_refusal_tells_no_secret_of_its_own_request(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither its body nor its header nor the log repeats a password that stands in another field, too."""
+def test_a_refusal_shows_no_secret_of_its_request(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Body, header and log do not repeat a password, even if it is also sent in another field."""
     vendor = loader.load("telepath")
-    fields = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+    headers = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
     with caplog.at_level("INFO"):
-        answer = mock.from_vendor(vendor)(Request("POST", "/trunks", "", fields, body))
+        answer = mock.from_vendor(vendor)(Request("POST", "/trunks", "", headers, body))
     assert answer.status == 400
     assert "hunter2" not in str(answer.headers) + answer.body.decode() + caplog.text
 
@@ -336,14 +339,14 @@ def test_a_refusal_tells_no_secret_of_its_own_request(body: bytes, caplog: pytes
         ("/trunks?limit=hunter2-Hunter2", "hunter2-Hunter2"),
     ],
 )
-def test_a_secret_where_none_belongs_is_not_told(
+def test_a_misplaced_secret_is_not_shown(
     target: str, authorization: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither what stands in the query under the name of one nor a credential that opens nothing."""
+    """This covers secret names in the query and unknown credentials."""
     path, _, query = target.partition("?")
-    fields = (("authorization", authorization),) if authorization else ()
+    headers = (("authorization", authorization),) if authorization else ()
     with caplog.at_level("INFO"):
-        answer = mock.from_vendor(loader.load("telepath"))(Request("GET", path, query, fields))
+        answer = mock.from_vendor(loader.load("telepath"))(Request("GET", path, query, headers))
     assert answer.status >= 400
     assert "refused: " in caplog.text
     assert "hunter2" not in str(answer.headers) + answer.body.decode() + caplog.text

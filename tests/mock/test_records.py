@@ -1,4 +1,4 @@
-"""What a test may do to the records of its mock, and what it may ask of its client's requests."""
+"""Tests of `trunkline.mock.records`, `factory` and `recording`: records that a test changes, requests that it reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -20,29 +20,26 @@ from trunkline.mock import RecordedRequest, RecordingMock, Records
 from trunkline.mock.factory import RecordFactory
 from trunkline.mock.loader import check_record
 
-Said: TypeAlias = tuple[int, Any]
-"""A status and a body."""
 
-
-def ask(mocked: RecordingMock, method: str, target: str, body: object = None, *, token: str = "") -> Said:
-    """What the mock answers."""
+def ask(fake: RecordingMock, method: str, target: str, body: object = None, *, token: str = "") -> tuple[int, Any]:
+    """Send a request and return the status and the body."""
     path, _, query = target.partition("?")
-    headers = (("authorization", f"Bearer {token or mocked.token}"), ("content-type", "application/json"))
+    headers = (("authorization", f"Bearer {token or fake.token}"), ("content-type", "application/json"))
     sent = b"" if body is None else json.dumps(body).encode()
-    response = mocked(Request(method, path, query, headers, sent))
+    response = fake(Request(method, path, query, headers, sent))
     return response.status, response.json()
 
 
 def plain(records: Records) -> list[dict[str, object]]:
-    """The records as they are now, without what only the mock knows."""
+    """The records as they are now, without mock-only facts."""
     return [{name: value for name, value in record.items() if name != "x-trunkline"} for record in records]
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def test_records_are_a_sequence_of_what_is_there_now(telepath_target: RecordingMock) -> None:
-    """They are equal to a list or a tuple, have a length, places and slices, and follow the mock."""
+def test_records_are_a_live_sequence(telepath_target: RecordingMock) -> None:
+    """They equal a list or a tuple, have a length, indexes and slices, and follow the mock."""
     trunks = telepath_target.trunks
     kept = [*trunks]
     assert trunks == kept
@@ -63,8 +60,8 @@ def test_records_are_a_sequence_of_what_is_there_now(telepath_target: RecordingM
     assert kept
 
 
-def test_what_is_read_is_a_copy(telepath_target: RecordingMock) -> None:
-    """Whoever changes what he read, or what he gave, changes nothing on the mock."""
+def test_records_are_copied_in_and_out(telepath_target: RecordingMock) -> None:
+    """Changing a record that was read or given changes nothing in the mock."""
     record = telepath_target.trunks[0]
     record["metrics"].clear()
     record["name"] = "changed"
@@ -77,16 +74,16 @@ def test_what_is_read_is_a_copy(telepath_target: RecordingMock) -> None:
     assert telepath_target.trunks[-1]["metrics"]["calls_today"] == 1
 
 
-def test_one_record_is_got_by_its_id(telepath_target: RecordingMock) -> None:
-    """An id that is not there, or that is another account's, gets None."""
+def test_get_returns_the_record_with_an_id(telepath_target: RecordingMock) -> None:
+    """None for an unknown id and for one of another account."""
     (other, *_) = telepath_target.trunks.of("another")
     assert telepath_target.trunks.get("conn_abc123xyz") == telepath_target.trunks[0]
     assert telepath_target.trunks.get(other["id"]) is None
     assert telepath_target.trunks.get("nope") is None
 
 
-def test_every_account_can_be_looked_into(telepath_target: RecordingMock) -> None:
-    """What stands in another account is seen with its credential, and not with the first one's."""
+def test_of_gives_the_records_of_another_account(telepath_target: RecordingMock) -> None:
+    """They are served for its token, and not for the first one."""
     theirs = telepath_target.trunks.of("another")
     added = theirs.add(name="Theirs")
     assert added == telepath_target.trunks.of("another").get(added["id"])
@@ -106,38 +103,38 @@ def test_every_account_can_be_looked_into(telepath_target: RecordingMock) -> Non
         telepath_target.trunks.of("x")
 
 
-# --- adding ---------------------------------------------------------------------------------------------------------
+# --- adding -----------------------------------------------------------------------------------------------------------
 
 COLLECTIONS = [(name, collection) for name in folders.names() for collection in trunkline.load(name).world.collections]
 
 
 @pytest.mark.parametrize(("name", "collection"), COLLECTIONS)
-def test_what_is_added_without_a_word_is_plausible(name: str, collection: str) -> None:
-    """It fits the contract, has an id of its own, and is the same in the next run; that is so for every vendor."""
+def test_a_record_without_given_fields_is_plausible(name: str, collection: str) -> None:
+    """It obeys the contract, has an id of its own and is the same in the next run, for every vendor."""
     vendor = trunkline.load(name)
 
-    def made() -> list[dict[str, object]]:
-        held = mocked(name)
-        records = [getattr(held, collection).add() for _ in range(30)]
-        assert getattr(held, collection)[-30:] == records
+    def build() -> list[dict[str, object]]:
+        fake = fresh(name)
+        records = [getattr(fake, collection).add() for _ in range(30)]
+        assert getattr(fake, collection)[-30:] == records
         return records
 
-    records = made()
+    records = build()
     identity = vendor.world.collections[collection].identity
     for record in records:
         check_record(vendor, collection, record)
     assert len({record[identity] for record in records}) == 30
     if vendor.world.collections[collection].generate:
-        assert made() == records
+        assert build() == records
 
 
-def mocked(name: str) -> RecordingMock:
+def fresh(name: str) -> RecordingMock:
     """A mock as the fixtures give it."""
     return RecordingMock(trunkline.load(name))
 
 
-def test_what_is_given_is_laid_over_what_is_made(telepath_target: RecordingMock) -> None:
-    """The answer to the next request shows it, and lists count it."""
+def test_given_fields_replace_generated_ones(telepath_target: RecordingMock) -> None:
+    """The next request sees them, and lists count the record."""
     before = ask(telepath_target, "GET", "/trunks?limit=1&status=error")[1]["pagination"]["total"]
     added = telepath_target.trunks.add(name="Night Desk", status="error")
     assert (added["name"], added["status"]) == ("Night Desk", "error")
@@ -146,8 +143,8 @@ def test_what_is_given_is_laid_over_what_is_made(telepath_target: RecordingMock)
     assert added["id"] in [trunk["id"] for trunk in page["trunks"]]
 
 
-def test_names_that_are_no_keywords_are_given_in_a_record(telepath_target: RecordingMock) -> None:
-    """A record may be given whole, keywords are laid over it, and what was read may be given again."""
+def test_a_record_may_be_given_as_a_dict(telepath_target: RecordingMock) -> None:
+    """For names that are no keywords; keywords replace its fields, and a record that was read may be given again."""
     added = telepath_target.calls.add({"from": "+12025550100", "to": "+12025550101"}, to="+12025550102")
     assert (added["from"], added["to"]) == ("+12025550100", "+12025550102")
     again = telepath_target.calls.add(added, id="call_again")
@@ -156,10 +153,10 @@ def test_names_that_are_no_keywords_are_given_in_a_record(telepath_target: Recor
     assert ask(telepath_target, "GET", "/calls/call_again")[1]["from"] == "+12025550103"
 
 
-def test_what_creation_makes_of_a_field_follows_it(
+def test_derived_fields_follow_the_fields_they_are_made_from(
     telepath_target: RecordingMock, talkover_target: RecordingMock
 ) -> None:
-    """An address follows its user name and a formatted number its number, unless they are given, too."""
+    """An address follows its user name and a formatted number its number, unless both are given."""
     trunks, dids = telepath_target.trunks, talkover_target.dids
     added = trunks.add(sip_username="desk-night")
     assert added["sip_endpoint"] == "sip://desk-night@sip.telepathvoice.com"
@@ -174,25 +171,25 @@ def test_what_creation_makes_of_a_field_follows_it(
     assert dids.change("phone-uuid-1", number="+5511987654322")["formatted_number"] == "(11) 98765-4322"
 
 
-def test_nothing_is_made_that_is_there_or_was(telepath_target: RecordingMock, talkover_target: RecordingMock) -> None:
-    """Neither an id nor what no two can share comes twice: not from the fixtures, a client, a test, or the past."""
+def test_unique_values_are_never_built_twice(telepath_target: RecordingMock, talkover_target: RecordingMock) -> None:
+    """Neither values of the fixtures, of a client or of a test, nor those of removed records."""
     body = {"name": "n", "ai_provider": "openai", "openai_api_key": "tk-0123456789", "sip_password": "tk-0123456789"}
-    first = mocked("telepath").trunks.add()
+    first = fresh("telepath").trunks.add()
     assert ask(telepath_target, "POST", "/trunks", {**body, "sip_username": first["sip_username"]})[0] == 201
     telepath_target.trunks.add(id=first["id"], sip_username="given")
     names = [telepath_target.trunks.add()["sip_username"] for _ in range(5)]
     assert len({record["sip_username"] for record in telepath_target.trunks}) == len(telepath_target.trunks)
     assert first["sip_username"] not in names
     shipped = {record["id"] for record in telepath_target.calls}
-    made = telepath_target.calls.add()["id"]
+    created = telepath_target.calls.add()["id"]
     telepath_target.calls.clear()
-    assert telepath_target.calls.add()["id"] not in {made, *shipped}
+    assert telepath_target.calls.add()["id"] not in {created, *shipped}
     numbers = [talkover_target.dids.add()["number"] for _ in range(5)]
     assert len({*numbers, "+15551234567", "+15559876543"}) == 7
 
 
 def test_threads_may_add_at_once(telepath_target: RecordingMock) -> None:
-    """No record is lost and none has what is another's, while clients read."""
+    """No record is lost and unique values stay unique, while clients read."""
     before = len(telepath_target.trunks)
 
     def work(number: int) -> None:
@@ -206,21 +203,21 @@ def test_threads_may_add_at_once(telepath_target: RecordingMock) -> None:
     assert len({record["sip_username"] for record in records}) == len(records)
 
 
-def test_a_collection_that_was_emptied_still_knows_its_shape(talkover_target: RecordingMock) -> None:
-    """Where there is no recipe, a record is made after the first that the data hold."""
+def test_a_record_can_be_built_for_an_empty_collection(talkover_target: RecordingMock) -> None:
+    """Without generators it is a copy of the first shipped record."""
     vendor = talkover_target.vendor
     empty = replace(vendor, world=vendor.world.with_records("dids", ()).with_records("trunks", ()))
-    held = RecordingMock(empty)
-    trunk = held.trunks.add()
-    assert held.dids.add()["trunk_id"] == trunk["id"]
-    assert held.dids.add()["country_code"] == "US"
+    fake = RecordingMock(empty)
+    trunk = fake.trunks.add()
+    assert fake.dids.add()["trunk_id"] == trunk["id"]
+    assert fake.dids.add()["country_code"] == "US"
 
 
-# --- what only the mock knows ---------------------------------------------------------------------------------------
+# --- mock-only facts --------------------------------------------------------------------------------------------------
 
 
-def test_what_a_client_made_can_be_changed(telepath_target: RecordingMock) -> None:
-    """A client may send a key that is shorter than a fixture may hold; it stays, and is not what is changed."""
+def test_a_record_of_a_client_can_be_changed(telepath_target: RecordingMock) -> None:
+    """Even if its secret is shorter than fixtures allow; the secret stays."""
     body = {
         "name": "Night Desk",
         "ai_provider": "openai",
@@ -228,14 +225,14 @@ def test_what_a_client_made_can_be_changed(telepath_target: RecordingMock) -> No
         "sip_username": "agent-short-01",
         "sip_password": "tk-Password0123456789",
     }
-    status, made = ask(telepath_target, "POST", "/trunks", body)
+    status, created = ask(telepath_target, "POST", "/trunks", body)
     assert status == 201
-    assert telepath_target.trunks.change(made["id"], status="error")["status"] == "error"
-    assert telepath_target.trunks.get(made["id"])["openai_api_key"] == "k"  # type: ignore[index]  # it is there
+    assert telepath_target.trunks.change(created["id"], status="error")["status"] == "error"
+    assert telepath_target.trunks.get(created["id"])["openai_api_key"] == "k"  # type: ignore[index]  # it is there
 
 
 def test_a_carrier_can_be_made_unreachable(talkover_target: RecordingMock) -> None:
-    """A trunk that was fine is so no more when its carrier is gone, and is again when it is back."""
+    """Its trunk is unhealthy until the carrier is reachable again."""
     trunks = talkover_target.trunks
     added = trunks.add(is_verified=False)
     place = f"/sip-trunks/{added['id']}"
@@ -250,8 +247,8 @@ def test_a_carrier_can_be_made_unreachable(talkover_target: RecordingMock) -> No
     assert not ask(talkover_target, "POST", f"/sip-trunks/{down['id']}/verify")[1]["success"]
 
 
-def test_a_number_can_be_in_use(talkover_target: RecordingMock) -> None:
-    """It cannot be deleted then; one mock-only fact leaves the others as they are."""
+def test_a_did_can_be_in_use(talkover_target: RecordingMock) -> None:
+    """Then it cannot be deleted; changing one mock-only fact keeps the others."""
     added = talkover_target.dids.add({"x-trunkline": {"reachable": False}}, in_use=True)
     place = f"/sip-trunks/{added['trunk_id']}/dids/{added['id']}"
     assert ask(talkover_target, "DELETE", place)[0] == 409
@@ -260,11 +257,11 @@ def test_a_number_can_be_in_use(talkover_target: RecordingMock) -> None:
     assert ask(talkover_target, "DELETE", place)[0] == 200
 
 
-# --- what belongs to something --------------------------------------------------------------------------------------
+# --- parents and children ---------------------------------------------------------------------------------------------
 
 
-def test_a_number_is_attached_to_a_trunk(talkover_target: RecordingMock) -> None:
-    """To the one that is named, else to the first; the trunk cannot be deleted by a client as long as it is there."""
+def test_a_did_is_attached_to_a_trunk(talkover_target: RecordingMock) -> None:
+    """To the given one, or to the first; a client cannot delete a trunk that has DIDs."""
     trunk = talkover_target.trunks.add()
     added = talkover_target.dids.add(trunk_id=trunk["id"], number="+15550100")
     place = f"/sip-trunks/{trunk['id']}"
@@ -278,8 +275,8 @@ def test_a_number_is_attached_to_a_trunk(talkover_target: RecordingMock) -> None
     assert talkover_target.dids.add(account="staging")["trunk_id"] == talkover_target.trunks.of("staging")[0]["id"]
 
 
-def test_what_belongs_to_a_removed_record_goes_with_it(talkover_target: RecordingMock) -> None:
-    """A trunk takes its numbers along, and those only."""
+def test_removing_a_record_removes_its_children(talkover_target: RecordingMock) -> None:
+    """Removing a trunk removes its DIDs and no others."""
     mine = [did for did in talkover_target.dids if did["trunk_id"] == "trunk-uuid-1"]
     others = [did for did in talkover_target.dids if did["trunk_id"] != "trunk-uuid-1"]
     assert mine
@@ -293,21 +290,21 @@ def test_what_belongs_to_a_removed_record_goes_with_it(talkover_target: Recordin
     assert len(talkover_target.dids.of("staging")) == 1
 
 
-# --- trouble --------------------------------------------------------------------------------------------------------
+# --- mistakes ---------------------------------------------------------------------------------------------------------
 
-FIELDS = "ai_provider, created_at, *, updated_at; and on the mock alone account"
+FIELDS = "ai_provider, created_at, *, updated_at; for the mock alone: account"
 RECORD = "the record given for telepath's trunks#"
 
-TROUBLE: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]] = {
+MISTAKES: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]] = {
     "an unknown field": (
         lambda a, _: a.trunks.add(nam="x"),
-        f"telepath.trunks has no field 'nam'; there are: {FIELDS}",
+        f"telepath.trunks has no field 'nam'; its fields are: {FIELDS}",
     ),
     "another unknown field": (
         lambda a, _: a.trunks.change("conn_abc123xyz", {"": 1}),
-        f"telepath.trunks has no field ''; there are: {FIELDS}",
+        f"telepath.trunks has no field ''; its fields are: {FIELDS}",
     ),
-    "no dict": (lambda a, _: a.trunks.add([]), "a record of telepath.trunks is a dict, not a list"),  # type: ignore[arg-type]  # that is the mistake
+    "no dict": (lambda a, _: a.trunks.add([]), "a record of telepath.trunks must be a dict, not a list"),  # type: ignore[arg-type]  # that is the mistake
     "no JSON": (
         lambda a, _: a.trunks.add(name={1}),
         "what is given for telepath.trunks is not JSON: Object of type set is not JSON serializable",
@@ -325,11 +322,11 @@ TROUBLE: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]]
     ),
     "a fact that nothing asks for": (
         lambda a, _: a.trunks.add(reachable=False),
-        f"telepath.trunks has no field 'reachable'; there are: {FIELDS}",
+        f"telepath.trunks has no field 'reachable'; its fields are: {FIELDS}",
     ),
     "a fact of something else": (
         lambda _, b: b.dids.add(reachable=False),
-        "talkover.dids has no field 'reachable'; there are: *; and on the mock alone account, in_use",
+        "talkover.dids has no field 'reachable'; its fields are: *; for the mock alone: account, in_use",
     ),
     "a collection that is not there": (
         lambda a, _: a.dids,
@@ -338,7 +335,7 @@ TROUBLE: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]]
     "an unknown fact": (lambda a, _: a.trunks.add({"x-trunkline": {"up": True}}), f"{RECORD}/x-trunkline: *"),
     "no facts": (
         lambda a, _: a.trunks.add({"x-trunkline": []}),
-        "x-trunkline of a record of telepath.trunks is a dict of account",
+        "x-trunkline of a record of telepath.trunks must be a dict of account",
     ),
     "an unknown account": (
         lambda a, _: a.trunks.add(account="x"),
@@ -383,36 +380,34 @@ TROUBLE: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]]
 
 
 def nested(depth: int) -> list[Any]:
-    """A list in a list in a list."""
+    """Lists within lists."""
     value: list[Any] = []
     for _ in range(depth):
         value = [value]
     return value
 
 
-@pytest.mark.parametrize("name", TROUBLE)
-def test_what_cannot_be_meant_is_one_sentence(
-    telepath_target: RecordingMock, talkover_target: RecordingMock, name: str
-) -> None:
-    """It says what is wrong of which collection, and the mock stays as it was."""
-    does, wanted = TROUBLE[name]
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_sentence(telepath_target: RecordingMock, talkover_target: RecordingMock, name: str) -> None:
+    """It names the collection and the mistake, and the mock stays unchanged."""
+    make_mistake, message = MISTAKES[name]
     before = [[*telepath_target.trunks], [*talkover_target.dids]]
     with pytest.raises((UsageError, DataError, AttributeError)) as caught:
-        does(telepath_target, talkover_target)
-    pytest.LineMatcher([str(caught.value)]).fnmatch_lines([wanted])
+        make_mistake(telepath_target, talkover_target)
+    pytest.LineMatcher([str(caught.value)]).fnmatch_lines([message])
     assert [[*telepath_target.trunks], [*talkover_target.dids]] == before
     assert [entry.name for entry in caught.traceback][-1] in {"hidden", "asked", "__getattr__"}
 
 
-def test_a_number_needs_a_trunk(talkover_target: RecordingMock) -> None:
-    """Without one the sentence says what to do first."""
+def test_a_did_needs_a_trunk(talkover_target: RecordingMock) -> None:
+    """Without one, the message says what to do first."""
     talkover_target.trunks.clear()
     with pytest.raises(UsageError, match="there are none; add one first"):
         talkover_target.dids.add()
 
 
-def test_no_trouble_quotes_a_secret(telepath_target: RecordingMock, talkover_target: RecordingMock) -> None:
-    """Neither what is given nor what is there."""
+def test_no_message_quotes_a_secret(telepath_target: RecordingMock, talkover_target: RecordingMock) -> None:
+    """Neither a given one nor a stored one."""
     secret = "hunter2-hunter2-hunter2"
     for records in (telepath_target.trunks, talkover_target.trunks):
         name = "sip_password" if records is telepath_target.trunks else "password"
@@ -422,27 +417,27 @@ def test_no_trouble_quotes_a_secret(telepath_target: RecordingMock, talkover_tar
             assert "hunter2" not in str(caught.value)
 
 
-# --- what the client did --------------------------------------------------------------------------------------------
+# --- recorded requests ------------------------------------------------------------------------------------------------
 
 
-def test_what_was_asked_is_told_by_operation(telepath_target: RecordingMock) -> None:
-    """The operation is named as in the contract, and None where the contract has none; the list is a plain one."""
+def test_requests_are_found_by_operation(telepath_target: RecordingMock) -> None:
+    """The operation has its operationId, or None if the contract does not have it; `requests` is a list."""
     ask(telepath_target, "GET", "/trunks?limit=1")
     ask(telepath_target, "PATCH", "/trunks/conn_abc123xyz", {"name": "Renamed"})
     ask(telepath_target, "PATCH", "/trunks/conn_%61bc123xyz", {"name": "Twice"})
     ask(telepath_target, "DELETE", "/trunks/conn_abc123xyz")
     ask(telepath_target, "GET", "/nowhere")
     assert type(telepath_target.requests) is list
-    operations = [asked.operation for asked in telepath_target.requests]
+    operations = [request.operation for request in telepath_target.requests]
     assert operations == ["listTrunks", "updateTrunk", "updateTrunk", None, None]
     changes = telepath_target.asked("updateTrunk")
-    assert [asked.json for asked in changes] == [{"name": "Renamed"}, {"name": "Twice"}]
-    assert [asked.status for asked in changes] == [200, 200]
+    assert [request.json for request in changes] == [{"name": "Renamed"}, {"name": "Twice"}]
+    assert [request.status for request in changes] == [200, 200]
     assert telepath_target.asked("createTrunk") == []
 
 
-def test_a_body_is_told_as_json(telepath_target: RecordingMock) -> None:
-    """None when there is none; what is no JSON is told as such, without a word of it."""
+def test_a_body_is_read_as_json(telepath_target: RecordingMock) -> None:
+    """None if there is none; the error for invalid JSON does not quote the body."""
     ask(telepath_target, "GET", "/trunks")
     ask(telepath_target, "POST", "/trunks", {"name": "n", "own": [1, {"two": None}]})
     telepath_target(Request("POST", "/trunks", "", (), b'{"sip_password": "hunter2'))
@@ -455,35 +450,35 @@ def test_a_body_is_told_as_json(telepath_target: RecordingMock) -> None:
     assert broken.body == b'{"sip_password": "hunter2'
 
 
-def test_secrets_of_a_body_are_equal_and_not_printed(telepath_target: RecordingMock) -> None:
-    """At any depth, under any spelling of their names, and where a known one stands under another name."""
+def test_secrets_in_a_body_print_as_stars(telepath_target: RecordingMock) -> None:
+    """At any depth, under any spelling of their names, and known values under any name; they equal their values."""
     sent = {
         "name": telepath_target.token,
         "sip_password": "hunter2-1",
         "own": [{"sipPassword": ["hunter2-2"]}, {"openai-api-key": {"value": "hunter2-3", "name": 7}}],
     }
     ask(telepath_target, "POST", "/trunks", sent)
-    (asked,) = telepath_target.requests
-    assert asked.json == sent
-    assert json.loads(json.dumps(asked.json)) == sent
-    for shown in (repr(asked), repr(asked.json)):
+    (request,) = telepath_target.requests
+    assert request.json == sent
+    assert json.loads(json.dumps(request.json)) == sent
+    for shown in (repr(request), repr(request.json)):
         assert "hunter2" not in shown
         assert telepath_target.token not in shown
-    assert repr(asked.json["own"][1]) == "{'openai-api-key': {'value': ***, 'name': 7}}"
+    assert repr(request.json["own"][1]) == "{'openai-api-key': {'value': ***, 'name': 7}}"
 
 
-def test_secrets_of_records_are_equal_and_not_printed(telepath_target: RecordingMock) -> None:
-    """What a test gave comes back as `***` in print, also where a client sends it in a query or a header."""
+def test_secrets_of_records_print_as_stars(telepath_target: RecordingMock) -> None:
+    """Also where a client sends them in a query or a header; they equal their values."""
     added = telepath_target.trunks.add(sip_password="hunter2-hunter2")
     assert added["sip_password"] == "hunter2-hunter2"
     telepath_target(Request("GET", "/trunks", "key=hunter2-hunter2", (("x-own", "hunter2-hunter2"),)))
-    (asked,) = telepath_target.requests
-    for shown in (repr(added), repr(telepath_target.trunks), repr(asked), repr(asked.headers)):
+    (request,) = telepath_target.requests
+    for shown in (repr(added), repr(telepath_target.trunks), repr(request), repr(request.headers)):
         assert "hunter2" not in shown
 
 
-def test_the_log_tells_no_secret_of_a_record(telepath_target: RecordingMock, caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal that would quote one says `***`."""
+def test_the_log_shows_no_secret_of_a_record(telepath_target: RecordingMock, caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal that would quote one has `***`."""
     telepath_target.trunks.add(sip_password="hunter2-hunter2")
     with caplog.at_level("INFO"):
         ask(telepath_target, "GET", "/trunks?status=hunter2-hunter2")
@@ -491,26 +486,26 @@ def test_the_log_tells_no_secret_of_a_record(telepath_target: RecordingMock, cap
     assert "hunter2" not in caplog.text
 
 
-def test_a_kind_may_have_no_words_of_the_mock(telepath_target: RecordingMock) -> None:
-    """A field that the contract documents under a mock-only name is that field; the fact is told by `x-trunkline`."""
-    kind = RecordFactory(telepath_target.vendor, "trunks", 0)
-    kind.fields, kind.mock_only = [*kind.fields, "reachable"], ["account", "in_use"]
-    said = kind.parse({"x-trunkline": {"reachable": False}}, {"reachable": "sometimes", "in_use": True})
-    assert said == {"reachable": "sometimes", "x-trunkline": {"reachable": False, "in_use": True}}
+def test_a_documented_field_hides_a_mock_only_fact_of_its_name(telepath_target: RecordingMock) -> None:
+    """The fact is then given under `x-trunkline`."""
+    factory = RecordFactory(telepath_target.vendor, "trunks", 0)
+    factory.fields, factory.mock_only = [*factory.fields, "reachable"], ["account", "in_use"]
+    parsed = factory.parse({"x-trunkline": {"reachable": False}}, {"reachable": "sometimes", "in_use": True})
+    assert parsed == {"reachable": "sometimes", "x-trunkline": {"reachable": False, "in_use": True}}
 
 
-def test_what_was_alike_before_may_be_changed(telepath_target: RecordingMock) -> None:
-    """Records of a test's own data that share what no two can are no reason to refuse a change of something else."""
+def test_records_that_share_a_unique_value_may_be_changed(telepath_target: RecordingMock) -> None:
+    """If the test's own data have duplicates, other fields can still be changed."""
     vendor = telepath_target.vendor
     first, second, *_ = vendor.world.collections["trunks"].records
     alike = (first, {**second, "sip_username": first["sip_username"]})
-    held = RecordingMock(replace(vendor, world=vendor.world.with_records("trunks", alike)))
-    assert held.trunks.change(second["id"], name="Changed")["name"] == "Changed"
+    fake = RecordingMock(replace(vendor, world=vendor.world.with_records("trunks", alike)))
+    assert fake.trunks.change(second["id"], name="Changed")["name"] == "Changed"
 
 
-def test_what_is_asked_prints_in_one_line(telepath_target: RecordingMock) -> None:
-    """A failing test shows what was asked and how it was answered."""
+def test_a_recorded_request_prints_in_one_line(telepath_target: RecordingMock) -> None:
+    """A failed test shows the request and the status."""
     ask(telepath_target, "POST", "/trunks", {"name": "n"})
-    (asked,) = telepath_target.requests
-    assert isinstance(asked, RecordedRequest)
-    assert re.fullmatch(r"<Request\('POST', '/trunks', .*body=<\d+ bytes>\) -> 400>", repr(asked))
+    (request,) = telepath_target.requests
+    assert isinstance(request, RecordedRequest)
+    assert re.fullmatch(r"<Request\('POST', '/trunks', .*body=<\d+ bytes>\) -> 400>", repr(request))

@@ -1,7 +1,4 @@
-"""Tests of `trunkline.mock.world`.
-
-Who belongs to whom, what holds of a record, and a store that changes no record.
-"""
+"""Tests of `trunkline.mock.world`: parents and accounts of records, facts, and the store."""
 
 from __future__ import annotations
 
@@ -20,18 +17,18 @@ def record(identity: str, account: str = "", **more: str) -> Record:
     return {"id": identity, **more, **({MOCK_ONLY: {"account": account}} if account else {})}
 
 
-def small(trunks: tuple[Record, ...], dids: tuple[Record, ...]) -> World:
+def small_world(trunks: tuple[Record, ...], dids: tuple[Record, ...]) -> World:
     """A world of two accounts with some trunks and their DIDs."""
     world = VENDORS["talkover"].world
     assert {grant.account for grant in world.tokens.values()} == {"production", "staging"}
     return world.with_records("trunks", trunks).with_records("dids", dids)
 
 
-# --- who belongs to whom --------------------------------------------------------------------------------------------
+# --- orphans ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_has_no_parent_is_an_orphan() -> None:
-    """A child of nothing, of another account's trunk, and one that names no parent; told with its place."""
+def test_a_record_without_its_parent_is_an_orphan() -> None:
+    """The parent is missing, belongs to another account or is not named; each orphan is reported with its index."""
     trunks = (record("a"), record("b", "staging"), record("c"), record("c", "staging"))
     dids = (
         record("1", trunk_id="a"),
@@ -44,33 +41,33 @@ def test_what_has_no_parent_is_an_orphan() -> None:
         record("8", trunk_id="c"),
         record("9", "staging", trunk_id="c"),
     )
-    world = small(trunks, dids)
+    world = small_world(trunks, dids)
     assert list(world.orphans()) == [("dids", 1), ("dids", 3), ("dids", 4), ("dids", 5)]
     kept = world.without_orphans()
-    assert [each["id"] for each in kept.collections["dids"].records] == ["1", "3", "7", "8", "9"]
+    assert [record["id"] for record in kept.collections["dids"].records] == ["1", "3", "7", "8", "9"]
     assert kept.collections["trunks"].records == trunks
     assert list(kept.orphans()) == []
     assert world.collections["dids"].records == dids
 
 
-def test_without_orphans_nothing_is_taken_away() -> None:
-    """A world in which all belongs to something is the same without them."""
+def test_a_world_without_orphans_is_unchanged() -> None:
+    """`without_orphans` removes nothing then."""
     for vendor in VENDORS.values():
         assert vendor.world.without_orphans() == vendor.world
 
 
-# --- words ----------------------------------------------------------------------------------------------------------
+# --- messages ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_is_that_of_its_code() -> None:
-    """A cause has one message for every code, or one for each."""
+def test_a_cause_has_one_message_or_one_for_each_code() -> None:
+    """The message for the code comes first."""
     world = VENDORS["talkover"].world
     assert world.message("id_unknown", "DID_NOT_FOUND") == "DID not found"
     assert world.message("id_unknown", "TRUNK_NOT_FOUND") == "SIP trunk not found"
     assert world.message("rate_limited", "ANY") == world.message("rate_limited", "OTHER")
 
 
-# --- what holds of a record -----------------------------------------------------------------------------------------
+# --- facts ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -81,13 +78,13 @@ def test_a_message_is_that_of_its_code() -> None:
         ({"in_use": True, "account": "x"}, {"reachable": True, "in_use": True, "account": "x"}),
     ],
 )
-def test_a_condition_sees_fields_and_what_only_the_mock_knows(of: Record, known: Record) -> None:
-    """What the mock-only facts leave out is as usual."""
+def test_facts_are_fields_and_mock_only_facts(of: Record, known: Record) -> None:
+    """Mock-only facts that a record does not name have their defaults."""
     found = facts({"id": "a", "is_active": True, **({MOCK_ONLY: of} if of else {})})
     assert {"id": "a", "is_active": True, **known}.items() <= found.items()
 
 
-# --- the store ------------------------------------------------------------------------------------------------------
+# --- the store --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -97,15 +94,15 @@ def test_a_store_has_each_record_in_its_account(name: str) -> None:
     store = Store(world)
     for kind, collection in world.collections.items():
         for account in {grant.account for grant in world.tokens.values()}:
-            mine = [each for each in collection.records if world.account_of(each) == account]
-            assert list(store.records(kind, account).items()) == [(each["id"], each) for each in mine]
+            records = [record for record in collection.records if world.account_of(record) == account]
+            assert list(store.records(kind, account).items()) == [(record["id"], record) for record in records]
     assert not store.records("nothing", world.account)
     assert not store.records(next(iter(world.collections)), "nobody")
 
 
-def test_a_store_changes_no_world() -> None:
-    """What is put and removed is gone and there in one store only, and a put record keeps its place."""
-    world = small((record("a"), record("b")), ())
+def test_a_store_does_not_change_its_world() -> None:
+    """Another store sees no change; a replaced record keeps its place."""
+    world = small_world((record("a"), record("b")), ())
     store = Store(world)
     store.put("trunks", "production", record("a", name="new"))
     store.put("trunks", "production", record("c"))
@@ -121,8 +118,8 @@ def test_a_store_changes_no_world() -> None:
 
 
 def test_a_write_is_seen_whole_or_not_at_all() -> None:
-    """What is put and removed is forgotten with `discard`, and told once by `commit`."""
-    store = Store(small((record("a"), record("b")), ()))
+    """`discard` drops it; `commit` returns its changes once."""
+    store = Store(small_world((record("a"), record("b")), ()))
     store.put("trunks", "production", record("c"))
     store.remove("trunks", "production", "a")
     store.discard()
@@ -138,14 +135,14 @@ def test_a_write_is_seen_whole_or_not_at_all() -> None:
     assert list(store.records("trunks", "production")) == ["b"]
 
 
-def test_a_store_gives_no_number_twice() -> None:
-    """Each created record has a number of its own."""
+def test_a_store_gives_no_serial_number_twice() -> None:
+    """Each created record has its own."""
     store = Store(VENDORS["telepath"].world)
     assert len({store.next_serial() for _ in range(100)}) == 100
 
 
 def test_a_collection_may_have_no_parent() -> None:
-    """A call is kept although its trunk is not there: no path says that it belongs to one."""
+    """A call does not need its trunk, because no path says that it belongs to one."""
     assert VENDORS["telepath"].world.collections["calls"].parent is None
     assert VENDORS["talkover"].world.collections["dids"].parent == Parent("trunks", "trunk_id")
     assert Collection("id", {}, ()).parent is None

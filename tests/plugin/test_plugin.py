@@ -1,4 +1,4 @@
-"""What `trunkline.plugin` promises to people who test a client with pytest."""
+"""Tests of `trunkline.plugin`: fixtures, marker, options, and what a failed test prints."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ ACTIVE = ("-p", "trunkline.plugin", "-p", "no:cacheprovider", "--strict-markers"
 
 
 class Run(Protocol):
-    """Runs pytest on a file of tests."""
+    """Run pytest on a file of tests."""
 
     def __call__(self, tests: str, *options: str) -> pytest.RunResult: ...
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """In a process of its own, as a user would; with no plugin but ours, so that it starts fast."""
+    """In a process of its own, and with no other plugin, so that it starts fast."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
@@ -49,11 +49,11 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-# --- fixtures -------------------------------------------------------------------------------------------------------
+# --- fixtures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_test_needs_nothing_but_the_name_of_a_vendor(run: Run) -> None:
-    """Without a conftest the fixtures are there: addresses, tokens, records, and what was asked."""
+def test_each_vendor_is_a_fixture(run: Run) -> None:
+    """Without a conftest: address, token, records and recorded requests."""
     run(
         """
         def test_one(telepath):
@@ -61,9 +61,9 @@ def test_a_test_needs_nothing_but_the_name_of_a_vendor(run: Run) -> None:
             page = get(telepath, "/trunks?limit=1")
             assert page["trunks"][0]["id"] == telepath.trunks[0]["id"] == "conn_abc123xyz"
             assert page["pagination"]["total"] == len(telepath.trunks)
-            (asked,) = telepath.requests
-            assert (asked.method, asked.path, asked.query, asked.body) == ("GET", "/trunks", "limit=1", b"")
-            assert (asked.headers["authorization"], asked.status) == (f"Bearer {telepath.token}", 200)
+            (request,) = telepath.requests
+            assert (request.method, request.path, request.query, request.body) == ("GET", "/trunks", "limit=1", b"")
+            assert (request.headers["authorization"], request.status) == (f"Bearer {telepath.token}", 200)
             assert telepath.vendor.name == "telepath"
             assert telepath.target(Request("GET", "/trunks")).status == 401
             with pytest.raises(AttributeError):
@@ -73,7 +73,7 @@ def test_a_test_needs_nothing_but_the_name_of_a_vendor(run: Run) -> None:
             assert talkover.url.endswith("/api/v1")
             assert talkover.url.split("/")[2] == telepath.url.split("/")[2]
             assert get(talkover, "/sip-trunks/trunk-uuid-1")["data"]["name"] == talkover.trunks[0]["name"]
-            assert [asked.path for asked in talkover.requests] == ["/sip-trunks/trunk-uuid-1"]
+            assert [request.path for request in talkover.requests] == ["/sip-trunks/trunk-uuid-1"]
             assert telepath.requests == []
 
         def test_in_process(talkover_target):
@@ -88,7 +88,7 @@ def test_a_test_needs_nothing_but_the_name_of_a_vendor(run: Run) -> None:
 
 
 def test_each_test_starts_fresh(run: Run) -> None:
-    """Neither requests, nor a spent rate limit, nor a record that a test changed reaches the next test."""
+    """Requests, rate limits and changed records do not reach the next test."""
     run(
         """
         URLS = set()
@@ -112,8 +112,8 @@ def test_each_test_starts_fresh(run: Run) -> None:
     ).assert_outcomes(passed=4)
 
 
-def test_connections_may_outlive_a_test(run: Run) -> None:
-    """A client of the whole session keeps its connection, and each test sees only its own requests on it."""
+def test_a_connection_may_outlive_a_test(run: Run) -> None:
+    """A client may keep its connection for the session; each test sees its own requests only."""
     run(
         """
         import http.client, urllib.parse
@@ -146,7 +146,7 @@ def test_connections_may_outlive_a_test(run: Run) -> None:
 
 
 def test_async_clients_are_served(run: Run) -> None:
-    """The server has a thread of its own, so an event loop in the test does not stop it."""
+    """The server runs in its own thread, so an event loop in the test does not stop it."""
     run(
         """
         import asyncio, httpx
@@ -163,7 +163,7 @@ def test_async_clients_are_served(run: Run) -> None:
 
 
 def test_each_worker_has_one_server(run: Run) -> None:
-    """Under xdist the ports differ between workers and stay the same within one."""
+    """With pytest-xdist, workers have different ports; each keeps its own."""
     result = run(
         """
         @pytest.mark.parametrize("round", range(8))
@@ -183,7 +183,7 @@ def test_each_worker_has_one_server(run: Run) -> None:
 
 
 def test_a_third_vendor_needs_no_code(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two more folders are two more fixtures, even at a base path that is taken; broken ones harm nobody else."""
+    """Two folders give two fixtures, even if the base path is taken; broken data affect no other vendor."""
     shipped = Path(__file__).resolve().parents[2]
     for folder in ("schemas", "fixtures"):
         for name in ("acme", "broken"):
@@ -208,11 +208,11 @@ def test_a_third_vendor_needs_no_code(run: Run, pytester: pytest.Pytester, monke
     result.stdout.fnmatch_lines(["*::test_broken: fixtures/broken/trunks.json#: *"])
 
 
-# --- the marker -----------------------------------------------------------------------------------------------------
+# --- the marker -------------------------------------------------------------------------------------------------------
 
 
-def test_a_marker_sets_what_the_mock_holds(run: Run) -> None:
-    """Records, tokens and the rate limit, for one test, one class or one module; the nearest word counts."""
+def test_a_marker_sets_records_tokens_and_rate_limit(run: Run) -> None:
+    """For one function, class or module; the nearest marker wins."""
     run(
         """
         TRUNK = {
@@ -256,7 +256,7 @@ def test_a_marker_sets_what_the_mock_holds(run: Run) -> None:
 
 
 def test_a_marker_takes_each_collection(run: Run) -> None:
-    """Records or a number of them; what belonged to a replaced record is gone, in whatever order they are named."""
+    """Records or a number of them; children of replaced records are removed, in whatever order they are given."""
     run(
         """
         TRUNK = {
@@ -326,11 +326,11 @@ BAD_MARKERS = {
 }
 
 
-def test_a_marker_that_cannot_be_meant_is_one_sentence(run: Run) -> None:
-    """It names the test and what is wrong, as an error at setup without a traceback; other tests go on."""
+def test_a_wrong_marker_is_one_sentence(run: Run) -> None:
+    """An error at setup names the test and the mistake, without a traceback; other tests run."""
     tests = [
-        f"@pytest.mark.trunkline({words})\ndef test_{n}(telepath, talkover): pass"
-        for n, words in enumerate(BAD_MARKERS)
+        f"@pytest.mark.trunkline({arguments})\ndef test_{n}(telepath, talkover): pass"
+        for n, arguments in enumerate(BAD_MARKERS)
     ]
     trunk = (
         'TRUNK = {"id": "a", "name": "n", "status": "active", "ai_provider": "openai", "sip_username": "u",'
@@ -344,20 +344,22 @@ def test_a_marker_that_cannot_be_meant_is_one_sentence(run: Run) -> None:
     )
     result = run("\n\n".join([trunk, *tests, "def test_good(telepath): get(telepath, '/trunks')"]))
     result.assert_outcomes(passed=1, errors=len(BAD_MARKERS))
-    said = [line.partition(": ") for line in result.outlines if "py::test_" in line and not line.startswith("ERROR")]
-    assert [place.rpartition("::")[2] for place, _, _ in said] == [f"test_{n}" for n in range(len(BAD_MARKERS))]
-    for (_, _, sentence), wanted in zip(said, BAD_MARKERS.values(), strict=True):
+    messages = [
+        line.partition(": ") for line in result.outlines if "py::test_" in line and not line.startswith("ERROR")
+    ]
+    assert [place.rpartition("::")[2] for place, _, _ in messages] == [f"test_{n}" for n in range(len(BAD_MARKERS))]
+    for (_, _, sentence), wanted in zip(messages, BAD_MARKERS.values(), strict=True):
         pytest.LineMatcher([sentence]).fnmatch_lines([wanted.replace("[", "[[]")])
     assert "Traceback" not in result.stdout.str()
     assert ".py:1" not in result.stdout.str()
     assert "sk_secret" not in result.stdout.str()
 
 
-# --- options --------------------------------------------------------------------------------------------------------
+# --- options ----------------------------------------------------------------------------------------------------------
 
 
-def test_options_shape_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
-    """So many trunks of a seed, or an overlay for one vendor, from the command line or the ini file."""
+def test_options_set_the_records_of_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
+    """Generated trunks, or an overlay for one vendor, from the command line or the ini file."""
     tests = """
         def test_one(telepath, talkover):
             names = [trunk["name"] for trunk in telepath.trunks]
@@ -452,7 +454,7 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
     ],
     ids=lambda text: text[:32],
 )
-def test_an_option_that_cannot_be_meant_is_one_sentence(
+def test_a_wrong_option_is_one_sentence(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, option: str, sentence: str
 ) -> None:
     """It ends the run before any test, as pytest's own usage errors do."""
@@ -463,8 +465,8 @@ def test_an_option_that_cannot_be_meant_is_one_sentence(
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([sentence])
 
 
-def test_a_data_folder_that_is_not_there_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told as a wrong option is."""
+def test_a_missing_data_folder_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reported like a wrong option."""
     monkeypatch.setenv("TRUNKLINE_DATA", "/nope")
     result = run("def test_one(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -474,8 +476,8 @@ def test_a_data_folder_that_is_not_there_is_one_sentence(run: Run, monkeypatch: 
     assert "Traceback" not in result.stderr.str()
 
 
-def test_help_reads_as_if_a_person_cared(run: Run) -> None:
-    """`--help` explains every option, `--markers` the marker and `--fixtures` each vendor's two."""
+def test_help_explains_options_marker_and_fixtures(run: Run) -> None:
+    """With `--help`, `--markers` and `--fixtures`."""
     shown = run("", "--help").stdout.str()
     for option in ("fixtures", "trunks", "seed", "vendor", "url", "app", "token", "token-file", "param", "strictness"):
         assert f"--trunkline-{option}=" in shown
@@ -486,11 +488,11 @@ def test_help_reads_as_if_a_person_cared(run: Run) -> None:
     listed.fnmatch_lines(["telepath_target -- *", "*A mock of telepath without sockets*"])
 
 
-# --- manners --------------------------------------------------------------------------------------------------------
+# --- imports and secrets ----------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
-    """Of the plugin's dependencies, none is loaded before a test asks for a mock."""
+def test_a_run_without_mocks_imports_nothing_heavy(run: Run) -> None:
+    """The plugin's dependencies are imported when a test first needs a mock."""
     run(
         """
         import sys
@@ -506,8 +508,8 @@ def test_a_run_that_does_not_use_it_imports_nothing_heavy(run: Run) -> None:
     ).assert_outcomes(passed=1)
 
 
-def test_failures_show_no_credential(run: Run) -> None:
-    """Neither the mock nor what it was asked prints a token, however a test fails."""
+def test_a_failure_shows_no_credential(run: Run) -> None:
+    """Mock and recorded requests print no token, however a test fails."""
     result = run(
         """
         @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
@@ -530,36 +532,36 @@ def test_failures_show_no_credential(run: Run) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--full-trace",)], ids=["cut", "full"])
-def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run, options: tuple[str, ...]) -> None:
-    """The credential in the header fields, secret fields of records and bodies, and a secret that went into a query."""
+def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple[str, ...]) -> None:
+    """Neither credentials in headers nor secret fields of records and bodies, nor a secret sent in a query."""
     result = run(
         """
         @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
         def test_headers(telepath):
             get(telepath, f"/trunks?limit=1&key={telepath.token}")
-            asked = telepath.requests[0]
-            fields = asked.headers
-            assert fields["authorization"] == "Bearer " + "sk_live_" + "very_secret"
-            assert isinstance(fields["authorization"], str) and type(fields["host"]) is str
-            shown = repr(asked)
-            assert asked == 1
+            request = telepath.requests[0]
+            headers = request.headers
+            assert headers["authorization"] == "Bearer " + "sk_live_" + "very_secret"
+            assert isinstance(headers["authorization"], str) and type(headers["host"]) is str
+            shown = repr(request)
+            assert request == 1
 
         @pytest.mark.trunkline("telepath", tokens=["sk_live_" + "very_secret"])
         def test_another_field(telepath_target):
             telepath_target(Request("GET", "/trunks", "", (("x-own", telepath_target.token), ("cookie", "a=" + "b"))))
-            fields = telepath_target.requests[0].headers
-            assert fields == {"cookie": "a=b", "x-own": telepath_target.token}
-            assert fields == {}
+            headers = telepath_target.requests[0].headers
+            assert headers == {"cookie": "a=b", "x-own": telepath_target.token}
+            assert headers == {}
 
         def test_body(telepath_target):
             def sent():
                 own = [{"sipPassword": "hunter2-" + "hunter2"}]
                 return json.dumps({"name": telepath_target.token, "sip_password": "hunter2-" + "hunter2", "own": own})
             telepath_target(Request("POST", "/trunks", "", (), sent().encode()))
-            [asked] = telepath_target.asked("createTrunk")
-            body = asked.json
+            [request] = telepath_target.asked("createTrunk")
+            body = request.json
             assert body == json.loads(sent())
-            assert asked.json == {}, (asked, body)
+            assert request.json == {}, (request, body)
 
         def test_trouble(telepath):
             telepath.trunks.add(sip_password="hunter2-" + "hunter2", status="busy")
@@ -597,14 +599,14 @@ def test_what_a_test_takes_out_of_a_mock_is_not_printed(run: Run, options: tuple
 
 
 def test_a_token_option_is_never_shown(run: Run) -> None:
-    """Neither the header nor a failure prints it."""
+    """Neither the header of the run nor a failure prints it."""
     result = run("def test_one(telepath, pytestconfig): assert telepath == 1", "--trunkline-token=very_secret", "-vv")
     result.assert_outcomes(failed=1)
     assert "very_secret" not in result.stdout.str()
 
 
 def test_installing_is_enough() -> None:
-    """The distribution names the plugin to pytest, so that nobody has to."""
+    """The distribution's entry point names the plugin to pytest."""
     try:
         found = metadata.distribution("trunkline").entry_points.select(group="pytest11")
     except metadata.PackageNotFoundError:

@@ -74,12 +74,12 @@ class RecordFactory:
     def parse(self, record: Mapping[str, Json] | None, fields: Mapping[str, Json]) -> Record:
         """The given fields as fixtures have them: as JSON, with mock-only facts under `x-trunkline`."""
         if record is not None and not isinstance(record, Mapping):
-            raise UsageError(f"a record of {self.name} is a dict, not a {type(record).__name__}")
+            raise UsageError(f"a record of {self.name} must be a dict, not a {type(record).__name__}")
         given = {**(record or {}), **fields}
         for name in given:
             if name not in (*self.fields, *self.mock_only, MOCK_ONLY):
-                known = f"{', '.join(self.fields)}; and on the mock alone {', '.join(self.mock_only)}"
-                raise UsageError(f"{self.name} has no field {str(name)[:40]!r}; there are: {known}")
+                known = f"{', '.join(self.fields)}; for the mock alone: {', '.join(self.mock_only)}"
+                raise UsageError(f"{self.name} has no field {str(name)[:40]!r}; its fields are: {known}")
         try:
             parsed: Record = json.loads(json.dumps(given))
         except (TypeError, ValueError) as error:
@@ -88,7 +88,7 @@ class RecordFactory:
             raise UsageError(f"what is given for {self.name} is nested too deeply") from None
         mock_only = {name: parsed.pop(name) for name in self.mock_only if name in parsed}
         if not isinstance(parsed.get(MOCK_ONLY, {}), dict):
-            raise UsageError(f"{MOCK_ONLY} of a record of {self.name} is a dict of {', '.join(self.mock_only)}")
+            raise UsageError(f"{MOCK_ONLY} of a record of {self.name} must be a dict of {', '.join(self.mock_only)}")
         if mock_only:
             parsed[MOCK_ONLY] = {**parsed.get(MOCK_ONLY, {}), **mock_only}
         return parsed
