@@ -162,7 +162,7 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
     assert report.left
 
 
-@pytest.mark.slow_for("not found")
+@pytest.mark.slow
 @pytest.mark.parametrize("removal", ["not found", "soft"])
 def test_what_is_listed_still_is_told(removal: str) -> None:
     """A detail and a removal that find nothing, or a removal that only hides, leave what the list goes on showing."""

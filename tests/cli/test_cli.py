@@ -429,7 +429,7 @@ def test_a_wrong_token_is_not_well(run: Run, vendor: Vendor) -> None:
     assert "hush" not in out + err
 
 
-@pytest.mark.slow_for("telepath")
+@pytest.mark.slow
 def test_a_dry_run_is_like_the_run(run: Run, vendor: Vendor) -> None:
     """It writes as often, but for what is drawn from new names; it sends nothing, and prints no secret."""
     words = ("check", vendor.name, "--allow-writes", "--seed", "3", "--examples", "2")

@@ -233,7 +233,7 @@ def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
     assert "$SECRET_1" in text
 
 
-@pytest.mark.slow_for("50")
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", ["50", "1"])
 def test_schemathesis_writes_where_that_is_allowed(run: Run, leave: str) -> None:
     """What creates has no plain request to compare with; a good implementation passes, however little may stay."""
