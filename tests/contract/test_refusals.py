@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import get_args
 
 import pytest
 
 from trunkline.contract import folders
+from trunkline.contract.document import Cause
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.refusals import (
+    CAUSES,
     LONGEST_BODY,
     ParsedRequest,
     Refusal,
@@ -186,6 +189,11 @@ def test_a_bound_that_is_a_decision_makes_a_reason_a_decision(telepath: Contract
         "limit=0": Grade.DOCUMENTED,
         "limit=x": Grade.DECISION,
     }
+
+
+def test_the_table_has_the_causes_of_the_format() -> None:
+    """A contract can name exactly the causes that the table has words for."""
+    assert [*CAUSES] == [*get_args(Cause)]
 
 
 @each_operation

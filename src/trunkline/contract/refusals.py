@@ -1,7 +1,7 @@
-"""Owns the reasons to refuse: one table of causes for the mock, the laws that provoke them and the rules that judge.
+"""Reasons to refuse a request: the mock answers with them, laws provoke them, and rules expect them.
 
-`read` looks at a request with the contract alone. What needs the world (an unknown credential, an unknown
-id) is refused by whoever knows the world, with `refuse`.
+`parse_request` needs the contract alone. An unknown credential, an unknown id and a conflict depend on the records;
+who has those builds the refusal with `refusal_for`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 from trunkline.contract.model import (
     DOCUMENT,
     Contract,
+    Create,
+    Delete,
     DocumentedResponse,
     ErrorCode,
     Operation,
@@ -25,29 +27,54 @@ from trunkline.contract.model import (
 )
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
-from trunkline.redaction import normalized
+from trunkline.redaction import HIDDEN, normalized
 
+_PARAMETER_WORDS = {"name": "limit", "bounds": "between 1 and 100"}
+CAUSES: Mapping[str, Mapping[str, str]] = {
+    "path_unknown": {"path": "/nowhere"},
+    "method_not_allowed": {"method": "PUT", "allow": "GET"},
+    "credentials_missing": {},
+    "credentials_malformed": {},
+    "credentials_unknown": {},
+    "permission_missing": {},
+    "parameter_malformed": _PARAMETER_WORDS,
+    "parameter_out_of_range": _PARAMETER_WORDS,
+    "parameter_not_allowed": _PARAMETER_WORDS,
+    "parameter_repeated": _PARAMETER_WORDS,
+    "id_unknown": {"id": "nothing"},
+    "rate_limited": {},
+    "media_type_unsupported": {"media_type": "text/plain"},
+    "body_malformed": {"reason": "the body is empty"},
+    "body_too_large": {"limit": "1048576"},
+    "field_missing": {"name": "name", "reason": "is required"},
+    "field_mistyped": {"name": "name", "reason": "must be of type string"},
+    "field_invalid": {"name": "name", "reason": "must have at most 255 characters"},
+    "not_unique": {"name": "name", "value": "north"},
+    "not_empty": {"name": "things"},
+    "in_use": {},
+}
+"""Every cause of a refusal, with the words that can fill its message and a sample of each."""
+
+LONGEST_BODY = 1 << 20
+"""The number of bytes from which on a body is too large. No page gives a bound, and no documented body comes near."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _CREDENTIAL = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
 """RFC 6750 section 2.1."""
 _MOST_DIGITS = 1000
-"""A longer integer is beyond every bound; Python does not read more than 4,300 digits."""
-LONGEST_BODY = 1 << 20
-"""No documented body comes near so many bytes; no page tells a bound, so this one is ours."""
-_JSON_MEDIA = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE)
-_OF_KEYWORD = {"required": "field_missing", "type": "field_mistyped"}
-"""The cause of a body that breaks a keyword; every other keyword is the cause `field_invalid`."""
-_HIDDEN = "***"
+"""The number of digits from which on an integer is beyond every bound; Python reads at most 4,300."""
+_JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE)
+_CAUSE_OF_KEYWORD = {"required": "field_missing", "type": "field_mistyped"}
+"""The cause of a body that breaks a keyword; for every other keyword it is `field_invalid`."""
 _SETTLED = 2**31 - 1
-"""Beyond it, an integer without a documented range may be refused or cut by anyone."""
+"""The largest integer that every server can be expected to read exactly, where no page gives a range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request must be refused: the cause, the place in the contract it breaks, and what says so.
+    """Why a request must be refused: the cause, the evidence, and the pointer to what it breaks.
 
-    `words` fill the message of an answer: `{"name": "limit", "bounds": "between 1 and 100"}`. The place is one in the
-    `file`, by default the document.
+    `sent` and `broke` say it for people: `limit=0` and `minimum: 1`. `words` fill the message of the response:
+    `{"name": "limit", "bounds": "between 1 and 100"}`. The pointer is into `file`, by default the document.
     """
 
     cause: str
@@ -75,109 +102,112 @@ class ParsedRequest:
 
 
 Authorize: TypeAlias = Callable[[Operation, str], Refusal | None]
-"""Tells why a credential does not open an operation, or None."""
+"""Says why a credential does not give access to an operation, or returns None."""
 
 
-def parse_request(contract: Contract, request: Request, opens: Authorize | None = None) -> ParsedRequest | Refusal:
-    """What a request means, or the first reason to refuse it: path, method, credential, parameters in order, body.
+def parse_request(contract: Contract, request: Request, authorize: Authorize | None = None) -> ParsedRequest | Refusal:
+    """Parse a request, or return the first reason to refuse it.
 
-    `opens` is asked by those who know which credentials open an operation, before the parameters are looked at.
+    Path, method, credential, parameters and body are looked at in this order; `authorize` is called after the
+    credential was parsed.
     """
-    found = _addressed(contract, request)
+    found = _find_operation(contract, request)
     if isinstance(found, Refusal):
         return found
     operation, in_path = found
     credential = _credential(operation, request) if operation.secured else ""
     if isinstance(credential, Refusal):
         return credential
-    refused = opens(operation, credential) if opens and operation.secured else None
+    refused = authorize(operation, credential) if authorize and operation.secured else None
+    if refused:
+        return refused
     values: dict[str, Json] = dict(in_path)
-    for outcome in (refused,) if refused else _parameters(operation, request.query):
-        if isinstance(outcome, Refusal):
-            return outcome
-        values[outcome[0]] = outcome[1]
+    for parsed in _parameters(operation, request.query):
+        if isinstance(parsed, Refusal):
+            return parsed
+        values[parsed[0]] = parsed[1]
     body = next(iter(_body(operation, request)), None)
     return body if isinstance(body, Refusal) else ParsedRequest(operation, values, credential, body)
 
 
-def _addressed(contract: Contract, request: Request) -> tuple[Operation, dict[str, str]] | Refusal:
-    """The operation that the path and the method name, and the parameters in the path."""
-    operations, in_path = contract.match(request.path)
-    if not operations:
-        return _custom(contract, "path_unknown", "404", f"path {request.path}", "no such path", {"path": request.path})
-    for operation in operations:
-        if operation.method == request.method:
-            return operation, in_path
-    allow = ", ".join(sorted(operation.method for operation in operations))
-    words = {"method": request.method, "allow": allow}
-    return _custom(contract, "method_not_allowed", "405", f"method {request.method}", f"allowed: {allow}", words)
-
-
 def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ...]:
-    """Every reason to refuse a request that the contract alone tells; no page says which of several comes first."""
-    operations, _ = contract.match(request.path)
-    operation = next((found for found in operations if found.method == request.method), None)
-    if operation is None:
-        first = parse_request(contract, request)
-        return (first,) if isinstance(first, Refusal) else ()
+    """All reasons to refuse a request that the contract alone gives. No page says which of several comes first."""
+    found = _find_operation(contract, request)
+    if isinstance(found, Refusal):
+        return (found,)
+    operation, _ = found
     credential = _credential(operation, request) if operation.secured else ""
-    found = (credential, *_parameters(operation, request.query), *_body(operation, request))
-    return tuple(reason for reason in found if isinstance(reason, Refusal))
+    parsed = (credential, *_parameters(operation, request.query), *_body(operation, request))
+    return tuple(reason for reason in parsed if isinstance(reason, Refusal))
 
 
-def is_settled(reading: ParsedRequest) -> bool:
-    """Whether a page settles every value of a request: one near a bound of our own may be read otherwise by anyone."""
+def is_settled(request: ParsedRequest) -> bool:
+    """Whether pages settle the meaning of every value. They do not for a huge integer whose bound is our decision."""
     return not any(
         isinstance(value, int)
         and abs(value) > _SETTLED
         and any(parameter.evidence_for(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
-        for parameter in reading.operation.parameters
-        if (value := reading.values.get(parameter.name)) is not None
+        for parameter in request.operation.parameters
+        if (value := request.values.get(parameter.name)) is not None
     )
 
 
 def refusal_for(operation: Operation, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
-    """A refusal that only the world can know of, at the place in the contract that allows it."""
-    contract = operation.contract
+    """Build a refusal that depends on more than the contract. Raises `LookupError` if the operation has no such cause.
+
+    `words["name"]` names the parameter, the unique input or the resource that it is about.
+    """
+    at, evidence = _basis(operation, cause, words.get("name", ""))
+    return Refusal(cause, operation, at, evidence, sent, broke, words)
+
+
+def _basis(operation: Operation, cause: str, name: str) -> tuple[str, Evidence]:
+    """The pointer to the part of the contract that allows a refusal, and its evidence."""
     for parameter in operation.parameters:
-        if cause in parameter.refused and parameter.name == words.get("name", parameter.name):
-            return Refusal(cause, operation, parameter.pointer, parameter.refused[cause], sent, broke, words)
-    if claimed := _claimed(operation, cause, words.get("name", "")):
-        at, said = claimed
-        return Refusal(cause, operation, f"{operation.pointer}/x-trunkline/{at}", said, sent, broke, words)
-    evidence = contract.security.refused.get(cause)
-    if evidence is not None:
-        return Refusal(cause, operation, contract.security.pointer, evidence, sent, broke, words)
+        if cause in parameter.refused and name in ("", parameter.name):
+            return parameter.pointer, parameter.refused[cause]
+    kind, at = operation.kind, f"{operation.pointer}/x-trunkline"
+    if cause == "not_unique" and isinstance(kind, Create) and name in kind.unique:
+        return f"{at}/create/unique/{name}", kind.unique[name]
+    if cause == "not_empty" and isinstance(kind, Delete) and name in kind.empty:
+        return f"{at}/delete/empty/{name}", kind.empty[name]
+    if cause == "in_use" and isinstance(kind, Delete) and kind.unused:
+        return f"{at}/delete/unused", kind.unused
+    security = operation.contract.security
+    if cause in security.refused:
+        return security.pointer, security.refused[cause]
     for response in operation.responses.values():
         if cause in response.refusals:
-            return Refusal(cause, operation, response.pointer, response.evidence, sent, broke, words)
+            return response.pointer, response.evidence
     raise LookupError(cause)
 
 
-def _claimed(operation: Operation, cause: str, name: str) -> tuple[str, Evidence] | None:
-    """The word of the operation that says that there is such a conflict, and what it stands on."""
-    creating, deleting = operation.creating, operation.deleting
-    if cause == "not_unique" and creating and name in creating.unique:
-        return f"create/unique/{name}", creating.unique[name]
-    if cause == "not_empty" and deleting and name in deleting.empty:
-        return f"delete/empty/{name}", deleting.empty[name]
-    if cause == "in_use" and deleting and deleting.unused:
-        return "delete/unused", deleting.unused
-    return None
-
-
 def documented_response(contract: Contract, refusal: Refusal) -> tuple[DocumentedResponse, ErrorCode]:
-    """The documented response for a refusal, and the code it carries."""
+    """The documented response for a refusal, and its error code. Raises `LookupError` if there is none."""
     own = refusal.operation.responses if refusal.operation else {}
-    for found in (*own.values(), *contract.responses.values()):
-        if refusal.cause in found.refusals:
-            return found, found.refusals[refusal.cause]
+    for response in (*own.values(), *contract.responses.values()):
+        if refusal.cause in response.refusals:
+            return response, response.refusals[refusal.cause]
     raise LookupError(refusal.cause)
 
 
-def _custom(contract: Contract, cause: str, key: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
-    found = contract.responses[key]
-    return Refusal(cause, None, found.pointer, found.evidence, sent, broke, words)
+# --- path, method, credential ---------------------------------------------------------------------------------------
+
+
+def _find_operation(contract: Contract, request: Request) -> tuple[Operation, dict[str, str]] | Refusal:
+    """The operation for the path and the method, and the parameters in the path."""
+    operations, in_path = contract.match(request.path)
+    if not operations:
+        response, words = contract.responses["404"], {"path": request.path}
+        sent, broke = f"path {request.path}", "no such path"
+        return Refusal("path_unknown", None, response.pointer, response.evidence, sent, broke, words)
+    for operation in operations:
+        if operation.method == request.method:
+            return operation, in_path
+    response, allow = contract.responses["405"], ", ".join(sorted(operation.method for operation in operations))
+    words = {"method": request.method, "allow": allow}
+    sent, broke = f"method {request.method}", f"allowed: {allow}"
+    return Refusal("method_not_allowed", None, response.pointer, response.evidence, sent, broke, words)
 
 
 def _credential(operation: Operation, request: Request) -> str | Refusal:
@@ -193,7 +223,11 @@ def _credential(operation: Operation, request: Request) -> str | Refusal:
     return Refusal(cause, operation, security.pointer, security.refused[cause], sent, "scheme: bearer", {})
 
 
+# --- parameters -----------------------------------------------------------------------------------------------------
+
+
 def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] | Refusal]:
+    """Name and value of each query parameter, defaults included, or the reason to refuse it."""
     sent: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else ():
         sent.setdefault(name, []).append(value)
@@ -205,106 +239,38 @@ def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] |
             if "default" in parameter.schema:
                 yield parameter.name, parameter.schema["default"]
         elif len(texts) > 1:
-            yield _broken(operation, parameter, "parameter_repeated", texts, "schema", "one value")
+            yield _bad_parameter(operation, parameter, "parameter_repeated", texts, "schema", "one value")
         else:
             yield _value(operation, parameter, texts[0])
 
 
-def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
-    """The body as a JSON object, or each reason to refuse it, in the order in which they are met."""
-    said = operation.body
-    if said is None:
-        return
-    media = (request.header("content-type") or "").partition(";")[0].strip()
-    if len(request.body) > LONGEST_BODY:
-        sent, words = f"a body of {len(request.body)} bytes", {"limit": str(LONGEST_BODY)}
-        yield _bad_body(operation, "body_too_large", sent, f"at most {LONGEST_BODY} bytes", words)
-        return
-    if not _JSON_MEDIA.fullmatch(media):
-        sent, words = f"content-type: {media or 'none'}", {"media_type": media or "none"}
-        yield _bad_body(operation, "media_type_unsupported", sent, "application/json", words)
-    try:
-        body = parse_json(request.body)
-    except NotJSON as error:
-        yield _bad_body(operation, "body_malformed", f"{len(request.body)} bytes", "JSON", {"reason": str(error)})
-        return
-    if not isinstance(body, dict):
-        words = {"reason": "the body is not an object"}
-        yield _bad_body(operation, "body_malformed", _kind(body), "type: object", words)
-        return
-    if has_lost_letters(body):
-        words = {"reason": "a text holds half of a surrogate pair"}
-        yield _bad_body(operation, "body_malformed", f"{len(request.body)} bytes", "JSON in UTF-8", words)
-        return
-    broken = tuple(operation.contract.violations(said.schema, body))
-    mistyped = {each.at for each in broken if each.keyword == "type"}  # of such a value nothing more is asked
-    meant = (each for each in broken if each.keyword == "type" or each.at not in mistyped)
-    violations = sorted(meant, key=lambda each: each.keyword != "required")
-    yield from (_broken_field(operation, said, each, body) for each in violations)
-    if not violations:
-        yield body
-
-
-def _bad_body(operation: Operation, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
-    assert operation.body is not None  # noqa: S101 - only who has one is asked
-    return Refusal(cause, operation, operation.body.pointer, operation.body.refused[cause], sent, broke, words)
-
-
-def _kind(value: Json) -> str:
-    """What a value is, without a word of it: what is in the wrong form can hold a secret in any."""
-    return {list: "a list", dict: "an object", str: "a text", bool: "a boolean", type(None): "null"}.get(
-        type(value), "a number"
-    )
-
-
-def _quoted(operation: Operation, at: str, body: Json) -> str:
-    """What a body has at a place, unless it is a secret or may hold one."""
-    secrets, value = operation.contract.secrets, resolve(body, at)
-    told = isinstance(value, str) and any(normalized(name) in normalized(value) for name in secrets)
-    if told or any(part in secrets for part in at.split("/")):
-        return _HIDDEN
-    return _kind(value) if isinstance(value, list | dict) else to_text(value)
-
-
-def _broken_field(operation: Operation, said: RequestBody, broken: Violation, body: Json) -> Refusal:
-    """Why a body with this violation is refused."""
-    cause = _OF_KEYWORD.get(broken.keyword, "field_invalid")
-    name = broken.at[1:] or "body"
-    sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, broken.at, body)}"
-    return Refusal(
-        cause=cause,
-        operation=operation,
-        pointer=broken.contract.rpartition("#")[2],
-        evidence=said.refused[cause].weakest(broken.evidence),
-        sent=sent,
-        broke=broken.expected,
-        words={"name": name, "reason": broken.demand},
-        file=broken.contract.partition("#")[0],
-    )
-
-
-def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, Json] | Refusal:
+def _value(  # noqa: PLR0911 - one for each cause
+    operation: Operation, parameter: Parameter, text: str
+) -> tuple[str, Json] | Refusal:
     schema = parameter.schema
+
+    def bad(cause: str, at: str, broke: str) -> Refusal:
+        return _bad_parameter(operation, parameter, cause, [text], at, broke)
+
     if schema["type"] != "integer":
         if "format" in schema and time_of(text) is None:
-            return _broken(operation, parameter, "parameter_malformed", [text], "schema/format", "format: date-time")
-        if text in schema.get("enum", (text,)):
-            return parameter.name, text
-        return _broken(operation, parameter, "parameter_not_allowed", [text], "schema/enum", bounds(schema))
+            return bad("parameter_malformed", "schema/format", "format: date-time")
+        if text not in schema.get("enum", (text,)):
+            return bad("parameter_not_allowed", "schema/enum", bounds(schema))
+        return parameter.name, text
     if not _INTEGER.fullmatch(text):
-        return _broken(operation, parameter, "parameter_malformed", [text], "schema/type", "type: integer")
+        return bad("parameter_malformed", "schema/type", "type: integer")
     value = int(text) if len(text) <= _MOST_DIGITS else 10**_MOST_DIGITS * (-1 if text.startswith("-") else 1)
-    for keyword, broken in (
-        ("minimum", value < schema.get("minimum", value)),
-        ("maximum", value > schema.get("maximum", value)),
-    ):
-        if broken:
-            broke = f"{keyword}: {schema[keyword]}"
-            return _broken(operation, parameter, "parameter_out_of_range", [text], f"schema/{keyword}", broke)
+    if value < schema.get("minimum", value):
+        return bad("parameter_out_of_range", "schema/minimum", f"minimum: {schema['minimum']}")
+    if value > schema.get("maximum", value):
+        return bad("parameter_out_of_range", "schema/maximum", f"maximum: {schema['maximum']}")
     return parameter.name, value
 
 
-def _broken(operation: Operation, parameter: Parameter, cause: str, texts: list[str], at: str, broke: str) -> Refusal:
+def _bad_parameter(
+    operation: Operation, parameter: Parameter, cause: str, texts: list[str], at: str, broke: str
+) -> Refusal:
     evidence = parameter.refused[cause]
     keyword = at.partition("/")[2]
     if cause == "parameter_out_of_range" and parameter.evidence_for(keyword).grade is Grade.DECISION:
@@ -321,16 +287,16 @@ def _broken(operation: Operation, parameter: Parameter, cause: str, texts: list[
 
 
 def time_of(text: str) -> datetime | None:
-    """The moment of an ISO 8601 date or time; what names no offset, and a date alone, is in UTC (a decision)."""
+    """The time of an ISO 8601 date or time. Without an offset it is in UTC, which is our decision."""
     try:
-        found = datetime.fromisoformat(text.upper())
+        time = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def bounds(schema: Mapping[str, Json]) -> str:
-    """What a parameter's schema allows, in words: `between 1 and 100`, `one of: active, inactive`."""
+    """Describe the values that a parameter's schema allows: `between 1 and 100`, `one of: active, inactive`."""
     if "enum" in schema:
         return "one of: " + ", ".join(schema["enum"])
     if "minimum" in schema and "maximum" in schema:
@@ -340,3 +306,89 @@ def bounds(schema: Mapping[str, Json]) -> str:
     if "format" in schema:
         return "an ISO 8601 date or time"
     return f"at most {schema['maximum']}" if "maximum" in schema else f"of type {schema['type']}"
+
+
+# --- the body -------------------------------------------------------------------------------------------------------
+
+
+def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
+    """The body as a JSON object, or each reason to refuse it, in the order in which they are found."""
+    expected = operation.body
+    if expected is None:
+        return
+    content = request.body
+    if len(content) > LONGEST_BODY:
+        sent, words = f"a body of {len(content)} bytes", {"limit": str(LONGEST_BODY)}
+        yield _bad_body(operation, expected, "body_too_large", sent, f"at most {LONGEST_BODY} bytes", words)
+        return
+    media = (request.header("content-type") or "").partition(";")[0].strip()
+    if not _JSON_MEDIA_TYPE.fullmatch(media):
+        sent, words = f"content-type: {media or 'none'}", {"media_type": media or "none"}
+        yield _bad_body(operation, expected, "media_type_unsupported", sent, "application/json", words)
+    try:
+        body = parse_json(content)
+    except NotJSON as error:
+        sent, broke, reason = f"{len(content)} bytes", "JSON", str(error)
+    else:
+        if not isinstance(body, dict):
+            sent, broke, reason = _type_name(body), "type: object", "the body is not an object"
+        elif has_lost_letters(body):
+            sent, broke = f"{len(content)} bytes", "JSON in UTF-8"
+            reason = "a text holds half of a surrogate pair"
+        else:
+            yield from _fields(operation, expected, body)
+            return
+    yield _bad_body(operation, expected, "body_malformed", sent, broke, {"reason": reason})
+
+
+def _bad_body(
+    operation: Operation, expected: RequestBody, cause: str, sent: str, broke: str, words: Mapping[str, str]
+) -> Refusal:
+    return Refusal(cause, operation, expected.pointer, expected.refused[cause], sent, broke, words)
+
+
+def _fields(operation: Operation, expected: RequestBody, body: dict[str, Json]) -> Iterator[Json | Refusal]:
+    """The body, or a refusal for each field that breaks the schema, missing ones first.
+
+    A value of a wrong type is refused for that alone.
+    """
+    violations = operation.contract.violations(expected.schema, body)
+    if not violations:
+        yield body
+        return
+    mistyped = {violation.at for violation in violations if violation.keyword == "type"}
+    relevant = [found for found in violations if found.keyword == "type" or found.at not in mistyped]
+    for violation in sorted(relevant, key=lambda violation: violation.keyword != "required"):
+        yield _bad_field(operation, expected, violation, body)
+
+
+def _bad_field(operation: Operation, expected: RequestBody, violation: Violation, body: dict[str, Json]) -> Refusal:
+    cause = _CAUSE_OF_KEYWORD.get(violation.keyword, "field_invalid")
+    name = violation.at[1:] or "body"
+    sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, violation.at, body)}"
+    file, _, at = violation.contract.rpartition("#")
+    return Refusal(
+        cause=cause,
+        operation=operation,
+        pointer=at,
+        evidence=expected.refused[cause].weakest(violation.evidence),
+        sent=sent,
+        broke=violation.expected,
+        words={"name": name, "reason": violation.demand},
+        file=file,
+    )
+
+
+def _quoted(operation: Operation, at: str, body: Json) -> str:
+    """The value at a pointer as JSON, or `***` for a secret and for a text that may contain one."""
+    secrets, value = operation.contract.secrets, resolve(body, at)
+    named = isinstance(value, str) and any(normalized(name) in normalized(value) for name in secrets)
+    if named or any(part in secrets for part in at.split("/")):
+        return HIDDEN
+    return _type_name(value) if isinstance(value, list | dict) else to_text(value)
+
+
+def _type_name(value: Json) -> str:
+    """The type of a value in words. A value of the wrong type is not quoted: it may contain a secret anywhere."""
+    names = {list: "a list", dict: "an object", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -14,6 +14,7 @@ from string import Formatter
 
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Contract, DocumentedResponse, Operation
+from trunkline.contract.refusals import CAUSES
 from trunkline.exchange import Json, pointer
 from trunkline.findings import truncate
 from trunkline.mock.generators import UNIQUE, GeneratorSpec
@@ -21,26 +22,6 @@ from trunkline.mock.world import MOCK_FACTS, Behavior, Outcome, World
 
 _LONGEST = 60
 _NOW = "2024-03-05T14:22:15Z"
-
-_OF_PARAMETERS = {"name": "limit", "bounds": "between 1 and 100"}
-_WORDS: Mapping[str, Mapping[str, str]] = {
-    "path_unknown": {"path": "/nowhere"},
-    "method_not_allowed": {"method": "PUT", "allow": "GET"},
-    "parameter_malformed": _OF_PARAMETERS,
-    "parameter_out_of_range": _OF_PARAMETERS,
-    "parameter_not_allowed": _OF_PARAMETERS,
-    "parameter_repeated": _OF_PARAMETERS,
-    "id_unknown": {"id": "nothing"},
-    "media_type_unsupported": {"media_type": "text/plain"},
-    "body_malformed": {"reason": "the body is empty"},
-    "body_too_large": {"limit": "1048576"},
-    "field_missing": {"name": "name", "reason": "is required"},
-    "field_mistyped": {"name": "name", "reason": "must be of type string"},
-    "field_invalid": {"name": "name", "reason": "must have at most 255 characters"},
-    "not_unique": {"name": "name", "value": "north"},
-    "not_empty": {"name": "things"},
-}
-"""The words that fill the message of a cause, with a sample of each; the other causes have none."""
 
 _KINDS = {
     "list": "listing",
@@ -247,7 +228,7 @@ def _lost_messages(world: World, contract: Contract) -> Iterator[tuple[str, str]
         for code, message in messages.items():
             if code and code not in codes:
                 yield f"/refusals/{cause}/{code}", "the contract answers the cause with no such code"
-            yield from ((f"/refusals/{cause}", reason) for reason in _unfilled(message, _WORDS.get(cause, {})))
+            yield from ((f"/refusals/{cause}", reason) for reason in _unfilled(message, CAUSES.get(cause, {})))
         for code in sorted(codes - set(messages)) if "" not in messages else ():
             yield f"/refusals/{cause}", f"{code} has no message"
 
@@ -336,7 +317,7 @@ def spoiled(world: World, contract: Contract, samples: Mapping[str, Json]) -> It
     """
     for answer in _answers(contract):
         for cause, code in answer.refusals.items():
-            message = world.message(cause, code.code).format_map(_WORDS.get(cause, {}))
+            message = world.message(cause, code.code).format_map(CAUSES.get(cause, {}))
             body = _poured(world.error_body, {"code": code.code, "message": message})
             yield from (("/errors/body", f"for {cause}, {reason}") for reason in _broken(contract, answer, body))
     for operation in contract.operations:
