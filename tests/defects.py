@@ -74,7 +74,7 @@ class Defect:
         return self.operation or HOME[self.vendor]
 
 
-# --- the examination ------------------------------------------------------------------------------------------------
+# --- the check ------------------------------------------------------------------------------------------------------
 
 LOADED = {name: loader.load(name) for name in TOKENS}
 BY_NAME = {law.name: law for law in LAWS}

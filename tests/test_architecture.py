@@ -57,8 +57,7 @@ DOORS = {
 """The only modules, or rooms, that import each dependency."""
 
 AGAINST = {
-    ("mock.loader", "traffic.sources"): "within `Vendor.validate`, for the caller's convenience",
-    ("transport.connect", "traffic.sources"): "for the credential in a file",
+    ("mock.loader", "traffic.validation"): "within `Vendor.validate`, for the caller's convenience",
 }
 """The imports that point the other way, and why."""
 

@@ -581,7 +581,7 @@ def test_one_live_answer_is_judged(run: Run, vendor: Vendor) -> None:
             assert (code, told["requests"], told["verdict"]) == (0, 1, "kept")
             assert {each["operation"] for each in told["exercised"]} == {operation.operation_id}
             reasons = {each["reason"] for each in told["not_exercised"]}
-            assert reasons <= {"a plain request does not put it to the test"}
+            assert reasons <= {"a plain request does not exercise it"}
 
 
 def test_one_live_answer_that_turns_the_credential_away_is_not_well(run: Run, vendor: Vendor) -> None:

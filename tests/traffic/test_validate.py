@@ -52,7 +52,7 @@ def test_what_was_not_judged_does_not_count_as_exercised() -> None:
     assert report.exercised["listTrunks", "body_matches_schema"] == "the body is not JSON"
     error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
     refused = telepath.validate(status=401, headers={}, body=error, operation="listTrunks")
-    assert refused.exercised["listTrunks", "ids_are_unique"] == "the answer is no success"
+    assert refused.exercised["listTrunks", "ids_are_unique"] == "the response is not a success"
     assert refused.exercised["listTrunks", "body_matches_schema"] == ""
 
 
@@ -93,7 +93,7 @@ def test_nothing_to_validate_is_a_sentence() -> None:
     telepath = trunkline.load("telepath")
     with pytest.raises(UsageError, match="nothing to validate"):
         telepath.validate()
-    with pytest.raises(UsageError, match="is no response"):
+    with pytest.raises(UsageError, match="is not a response"):
         telepath.validate(object())
     with pytest.raises(UsageError, match="two responses"):
         telepath.validate(object(), status=200)

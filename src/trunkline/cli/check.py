@@ -49,7 +49,7 @@ def check(settings: Settings, vendor: str) -> int:
     from trunkline.redaction import redactor
     from trunkline.report.run import RunInfo
     from trunkline.report.terminal import screen as open_screen
-    from trunkline.traffic.sources import named
+    from trunkline.traffic.validation import operation_named
     from trunkline.transport.connect import connect, redacting_errors
 
     write_options = WriteOptions(**settings.only(WRITING))
@@ -57,7 +57,8 @@ def check(settings: Settings, vendor: str) -> int:
     if settings.dry_run and settings.format != "text":
         raise UsageError(f"--dry-run prints plain lines, and no report; leave out --format {settings.format}")
     loaded = loader.load(vendor)
-    operations = [named(loaded.contract, name) for name in settings.operation] or [*loaded.contract.operations]
+    contract = loaded.contract
+    operations = [operation_named(contract, name) for name in settings.operation] or [*contract.operations]
     check_parameters([name for name, _ in settings.param], operations, "path")
     connection = connect(
         loaded,

@@ -43,7 +43,9 @@ def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> 
     """Judge a saved response."""
     from trunkline.findings import Grade
     from trunkline.report.run import RunInfo
-    from trunkline.traffic import sources
+    from trunkline.traffic.curl import read_curl
+    from trunkline.traffic.validation import operation_named, validate
+    from trunkline.transport.files import read_source
 
     if not 1 <= len(rest) <= 2:
         raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")
@@ -53,19 +55,19 @@ def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> 
             raise UsageError(f"{flag} is about asking an implementation; add --live to ask, or leave it out")
     name = rest[0] if len(rest) == 2 else None
     if name is not None:
-        sources.named(vendor.contract, name)
-    response, known = sources.from_bytes(sources.read(rest[-1]))
-    report = sources.validation(vendor, response, known, name)
+        operation_named(vendor.contract, name)
+    report = validate(vendor, read_curl(read_source(rest[-1])), name)
     return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
 
 
 def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
     """Send one request, and judge the response."""
     from trunkline.contract.requests import check_parameters, read_request
+    from trunkline.exchange import Exchange
     from trunkline.findings import Grade
     from trunkline.redaction import printable, redactor
     from trunkline.report.run import RunInfo
-    from trunkline.traffic import sources
+    from trunkline.traffic.validation import validate
     from trunkline.transport import targets
     from trunkline.transport.connect import connect, redacting_errors
 
@@ -86,9 +88,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     progress(f"asking {vendor.name} at {place}")
     with redacting_errors(redactor(connection.secrets)):
         response = connection.target(request)
-        report = sources.validation(
-            vendor, response, sources.EVERYTHING, operation.operation_id, request, secrets=connection.secrets
-        )
+        report = validate(vendor, Exchange(request, response), operation.operation_id, secrets=connection.secrets)
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
@@ -101,12 +101,12 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
 
 def _operation(vendor: Vendor, rest: tuple[str, ...]) -> Operation:
     """The operation named on the command line, or the only one of the vendor."""
-    from trunkline.traffic import sources
+    from trunkline.traffic.validation import operation_named
 
     if len(rest) > 1:
         raise UsageError("with --live there is no SOURCE; name the OPERATION only")
     if rest:
-        return sources.named(vendor.contract, rest[0])
+        return operation_named(vendor.contract, rest[0])
     if len(vendor.contract.operations) > 1:
         names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
         raise UsageError(f"{vendor.name} has several operations; name one of: {names}")

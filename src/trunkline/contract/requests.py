@@ -29,14 +29,6 @@ def missing_parameters(operation: Operation, values: Mapping[str, str]) -> tuple
     return tuple(name for name in names if name not in values)
 
 
-def place_parameters(operation: Operation, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The values of documented parameters, divided into those of the path and those of the query."""
-    places = {parameter.name: parameter.location for parameter in operation.parameters}
-    in_path = {name: value for name, value in values.items() if places.get(name) == "path"}
-    in_query = {name: value for name, value in values.items() if places.get(name) == "query"}
-    return in_path, in_query
-
-
 def bearer(credential: str | None, variable: str = TOKEN_VARIABLE) -> tuple[Headers, Headers]:
     """The `Authorization` header of a credential, and the same as it is printed; two empty ones for no credential."""
     if credential is None:

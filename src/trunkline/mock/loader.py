@@ -61,18 +61,17 @@ class Vendor:
         body: Json = None,
         operation: str | None = None,
     ) -> Report:
-        """What the rules say of one response: of `requests` or `httpx`, or as plain status, headers and body.
+        """Judge one response by the rules: of `requests` or `httpx`, or as plain status, headers and body.
 
             >>> load("acme").validate(requests.get(url, headers=...)).findings
             ()
 
-        `body` is text, bytes or a JSON value. The operation is that of the response's request, or told from the body.
-        Raises `UsageError` when it cannot, or when what is given is no response.
+        `body` is text, bytes or a JSON value. The operation is that of the response's request, or is inferred from the
+        body. Raises `UsageError` when it cannot be inferred, or when `response` is not a response.
         """
-        from trunkline.traffic.sources import given, request_of, validation  # noqa: PLC0415 - one step up, for the caller's convenience
+        from trunkline.traffic.validation import validate_response  # noqa: PLC0415 - up, for the caller's convenience
 
-        said, known = given(response, status=status, headers=headers, body=body)
-        return validation(self, said, known, operation, request_of(response, self.contract))
+        return validate_response(self, response, status=status, headers=headers, body=body, operation=operation)
 
 
 def load(

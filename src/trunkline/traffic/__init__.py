@@ -1,1 +1,12 @@
-"""TODO."""
+"""Recorded traffic. Each reader yields an `Exchange` whose `known` names the parts that its source has.
+
+`curl` reads the output of `curl -i`, `libraries` the response objects of other libraries; `validation` judges.
+"""
+
+from trunkline.exchange import Request
+
+BODY = frozenset({"body"})
+RESPONSE = frozenset({"status", "headers", "body"})
+
+UNKNOWN = Request("", "")
+"""The request of an exchange whose request is not known."""

@@ -22,9 +22,9 @@ from trunkline import mock
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Target
 from trunkline.mock.loader import Vendor
-from trunkline.traffic import sources
 from trunkline.transport import targets
 from trunkline.transport.asgi import ASGIApp
+from trunkline.transport.files import read_source
 from trunkline.transport.messages import check_timeout
 
 PORT = 8900
@@ -165,7 +165,7 @@ def credential(
     if token is not None:
         return _sound(token, "the token")
     if token_file is not None:
-        text = sources.read(token_file, _LONGEST_TOKEN).decode("utf-8-sig", "replace")
+        text = read_source(token_file, _LONGEST_TOKEN).decode("utf-8-sig", "replace")
         return _sound(text.strip(), f"the token in {token_file!r}")
     if variable in environ:
         return _sound(environ[variable].strip(), f"the token in ${variable}")

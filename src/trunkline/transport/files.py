@@ -1,0 +1,60 @@
+"""Read a file or standard input that the user names, with one sentence for everything that can be wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from trunkline.errors import UsageError
+
+MOST_BYTES = 64 << 20
+
+_DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""The names that a shell gives to `<(command)`. Such a pipe has a writer, so reading it ends."""
+
+
+def read_source(source: str, limit: int = MOST_BYTES) -> bytes:
+    """The bytes of a file, or of standard input for `-`. Raises `UsageError` with the reason and the way out."""
+    if not source:
+        raise UsageError("the source has no name; name a file, or - for standard input")
+    try:
+        if source == "-":
+            data = _standard_input().read(limit + 1)
+            size = len(data)
+            if not data:
+                raise UsageError("standard input is empty; check the command that should send a response")
+        else:
+            if Path(source).is_fifo() and not source.startswith(_DESCRIPTORS):
+                raise UsageError(f"{source!r} is a named pipe, which may never end; pipe it in, and name - instead")
+            with Path(source).open("rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+                data = stream.read(limit + 1) if size <= limit else b""
+                size = max(size, len(data))
+    except OSError as error:
+        raise UsageError(f"{source!r} cannot be read: {_reason(error)}") from None
+    except ValueError:
+        raise UsageError(f"{source!r} cannot be read: it is not a file name, or the file is closed") from None
+    if size > limit:
+        raise UsageError(f"{source!r} holds {size} bytes or more, and {limit} is the limit; cut out one response")
+    return data
+
+
+def _standard_input() -> BinaryIO:
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise UsageError("standard input is closed; pipe a response in, or name a file")
+    if stream.isatty():
+        raise UsageError("standard input is a terminal; pipe a response in, or name a file")
+    return stream
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "it is a directory; name a file in it"
+    if isinstance(error, PermissionError):
+        return "permission is denied"
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,68 @@
+"""Tests of `trunkline.traffic.libraries`: responses of other libraries, and parts of responses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+
+import requests
+from trunkline.contract import folders
+from trunkline.errors import UsageError
+from trunkline.exchange import Exchange, Response
+from trunkline.mock import loader
+from trunkline.traffic import BODY, RESPONSE, UNKNOWN
+from trunkline.traffic.libraries import read_object, read_parts, read_response
+
+VENDORS = {name: loader.load(name) for name in folders.names()}
+BODY_TEXT = b'{"id": "a"}'
+
+
+def test_responses_of_other_libraries_are_taken_by_their_attributes() -> None:
+    """`requests` and `httpx` agree with each other, and ours is taken as it is."""
+    ours = Response(201, (("x-a", "1"),), BODY_TEXT)
+    theirs = requests.Response()
+    theirs.status_code, theirs._content = 201, BODY_TEXT
+    theirs.headers["X-A"] = "1"
+    assert read_response(theirs) == ours
+    sized = replace(ours, headers=(*ours.headers, ("content-length", str(len(BODY_TEXT)))))
+    assert read_response(httpx.Response(201, headers=[("X-A", "1")], content=BODY_TEXT)) == sized
+    assert read_response(ours) is ours
+
+
+def test_repeated_headers_of_httpx_are_kept_apart() -> None:
+    """`Headers.items()` would join them."""
+    pairs = [("Set-Cookie", "a"), ("Set-Cookie", "b")]
+    assert read_response(httpx.Response(200, headers=pairs)).headers == (("set-cookie", "a"), ("set-cookie", "b"))
+
+
+@dataclass
+class Odd:
+    """Something with some attributes of a response."""
+
+    status_code: Any = 200
+    headers: Any = None
+
+
+@pytest.mark.parametrize(
+    "other", [Odd(), Odd(headers={}), Odd("x", {}), None, 3, httpx.Response(200, stream=httpx.ByteStream(b""))]
+)
+def test_what_is_no_response_is_refused(other: object) -> None:
+    """The sentence names the type and what it lacks."""
+    with pytest.raises(UsageError, match=f"a {type(other).__name__} is not a response"):
+        read_response(other)
+
+
+def test_the_parts_of_a_response_are_taken_one_by_one() -> None:
+    """What is not given is not known; nothing, and too much, are refused."""
+    for vendor in VENDORS.values():
+        assert read_object(Response(200), vendor.contract) == Exchange(UNKNOWN, Response(200), RESPONSE)
+        with pytest.raises(UsageError, match="two responses"):
+            vendor.validate(Response(200), body=b"")
+    assert read_parts(None, None, "é") == Exchange(UNKNOWN, Response(0, (), "é".encode()), BODY)
+    whole = Exchange(UNKNOWN, Response(200, (("x-a", "1"),)), RESPONSE)
+    assert read_parts(200, {"X-A": "1"}, b"") == whole
+    with pytest.raises(UsageError, match="nothing to validate"):
+        read_parts(200, None, None)
