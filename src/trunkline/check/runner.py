@@ -287,7 +287,7 @@ class Checker:
         if self._gate is None:
             return request
         resources = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
-        own = {resource: ids[-1] for resource in resources if (ids := self._gate.alive(resource))}
+        own = {resource: ids[-1] for resource in resources if (ids := self._gate.existing(resource))}
         return self._gate.steer(harmless(self.vendor.contract, request, self._random), own)
 
     def clean(self) -> None:

@@ -253,12 +253,12 @@ def test_a_life_leaves_nothing(nested: Contract) -> None:
     assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
     assert gate(delete(f"/sip-trunks/{trunk}")).status == 404
     assert gate(delete(f"/sip-trunks/{trunk}/dids/{did}")).status == 404
-    assert gate.alive("trunks") == (second,)
+    assert gate.existing("trunks") == (second,)
     assert server.state() != before
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
     assert all(name.startswith(gate.prefix) for name in server.made)
-    assert gate.alive("trunks") == gate.alive("dids") == ()
+    assert gate.existing("trunks") == gate.existing("dids") == ()
 
 
 FOREIGN = [
@@ -304,7 +304,7 @@ def test_nothing_else_is_ever_sent(nested: Contract, method: str, path: str, bod
     before, asked = server.state(), len(server.asked)
     if isinstance(body, bytes):
         body = body.replace(b"{prefix}", gate.prefix.encode())
-    with pytest.raises(UsageError, match=r"nothing was sent"):
+    with pytest.raises(UsageError, match=r"was not sent: .* this is a bug in trunkline"):
         gate(post(path.replace("{own}", own), body, method=method))
     assert server.state() == before
     assert all(request.method == "GET" for request in server.asked[asked:])
@@ -328,7 +328,7 @@ def test_a_body_without_a_label_passes(nested: Contract, body: bytes | None) -> 
 
     server.before = lenient
     gate(post("/sip-trunks", body))
-    assert gate.alive("trunks") == ("odd",)
+    assert gate.existing("trunks") == ("odd",)
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
 
@@ -339,7 +339,7 @@ def test_an_id_is_compared_as_it_is_decoded(nested: Contract) -> None:
     gate = gated(nested, server)
     trunk = make(gate)
     assert gate(delete(f"/sip-trunks/%{ord(trunk[0]):02x}{trunk[1:]}")).status == 200
-    assert gate.alive("trunks") == ()
+    assert gate.existing("trunks") == ()
 
 
 def test_what_cannot_be_removed_is_counted(flat: Contract) -> None:
@@ -357,7 +357,7 @@ def test_what_cannot_be_removed_is_counted(flat: Contract) -> None:
     assert gate(post(f"/trunks/{first}", {"name": gate.prefix + "x"}, method="PATCH")).status == 200
     left = clean(gate, server)
     assert [(it.resource, it.identity) for it in left] == [("trunks", first), ("trunks", second)]
-    assert {it.reason for it in left} == {"no page documents how it is removed"}
+    assert {it.reason for it in left} == {"no operation deletes it; delete it by hand"}
     assert f"trunks {first}" in str(left[0])
     assert server.harm == []
     anything = gated(flat, server, leave=None)
@@ -425,7 +425,7 @@ def test_the_removal_itself_looks_first(nested: Contract) -> None:
     before = server.state()
     gate = gated(nested, server)
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
-    assert gate.alive("trunks") == ("uuid-1",)
+    assert gate.existing("trunks") == ("uuid-1",)
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
 
@@ -485,7 +485,7 @@ def test_another_account_may_knock_on_what_is_ours(nested: Contract) -> None:
     other = (("authorization", f"Bearer {OTHER}"),)
     assert gate(delete(f"/sip-trunks/{trunk}", other)).status == 404
     assert gate(post(f"/sip-trunks/{trunk}/verify", None, ())).status == 401
-    assert gate.alive("trunks") == (trunk,)
+    assert gate.existing("trunks") == (trunk,)
     theirs = str(gate(post("/sip-trunks", {"name": gate.prefix + "2"}, other)).json()["data"]["id"])
     assert theirs in server.things[OTHER]
     assert clean(gate, server) == ()
@@ -586,10 +586,10 @@ def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
             make(gate)
         (left,) = clean(gate, server)
         assert (left.identity, left.label) == ("", gate.prefix + "1")
-        assert left.reason.startswith("it may have been made")
+        assert left.reason.startswith("it may have been created: no response told")
     assert path.exists()
     with Ledger.from_file(path, NESTED, BASE) as ledger:
-        assert gated(nested, server, ledger).finish(server, never) == ()
+        assert gated(nested, server, ledger).clean_earlier(server, never) == ()
     assert not path.exists()
 
 
@@ -605,9 +605,11 @@ def test_a_list_that_may_not_be_whole_proves_nothing(nested: Contract, tmp_path:
         gate = gated(nested, server, ledger)
         with pytest.raises(TargetError):
             make(gate)
-        assert [left.reason for left in clean(gate, server)] == ["it may have been made: its list cannot be read whole"]
+        assert [left.reason for left in clean(gate, server)] == [
+            "it may have been created: its list cannot be read completely; look for it by hand"
+        ]
     with Ledger.from_file(path, NESTED, BASE) as ledger:
-        assert len(gated(nested, server, ledger).finish(server, never)) == 1
+        assert len(gated(nested, server, ledger).clean_earlier(server, never)) == 1
     assert not path.exists()
 
 
@@ -637,11 +639,11 @@ def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status
         )
         (left,) = clean(gate, server)
         assert (left.resource, left.identity) == ("trunks", stubborn)
-        assert left.reason == f"its removal was answered {status} BUSY"
+        assert left.reason == f"its deletion was answered {status} BUSY; the next run tries again"
     assert path.exists()
     server.before = lambda _: None
     with Ledger.from_file(path, NESTED, BASE) as ledger:
-        assert gated(nested, server, ledger).finish(server, never) == ()
+        assert gated(nested, server, ledger).clean_earlier(server, never) == ()
     assert not path.exists()
     assert (server.state(), server.harm) == (before, [])
 
@@ -668,7 +670,7 @@ def test_a_removal_that_removes_nothing_is_told(nested: Contract) -> None:
     assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
     (left,) = clean(gate, server)
     assert left.identity == trunk
-    assert "still there" in left.reason
+    assert "still exists" in left.reason
 
 
 def test_a_target_that_is_down_is_not_asked_for_ever(nested: Contract) -> None:
@@ -784,7 +786,7 @@ def test_a_second_interruption_leaves_the_ledger_right(nested: Contract, tmp_pat
             clean(gate, server)
         assert len(gate.pending()) == 3
     with Ledger.from_file(path, NESTED, BASE) as ledger:
-        assert gated(nested, server, ledger).finish(server, never) == ()
+        assert gated(nested, server, ledger).clean_earlier(server, never) == ()
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
 
@@ -848,7 +850,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
                 assert PASSWORD.encode() not in file.read_bytes()
             with Ledger.from_file(path, NESTED, base) as ledger:
                 assert ledger.open_entries(earlier=True)
-                assert gated(nested, server, ledger).finish(server, never) == ()
+                assert gated(nested, server, ledger).clean_earlier(server, never) == ()
         else:
             assert told == "0\n"
     assert (server.state(), server.harm) == (before, [])
@@ -872,7 +874,7 @@ def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path
     with Ledger.from_file(path, NESTED, BASE) as ledger:
         gate = gated(nested, server, ledger)
         assert {entry.identity for entry in ledger.open_entries(earlier=True)} == {"uuid-1", "uuid-2"}
-        assert gate.finish(server, never) == ()
+        assert gate.clean_earlier(server, never) == ()
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
 
@@ -886,7 +888,7 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
     for token, left in ((OTHER, 1), (TOKEN, 0)):
         with Ledger.from_file(path, NESTED, BASE) as ledger:
             gate = Gate(nested, server, ledger, (token,))
-            found = gate.finish(server, never)
+            found = gate.clean_earlier(server, never)
             assert len(found) == left
             assert all("another credential" in it.reason for it in found)
     assert (server.state(), server.harm) == (before, [])
@@ -922,7 +924,7 @@ def test_what_cannot_be_found_again_is_soon_made_no_more(
         ids.append(gate(post("/sip-trunks", {"name": f"{gate.prefix}{number}"})).json()["data"]["id"])
         with suppress(NotOurs, UsageError):
             gate(post(f"/sip-trunks/{ids[-1]}", {"port": 5060}, method="PUT"))
-    with pytest.raises(BudgetExhausted, match="10 things were made that nothing tells from what others made"):
+    with pytest.raises(BudgetExhausted, match="10 created items cannot be identified as ours"):
         gate(post("/sip-trunks", {"name": f"{gate.prefix}11"}))
     assert len(server.made) == 10
     found = gate.clean(server, never)
@@ -946,7 +948,7 @@ def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) 
     before = server.state()
     if shown != "not at all":
         gate(Request("GET", f"/sip-trunks/{identity}" if shown == "fetched" else "/sip-trunks", "", AUTH))
-    with pytest.raises(NotOurs, match="is not what the run made under this id; nothing was sent to it"):
+    with pytest.raises(NotOurs, match="belongs to another item now; nothing was sent to it"):
         gate(change)
     assert [left.reason for left in gate.clean(server, never)] != []
     assert (server.state(), server.harm) == (before, [])
@@ -979,9 +981,11 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
     server.before = lambda _: None
     with Ledger.from_file(path, NESTED, BASE) as ledger:
         assert len(ledger.open_entries(earlier=True)) == 1
-        found = gated(nested, server, ledger).finish(server, never)
+        found = gated(nested, server, ledger).clean_earlier(server, never)
         assert [it.reason for it in found] == (
-            ["it was made without the credential of an account and is not found with this one"] if known else []
+            ["it was created without the credential of an account and is not found with this one; look for it by hand"]
+            if known
+            else []
         )
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
@@ -997,8 +1001,11 @@ def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Pat
     before = server.state()
     crashed(path, nested, server, lambda gate: gate(post("/sip-trunks", {})))
     with Ledger.from_file(path, NESTED, BASE) as ledger:
-        (left,) = gated(nested, server, ledger).finish(server, never)
-    assert (left.identity, left.reason) == ("uuid-1", "nothing tells it from what others made")
+        (left,) = gated(nested, server, ledger).clean_earlier(server, never)
+    assert (left.identity, left.reason) == (
+        "uuid-1",
+        "nothing tells it from items of others; the next run tries again",
+    )
     assert (server.state(), server.harm) == (before, [])
 
 
@@ -1038,8 +1045,8 @@ def chaos(dice: random.Random, server: Server) -> None:
 
 def anything(dice: random.Random, gate: Gate, server: Server) -> Request:
     """Some request: about ours, about others, about what never was."""
-    trunks = [*gate.alive("trunks"), *gate.alive("trunks"), *sorted(server.foreign), "nothing", "..", "%2e%2e%2f"]
-    dids = [*gate.alive("dids"), *gate.alive("dids"), *sorted(server.foreign), "nothing"]
+    trunks = [*gate.existing("trunks"), *gate.existing("trunks"), *sorted(server.foreign), "nothing", "..", "%2e%2e%2f"]
+    dids = [*gate.existing("dids"), *gate.existing("dids"), *sorted(server.foreign), "nothing"]
     trunk, did = dice.choice(trunks), dice.choice(dids)
     path = dice.choice(
         ["", "", "", f"/{trunk}", f"/{trunk}", f"/{trunk}/dids", f"/{trunk}/dids/{did}", f"/{trunk}/verify", "/"]
@@ -1064,7 +1071,7 @@ def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, t
     def work(gate: Gate) -> None:
         runs.append(gate.prefix)
         chaos(dice, server)
-        steps: list[Callable[[], object]] = [lambda: gate.finish(server, never)]
+        steps: list[Callable[[], object]] = [lambda: gate.clean_earlier(server, never)]
         steps += [lambda: gate(anything(dice, gate, server))] * 250
         steps += [lambda: clean(gate, server)]
         for step in steps:
@@ -1076,7 +1083,7 @@ def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, t
     server.before, server.after = lambda _: None, lambda _, response: response
     assert server.made
     with Ledger.from_file(path, NESTED, BASE) as ledger:
-        left = gated(nested, server, ledger).finish(server, never)
+        left = gated(nested, server, ledger).clean_earlier(server, never)
     assert server.harm == []
     assert all(name.startswith(tuple(runs)) for name in server.made)
     told = {it.identity for it in left}
@@ -1200,7 +1207,7 @@ def test_an_id_that_no_reading_shows_is_not_written_to(nested: Contract) -> None
 
     server.before = alien
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
-    for identity in gate.alive("trunks"):
+    for identity in gate.existing("trunks"):
         with pytest.raises(NotOurs):
             gate(delete(f"/sip-trunks/{identity}"))
     clean(gate, server)

@@ -153,6 +153,11 @@ class Ledger:
         finally:
             database.close()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the entries are in a file, where the next run finds them."""
+        return self._database is not None
+
     # --- recording --------------------------------------------------------------------------------------------------
 
     def begin(

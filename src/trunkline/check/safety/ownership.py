@@ -1,310 +1,273 @@
-"""Owns whose a thing is: what readings show of it, whatever the answer to its creation said.
+"""Decide whose an item is from what responses show, whatever the response to its creation said.
 
-An implementation may answer a creation with the id of something else, and may give an id anew: to write on a thing
-because of its id alone would be to trust the very answers that are under examination.
+An implementation may answer a creation with the id of another item, and may use an id again. A run that wrote to an
+item because of its id alone would trust the very responses that it checks.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from operator import attrgetter
-from typing import Final, TypeGuard
-from urllib.parse import urlencode
+from typing import TypeGuard, TypeVar
 
+from trunkline.check.lists import ListReading, read_list
 from trunkline.check.safety.ledger import Entry, Ledger
-from trunkline.contract.bodies import NOTHING, at_pointer
-from trunkline.contract.model import Contract, Operation
-from trunkline.exchange import Headers, Json, NotJSON, Request, Response, Target
+from trunkline.contract.bodies import NOTHING, at_pointer, json_of
+from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
+from trunkline.contract.requests import fill_path
+from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target
 
-MOST_PAGES = 100
-"""A list of more pages is not read whole."""
-
-_PLAIN = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@-]{1,256}")
 GONE = (404, 410)
-"""The answers that nothing is there."""
+"""The statuses which say that an item does not exist."""
+
+_SAFE_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@-]{1,256}")
+
+_Key = tuple[str, str, str]
+"""The digest of a credential, a resource and an id."""
+
+_K = TypeVar("_K", List, Fetch, Create, Update, Delete, Act)
 
 
 class Owner(Enum):
-    """What readings tell of a thing."""
+    """Whose an item is, as far as responses show it."""
 
-    OURS = "ours"
-    OTHERS = "not ours"
-    GONE = "gone"
-    UNKNOWN = "not told"
-
-
-Kind = Callable[[Operation], object]
-CREATES: Final[Kind] = attrgetter("creating")
-FETCHES: Final[Kind] = attrgetter("fetching")
-LISTS: Final[Kind] = attrgetter("listing")
-DELETES: Final[Kind] = attrgetter("deleting")
+    OURS = "created by the run"
+    OTHERS = "not created by the run"
+    GONE = "does not exist"
+    UNKNOWN = "not shown"
 
 
-def is_plain(identity: object) -> TypeGuard[str]:
-    """Whether every server reads an id in a path alike: nothing in it ends a segment, is escaped or leads up."""
-    return isinstance(identity, str) and _PLAIN.fullmatch(identity) is not None
+def is_safe_id(identity: object) -> TypeGuard[str]:
+    """Whether every server reads an id in a path in the same way: `trunk-1`, but neither `..` nor `a/b` nor `a%2F`."""
+    return isinstance(identity, str) and _SAFE_ID.fullmatch(identity) is not None
 
 
-def about(contract: Contract, resource: str, kind: Kind) -> Operation | None:
-    """The operation of a kind that is about a resource."""
-    return next((said for said in contract.operations if said.resource == resource and kind(said)), None)
+def operation_for(contract: Contract, kind: type[_K], resource: str) -> Operation[_K] | None:
+    """The first operation of a kind on a resource."""
+    return next(iter(contract.of_kind(kind, resource)), None)
 
 
 def label_of(contract: Contract, resource: str) -> str:
-    """The field that people know a thing of the resource by, or empty."""
-    operation = about(contract, resource, CREATES)
-    return operation.creating.label if operation and operation.creating else ""
+    """The input that people recognize an item of the resource by, or empty."""
+    operation = operation_for(contract, Create, resource)
+    return operation.kind.label if operation else ""
 
 
-def ids_in(operation: Operation, values: Mapping[str, str]) -> dict[str, str]:
-    """The ids in a path by the resource of each: `{"trunks": "trunk-uuid-1"}`."""
-    in_path = (said for said in operation.parameters if said.location == "path" and said.resource)
-    return {said.resource: values[said.name] for said in in_path}
+def ids_by_resource(operation: Operation, values: Mapping[str, str]) -> dict[str, str]:
+    """The ids in a path by resource, from its parameters: `{"trunk_id": "1"}` -> `{"trunks": "1"}`."""
+    return {
+        parameter.resource: values[parameter.name]
+        for parameter in operation.parameters
+        if parameter.location == "path" and parameter.resource
+    }
 
 
-def road(operation: Operation, ids: Mapping[str, str]) -> str | None:
-    """The path of an operation about the things of these ids, or None when one is not known or not plain."""
-    path = operation.path
-    for parameter in operation.parameters:
-        if parameter.location == "path":
-            identity = ids.get(parameter.resource)
-            if not is_plain(identity):
-                return None
-            path = path.replace(f"{{{parameter.name}}}", identity)
-    return path
+def safe_path(operation: Operation, ids: Mapping[str, str]) -> str | None:
+    """The path of an operation with these ids by resource; None if one is missing or not safe."""
+    values = {
+        parameter.name: ids.get(parameter.resource, "")
+        for parameter in operation.parameters
+        if parameter.location == "path"
+    }
+    return fill_path(operation, values, encode=False) if all(map(is_safe_id, values.values())) else None
 
 
-def signed(operation: Operation | None, item: Json, ledger: Ledger) -> str:
-    """What the inputs that no two things share come to; empty unless there are some and all are there, as text."""
-    creating = operation.creating if operation else None
-    if operation is None or creating is None or not creating.unique or not isinstance(item, dict):
+def unique_digest(contract: Contract, resource: str, item: Json, ledger: Ledger) -> str:
+    """A digest of the inputs that no two items share; empty unless there are some and the item has all as text."""
+    operation = operation_for(contract, Create, resource)
+    if operation is None or not isinstance(item, dict):
         return ""
-    names = sorted(name for name in creating.unique if name not in operation.contract.secrets)
+    names = sorted(operation.kind.unique.keys() - contract.secrets.keys())
     values = [item.get(name) for name in names]
-    return ledger.digest(json.dumps(values), 8) if names and all(isinstance(it, str) for it in values) else ""
+    return ledger.digest(json.dumps(values), 8) if names and all(isinstance(value, str) for value in values) else ""
+
+
+def has_prefix(label: Json, prefix: str) -> bool:
+    """Whether a label begins with the prefix of a run; a server may have trimmed it or changed its case."""
+    return isinstance(label, str) and label.strip().casefold().startswith(prefix)
 
 
 def authorization(header: str | None) -> Headers:
-    """The header fields of a request with a credential, or with none."""
+    """The header fields of a request with a credential, or without one."""
     return (("authorization", header),) if header else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What a list shows, and whether surely all of it; the status tells why it shows nothing."""
-
-    items: tuple[Json, ...]
-    whole: bool
-    status: int = 200
-    found: Json = NOTHING
-    """The item that was looked for."""
 
 
 @dataclass(slots=True, repr=False)
 class Ownership:
-    """Remembers what readings showed: the ids of others, and what is surely ours, each as one credential sees it."""
+    """Remembers which ids responses showed to be ours or those of others, for each credential."""
 
     contract: Contract
     ledger: Ledger
-    _others: set[tuple[str, str, str]] = field(default_factory=set)
-    _sure: set[tuple[str, str, str]] = field(default_factory=set)
-    _seen: set[tuple[str, str, str]] = field(default_factory=set)
-    """What was surely ours once."""
+    _others: set[_Key] = field(default_factory=set)
+    _ours: set[_Key] = field(default_factory=set)
+    _once_ours: set[_Key] = field(default_factory=set)
 
-    def mark(self, header: str | None) -> str:
-        """What tells a credential from others."""
+    def credential_digest(self, header: str | None) -> str:
+        """A digest that tells the credential of a request from others."""
         return self.ledger.digest(header or "", 2)
 
-    def is_others(self, mark: str, resource: str, identity: str) -> bool:
-        """Whether an id was seen to be that of something that the run did not make."""
-        return (mark, resource, identity) in self._others
+    def is_others(self, digest: str, resource: str, identity: str) -> bool:
+        """Whether an id was shown to belong to an item that the run did not create."""
+        return (digest, resource, identity) in self._others
 
-    def disown(self, mark: str, entry: Entry) -> None:
-        """Remembers that the id of an entry is that of something else."""
-        self._others.add((mark, *entry.key))
+    def disown(self, digest: str, entry: Entry) -> None:
+        """Remember that the id of an entry belongs to another item."""
+        self._others.add((digest, *entry.key))
 
-    def was_seen(self, entry: Entry) -> bool:
-        """Whether a reading once showed a thing to be ours, with the credential that made it."""
-        return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._seen
+    def was_ours(self, entry: Entry) -> bool:
+        """Whether a response once showed an item to be ours, to the credential that created it."""
+        return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._once_ours
 
-    def forget(self, entry: Entry) -> None:
-        """Forgets that a thing, and all below it, is ours: what was done to it may have made its id another's."""
-        self._sure = {known for known in self._sure if known[1:] != entry.key and not self._hangs(known, entry)}
+    def doubt(self, entry: Entry) -> None:
+        """Forget that an item and all below it are ours: after a write, their ids may belong to others."""
+        self._ours = {key for key in self._ours if key[1:] != entry.key and not self._is_below(key, entry)}
 
-    def _hangs(self, known: tuple[str, str, str], entry: Entry) -> bool:
-        mark, resource, identity = known
-        below = self.ledger.find(resource, identity, credential_digest=mark) or self.ledger.find(resource, identity)
-        return below is not None and below.parents.get(entry.resource) == entry.identity
+    def _is_below(self, key: _Key, entry: Entry) -> bool:
+        digest, resource, identity = key
+        child = self.ledger.find(resource, identity, credential_digest=digest) or self.ledger.find(resource, identity)
+        return child is not None and child.parents.get(entry.resource) == entry.identity
 
-    def ask(self, target: Target, path: str, header: str | None, query: str = "") -> Response:
-        """One reading, of which is remembered what it shows."""
-        request = Request("GET", path, query, authorization(header))
-        response = target(request)
-        self.notice(request, response)
-        return response
+    def _confirm(self, key: _Key) -> None:
+        self._ours.add(key)
+        self._once_ours.add(key)
 
-    def notice(self, request: Request, response: Response) -> None:
-        """Remembers what a reading shows, whoever asked for it."""
+    # --- observing --------------------------------------------------------------------------------------------------
+
+    def observe(self, request: Request, response: Response) -> None:
+        """Remember what a response shows, whoever sent the request."""
         if request.method != "GET":
             return
         operations, values = self.contract.match(request.path)
-        operation = next((said for said in operations if said.method == "GET"), None)
-        if operation is None or not (operation.listing or operation.fetching):
+        operation = next((operation for operation in operations if operation.method == "GET"), None)
+        if operation is None or not isinstance(operation.kind, List | Fetch):
             return
-        mark, ids = self.mark(request.header("authorization")), ids_in(operation, values)
-        label, resource = label_of(self.contract, operation.resource), operation.resource
+        digest, resource = self.credential_digest(request.header("authorization")), operation.resource
+        ids = ids_by_resource(operation, values)
         if not 200 <= response.status < 300:
-            if operation.fetching and response.status in GONE:
-                self._sure.discard((mark, resource, ids.get(resource, "")))
+            if isinstance(operation.kind, Fetch) and response.status in GONE:
+                self._ours.discard((digest, resource, ids.get(resource, "")))
             return
-        below = [self.ledger.find(kind, identity) for kind, identity in ids.items() if kind != resource]
-        ours_above = bool(below) and all(entry and (mark, *entry.key) in self._sure for entry in below)
-        for identity, item in _shown(operation, _json(response), ids.get(resource, "")):
-            entry = self.ledger.find(resource, identity)
+        label = label_of(self.contract, resource)
+        parents = [self.ledger.find(parent, identity) for parent, identity in ids.items() if parent != resource]
+        parents_are_ours = bool(parents) and all(entry and (digest, *entry.key) in self._ours for entry in parents)
+        for identity, item in _shown(operation, Exchange(request, response), ids.get(resource, "")):
+            key = (digest, resource, identity)
             shown = item.get(label) if label and isinstance(item, dict) else None
-            ours = begins(shown, self.ledger.prefix) if label else ours_above
-            if entry is not None and ours:
-                self._be_sure((mark, resource, identity))
-            elif entry is not None:
-                self._sure.discard((mark, resource, identity))  # to be looked at before it is written to
-            elif not ours and not any(below):
-                self._others.add((mark, resource, identity))
+            is_ours = has_prefix(shown, self.ledger.prefix) if label else parents_are_ours
+            if self.ledger.find(resource, identity) is None:
+                if not is_ours and not any(parents):
+                    self._others.add(key)
+            elif is_ours:
+                self._confirm(key)
+            else:
+                self._ours.discard(key)  # look again before writing to it
 
-    def whose(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """What the thing of an entry is seen to be with a credential; what is surely ours is not asked for again."""
-        key = (self.mark(header), *entry.key)
-        if key in self._sure:
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
+        """Whose the item of an entry is, as a credential sees it. What is known to be ours is not asked for again."""
+        key = (self.credential_digest(header), *entry.key)
+        if key in self._ours:
             return Owner.OURS
-        above = self._above(target, entry, header)
-        found = self.look(target, entry, header) if above in (Owner.OURS, Owner.UNKNOWN) else above
-        if found in (Owner.OURS, Owner.GONE) and above is Owner.UNKNOWN:
+        of_parents = self._owner_of_parents(target, entry, header)
+        if of_parents in (Owner.OTHERS, Owner.GONE):
+            return of_parents
+        owner = self.current_owner(target, entry, header)
+        if of_parents is Owner.UNKNOWN and owner is not Owner.OTHERS:
             return Owner.UNKNOWN
-        if found is Owner.OURS:
-            self._be_sure(key)
-        return found
+        if owner is Owner.OURS:
+            self._confirm(key)
+        return owner
 
-    def _be_sure(self, key: tuple[str, str, str]) -> None:
-        self._sure.add(key)
-        self._seen.add(key)
-
-    def _above(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """Whose the things are to which an entry without a label belongs; a label speaks for itself."""
+    def _owner_of_parents(self, target: Target, entry: Entry, header: str | None) -> Owner:
+        """Whose the parents of an item without a label are; a label speaks for itself."""
         if label_of(self.contract, entry.resource):
             return Owner.OURS
-        found = Owner.OURS
+        owner = Owner.OURS
         for resource, identity in entry.parents.items():
             parent = self.ledger.find(resource, identity, credential_digest=entry.credential_digest, run=entry.run)
-            seen = self.whose(target, parent, header) if parent else Owner.UNKNOWN
-            if seen in (Owner.OTHERS, Owner.GONE):
-                return seen
-            found = seen if seen is Owner.UNKNOWN else found
-        return found
+            of_parent = self.owner(target, parent, header) if parent else Owner.UNKNOWN
+            if of_parent in (Owner.OTHERS, Owner.GONE):
+                return of_parent
+            owner = of_parent if of_parent is Owner.UNKNOWN else owner
+        return owner
 
-    def look(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """What the thing of an entry is seen to be just now, its parents aside."""
-        fetched = self._fetched(target, entry, header)
-        return fetched if fetched is not Owner.UNKNOWN else self._listed(target, entry, header)
+    def current_owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
+        """Whose the item of an entry is just now, whatever is remembered and whose its parents are."""
+        owner = self._owner_by_fetching(target, entry, header)
+        return owner if owner is not Owner.UNKNOWN else self._owner_by_listing(target, entry, header)
 
-    def _fetched(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        fetcher = about(self.contract, entry.resource, FETCHES)
-        path = road(fetcher, {**entry.parents, entry.resource: entry.identity}) if fetcher else None
-        if fetcher is None or fetcher.fetching is None or path is None:
+    def _owner_by_fetching(self, target: Target, entry: Entry, header: str | None) -> Owner:
+        operation = operation_for(self.contract, Fetch, entry.resource)
+        path = safe_path(operation, {**entry.parents, entry.resource: entry.identity}) if operation else None
+        if operation is None or path is None:
             return Owner.UNKNOWN
-        response = self.ask(target, path, header)
-        if response.status in GONE:
+        exchange = self._read(target, path, header)
+        if exchange.response.status in GONE:
             return Owner.GONE
-        seen = 200 <= response.status < 300
-        return self._told(entry, at_pointer(_json(response), fetcher.fetching.item)) if seen else Owner.UNKNOWN
-
-    def _listed(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        listed = self.listed(target, entry.resource, entry.parents, header, until=entry.identity)
-        if listed is None:
+        if not 200 <= exchange.response.status < 300:
             return Owner.UNKNOWN
-        if listed.found is not NOTHING:
-            return self._told(entry, listed.found)
-        if entry.parents and listed.status in GONE:
+        return self._owner_by_fields(entry, at_pointer(json_of(exchange), operation.kind.item))
+
+    def _owner_by_listing(self, target: Target, entry: Entry, header: str | None) -> Owner:
+        reading = self.list_items(target, entry.resource, entry.parents, header, until=entry.identity)
+        if reading is None:
+            return Owner.UNKNOWN
+        item = reading.item(entry.identity)
+        if item is not NOTHING:
+            return self._owner_by_fields(entry, item)
+        if entry.parents and reading.status in GONE:
             return Owner.GONE
-        if not listed.whole:
+        if not reading.whole:
             return Owner.UNKNOWN
-        # What belongs elsewhere is not shown here, and yet might be hit: unless it was here, it may not be gone.
-        strange = entry.parents and self.ledger.is_open(entry) and not self.was_seen(entry)
-        return Owner.OTHERS if strange else Owner.GONE
+        # The list of this parent does not show an item of another parent, and yet a request may reach it. So an item
+        # that was never in the list may not be gone.
+        is_elsewhere = entry.parents and self.ledger.is_open(entry) and not self.was_ours(entry)
+        return Owner.OTHERS if is_elsewhere else Owner.GONE
 
-    def _told(self, entry: Entry, item: Json) -> Owner:
-        """What the fields of a thing tell."""
+    def _owner_by_fields(self, entry: Entry, item: Json) -> Owner:
         label = label_of(self.contract, entry.resource)
-        if label:
-            shown = item.get(label) if isinstance(item, dict) else None
-            if begins(shown, entry.run):
-                return Owner.OURS
-            if isinstance(shown, str):
-                return Owner.OTHERS if entry.label else Owner.UNKNOWN
-            # A thing without a name is nobody's but ours: everybody else had to give one.
-            return Owner.OURS if not entry.label and self._is_called(entry, item) else Owner.UNKNOWN
-        sign = signed(about(self.contract, entry.resource, CREATES), item, self.ledger)
-        return Owner.OURS if entry.parents and entry.unique_digest in ("", sign) else Owner.UNKNOWN
+        if not label:
+            digest = unique_digest(self.contract, entry.resource, item, self.ledger)
+            return Owner.OURS if entry.parents and entry.unique_digest in ("", digest) else Owner.UNKNOWN
+        shown = item.get(label) if isinstance(item, dict) else None
+        if has_prefix(shown, entry.run):
+            return Owner.OURS
+        if isinstance(shown, str):
+            return Owner.OTHERS if entry.label else Owner.UNKNOWN
+        # Others have to give a label, so an item that shows none is ours if we gave none and its id is the entry's.
+        operation = operation_for(self.contract, Create, entry.resource)
+        has_id = operation is not None and at_pointer(item, operation.identity) == entry.identity
+        return Owner.OURS if has_id and not entry.label else Owner.UNKNOWN
 
-    def _is_called(self, entry: Entry, item: Json) -> bool:
-        """Whether a thing shows the id of an entry."""
-        operation = about(self.contract, entry.resource, CREATES)
-        return operation is not None and at_pointer(item, operation.identity) == entry.identity
-
-    def listed(
-        self, target: Target, resource: str, parents: Mapping[str, str], header: str | None, until: str = ""
-    ) -> Listed | None:
-        """The list of a resource, as far as it can be read or until an id is found; None when no page documents it."""
-        operation = about(self.contract, resource, LISTS)
-        path = road(operation, parents) if operation else None
-        if operation is None or operation.listing is None or path is None:
+    def list_items(
+        self, target: Target, resource: str, parents: Mapping[str, str], header: str | None, *, until: str | None = None
+    ) -> ListReading | None:
+        """The list of a resource, read to its end or to the id `until`; None if no operation lists it."""
+        operation = operation_for(self.contract, List, resource)
+        path = safe_path(operation, parents) if operation else None
+        if operation is None or path is None:
             return None
-        listing, paging = operation.listing, operation.listing.paging
-        items: list[Json] = []
-        known: set[str] = set()
-        limit = operation.parameter(paging.limit).schema["maximum"] if paging else 0
-        for number in range(MOST_PAGES):
-            query = urlencode({paging.limit: limit, paging.offset: number * limit}) if paging else ""
-            response = self.ask(target, path, header, query)
-            page = at_pointer(_json(response), listing.items)
-            if not 200 <= response.status < 300 or not isinstance(page, list):
-                return Listed(tuple(items), whole=False, status=response.status)
-            items += page
-            names = [at_pointer(item, listing.identity) for item in page]
-            if until and until in names:
-                return Listed(tuple(items), whole=False, found=page[names.index(until)])
-            if paging is None:
-                return Listed(tuple(items), whole=not listing.whole_below or len(page) < listing.whole_below)
-            if len(page) < limit:
-                return Listed(tuple(items), whole=True)
-            told = {name for name in names if isinstance(name, str)}
-            if told <= known:
-                break  # it does not page, whatever it is asked
-            known |= told
-        return Listed(tuple(items), whole=False)
+        return read_list(operation, lambda query: self._read(target, path, header, query), until=until)
+
+    def _read(self, target: Target, path: str, header: str | None, query: str = "") -> Exchange:
+        request = Request("GET", path, query, authorization(header))
+        response = target(request)
+        self.observe(request, response)
+        return Exchange(request, response)
 
 
-def _json(response: Response) -> Json:
-    try:
-        return response.json()
-    except NotJSON:
-        return NOTHING
-
-
-def _shown(operation: Operation, body: Json, identity: str) -> Iterator[tuple[str, Json]]:
-    """Each thing that an answer shows, with its id; a fetched one is called what it was asked for by."""
-    if operation.fetching:
-        yield identity, at_pointer(body, operation.fetching.item)
-    elif operation.listing:
-        items = at_pointer(body, operation.listing.items)
+def _shown(operation: Operation, exchange: Exchange, identity: str) -> Iterator[tuple[str, Json]]:
+    """Each item that a response shows, with its id; a fetched item has the `identity` of the request."""
+    kind, body = operation.kind, json_of(exchange)
+    if isinstance(kind, Fetch):
+        yield identity, at_pointer(body, kind.item)
+    elif isinstance(kind, List):
+        items = at_pointer(body, kind.items)
         for item in items if isinstance(items, list) else ():
-            name = at_pointer(item, operation.listing.identity)
-            if isinstance(name, str):
-                yield name, item
-
-
-def begins(shown: Json, prefix: str) -> bool:
-    """Whether a label as it is shown begins with a run's prefix: a server may trim it, or change its case."""
-    return isinstance(shown, str) and shown.strip().casefold().startswith(prefix)
+            shown = at_pointer(item, kind.identity)
+            if isinstance(shown, str):
+                yield shown, item
