@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import requests
-from trunkline.plugin import RecordingMock
+from trunkline.mock.recording import RecordingMock
 
 Get: TypeAlias = Callable[..., Any]
 """`get(url, token, limit=10)`: the JSON of an answer, as a sample would read it."""

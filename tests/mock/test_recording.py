@@ -1,4 +1,4 @@
-"""Tests of `trunkline.mock.recording` and `trunkline.mock.overrides`, used without pytest's fixtures."""
+"""Tests of `trunkline.mock.recording` and `trunkline.overrides`, used without pytest's fixtures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import pytest
 import trunkline
 from trunkline import Request, mock
 from trunkline.errors import DataError, UsageError
+from trunkline.mock.overrides import override
+from trunkline.mock.recording import RecordingMock
 
 TELEPATH = trunkline.load("telepath")
 TALKOVER = trunkline.load("talkover")
 
 
-def list_trunks(fake: mock.RecordingMock) -> trunkline.Response:
+def list_trunks(fake: RecordingMock) -> trunkline.Response:
     return fake(Request("GET", "/trunks", "limit=1", (("authorization", f"Bearer {fake.token}"),)))
 
 
@@ -27,7 +29,8 @@ def test_records_and_requests_need_no_pytest() -> None:
     code = """
 import sys, trunkline
 from trunkline import Request, mock
-fake = mock.RecordingMock(trunkline.load("telepath"), trunks=0)
+from trunkline.mock.recording import RecordingMock
+fake = RecordingMock(trunkline.load("telepath"), trunks=0)
 added = fake.trunks.add(name="Night Desk", sip_password="hunter2-hunter2")
 fake(Request("GET", f"/trunks/{added['id']}"))
 plain = mock.from_vendor(trunkline.load("telepath"))
@@ -53,7 +56,7 @@ def test_a_mock_gives_one_view_of_each_collection() -> None:
 
 def test_the_address_is_set_by_a_server() -> None:
     """Without one, asking for it says which fixture has an address."""
-    fake = mock.RecordingMock(TELEPATH)
+    fake = RecordingMock(TELEPATH)
     with pytest.raises(UsageError, match="telepath_target has no address; the fixture telepath has one"):
         _ = fake.url
     assert repr(fake) == "<the mock of telepath>"
@@ -63,36 +66,36 @@ def test_the_address_is_set_by_a_server() -> None:
 
 def test_a_recording_mock_can_be_copied() -> None:
     """An attribute that is not there yet is an AttributeError, also while a copy is made."""
-    fake = mock.RecordingMock(TELEPATH)
+    fake = RecordingMock(TELEPATH)
     assert copy.copy(fake).trunks is fake.trunks
     assert not hasattr(fake, "_nothing")
 
 
 def test_settings_replace_parts_of_the_fixtures() -> None:
     """Tokens, the rate limit and records, whole or generated; parents are replaced before their children."""
-    fake = mock.RecordingMock(TALKOVER, dids=3, trunks=2, tokens=("talq_mine",), rate_limit=1)
+    fake = RecordingMock(TALKOVER, dids=3, trunks=2, tokens=("talq_mine",), rate_limit=1)
     assert fake.token == "talq_mine"
     assert {did["trunk_id"] for did in fake.dids} == {fake.trunks[0]["id"]}
     request = Request("GET", "/sip-trunks", "", (("authorization", "Bearer talq_mine"),))
     assert [fake(request).status for _ in range(2)] == [200, 429]
     assert [recorded.operation for recorded in fake.requests] == ["listSipTrunks"] * 2
-    assert len(mock.override(TALKOVER, trunks=[]).world.collections["dids"].records) == 0
+    assert len(override(TALKOVER, trunks=[]).world.collections["dids"].records) == 0
     assert len(TALKOVER.world.collections["dids"].records) > 0
 
 
 def test_a_wrong_setting_is_one_sentence() -> None:
     """An unknown name, a wrong type and a record that does not fit are reported before there is a mock."""
     with pytest.raises(UsageError, match="telepath has no 'lines'; there are: trunks, calls, tokens, rate_limit"):
-        mock.RecordingMock(TELEPATH, lines=1)
+        RecordingMock(TELEPATH, lines=1)
     with pytest.raises(UsageError, match="rate_limit is True; give a number of requests, at least 1"):
-        mock.RecordingMock(TELEPATH, rate_limit=True)
+        RecordingMock(TELEPATH, rate_limit=True)
     with pytest.raises(DataError, match="the records given for telepath's trunks#/0"):
-        mock.override(TELEPATH, trunks=[{"id": "x"}])
+        override(TELEPATH, trunks=[{"id": "x"}])
 
 
 def test_each_mock_has_its_own_requests() -> None:
     """Two mocks of one vendor share neither records nor requests."""
-    first, second = (mock.RecordingMock(replace(TELEPATH)) for _ in range(2))
+    first, second = (RecordingMock(replace(TELEPATH)) for _ in range(2))
     first.trunks.clear()
     assert list_trunks(first).json()["trunks"] == []
     assert len(list_trunks(second).json()["trunks"]) == 1

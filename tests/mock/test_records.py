@@ -16,9 +16,10 @@ from trunkline import Request
 from trunkline.contract import folders
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import NotJSON
-from trunkline.mock import RecordedRequest, RecordingMock, Records
 from trunkline.mock.factory import RecordFactory
 from trunkline.mock.loader import check_record
+from trunkline.mock.recording import RecordedRequest, RecordingMock
+from trunkline.mock.records import Records
 
 
 def ask(fake: RecordingMock, method: str, target: str, body: object = None, *, token: str = "") -> tuple[int, Any]:

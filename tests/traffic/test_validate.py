@@ -8,7 +8,7 @@ import pytest
 import requests
 import trunkline
 from trunkline.errors import UsageError
-from trunkline.plugin import RecordingMock
+from trunkline.mock.recording import RecordingMock
 
 PAGE = {"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}
 

@@ -20,7 +20,7 @@ from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, pointer
 from trunkline.mock.generators import Context, Generator, Record, build_generators, format_time
 from trunkline.mock.loader import Vendor, check_record, load
-from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Effect, World, facts
+from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Effect, World, meets
 
 _DERIVED = ("text", "rewrite")
 """The kinds of generator that make a field from other fields of the record."""
@@ -173,8 +173,7 @@ class RecordFactory:
 
         An effect without conditions keeps the fields that a generator has set, except those it derives from others.
         """
-        known = facts(record)
-        if any(known.get(name) != value for name, value in effect.when.items()):
+        if not meets(record, effect.when):
             return []
         unconditional = not (effect.when or effect.when_changed)
         kept = set(record) - set(self._derived) if unconditional else set()

@@ -13,7 +13,7 @@ from trunkline.exchange import Json
 from trunkline.findings import to_text
 from trunkline.mock.generators import Context, Record, build_generators, format_time
 from trunkline.mock.views import ServedOperation, Views, encode
-from trunkline.mock.world import MOCK_ONLY, Outcome, World, facts
+from trunkline.mock.world import MOCK_ONLY, Outcome, World, facts, meets
 
 Result: TypeAlias = tuple[int, bytes]
 """A status and a body."""
@@ -124,8 +124,7 @@ def answer(call: Call[Act]) -> Result:
     """Answer with the first outcome whose conditions the record meets, and apply its effects."""
     behavior = call.served.behavior
     record = _find_record(call) if behavior.collection else {}
-    known = facts(record)
-    outcome = next(outcome for outcome in behavior.outcomes if _holds(outcome.when, known))
+    outcome = next(outcome for outcome in behavior.outcomes if meets(record, outcome.when))
     if outcome.effects:
         record = _apply_effects(call, outcome, record, record)
         call.put(record)
@@ -176,7 +175,7 @@ def _find_record(call: Call) -> Record:
     name = call.served.operation.kind.parameter
     identity = call.request.values[name]
     record = call.records().get(identity)
-    if record is None or not _holds(parent_field, record):
+    if record is None or any(record.get(field) != value for field, value in parent_field.items()):
         _refuse_id(call, name, identity)
     return record
 
@@ -199,10 +198,6 @@ def _normalize(value: Json) -> Json:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _holds(wanted: Mapping[str, Json], known: Mapping[str, Json]) -> bool:
-    return all(known.get(name) == value for name, value in wanted.items())
-
-
 def _apply_effects(
     call: Call, outcome: Outcome, record: Record, before: Record, given: frozenset[str] = frozenset()
 ) -> Record:
@@ -216,7 +211,7 @@ def _apply_effects(
     rng = Random(f"{collection}/{context.serial}")  # noqa: S311 - the same for the same requests, not secrets
     for effect in outcome.effects:
         changed = not effect.when_changed or any(before.get(name) != record.get(name) for name in effect.when_changed)
-        if not changed or not _holds(effect.when, facts(record)):
+        if not changed or not meets(record, effect.when):
             continue
         kept = given if not (effect.when or effect.when_changed) else ()
         for name, generate in build_generators(effect.set, rng).items():

@@ -170,6 +170,12 @@ def facts(record: Record) -> dict[str, Json]:
     return {**MOCK_FACTS, **record, **record.get(MOCK_ONLY, {})}
 
 
+def meets(record: Record, conditions: Mapping[str, Json]) -> bool:
+    """Whether a record has all facts that an effect or an outcome asks for."""
+    known = facts(record)
+    return all(known.get(name) == value for name, value in conditions.items())
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step of a write: the new record with this id, or None if the record is removed."""

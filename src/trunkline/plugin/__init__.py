@@ -27,13 +27,11 @@ from trunkline.plugin.options import declare, read_settings, settings_of, spelle
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
-    from trunkline.mock import RecordedRequest, RecordingMock
     from trunkline.mock.loader import Vendor
+    from trunkline.mock.recording import RecordingMock
 
 __all__ = [
     "MARKER",
-    "RecordedRequest",
-    "RecordingMock",
     "pytest_addoption",
     "pytest_configure",
     "report_left_behind",
@@ -51,14 +49,6 @@ _MARKER_HELP = (
     "Each collection, such as trunks, is a list of whole records as in fixtures/, or the number of plausible records "
     "to generate. Use one marker for each vendor."
 )
-
-
-def __getattr__(name: str) -> Any:
-    if name not in ("RecordedRequest", "RecordingMock"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from trunkline import mock  # noqa: PLC0415 - see the module's docstring
-
-    return getattr(mock, name)
 
 
 # --- hooks ----------------------------------------------------------------------------------------------------------
@@ -192,7 +182,7 @@ def _one_sentence(item: pytest.Item) -> Iterator[None]:
 
 
 def _mock(item: pytest.Item, vendor: Vendor) -> RecordingMock:
-    from trunkline.mock import RecordingMock  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.recording import RecordingMock  # noqa: PLC0415 - see the module's docstring
 
     return RecordingMock(vendor, **_marker_settings(item, vendor.name))
 
