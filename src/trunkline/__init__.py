@@ -4,7 +4,19 @@
     >>> acme.contract.operations
     (<listTrunks GET /trunks>,)
 
-Names are imported when first used, so that a pytest run that only meets the plugin pays for nothing.
+load            load the contract and the mock world of a vendor
+Vendor          a vendor: its `contract`, its `world`, and the samples of its pages
+Request         an HTTP request below a vendor's base address
+Response        an HTTP response
+Exchange        a request and its response
+Target          a function that answers a request: a mock, or an API over HTTP
+Finding         one statement that an implementation breaks a rule or a law
+Evidence        the basis of a finding: a grade, a page, a date
+Grade           the strength of evidence: documented, implied, customary or a decision of ours
+Report          the findings of a check, and what was exercised
+TrunklineError  the base class of `DataError`, `UsageError` and `TargetError`
+
+Names are imported when they are first used, so that a pytest run that does not use the plugin loses no time.
 """
 
 from __future__ import annotations
@@ -20,13 +32,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "errors": ("DataError", "TargetError", "TrunklineError", "UsageError"),
     "exchange": ("Exchange", "Request", "Response", "Target"),
     "findings": ("Evidence", "Finding", "Grade", "Report"),
     "mock.loader": ("Vendor", "load"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - in the order of the modules
     "DataError",
@@ -47,6 +59,6 @@ __all__ = [  # noqa: RUF022 - in the order of the modules
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"trunkline.{_HOME[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f"trunkline.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

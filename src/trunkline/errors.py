@@ -1,12 +1,13 @@
-"""What trunkline raises when *you* or *the data* are wrong. A wrong API is never an exception: it is a `Finding`.
+"""The exceptions for mistakes of the caller, of the data and of the environment. A wrong API is a `Finding` instead.
 
-TrunklineError            anything below; the command line prints it as one sentence and ends with code 2
-    ├── DataError             a contract, world, fixture or case file breaks its format
-    ├── UsageError            an option, argument or marker that cannot be meant
-    ├── NotKept               a mock's state file does not take a write, so nothing was changed
-    └── TargetError           the implementation could not be asked: down, hanging, redirecting, endless
-        ├── Redirected        it answered with a redirect, which is not followed; the answer is `response`
-        └── BudgetSpent       the run's own bound on requests was reached; what is left is not exercised
+TrunklineError              the base class; the command line prints its sentence and exits with code 2
+    ├── DataError           a contract, world, fixture or case file breaks its format
+    ├── UsageError          an option, an argument or a marker is wrong
+    ├── StorageError        the state file of a mock cannot be written, so the write was not made
+    └── TargetError         the implementation cannot be reached: it is down, hangs or sends no end
+        ├── Redirected      it answered with a redirect, which is not followed
+        ├── BudgetExhausted the run has sent as many requests as it may
+        └── NotOurs         the request would change an item that the run may not have created
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class TrunklineError(Exception):
-    """One clear sentence that names the place and the way out."""
+    """The base class. Its text is one sentence that names the place and the way out."""
 
 
 class DataError(TrunklineError):
-    """A file of the contract or the world breaks its format: `schemas/x/openapi.json#/paths: ... `."""
+    """A file of the data breaks its format: `schemas/acme/openapi.json#/paths: is not of type object`."""
 
     def __init__(self, file: str, pointer: str, reason: str) -> None:
         super().__init__(f"{file}#{pointer}: {reason}")
@@ -32,19 +33,19 @@ class DataError(TrunklineError):
 
 
 class UsageError(TrunklineError):
-    """An option, an argument or a marker that cannot be meant."""
+    """An option, an argument or a marker is wrong."""
 
 
 class StorageError(TrunklineError):
-    """A write that could not be made to last, so that it was not made at all."""
+    """A write could not be stored, so it was not made."""
 
 
 class TargetError(TrunklineError):
-    """The implementation could not be asked, so nothing can be said of its answers."""
+    """The implementation could not be reached, so its responses cannot be judged."""
 
 
 class Redirected(TargetError):
-    """An answer leads elsewhere, where the credential must not go. `response` is that answer."""
+    """The response is a redirect. It is not followed, because the credential must not be sent elsewhere."""
 
     def __init__(self, sentence: str, response: Response) -> None:
         super().__init__(sentence)
@@ -52,8 +53,8 @@ class Redirected(TargetError):
 
 
 class BudgetExhausted(TargetError):
-    """As many requests as the caller allowed were sent."""
+    """All requests that the caller allowed have been sent."""
 
 
 class NotOurs(TargetError):
-    """An answer led to a thing that the run may not have made; nothing was sent to it."""
+    """A request would change an item that the run may not have created, so it was not sent."""

@@ -1,7 +1,7 @@
-"""Owns what is said between a client and an implementation: `Request`, `Response`, `Exchange`, and their print.
+"""HTTP messages: `Request`, `Response`, `Exchange`, their JSON bodies, and requests as curl commands.
 
-A `Target` answers one request. It is the one seam of the project: the mock is a target, so is a live
-API over HTTP, so is an application in process, and everything that decorates one.
+A `Target` is a function that answers one request. The mock is a target, so is a live API over HTTP, an application in
+the same process, and whatever decorates one of them.
 
     >>> Request("GET", "/trunks", "limit=10", (("authorization", "Bearer sk_live_abc"),))
     Request('GET', '/trunks?limit=10', authorization=***)
@@ -17,26 +17,27 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 Json: TypeAlias = Any
-"""A value that `json.loads` gives: dict, list, str, int, float, bool or None."""
+"""A value that `json.loads` returns: dict, list, str, int, float, bool or None."""
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
-"""Header fields in the order received; names in lower case."""
+"""Header fields in the order in which they were received, with names in lower case."""
 
 TOKEN_VARIABLE = "TRUNKLINE_TOKEN"
-"""The environment variable that stands for the credential wherever a request is printed."""
+"""The environment variable that is printed instead of the credential."""
 
 SECOND_VARIABLE = "TRUNKLINE_SECOND_TOKEN"
-"""The environment variable that stands for the credential of another account."""
+"""The environment variable that is printed instead of the credential of another account."""
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
-"""The methods that ask for no change (RFC 9110, section 9.2.1; QUERY by its own draft)."""
+"""The methods that change nothing (RFC 9110, section 9.2.1; for QUERY its draft)."""
 
 _DEEPEST = 100
+"""The number of levels to which a body may be nested."""
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 
 class NotJSON(ValueError):
-    """The bytes are not one JSON text (RFC 8259); the message says why, without quoting them."""
+    """The bytes are not one JSON text (RFC 8259). The message gives the reason without quoting them."""
 
 
 def headers(pairs: Iterable[tuple[str, str]]) -> Headers:
@@ -56,8 +57,8 @@ def find(fields: Headers, name: str) -> str | None:
 class Request:
     """One request below a vendor's base address: `Request("GET", "/trunks", "limit=10")`.
 
-    `path` and `query` are as sent, percent-encoded. `shown` says how a secret header is to be printed
-    (`("authorization", "Bearer ${TRUNKLINE_TOKEN%?}")`); without it the value is replaced by a variable.
+    `path` and `query` are percent-encoded, exactly as they are sent. `shown` holds the printed form of secret headers:
+    `("authorization", "Bearer ${TRUNKLINE_TOKEN%?}")`. Without it, the credential is printed as a variable.
     """
 
     method: str
@@ -75,7 +76,7 @@ class Request:
 
     @property
     def target(self) -> str:
-        """Path and query as on the request line: `/trunks?limit=10`."""
+        """Path and query as in the request line: `/trunks?limit=10`."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def __repr__(self) -> str:
@@ -86,7 +87,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """One answer; `body` is decoded of any content and transfer coding."""
+    """One response. Content and transfer codings of `body` are already decoded."""
 
     status: int
     headers: Headers = ()
@@ -99,7 +100,7 @@ class Response:
         return find(self.headers, name)
 
     def json(self) -> Json:
-        """The body as a JSON value. Raises `NotJSON` with the reason. The value is shared: do not change it."""
+        """The body as a JSON value, which is shared: do not change it. Raises `NotJSON` with the reason."""
         value = _decoded(self.body)
         if isinstance(value, NotJSON):
             raise value.with_traceback(None)
@@ -118,7 +119,7 @@ def _lower_names(message: Request | Response) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was said. `known` names the parts that were really seen: a lone body has neither request nor status."""
+    """A request and its response. `known` names the parts that were recorded: a lone body has no request or status."""
 
     request: Request
     response: Response
@@ -126,7 +127,7 @@ class Exchange:
 
 
 Target: TypeAlias = Callable[[Request], Response]
-"""Answers one request, or raises `TargetError` when it cannot be asked."""
+"""A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 
 
 @lru_cache(maxsize=8)
@@ -138,7 +139,7 @@ def _decoded(body: bytes) -> Json | NotJSON:
 
 
 def parse_json(body: bytes) -> Json:
-    """One JSON text in UTF-8, strictly: no BOM, no NaN, nothing after it (RFC 8259, sections 2, 6 and 8.1)."""
+    """Parse one JSON text in UTF-8: no byte order mark, no NaN, nothing after it (RFC 8259, sections 2, 6 and 8.1)."""
     if not body:
         raise NotJSON("the body is empty")
     if body.startswith(b"\xef\xbb\xbf"):
@@ -167,7 +168,7 @@ def parse_json(body: bytes) -> Json:
 
 
 def has_lost_letters(value: Json) -> bool:
-    """Whether a text of the value holds half of a surrogate pair, which no UTF-8 can say (RFC 8259, section 8.2)."""
+    """Whether a text of the value has half of a surrogate pair, which UTF-8 cannot encode (RFC 8259, section 8.2)."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -213,7 +214,7 @@ def resolve(document: Json, at: str) -> Json:
 
 
 def curl(request: Request, base: str) -> str:
-    """A command that sends the request again, with the credential as a shell variable.
+    """The shell command that sends the request again, with the credential as an environment variable.
 
     >>> print(curl(Request("GET", "/trunks", "limit=0"), "http://127.0.0.1:9000/v1"))
     curl -sSig --path-as-is 'http://127.0.0.1:9000/v1/trunks?limit=0'

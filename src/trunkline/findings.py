@@ -1,4 +1,4 @@
-"""Owns what is said about an implementation: `Evidence`, `Finding`, `Report`."""
+"""The result of a check: `Finding`, the `Evidence` on which it rests, and the `Report` that collects findings."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from trunkline.exchange import Exchange, Json
 from trunkline.redaction import redactor
 
 _LONGEST = 160
-"""So many characters of a value are enough to recognize it."""
-_ROOM = 2000
+"""The number of characters of a value that a report shows."""
+_LONGEST_TEXT = 2000
 
 
 class Grade(StrEnum):
-    """How strong a sentence is, strongest first."""
+    """The strength of a statement, strongest first."""
 
     DOCUMENTED = "documented"
     """A page states or shows it."""
     IMPLIED = "implied"
     """It follows from what a page states."""
     CUSTOMARY = "customary"
-    """HTTP or RFC custom; no page says it."""
+    """It is customary in HTTP or an RFC; no page says it."""
     DECISION = "decision"
-    """Our own choice for the mock. No check holds it against anyone."""
+    """It is our own choice for the mock. No check holds an implementation to it."""
 
     @property
     def rank(self) -> int:
@@ -36,7 +36,10 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a statement stands on: `Evidence(Grade.DOCUMENTED, "https://docs...", "", "2026-11-20")`."""
+    """The basis of a statement: `Evidence(Grade.DOCUMENTED, "https://docs...", "", "2026-11-20")`.
+
+    `source` is the address of a page, `note` our reason, and `read` the day on which the page was read.
+    """
 
     grade: Grade
     source: str = ""
@@ -44,7 +47,7 @@ class Evidence:
     read: str = ""
 
     def weakest(self, other: Evidence) -> Evidence:
-        """The weaker of the two: a conclusion is as strong as its weakest premise."""
+        """The weaker of the two: a conclusion is only as strong as its weakest premise."""
         return other if other.grade.rank > self.grade.rank else self
 
 
@@ -52,8 +55,8 @@ class Evidence:
 class Finding:
     """One statement that an implementation breaks a rule or a law.
 
-    `at` is the place in the exchange (`body/trunks/0/status`, `status`, `header/allow`), `contract` the place
-    in the contract (`schemas/x/trunk.json#/properties/status/enum`).
+    `at` is the place in the exchange (`body/trunks/0/status`, `status`, `header/allow`), `contract` the place in the
+    contract (`schemas/acme/trunk.json#/properties/status/enum`). `count` says how often it was found.
     """
 
     rule: str
@@ -69,23 +72,24 @@ class Finding:
 
     @property
     def cause(self) -> tuple[str, str, str, str]:
-        """Findings with the same cause are one finding with a count: list positions do not tell causes apart."""
+        """The key by which findings are merged: those that differ in a list position only are one finding."""
         place = "/".join("*" if part.isdigit() else part for part in self.at.split("/"))
         return (self.rule, self.operation, place, self.contract)
 
 
 @dataclass(frozen=True, slots=True)
 class NotExercised:
-    """A law that could not be put to the test, and why. It is never counted as passed."""
+    """The reason why a law could not be tested. Such a law never counts as passed."""
 
     reason: str
 
 
 @dataclass(slots=True)
 class Report:
-    """Collects findings and what was exercised. `secrets` never reach its text.
+    """Findings, and what was exercised to find them. The values of `secrets` never occur in it.
 
-    `exercised` maps (operationId, law) to "" when it was exercised, or to the reason why not.
+    `exercised` maps (operationId, law) to "" when the law was tested, or to the reason why it was not. `reached` counts
+    the responses for each (operationId, status).
     """
 
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
@@ -93,13 +97,13 @@ class Report:
     reached: Counter[tuple[str, int]] = field(default_factory=Counter)
     requests: int = 0
     stopped: str = ""
-    """Why the run did not come to its end, or empty."""
+    """The reason why the run did not finish, or empty."""
     left: list[str] = field(default_factory=list)
-    """What the run made and could not remove, one line each."""
+    """The items that the run created and could not delete, one line for each."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> bool:
-        """Takes a finding in; True when its cause is new. Decisions of ours are dropped: they bind nobody."""
+        """Add a finding; return whether its cause is new. Findings that rest on our own decisions are dropped."""
         if finding.evidence.grade is Grade.DECISION:
             return False
         known = self._findings.get(finding.cause)
@@ -116,18 +120,20 @@ class Report:
         return True
 
     def redact(self, text: str) -> str:
-        """The text with every known secret replaced by `***`."""
+        """The text with `***` for every known secret."""
         return redactor(self.secrets)(text)
 
     def __str__(self) -> str:
-        """One line for each finding: `documented body_matches_schema listTrunks at body/trunks/0/status: ...`."""
-        told = ((found.evidence.grade, found.rule, found.operation, found.at, found.message) for found in self.findings)
-        lines = [f"{grade} {rule} {operation} at {at}: {message}" for grade, rule, operation, at, message in told]
+        """One line for each finding, e.g. `documented body_matches_schema listTrunks at body/trunks/0/status: ...`."""
+        lines = (
+            f"{finding.evidence.grade} {finding.rule} {finding.operation} at {finding.at}: {finding.message}"
+            for finding in self.findings
+        )
         return "\n".join(lines) or "no finding"
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Strongest first, then in the order found."""
+        """The findings, strongest first, then in the order in which they were found."""
         return tuple(sorted(self._findings.values(), key=lambda finding: finding.evidence.grade.rank))
 
     def failures(self, strictness: Grade = Grade.IMPLIED) -> tuple[Finding, ...]:
@@ -140,12 +146,12 @@ class Report:
 
 
 def to_text(value: Json) -> str:
-    """A value as JSON on one line: `"busy"`, `[1, 2]`; a long one is cut, and a `Report` cuts further what it shows."""
+    """A value as JSON on one line: `"busy"`, `[1, 2]`. A long one is truncated; a `Report` truncates it further."""
     pieces: list[str] = []
-    room = _ROOM
+    room = _LONGEST_TEXT
     try:
         for piece in json.JSONEncoder(ensure_ascii=False).iterencode(
-            value[:_ROOM] if isinstance(value, str) else value
+            value[:_LONGEST_TEXT] if isinstance(value, str) else value
         ):
             pieces.append(piece[:room])
             room -= len(piece)
@@ -157,5 +163,5 @@ def to_text(value: Json) -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """The text, or its beginning with an ellipsis."""
+    """The text, or its beginning and an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

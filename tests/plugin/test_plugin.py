@@ -471,7 +471,7 @@ def test_a_missing_data_folder_is_one_sentence(run: Run, monkeypatch: pytest.Mon
     result = run("def test_one(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.lines[:1] == [
-        "ERROR: trunkline: TRUNKLINE_DATA names '/nope', which has no folder schemas/; mend the path, or unset it"
+        "ERROR: trunkline: TRUNKLINE_DATA names '/nope', which has no folder schemas/; correct the path, or unset it"
     ]
     assert "Traceback" not in result.stderr.str()
 

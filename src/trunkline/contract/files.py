@@ -1,6 +1,6 @@
-"""Owns reading one file of the data: JSON or TOML whose every value can be said again as JSON in UTF-8.
+"""Read a file of the data: JSON or TOML whose values can all be written as JSON in UTF-8.
 
-What cannot is a `DataError` with the place of it. No reason quotes a value, for a value may be a secret.
+Errors name the place and never quote a value, because a value may be a secret.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trunkline.exchange import Json, NotJSON, parse_json, pointer
 
 _DEEPEST = 100
 _MOST_BITS = 14_000
-"""An integer of more has more digits than Python reads or prints."""
+"""An integer with more bits has more digits than Python reads or prints."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -52,11 +52,11 @@ def load_toml(path: Path, name: str) -> Json:
 
 
 def check_value(value: Json, name: str) -> None:
-    """Raises `DataError` with the place of the first part that is not JSON: a date, NaN, a lone surrogate, a tuple."""
+    """Raise `DataError` for the first part that is not JSON: a date, NaN, a lone surrogate, a tuple."""
     stack: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
     while stack:
         at, node = stack.pop()
-        reason = _unsayable(node) if len(at) <= _DEEPEST else f"it is nested more than {_DEEPEST} levels deep"
+        reason = _reason_not_json(node) if len(at) <= _DEEPEST else f"it is nested more than {_DEEPEST} levels deep"
         if reason:
             raise DataError(name, pointer(at).encode("utf-8", "replace").decode(), reason)
         if isinstance(node, dict):
@@ -65,8 +65,8 @@ def check_value(value: Json, name: str) -> None:
             stack += [((*at, index), inner) for index, inner in enumerate(node)]
 
 
-def _unsayable(node: Json) -> str:
-    """Why a value, its parts aside, is not JSON; empty when it is."""
+def _reason_not_json(node: Json) -> str:
+    """Why a value is not JSON, its parts aside; empty when it is."""
     texts: list[Json] = [*node] if isinstance(node, dict) else [node] if isinstance(node, str) else []
     if not all(isinstance(text, str) for text in texts):
         return "a name in it is no text"
@@ -90,7 +90,7 @@ def _content(path: Path, name: str) -> bytes:
 
 
 def _check_names(content: bytes, name: str) -> None:
-    """Raises `DataError` when an object has one name twice: of the two values, only one would be seen."""
+    """Raise `DataError` when an object has the same name twice, since one of the values would be lost."""
     twice: list[tuple[str, Json]] = []
 
     def collected(pairs: list[tuple[str, Json]]) -> Json:
@@ -107,7 +107,7 @@ def _check_names(content: bytes, name: str) -> None:
 
 
 def _place(value: Json, holder: Json) -> str:
-    """Where in a value one object stands."""
+    """The pointer to an object in a value."""
     stack: list[tuple[str, Json]] = [("", value)]
     while stack:
         at, node = stack.pop()

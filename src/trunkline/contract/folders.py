@@ -1,7 +1,7 @@
-"""Owns where the data are. It imports nothing heavy, so that a pytest run can name its fixtures for free.
+"""The folders with the data of vendors. This module imports little, since every pytest run imports it.
 
-In a wheel the data stand in `_data` beside this module; in a checkout at its top. `TRUNKLINE_DATA` names
-one more folder with `schemas/` and `fixtures/`, for vendors of one's own; an empty value names none.
+In a wheel the data are in `trunkline/_data`, in a checkout in its top folder. `TRUNKLINE_DATA` names one more folder
+with `schemas/` and `fixtures/`, for your own vendors; an empty value names none.
 """
 
 from __future__ import annotations
@@ -13,21 +13,24 @@ from trunkline.errors import UsageError
 
 
 def roots() -> tuple[Path, ...]:
-    """The folders that hold `schemas/` and `fixtures/`. Raises `UsageError` when the one named by hand does not."""
+    """The folders that hold `schemas/` and `fixtures/`, trunkline's own first.
+
+    Raises `UsageError` when `TRUNKLINE_DATA` names a folder without them, or a vendor that trunkline has too.
+    """
     package = Path(__file__).resolve().parents[1]
     own = package / "_data" if (package / "_data").is_dir() else package.parents[1]
     more = os.environ.get("TRUNKLINE_DATA")
     if not more:
         return (own,)
     if not (Path(more) / "schemas").is_dir():
-        raise UsageError(f"TRUNKLINE_DATA names {more!r}, which has no folder schemas/; mend the path, or unset it")
+        raise UsageError(f"TRUNKLINE_DATA names {more!r}, which has no folder schemas/; correct the path, or unset it")
     for name in sorted(_vendors(Path(more)) & _vendors(own)):
         raise UsageError(f"TRUNKLINE_DATA holds a vendor {name!r}, and trunkline has one; give the folder another name")
     return own, Path(more)
 
 
 def names() -> tuple[str, ...]:
-    """The vendors there are, in alphabetical order."""
+    """The names of all vendors, in alphabetical order."""
     return tuple(sorted({name for root in roots() for name in _vendors(root)}))
 
 
