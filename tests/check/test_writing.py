@@ -116,7 +116,7 @@ def test_ids_of_any_form_are_asked_for() -> None:
 
     report = examined("talkover", lambda _: target, parameters={})
     assert report.failures() == (), str(report)
-    assert report.exercised["deleteSipTrunk", "removed_stays_gone"] == ""
+    assert report.exercised["deleteSipTrunk", "second_removal_is_not_found"] == ""
 
 
 @pytest.mark.slow

@@ -24,6 +24,8 @@ class ListReading:
     items: tuple[Json, ...]
     identities: tuple[Json, ...]
     """The id of each item, or `NOTHING` for an item without one."""
+    positions: tuple[int, ...]
+    """The index of each item in its page."""
     exchanges: tuple[Exchange, ...]
     total: int | None
     readable: bool
@@ -64,11 +66,12 @@ def read_list(
     limit = operation.parameter(paging.limit).schema.get("maximum", 100) if paging else 0
     items: list[Json] = []
     identities: list[Json] = []
+    positions: list[int] = []
     exchanges: list[Exchange] = []
     total: int | None = None
 
     def reading(*, readable: bool = True, whole: bool = False) -> ListReading:
-        return ListReading(tuple(items), tuple(identities), tuple(exchanges), total, readable, whole)
+        return ListReading(tuple(items), tuple(identities), tuple(positions), tuple(exchanges), total, readable, whole)
 
     for number in range(MOST_PAGES):
         pages = {paging.limit: limit, paging.offset: number * limit} if paging else {}
@@ -81,6 +84,7 @@ def read_list(
         repeated = bool(number) and {name for name in found if isinstance(name, str)} <= {*map(str, identities)}
         items += page
         identities += found
+        positions += range(len(page))
         if paging is None:
             return reading(whole=not listing.whole_below or len(page) < listing.whole_below)
         total = count_at(json_of(exchange), paging.total.at) if paging.total else None

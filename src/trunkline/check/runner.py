@@ -17,9 +17,9 @@ from trunkline.check.laws.refusals import disclosures
 from trunkline.check.rules import RULES, Rule, hides, judge, operation_of
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import Creations
-from trunkline.check.stateful.inputs import harmless
 from trunkline.check.stateful.laws import STATEFUL_LAWS
-from trunkline.check.stateful.runner import Exercised, live
+from trunkline.check.stateful.request_bodies import make_harmless
+from trunkline.check.stateful.runner import Exercised, run_stateful
 from trunkline.contract import export
 from trunkline.contract.bodies import identities, succeeded
 from trunkline.contract.model import List, Operation
@@ -222,12 +222,12 @@ class Checker:
         if self.writing is None or self._gate is None:
             self.report.exercised.update(dict.fromkeys(_stateful_steps(operations), NOT_ALLOWED))
             return
-        for result in live(
+        for result in run_stateful(
             self.vendor.contract,
             self._writer,
             prefix=self._gate.prefix,
             credential=self.credential,
-            second=self.writing.second,
+            second_credential=self.writing.second,
             leave=self.writing.leave,
             seed=self.seed,
             examples=max(2, self.examples // 2),
@@ -288,7 +288,7 @@ class Checker:
             return request
         resources = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
         own = {resource: ids[-1] for resource in resources if (ids := self._gate.existing(resource))}
-        return self._gate.steer(harmless(self.vendor.contract, request, self._random), own)
+        return self._gate.steer(make_harmless(self.vendor.contract, request, self._random), own)
 
     def clean(self) -> None:
         """Delete what the run created, however it ended, and report what is left."""

@@ -1055,7 +1055,7 @@ class VerifiedNotListed(Talkover):
         return {**super().item(trunk), "is_verified": False}
 
 
-@seeded("action_keeps_what_it_keeps", 4)
+@seeded("action_leaves_the_rest", 4)
 class HealthClears(Talkover):
     """A look at the health clears what was verified."""
 
@@ -1063,7 +1063,7 @@ class HealthClears(Talkover):
         trunk["is_verified"] = False
 
 
-@seeded("action_keeps_what_it_keeps", 3)
+@seeded("action_leaves_the_rest", 3)
 class HealthVerifies(Talkover):
     """A look at the health verifies."""
 
@@ -1156,7 +1156,7 @@ class StoredAnywayToo(Telepath):
             raise
 
 
-@seeded("conflict_arises_when_due", 3)
+@seeded("conflicts_are_refused", 3)
 class NumbersTwice(Talkover):
     """No number is looked for before it is added."""
 
@@ -1164,7 +1164,7 @@ class NumbersTwice(Talkover):
         return False
 
 
-@seeded("conflict_arises_when_due", 4)
+@seeded("conflicts_are_refused", 4)
 class NumbersPerTrunk(Talkover):
     """A number is looked for on its own trunk only."""
 
@@ -1172,7 +1172,7 @@ class NumbersPerTrunk(Talkover):
         return any(did["number"] == number and did["trunk_id"] == trunk["id"] for did in self.dids.values())
 
 
-@seeded("conflict_arises_when_due", 3)
+@seeded("conflicts_are_refused", 3)
 class RemovesFull(Talkover):
     """A trunk with numbers is removed."""
 
@@ -1180,7 +1180,7 @@ class RemovesFull(Talkover):
         return False
 
 
-@seeded("conflict_arises_when_due", 3)
+@seeded("conflicts_are_refused", 3)
 class OtherCode(Talkover):
     """A trunk with numbers is refused with a code of its own."""
 
@@ -1191,7 +1191,7 @@ class OtherCode(Talkover):
             raise Refused(refused.status, refused.code.replace("TRUNK_HAS_DIDS", "CONFLICT")) from None
 
 
-@seeded("conflict_arises_when_due", 3)
+@seeded("conflicts_are_refused", 3)
 class OtherStatus(Talkover):
     """A number that is there already is refused as wrong."""
 
@@ -1202,7 +1202,7 @@ class OtherStatus(Talkover):
             raise Refused(422 if refused.status == 409 else refused.status, refused.code) from None
 
 
-@seeded("conflict_arises_when_due", 2)
+@seeded("conflicts_are_refused", 2)
 class NamesTwice(Telepath):
     """No user name is looked for before it is taken."""
 
@@ -1414,7 +1414,7 @@ class NumberListedStill(Talkover):
         self.dids[f"{did['id']}-old"] = self.dids.pop(did["id"])
 
 
-@seeded("removed_stays_gone", 3)
+@seeded("second_removal_is_not_found", 3)
 class RemovedTwice(Talkover):
     """A second removal is a success."""
 
@@ -1426,7 +1426,7 @@ class RemovedTwice(Talkover):
         return super().delete_trunk(account, request, identity)
 
 
-@seeded("removed_stays_gone", 4)
+@seeded("second_removal_is_not_found", 4)
 class NumberRemovedTwice(Talkover):
     """A second removal of a number is a success."""
 
@@ -1439,7 +1439,7 @@ class NumberRemovedTwice(Talkover):
         return 200, {"success": True, "message": "DID removed"}
 
 
-@seeded("things_are_found_where_they_belong", 4)
+@seeded("items_are_found_only_under_their_parent", 4)
 class AnyTrunkWillDo(Talkover):
     """A number is removed below any trunk."""
 

@@ -9,7 +9,7 @@ import pytest
 from tests.check.stateful.defects import DEFECTS, OWN, SECOND, SERVERS, Defect
 from trunkline.check.rules import judge, operation_of
 from trunkline.check.stateful.laws import STATEFUL_LAWS
-from trunkline.check.stateful.runner import live
+from trunkline.check.stateful.runner import run_stateful
 from trunkline.check.stateful.script import script
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, Report
@@ -33,7 +33,9 @@ def found_in(defect: Defect) -> tuple[Finding, ...]:
     server = defect.server()
     target = checked(server, judged) if defect.by_rules else server
     findings = []
-    for said in live(contract, target, prefix=PREFIX, credential=OWN, second=SECOND, examples=3, steps=10):
+    for said in run_stateful(
+        contract, target, prefix=PREFIX, credential=OWN, second_credential=SECOND, examples=3, steps=10
+    ):
         if isinstance(said, Finding):
             findings.append(said)
             if said.rule == defect.law:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.check.stateful.defects import LAWFUL, OWN, SECOND, SERVERS, ManyTrunks, OtherPlan, Variation
-from trunkline.check.stateful.runner import live
+from trunkline.check.stateful.runner import run_stateful
 from trunkline.findings import Finding
 from trunkline.mock import loader
 
@@ -19,12 +19,12 @@ def label(variation: Variation) -> str:
 @pytest.mark.parametrize("variation", LAWFUL, ids=label)
 def test_a_lawful_variation_has_no_finding(variation: Variation) -> None:
     """An implementation that goes another way raises no finding at all; where a custom is broken, a note."""
-    told = live(
+    told = run_stateful(
         LOADED[variation.vendor].contract,
         variation.server(),
         prefix="trunkline-check-test",
         credential=OWN,
-        second=SECOND,
+        second_credential=SECOND,
         examples=8,
         steps=12,
     )
@@ -35,12 +35,14 @@ def test_a_lawful_variation_has_no_finding(variation: Variation) -> None:
 def test_what_could_not_be_seen_is_not_called_seen() -> None:
     """Where a list is not surely whole, or nothing can be made, a report says so."""
     contract = LOADED["talkover"].contract
-    told = list(live(contract, ManyTrunks(), prefix="p", credential=OWN, examples=3, steps=5))
+    told = list(run_stateful(contract, ManyTrunks(), prefix="p", credential=OWN, examples=3, steps=5))
     reasons = {(said.operation, said.law): said.reason for said in told if not isinstance(said, Finding)}
     assert reasons["createSipTrunk", "created_is_listed"]
     assert "--second-token" in reasons["getSipTrunk", "accounts_are_apart"]
     assert not reasons["createSipTrunk", "created_is_read_back"]
-    told = list(live(contract, OtherPlan(), prefix="p", credential=OWN, second=SECOND, examples=3, steps=5))
+    told = list(
+        run_stateful(contract, OtherPlan(), prefix="p", credential=OWN, second_credential=SECOND, examples=3, steps=5)
+    )
     reasons = {(said.operation, said.law): said.reason for said in told if not isinstance(said, Finding)}
     for operation, law in (
         ("createSipTrunk", "created_is_read_back"),

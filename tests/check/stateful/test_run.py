@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,14 +12,21 @@ import pytest
 from tests.check.stateful.defects import OWN, SECOND, SERVERS, Refused, Talkover, Telepath, Thing
 from trunkline import mock
 from trunkline.check.stateful.engine import Move, Numbers, Plan, Step, run
-from trunkline.check.stateful.fields import conditional, defaults, inputs, roles, shown
-from trunkline.check.stateful.inputs import ValueFactory, encoded, flaws, forms, others, part, sizes, whole
+from trunkline.check.stateful.fields import conditional_inputs, defaults, inputs, shown_fields
 from trunkline.check.stateful.laws import STATEFUL_LAWS
-from trunkline.check.stateful.moves import moves
-from trunkline.check.stateful.runner import Exercised, live
-from trunkline.check.stateful.scenario_run import StatefulRun
-from trunkline.check.stateful.scenarios import openings
-from trunkline.check.stateful.write_moves import end
+from trunkline.check.stateful.request_bodies import (
+    ValueFactory,
+    changing_body,
+    complete_body,
+    flaws,
+    partial_body,
+    to_json,
+    variant_counts,
+    variants,
+)
+from trunkline.check.stateful.resources import resource_operations
+from trunkline.check.stateful.runner import Exercised, plan_of, run_stateful
+from trunkline.check.stateful.scenario import Scenario, StatefulRun
 from trunkline.contract.model import Contract
 from trunkline.contract.patterns import sample
 from trunkline.contract.refusals import reasons_to_refuse
@@ -41,7 +49,7 @@ def maker() -> ValueFactory:
 def told(contract: Contract, target: Target, **more: int | None) -> list[Finding | Exercised]:
     """All that a short life tells."""
     budget = {"examples": 4, "steps": 10, **more}
-    return list(live(contract, target, prefix=PREFIX, credential=OWN, second=SECOND, **budget))  # type: ignore[arg-type]
+    return list(run_stateful(contract, target, prefix=PREFIX, credential=OWN, second_credential=SECOND, **budget))  # type: ignore[arg-type]
 
 
 def findings(words: list[Finding | Exercised]) -> list[Finding]:
@@ -73,20 +81,20 @@ def test_each_text_can_be_made(vendor: str) -> None:
     """Every pattern of harmless values in the data can be read, and its values are allowed."""
     for operation in LOADED[vendor].contract.operations:
         for said in inputs(operation):
-            assert forms(operation, said), said.name
+            assert variants(operation, said), said.name
 
 
 @each_vendor
 def test_a_whole_body_is_allowed_in_every_form(vendor: str) -> None:
     """Whatever is drawn for a creation, the contract has no reason to refuse it."""
     chance, make = Random(3), maker()  # noqa: S311 - values to look at
-    for role in roles(LOADED[vendor].contract):
+    for role in resource_operations(LOADED[vendor].contract):
         for _ in range(60):
-            drawn = tuple(chance.randrange(size) for size in sizes(role.create))
-            body = whole(role.create, make, drawn)
+            drawn = tuple(chance.randrange(size) for size in variant_counts(role.create))
+            body = complete_body(role.create, make, drawn)
             assert role.create.body is not None
             assert role.create.contract.accepts(role.create.body.schema, body.values)
-            hanging = conditional(role.create) & body.values.keys()
+            hanging = conditional_inputs(role.create) & body.values.keys()
             assert all(str(body.values["ai_provider"]) in name for name in hanging)
 
 
@@ -94,11 +102,11 @@ def test_a_whole_body_is_allowed_in_every_form(vendor: str) -> None:
 def test_no_two_bodies_share_what_only_one_can_have(vendor: str) -> None:
     """Labels and unique inputs are new in every body."""
     make = maker()
-    for role in roles(LOADED[vendor].contract):
+    for role in resource_operations(LOADED[vendor].contract):
         creating = role.create.creating
         assert creating is not None
         names = {*creating.unique, creating.label} - {""}
-        bodies = [whole(role.create, make, (0,) * len(inputs(role.create))).values for _ in range(200)]
+        bodies = [complete_body(role.create, make, (0,) * len(inputs(role.create))).values for _ in range(200)]
         for name in names:
             assert len({body[name] for body in bodies}) == len(bodies)
 
@@ -107,14 +115,14 @@ def test_no_two_bodies_share_what_only_one_can_have(vendor: str) -> None:
 def test_each_flaw_is_one_that_the_contract_refuses(vendor: str) -> None:
     """What is wrong on purpose is wrong by the contract, and the body would be right without it."""
     make = maker()
-    for role in roles(LOADED[vendor].contract):
-        for operation in (role.create, *role.updates):
+    for role in resource_operations(LOADED[vendor].contract):
+        for operation in role.writers:
             path = re.sub(r"\{\w+\}", "x", operation.path)
             for flaw in flaws(operation):
-                body = whole(operation, make, (1,) * len(inputs(operation)), flaw.needs).values
-                content = encoded(flaw.spoil(body))
-                headers = (("authorization", "Bearer x"), ("content-type", flaw.media))
-                request = Request(operation.method, path, "", headers, flaw.text(content) if flaw.text else content)
+                body = complete_body(operation, make, (1,) * len(inputs(operation)), flaw.needs).values
+                content = to_json(flaw.spoil(body))
+                headers = (("authorization", "Bearer x"), ("content-type", flaw.media_type))
+                request = Request(operation.method, path, "", headers, flaw.cut(content))
                 assert reasons_to_refuse(operation.contract, request), flaw.name
 
 
@@ -127,7 +135,7 @@ def test_defaults_hang_on_what_is_sent() -> None:
         "port": 5061,
     }
     assert defaults(create, {"transport": "tcp"})["port"].value == 5060
-    assert defaults(create, {"transport": "tcp"})["port"].because == {"transport"}
+    assert defaults(create, {"transport": "tcp"})["port"].depends_on == {"transport"}
     assert "port" not in defaults(create, {"port": 1})
 
 
@@ -135,16 +143,16 @@ def test_an_update_sends_what_belongs_to_the_thing() -> None:
     """What only some things have is not sent to others, and something is always sent."""
     update = LOADED["telepath"].contract.operation("updateTrunk")
     drawn = (1,) * len(inputs(update))
-    body = part(update, maker(), drawn, lambda name: "elevenlabs" not in name and "custom" not in name, {})
+    body = partial_body(update, maker(), drawn, lambda name: "elevenlabs" not in name and "custom" not in name, {})
     assert body.values.keys() == {"name", "openai_api_key", "system_prompt"}
-    assert part(update, maker(), (0,) * len(drawn), lambda _: True, {}).values.keys() == {"name"}
+    assert partial_body(update, maker(), (0,) * len(drawn), lambda _: True, {}).values.keys() == {"name"}
 
 
 def test_other_values_are_other_values() -> None:
     """A change that must reset changes each of its inputs."""
     update = LOADED["talkover"].contract.operation("updateSipTrunk")
     for transport in ("udp", "tcp", "tls"):
-        values = others(update, maker(), frozenset({"transport", "domain"}), {"transport": transport}).values
+        values = changing_body(update, maker(), frozenset({"transport", "domain"}), {"transport": transport}).values
         assert values.keys() == {"transport", "domain"}
         assert values["transport"] != transport
 
@@ -152,9 +160,9 @@ def test_other_values_are_other_values() -> None:
 def test_an_answer_shows_what_its_schema_documents() -> None:
     """The fields of an item are found through every reference, with what they stand on."""
     contract = LOADED["telepath"].contract
-    fields = shown(contract.operation("listTrunks"))
+    fields = shown_fields(contract.operation("listTrunks"))
     assert fields["metrics/calls_today"].volatile
-    assert fields["name"].place == "schemas/telepath/trunk.json#/properties/name"
+    assert fields["name"].reference == "schemas/telepath/trunk.json#/properties/name"
     assert fields["name"].evidence.grade is Grade.DOCUMENTED
 
 
@@ -255,7 +263,7 @@ class Broken(Exception):
 def told_until(contract: Contract, target: Target, trouble: type[Exception]) -> list[Finding | Exercised]:
     """All that a life tells before it raises what it must raise."""
     words = []
-    lives = live(contract, target, prefix=PREFIX, credential=OWN, second=SECOND)
+    lives = run_stateful(contract, target, prefix=PREFIX, credential=OWN, second_credential=SECOND)
     try:
         for word in lives:
             words.append(word)  # noqa: PERF402 - what was told before it raised counts
@@ -277,7 +285,7 @@ def test_what_a_target_raises_is_told_with_what_was_exercised(error: TargetError
     words = told_until(LOADED["talkover"].contract, target, type(error))
     reasons_ = {(word.operation, word.law): word.reason for word in words if isinstance(word, Exercised)}
     assert reasons_["createSipTrunk", "created_is_read_back"] == ""
-    assert reasons_["deleteSipTrunk", "removed_stays_gone"] == str(error)
+    assert reasons_["deleteSipTrunk", "second_removal_is_not_found"] == str(error)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Broken()])
@@ -484,19 +492,19 @@ def test_the_mock_survives_twenty_thousand_steps(vendor: str) -> None:
     fake = mock.from_vendor(LOADED[vendor])
     own, second, *_ = accounts(vendor)
     played = StatefulRun(LOADED[vendor].contract, fake, maker(), own, second)
-    made = moves(played)
+    plan = plan_of(played)
 
-    def start() -> object:
+    def start() -> Scenario:
         fake.reset()
         return played.start()
 
-    rules = Plan(made, start, end, openings(played, made))  # type: ignore[arg-type]
+    rules = replace(plan, start=start)
 
     def lives() -> Iterator[Finding]:
         seed = 0
         while played.steps < STEPS:
             yield from run(rules, seed=seed, examples=100, steps=20)
-            rules_without = Plan(rules.moves, rules.start, rules.end)
+            rules_without = replace(rules, fixed=())
             seed += 1
             while played.steps < STEPS:
                 yield from run(rules_without, seed=seed, examples=100, steps=20)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.check.stateful.defects import DEFECTS, OWN, SECOND, SERVERS, Server
 from trunkline import mock
-from trunkline.check.stateful.runner import live
+from trunkline.check.stateful.runner import run_stateful
 from trunkline.check.stateful.script import script
 from trunkline.exchange import Exchange, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
@@ -29,7 +29,9 @@ LOADED = {name: loader.load(name) for name in SERVERS}
 
 def first(vendor: str, make: Callable[[], Server]) -> Finding:
     """The first finding in an implementation."""
-    told = live(LOADED[vendor].contract, make(), prefix="trunkline-check-test", credential=OWN, second=SECOND)
+    told = run_stateful(
+        LOADED[vendor].contract, make(), prefix="trunkline-check-test", credential=OWN, second_credential=SECOND
+    )
     return next(said for said in told if isinstance(said, Finding))
 
 
@@ -58,9 +60,9 @@ def listening(vendor: Vendor) -> Iterator[tuple[str, list[str]]]:
 
 CHOSEN = {
     "created_is_read_back",
-    "conflict_arises_when_due",
+    "conflicts_are_refused",
     "accounts_are_apart",
-    "things_are_found_where_they_belong",
+    "items_are_found_only_under_their_parent",
     "connectivity_change_resets",
     "conditional_inputs_are_required",
 }
@@ -98,7 +100,7 @@ def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None
         )
     asked = [exchange.request.method for exchange in finding.exchanges]
     if done.returncode:  # the mock makes no such thing, and all that follows would be about nothing
-        assert re.fullmatch(r"there is no /\S+ in the answer: what follows cannot be shown here\n", done.stderr)
+        assert re.fullmatch(r"there is no /\S+ in the response: the next requests cannot be sent\n", done.stderr)
         asked = asked[: asked.index("POST") + 1]
     assert [method for method, _, _ in log][: len(asked)] == asked
     assert done.stdout.count("HTTP/1.1 ") == len(log)

@@ -1,4 +1,4 @@
-"""Owns what was made by whom: the requests behind an id, without which a request about it shows nothing."""
+"""The requests that created an item, by its id: a finding about the item is shown with them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,32 @@ from dataclasses import dataclass, field
 from trunkline.check.rules import operation_of
 from trunkline.check.stateful.model import in_path, key
 from trunkline.contract.bodies import at_pointer, json_of
-from trunkline.contract.model import Contract, Operation
+from trunkline.contract.model import Contract, Create, Operation
 from trunkline.exchange import Exchange
 
 
-def made(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | None:
-    """Where an answer tells the id of what was made, and the id as it goes into a path: `("/data/id", "trunk-1")`."""
-    creating = operation.creating if operation else None
-    if creating is None or not 200 <= exchange.response.status < 300:
+def created_id(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | None:
+    """Where a successful creation answers the new id, and the id as a path has it: `("/data/id", "trunk-1")`."""
+    if operation is None or not isinstance(operation.kind, Create) or not 200 <= exchange.response.status < 300:
         return None
-    at = creating.item + creating.identity
+    at = operation.kind.item + operation.kind.identity
     identity = at_pointer(json_of(exchange), at)
     return (at, in_path(identity)) if key(identity) else None
 
 
 @dataclass(slots=True, repr=False)
 class Creations:
-    """The creations that were answered with success, by the id that they answered."""
+    """The successful creations of a run, by the id that they answered."""
 
     contract: Contract
-    _known: dict[str, tuple[Exchange, ...]] = field(default_factory=dict)
+    _by_id: dict[str, tuple[Exchange, ...]] = field(default_factory=dict)
 
     def note(self, exchange: Exchange) -> None:
-        """Remembers a creation, with what made the things that it names."""
-        found = made(operation_of(self.contract, exchange), exchange)
-        if found:
-            self._known[found[1]] = (*self.behind(exchange), exchange)
+        """Remember a creation, together with those of its parents."""
+        if found := created_id(operation_of(self.contract, exchange), exchange):
+            self._by_id[found[1]] = (*self.behind(exchange), exchange)
 
     def behind(self, exchange: Exchange) -> tuple[Exchange, ...]:
-        """What made the things that a path names, parents first; empty for what the run did not make."""
-        parts = (self._known.get(part, ()) for part in exchange.request.path.split("/"))
-        return tuple({id(found): found for known in parts for found in known}.values())
+        """The creations of the items that a path names, parents first; empty for items that the run did not create."""
+        parts = (self._by_id.get(part, ()) for part in exchange.request.path.split("/"))
+        return tuple({id(creation): creation for creations in parts for creation in creations}.values())

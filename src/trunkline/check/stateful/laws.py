@@ -1,259 +1,270 @@
-"""Owns the table of the laws of a life: what must hold of a thing from its making to its end."""
+"""The laws that the stateful check judges by: what must hold of an item from its creation to its removal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trunkline.check.stateful.fields import ResourceOperations, conditions, defaults, inputs, roles, shown
-from trunkline.contract.model import Operation
+from trunkline.check.stateful.fields import conditions, defaults, inputs, shown_fields
+from trunkline.check.stateful.resources import ResourceOperations, resource_operations
+from trunkline.contract.model import Act, Create, Delete, Fetch, List, Operation, Update
 from trunkline.findings import Grade
 
 
 @dataclass(frozen=True, slots=True)
 class StatefulLaw:
-    """A sentence about a sequence of requests. `concerns` tells whether an operation has what the law is about."""
+    """A statement about a sequence of requests. `concerns` tells whether it says something about an operation.
+
+    `needs_other_account` is whether the law can be judged only with the credential of another account.
+    """
 
     name: str
     statement: str
     basis: str
     concerns: Callable[[Operation], bool]
-    second: bool = False
-    """Whether it takes the credential of another account."""
+    needs_other_account: bool = False
 
 
-def _role(operation: Operation) -> ResourceOperations | None:
-    """The operations on the things that this one is about, if a check can make such things."""
-    return next((role for role in roles(operation.contract) if role.resource == operation.resource), None)
+def _siblings(operation: Operation) -> ResourceOperations | None:
+    """The operations of the same resource, if a check can create its items."""
+    every = resource_operations(operation.contract)
+    return next((operations for operations in every if operations.resource == operation.resource), None)
 
 
 def _creates(operation: Operation) -> bool:
-    return operation.creating is not None
+    return isinstance(operation.kind, Create)
 
 
 def _creates_listed(operation: Operation) -> bool:
-    role = _role(operation)
-    return _creates(operation) and role is not None and bool(role.lists)
+    siblings = _siblings(operation)
+    return _creates(operation) and siblings is not None and bool(siblings.lists)
 
 
 def _creates_counted(operation: Operation) -> bool:
-    role = _role(operation)
-    lists = (found.listing for found in role.lists) if role else ()
-    return _creates(operation) and any(listing and listing.paging and listing.paging.total for listing in lists)
+    siblings = _siblings(operation)
+    pagings = [listing.kind.paging for listing in siblings.lists] if siblings else []
+    return _creates(operation) and any(paging and paging.total for paging in pagings)
 
 
 def _creates_shown_defaults(operation: Operation) -> bool:
-    if not _creates(operation):
+    siblings = _siblings(operation)
+    if siblings is None or not _creates(operation):
         return False
-    role = _role(operation)
-    seen = {name for reader in (operation, *role.readers) for name in shown(reader)} if role else set()
-    told = defaults(operation, {})
-    return any(name in seen and default.evidence.grade is not Grade.DECISION for name, default in told.items())
+    shown = {name for reader in (operation, *siblings.readers) for name in shown_fields(reader)}
+    return any(
+        name in shown and default.evidence.grade is not Grade.DECISION
+        for name, default in defaults(operation, {}).items()
+    )
 
 
 def _updates(operation: Operation) -> bool:
-    return operation.updating is not None and _role(operation) is not None
+    return isinstance(operation.kind, Update) and _siblings(operation) is not None
 
 
 def _writes(operation: Operation) -> bool:
     return _creates(operation) or _updates(operation)
 
 
-def _changes(operation: Operation) -> bool:
-    deleting = operation.deleting if _deletes(operation) else None
-    return _writes(operation) or bool(deleting and deleting.empty)
+def _can_be_refused(operation: Operation) -> bool:
+    return _writes(operation) or _conflicts(operation)
 
 
 def _deletes(operation: Operation) -> bool:
-    return operation.deleting is not None and _role(operation) is not None
+    return isinstance(operation.kind, Delete) and _siblings(operation) is not None
 
 
 def _conflicts(operation: Operation) -> bool:
-    creating, deleting = operation.creating, operation.deleting
-    return bool((creating and creating.unique) or (_deletes(operation) and deleting and deleting.empty))
+    match operation.kind:
+        case Create(unique=unique):
+            return bool(unique)
+        case Delete(empty=empty):
+            return _deletes(operation) and bool(empty)
+    return False
 
 
-def _explains(operation: Operation) -> bool:
-    return _conflicts(operation) or bool(_deletes(operation) and operation.deleting and operation.deleting.unused)
+def _explains_conflicts(operation: Operation) -> bool:
+    kind = operation.kind
+    return _conflicts(operation) or (_deletes(operation) and isinstance(kind, Delete) and kind.unused is not None)
 
 
 def _resets(operation: Operation) -> bool:
-    resets = operation.updating.resets if _updates(operation) and operation.updating else ()
+    resets = operation.kind.resets if isinstance(operation.kind, Update) and _siblings(operation) else ()
     return any(reset.evidence.grade is not Grade.DECISION for reset in resets)
 
 
 def _keeps(operation: Operation) -> bool:
-    return bool(_role(operation) and operation.acting and operation.acting.keeps)
+    return isinstance(operation.kind, Act) and bool(operation.kind.keeps) and _siblings(operation) is not None
 
 
-def _acts(operation: Operation) -> bool:
-    changes = operation.acting.changes if operation.acting and _role(operation) else ()
-    told = shown(operation)
-    return any(name in told and not told[name].volatile for name in changes)
+def _acts_visibly(operation: Operation) -> bool:
+    changes = operation.kind.changes if isinstance(operation.kind, Act) and _siblings(operation) else ()
+    shown = shown_fields(operation)
+    return any(name in shown and not shown[name].volatile for name in changes)
 
 
-def _requires(operation: Operation) -> bool:
+def _requires_conditionally(operation: Operation) -> bool:
     return _writes(operation) and bool(conditions(operation))
 
 
 def _takes_secrets(operation: Operation) -> bool:
-    return _writes(operation) and any(said.secret for said in inputs(operation))
+    return _writes(operation) and any(input_.secret for input_ in inputs(operation))
 
 
-def _details(operation: Operation) -> bool:
-    role = _role(operation)
-    return operation.fetching is not None and role is not None and bool(role.lists)
+def _has_list(operation: Operation) -> bool:
+    siblings = _siblings(operation)
+    return isinstance(operation.kind, Fetch) and siblings is not None and bool(siblings.lists)
 
 
-def _opens(operation: Operation) -> bool:
-    """Whether the operation names a thing that a check can make, or lists such things."""
-    made = {role.resource for role in roles(operation.contract)}
-    names = {parameter.resource for parameter in operation.parameters if parameter.location == "path"}
-    return operation.secured and bool(names & made or (operation.listing and operation.resource in made))
+def _reaches_items(operation: Operation) -> bool:
+    """Whether the operation names an item that a check can create, or lists such items."""
+    created = {operations.resource for operations in resource_operations(operation.contract)}
+    named = {parameter.resource for parameter in operation.parameters if parameter.location == "path"}
+    lists = isinstance(operation.kind, List) and operation.resource in created
+    return operation.secured and (bool(named & created) or lists)
 
 
-def _belongs(operation: Operation) -> bool:
-    return bool(operation.item_parameter and operation.parents and _role(operation))
+def _is_below_a_parent(operation: Operation) -> bool:
+    return bool(operation.kind.parameter and operation.parents and _siblings(operation))
 
 
 STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
     StatefulLaw(
         "created_is_read_back",
-        "What was created is shown with the values that were sent, and as its own answer showed it.",
+        "A created item is shown with the values that were sent, and with those that the creation answered.",
         "implied by what the pages say of the input and of the field that shows it",
         _creates,
     ),
     StatefulLaw(
         "created_is_found",
-        "What was created is found by every operation that names it.",
+        "A created item is found by every operation that names it.",
         "implied by the operations' pages",
         _creates,
     ),
     StatefulLaw(
         "created_is_listed",
-        "What was created is in its list, under every filter that it meets, and in no other's.",
+        "A created item is in its list and under every filter that it meets, and in no other list.",
         "implied by the pages of the creation and of the list",
         _creates_listed,
     ),
     StatefulLaw(
         "created_is_counted",
-        "The total of a list counts what was created.",
+        "The total of a list counts every created item.",
         "implied by what the page shows of the total",
         _creates_counted,
     ),
     StatefulLaw(
         "defaults_are_applied",
-        "An input that is left out becomes its documented default.",
+        "An input that is left out gets its documented default.",
         "what the page says of the default",
         _creates_shown_defaults,
     ),
     StatefulLaw(
         "valid_input_is_accepted",
-        "A body that its page allows, both ends of every limit included, is not refused as wrong.",
+        "A body that the page allows is not refused as invalid, at both ends of every limit too.",
         "implied by what the page says of each input",
         _writes,
     ),
     StatefulLaw(
         "conditional_inputs_are_required",
-        "An input that another's value requires is asked for.",
+        "A body is refused without an input that the value of another input requires.",
         "what the page says of the condition",
-        _requires,
+        _requires_conditionally,
     ),
     StatefulLaw(
         "ids_are_never_reused",
-        "A new thing has an id that no other had, those that are gone included.",
-        "implied: an id names one thing",
+        "A new item has an id that no other item had, removed items included.",
+        "implied: an id names one item",
         _creates,
     ),
     StatefulLaw(
         "update_shows",
-        "A change shows wherever the field is shown.",
+        "An updated value is shown wherever the field is shown.",
         "implied by the page of the update",
         _updates,
     ),
     StatefulLaw(
         "update_leaves_the_rest",
-        "A change leaves every input that was not sent.",
+        "An update leaves every input that was not sent as it was.",
         "what the page says of a partial update",
         _updates,
     ),
     StatefulLaw(
         "connectivity_change_resets",
-        "A change of what a field hangs on resets the field.",
+        "Updating a value that a field depends on resets the field.",
         "what the page says of the reset",
         _resets,
     ),
     StatefulLaw(
         "other_changes_reset_nothing",
-        "A change of what a field does not hang on leaves the field.",
+        "Updating a value that a field does not depend on leaves the field as it was.",
         "what the page says of the reset",
         _resets,
     ),
     StatefulLaw(
         "action_shows_in_a_read",
-        "What an action says of a thing, a later answer says too.",
+        "The values that an action answers are shown by later responses.",
         "implied by the page of the action",
-        _acts,
+        _acts_visibly,
     ),
     StatefulLaw(
-        "action_keeps_what_it_keeps",
-        "An action leaves what its page says that it never changes.",
+        "action_leaves_the_rest",
+        "An action leaves the fields that its page says it never changes.",
         "what the page says of the action",
         _keeps,
     ),
     StatefulLaw(
         "refused_requests_change_nothing",
-        "After a refusal everything is as it was: nothing was made, changed or removed.",
-        "implied: what is refused is not done",
-        _changes,
+        "After a refused request nothing was created, changed or removed.",
+        "implied: a refused request is not carried out",
+        _can_be_refused,
     ),
     StatefulLaw(
-        "conflict_arises_when_due",
-        "A value that no two can have is not taken twice, and what is not empty is not removed.",
+        "conflicts_are_refused",
+        "A value that must be unique is not accepted twice, and an item that must be empty is not removed before.",
         "what the page says of the conflict",
         _conflicts,
     ),
     StatefulLaw(
         "conflict_needs_a_reason",
-        "A documented conflict does not arise without its reason.",
+        "A documented conflict is answered only where there is one.",
         "implied by what the page says of the conflict",
-        _explains,
+        _explains_conflicts,
     ),
     StatefulLaw(
         "removed_is_gone",
-        "What is removed is not shown, not listed, and not found by any operation.",
+        "A removed item is not shown, not listed, and not found by any operation.",
         "what the page says of the removal and of unknown ids",
         _deletes,
     ),
     StatefulLaw(
-        "removed_stays_gone",
-        "A second removal says that there is nothing.",
+        "second_removal_is_not_found",
+        "Removing an item a second time is answered as an unknown id.",
         "what the page says of unknown ids",
         _deletes,
     ),
     StatefulLaw(
-        "things_are_found_where_they_belong",
-        "A thing is not reached through the parent of another.",
+        "items_are_found_only_under_their_parent",
+        "An item is not found under the parent of another item.",
         "what the page says of unknown ids",
-        _belongs,
+        _is_below_a_parent,
     ),
     StatefulLaw(
         "list_and_detail_agree",
-        "The list and the thing itself tell the same of it.",
-        "implied: both show one thing",
-        _details,
+        "A list and a fetch show the same values of an item.",
+        "implied: both show one item",
+        _has_list,
     ),
     StatefulLaw(
         "secrets_never_come_back",
-        "No secret that was sent is in any later answer, errors included.",
+        "No later response contains a secret that was sent, error responses included.",
         "what the pages say of the secret",
         _takes_secrets,
     ),
     StatefulLaw(
         "accounts_are_apart",
-        "Another account can neither see nor change nor remove what this one made.",
+        "Another account can neither read, change nor remove an item of this one.",
         "implied: a credential opens its own account",
-        _opens,
-        second=True,
+        _reaches_items,
+        needs_other_account=True,
     ),
 )

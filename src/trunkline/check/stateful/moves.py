@@ -1,143 +1,147 @@
-"""Owns the table of moves: for each resource that can be made, what a play can do with its things."""
+"""The table of moves: everything that a scenario can do with the items of each resource."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TypeAlias
 
 from trunkline.check.stateful import read_moves, refused_moves, write_moves
 from trunkline.check.stateful.engine import Move, Numbers
-from trunkline.check.stateful.fields import ResourceOperations
-from trunkline.check.stateful.inputs import flaws, sizes
-from trunkline.check.stateful.scenario_run import Broken, Scenario, StatefulRun
-from trunkline.contract.model import Operation
+from trunkline.check.stateful.refused_moves import naming_item, reaching_item
+from trunkline.check.stateful.request_bodies import flaws, variant_counts
+from trunkline.check.stateful.resources import ResourceOperations
+from trunkline.check.stateful.scenario import Broken, Scenario, StatefulRun
+from trunkline.contract.model import List, Operation
 from trunkline.errors import NotOurs
 from trunkline.findings import Finding
 
-_MANY = (4,)
-"""So many numbers to pick one of several things by: a play has few."""
-_STUBBORN = 10
-"""What was refused so often in a row is not asked for again."""
-
-_Play: TypeAlias = Callable[[Scenario, Numbers], None]
+_PICK = (4,)
+"""The bound of a number that picks one of several items: a scenario has few."""
+_MOST_REFUSALS = 10
+"""After so many refusals in a row no more items of a resource are created."""
 
 
 def moves(run: StatefulRun) -> tuple[Move[Scenario], ...]:
-    """Every move of every resource."""
-    return tuple(move for roles in run.roles for move in _of(run, roles))
+    """The moves of every resource."""
+    return tuple(move for operations in run.resources for move in _moves_of(run, operations))
 
 
-def _of(run: StatefulRun, roles: ResourceOperations) -> Iterator[Move[Scenario]]:
-    """The moves with the things of one resource."""
-    yield from _making(run, roles)
-    for operation in roles.lists:
-        yield _watching(roles, operation)
-    there = partial(_there, roles)
-    many = {"thing": _MANY, "look": _looks(roles)}
-    if roles.fetch:
-        yield _move(f"read_{roles.resource}", partial(_read, roles), there, many)
-    for operation in roles.updates:
-        about = {"body": sizes(operation), **many}
-        change, spoil = partial(write_moves.change, roles, operation), partial(refused_moves.spoil, roles, operation)
-        yield _move(
-            named("change", operation), change, there, {**about, "aim": (1 + len(write_moves.aims(operation)),)}
-        )
-        yield _move(named("change_flawed", operation), spoil, there, {**about, "flaw": (len(flaws(operation)),)})
-    for operation in roles.acts:
-        act = partial(write_moves.act, roles, operation)
-        yield _move(named("act", operation), act, there, {**many, "body": sizes(operation)})
-    for operation in roles.deletes:
-        yield _move(named("remove", operation), partial(write_moves.remove, roles, operation), there, many)
-    yield from _intruding(run, roles)
+def name_of(action: str, operation: Operation) -> str:
+    """The name of a move with one operation: `update_updateSipTrunk`."""
+    return f"{action}_{operation.operation_id}"
 
 
-def _making(run: StatefulRun, roles: ResourceOperations) -> Iterator[Move[Scenario]]:
-    """Making things: as every page allows, with one thing wrong, and twice what there can only be once."""
-    name, create = roles.resource, roles.create
-
-    def makes(play: Scenario, *, surely: bool) -> bool:
-        housed = not roles.parents or bool(play.there(roles.parents[-1]))
-        return housed and run.may_leave(name, surely=surely) and run.refused[name] < _STUBBORN
-
-    def doubles(play: Scenario) -> bool:
-        return makes(play, surely=False) and bool(refused_moves.unique(play, roles))
-
-    def likens(play: Scenario) -> bool:
-        return makes(play, surely=True) and bool(play.there(name))
-
-    choices = {"body": sizes(create), "look": _looks(roles), "parent": _MANY}
-    yield _move(f"make_{name}", partial(write_moves.make, roles), partial(makes, surely=True), choices)
-    flawed = {**choices, "flaw": (len(flaws(create)),)}
-    yield _move(f"make_flawed_{name}", partial(refused_moves.flawed, roles), partial(makes, surely=False), flawed)
-    like = {**choices, "thing": _MANY}
-    yield _move(f"make_like_{name}", partial(refused_moves.alike, roles), likens, like)
-    if create.creating and create.creating.unique:
-        second = {**choices, "thing": _MANY, "name": _MANY}
-        yield _move(f"make_second_{name}", partial(refused_moves.double, roles), doubles, second)
-
-
-def _intruding(run: StatefulRun, roles: ResourceOperations) -> Iterator[Move[Scenario]]:
-    """Asking for what is gone, is elsewhere, or is somebody else's."""
-    name = roles.resource
-    there, everything = partial(_there, roles), len(list(refused_moves.about(roles, run.roles)))
-    many = {"thing": _MANY, "look": _looks(roles), "operation": (everything,)}
-
-    def apart(play: Scenario) -> bool:
-        return there(play) and len(play.there(roles.parents[-1])) > 1
-
-    if roles.deletes:
-        knock = partial(refused_moves.knock, roles)
-        yield _move(f"knock_{name}", knock, lambda play: bool(refused_moves.knockable(play, roles)), many)
-    if roles.parents and any(operation.parents for operation in refused_moves.about(roles, ())):
-        yield _move(f"lead_astray_{name}", partial(refused_moves.astray, roles), apart, {**many, "parent": _MANY})
-    if run.second is not None:
-        strange = {**many, "operation": (everything + len(roles.lists),)}
-        yield _move(f"stranger_{name}", partial(refused_moves.stranger, roles), there, strange)
+def _moves_of(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
+    yield from _creations(run, operations)
+    for listing in operations.lists:
+        yield _list_move(operations, listing)
+    exists = partial(_exists, operations)
+    choices = {"item": _PICK, "read": _readers(operations)}
+    if operations.fetch:
+        yield _move(f"read_{operations.resource}", partial(_read, operations), exists, choices)
+    for update in operations.updates:
+        with_body = {"body": variant_counts(update), **choices}
+        groups = {"group": (1 + len(write_moves.input_groups(update)),)}
+        flaw = {"flaw": (len(flaws(update)),)}
+        change = partial(write_moves.update, operations, update)
+        spoil = partial(refused_moves.update_flawed, operations, update)
+        yield _move(name_of("update", update), change, exists, {**with_body, **groups})
+        yield _move(name_of("update_flawed", update), spoil, exists, {**with_body, **flaw})
+    for act in operations.acts:
+        perform = partial(write_moves.act, operations, act)
+        yield _move(name_of("act", act), perform, exists, {**choices, "body": variant_counts(act)})
+    for delete in operations.deletes:
+        yield _move(name_of("remove", delete), partial(write_moves.remove, operations, delete), exists, choices)
+    yield from _misuses(run, operations)
 
 
-def named(what: str, operation: Operation) -> str:
-    """The name of a move with one operation."""
-    return f"{what}_{operation.operation_id}"
+def _creations(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
+    """Create items: of a valid body, of a flawed one, like another item, and with a value that must be unique."""
+    resource, create = operations.resource, operations.create
+
+    def can_create(scenario: Scenario, *, surely: bool) -> bool:
+        has_parent = not operations.parents or bool(scenario.parents_of(operations))
+        return has_parent and run.may_leave(resource, surely=surely) and run.refused[resource] < _MOST_REFUSALS
+
+    def can_create_alike(scenario: Scenario) -> bool:
+        return can_create(scenario, surely=True) and bool(scenario.existing(resource))
+
+    def can_duplicate(scenario: Scenario) -> bool:
+        return can_create(scenario, surely=False) and bool(refused_moves.with_unique_value(scenario, operations))
+
+    choices = {"body": variant_counts(create), "read": _readers(operations), "parent": _PICK}
+    valid, flawed = partial(write_moves.create, operations), partial(refused_moves.create_flawed, operations)
+    alike = partial(refused_moves.create_alike, operations)
+    duplicate = partial(refused_moves.create_duplicate, operations)
+    yield _move(f"create_{resource}", valid, partial(can_create, surely=True), choices)
+    flaw = {"flaw": (len(flaws(create)),)}
+    yield _move(f"create_flawed_{resource}", flawed, partial(can_create, surely=False), {**choices, **flaw})
+    yield _move(f"create_alike_{resource}", alike, can_create_alike, {**choices, "item": _PICK})
+    if create.kind.unique:
+        yield _move(f"create_duplicate_{resource}", duplicate, can_duplicate, {**choices, "item": _PICK, "name": _PICK})
 
 
-def _looks(roles: ResourceOperations) -> tuple[int]:
-    return (1 + len(roles.readers),)
+def _misuses(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
+    """Requests about items that are removed, below another parent, or another account's."""
+    resource, naming = operations.resource, naming_item(operations, run.resources)
+    exists = partial(_exists, operations)
+    choices = {"item": _PICK, "read": _readers(operations), "operation": (len(naming),)}
+
+    def is_removed(scenario: Scenario) -> bool:
+        return bool(refused_moves.surely_removed(scenario, operations))
+
+    def has_other_parent(scenario: Scenario) -> bool:
+        return exists(scenario) and len(scenario.parents_of(operations)) > 1
+
+    if operations.deletes:
+        yield _move(f"use_removed_{resource}", partial(refused_moves.use_removed, operations), is_removed, choices)
+    if operations.parents and any(operation.parents for operation in operations.about_item):
+        astray = partial(refused_moves.use_wrong_parent, operations)
+        yield _move(f"use_wrong_parent_{resource}", astray, has_other_parent, {**choices, "parent": _PICK})
+    if run.second_credential is not None:
+        reaching = {"operation": (len(reaching_item(operations, run.resources)),)}
+        stranger = partial(refused_moves.use_other_account, operations)
+        yield _move(f"use_other_account_{resource}", stranger, exists, {**choices, **reaching})
 
 
-def _there(roles: ResourceOperations, play: Scenario) -> bool:
-    return bool(play.there(roles.resource))
+def _list_move(operations: ResourceOperations, operation: Operation[List]) -> Move[Scenario]:
+    def can_list(scenario: Scenario) -> bool:
+        return not operation.parents or bool(scenario.parents_of(operations))
+
+    def read_list(scenario: Scenario, numbers: Numbers) -> None:
+        parent = write_moves.pick_parent(scenario, operations, numbers) if operation.parents else None
+        read_moves.check_list(scenario, operations, operation, parent, *numbers["filter"])
+
+    choices = {"filter": (1 + len(operation.kind.filters),), "parent": _PICK}
+    return _move(name_of("list", operation), read_list, can_list, choices)
 
 
-def _watching(roles: ResourceOperations, operation: Operation) -> Move[Scenario]:
-    filters = operation.listing.filters if operation.listing else ()
-
-    def possible(play: Scenario) -> bool:
-        return not operation.parents or bool(play.there(roles.parents[-1]))
-
-    def watch(play: Scenario, drawn: Numbers) -> None:
-        above = write_moves.pick(play.there(roles.parents[-1]), *drawn["parent"]) if operation.parents else None
-        read_moves.look_through(play, roles, operation, above, *drawn["filter"])
-
-    choices = {"filter": (1 + len(filters),), "parent": _MANY}
-    return _move(named("watch", operation), watch, possible, choices)
+def _read(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    read_moves.read_item(scenario, write_moves.pick(scenario.existing(operations.resource), *numbers["item"]), 1)
 
 
-def _read(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    read_moves.look(play, write_moves.pick(play.there(roles.resource), *drawn["thing"]), 1)
+def _exists(operations: ResourceOperations, scenario: Scenario) -> bool:
+    return bool(scenario.existing(operations.resource))
+
+
+def _readers(operations: ResourceOperations) -> tuple[int]:
+    return (1 + len(operations.readers),)
 
 
 def _move(
-    name: str, what: _Play, possible: Callable[[Scenario], bool], choices: Mapping[str, tuple[int, ...]]
+    name: str,
+    action: Callable[[Scenario, Numbers], None],
+    possible: Callable[[Scenario], bool],
+    choices: Mapping[str, tuple[int, ...]],
 ) -> Move[Scenario]:
-    def told(play: Scenario, drawn: Numbers) -> Finding | None:
-        play.run.steps += 1
+    def run(scenario: Scenario, numbers: Numbers) -> Finding | None:
+        scenario.run.steps += 1
         try:
-            what(play, drawn)
+            action(scenario, numbers)
         except Broken as broken:
             return broken.finding
-        except NotOurs as misled:
-            play.stray(str(misled))
+        except NotOurs as error:
+            scenario.give_up(str(error))
         return None
 
-    return Move(name, choices, possible, told)
+    return Move(name, choices, possible, run)

@@ -1,221 +1,239 @@
-"""Owns the moves that only read: one thing, or a list, compared with what must be true."""
+"""Moves that only read: fetch an item or read a list, and compare it with the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.fields import ResourceOperations
+from trunkline.check.lists import ListReading
 from trunkline.check.stateful.model import Item, State, key
-from trunkline.check.stateful.scenario_run import MISSING, ListReading, Scenario
+from trunkline.check.stateful.resources import ResourceOperations
+from trunkline.check.stateful.scenario import NOT_FOUND, Scenario, by_key
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
-from trunkline.contract.model import Operation
+from trunkline.contract.model import Fetch, List, Operation
 from trunkline.exchange import Json
 from trunkline.findings import to_text
 
-
-def look(play: Scenario, thing: Item, choice: int) -> None:
-    """Reads a thing in one of the ways in which it can be read; 0 is none."""
-    readers = thing.roles.readers
-    if not choice or not readers:
-        return
-    reader = readers[(choice - 1) % len(readers)]
-    if reader.fetching:
-        look_at(play, thing, reader)
-    else:
-        look_through(play, thing.roles, reader, thing.parent if reader.parents else None)
+_LISTED = "a list shows the items that exist"
 
 
-def look_at(play: Scenario, thing: Item, operation: Operation) -> None:
-    """A thing that is there is shown as it must be; one that is gone is not shown."""
-    fetching = operation.fetching
-    assert fetching is not None  # noqa: S101 - only a fetch is asked
-    exchange = play.ask(operation, thing.ids)
+def read_item(scenario: Scenario, item: Item, choice: int) -> None:
+    """Read an item by one of the operations that show it; 0 for none."""
+    operations = item.operations
+    readers: list[Callable[[], None]] = [
+        partial(check_list, scenario, operations, listing, item.parent if listing.parents else None)
+        for listing in operations.lists
+    ]
+    if operations.fetch:
+        readers.insert(0, partial(fetch_item, scenario, item, operations.fetch))
+    if choice and readers:
+        readers[(choice - 1) % len(readers)]()
+
+
+def fetch_item(scenario: Scenario, item: Item, operation: Operation[Fetch]) -> None:
+    """An existing item is shown as the model says; a removed one is not found."""
+    exchange = scenario.request(operation, item.ids)
     status = exchange.response.status
-    if thing.state is State.GONE:
-        play.not_there("removed_is_gone", thing.roles.deletes[0], operation, exchange, thing.resource)
-        return
-    if not thing.there:
-        return
-    found(play, thing, operation, status)
-    if 200 <= status < 300:
-        item = at_pointer(json_of(exchange), fetching.item)
-        named(play, thing, operation, item, f"body{fetching.item}")
-        play.compare(thing, operation, item, f"body{fetching.item}")
+    if item.state is State.REMOVED:
+        deletes = item.operations.deletes
+        scenario.judge_not_found("removed_is_gone", deletes[0], operation, exchange, item.resource)
+    elif item.exists:
+        judge_found(scenario, item, operation, status)
+        if 200 <= status < 300:
+            shown = at_pointer(json_of(exchange), operation.kind.item)
+            judge_identity(scenario, item, operation, shown, f"body{operation.kind.item}")
+            scenario.compare(item, operation, shown, f"body{operation.kind.item}")
 
 
-def found(play: Scenario, thing: Item, operation: Operation, status: int) -> None:
-    """An operation about a thing that is there does not answer that it is not."""
-    create = thing.roles.create
-    play.hold(
+def judge_found(scenario: Scenario, item: Item, operation: Operation, status: int) -> None:
+    """An operation about an existing item does not answer that it is not found."""
+    create = item.operations.create
+    scenario.judge(
         "created_is_found",
         create,
-        implied(create.evidence.weakest(operation.evidence), "what was created can be named"),
-        status not in MISSING,
-        f"{operation.operation_id} answers {status} for what was created",
-        place=operation.reference(operation.pointer),
+        implied(create.evidence.weakest(operation.evidence), "a created item is found by its id"),
+        status not in NOT_FOUND,
+        f"{operation.operation_id} answers {status} for a created item",
+        reference=operation.reference(operation.pointer),
         expected="found",
         seen=str(status),
     )
 
 
-def named(play: Scenario, thing: Item, operation: Operation, item: Json, at: str) -> None:
-    """What is answered about a thing carries its id."""
-    identity = at_pointer(item, operation.identity)
+def judge_identity(scenario: Scenario, item: Item, operation: Operation, shown: Json, at: str) -> None:
+    """A response about an item shows the id of that item."""
+    identity = at_pointer(shown, operation.identity)
     if identity is NOTHING:
         return
-    create = thing.roles.create
-    play.hold(
+    create = item.operations.create
+    scenario.judge(
         "created_is_read_back",
         create,
-        implied(create.evidence.weakest(operation.evidence), "an id names one thing"),
-        key(identity) == key(thing.identity),
-        f"{operation.operation_id} answers another id than the one that was asked for",
+        implied(create.evidence.weakest(operation.evidence), "an id names one item"),
+        key(identity) == key(item.identity),
+        f"{operation.operation_id} answers another id than the requested one",
         at=at + operation.identity,
-        place=create.extension_reference("create/identity"),
-        expected=to_text(thing.identity),
+        reference=create.extension_reference("create/identity"),
+        expected=to_text(item.identity),
         seen=to_text(identity),
     )
 
 
-def look_through(
-    play: Scenario, roles: ResourceOperations, operation: Operation, parent: Item | None, number: int = 0
+def check_list(
+    scenario: Scenario,
+    operations: ResourceOperations,
+    operation: Operation[List],
+    parent: Item | None,
+    filter_number: int = 0,
 ) -> None:
-    """A list holds what is there, as it must be, and nothing that is gone or belongs elsewhere.
+    """A list shows the items that exist, as the model says, and none that was removed or belongs to another parent.
 
-    With a `number` the list is read once more through one of its filters.
+    With a `filter_number` the list is read again through that filter.
     """
     ids = parent.ids if parent else {}
-    sight = play.sight(operation, ids)
-    if not sight.read:
-        if parent and parent.there:
-            found(play, parent, operation, sight.exchange.response.status)
+    reading = scenario.read_list(operation, ids)
+    if not reading.readable:
+        if parent and parent.exists:
+            judge_found(scenario, parent, operation, reading.status)
         return
-    ours = [thing for thing in play.things if thing.resource == roles.resource]
-    there = {key(thing.identity) for thing in ours if thing.there}
-    for thing in ours:
-        belongs = thing.parent is parent or not operation.parents
-        spot = sight.items.get(key(thing.identity))
-        if thing.state is State.GONE and key(thing.identity) not in there:
-            _absent(play, thing, operation, spot, "removed_is_gone", "what was removed")
-        elif thing.there and not belongs:
-            _absent(play, thing, operation, spot, "created_is_listed", "what belongs elsewhere")
-        elif thing.there:
-            _present(play, thing, operation, ids, sight)
-    _count(play, roles, operation, ids, sight)
-    if number:
-        _filtered(play, roles, operation, ids, sight, number)
+    listed = by_key(reading)
+    existing = {key(item.identity) for item in scenario.existing(operations.resource)}
+    for item in scenario.items:
+        if item.resource != operations.resource:
+            continue
+        belongs = item.parent is parent or not operation.parents
+        if item.state is State.REMOVED and key(item.identity) not in existing:
+            _judge_absent(scenario, item, operation, listed, "removed_is_gone", "a removed item")
+        elif item.exists and not belongs:
+            _judge_absent(scenario, item, operation, listed, "created_is_listed", "an item of another parent")
+        elif item.exists:
+            _judge_present(scenario, item, operation, ids, reading, listed)
+    _judge_total(scenario, operations, operation, ids, reading)
+    if filter_number:
+        _check_filter(scenario, operations, operation, ids, listed, filter_number)
 
 
-def _absent(
-    play: Scenario, thing: Item, operation: Operation, spot: tuple[int, Json] | None, law: str, what: str
+def _judge_absent(
+    scenario: Scenario,
+    item: Item,
+    operation: Operation[List],
+    listed: Mapping[str, tuple[int, Json]],
+    law: str,
+    what: str,
 ) -> None:
-    listing = operation.listing
-    assert listing is not None  # noqa: S101 - only a list is read
-    owner = thing.roles.deletes[0] if law == "removed_is_gone" else thing.roles.create
-    play.hold(
+    owner = item.operations.deletes[0] if law == "removed_is_gone" else item.operations.create
+    entry = listed.get(key(item.identity))
+    scenario.judge(
         law,
         owner,
-        implied(owner.evidence.weakest(listing.evidence), "a list shows what is there"),
-        spot is None,
+        implied(owner.evidence.weakest(operation.kind.evidence), _LISTED),
+        entry is None,
         f"{operation.operation_id} shows {what}",
-        at=f"body{listing.items}/{spot[0]}" if spot else f"body{listing.items}",
-        place=operation.extension_reference("list"),
-        expected=f"no {thing.identity}",
-        seen=to_text(thing.identity),
+        at=f"body{operation.kind.items}/{entry[0]}" if entry else f"body{operation.kind.items}",
+        reference=operation.extension_reference("list"),
+        expected=f"no {item.identity}",
+        seen=to_text(item.identity),
     )
 
 
-def _present(play: Scenario, thing: Item, operation: Operation, ids: Mapping[str, str], sight: ListReading) -> None:
-    """The thing is in the list, if the list is surely whole; what is missing is looked for twice."""
-    listing = operation.listing
-    assert listing is not None  # noqa: S101 - only a list is read
-    spot = sight.items.get(key(thing.identity))
-    if spot is None and sight.whole:
-        again = play.sight(operation, ids)
-        spot = again.items.get(key(thing.identity))
-        if not (again.read and again.whole):
+def _judge_present(
+    scenario: Scenario,
+    item: Item,
+    operation: Operation[List],
+    ids: Mapping[str, str],
+    reading: ListReading,
+    listed: Mapping[str, tuple[int, Json]],
+) -> None:
+    """The item is in the list, if that was surely read as a whole. A missing item is looked for twice."""
+    entry = listed.get(key(item.identity))
+    if entry is None:
+        if not reading.whole:
             return
-    if spot is None and not sight.whole:
-        return
-    _listed(play, thing, operation, sight, spot is not None, "")
-    if spot is not None:
-        play.compare(thing, operation, spot[1], f"body{listing.items}/{spot[0]}")
+        again = scenario.read_list(operation, ids)
+        if not again.whole:
+            return
+        entry = by_key(again).get(key(item.identity))
+    _judge_listed(scenario, item, operation, len(reading.items), entry is not None)
+    if entry is not None:
+        scenario.compare(item, operation, entry[1], f"body{operation.kind.items}/{entry[0]}")
 
 
-def _listed(play: Scenario, thing: Item, operation: Operation, sight: ListReading, is_there: bool, how: str) -> None:
-    listing, create = operation.listing, thing.roles.create
-    assert listing is not None  # noqa: S101 - only a list is read
-    play.hold(
+def _judge_listed(
+    scenario: Scenario, item: Item, operation: Operation[List], count: int, holds: bool, through: str = ""
+) -> None:
+    create = item.operations.create
+    scenario.judge(
         "created_is_listed",
         create,
-        implied(create.evidence.weakest(listing.evidence), "a list shows what is there"),
-        is_there,
-        f"{operation.operation_id}{how} does not show what was created",
-        at=f"body{listing.items}",
-        place=operation.extension_reference("list"),
-        expected=to_text(thing.identity),
-        seen=f"{sight.count} others",
+        implied(create.evidence.weakest(operation.kind.evidence), _LISTED),
+        holds,
+        f"{operation.operation_id}{through} does not show a created item",
+        at=f"body{operation.kind.items}",
+        reference=operation.extension_reference("list"),
+        expected=to_text(item.identity),
+        seen=f"{count} others",
     )
 
 
-def _filtered(
-    play: Scenario,
-    roles: ResourceOperations,
-    operation: Operation,
+def _check_filter(
+    scenario: Scenario,
+    operations: ResourceOperations,
+    operation: Operation[List],
     ids: Mapping[str, str],
-    plain: ListReading,
+    listed: Mapping[str, tuple[int, Json]],
     number: int,
 ) -> None:
-    """The list under a filter holds what has the value: it had it before the list was filtered, and it has it after."""
-    filters = _equal(operation)
+    """A filtered list shows each of our items that has the value before and after it is read."""
+    filters = [(name, entry.at) for name, entry in operation.kind.filters.items() if entry.comparison == "equal"]
     if not filters:
         return
     name, field = filters[(number - 1) % len(filters)]
-    shown = {key(thing.identity): thing for thing in play.there(roles.resource) if key(thing.identity) in plain.items}
-    values = {identity: at_pointer(plain.items[identity][1], field) for identity in shown}
-    allowed = operation.parameter(name).schema.get("enum")
-    value = next((said for said in values.values() if isinstance(said, str) and said in (allowed or (said,))), None)
+    ours = {key(item.identity): item for item in scenario.existing(operations.resource)}
+    values = {identity: at_pointer(listed[identity][1], field) for identity in ours if identity in listed}
+    choices = operation.parameter(name).schema.get("enum")
+    value = next(
+        (value for value in values.values() if isinstance(value, str) and (choices is None or value in choices)), None
+    )
     if value is None:
         return
-    sight = play.sight(operation, ids, query={name: value})
-    same_ = [identity for identity, said in values.items() if said == value]
-    missing = [identity for identity in same_ if identity not in sight.items]
-    if not (sight.read and sight.whole):
+    reading = scenario.read_list(operation, ids, query={name: value})
+    if not reading.whole:
         return
-    still = play.sight(operation, ids).items if missing else {}
-    for identity in same_:
-        if identity not in missing or at_pointer(still.get(identity, (0, None))[1], field) == value:
-            is_there = identity not in missing
-            _listed(play, shown[identity], operation, sight, is_there, f" filtered by {name}={value}")
+    filtered = by_key(reading)
+    matching = [identity for identity in values if values[identity] == value]
+    all_there = all(identity in filtered for identity in matching)
+    now = {} if all_there else by_key(scenario.read_list(operation, ids))
+    for identity in matching:
+        if identity in filtered or at_pointer(now.get(identity, (0, None))[1], field) == value:
+            through = f" filtered by {name}={value}"
+            _judge_listed(scenario, ours[identity], operation, len(reading.items), identity in filtered, through)
 
 
-def _equal(operation: Operation) -> list[tuple[str, str]]:
-    """The filters of a list that ask for one value, each with the field that has it."""
-    filters = operation.listing.filters if operation.listing else {}
-    return [(name, spot.at) for name, spot in filters.items() if spot.comparison == "equal"]
-
-
-def _count(
-    play: Scenario, roles: ResourceOperations, operation: Operation, ids: Mapping[str, str], sight: ListReading
+def _judge_total(
+    scenario: Scenario,
+    operations: ResourceOperations,
+    operation: Operation[List],
+    ids: Mapping[str, str],
+    reading: ListReading,
 ) -> None:
-    """The total counts what was created: it is the number of items, in two readings that are alike."""
-    paging = operation.listing.paging if operation.listing else None
-    if not (paging and paging.total and sight.whole and sight.total is not None and play.there(roles.resource)):
+    """The total is the number of items, in two equal readings of the whole list."""
+    total = operation.kind.paging.total if operation.kind.paging else None
+    if not (total and reading.whole and reading.total is not None and scenario.existing(operations.resource)):
         return
-    if sight.total != sight.count:
-        again = play.sight(operation, ids)
-        if again.total != sight.total or again.items.keys() != sight.items.keys():
+    count = len(reading.items)
+    if reading.total != count:
+        again = scenario.read_list(operation, ids)
+        if again.total != reading.total or by_key(again).keys() != by_key(reading).keys():
             return
-    create = roles.create
-    play.hold(
+    scenario.judge(
         "created_is_counted",
-        create,
-        implied(create.evidence.weakest(paging.total.evidence), "the total counts what the list holds"),
-        sight.total == sight.count,
-        f"{operation.operation_id} tells another total than the number of its items",
-        at=f"body{paging.total.at}",
-        place=operation.extension_reference("list/paging/total"),
-        expected=str(sight.count),
-        seen=str(sight.total),
+        operations.create,
+        implied(operations.create.evidence.weakest(total.evidence), "the total counts the items of the list"),
+        reading.total == count,
+        f"{operation.operation_id} answers another total than the number of its items",
+        at=f"body{total.at}",
+        reference=operation.extension_reference("list/paging/total"),
+        expected=str(count),
+        seen=str(reading.total),
     )

@@ -1,284 +1,297 @@
-"""Owns the moves that must be refused: flawed bodies, second ones, what is gone, astray or somebody else's."""
+"""Moves that must be refused: invalid bodies, duplicates, and requests about items that are removed or out of reach."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from trunkline.check.laws.session import implied
 from trunkline.check.stateful.engine import Numbers
-from trunkline.check.stateful.fields import ResourceOperations, inputs, shown
-from trunkline.check.stateful.inputs import Flaw, Values, encoded, flaws, label_of, part, whole
-from trunkline.check.stateful.model import Item, State, forgotten, key, same
-from trunkline.check.stateful.read_moves import look
-from trunkline.check.stateful.scenario_run import EXCUSED, Scenario
-from trunkline.check.stateful.write_moves import born, fits, nothing_changed, perhaps, pick
+from trunkline.check.stateful.fields import inputs, shown_fields
+from trunkline.check.stateful.model import Item, State, key, record_refusal, record_unknown_outcome, same
+from trunkline.check.stateful.read_moves import read_item
+from trunkline.check.stateful.request_bodies import Flaw, Values, complete_body, flaws, label_of, partial_body, to_json
+from trunkline.check.stateful.resources import ResourceOperations
+from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Scenario, by_key
+from trunkline.check.stateful.write_moves import (
+    add_item,
+    belongs_to,
+    ids_of,
+    note_unknown_creation,
+    pick,
+    pick_parent,
+    update_body,
+)
 from trunkline.contract.bodies import at_pointer
-from trunkline.contract.model import Operation
+from trunkline.contract.model import Create, Delete, Operation, Update
+from trunkline.contract.predicates import lists
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
 _TELLING = 6
-"""A shorter text may stand in another's thing by chance."""
+"""A shorter text may be in another's item by chance."""
+_APART = "accounts_are_apart"
 
 
-def flawed(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Asks for a thing with one thing wrong: the rules judge the answer, and nothing is made of it."""
-    operation = roles.create
-    parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
-    flaw = pick(list(flaws(operation)), *drawn["flaw"])
-    body = whole(operation, play.run.maker, drawn["body"], flaw.needs)
-    exchange, sent = _spoiled(play, operation, parent.ids if parent else {}, flaw, body.values)
+# --- invalid bodies -------------------------------------------------------------------------------------------------
+
+
+def create_flawed(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Create an item with one flaw in its body. The rules judge the response; here: nothing is created."""
+    operation = operations.create
+    parent = pick_parent(scenario, operations, numbers)
+    flaw = pick(flaws(operation), *numbers["flaw"])
+    values = complete_body(operation, scenario.run.factory, numbers["body"], flaw.needs).values
+    exchange, intact = _send_flawed(scenario, operation, ids_of(parent), flaw, values)
     status = exchange.response.status
-    _conditional(play, operation, flaw, exchange)
+    _judge_condition(scenario, operation, flaw, exchange)
     if 200 <= status < 300:
-        kept = {name: value for name, value in sent.items() if body.values.get(name) == value}
-        born(play, roles, parent, kept, exchange, lawfully=False)
+        add_item(scenario, operations, parent, intact, exchange, from_valid_body=False)
     elif 400 <= status < 500:
-        nothing_made(play, roles, operation, parent, {**sent}, drawn)
+        _judge_not_created(scenario, operations, parent, intact, numbers)
     else:
-        perhaps(play, roles, parent)
+        note_unknown_creation(scenario, operations, parent)
 
 
-def _spoiled(
-    play: Scenario, operation: Operation, ids: dict[str, str], flaw: Flaw, values: Values
+def update_flawed(
+    operations: ResourceOperations, operation: Operation[Update], scenario: Scenario, numbers: Numbers
+) -> None:
+    """Update an item with one flaw in the body. The rules judge the response; here: nothing is changed."""
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    flaw = pick(flaws(operation), *numbers["flaw"])
+    values = update_body(scenario, item, operation, numbers["body"]).values
+    exchange, _ = _send_flawed(scenario, operation, item.ids, flaw, values)
+    if 400 <= exchange.response.status < 500:
+        record_refusal(item, operation)
+    else:
+        record_unknown_outcome(item)
+    read_item(scenario, item, *numbers["read"])
+
+
+def _send_flawed(
+    scenario: Scenario, operation: Operation, ids: dict[str, str], flaw: Flaw, values: Values
 ) -> tuple[Exchange, Values]:
-    """Sends a body with its flaw; and what of it is right."""
+    """Send a body with its flaw. Returns the exchange, and the values that the flaw left as they were."""
     spoiled = flaw.spoil(values)
-    label = label_of(operation)
+    label, prefix = label_of(operation), scenario.run.factory.prefix
     text = spoiled.get(label) if isinstance(spoiled, dict) else None
-    if isinstance(text, str) and not text.startswith(play.run.maker.prefix):
-        spoiled = {**spoiled, label: f"{play.run.maker.prefix}{text}"}  # whoever takes it shows whose it is
-    play.hide(operation, values)
-    content = encoded(spoiled)
-    exchange = play.ask(operation, ids, body=flaw.text(content) if flaw.text else content, media=flaw.media)
+    if isinstance(text, str) and not text.startswith(prefix):  # an implementation that accepts it shows whose it is
+        spoiled = {**spoiled, label: f"{prefix}{text}"}
+    scenario.note_secrets(operation, values)
+    exchange = scenario.request(operation, ids, body=flaw.cut(to_json(spoiled)), media_type=flaw.media_type)
     sent = spoiled if isinstance(spoiled, dict) else {}
     return exchange, {name: value for name, value in values.items() if name in sent and sent[name] == value}
 
 
-def _conditional(play: Scenario, operation: Operation, flaw: Flaw, exchange: Exchange) -> None:
-    """What a value requires is asked for."""
+def _judge_condition(scenario: Scenario, operation: Operation, flaw: Flaw, exchange: Exchange) -> None:
+    """An input that the value of another requires may not be left out."""
     if flaw.condition is None:
         return
+    when = " and ".join(f"{name} is {to_text(value)}" for name, value in flaw.condition.when.items())
     for reason in reasons_to_refuse(operation.contract, exchange.request):
-        play.hold(
+        scenario.judge(
             "conditional_inputs_are_required",
             operation,
             reason.evidence,
             not 200 <= exchange.response.status < 300,
-            f"{operation.operation_id} takes a body with {reason.sent}, though {_told(flaw)}",
-            place=reason.reference(operation.contract),
+            f"{operation.operation_id} accepts a body with {reason.sent}, though {when}",
+            reference=reason.reference(operation.contract),
             expected=f"refused, since {reason.broke}",
             seen=str(exchange.response.status),
         )
 
 
-def _told(flaw: Flaw) -> str:
-    when = flaw.condition.when if flaw.condition else {}
-    return " and ".join(f"{name} is {to_text(value)}" for name, value in when.items())
-
-
-def nothing_made(
-    play: Scenario, roles: ResourceOperations, operation: Operation, parent: Item | None, sent: Values, drawn: Numbers
+def _judge_not_created(
+    scenario: Scenario, operations: ResourceOperations, parent: Item | None, sent: Values, numbers: Numbers
 ) -> None:
-    """A list that can be read holds nothing with the values of a body that was refused."""
-    (choice,) = drawn["look"]
-    lists = [found for found in roles.lists if not found.parents or parent is not None]
-    if not choice or not lists:
+    """After a refused creation no list shows an item with the values that were sent."""
+    operation = operations.create
+    (choice,) = numbers["read"]
+    readable = [listing for listing in operations.lists if not listing.parents or parent is not None]
+    if not choice or not readable:
         return
-    reader = lists[(choice - 1) % len(lists)]
-    said = {found.name: found for found in inputs(operation)}
-    marks = {name: value for name, value in sent.items() if name in shown(reader) and "enum" not in said[name].schema}
-    if not any(isinstance(value, str) and len(value) >= _TELLING for value in marks.values()):
+    listing = readable[(choice - 1) % len(readable)]
+    choices = {input_.name for input_ in inputs(operation) if "enum" in input_.schema}
+    shown = {name: value for name, value in sent.items() if name in shown_fields(listing) and name not in choices}
+    if not any(isinstance(value, str) and len(value) >= _TELLING for value in shown.values()):
         return
-    sight = play.sight(reader, parent.ids if parent and reader.parents else {})
-    if not sight.read:
+    reading = scenario.read_list(listing, ids_of(parent) if listing.parents else {})
+    if not reading.readable:
         return
-    ours = {key(thing.identity) for thing in play.things if thing.resource == roles.resource}
-    like = [
-        (index, item)
-        for identity, (index, item) in sight.items.items()
-        if identity not in ours and all(same(at_pointer(item, f"/{name}"), value) for name, value in marks.items())
+    ours = {key(item.identity) for item in scenario.items if item.resource == operations.resource}
+    alike = [
+        index
+        for identity, (index, item) in by_key(reading).items()
+        if identity not in ours and all(same(at_pointer(item, f"/{name}"), value) for name, value in shown.items())
     ]
-    listing = reader.listing
-    assert listing is not None  # noqa: S101 - a list has one
-    play.hold(
+    scenario.judge(
         "refused_requests_change_nothing",
         operation,
-        implied(operation.evidence, "a request that is refused changes nothing"),
-        not like,
-        f"{operation.operation_id} refused a body, and {reader.operation_id} shows what it asked for",
-        at=f"body{listing.items}/{like[0][0]}" if like else f"body{listing.items}",
-        expected="nothing made",
-        seen=f"one with the {' and '.join(marks)} that was sent",
+        implied(operation.evidence, "a refused request changes nothing"),
+        not alike,
+        f"{operation.operation_id} refused a body, but {listing.operation_id} shows an item with its values",
+        at=f"body{listing.kind.items}/{alike[0]}" if alike else f"body{listing.kind.items}",
+        expected="nothing created",
+        seen=f"one with the {' and '.join(shown)} that was sent",
     )
 
 
-def spoil(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
-    """Asks for a change with one thing wrong: the rules judge the answer, and nothing is changed by it."""
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    flaw = pick(list(flaws(operation)), *drawn["flaw"])
-    has = {**thing.values, **thing.given}
-    body = part(operation, play.run.maker, drawn["body"], lambda name: fits(thing, name), has)
-    exchange, _ = _spoiled(play, operation, thing.ids, flaw, body.values)
-    if 400 <= exchange.response.status < 500:
-        nothing_changed(thing, operation)
-    else:
-        forgotten(thing)
-    look(play, thing, *drawn["look"])
+# --- duplicates -----------------------------------------------------------------------------------------------------
 
 
-def double(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Asks for a second thing with a value that no two can have."""
-    operation = roles.create
-    creating = operation.creating
-    assert creating is not None  # noqa: S101 - a role has one
-    thing = pick(unique(play, roles), *drawn["thing"])
-    name = pick([name for name in creating.unique if name in thing.given], *drawn["name"])
-    parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
-    body = whole(operation, play.run.maker, drawn["body"], {name: thing.given[name]})
-    exchange = play.send(operation, parent.ids if parent else {}, body.values)
+def create_duplicate(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Create an item with the value of another that must be unique."""
+    operation, unique = operations.create, operations.create.kind.unique
+    item = pick(with_unique_value(scenario, operations), *numbers["item"])
+    name = pick([name for name in unique if name in item.sent], *numbers["name"])
+    parent = pick_parent(scenario, operations, numbers)
+    body = complete_body(operation, scenario.run.factory, numbers["body"], {name: item.sent[name]})
+    exchange = scenario.send(operation, ids_of(parent), body.values)
     status = exchange.response.status
-    play.hold(
-        "conflict_arises_when_due",
+    scenario.judge(
+        "conflicts_are_refused",
         operation,
-        creating.unique[name],
+        unique[name],
         not 200 <= status < 300,
-        f"{operation.operation_id} takes a {name} that another has",
-        place=operation.extension_reference(f"create/unique/{name}"),
+        f"{operation.operation_id} accepts a {name} that another item has",
+        reference=operation.extension_reference(f"create/unique/{name}"),
         expected="refused",
         seen=str(status),
     )
     if 200 <= status < 300:
-        born(play, roles, parent, body.values, exchange)
+        add_item(scenario, operations, parent, body.values, exchange)
     elif 400 <= status < 500:
-        if status not in EXCUSED - {409}:
-            play.code("conflict_arises_when_due", operation, operation, exchange, "not_unique", name)
-        nothing_made(play, roles, operation, parent, body.values, drawn)
+        if status not in NOT_ABOUT_THE_BODY - {409}:
+            scenario.judge_code("conflicts_are_refused", operation, operation, exchange, "not_unique", name)
+        _judge_not_created(scenario, operations, parent, body.values, numbers)
     else:
-        perhaps(play, roles, parent)
+        note_unknown_creation(scenario, operations, parent)
 
 
-def alike(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Asks for a second thing with the values of another, but for what no two can have: it is one of its own."""
-    operation = roles.create
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    alone = {*(operation.creating.unique if operation.creating else ()), label_of(operation)}
-    said = {found.name: found for found in inputs(operation)}
-    like = {name: value for name, value in thing.given.items() if name in said and name not in alone}
-    body = whole(operation, play.run.maker, drawn["body"], {n: v for n, v in like.items() if not said[n].secret})
-    parent = thing.parent
-    exchange = play.send(operation, parent.ids if parent else {}, body.values)
+def with_unique_value(scenario: Scenario, operations: ResourceOperations) -> list[Item]:
+    """The items that have a value which must be unique."""
+    unique = operations.create.kind.unique
+    return [item for item in scenario.existing(operations.resource) if any(name in item.sent for name in unique)]
+
+
+def create_alike(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Create an item with the values of another, apart from its name, secrets and unique values: it is a new item."""
+    operation = operations.create
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    own = {*operation.kind.unique, label_of(operation)}
+    shared = {input_.name for input_ in inputs(operation) if not input_.secret} - own
+    start = {name: value for name, value in item.sent.items() if name in shared}
+    body = complete_body(operation, scenario.run.factory, numbers["body"], start)
+    exchange = scenario.send(operation, ids_of(item.parent), body.values)
     if 200 <= exchange.response.status < 300:
-        born(play, roles, parent, body.values, exchange)
-    elif not 400 <= exchange.response.status < 500:  # a refusal is lawful: no page says that the two may be alike
-        perhaps(play, roles, parent)
+        add_item(scenario, operations, item.parent, body.values, exchange)
+    elif not 400 <= exchange.response.status < 500:  # a refusal is lawful: no page says that two items may be alike
+        note_unknown_creation(scenario, operations, item.parent)
 
 
-def unique(play: Scenario, roles: ResourceOperations) -> list[Item]:
-    """The things whose value no other can have."""
-    creating = roles.create.creating
-    names = creating.unique if creating else ()
-    return [thing for thing in play.there(roles.resource) if any(name in thing.given for name in names)]
+# --- items that are removed or out of reach -------------------------------------------------------------------------
 
 
-def about(roles: ResourceOperations, everything: tuple[ResourceOperations, ...]) -> Iterator[Operation]:
-    """Every operation whose path names a thing of the resource as the last."""
-    own = (roles.fetch, *roles.updates, *roles.deletes, *roles.acts)
-    yield from (operation for operation in own if operation is not None)
-    for role in everything:
-        if role.parents and role.parents[-1] == roles.resource:
-            yield role.create
-            yield from (operation for operation in role.lists if operation.parents)
+def naming_item(operations: ResourceOperations, every: Sequence[ResourceOperations]) -> list[Operation]:
+    """The operations whose path names an item of the resource: its own, and those that create and list its children."""
+    found = [*operations.about_item]
+    for other in every:
+        if other.parents and other.parents[-1] == operations.resource:
+            found += [other.create, *(listing for listing in other.lists if listing.parents)]
+    return found
 
 
-def knock(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Asks about a thing that is gone: it is not found."""
-    thing = pick(knockable(play, roles), *drawn["thing"])
-    operation = pick(list(about(roles, play.run.roles)), *drawn["operation"])
-    exchange = _asked(play, thing, operation, thing.ids)
-    law = "removed_stays_gone" if operation.deleting else "removed_is_gone"
-    play.not_there(law, roles.deletes[0], operation, exchange, roles.resource)
+def use_removed(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Send a request about a removed item: it is not found."""
+    item = pick(surely_removed(scenario, operations), *numbers["item"])
+    operation = pick(naming_item(operations, scenario.run.resources), *numbers["operation"])
+    exchange = _request_about(scenario, item, operation, item.ids)
+    law = "second_removal_is_not_found" if isinstance(operation.kind, Delete) else "removed_is_gone"
+    scenario.judge_not_found(law, operations.deletes[0], operation, exchange, operations.resource)
 
 
-def knockable(play: Scenario, roles: ResourceOperations) -> list[Item]:
-    """The things that are gone, and whose id no other has."""
-    there = {key(thing.identity) for thing in play.there(roles.resource)}
-    gone = play.gone(roles.resource)
+def surely_removed(scenario: Scenario, operations: ResourceOperations) -> list[Item]:
+    """The removed items whose id no other item has and whose parent exists."""
+    existing = {key(item.identity) for item in scenario.existing(operations.resource)}
     return [
-        thing for thing in gone if key(thing.identity) not in there and (thing.parent is None or thing.parent.there)
+        item
+        for item in scenario.removed(operations.resource)
+        if key(item.identity) not in existing and (item.parent is None or item.parent.exists)
     ]
 
 
-def astray(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Asks about a thing below the parent of another: it is not found there, and stays as it is."""
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    parent = thing.parent
-    wrong = [other for other in play.there(roles.parents[-1]) if other is not parent]
-    operation = pick([found for found in about(roles, ()) if found.parents], *drawn["operation"])
-    ids = {**pick(wrong, *drawn["parent"]).ids, thing.resource: thing.identity}
-    exchange = _asked(play, thing, operation, ids)
-    play.not_there("things_are_found_where_they_belong", operation, operation, exchange, roles.resource)
-    _after(thing, operation, exchange, "things_are_found_where_they_belong")
-    look(play, thing, *drawn["look"])
+def use_wrong_parent(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Send a request about an item below another parent: it is not found, and the item stays as it is."""
+    law = "items_are_found_only_under_their_parent"
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    others = [parent for parent in scenario.parents_of(operations) if parent is not item.parent]
+    operation = pick([operation for operation in operations.about_item if operation.parents], *numbers["operation"])
+    ids = {**pick(others, *numbers["parent"]).ids, item.resource: item.identity}
+    exchange = _request_about(scenario, item, operation, ids)
+    scenario.judge_not_found(law, operation, operation, exchange, operations.resource)
+    _record_misuse(item, operation, exchange, law)
+    read_item(scenario, item, *numbers["read"])
 
 
-def stranger(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Another account asks about a thing: it is not told, and the thing stays as it is."""
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    operation = pick(strange(play, roles), *drawn["operation"])
-    law = "accounts_are_apart"
-    evidence = implied(operation.contract.security.evidence, "a credential opens its own account")
-    if operation.listing:
-        ids = thing.ids if operation.resource != roles.resource or thing.parent is None else thing.parent.ids
-        sight = play.sight(operation, ids, stranger=True)
-        ours = [other for other in play.there(operation.resource) if key(other.identity) in sight.items]
-        opened, seen = bool(ours), to_text(ours[0].identity) if ours else "none"
+def use_other_account(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Send a request about an item with the credential of another account: it shows nothing, and the item stays."""
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    operation = pick(reaching_item(operations, scenario.run.resources), *numbers["operation"])
+    if lists(operation):
+        ids = ids_of(item.parent) if operation.resource == operations.resource else item.ids
+        listed = by_key(scenario.read_list(operation, ids, other_account=True))
+        shown = [other for other in scenario.existing(operation.resource) if key(other.identity) in listed]
+        seen = to_text(shown[0].identity) if shown else "none"
+        _judge_apart(scenario, operation, not shown, f"body{operation.kind.items}", "no item of this account", seen)
     else:
-        exchange = _asked(play, thing, operation, thing.ids, stranger=True)
-        opened, seen = 200 <= exchange.response.status < 300, str(exchange.response.status)
-    play.hold(
-        law,
+        exchange = _request_about(scenario, item, operation, item.ids, other_account=True)
+        status = exchange.response.status
+        _judge_apart(scenario, operation, not 200 <= status < 300, "status", "refused", str(status))
+        _record_misuse(item, operation, exchange, _APART)
+    read_item(scenario, item, *numbers["read"])
+
+
+def reaching_item(operations: ResourceOperations, every: Sequence[ResourceOperations]) -> list[Operation]:
+    """The operations that another account can try: those that name an item, and the lists that could show it."""
+    return [*naming_item(operations, every), *operations.lists]
+
+
+def _judge_apart(scenario: Scenario, operation: Operation, holds: bool, at: str, expected: str, seen: str) -> None:
+    security = operation.contract.security
+    scenario.judge(
+        _APART,
         operation,
-        evidence,
-        not opened,
-        f"{operation.operation_id} opens to another account what this one made",
-        at=f"body{operation.listing.items}" if operation.listing else "status",
-        place=operation.reference(operation.contract.security.pointer),
-        expected=f"{'none of it' if operation.listing else 'refused'}, if the second credential is another account's",
+        implied(security.evidence, "a credential opens its own account"),
+        holds,
+        f"{operation.operation_id} gives another account access to an item of this one",
+        at=at,
+        reference=operation.reference(security.pointer),
+        expected=f"{expected}, if the second credential is another account's",
         seen=seen,
     )
-    if not operation.listing:
-        _after(thing, operation, exchange, law)
-    look(play, thing, *drawn["look"])
 
 
-def strange(play: Scenario, roles: ResourceOperations) -> list[Operation]:
-    """What another account can try: every operation about a thing, and the lists that could hold it."""
-    return [*about(roles, play.run.roles), *roles.lists]
-
-
-def _asked(
-    play: Scenario, thing: Item, operation: Operation, ids: dict[str, str], *, stranger: bool = False
+def _request_about(
+    scenario: Scenario, item: Item, operation: Operation, ids: dict[str, str], *, other_account: bool = False
 ) -> Exchange:
-    """Asks an operation about a thing, with a valid body where it takes one."""
+    """Send a request about an item, with a valid body if the operation takes one."""
     if operation.body is None:
-        return play.ask(operation, ids, stranger=stranger)
+        return scenario.request(operation, ids, other_account=other_account)
     plain = (0,) * len(inputs(operation))
-    body = (
-        part(operation, play.run.maker, plain, lambda name: fits(thing, name), {})
-        if operation.updating
-        else whole(operation, play.run.maker, plain)
-    )
-    return play.send(operation, ids, body.values, stranger=stranger)
-
-
-def _after(thing: Item, operation: Operation, exchange: Exchange, law: str) -> None:
-    """What is known of a thing after somebody asked for it who should not have got it."""
-    if 400 <= exchange.response.status < 500:
-        nothing_changed(thing, operation, law)
+    if isinstance(operation.kind, Update):
+        body = partial_body(operation, scenario.run.factory, plain, lambda name: belongs_to(item, name), {})
     else:
-        forgotten(thing)
-        thing.littered = thing.littered or operation.creating is not None
-        if operation.deleting:
-            thing.state = State.UNSURE
+        body = complete_body(operation, scenario.run.factory, plain)
+    return scenario.send(operation, ids, body.values, other_account=other_account)
+
+
+def _record_misuse(item: Item, operation: Operation, exchange: Exchange, law: str) -> None:
+    """Record what is known of an item after a request that must not reach it."""
+    if 400 <= exchange.response.status < 500:
+        record_refusal(item, operation, law)
+        return
+    record_unknown_outcome(item)
+    if isinstance(operation.kind, Create):
+        item.may_have_more_children = True
+    if isinstance(operation.kind, Delete):
+        item.state = State.UNKNOWN

@@ -1,8 +1,4 @@
-"""Owns the life of things: laws over sequences of requests, and the plays that put them to the test.
-
-A play creates, reads, changes and removes as Hypothesis draws it, with a model of what must be true; what is found
-comes with the shortest play that shows it.
-"""
+"""Run the stateful check: scenarios that create, read, update, act on and remove items, judged against a model."""
 
 from __future__ import annotations
 
@@ -12,91 +8,91 @@ from itertools import islice
 from random import Random
 
 from trunkline.check.stateful.engine import Plan, run
-from trunkline.check.stateful.inputs import ValueFactory
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.moves import moves
-from trunkline.check.stateful.scenario_run import StatefulRun
-from trunkline.check.stateful.scenarios import openings
-from trunkline.check.stateful.write_moves import end
+from trunkline.check.stateful.request_bodies import ValueFactory
+from trunkline.check.stateful.scenario import Scenario, StatefulRun
+from trunkline.check.stateful.scenarios import fixed_scenarios
+from trunkline.check.stateful.write_moves import clean_up
 from trunkline.contract.model import Contract
 from trunkline.errors import TargetError
 from trunkline.exchange import Target
 from trunkline.findings import Finding
 
-ROUNDS = 6
-"""After so many findings a life is not played again."""
+MOST_FINDINGS = 6
+"""After so many findings the stateful check ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exercised:
-    """Whether a law was put to the test with an operation: `reason` is empty when it was, else why not."""
+    """Whether a law was judged for an operation: `reason` says why not, and is empty if it was."""
 
     operation: str
     law: str
     reason: str
 
 
-def live(
+def run_stateful(
     contract: Contract,
     target: Target,
     *,
     prefix: str,
     credential: str | None = None,
-    second: str | None = None,
+    second_credential: str | None = None,
     leave: int | None = None,
     seed: int = 0,
     examples: int = 25,
     steps: int = 12,
-    rounds: int = ROUNDS,
+    most_findings: int = MOST_FINDINGS,
     tries: int = 200,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding | Exercised]:
-    """Plays the life of everything that the contract can create; findings first, then what was exercised.
+    """Check every resource that the contract can create. Yields the findings, then which laws were judged.
 
-    `prefix` begins the name of all that is made, `second` is the credential of another account, and `leave` how many
-    things may stay that no operation removes. After a finding life is played again without its law, at most `rounds`
-    times. What the target raises is raised again, when all is told.
+    `prefix` begins the name of every created item. `second_credential` is that of another account. `leave` is how many
+    items may stay behind that no operation removes. After a finding its law is muted and the check goes on, up to
+    `most_findings`. An exception of the target is raised after everything was yielded.
     """
-    run_ = StatefulRun(contract, target, ValueFactory(prefix, Random(f"{prefix}{seed}")), credential, second, leave)  # noqa: S311 - values to send, not secrets
-    trouble: TargetError | None = None
-    progress("life")
+    factory = ValueFactory(prefix, Random(f"{prefix}{seed}"))  # noqa: S311 - values to send, not secrets
+    stateful = StatefulRun(contract, target, factory, credential, second_credential, leave)
+    error: TargetError | None = None
+    progress("stateful check")
     try:
-        found = play(run_, seed=seed, examples=examples, steps=steps, tries=tries)
-        for finding in islice(found, rounds):
+        for finding in islice(_findings(stateful, seed, examples, steps, tries), most_findings):
             yield finding
-            run_.mute(finding)
-            progress(f"life, without {finding.rule}")
-    except TargetError as error:
-        trouble = error
+            stateful.mute(finding)
+            progress(f"stateful check, without {finding.rule}")
+    except TargetError as raised:
+        error = raised
     for operation in contract.operations:
         for law in STATEFUL_LAWS:
             if law.concerns(operation):
-                done = run_.counts[operation.operation_id, law.name]
-                reason = "" if done else str(trouble or _reason(run_, law, operation.resource))
+                judged = stateful.counts[operation.operation_id, law.name]
+                reason = "" if judged else str(error or _reason(stateful, law, operation.resource))
                 yield Exercised(operation.operation_id, law.name, reason)
-    if trouble is not None:
-        raise trouble
+    if error is not None:
+        raise error
 
 
-def play(run_: StatefulRun, *, seed: int, examples: int, steps: int, tries: int = 200) -> Iterator[Finding]:
-    """The findings of the openings and of many drawn plays, each of the shortest play that has it.
-
-    Who listens mutes each, and the plays go on.
-    """
-    if not run_.roles:
+def _findings(stateful: StatefulRun, seed: int, examples: int, steps: int, tries: int) -> Iterator[Finding]:
+    if not stateful.resources:
         return iter(())
-    made = moves(run_)
-    return run(
-        Plan(made, run_.start, end, openings(run_, made)), seed=seed, examples=examples, steps=steps, tries=tries
-    )
+    return run(plan_of(stateful), seed=seed, examples=examples, steps=steps, tries=tries)
 
 
-def _reason(run_: StatefulRun, law: StatefulLaw, resource: str) -> str:
-    """Why a law was not put to the test."""
-    role = run_.role(resource)
-    if law.second and run_.second is None:
+def plan_of(stateful: StatefulRun) -> Plan[Scenario]:
+    """The moves and the fixed scenarios for a contract."""
+    table = moves(stateful)
+    return Plan(table, stateful.start, clean_up, fixed_scenarios(stateful, table))
+
+
+def _reason(stateful: StatefulRun, law: StatefulLaw, resource: str) -> str:
+    """Why a law was not judged."""
+    operations = stateful.operations_of(resource)
+    if law.needs_other_account and stateful.second_credential is None:
         return "the credential of another account is not known; give it with --second-token"
-    if role is not None and not role.deletes and run_.leave == 0:
-        return "no page documents how one is removed; allow some to stay with --leave"
-    above = (resource, *reversed(role.parents if role else ()))
-    return next((run_.obstacles[each] for each in above if each in run_.obstacles), "no play came to it; play more")
+    if operations is not None and not operations.deletes and stateful.leave == 0:
+        return "no page documents how such an item is removed; allow some to stay with --leave"
+    resources = (resource, *reversed(operations.parents if operations else ()))
+    obstacles = (stateful.obstacles[name] for name in resources if name in stateful.obstacles)
+    return next(obstacles, "no scenario reached it; run more with --examples")

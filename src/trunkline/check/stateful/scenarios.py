@@ -1,6 +1,6 @@
-"""Owns the openings: short plays that come to every law, so that what is drawn at random can go deeper.
+"""The fixed scenarios: short lists of moves that exercise every law, so that the random ones can go deeper.
 
-Each is a list of moves with their numbers, made of the table of moves alone; a move that is not possible is left out.
+Each is a list of (name of a move, its numbers), made from the contract. A move that is not possible is left out.
 """
 
 from __future__ import annotations
@@ -8,152 +8,181 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from trunkline.check.stateful import refused_moves, write_moves
 from trunkline.check.stateful.engine import Move, Numbers, Step
-from trunkline.check.stateful.fields import ResourceOperations, inputs
-from trunkline.check.stateful.inputs import flaws, sizes
-from trunkline.check.stateful.moves import named
-from trunkline.check.stateful.scenario_run import Scenario, StatefulRun
-from trunkline.contract.model import Operation
+from trunkline.check.stateful.fields import inputs
+from trunkline.check.stateful.moves import name_of
+from trunkline.check.stateful.refused_moves import naming_item, reaching_item
+from trunkline.check.stateful.request_bodies import flaws, variant_counts
+from trunkline.check.stateful.resources import ResourceOperations
+from trunkline.check.stateful.scenario import Scenario, StatefulRun
+from trunkline.check.stateful.write_moves import input_groups
+from trunkline.contract.model import List, Operation, Update
 
-_Opening: TypeAlias = list[Step[Scenario]]
-_Given: TypeAlias = Mapping[str, int | tuple[int, ...]]
-_Said: TypeAlias = tuple[str, _Given]
-"""The name of a move, and the numbers of its choices that are not 0: one number for all of a choice, or each."""
+_Choices: TypeAlias = Mapping[str, int | tuple[int, ...]]
+_NamedStep: TypeAlias = tuple[str, _Choices]
+"""The name of a move, and its choices that are not 0: one number for all inputs, or one for each."""
 
-_MANY = 6
-"""So many things fill more than a short page."""
-_ONE_AFTER_ANOTHER = 12
-"""So many flawed bodies are sent in one play; more would take long to be cut down to the one that counts."""
+_SHORT_PAGE = 6
+"""So many items are more than a short page."""
+_BATCH = 12
+"""So many flawed bodies are sent in one scenario. With more, reducing it to the one that matters would take long."""
 
 
-def openings(run: StatefulRun, moves: tuple[Move[Scenario], ...]) -> tuple[_Opening, ...]:
-    """The plays that are always played, resource by resource."""
+def fixed_scenarios(run: StatefulRun, moves: tuple[Move[Scenario], ...]) -> tuple[list[Step[Scenario]], ...]:
+    """The scenarios that are always run, resource by resource."""
     table = {move.name: move for move in moves}
     return tuple(
-        [(table[name], _filled(table[name], numbers)) for name, numbers in opening if name in table]
-        for roles in run.roles
-        for opening in _of(run, roles)
+        [(table[name], _numbers(table[name], choices)) for name, choices in scenario if name in table]
+        for operations in run.resources
+        for scenario in _scenarios(run, operations)
     )
 
 
-def _filled(move: Move[Scenario], numbers: _Given) -> Numbers:
-    """The numbers of a move: those that are told, for one or for all of a choice, and else 0."""
+def _numbers(move: Move[Scenario], choices: _Choices) -> Numbers:
+    """The numbers of a move: the given choices, and else 0."""
     found = {}
     for name, bounds in move.choices.items():
-        said = numbers.get(name, 0)
-        each = (said,) * len(bounds) if isinstance(said, int) else said
-        found[name] = tuple(number % bound for number, bound in zip(each, bounds, strict=True))
+        given = choices.get(name, 0)
+        numbers = (given,) * len(bounds) if isinstance(given, int) else given
+        found[name] = tuple(number % bound for number, bound in zip(numbers, bounds, strict=True))
     return found
 
 
-def _do(name: str, **numbers: int | tuple[int, ...]) -> _Said:
-    return name, numbers
+def _do(name: str, **choices: int | tuple[int, ...]) -> _NamedStep:
+    return name, choices
 
 
-def _of(run: StatefulRun, roles: ResourceOperations) -> Iterator[list[_Said]]:
-    name, create = roles.resource, roles.create
-    above = [_do(f"make_{parent}") for parent in roles.parents]
-    made = [*above, _do(f"make_{name}", look=1)]
-    watched = [_do(named("watch", operation)) for operation in roles.lists]
-    yield [*made, *watched]
-    for body in _alone(create):
-        yield [*above, _do(f"make_{name}", body=body, look=1)]
-    for form in range(1, max(sizes(create))):
-        yield [*above, _do(f"make_{name}", body=form, look=1), *watched]
-    for many in _batches(len(flaws(create))):
-        yield [*above, *(_do(f"make_flawed_{name}", flaw=number, look=1) for number in many)]
-    for operation in roles.lists:
-        filters = operation.listing.filters if operation.listing else ()
-        yield [*made, *(_do(named("watch", operation), filter=number + 1) for number in range(len(filters)))]
-    yield [*made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
-    yield [*above, *made, *(_do(f"make_second_{name}", parent=number, look=1) for number in (0, 1))]
-    yield [*above, *(_do(f"make_{name}") for _ in range(_MANY)), *watched]
-    yield [*made, _do(f"make_like_{name}"), _do(f"make_like_{name}", thing=1), *watched]
-    for operation in roles.updates:
-        yield from _changing(roles, operation, made, watched)
-    telling = [operation for operation in roles.acts if operation.acting and operation.acting.changes]
-    for operation in roles.acts:
-        before = [_do(named("act", other)) for other in telling if other is not operation]
-        yield [*made, _do(named("act", operation), look=1), *watched]
-        yield [*made, *before, _do(named("act", operation), look=1)]
-        for update in roles.updates:
-            yield [*made, *before, *_lifted(update), _do(named("act", operation), look=1)]
-        yield [*made, *made, _do(named("act", operation), look=1), *watched]
-    yield from _leaving(run, roles, made, watched)
+def _scenarios(run: StatefulRun, operations: ResourceOperations) -> Iterator[list[_NamedStep]]:
+    resource, create = operations.resource, operations.create
+    parents = [_do(f"create_{parent}") for parent in operations.parents]
+    created = [*parents, _do(f"create_{resource}", read=1)]
+    listed = [_do(name_of("list", listing)) for listing in operations.lists]
+    duplicates = [_do(f"create_duplicate_{resource}", parent=number, read=1) for number in (0, 1)]
+    yield [*created, *listed]
+    for body in _each_choice(create):
+        yield [*parents, _do(f"create_{resource}", body=body, read=1)]
+    for choice in range(1, max(variant_counts(create))):
+        yield [*parents, _do(f"create_{resource}", body=choice, read=1), *listed]
+    for batch in _batches(len(flaws(create))):
+        yield [*parents, *(_do(f"create_flawed_{resource}", flaw=number, read=1) for number in batch)]
+    for listing in operations.lists:
+        filters = range(1, 1 + len(listing.kind.filters))
+        yield [*created, *(_do(name_of("list", listing), filter=number) for number in filters)]
+    yield [*created, *duplicates]
+    yield [*parents, *created, *duplicates]
+    yield [*parents, *(_do(f"create_{resource}") for _ in range(_SHORT_PAGE)), *listed]
+    yield [*created, _do(f"create_alike_{resource}"), _do(f"create_alike_{resource}", item=1), *listed]
+    for update in operations.updates:
+        yield from _updates(operations, update, created, listed)
+    yield from _actions(operations, created, listed)
+    yield from _removals(run, operations, created, listed)
+    yield from _misuses(run, operations, created, listed)
 
 
-def _alone(operation: Operation) -> Iterator[tuple[int, ...]]:
-    """Each way of giving each input a value, with as few others as can be."""
-    every = sizes(operation)
-    for index, size in enumerate(every):
-        for number in range(1, size):
-            yield tuple(number if other == index else 0 for other in range(len(every)))
+def _each_choice(operation: Operation) -> Iterator[tuple[int, ...]]:
+    """Each choice for each input of a body, with 0 for the others."""
+    counts = variant_counts(operation)
+    for index, count in enumerate(counts):
+        for number in range(1, count):
+            yield tuple(number if other == index else 0 for other in range(len(counts)))
 
 
-def _changing(
-    roles: ResourceOperations, operation: Operation, made: list[_Said], watched: list[_Said]
-) -> Iterator[list[_Said]]:
-    """Each input alone, all at once, in each set that resets something, on one of two, and with each flaw."""
-    change, spoil = named("change", operation), named("change_flawed", operation)
-    alone = [_do(change, body=body, look=1) for body in _alone(operation)]
-    full = [*made[:-1], _do(made[-1][0], body=1, look=1)]
-    for many in _batches(len(alone)):
-        yield [*made, *alone[many.start : many.stop]]
-        yield [*full, *watched, *alone[many.start : many.stop], *watched]  # what a list showed before, and what is lost
-    for form in range(1, max(sizes(operation))):
-        yield [*made, _do(change, body=form, look=1), *watched]
-    yield [*made, *made, _do(change, thing=1), *watched]
-    acts = [_do(named("act", act)) for act in roles.acts if act.acting and act.acting.changes]
-    lifted = _lifted(operation)
-    for body in _alone(operation) if acts else ():
+def _changing_actions(operations: ResourceOperations) -> list[_NamedStep]:
+    return [_do(name_of("act", act)) for act in operations.acts if act.kind.changes]
+
+
+def _updates(
+    operations: ResourceOperations, update: Operation[Update], created: list[_NamedStep], listed: list[_NamedStep]
+) -> Iterator[list[_NamedStep]]:
+    """Each input alone, all at once, in each group that resets something, on one of two items, and with each flaw."""
+    name = name_of("update", update)
+    alone = [_do(name, body=body, read=1) for body in _each_choice(update)]
+    full = [*created[:-1], _do(created[-1][0], body=1, read=1)]
+    for batch in _batches(len(alone)):
+        yield [*created, *alone[batch.start : batch.stop]]
+        # Read the list before too: what it showed must not be lost.
+        yield [*full, *listed, *alone[batch.start : batch.stop], *listed]
+    for choice in range(1, max(variant_counts(update))):
+        yield [*created, _do(name, body=choice, read=1), *listed]
+    yield [*created, *created, _do(name, item=1), *listed]
+    acts, groups = _changing_actions(operations), range(1, 1 + len(input_groups(update)))
+    unsettled = _unsettled_updates(update)
+    for body in _each_choice(update) if acts else ():
         if sum(body) == 1:
-            yield [*made, *acts, _do(change, body=body, look=1), *watched]
-    for aim in range(len(write_moves.aims(operation))):
-        yield [*made, *acts, _do(change, aim=aim + 1, look=1), *watched]
-        if lifted:
-            yield [*made, *acts, *lifted, _do(change, aim=aim + 1, look=1)]
-    for aim in range(min(1, len(write_moves.aims(operation)))):  # what is done to one is not done to another
-        yield [*made, *acts, *made, _do(change, thing=1, aim=aim + 1), _do(f"read_{roles.resource}"), *watched]
-    for many in _batches(len(flaws(operation))):
-        yield [*made, *(_do(spoil, flaw=number, body=1, look=1) for number in many)]
+            yield [*created, *acts, _do(name, body=body, read=1), *listed]
+    for group in groups:
+        yield [*created, *acts, _do(name, group=group, read=1), *listed]
+        if unsettled:
+            yield [*created, *acts, *unsettled, _do(name, group=group, read=1)]
+    if groups:  # an update of one item leaves the other
+        read = _do(f"read_{operations.resource}")
+        yield [*created, *acts, *created, _do(name, item=1, group=1), read, *listed]
+    for batch in _batches(len(flaws(update))):
+        yield [*created, *(_do(name_of("update_flawed", update), flaw=number, body=1, read=1) for number in batch)]
 
 
-def _lifted(operation: Operation) -> list[_Said]:
-    """The changes that are taken only of a thing that is fit for them."""
-    loose = [index for index, said in enumerate(inputs(operation)) if said.unsettled]
-    alone = (body for body in _alone(operation) if any(body[index] for index in loose))
-    return [_do(named("change", operation), body=body, look=1) for body in alone]
+def _unsettled_updates(update: Operation[Update]) -> list[_NamedStep]:
+    """The updates whose value only some items must take, such as activating a verified trunk."""
+    unsettled = [index for index, input_ in enumerate(inputs(update)) if input_.unsettled]
+    bodies = (body for body in _each_choice(update) if any(body[index] for index in unsettled))
+    return [_do(name_of("update", update), body=body, read=1) for body in bodies]
 
 
-def _leaving(
-    run: StatefulRun, roles: ResourceOperations, made: list[_Said], watched: list[_Said]
-) -> Iterator[list[_Said]]:
-    """What stands in the way of a removal, the removal, what is left; then other parents, and other accounts."""
-    name = roles.resource
-    below = [role for role in run.roles if role.parents and role.parents[-1] == name]
-    children = [_do(f"make_{role.resource}", look=1) for role in below]
-    emptied = [_do(named("remove", operation), look=1) for role in below for operation in role.deletes]
-    asked = list(refused_moves.about(roles, run.roles))
-    for operation in roles.deletes:
-        gone = _do(named("remove", operation), look=1)
-        knocks = [_do(f"knock_{name}", operation=number) for number in range(len(asked))]
-        yield [*made, gone, *watched, *knocks, *made, *watched]
-        yield [*made, *made, gone, *watched]
-        yield [*made, *children, gone, *watched, *emptied, gone]
-    within = [_do(named("watch", operation)) for role in below for operation in role.lists]
-    for operation in roles.updates if within else ():
-        yield [*made, *children, _do(named("change", operation), body=1, look=1), *within]
-    if roles.parents:
-        elsewhere = [(said, {**numbers, "parent": 1}) for said, numbers in watched]
-        strays = [_do(f"lead_astray_{name}", operation=number, look=1) for number in range(len(asked))]
-        yield [_do(f"make_{roles.parents[-1]}"), *made, *watched, *elsewhere, *strays]
-    strange = [*asked, *roles.lists]
-    yield [*made, *(_do(f"stranger_{name}", operation=number, look=1) for number in range(len(strange)))]
-    inside = [number for number, operation in enumerate(strange) if operation.listing]
-    yield [*made, *children, *(_do(f"stranger_{name}", operation=number) for number in inside)]
+def _actions(
+    operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
+) -> Iterator[list[_NamedStep]]:
+    """Each action alone, after the others, after updates, and on one of two items."""
+    for act in operations.acts:
+        action = _do(name_of("act", act), read=1)
+        before = [step for step in _changing_actions(operations) if step[0] != action[0]]
+        yield [*created, action, *listed]
+        yield [*created, *before, action]
+        for update in operations.updates:
+            yield [*created, *before, *_unsettled_updates(update), action]
+        yield [*created, *created, action, *listed]
+
+
+def _removals(
+    run: StatefulRun, operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
+) -> Iterator[list[_NamedStep]]:
+    """A removal and requests about the removed item, a removal of one of two items, and of one with children."""
+    below = [other for other in run.resources if other.parents and other.parents[-1] == operations.resource]
+    children = [_do(f"create_{other.resource}", read=1) for other in below]
+    emptied = [_do(name_of("remove", delete), read=1) for other in below for delete in other.deletes]
+    count = len(naming_item(operations, run.resources))
+    for delete in operations.deletes:
+        removed = _do(name_of("remove", delete), read=1)
+        used = [_do(f"use_removed_{operations.resource}", operation=number) for number in range(count)]
+        yield [*created, removed, *listed, *used, *created, *listed]
+        yield [*created, *created, removed, *listed]
+        yield [*created, *children, removed, *listed, *emptied, removed]
+    child_lists = [_do(name_of("list", listing)) for other in below for listing in other.lists]
+    for update in operations.updates if child_lists else ():
+        yield [*created, *children, _do(name_of("update", update), body=1, read=1), *child_lists]
+
+
+def _misuses(
+    run: StatefulRun, operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
+) -> Iterator[list[_NamedStep]]:
+    """Requests about items below another parent, and with the credential of another account."""
+    resource = operations.resource
+    if operations.parents:
+        elsewhere = [(name, {**choices, "parent": 1}) for name, choices in listed]
+        count = len(naming_item(operations, run.resources))
+        astray = [_do(f"use_wrong_parent_{resource}", operation=number, read=1) for number in range(count)]
+        yield [_do(f"create_{operations.parents[-1]}"), *created, *listed, *elsewhere, *astray]
+    reaching = reaching_item(operations, run.resources)
+    stranger = f"use_other_account_{resource}"
+    yield [*created, *(_do(stranger, operation=number, read=1) for number in range(len(reaching)))]
+    children = [
+        _do(f"create_{other.resource}", read=1)
+        for other in run.resources
+        if other.parents and other.parents[-1] == resource
+    ]
+    lists = [number for number, operation in enumerate(reaching) if isinstance(operation.kind, List)]
+    yield [*created, *children, *(_do(stranger, operation=number) for number in lists)]
 
 
 def _batches(count: int) -> Iterator[range]:
-    for start in range(0, count, _ONE_AFTER_ANOTHER):
-        yield range(start, min(count, start + _ONE_AFTER_ANOTHER))
+    for start in range(0, count, _BATCH):
+        yield range(start, min(count, start + _BATCH))

@@ -1,6 +1,6 @@
-"""Owns the print of a sequence of requests: a shell script of curl lines that sends them again.
+"""Print the requests of a finding as a shell script of curl lines that sends them again.
 
-What was created then has other ids, so later lines take them from the answers; and no secret is printed.
+Created items get other ids then, so later lines take the ids from earlier responses. No secret is printed.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from trunkline.check.rules import operation_of
-from trunkline.check.stateful.creations import made
-from trunkline.check.stateful.fields import Input, inputs
-from trunkline.check.stateful.inputs import allowed
+from trunkline.check.stateful.creations import created_id
+from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.model import in_path
-from trunkline.contract.model import Contract, Operation
+from trunkline.check.stateful.request_bodies import is_allowed
+from trunkline.contract.model import Contract, Create, Delete, Operation
+from trunkline.contract.requests import fill_path
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Json, NotJSON, Request, parse_json
 from trunkline.findings import Finding
 
-_NOW = "1763700000"
-"""What `date +%s` prints looks like this."""
-_BEGIN = r"""set -eu
+_TIMESTAMP = "1763700000"
+"""A text as `date +%s` prints it."""
+_HEAD = r"""set -eu
 answers=$(mktemp -d)
-at() { # the value at a place of an answer, as it goes into a path: at 1 /data/id
+at() { # prints the value at a JSON Pointer of a response, encoded for a path: at 1 /data/id
     python3 -c 'import json, sys, urllib.parse
 try:
     value = json.loads(open(sys.argv[1], "rb").read().rpartition(b"\r\n\r\n")[2])
     for part in sys.argv[2].split("/")[1:]:
         value = value[part]
 except (LookupError, TypeError, ValueError):
-    sys.exit("there is no " + sys.argv[2] + " in the answer: what follows cannot be shown here")
+    sys.exit("there is no " + sys.argv[2] + " in the response: the next requests cannot be sent")
 print(urllib.parse.quote(str(value), safe=""))' "$answers/$1" "$2"
 }"""
 
@@ -37,42 +38,42 @@ print(urllib.parse.quote(str(value), safe=""))' "$answers/$1" "$2"
 def script(contract: Contract, finding: Finding, base: str = "") -> str:
     """The requests of a finding as a script for `sh`, with curl and python3.
 
-    The address is `$BASE`, by default the given one; the credentials are `$TRUNKLINE_TOKEN` and, for another account,
+    The address is `$BASE`, `base` by default. The credentials are `$TRUNKLINE_TOKEN` and, for another account,
     `$TRUNKLINE_SECOND_TOKEN`.
     """
-    secrets = _secrets(contract, finding.exchanges) | _unique(contract, finding.exchanges)
-    told = f"{finding.rule} {finding.operation}: {finding.message}"
-    head = ["#!/bin/sh", f"# {_line(told)}"]
+    variables = _secret_variables(contract, finding.exchanges) | _unique_variables(contract, finding.exchanges)
+    head = ["#!/bin/sh", f"# {_one_line(f'{finding.rule} {finding.operation}: {finding.message}')}"]
     if finding.expected or finding.seen:
-        head.append(f"# expected {_line(finding.expected)}, seen {_line(finding.seen)} at {_line(finding.at)}")
-    head += [_BEGIN, f"BASE=${{BASE:-{shlex.quote(base)}}}" if base else _asked_for("BASE", "the address of the API")]
-    head += [_asked_for(name, "a credential") for name in _credentials(finding.exchanges)]
-    head += [line for _, line in sorted(secrets.values())]
-    variables: dict[str, str] = {}
+        expected, seen, at = map(_one_line, (finding.expected, finding.seen, finding.at))
+        head.append(f"# expected {expected}, seen {seen} at {at}")
+    head += [_HEAD, f"BASE=${{BASE:-{shlex.quote(base)}}}" if base else _required("BASE", "the address of the API")]
+    head += [_required(name, "a credential") for name in _credentials(finding.exchanges)]
+    head += [line for _, line in sorted(variables.values())]
+    id_variables: dict[str, str] = {}
     lines: list[str] = []
     for number, exchange in enumerate(finding.exchanges, start=1):
         operation = operation_of(contract, exchange)
         name = operation.operation_id if operation else exchange.request.method
-        lines += ["", f"# {number}. {name}, answered {exchange.response.status}"]
         lines += [
-            f'{_curl(exchange.request, variables, secrets)} >"$answers/{number}"',
+            "",
+            f"# {number}. {name}, answered {exchange.response.status}",
+            f'{_curl(exchange.request, id_variables, variables)} >"$answers/{number}"',
             f'cat "$answers/{number}"; echo',
         ]
-        if found := made(operation, exchange):
-            variables[found[1]] = f"ID_{number}"
-            lines.append(f"ID_{number}=$(at {number} {shlex.quote(found[0])})")
-        gone = variables.get(exchange.request.path.rpartition("/")[2])
-        if gone and operation and operation.deleting:
-            lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {gone}_GONE=1 ;; esac')
-    tidied = list(_tidied(contract, finding, variables))
-    return "\n".join([*head, *_stays(contract, finding), *_tidy(tidied), *lines]) + "\n"
+        if created := created_id(operation, exchange):
+            id_variables[created[1]] = f"ID_{number}"
+            lines.append(f"ID_{number}=$(at {number} {shlex.quote(created[0])})")
+        variable = id_variables.get(exchange.request.path.rpartition("/")[2])
+        if variable and operation and isinstance(operation.kind, Delete):
+            lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {variable}_GONE=1 ;; esac')
+    removals = list(_removals(contract, finding, id_variables))
+    return "\n".join([*head, *_warnings(contract, finding), *_tidy(removals), *lines]) + "\n"
 
 
 def _tidy(removals: list[str]) -> list[str]:
-    """The end of the script, which comes however it ends."""
-    said = " and removes what was made" if removals else ""
+    """The function that the script calls however it ends."""
     return [
-        f"tidy() {{ # is called however this ends{said}",
+        f"tidy() {{ # runs however the script ends{', and removes what it created' if removals else ''}",
         "    set +e",
         *(f"    {line}" for line in removals),
         '    rm -r "$answers"',
@@ -82,27 +83,30 @@ def _tidy(removals: list[str]) -> list[str]:
     ]
 
 
-def _stays(contract: Contract, finding: Finding) -> list[str]:
-    """A warning of what the script makes and nothing removes."""
+def _warnings(contract: Contract, finding: Finding) -> list[str]:
+    """A comment for each resource that the script creates and no operation removes."""
     pairs = ((operation_of(contract, exchange), exchange) for exchange in finding.exchanges)
-    kinds = [said.resource for said, exchange in pairs if said and made(said, exchange)]
-    known = {operation.resource for operation in contract.operations if operation.deleting}
-    staying = sorted({kind for kind in kinds if kind not in known})
-    return [f"# this leaves {kinds.count(kind)} {kind} behind: no page documents their removal" for kind in staying]
+    created = [operation.resource for operation, exchange in pairs if operation and created_id(operation, exchange)]
+    removable = {operation.resource for operation in contract.of_kind(Delete)}
+    return [
+        f"# this leaves {created.count(resource)} {resource} behind: no page documents their removal"
+        for resource in sorted({*created} - removable)
+    ]
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _asked_for(name: str, what: str) -> str:
+def _required(name: str, what: str) -> str:
+    """A line that stops the script if a variable is not set."""
     return f': "${{{name}:?set it to {what}}}"'
 
 
 def _credentials(exchanges: tuple[Exchange, ...]) -> list[str]:
-    """The variables that stand for the credentials of the requests."""
-    words = (word for exchange in exchanges for _, word in _headers(exchange.request))
-    return sorted({name for word in words for name in re.findall(r"\$\{?([A-Z_]+)", word)})
+    """The variables that the headers of the requests use for credentials."""
+    values = (value for exchange in exchanges for _, value in _headers(exchange.request))
+    return sorted({name for value in values for name in re.findall(r"\$\{?([A-Z_]+)", value)})
 
 
 def _headers(request: Request) -> Iterator[tuple[str, str]]:
@@ -112,67 +116,74 @@ def _headers(request: Request) -> Iterator[tuple[str, str]]:
         yield name, shown.get(name, f"Bearer ${TOKEN_VARIABLE}" if name == "authorization" else value)
 
 
-def _curl(request: Request, variables: Mapping[str, str], secrets: Mapping[str, tuple[str, str]]) -> str:
+_Variables = Mapping[str, tuple[str, str]]
+"""The name of a variable for each value, and the line that sets it."""
+
+
+def _curl(request: Request, id_variables: Mapping[str, str], variables: _Variables) -> str:
     words = ["curl -sSig --path-as-is"]
     if request.method != "GET":
         words.append(f"-X {request.method}")
-    shown = dict(request.shown)
     for name, value in _headers(request):
-        secret = name in shown or name == "authorization"
-        words.append(f'-H "{name}: {value}"' if secret else f"-H {shlex.quote(f'{name}: {value}')}")
+        is_credential = name == "authorization" or name in dict(request.shown)
+        words.append(f'-H "{name}: {value}"' if is_credential else f"-H {shlex.quote(f'{name}: {value}')}")
     if request.body:
-        words.append(f"--data-binary {_quoted(request.body.decode('utf-8', 'backslashreplace'), secrets)}")
-    parts = (f"${variables[part]}" if part in variables else _escaped(part) for part in request.path.split("/"))
+        words.append(f"--data-binary {_single_quoted(request.body.decode('utf-8', 'backslashreplace'), variables)}")
+    parts = (f"${id_variables[part]}" if part in id_variables else _escaped(part) for part in request.path.split("/"))
     query = f"?{_escaped(request.query)}" if request.query else ""
     words.append(f'"$BASE{"/".join(parts)}{query}"')
     return " ".join(words)
 
 
 def _escaped(text: str) -> str:
-    """The text as it stands in double quotes."""
+    """The text as it is written between double quotes."""
     return re.sub(r'(["$`\\])', r"\\\1", text)
 
 
-def _quoted(text: str, secrets: Mapping[str, tuple[str, str]]) -> str:
-    """The text in single quotes, with the variables of the secrets in between."""
+def _single_quoted(text: str, variables: _Variables) -> str:
+    """The text in single quotes, with variables for the values that have one."""
     quoted = "'" + text.replace("'", "'\"'\"'") + "'"
-    for value, (name, _) in secrets.items():
+    for value, (name, _) in variables.items():
         quoted = quoted.replace(value, f"'\"${name}\"'")
     return quoted
 
 
-def _secrets(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
-    """Each secret that was sent, with its variable and the line that sets it to something of the same length."""
-    found: dict[str, tuple[str, str]] = {}
-    for exchange in exchanges:
-        text = exchange.request.body.decode("utf-8", "replace")
-        for operation, said in _inputs(contract, exchange):
-            for value in re.findall(rf'"{re.escape(said.name)}"\s*:\s*"([^"\\]+)"', text):
-                if value in found or not allowed(operation, said, value):  # what is not allowed tells its flaw
-                    continue
-                name = f"SECRET_{len(found) + 1}"
-                plain = f"{len(found) + 1:0{len(value)}d}"
-                line = f"{name}=$(printf '%0{len(value)}d' {len(found) + 1}) # {said.name}"
-                if len(plain) != len(value) or not allowed(operation, said, plain):
-                    line = _asked_for(name, f"a {said.name} of {len(value)} characters")
-                found[value] = (name, line)
-    return dict(sorted(found.items(), key=lambda each: len(each[0]), reverse=True))
-
-
-def _unique(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
-    """Each value that no two things can have, with its variable and the line that makes it another at each run."""
+def _secret_variables(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
+    """A variable for each secret that was sent, set to another value of the same length; longest first."""
     found: dict[str, tuple[str, str]] = {}
     for exchange in exchanges:
         operation = operation_of(contract, exchange)
-        names = operation.creating.unique if operation and operation.creating else ()
-        sent = _sent(exchange.request)
-        for said in inputs(operation) if operation and isinstance(sent, dict) else ():
-            value = sent.get(said.name)
-            if said.name not in names or not isinstance(value, str) or value in found or operation is None:
+        text = exchange.request.body.decode("utf-8", "replace")
+        for input_ in inputs(operation) if operation else ():
+            if operation is None or not input_.secret:
                 continue
-            name = f"UNIQUE_{len(found) + 1}"
-            if allowed(operation, said, value) and allowed(operation, said, f"{value}{_NOW}"):
-                found[value] = (name, f"{name}={shlex.quote(value)}$(date +%s) # {said.name}")
+            for value in re.findall(rf'"{re.escape(input_.name)}"\s*:\s*"([^"\\]+)"', text):
+                if value in found or not is_allowed(operation, input_, value):  # a flaw on purpose is no secret
+                    continue
+                number, length = len(found) + 1, len(value)
+                name, plain = f"SECRET_{number}", f"{number:0{length}d}"
+                line = f"{name}=$(printf '%0{length}d' {number}) # {input_.name}"
+                if len(plain) != length or not is_allowed(operation, input_, plain):
+                    line = _required(name, f"a {input_.name} of {length} characters")
+                found[value] = (name, line)
+    return dict(sorted(found.items(), key=lambda entry: len(entry[0]), reverse=True))
+
+
+def _unique_variables(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
+    """A variable for each value that must be unique, with a line that sets it to another one in each run."""
+    found: dict[str, tuple[str, str]] = {}
+    for exchange in exchanges:
+        operation = operation_of(contract, exchange)
+        sent = _sent(exchange.request)
+        if operation is None or not isinstance(operation.kind, Create) or not isinstance(sent, dict):
+            continue
+        for input_ in inputs(operation):
+            value = sent.get(input_.name)
+            if input_.name not in operation.kind.unique or not isinstance(value, str) or value in found:
+                continue
+            if is_allowed(operation, input_, value) and is_allowed(operation, input_, f"{value}{_TIMESTAMP}"):
+                name = f"UNIQUE_{len(found) + 1}"
+                found[value] = (name, f"{name}={shlex.quote(value)}$(date +%s) # {input_.name}")
     return found
 
 
@@ -183,34 +194,25 @@ def _sent(request: Request) -> Json:
         return None
 
 
-def _inputs(contract: Contract, exchange: Exchange) -> Iterator[tuple[Operation, Input]]:
-    """The secrets that a request can send."""
-    operation = operation_of(contract, exchange)
-    for said in inputs(operation) if operation else ():
-        if operation and said.secret:
-            yield operation, said
-
-
-def _tidied(contract: Contract, finding: Finding, variables: Mapping[str, str]) -> Iterator[str]:
-    """The lines that remove what the script made, unless it did so itself, the last first."""
+def _removals(contract: Contract, finding: Finding, id_variables: Mapping[str, str]) -> Iterator[str]:
+    """Lines that remove the items which the script created and did not remove itself, the last first."""
     for exchange in reversed(finding.exchanges):
         operation = operation_of(contract, exchange)
-        found = made(operation, exchange)
-        request = _removal(contract, operation, exchange.request, found[1]) if operation and found else None
-        if found and request:
-            name = variables[found[1]]
-            yield f'[ -z "${{{name}:-}}" ] || [ -n "${{{name}_GONE:-}}" ] || {_curl(request, variables, {})}; echo'
+        created = created_id(operation, exchange)
+        request = _removal(contract, operation, exchange.request, created[1]) if operation and created else None
+        if created and request:
+            name = id_variables[created[1]]
+            line = _curl(request, id_variables, {})
+            yield f'[ -z "${{{name}:-}}" ] || [ -n "${{{name}_GONE:-}}" ] || {line}; echo'
 
 
 def _removal(contract: Contract, create: Operation, request: Request, identity: str) -> Request | None:
-    """The request that removes what a request made."""
+    """The request that removes the item which `request` created."""
     _, values = contract.match(request.path)
-    ids = {said.resource: in_path(values[said.name]) for said in create.parents} | {create.resource: identity}
-    for operation in contract.operations:
-        if operation.deleting and operation.resource == create.resource:
-            path = operation.path
-            for said in operation.parameters:
-                path = path.replace("{" + said.name + "}", ids[said.resource])
-            headers = tuple(field for field in request.headers if field[0] == "authorization")
-            return Request(operation.method, path, "", headers, b"", request.shown)
+    ids = {parameter.resource: in_path(values[parameter.name]) for parameter in create.parents}
+    ids[create.resource] = identity
+    for delete in contract.of_kind(Delete, create.resource):
+        path = {parameter.name: ids[parameter.resource] for parameter in delete.parameters}
+        headers = tuple(header for header in request.headers if header[0] == "authorization")
+        return Request(delete.method, fill_path(delete, path, encode=False), "", headers, b"", request.shown)
     return None

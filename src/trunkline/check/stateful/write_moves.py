@@ -1,351 +1,380 @@
-"""Owns the moves that create, change, remove and act as documented, and what they make of the model."""
+"""Moves that create, update, act on and remove items as documented, and record the outcome in the model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from trunkline.check.laws.session import implied
 from trunkline.check.stateful.engine import Numbers
-from trunkline.check.stateful.fields import ResourceOperations, conditional, inputs
-from trunkline.check.stateful.inputs import DraftBody, Values, others, part, whole
-from trunkline.check.stateful.model import Item, State, acted, created, forgotten, key, refused, touched, updated
-from trunkline.check.stateful.read_moves import found, look, named
-from trunkline.check.stateful.scenario_run import EXCUSED, MISSING, Broken, Scenario
+from trunkline.check.stateful.fields import conditional_inputs, inputs
+from trunkline.check.stateful.model import (
+    Item,
+    State,
+    key,
+    record_action,
+    record_change_of_children,
+    record_creation,
+    record_refusal,
+    record_unknown_outcome,
+    record_update,
+)
+from trunkline.check.stateful.read_moves import judge_found, judge_identity, read_item
+from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
+from trunkline.check.stateful.resources import ResourceOperations
+from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, NOT_FOUND, Broken, Scenario
 from trunkline.contract.bodies import at_pointer, json_of
-from trunkline.contract.model import Operation
+from trunkline.contract.model import Act, Delete, Operation, Update
 from trunkline.errors import NotOurs, TargetError
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
 
 T = TypeVar("T")
 
-_TWICE = 2
-"""A conflict that nothing explains is met again with so many other values before it is told."""
+_RETRIES = 2
+"""A conflict without a reason is reported when this many other values meet it too."""
 
 
-def pick(things: list[T], number: int) -> T:
-    """One of the things that there are."""
-    return things[number % len(things)]
+def pick(items: Sequence[T], number: int) -> T:
+    """The item that a drawn number stands for."""
+    return items[number % len(items)]
 
 
-def make(roles: ResourceOperations, play: Scenario, drawn: Numbers) -> None:
-    """Creates a thing, and reads it."""
-    parent = pick(play.there(roles.parents[-1]), *drawn["parent"]) if roles.parents else None
-    body = whole(roles.create, play.run.maker, drawn["body"])
-    thing = put(play, roles, parent, body)
-    if thing is not None:
-        look(play, thing, *drawn["look"])
+def pick_parent(scenario: Scenario, operations: ResourceOperations, numbers: Numbers) -> Item | None:
+    """The drawn parent, for a resource that belongs to another."""
+    return pick(scenario.parents_of(operations), *numbers["parent"]) if operations.parents else None
 
 
-def put(play: Scenario, roles: ResourceOperations, parent: Item | None, body: DraftBody) -> Item | None:
-    """Creates a thing of a valid body; None when it was not made, or nobody can say which it is."""
-    operation = roles.create
-    exchange = play.send(operation, parent.ids if parent else {}, body.values)
+def ids_of(parent: Item | None) -> dict[str, str]:
+    """The ids for the path of a request below a parent, or below none."""
+    return parent.ids if parent else {}
+
+
+# --- creating -------------------------------------------------------------------------------------------------------
+
+
+def create(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Create an item of a valid body, and read it."""
+    parent = pick_parent(scenario, operations, numbers)
+    body = complete_body(operations.create, scenario.run.factory, numbers["body"])
+    item = create_item(scenario, operations, parent, body)
+    if item is not None:
+        read_item(scenario, item, *numbers["read"])
+
+
+def create_item(
+    scenario: Scenario, operations: ResourceOperations, parent: Item | None, body: DraftBody
+) -> Item | None:
+    """Create an item of a valid body. None if it was not created, or if its id is unknown."""
+    operation, run = operations.create, scenario.run
+    exchange = scenario.send(operation, ids_of(parent), body.values)
     status = exchange.response.status
     if 200 <= status < 300:
-        play.run.refused[roles.resource] = 0
-        if body.settled:
-            accepted(play, operation, body, status)
-        for name, evidence in operation.creating.unique.items() if operation.creating else ():
-            _explained(play, operation, evidence, f"create/unique/{name}")
-        return born(play, roles, parent, body.values, exchange)
-    play.run.refused[roles.resource] += 1
-    play.run.obstacles[roles.resource] = f"{operation.operation_id} answered {status} to a valid body"
+        run.refused[operations.resource] = 0
+        judge_accepted(scenario, operation, body, status)
+        for name, evidence in operation.kind.unique.items():
+            _judge_conflict_reason(scenario, operation, evidence, f"create/unique/{name}")
+        return add_item(scenario, operations, parent, body.values, exchange)
+    run.refused[operations.resource] += 1
+    run.obstacles[operations.resource] = f"{operation.operation_id} answered {status} to a valid body"
     if 400 <= status < 500:
-        if parent is not None and parent.there:
-            found(play, parent, operation, status)
-        if body.settled:
-            accepted(play, operation, body, status)
-        _needless(play, roles, parent, exchange)
+        if parent is not None and parent.exists:
+            judge_found(scenario, parent, operation, status)
+        judge_accepted(scenario, operation, body, status)
+        _judge_conflict_of_new_values(scenario, operations, parent, exchange)
     else:
-        perhaps(play, roles, parent)
+        note_unknown_creation(scenario, operations, parent)
     return None
 
 
-def perhaps(play: Scenario, roles: ResourceOperations, parent: Item | None) -> None:
-    """Something may have been made that nobody can name."""
-    if not roles.deletes:
-        play.run.left += 1
+def note_unknown_creation(scenario: Scenario, operations: ResourceOperations, parent: Item | None) -> None:
+    """An item may have been created whose id is unknown."""
+    if not operations.deletes:
+        scenario.run.left_count += 1
     if parent is not None:
-        parent.littered = True
+        parent.may_have_more_children = True
 
 
-def accepted(play: Scenario, operation: Operation, body: DraftBody, status: int) -> None:
-    """What every page allows is not refused as wrong; a refusal for another reason tells nothing."""
-    if not 200 <= status < 300 and (status in EXCUSED or status in MISSING or not 400 <= status < 500):
+def judge_accepted(scenario: Scenario, operation: Operation, body: DraftBody, status: int) -> None:
+    """A body that the page allows is not refused as invalid. A refusal for another reason says nothing about it."""
+    succeeded = 200 <= status < 300
+    about_the_body = 400 <= status < 500 and status not in NOT_ABOUT_THE_BODY and status not in NOT_FOUND
+    if not body.binding or not (succeeded or about_the_body):
         return
-    play.hold(
+    scenario.judge(
         "valid_input_is_accepted",
         operation,
-        implied(body.evidence, "what the page allows is taken"),
-        200 <= status < 300,
+        implied(body.evidence, "a body that the page allows is accepted"),
+        succeeded,
         f"{operation.operation_id} refuses a body that its page allows",
-        place=operation.reference(operation.body.pointer if operation.body else operation.pointer),
+        reference=operation.reference(operation.body.pointer if operation.body else operation.pointer),
         expected="success",
         seen=str(status),
     )
 
 
-def born(
-    play: Scenario,
-    roles: ResourceOperations,
+def add_item(
+    scenario: Scenario,
+    operations: ResourceOperations,
     parent: Item | None,
     values: Values,
     exchange: Exchange,
     *,
-    lawfully: bool = True,
+    from_valid_body: bool = True,
 ) -> Item | None:
-    """Takes in a thing that an answer says was made, and compares what it shows if it was made of a valid body."""
-    operation = roles.create
-    creating = operation.creating
-    assert creating is not None  # noqa: S101 - a role has one
-    item = at_pointer(json_of(exchange), creating.item)
-    identity = at_pointer(item, creating.identity)
+    """Take in an item that a response says was created. What it shows is judged if the body was valid."""
+    operation, kind = operations.create, operations.create.kind
+    shown = at_pointer(json_of(exchange), kind.item)
+    identity = at_pointer(shown, kind.identity)
     if not key(identity):
-        play.run.obstacles[roles.resource] = f"the answer of {operation.operation_id} shows no id"
-        perhaps(play, roles, parent)
+        scenario.run.obstacles[operations.resource] = f"the response of {operation.operation_id} shows no id"
+        note_unknown_creation(scenario, operations, parent)
         return None
-    if not roles.deletes:
-        play.run.left += 1
-    thing = Item(roles, str(identity), parent, frozenset(values), (exchange,))
-    created(thing, operation, values)
-    earlier = [other for other in play.things if other.resource == roles.resource]
-    play.things.append(thing)
+    if not operations.deletes:
+        scenario.run.left_count += 1
+    item = Item(operations, str(identity), parent, frozenset(values), (exchange,))
+    record_creation(item, operation, values)
+    with_same_id = [
+        other
+        for other in scenario.items
+        if other.resource == operations.resource and key(other.identity) == key(identity)
+    ]
+    scenario.items.append(item)
     if parent is not None:
-        touched(parent)
-    play.hold(
+        record_change_of_children(parent)
+    scenario.judge(
         "ids_are_never_reused",
         operation,
-        implied(creating.evidence, "an id names one thing"),
-        key(identity) not in {key(other.identity) for other in earlier},
-        f"{operation.operation_id} gives an id that another had",
-        at=f"body{creating.item}{creating.identity}",
-        place=operation.extension_reference("create/identity"),
+        implied(kind.evidence, "an id names one item"),
+        not with_same_id,
+        f"{operation.operation_id} answers an id that another item had",
+        at=f"body{kind.item}{kind.identity}",
+        reference=operation.extension_reference("create/identity"),
         expected="a new id",
-        seen=thing.identity,
+        seen=item.identity,
     )
-    for other in earlier:
-        if key(other.identity) == key(identity):
-            other.state = State.UNSURE
-    if lawfully:
-        play.compare(thing, operation, item, f"body{creating.item}")
+    for other in with_same_id:
+        other.state = State.UNKNOWN
+    if from_valid_body:
+        scenario.compare(item, operation, shown, f"body{kind.item}")
     else:
-        thing.known.clear()
-    return thing
+        item.expected.clear()
+    return item
 
 
-def _needless(play: Scenario, roles: ResourceOperations, parent: Item | None, exchange: Exchange) -> None:
-    """A conflict about a value that nobody can have is none: it is met again with other values before it is told."""
-    operation = roles.create
-    for name in operation.creating.unique if operation.creating else ():
-        evidence = play.is_called(operation, exchange, "not_unique", name)
-        for _ in range(_TWICE):
+def _judge_conflict_of_new_values(
+    scenario: Scenario, operations: ResourceOperations, parent: Item | None, exchange: Exchange
+) -> None:
+    """A conflict about a new value has no reason. It is reported if other new values meet it too."""
+    operation = operations.create
+    for name in operation.kind.unique:
+        evidence = scenario.evidence_of_cause(operation, exchange, "not_unique", name)
+        for _ in range(_RETRIES):
             if evidence is None:
                 return
-            body = whole(operation, play.run.maker, (0,) * len(inputs(operation)))
-            exchange = play.send(operation, parent.ids if parent else {}, body.values)
+            body = complete_body(operation, scenario.run.factory, (0,) * len(inputs(operation)))
+            exchange = scenario.send(operation, ids_of(parent), body.values)
             if 200 <= exchange.response.status < 300:
-                born(play, roles, parent, body.values, exchange)
+                add_item(scenario, operations, parent, body.values, exchange)
                 return
             if not 400 <= exchange.response.status < 500:
-                perhaps(play, roles, parent)
-            evidence = play.is_called(operation, exchange, "not_unique", name)
+                note_unknown_creation(scenario, operations, parent)
+            evidence = scenario.evidence_of_cause(operation, exchange, "not_unique", name)
         if evidence is not None:
-            said = f"{operation.operation_id} says of each new {name} that it is there already"
-            _explained(play, operation, evidence, f"create/unique/{name}", said, exchange.response.status)
+            broken = f"{operation.operation_id} answers for each new {name} that it exists already"
+            word, status = f"create/unique/{name}", exchange.response.status
+            _judge_conflict_reason(scenario, operation, evidence, word, broken, status)
 
 
-def _explained(
-    play: Scenario, operation: Operation, evidence: Evidence, word: str, against: str = "", status: int = 0
+def _judge_conflict_reason(
+    scenario: Scenario, operation: Operation, evidence: Evidence, word: str, broken: str = "", status: int = 0
 ) -> None:
-    """There is a conflict only with something; `against` says what was answered instead."""
-    play.hold(
+    """A conflict is answered only where there is one. `broken` is the message of a finding, if there is one."""
+    scenario.judge(
         "conflict_needs_a_reason",
         operation,
-        implied(evidence, "there is a conflict only with something"),
-        not against,
-        against,
-        place=operation.extension_reference(word),
+        implied(evidence, "there is a conflict only with another item"),
+        not broken,
+        broken,
+        reference=operation.extension_reference(word),
         expected="success",
         seen=str(status),
     )
 
 
-def change(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
-    """Changes some inputs of a thing, and reads it."""
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    body = _changing(play, thing, operation, drawn)
-    if not body.values:
-        return
-    alter(play, thing, operation, body)
-    look(play, thing, *drawn["look"])
+# --- updating -------------------------------------------------------------------------------------------------------
 
 
-def aims(operation: Operation) -> tuple[frozenset[str], ...]:
-    """The sets of inputs that are worth changing together: those that reset something, and those that never do."""
-    resets = operation.updating.resets if operation.updating else ()
-    found = [group for reset in resets for group in (*reset.when, reset.never)]
-    return tuple(dict.fromkeys(found))
+def update(operations: ResourceOperations, operation: Operation[Update], scenario: Scenario, numbers: Numbers) -> None:
+    """Update some inputs of an item, and read it."""
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    (number,) = numbers["group"]
+    if number:
+        names = frozenset(name for name in input_groups(operation)[number - 1] if belongs_to(item, name))
+        body = changing_body(operation, scenario.run.factory, names, item.known_values)
+    else:
+        body = update_body(scenario, item, operation, numbers["body"])
+    if body.values:
+        update_item(scenario, item, operation, body)
+        read_item(scenario, item, *numbers["read"])
 
 
-def fits(thing: Item, name: str) -> bool:
-    """Whether an input belongs to a thing: one that only some need belongs to those that were made with it."""
-    return name not in conditional(thing.roles.create) or name in thing.owns
+def update_body(scenario: Scenario, item: Item, operation: Operation, chosen: tuple[int, ...]) -> DraftBody:
+    """A valid body of the chosen inputs that belong to the item."""
+    return partial_body(operation, scenario.run.factory, chosen, lambda name: belongs_to(item, name), item.known_values)
 
 
-def _changing(play: Scenario, thing: Item, operation: Operation, drawn: Numbers) -> DraftBody:
-    has = {**thing.values, **thing.given}
-    (aim,) = drawn["aim"]
-    if aim:
-        names = frozenset(name for name in aims(operation)[aim - 1] if fits(thing, name))
-        return others(operation, play.run.maker, names, has)
-    return part(operation, play.run.maker, drawn["body"], lambda name: fits(thing, name), has)
+def input_groups(operation: Operation[Update]) -> tuple[frozenset[str], ...]:
+    """The sets of inputs that are worth updating together: those that reset something, and those that never do."""
+    resets = operation.kind.resets
+    return tuple(dict.fromkeys(group for reset in resets for group in (*reset.when, reset.never)))
 
 
-def alter(play: Scenario, thing: Item, operation: Operation, body: DraftBody) -> None:
-    """Sends a valid change, and tells the model what became of it."""
-    updating = operation.updating
-    assert updating is not None  # noqa: S101 - only an update is asked
-    exchange = play.send(operation, thing.ids, body.values)
+def belongs_to(item: Item, name: str) -> bool:
+    """Whether an item has an input. One that only some items need belongs to those that were created with it."""
+    return name not in conditional_inputs(item.operations.create) or name in item.created_with
+
+
+def update_item(scenario: Scenario, item: Item, operation: Operation[Update], body: DraftBody) -> None:
+    """Send a valid update, judge its response, and record the outcome in the model."""
+    exchange = scenario.send(operation, item.ids, body.values)
     status = exchange.response.status
-    found(play, thing, operation, status)
-    if body.settled:
-        accepted(play, operation, body, status)
+    judge_found(scenario, item, operation, status)
+    judge_accepted(scenario, operation, body, status)
     if 200 <= status < 300:
-        updated(thing, operation, body.values)
-        item = at_pointer(json_of(exchange), updating.item)
-        named(play, thing, operation, item, f"body{updating.item}")
-        play.compare(thing, operation, item, f"body{updating.item}")
+        record_update(item, operation, body.values)
+        shown = at_pointer(json_of(exchange), operation.kind.item)
+        judge_identity(scenario, item, operation, shown, f"body{operation.kind.item}")
+        scenario.compare(item, operation, shown, f"body{operation.kind.item}")
     elif 400 <= status < 500:
-        nothing_changed(thing, operation)
+        record_refusal(item, operation)
     else:
-        forgotten(thing)
+        record_unknown_outcome(item)
 
 
-def nothing_changed(thing: Item, operation: Operation, law: str = "refused_requests_change_nothing") -> None:
-    """After a refusal everything is as it was before."""
-    refused(thing, operation, law, implied(operation.evidence, "a request that is refused changes nothing"))
+# --- acting ---------------------------------------------------------------------------------------------------------
 
 
-def act(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
-    """Does something to a thing, or asks something of it, and reads it."""
-    acting = operation.acting
-    assert acting is not None  # noqa: S101 - only an action is asked
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    exchange = (
-        play.send(operation, thing.ids, whole(operation, play.run.maker, drawn["body"]).values)
-        if operation.body
-        else play.ask(operation, thing.ids)
-    )
+def act(operations: ResourceOperations, operation: Operation[Act], scenario: Scenario, numbers: Numbers) -> None:
+    """Perform an action on an item, and read the item."""
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    if operation.body:
+        body = complete_body(operation, scenario.run.factory, numbers["body"])
+        exchange = scenario.send(operation, item.ids, body.values)
+    else:
+        exchange = scenario.request(operation, item.ids)
     status = exchange.response.status
-    found(play, thing, operation, status)
+    judge_found(scenario, item, operation, status)
     if 200 <= status < 500:
-        acted(thing, operation)
+        record_action(item, operation)
     else:
-        forgotten(thing)
-    if 200 <= status < 300 and acting.item is not None:
-        play.compare(thing, operation, at_pointer(json_of(exchange), acting.item), f"body{acting.item}")
-    look(play, thing, *drawn["look"])
+        record_unknown_outcome(item)
+    if 200 <= status < 300 and operation.kind.item is not None:
+        shown = at_pointer(json_of(exchange), operation.kind.item)
+        scenario.compare(item, operation, shown, f"body{operation.kind.item}")
+    read_item(scenario, item, *numbers["read"])
 
 
-def remove(roles: ResourceOperations, operation: Operation, play: Scenario, drawn: Numbers) -> None:
-    """Removes a thing, if nothing stands in the way, and reads it."""
-    thing = pick(play.there(roles.resource), *drawn["thing"])
-    take_away(play, thing, operation)
-    look(play, thing, *drawn["look"])
+# --- removing -------------------------------------------------------------------------------------------------------
 
 
-def take_away(play: Scenario, thing: Item, operation: Operation) -> None:
-    """What is there and empty is removed; what is not empty stays."""
-    deleting = operation.deleting
-    assert deleting is not None  # noqa: S101 - only a removal is asked
-    within = {resource: play.children(thing, resource) for resource in deleting.empty}
-    full = [resource for resource, things in within.items() if any(child.there for child in things)]
-    unsure = thing.littered or any(things for things in within.values())
-    exchange = play.ask(operation, thing.ids)
+def remove(operations: ResourceOperations, operation: Operation[Delete], scenario: Scenario, numbers: Numbers) -> None:
+    """Remove an item, and read it."""
+    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    remove_item(scenario, item, operation)
+    read_item(scenario, item, *numbers["read"])
+
+
+def remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
+    """An empty item is removed; one that must be empty and is not stays."""
+    kind = operation.kind
+    children = {resource: scenario.children(item, resource) for resource in kind.empty}
+    not_empty = [resource for resource in children if any(child.exists for child in children[resource])]
+    surely_empty = not item.may_have_more_children and not any(children.values())
+    exchange = scenario.request(operation, item.ids)
     status = exchange.response.status
-    if thing.there:
-        found(play, thing, operation, status)
-    for resource in full:
-        play.hold(
-            "conflict_arises_when_due",
+    if item.exists:
+        judge_found(scenario, item, operation, status)
+    for resource in not_empty:
+        scenario.judge(
+            "conflicts_are_refused",
             operation,
-            deleting.empty[resource],
+            kind.empty[resource],
             not 200 <= status < 300,
-            f"{operation.operation_id} removes what still has {resource}",
-            place=operation.extension_reference(f"delete/empty/{resource}"),
+            f"{operation.operation_id} removes an item that still has {resource}",
+            reference=operation.extension_reference(f"delete/empty/{resource}"),
             expected="refused",
             seen=str(status),
         )
     if 200 <= status < 300:
-        _removed(play, thing, operation)
+        _record_removal(scenario, item, operation)
     elif 400 <= status < 500:
-        if full and status not in EXCUSED - {409}:
-            play.code("conflict_arises_when_due", operation, operation, exchange, "not_empty", full[0])
-        elif thing.there and not unsure:
-            _removable(play, operation, exchange)
-        nothing_changed(thing, operation)
+        if not_empty and status not in NOT_ABOUT_THE_BODY - {409}:
+            scenario.judge_code("conflicts_are_refused", operation, operation, exchange, "not_empty", not_empty[0])
+        elif item.exists and surely_empty:
+            _judge_removable(scenario, operation, exchange)
+        record_refusal(item, operation)
     else:
-        thing.state = State.UNSURE
+        item.state = State.UNKNOWN
 
 
-def _removed(play: Scenario, thing: Item, operation: Operation) -> None:
-    """Takes in that a thing is gone, and that nothing stood in the way."""
-    deleting = operation.deleting
-    assert deleting is not None  # noqa: S101 - only a removal is asked
-    play.hold("removed_is_gone", operation, deleting.evidence, True, "")
-    if not play.children(thing) and not thing.littered:
-        for evidence in (*deleting.empty.values(), *((deleting.unused,) if deleting.unused else ())):
-            _explained(play, operation, evidence, "delete")
-    thing.state = State.GONE
-    for child in play.children(thing):
-        child.state = State.UNSURE
-    if thing.parent is not None:
-        touched(thing.parent)
+def _record_removal(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
+    """Record that an item was removed, and that no conflict was answered if there was none."""
+    kind, children = operation.kind, scenario.children(item)
+    scenario.judge("removed_is_gone", operation, kind.evidence, True, "")
+    if not children and not item.may_have_more_children:
+        for evidence in (*kind.empty.values(), *((kind.unused,) if kind.unused else ())):
+            _judge_conflict_reason(scenario, operation, evidence, "delete")
+    item.state = State.REMOVED
+    for child in children:
+        child.state = State.UNKNOWN
+    if item.parent is not None:
+        record_change_of_children(item.parent)
 
 
-def _removable(play: Scenario, operation: Operation, exchange: Exchange) -> None:
-    """What is there, and empty, and used by nobody is not refused to be removed."""
-    deleting = operation.deleting
-    assert deleting is not None  # noqa: S101 - only a removal is asked
-    status = exchange.response.status
-    causes = [("not_empty", resource) for resource in deleting.empty] + ([("in_use", "")] if deleting.unused else [])
+def _judge_removable(scenario: Scenario, operation: Operation[Delete], exchange: Exchange) -> None:
+    """The removal of an item that exists, is empty and is not in use is not refused."""
+    kind, status = operation.kind, exchange.response.status
+    causes = [("not_empty", resource) for resource in kind.empty] + ([("in_use", "")] if kind.unused else [])
     for cause, resource in causes:
-        evidence = play.is_called(operation, exchange, cause, resource)
+        evidence = scenario.evidence_of_cause(operation, exchange, cause, resource)
         if evidence is not None:
-            said = f"{operation.operation_id} says that what was made a moment ago is {cause.replace('_', ' ')}"
-            _explained(play, operation, evidence, "delete", said, status)
-    if status not in EXCUSED and status not in MISSING:
-        play.hold(
+            broken = f"{operation.operation_id} answers that a new item is {cause.replace('_', ' ')}"
+            _judge_conflict_reason(scenario, operation, evidence, "delete", broken, status)
+    if status not in NOT_ABOUT_THE_BODY and status not in NOT_FOUND:
+        scenario.judge(
             "removed_is_gone",
             operation,
-            deleting.evidence,
+            kind.evidence,
             False,
-            f"{operation.operation_id} does not remove what is there and empty",
+            f"{operation.operation_id} does not remove an item that exists and is empty",
             expected="success",
             seen=str(status),
         )
 
 
-def end(play: Scenario, judged: bool) -> Finding | None:
-    """Removes what was made, children first; what cannot be removed is left behind, and remembered."""
-    play.quiet = not judged
-    run, finding = play.run, None
-    for thing in reversed(play.things):
-        if thing.state is State.GONE:
+def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
+    """End a scenario: remove its items, children first, and remember those that no operation removes.
+
+    The removals are judged too, if `judged`.
+    """
+    scenario.silent = not judged
+    run, finding = scenario.run, None
+    for item in reversed(scenario.items):
+        if item.state is State.REMOVED:
             continue
-        if not thing.roles.deletes:
-            known = {standing.identity for standing in run.standing}
-            if run.leave is not None and thing.there and thing.parent is None and thing.identity not in known:
-                run.standing.append(thing)
+        if not item.operations.deletes:
+            known = {left.identity for left in run.left_behind}
+            if run.leave is not None and item.exists and item.parent is None and item.identity not in known:
+                run.left_behind.append(item)
             continue
         try:
-            take_away(play, thing, thing.roles.deletes[0])
+            remove_item(scenario, item, item.operations.deletes[0])
         except Broken as broken:
             finding = finding or broken.finding
-            play.quiet = True
+            scenario.silent = True
         except NotOurs:
-            continue  # what is left is told in the end
+            continue  # the gate reports at the end what is left behind
         except TargetError:
             if judged and finding is None:
                 raise

@@ -1,0 +1,313 @@
+"""Request bodies to send: valid ones in every documented variant, and bodies with exactly one flaw.
+
+The values in them are new each time and are not drawn by the engine: drawn values repeat, and a repeated name hides
+mistakes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from random import Random
+from typing import TypeAlias
+
+from trunkline.check.stateful.fields import Condition, Input, conditional_inputs, conditions, inputs
+from trunkline.contract.model import Contract, Create, Operation
+from trunkline.contract.patterns import sample
+from trunkline.exchange import Json, NotJSON, Request, parse_json
+from trunkline.findings import Evidence
+
+Values: TypeAlias = dict[str, Json]
+
+_ATTEMPTS = 8
+"""How often a text is drawn before a repeated one is accepted."""
+_DEPTH = 150
+"""The nesting of a body that is too deep for any API."""
+_SPAN = 10_000
+"""How far above its minimum a number without a maximum is drawn."""
+_PREFIX = "trunkline-check"
+
+
+@dataclass(slots=True, repr=False)
+class ValueFactory:
+    """Make values that were not used before in this run. `prefix` begins every label."""
+
+    prefix: str
+    random: Random
+    used: set[str] = field(default_factory=set)
+    _serial: int = 0
+
+    def label(self) -> str:
+        """A name that tells people where an item comes from: `trunkline-check-4711-3`."""
+        self._serial += 1
+        return f"{self.prefix.rstrip('-')}-{self._serial}"
+
+    def text(self, input_: Input) -> str:
+        """A harmless value for the input. It repeats an earlier one only if the pattern has too few."""
+        found = ""
+        for _ in range(_ATTEMPTS):
+            found = sample(input_.pattern, self.random)
+            if found not in self.used:
+                break
+        self.used.add(found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A valid kind of value for an input, such as its shortest text, and the keyword of the schema that allows it."""
+
+    keyword: str
+    make: Callable[[ValueFactory], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftBody:
+    """A valid body, with the weakest evidence that it is accepted. `binding` is whether each value must be taken."""
+
+    values: Values
+    evidence: Evidence
+    binding: bool = True
+
+
+def to_json(values: Json) -> bytes:
+    """The values as JSON in UTF-8."""
+    return json.dumps(values, ensure_ascii=False).encode()
+
+
+def make_harmless(contract: Contract, request: Request, random: Random) -> Request:
+    """Replace each valid text in the body with a harmless one, because a generated text may be a real number or host.
+
+    The label stays: the gate gives it the prefix of the run. Invalid values stay too: they are there to be refused.
+    """
+    operation = next((found for found in contract.match(request.path)[0] if found.method == request.method), None)
+    try:
+        sent = parse_json(request.body)
+    except NotJSON:
+        return request
+    if operation is None or not isinstance(sent, dict):
+        return request
+    texts = {
+        input_.name: sample(input_.pattern, random)
+        for input_ in inputs(operation)
+        if input_.pattern and input_.name != label_of(operation)
+        if isinstance(sent.get(input_.name), str) and is_allowed(operation, input_, sent[input_.name])
+    }
+    return replace(request, body=to_json({**sent, **texts})) if texts else request
+
+
+def label_of(operation: Operation) -> str:
+    """The input that names an item for people, or empty."""
+    return next((create.kind.label for create in operation.contract.of_kind(Create, operation.resource)), "")
+
+
+def is_allowed(operation: Operation, input_: Input, value: Json) -> bool:
+    """Whether a value obeys the schema of an input."""
+    return not operation.contract.violations(input_.pointer, value, input_.file)
+
+
+# --- valid bodies ---------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def variants(operation: Operation, input_: Input) -> tuple[Variant, ...]:
+    """The valid kinds of values for an input, the plainest first; none if it has no pattern of harmless values."""
+    schema, is_label = input_.schema, input_.name == label_of(operation)
+    if "enum" in schema:
+        return tuple(_constant("enum", value) for value in schema["enum"])
+    if input_.type == "boolean":
+        return _constant("type", False), _constant("type", True)
+    if input_.type in ("integer", "number"):
+        low, high = schema.get("minimum", 1), schema.get("maximum", schema.get("minimum", 1) + _SPAN)
+        bounds = (_constant(keyword, schema[keyword]) for keyword in ("minimum", "maximum") if keyword in schema)
+        return (Variant("type", lambda factory: factory.random.randint(low, high)), *bounds)
+    if input_.type != "string" or not (input_.pattern or is_label):
+        return ()
+    plain = _plain_text(operation, input_)
+    longest, shortest = schema.get("maxLength"), schema.get("minLength", 0)
+    found = [Variant("type", plain)]
+    if input_.pattern and is_label:
+        found.append(Variant("type", lambda factory: f"{plain(factory)} {factory.text(input_)}"))
+    if longest is not None:
+        found.append(Variant("maxLength", lambda factory: plain(factory).ljust(longest, "x")[:longest]))
+    if shortest:
+        found.append(Variant("minLength", lambda factory: plain(factory)[:shortest]))
+    return tuple(variant for variant in found if is_allowed(operation, input_, variant.make(_example_factory())))
+
+
+def _constant(keyword: str, value: Json) -> Variant:
+    return Variant(keyword, lambda _: value)
+
+
+def _example_factory() -> ValueFactory:
+    return ValueFactory(_PREFIX, Random(0))  # noqa: S311 - values to look at
+
+
+def _plain_text(operation: Operation, input_: Input) -> Callable[[ValueFactory], str]:
+    if input_.name == label_of(operation):
+        if is_allowed(operation, input_, _example_factory().label()):
+            return ValueFactory.label
+        if is_allowed(operation, input_, f"{_PREFIX}-1"):
+            return lambda factory: factory.label().replace(" ", "-")
+    return lambda factory: factory.text(input_)
+
+
+def variant_counts(operation: Operation) -> tuple[int, ...]:
+    """The number of choices for each input of a body: its variants, and leaving it out unless it is required."""
+    return tuple(max(1, len(variants(operation, input_)) + (not input_.required)) for input_ in inputs(operation))
+
+
+def complete_body(
+    operation: Operation, factory: ValueFactory, chosen: tuple[int, ...], start: Mapping[str, Json] | None = None
+) -> DraftBody:
+    """A body with every required input, the optional ones as chosen, and the inputs that their values require.
+
+    `start` are values that must be in it.
+    """
+    by_name = {input_.name: input_ for input_ in inputs(operation)}
+    conditional = conditional_inputs(operation)
+    sent: Values = dict(start or {})
+    evidence = operation.evidence
+
+    def add(input_: Input, variant: Variant) -> None:
+        nonlocal evidence
+        sent[input_.name] = variant.make(factory)
+        evidence = evidence.weakest(input_.evidence_for(variant.keyword))
+
+    for input_, choice in zip(inputs(operation), chosen, strict=True):
+        choices = variants(operation, input_)
+        if input_.name in sent or input_.name in conditional or not choices or (not input_.required and choice == 0):
+            continue
+        add(input_, choices[(choice if input_.required else choice - 1) % len(choices)])
+    for name in _missing(operation, sent):
+        if name in by_name and variants(operation, by_name[name]):
+            add(by_name[name], variants(operation, by_name[name])[0])
+    return DraftBody(sent, evidence, all(by_name[name].is_binding(value, {}) for name, value in sent.items()))
+
+
+def _missing(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
+    """The inputs that the schema requires of a body and that it lacks."""
+    for violation in operation.contract.violations(operation.body.schema, sent) if operation.body else ():
+        if violation.keyword == "required" and violation.at.count("/") == 1:
+            yield violation.at[1:]
+
+
+def partial_body(
+    operation: Operation,
+    factory: ValueFactory,
+    chosen: tuple[int, ...],
+    fits: Callable[[str], bool],
+    fields: Mapping[str, Json],
+) -> DraftBody:
+    """A body of the chosen inputs that fit the item, at least one. `fields` are those that the item has."""
+    usable = [
+        (input_, choice)
+        for input_, choice in zip(inputs(operation), chosen, strict=True)
+        if fits(input_.name) and variants(operation, input_)
+    ]
+    sent: Values = {}
+    evidence, binding = operation.evidence, True
+    for input_, choice in [pair for pair in usable if pair[1]] or usable[:1]:
+        choices = variants(operation, input_)
+        variant = choices[max(0, choice - 1) % len(choices)]
+        value = sent[input_.name] = variant.make(factory)
+        evidence = evidence.weakest(input_.evidence_for(variant.keyword))
+        binding = binding and input_.is_binding(value, fields)
+    return DraftBody(sent, evidence, binding)
+
+
+def changing_body(
+    operation: Operation, factory: ValueFactory, names: frozenset[str], fields: Mapping[str, Json]
+) -> DraftBody:
+    """A body that gives each of these inputs another value than the item has."""
+    sent: Values = {}
+    evidence, binding = operation.evidence, True
+    for input_ in inputs(operation):
+        for variant in variants(operation, input_) if input_.name in names else ():
+            value = variant.make(factory)
+            if value != fields.get(input_.name):
+                sent[input_.name] = value
+                evidence = evidence.weakest(input_.evidence_for(variant.keyword))
+                binding = binding and input_.is_binding(value, fields)
+                break
+    return DraftBody(sent, evidence, binding)
+
+
+# --- bodies with one flaw -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One mistake to put into a valid body: `spoil` makes it, `needs` must be in the body first.
+
+    `cut` changes the encoded body, for one that is no longer JSON. `condition` is the one that the body breaks.
+    """
+
+    name: str
+    spoil: Callable[[Values], Json]
+    needs: Mapping[str, Json] = field(default_factory=dict)
+    cut: Callable[[bytes], bytes] = bytes
+    media_type: str = "application/json"
+    condition: Condition | None = None
+
+
+@lru_cache(maxsize=64)
+def flaws(operation: Operation) -> tuple[Flaw, ...]:
+    """Every flaw that the contract lets a body of the operation have, one at a time."""
+    found: list[Flaw] = []
+    for input_ in inputs(operation):
+        if input_.required:
+            found.append(Flaw(f"no {input_.name}", partial(_without, input_.name)))
+        for flaw, value in _invalid_values(operation, input_):
+            found.append(Flaw(f"{input_.name} {flaw}", partial(_with, input_.name, value)))
+    for condition in conditions(operation):
+        found += [
+            Flaw(f"no {name}", partial(_without, name), needs=condition.when, condition=condition)
+            for name in condition.requires
+        ]
+    nested: Json = "x"
+    for _ in range(_DEPTH):
+        nested = [nested]
+    return (
+        *found,
+        Flaw("a list", lambda values: [values]),
+        Flaw("null", lambda _: None),
+        Flaw("cut off", dict, cut=lambda content: content[:-1]),
+        Flaw("empty", dict, cut=lambda _: b""),
+        Flaw("of another media type", dict, media_type="text/plain"),
+        Flaw("nested too deeply", partial(_with, "nested", nested)),
+    )
+
+
+def _without(name: str, values: Values) -> Values:
+    return {key: value for key, value in values.items() if key != name}
+
+
+def _with(name: str, wrong: Json, values: Values) -> Values:
+    return {**values, name: wrong}
+
+
+def _invalid_values(operation: Operation, input_: Input) -> list[tuple[str, Json]]:
+    """Values that the schema of an input does not allow: `[("too long", "xxx..."), ...]`."""
+    schema = input_.schema
+    text = f"{input_.type} of the wrong form!"
+    found: list[tuple[str, Json]] = [
+        ("null", None),
+        ("of another type", 12345 if input_.type == "string" else text),
+        ("a list", [text]),
+    ]
+    if "enum" in schema:
+        found += [("unknown", "trunkline"), ("in capitals", str(schema["enum"][0]).upper())]
+    if "maxLength" in schema:
+        found.append(("too long", "x" * (schema["maxLength"] + 1)))
+    if schema.get("minLength", 0):
+        found.append(("too short", "x" * (schema["minLength"] - 1)))
+    if "minimum" in schema:
+        found.append(("too small", schema["minimum"] - 1))
+    if "maximum" in schema:
+        found.append(("too great", schema["maximum"] + 1))
+    if input_.type == "string" and ("pattern" in schema or "format" in schema):
+        found += [("of another form", text), ("empty", "")]
+    return [(flaw, value) for flaw, value in found if not is_allowed(operation, input_, value)]

@@ -1,0 +1,57 @@
+"""The operations of each resource whose items a check can create."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceOperations:
+    """The operations of one resource, by kind. `parents` are the resources that it belongs to, the nearest last.
+
+    For the DIDs of a trunk `resource` is `dids` and `parents` is `("sip-trunks",)`.
+    """
+
+    resource: str
+    create: Operation[Create]
+    fetch: Operation[Fetch] | None
+    lists: tuple[Operation[List], ...]
+    updates: tuple[Operation[Update], ...]
+    deletes: tuple[Operation[Delete], ...]
+    acts: tuple[Operation[Act], ...]
+    parents: tuple[str, ...]
+
+    @property
+    def readers(self) -> tuple[Operation[Fetch] | Operation[List], ...]:
+        """The operations that show an item."""
+        return (*((self.fetch,) if self.fetch else ()), *self.lists)
+
+    @property
+    def writers(self) -> tuple[Operation[Create] | Operation[Update], ...]:
+        """The operations that take the inputs of an item."""
+        return (self.create, *self.updates)
+
+    @property
+    def about_item(self) -> tuple[Operation, ...]:
+        """The operations whose path names an item of the resource last."""
+        return (*((self.fetch,) if self.fetch else ()), *self.updates, *self.deletes, *self.acts)
+
+
+def resource_operations(contract: Contract) -> tuple[ResourceOperations, ...]:
+    """The operations of each resource that an operation creates, parents before children."""
+    found = [
+        ResourceOperations(
+            resource=create.resource,
+            create=create,
+            fetch=next(iter(contract.of_kind(Fetch, create.resource)), None),
+            lists=contract.of_kind(List, create.resource),
+            updates=contract.of_kind(Update, create.resource),
+            deletes=contract.of_kind(Delete, create.resource),
+            acts=tuple(act for act in contract.of_kind(Act, create.resource) if act.kind.parameter),
+            parents=tuple(parameter.resource for parameter in create.parents),
+        )
+        for create in contract.of_kind(Create)
+    ]
+    return tuple(sorted(found, key=lambda operations: len(operations.parents)))

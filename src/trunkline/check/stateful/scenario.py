@@ -1,0 +1,367 @@
+"""One running scenario: it sends requests, keeps the created items, and compares responses with the model.
+
+A `StatefulRun` holds what outlasts a scenario: the target, what was exercised, which laws are muted, what is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from trunkline.check.lists import ListReading, read_list
+from trunkline.check.rules import hides
+from trunkline.check.rules.refusals import judge_refusal
+from trunkline.check.stateful.fields import inputs, shown_fields
+from trunkline.check.stateful.model import Item, State, in_path, key, record_shown, same, unchangeable
+from trunkline.check.stateful.request_bodies import ValueFactory, Values, to_json
+from trunkline.check.stateful.resources import ResourceOperations, resource_operations
+from trunkline.contract.bodies import NOTHING, at_pointer, json_of
+from trunkline.contract.model import Contract, List, Operation
+from trunkline.contract.refusals import documented_response, refusal_for
+from trunkline.contract.requests import build_request
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Json, Target
+from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.redaction import redactor
+
+NOT_FOUND = frozenset({404, 410})
+"""The statuses that say that an item does not exist."""
+
+_BEFORE_LOOKING = frozenset({401, 402, 403, 405, 407, 408, 425, 426, 428, 429, 431, 451})
+"""Refusals that are answered before the server looks for the item."""
+
+NOT_ABOUT_THE_BODY = _BEFORE_LOOKING | {406, 409, 411, 412, 413, 417, 421, 423}
+"""Refusals that do not say that the body is invalid."""
+
+_SHORTEST_SECRET = 8
+"""A shorter secret may be in a response by chance."""
+
+
+class Broken(Exception):
+    """A law is broken: the scenario ends with its finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.rule)
+        self.finding = finding
+
+
+@dataclass(slots=True, repr=False)
+class StatefulRun:
+    """All scenarios against one target.
+
+    `leave` is how many items may stay behind that no operation removes; None for any number. `counts` tells how often
+    each (operationId, law) was judged. `muted` are the laws with a finding, each with whether it was only worth a note.
+    """
+
+    contract: Contract
+    target: Target
+    factory: ValueFactory
+    credential: str | None = None
+    second_credential: str | None = None
+    leave: int | None = None
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    muted: set[tuple[str, bool]] = field(default_factory=set)
+    left_behind: list[Item] = field(default_factory=list)
+    """The items that no operation removes. The next scenario uses them again."""
+    left_count: int = 0
+    steps: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """How often in a row a valid creation was refused, by resource."""
+    obstacles: dict[str, str] = field(default_factory=dict)
+    """Why an item could not be created, by resource."""
+    resources: tuple[ResourceOperations, ...] = ()
+    take_secrets: tuple[Operation, ...] = ()
+    """The operations with a secret in their body."""
+
+    def __post_init__(self) -> None:
+        self.resources = resource_operations(self.contract)
+        writers = (writer for operations in self.resources for writer in operations.writers)
+        self.take_secrets = tuple(writer for writer in writers if any(input_.secret for input_ in inputs(writer)))
+
+    def operations_of(self, resource: str) -> ResourceOperations | None:
+        return next((operations for operations in self.resources if operations.resource == resource), None)
+
+    def start(self) -> Scenario:
+        """A scenario with the items that had to be left behind."""
+        return Scenario(self, [replace(item, expected={}, sent=unchangeable(item)) for item in self.left_behind])
+
+    def mute(self, finding: Finding) -> None:
+        """Report no further finding of this law. After a note, one that fails a run is still reported."""
+        self.muted |= {(finding.rule, True), (finding.rule, _is_note(finding))}
+
+    def is_muted(self, finding: Finding) -> bool:
+        return (finding.rule, _is_note(finding)) in self.muted
+
+    def may_leave(self, resource: str, *, surely: bool) -> bool:
+        """Whether one more item may be created: `surely` one, or one only if the implementation errs.
+
+        The last of several is kept for errors.
+        """
+        operations = self.operations_of(resource)
+        if self.leave is None or (operations is not None and operations.deletes):
+            return True
+        return self.left_count < (max(1, self.leave - 1) if surely else self.leave) and self.leave > 0
+
+
+def _is_note(finding: Finding) -> bool:
+    return finding.evidence.grade.rank > Grade.IMPLIED.rank
+
+
+@dataclass(slots=True, repr=False)
+class Scenario:
+    """One scenario: the `exchanges` so far, and the `items` in the order of their creation."""
+
+    run: StatefulRun
+    items: list[Item] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    """The name of each secret that was sent, by its value."""
+    silent: bool = False
+    """Whether findings are ignored, because the scenario only cleans up."""
+    _compared: Item | None = None
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        operation: Operation,
+        ids: Mapping[str, str],
+        *,
+        query: str = "",
+        body: bytes | None = None,
+        media_type: str = "application/json",
+        other_account: bool = False,
+    ) -> Exchange:
+        """Send one request about the items with these ids, by resource: `{"sip-trunks": "a1"}`."""
+        path = {said.name: ids[said.resource] for said in operation.parameters if said.location == "path"}
+        request = build_request(
+            operation,
+            path,
+            query=query,
+            body=body,
+            media_type=media_type,
+            credential=self.run.second_credential if other_account else self.run.credential,
+            variable=SECOND_VARIABLE if other_account else TOKEN_VARIABLE,
+        )
+        exchange = Exchange(request, self.run.target(request))
+        self.exchanges.append(exchange)
+        self._judge_secrets(operation, exchange)
+        return exchange
+
+    def send(
+        self, operation: Operation, ids: Mapping[str, str], values: Values, *, other_account: bool = False
+    ) -> Exchange:
+        """Send one request with a JSON body of these values."""
+        self.note_secrets(operation, values)
+        return self.request(operation, ids, body=to_json(values), other_account=other_account)
+
+    def read_list(
+        self,
+        operation: Operation[List],
+        ids: Mapping[str, str],
+        *,
+        query: Mapping[str, Json] | None = None,
+        other_account: bool = False,
+    ) -> ListReading:
+        """Read a list, all pages of it."""
+        return read_list(
+            operation, lambda text: self.request(operation, ids, query=text, other_account=other_account), query=query
+        )
+
+    # --- judging ----------------------------------------------------------------------------------------------------
+
+    def judge(
+        self,
+        law: str,
+        operation: Operation,
+        evidence: Evidence,
+        holds: bool,
+        message: str,
+        *,
+        at: str = "status",
+        reference: str = "",
+        expected: str = "",
+        seen: str = "",
+        assumes: frozenset[str] = frozenset(),
+    ) -> None:
+        """Count one judgement of a law, and end the scenario with a finding if it does not hold.
+
+        Nothing is judged on evidence that is only a decision of the mock. A law is muted with its own finding, and with
+        one of a law that the expectation assumes.
+        """
+        if evidence.grade is Grade.DECISION:
+            return
+        self.run.counts[operation.operation_id, law] += 1
+        if not holds and not any((assumed, False) in self.run.muted for assumed in assumes):
+            contract = reference or operation.reference(operation.pointer)
+            self._report(
+                operation.finding(law, evidence, message, at=at, contract=contract, expected=expected, seen=seen)
+            )
+
+    def compare(self, item: Item, operation: Operation, shown: Json, at: str) -> None:
+        """Compare what a response shows of an item with the model, and take in the fields that were not known."""
+        self._compared = item
+        for name, shown_field in shown_fields(operation).items():
+            value = at_pointer(shown, f"/{name}")
+            if value is NOTHING or shown_field.volatile or f"/{name}" == operation.identity:
+                continue
+            known = item.expected.get(name)
+            if known is None or (known.shown_by == operation.operation_id and known.law == "list_and_detail_agree"):
+                record_shown(item, operation, shown_field, value)
+            elif same(known.value, value):
+                if Grade.DECISION not in (known.evidence.grade, shown_field.evidence.grade):
+                    self.run.counts[known.operation.operation_id, known.law] += 1
+                if known.assumes and operation.reads:
+                    item.expected[name] = replace(known, assumes=frozenset())
+            else:
+                self.judge(
+                    known.law,
+                    known.operation,
+                    known.evidence.weakest(shown_field.evidence),
+                    False,
+                    f"{operation.operation_id} does not show {name} {known.reason}",
+                    at=f"{at}/{name}",
+                    reference=known.reference,
+                    expected=to_text(known.value),
+                    seen=to_text(value),
+                    assumes=known.assumes,
+                )
+                record_shown(item, operation, shown_field, value)
+
+    def judge_not_found(
+        self, law: str, owner: Operation, operation: Operation, exchange: Exchange, resource: str
+    ) -> None:
+        """A request about an item that does not exist is refused, with the documented status and code."""
+        status = exchange.response.status
+        parameter = next(
+            parameter
+            for parameter in operation.parameters
+            if parameter.resource == resource and parameter.location == "path"
+        )
+        evidence = parameter.refused.get("id_unknown")
+        if evidence is None:
+            return
+        self.judge(
+            law,
+            owner,
+            evidence,
+            not 200 <= status < 300,
+            f"{operation.operation_id} answers {status} for an item that does not exist",
+            reference=operation.reference(f"{parameter.pointer}/x-trunkline/refused/id_unknown"),
+            expected="not found",
+            seen=str(status),
+        )
+        if 400 <= status < 500 and status not in _BEFORE_LOOKING and status != 410:
+            self.judge_code(law, owner, operation, exchange, "id_unknown", parameter.name)
+
+    def judge_code(
+        self, law: str, owner: Operation, operation: Operation, exchange: Exchange, cause: str, name: str
+    ) -> None:
+        """A refusal has the documented status and code of its cause."""
+        sent = f"{operation.method} {exchange.request.path}"
+        refusal = refusal_for(operation, cause, sent, cause, {"name": name})
+        for finding in judge_refusal(operation, exchange, (refusal,)):
+            self.judge(
+                law,
+                owner,
+                finding.evidence,
+                False,
+                f"{operation.operation_id}: {finding.message}",
+                at=finding.at,
+                reference=finding.contract,
+                expected=finding.expected,
+                seen=finding.seen,
+            )
+
+    def evidence_of_cause(self, operation: Operation, exchange: Exchange, cause: str, name: str) -> Evidence | None:
+        """The evidence that a refusal was answered for this cause: its code is that of no other cause."""
+        try:
+            refusal = refusal_for(operation, cause, "", "", {"name": name})
+            response, code = documented_response(operation.contract, refusal)
+        except LookupError:
+            return None
+        other_codes = {
+            other.code
+            for documented in operation.responses.values()
+            for other_cause, other in documented.refusals.items()
+            if other_cause != cause
+        }
+        answered = at_pointer(json_of(exchange), operation.contract.errors.code)
+        if answered != code.code or code.code in other_codes or exchange.response.status != int(response.key):
+            return None
+        return refusal.evidence.weakest(response.evidence).weakest(code.evidence)
+
+    def note_secrets(self, operation: Operation, values: Values) -> None:
+        """Remember the secrets of a body. No later response may contain them."""
+        for input_ in inputs(operation):
+            value = values.get(input_.name)
+            if input_.secret and isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+                self.secrets[value] = input_.name
+
+    def _judge_secrets(self, operation: Operation, exchange: Exchange) -> None:
+        if not self.secrets:
+            return
+        for writer in self.run.take_secrets:
+            self.run.counts[writer.operation_id, "secrets_never_come_back"] += 1
+        body = exchange.response.body.decode("utf-8", "replace")
+        texts = (body, *(value for _, value in exchange.response.headers))
+        if any(secret in text for secret in self.secrets for text in texts):
+            for finding in hides(self.secrets).judge(operation, exchange):
+                self._report(replace(finding, rule="secrets_never_come_back"))
+
+    def _report(self, finding: Finding) -> None:
+        if self.silent or self.run.is_muted(finding) or finding.evidence.grade is Grade.DECISION:
+            return
+        hide = redactor(frozenset(self.secrets))
+        earlier = (exchange for item in self._concerned() for exchange in item.creation)
+        raise Broken(
+            replace(
+                finding,
+                message=hide(finding.message),
+                expected=hide(finding.expected),
+                seen=hide(finding.seen),
+                exchanges=(*(exchange for exchange in earlier if exchange not in self.exchanges), *self.exchanges),
+            )
+        )
+
+    def _concerned(self) -> list[Item]:
+        """The items that a finding is about: those that a request named, and the one that was compared; else all."""
+        named = {part for exchange in self.exchanges for part in exchange.request.path.split("/")}
+        found = [item for item in self.items if item is self._compared or in_path(item.identity) in named]
+        return found or self.items
+
+    # --- items ------------------------------------------------------------------------------------------------------
+
+    def existing(self, resource: str) -> list[Item]:
+        return [item for item in self.items if item.resource == resource and item.exists]
+
+    def parents_of(self, operations: ResourceOperations) -> list[Item]:
+        """The items below which one of the resource can be created."""
+        return self.existing(operations.parents[-1]) if operations.parents else []
+
+    def removed(self, resource: str) -> list[Item]:
+        return [item for item in self.items if item.resource == resource and item.state is State.REMOVED]
+
+    def children(self, item: Item, resource: str = "") -> list[Item]:
+        """The items below this one that may still exist."""
+        return [
+            child
+            for child in self.items
+            if child.parent is item and child.state is not State.REMOVED and resource in ("", child.resource)
+        ]
+
+    def give_up(self, reason: str) -> None:
+        """Judge no item any more: a response led to an item that the check must not write to."""
+        for item in self.items:
+            item.state = State.UNKNOWN if item.exists else item.state
+        for operations in self.run.resources:
+            self.run.obstacles.setdefault(operations.resource, reason)
+
+
+def by_key(reading: ListReading) -> dict[str, tuple[int, Json]]:
+    """The items of a list by their id, each with its index in its page."""
+    found: dict[str, tuple[int, Json]] = {}
+    for identity, index, item in zip(reading.identities, reading.positions, reading.items, strict=True):
+        if name := key(identity):
+            found.setdefault(name, (index, item))
+    return found
