@@ -1,12 +1,12 @@
-"""A catalogue of seeded defects: what a tired engineer gets wrong, each as something that decorates the mock.
+"""A catalogue of seeded defects: typical mistakes in an implementation, each as a function that breaks the mock.
 
-A defect names the rule or the law that must catch it. `break_` makes a correct target a faulty one, so that defects
-compose as everything else that is a `Target`. They are made of a few verbs:
+A defect names the rule or law that must catch it. `break_` takes a correct target and returns a broken one. Most are
+made with these functions:
 
-    bodies(edit)      the JSON of a success is edited           refusals(edit)     the JSON of a refusal is
-    trunks(edit)      each thing that a success shows is        relisted(...)      a list is filtered, cut, counted anew
-    sending(...)      a parameter is another than was sent      authorized(...)    a credential is taken for another
-    looked_up(...)    an id is taken for another                answering(...)     anything about the answer
+    bodies(edit)      edit the JSON of a success                refusals(edit)     edit the JSON of a refusal
+    trunks(edit)      edit each item of a success               relisted(...)      filter, page or count a list wrongly
+    sending(...)      replace a query parameter                 authorized(...)    accept other credentials
+    looked_up(...)    replace the id in the path                answering(...)     change anything in the response
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 
 FUZZ = "schemathesis"
-"""Stands where a law stands when it is Schemathesis that provokes a defect."""
+"""In place of a law, where Schemathesis provokes a defect."""
 
 _PLAIN = "same_request_same_response"
-"""The law that asks an operation the plainest question."""
+"""The law that sends the plainest request to an operation."""
 
 _CREDENTIAL = "only_a_valid_credential_is_accepted"
 _BOUNDS = "bounds_hold_on_both_sides"
@@ -43,10 +43,10 @@ _ABSURD = "nonsense_causes_no_server_error"
 
 TOKENS = {"telepath": "sk_live_abc123def456...", "talkover": "talq_your_environment_token_here"}
 HOME = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
-"""The operation that a vendor's defects are about unless they say another."""
+"""The operation with the defects of a vendor, unless they name another."""
 KNOWN_ID = "trunk-uuid-1"
 PASSWORD = "secret-password"
-"""The password that the fixtures give the known trunk."""
+"""The password of the known trunk in the fixtures."""
 
 Break: TypeAlias = Callable[[Target], Target]
 Edit: TypeAlias = Callable[[Json], Json]
@@ -54,7 +54,7 @@ Edit: TypeAlias = Callable[[Json], Json]
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One mistake. `heard` is the law whose questions provoke it, `note` whether it is lawful and only worth a note."""
+    """One mistake. `law` is the law that provokes it; `note` means that it is lawful, and only worth a note."""
 
     name: str
     vendor: str
@@ -70,7 +70,7 @@ class Defect:
 
     @property
     def asked(self) -> str:
-        """The operation that is asked."""
+        """The operation that is checked."""
         return self.operation or HOME[self.vendor]
 
 
@@ -101,7 +101,7 @@ def examine(
     parameters: Mapping[str, str] | None = None,
     operations: Collection[str] | None = None,
 ) -> Report:
-    """The report of the named laws, heard alone, as `check` hears them all; of all operations unless some are named."""
+    """The report of the named laws alone, on all operations unless some are named."""
     vendor = LOADED[name]
     report = Report(secrets=vendor.secrets)
     checker = Checker(
@@ -128,12 +128,12 @@ def examine(
 
 
 def encoded(value: Json) -> bytes:
-    """A JSON text in UTF-8."""
+    """The value as JSON in UTF-8."""
     return json.dumps(value, ensure_ascii=False).encode()
 
 
 def answering(change: Callable[[Request, Response], Response]) -> Break:
-    """Every answer is changed."""
+    """Change every response."""
 
     def broken(target: Target) -> Target:
         return lambda request: change(request, target(request))
@@ -142,7 +142,7 @@ def answering(change: Callable[[Request, Response], Response]) -> Break:
 
 
 def asking(change: Callable[[Request], Request]) -> Break:
-    """Every request is taken for another."""
+    """Replace every request."""
 
     def broken(target: Target) -> Target:
         return lambda request: target(change(request))
@@ -161,23 +161,23 @@ def edited(response: Response, edit: Edit) -> Response:
 
 
 def bodies(edit: Edit) -> Break:
-    """The JSON of every success is edited."""
+    """Edit the JSON of every success."""
     return answering(lambda _, response: edited(response, edit) if response.status == 200 else response)
 
 
 def refusals(edit: Edit) -> Break:
-    """The JSON of every refusal is edited."""
+    """Edit the JSON of every refusal."""
     return answering(lambda _, response: edited(response, edit) if response.status >= 400 else response)
 
 
 def items(body: Json) -> list[Json]:
-    """The things that a success shows, whichever operation's."""
+    """The items in the body of a success, of any operation."""
     found: Json = next((body[name] for name in ("trunks", "calls", "data") if name in body), body)
     return found if isinstance(found, list) else [found]
 
 
 def trunks(edit: Edit) -> Break:
-    """Each thing that a success shows is edited in place."""
+    """Edit each item of a success in place."""
 
     def every(body: Json) -> None:
         for item in items(body):
@@ -187,7 +187,7 @@ def trunks(edit: Edit) -> Break:
 
 
 def put(at: str, value: Json) -> Edit:
-    """Sets what stands at a pointer."""
+    """Set the value at a JSON Pointer."""
 
     def edit(body: Json) -> None:
         parent, _, name = at.rpartition("/")
@@ -197,7 +197,7 @@ def put(at: str, value: Json) -> Edit:
 
 
 def drop(at: str) -> Edit:
-    """Takes away what stands at a pointer."""
+    """Remove the value at a JSON Pointer."""
 
     def edit(body: Json) -> None:
         parent, _, name = at.rpartition("/")
@@ -207,7 +207,7 @@ def drop(at: str) -> Edit:
 
 
 def turned(at: str, change: Callable[[Json], Json]) -> Edit:
-    """Changes what stands at a pointer."""
+    """Change the value at a JSON Pointer."""
 
     def edit(body: Json) -> None:
         put(at, change(resolve(body, at)))(body)
@@ -216,7 +216,7 @@ def turned(at: str, change: Callable[[Json], Json]) -> Edit:
 
 
 def wire(change: Callable[[bytes], bytes]) -> Break:
-    """The bytes of every body are changed."""
+    """Change the bytes of every body."""
     return answering(lambda _, response: replace(response, body=change(response.body)))
 
 
@@ -227,12 +227,12 @@ def with_header(response: Response, name: str, value: str | None) -> Response:
 
 
 def heading(name: str, value: str | None) -> Break:
-    """A header is set or, with None, left out."""
+    """Set a header or, with None, remove it."""
     return answering(lambda _, response: with_header(response, name, value))
 
 
 def answered(status: int, body: Json = None, headers: Headers = ()) -> Response:
-    """An answer that is made up whole."""
+    """A complete response."""
     content = b"<html><h1>oops</h1></html>" if body is None else encoded(body)
     media = "text/html" if body is None else "application/json"
     limits = (("x-ratelimit-limit", "100"), ("x-ratelimit-remaining", "99"), ("x-ratelimit-reset", "1800000000"))
@@ -240,7 +240,7 @@ def answered(status: int, body: Json = None, headers: Headers = ()) -> Response:
 
 
 def when(condition: Callable[[Request], bool], response: Response) -> Break:
-    """Some requests get an answer of their own."""
+    """Give some requests another response."""
 
     def broken(target: Target) -> Target:
         return lambda request: response if condition(request) else target(request)
@@ -249,7 +249,7 @@ def when(condition: Callable[[Request], bool], response: Response) -> Break:
 
 
 def now_and_then(every: int, response: Response) -> Break:
-    """One request of so many gets an answer of its own."""
+    """Give every nth request another response."""
 
     def broken(target: Target) -> Target:
         numbers = itertools.count(1)
@@ -264,7 +264,7 @@ def sent(request: Request) -> dict[str, str]:
 
 
 def sending(name: str, change: Callable[[str], str | None]) -> Break:
-    """A query parameter is taken for another; with None it is overlooked."""
+    """Replace the value of a query parameter; None ignores the parameter."""
 
     def changed(request: Request) -> Request:
         query = sent(request)
@@ -277,12 +277,12 @@ def sending(name: str, change: Callable[[str], str | None]) -> Break:
 
 
 def number(text: str) -> int:
-    """An integer, or 0 for what is none."""
+    """The integer, or 0 for any other text."""
     return int(text) if text.removeprefix("-").isdigit() and text.isascii() and len(text) < 100 else 0
 
 
 def authorized(vendor: str, opens: Callable[[str | None], bool]) -> Break:
-    """What `opens` says of the Authorization header decides whether the vendor's good token is taken for sent."""
+    """Accept the requests whose `Authorization` header `opens` accepts, as if they had the valid token."""
     good = ("authorization", f"Bearer {TOKENS[vendor]}")
 
     def changed(request: Request) -> Request:
@@ -294,7 +294,7 @@ def authorized(vendor: str, opens: Callable[[str | None], bool]) -> Break:
 
 
 def looked_up(change: Callable[[str], str]) -> Break:
-    """The id in the path is taken for another."""
+    """Replace the id in the path."""
 
     def changed(request: Request) -> Request:
         parent, _, segment = request.path.rpartition("/")
@@ -308,17 +308,17 @@ Items: TypeAlias = Sequence[Json]
 
 
 def matching(everything: Items, status: str | None) -> Items:
-    """What the filter leaves."""
+    """The filtered list."""
     return [item for item in everything if status in (None, item["status"])]
 
 
 def cut(kept: Items, limit: int, offset: int) -> Items:
-    """The page of what the filter leaves."""
+    """The page of the filtered list."""
     return kept[offset : offset + limit]
 
 
 def counted(everything: Items, kept: Items, page: Items) -> Json:
-    """The total."""
+    """The total of the filtered list."""
     return len(kept)
 
 
@@ -328,7 +328,7 @@ def relisted(
     page: Callable[[Items, int, int], Items] = cut,
     count: Callable[[Items, Items, Items], Json] = counted,
 ) -> Break:
-    """A successful page is made anew from the whole list: filtered, cut and counted as told, right unless told."""
+    """Make each successful page from the whole list. Each step (filter, page, count) is right unless it is replaced."""
 
     def broken(target: Target) -> Target:
         def ask(request: Request) -> Response:
@@ -349,11 +349,11 @@ def relisted(
 
 Query: TypeAlias = Mapping[str, str]
 _DAY = 10
-"""So many letters of a time are its day."""
+"""The length of the date in a time."""
 
 
 def within(call: Json, query: Query, *, time: str = "start_time", letters: int = 30) -> bool:
-    """Whether a call is what a query asks for; the fixtures write all times alike, so that texts can be compared."""
+    """Whether a call matches a query. The fixtures write all times in one form, so texts can be compared."""
     start, end, at = query.get("start_date", ""), query.get("end_date", "9"), call[time]
     wanted = {name: query[name] for name in ("trunk_id", "status") if name in query}
     dated = start[:letters] <= at[:letters] <= end[:letters]
@@ -367,7 +367,7 @@ def recalled(
     count: Callable[[Items, Items], int] = lambda _everything, kept: len(kept),
     page: Callable[[Items, int, int], Items] = cut,
 ) -> Break:
-    """A successful page of calls is made anew from the whole list, right unless told."""
+    """The same for a page of calls."""
 
     def broken(target: Target) -> Target:
         def ask(request: Request) -> Response:
@@ -387,7 +387,7 @@ def recalled(
 
 
 def filtered_after_paging(target: Target) -> Target:
-    """The filter looks at the page only; the total is right."""
+    """Filter the page instead of the list; the total is right."""
 
     def ask(request: Request) -> Response:
         response = target(request)
@@ -405,7 +405,7 @@ def filtered_after_paging(target: Target) -> Target:
 
 
 def alternating(at: str) -> Break:
-    """A list without ORDER BY: every second answer comes in another order."""
+    """Return every second list in another order, as a database does without ORDER BY."""
 
     def broken(target: Target) -> Target:
         numbers = itertools.count()
@@ -422,7 +422,7 @@ def alternating(at: str) -> Break:
 
 
 def changing(at: str) -> Break:
-    """A text that is another each time, as from replicas that disagree."""
+    """Return another text each time, as replicas that disagree would."""
 
     def broken(target: Target) -> Target:
         numbers = itertools.count()
@@ -436,7 +436,7 @@ def changing(at: str) -> Break:
 
 
 def shown_as_asked(request: Request, response: Response) -> Response:
-    """The filter is overlooked, and the items say what was asked for."""
+    """Ignore the filter, and set the field of each item to the filter's value."""
     status = sent(request).get("status")
     if response.status != 200 or status is None:
         return response
@@ -444,7 +444,7 @@ def shown_as_asked(request: Request, response: Response) -> Response:
 
 
 def beyond(request: Request, response: Response) -> bool:
-    """Whether an answer is the page past the end."""
+    """Whether a response is a page past the end."""
     return response.status == 200 and not response.json()["trunks"] and "offset" in sent(request)
 
 
@@ -556,7 +556,7 @@ _PAGING = {
     "an order that alternates": (_PLAIN, alternating("/trunks")),
     "a name that is another each time": (_PLAIN, changing("/name")),
 }
-"""The law that catches it, alone, and the defect."""
+"""The law that catches it, and the defect."""
 
 _LISTS = [Defect(name, "telepath", law, break_) for name, (law, break_) in _PAGING.items()]
 _LISTS += [
@@ -1184,7 +1184,7 @@ _SECRETS = [
 
 
 def _like(pattern: str) -> str:
-    """What `WHERE id LIKE` finds."""
+    """The record that `WHERE id LIKE` finds."""
     return KNOWN_ID if fnmatchcase(KNOWN_ID, pattern.replace("*", "[*]").replace("%", "*")) else pattern
 
 
@@ -1446,7 +1446,7 @@ _ONLY_MATCHING = "filtered_items_match_the_filter"
 
 
 def _swapped(request: Request) -> Request:
-    """The two dates are taken for each other."""
+    """Exchange the two dates."""
     names = {"start_date": "end_date", "end_date": "start_date"}
     return replace(request, query=urlencode({names.get(name, name): value for name, value in sent(request).items()}))
 
@@ -1460,7 +1460,7 @@ def _before(call: Json, query: Query) -> bool:
 
 
 def _other_status(call: Json, query: Query) -> bool:
-    """`failed` is taken for all that are not connected."""
+    """Treat every status but `connected` as `failed`."""
     if query.get("status") != "failed":
         return within(call, query)
     return call["status"] != "connected" and within(call, {**query, "status": call["status"]})
@@ -1578,7 +1578,7 @@ _CALL_FILTERS: Mapping[str, tuple[str, str, Break]] = {
         when(lambda request: "/" in sent(request).get("trunk_id", ""), answered(500)),
     ),
 }
-"""The rule or law that catches it, the law that is heard, and the defect."""
+"""The rule or law that catches it, the law that provokes it, and the defect."""
 
 _CALL_VALUES: Mapping[str, Edit] = {
     "a call as its people call it": put("/status", "completed"),

@@ -1,4 +1,4 @@
-"""Each rule and law is killed by a seeded defect, each defect is caught by the rule or law that it names."""
+"""Each rule and law catches a seeded defect, and each defect is caught by the rule or law that it names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THROUGH_RULES = {law.name for law in BY_NAME.values() if "judged by the rules" i
 
 @cache
 def report_on(defect: Defect) -> Report:
-    """What the one law that provokes a defect leads to."""
+    """The report of the one law that provokes a defect."""
     examples = 3 if defect.heard == FUZZ else 30
     target = defect.break_(mock.from_vendor(LOADED[defect.vendor]))
     return examine(defect.vendor, target, defect.heard, examples=examples, operations=[defect.asked])
@@ -36,16 +36,16 @@ READING = {operation for name in TOKENS for operation in LOADED[name].contract.o
 each_defect = pytest.mark.parametrize("defect", DEFECTS, ids=label, scope="module")  # one report serves both tests
 
 
-def test_there_are_many_defects_and_none_is_there_twice() -> None:
-    """The catalogue is large, and a defect can be found by its name."""
+def test_there_are_many_defects_with_unique_names() -> None:
+    """The catalogue is large, and the name of a defect is unique."""
     names = [(defect.name, defect.vendor) for defect in DEFECTS]
     assert len(DEFECTS) >= 300
     assert len(set(names)) == len(names)
 
 
 @each_defect
-def test_a_defect_is_caught_by_what_it_names(defect: Defect) -> None:
-    """The rule or law that a defect names has a finding, which fails a run unless the matter is only worth a note."""
+def test_a_defect_is_caught_by_its_rule_or_law(defect: Defect) -> None:
+    """The rule or law that a defect names has a finding, which fails the run unless the defect is only worth a note."""
     report = report_on(defect)
     caught = [finding for finding in report.findings if finding.rule == defect.caught_by]
     failing = [finding for finding in report.failures() if finding.rule == defect.caught_by]
@@ -55,20 +55,20 @@ def test_a_defect_is_caught_by_what_it_names(defect: Defect) -> None:
 
 
 def test_every_rule_and_law_catches_a_defect() -> None:
-    """No rule, no law and neither check of Schemathesis is without a defect that it alone is asked to catch."""
+    """Each rule, each law and both checks of Schemathesis have a defect that names them."""
     named = {defect.caught_by for defect in DEFECTS}
     rules = {rule.name for rule in RULES} | {"secret_values_stay_hidden", "ignored_auth", "unsupported_method"}
     assert rules | set(BY_NAME) - THROUGH_RULES <= named
 
 
 @pytest.mark.parametrize("law", sorted(THROUGH_RULES))
-def test_a_law_that_only_asks_provokes_a_defect(law: str) -> None:
-    """A law whose answers the rules judge leads to a failing finding when it is heard alone."""
+def test_a_law_that_rules_judge_provokes_a_defect(law: str) -> None:
+    """A law whose responses the rules judge leads to a failing finding when it runs alone."""
     assert any(defect.law == law and report_on(defect).failures() for defect in DEFECTS)
 
 
-def test_a_defect_names_what_there_is() -> None:
-    """Each defect is heard by a law that there is, of an operation that there is, and each that reads has defects."""
+def test_a_defect_names_an_existing_law_and_operation() -> None:
+    """Each defect names an existing law and operation, and each operation that reads has defects."""
     assert {defect.heard for defect in DEFECTS} <= {*BY_NAME, FUZZ}
     asked = {(defect.vendor, defect.asked) for defect in DEFECTS}
     assert asked == {(operation.contract.vendor, operation.operation_id) for operation in READING}
@@ -78,7 +78,7 @@ def test_a_defect_names_what_there_is() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2**31])
 @pytest.mark.parametrize("name", sorted(TOKENS))
 def test_the_unbroken_mock_has_no_finding(name: str, seed: int) -> None:
-    """The mock as it is meets no finding, not even a note, whatever the seed, and everything is exercised."""
+    """The unbroken mock has no finding and no note with any seed, and everything is exercised."""
     report = examine(name, mock.from_vendor(LOADED[name]), *BY_NAME, seed=seed)
     assert report.findings == ()
     assert set(report.exercised.values()) == {""}
@@ -88,7 +88,7 @@ def test_the_unbroken_mock_has_no_finding(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(TOKENS))
 def test_the_unbroken_mock_has_no_finding_of_schemathesis(name: str) -> None:
-    """What Schemathesis makes up leads to no finding on the mock as it is; what would write is told as left out."""
+    """Schemathesis finds nothing wrong with the unbroken mock; operations that write are reported as left out."""
     report = examine(name, mock.from_vendor(LOADED[name]), FUZZ, examples=3)
     assert report.findings == ()
     for operation in LOADED[name].contract.operations:
@@ -97,7 +97,7 @@ def test_the_unbroken_mock_has_no_finding_of_schemathesis(name: str) -> None:
 
 
 def texts(finding: Finding) -> Iterator[str]:
-    """All that is printed of a finding."""
+    """All text that is printed for a finding."""
     said = finding.evidence
     yield from (finding.rule, finding.operation, finding.message, finding.at, finding.contract)
     yield from (finding.expected, finding.seen, said.source, said.note)
@@ -108,8 +108,8 @@ def texts(finding: Finding) -> Iterator[str]:
 
 
 @each_defect
-def test_no_finding_tells_a_secret(defect: Defect) -> None:
-    """Neither the text of a finding nor the command that asks again holds a credential or a password."""
+def test_no_finding_contains_a_secret(defect: Defect) -> None:
+    """The text of a finding and its `curl` command contain no credential and no password."""
     secrets = LOADED[defect.vendor].secrets
     for finding in report_on(defect).findings:
         for text in texts(finding):
@@ -117,7 +117,7 @@ def test_no_finding_tells_a_secret(defect: Defect) -> None:
 
 
 def test_a_defect_does_not_change_what_it_decorates() -> None:
-    """A decorated mock answers by itself as before."""
+    """Decorating a mock does not change the mock itself."""
     for name in TOKENS:
         target = mock.from_vendor(LOADED[name])
         for defect in DEFECTS:

@@ -1,4 +1,4 @@
-"""What no page forbids raises no finding that fails: variations of the mock that are as right as the mock."""
+"""Lawful variants of the mock, which differ where no page decides, raise no failing finding."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ _OF_A_DAY = len("2024-01-01")
 
 
 def unchanged(target: Target) -> Target:
-    """The mock as it is."""
+    """The mock, unchanged."""
     return target
 
 
 def shipped(vendor: Vendor) -> Vendor:
-    """The fixtures as they are."""
+    """The fixtures, unchanged."""
     return vendor
 
 
 @dataclass(frozen=True, slots=True)
 class Lawful:
-    """One variation of the answers of some operations. `notes` are the rules that may speak of it in a note."""
+    """One lawful variant of the mock. `notes` are the rules that may note it."""
 
     name: str
     vendor: str
@@ -83,7 +83,7 @@ class Lawful:
 
     @property
     def asked(self) -> Sequence[str]:
-        """The operations that are asked: one unless more are named."""
+        """The operations that are checked: the vendor's main one, unless others are named."""
         return self.operations or (HOME[self.vendor],)
 
 
@@ -91,26 +91,26 @@ class Lawful:
 
 
 def turned_round(value: Json) -> Json:
-    """The value with the members of each object in the opposite order."""
+    """The value, with the members of each object in reverse order."""
     if isinstance(value, dict):
         return {name: turned_round(value[name]) for name in reversed(value)}
     return [turned_round(item) for item in value] if isinstance(value, list) else value
 
 
 def grown(value: Json) -> Json:
-    """The value with one more member in each object."""
+    """The value, with one more member in each object."""
     if isinstance(value, dict):
         return {**{name: grown(inner) for name, inner in value.items()}, "x_extra": {"deep": [None, "é"]}}
     return [grown(item) for item in value] if isinstance(value, list) else value
 
 
 def rewritten(change: Callable[[Json], bytes]) -> Break:
-    """Every body is another JSON text of the same or a lawful value."""
+    """Write every body as another JSON text, of the same or another lawful value."""
     return wire(lambda body: change(json.loads(body)))
 
 
 def shuffled(target: Target) -> Target:
-    """The items of a list in another order each time."""
+    """Return the items of a list in another order each time."""
     turns = itertools.count()
 
     def turned(value: Json) -> bytes:
@@ -182,7 +182,7 @@ CASES += [
 
 
 def timed(change: Callable[[str], str]) -> Break:
-    """Each time is written in another way."""
+    """Write each time in another form."""
 
     def edit(item: Json) -> None:
         for name in ("created_at", "updated_at", "last_health_check_at", "start_time", "end_time", "checked_at"):
@@ -218,7 +218,7 @@ CASES += [Lawful(name, "telepath", trunks(edit), notes=_NOTED) for name, edit in
 
 
 def counting(change: Callable[[Json, int], Json]) -> Break:
-    """Each trunk is changed by the number of the answer."""
+    """Change each trunk by the number of the response."""
 
     def broken(target: Target) -> Target:
         numbers = itertools.count(1)
@@ -274,7 +274,7 @@ CASES += [
 
 
 def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor], Vendor]:
-    """Trunks with ids of another form."""
+    """Trunks whose ids have another form."""
 
     def changed(vendor: Vendor) -> Vendor:
         records: list[Record] = list(vendor.world.generated(count, 1).collections["trunks"].records)
@@ -286,7 +286,7 @@ def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor],
 
 
 def populated(count: int) -> Callable[[Vendor], Vendor]:
-    """So many plausible trunks."""
+    """This number of generated trunks."""
     return lambda vendor: loader.load(vendor.name, trunks=count)
 
 
@@ -324,7 +324,7 @@ CASES += [
 
 
 def meanwhile(number_of_request: int, change: Callable[[list[Json]], list[Json]]) -> Break:
-    """From one request on the list is another, since somebody changed it."""
+    """Change the list from one request on, as another client would."""
 
     def broken(target: Target) -> Target:
         numbers = itertools.count(1)
@@ -364,7 +364,7 @@ CASES += [
 
 
 def refusing(status: int, body: Json, *, only: int | None = None) -> Break:
-    """Refusals, or those of one status, have another status and body."""
+    """Give refusals, or those with one status, another status and body."""
 
     def change(_: Request, response: Response) -> Response:
         if response.status < 400 or response.status != (only or response.status):
@@ -422,7 +422,7 @@ def well_formed(text: str) -> bool:
 
 
 def one_of_two(index: int) -> Break:
-    """Of a parameter that is sent twice, one counts."""
+    """Use one value of a parameter that is sent twice."""
 
     def changed(request: Request) -> Request:
         pairs: dict[str, list[str]] = {}
@@ -490,12 +490,12 @@ _LENIENT: Mapping[str, Break] = {
 
 
 def numbers_of(request: Request) -> list[str]:
-    """The integers that a request sends, as sent."""
+    """The integers of a request, as they were sent."""
     return [value for name, value in sent(request).items() if name in ("limit", "offset")]
 
 
 def told_offset(request: Request, response: Response) -> Response:
-    """An absurd offset is echoed as it was sent."""
+    """Echo a nonsensical offset as it was sent."""
     offset = sent(request).get("offset", "")
     if response.status != 200 or not well_formed(offset) or number(offset) <= 2**62:
         return response
@@ -503,7 +503,7 @@ def told_offset(request: Request, response: Response) -> Response:
 
 
 def unknown_statuses(target: Target) -> Target:
-    """The mock, but an unknown status does not hinder it."""
+    """The mock, which ignores an unknown status."""
 
     def ask(request: Request) -> Response:
         query = sent(request)
@@ -538,7 +538,7 @@ CASES += [
 
 
 def whole(name: str, collection: str) -> Break:
-    """Each thing of a list is shown with all that the fixtures know of it and that is no secret."""
+    """Show each item of a list with all its fields that are not secret."""
     vendor = LOADED[name]
     known = {record["id"]: record for record in vendor.world.collections[collection].records}
     hidden = {*vendor.contract.secrets, "x-trunkline"}
@@ -550,7 +550,7 @@ def whole(name: str, collection: str) -> Break:
 
 
 def ordered(at: str, key: Callable[[Json], Any], *, back: bool = False) -> Break:
-    """A list in another order: the whole of it, since nothing pages."""
+    """Sort a list that has no pages in another order."""
     return bodies(turned(at, lambda page: sorted(page, key=key, reverse=back)))
 
 
@@ -747,14 +747,14 @@ CASES += [
 
 
 def target_of(case: Lawful) -> Target:
-    """The mock with the variation."""
+    """The mock with a variant."""
     vendor = case.world(LOADED[case.vendor])
     return case.vary(mock.from_vendor(vendor, rate_limit=case.rate_limit, clock=lambda: 1_700_000_000.0))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.vendor}: {case.name}")
-def test_a_lawful_variation_has_no_finding_that_fails(case: Lawful) -> None:
-    """What a page leaves open is held against nobody: at most a note is made of it."""
+def test_a_lawful_variant_has_no_failing_finding(case: Lawful) -> None:
+    """A variant of what the pages leave open raises no failing finding, and only the notes that it names."""
     laws, asked = case.laws, case.asked
     report = examine(case.vendor, target_of(case), *laws, examples=6, parameters=case.parameters, operations=asked)
     assert [(finding.rule, finding.message, finding.at, finding.seen) for finding in report.failures()] == []
@@ -762,22 +762,22 @@ def test_a_lawful_variation_has_no_finding_that_fails(case: Lawful) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.notes], ids=lambda case: f"{case.vendor}: {case.name}")
-def test_what_is_worth_a_note_is_noted(case: Lawful) -> None:
-    """A variation that may be noted is noted."""
+def test_the_notes_of_a_variant_are_made(case: Lawful) -> None:
+    """The notes that a variant names are made."""
     law = "same_request_same_response"
     report = examine(case.vendor, target_of(case), law, parameters=case.parameters, operations=case.asked)
     assert {finding.rule for finding in report.findings} == case.notes
 
 
 def more_methods(request: Request, target: Target) -> Response:
-    """HEAD as GET without its body, OPTIONS with what there is."""
+    """Answer HEAD as GET without a body, and OPTIONS with the allowed methods."""
     if request.method == "HEAD":
         return replace(target(replace(request, method="GET")), body=b"")
     return Response(204, (("allow", "GET, HEAD, OPTIONS"),)) if request.method == "OPTIONS" else target(request)
 
 
 def test_more_methods_are_lawful() -> None:
-    """A server that answers HEAD and OPTIONS, as servers do, meets no finding of Schemathesis."""
+    """Schemathesis finds nothing wrong with a server that answers HEAD and OPTIONS, as servers do."""
     target = mock.from_vendor(LOADED["telepath"])
     asked = ["listTrunks", "getCall"]
     report = examine("telepath", lambda request: more_methods(request, target), FUZZ, examples=1, operations=asked)
@@ -811,15 +811,15 @@ def test_more_methods_are_lawful() -> None:
         (250, set()),
     ],
 )
-def test_what_an_account_is_too_small_for_is_not_called_exercised(count: int, silent: set[str]) -> None:
-    """A law that needs more trunks than there are says so, and is never counted as passed."""
+def test_laws_that_need_more_trunks_are_not_exercised(count: int, silent: set[str]) -> None:
+    """A law that needs more trunks than there are is reported as not exercised."""
     target = mock.from_vendor(loader.load("telepath", trunks=count))
     report = examine("telepath", target, *BY_NAME, operations=["listTrunks"])
     assert {law for (_, law), reason in report.exercised.items() if reason} == silent
 
 
-def test_an_id_that_is_not_known_is_asked_for() -> None:
-    """Without an id, given or listed, the laws about items say so, and what needs none is still exercised."""
+def test_without_an_id_laws_about_items_are_not_exercised() -> None:
+    """Without an id, given or listed, the laws about items are not exercised, and all others are."""
     target = mock.from_vendor(loader.with_records(LOADED["talkover"], "trunks", []))
     report = examine("talkover", target, *BY_NAME, parameters={}, operations=["getSipTrunk", "listSipTrunkDids"])
     for operation, laws in {
@@ -832,15 +832,15 @@ def test_an_id_that_is_not_known_is_asked_for() -> None:
     assert report.findings == ()
 
 
-def test_an_id_that_a_list_shows_need_not_be_given() -> None:
-    """What is about one thing is asked of the first that a list shows."""
+def test_ids_are_taken_from_lists() -> None:
+    """An operation on one item is checked with the first item that a list shows."""
     report = examine("talkover", mock.from_vendor(LOADED["talkover"]), *BY_NAME, parameters={})
     assert set(report.exercised.values()) == {""}
     assert report.findings == ()
 
 
-def test_a_list_that_may_go_on_is_not_called_whole() -> None:
-    """Of a list that no page says to page, as many items as other pages of the vendor hold may be the first of more."""
+def test_a_list_that_may_have_more_items_is_not_complete() -> None:
+    """A list without documented paging is not taken as complete when it has as many items as a page of the vendor."""
     (operation,) = LOADED["talkover"].contract.of_kind(List, "trunks")
     short, long = (
         Session(operation, mock.from_vendor(loader.load("talkover", trunks=count)), TOKENS["talkover"])
@@ -852,7 +852,7 @@ def test_a_list_that_may_go_on_is_not_called_whole() -> None:
 
 
 def test_a_spent_rate_limit_is_no_missing_item() -> None:
-    """A law that is answered 429 says that it was not exercised."""
+    """A law that gets a 429 is reported as not exercised."""
     target = mock.from_vendor(LOADED["talkover"], rate_limit=1)
     target(request_of(LOADED["talkover"], LOADED["talkover"].contract.operation("getSipTrunk")))
     report = examine("talkover", target, "known_id_is_answered", operations=["getSipTrunk"])
@@ -860,8 +860,8 @@ def test_a_spent_rate_limit_is_no_missing_item() -> None:
     assert "429" in report.exercised["getSipTrunk", "known_id_is_answered"]
 
 
-def test_a_list_that_cannot_be_read_is_not_called_exercised() -> None:
-    """A key that opens nothing leaves the laws about lists unexercised, each with the status that it met."""
+def test_laws_about_a_list_that_cannot_be_read_are_not_exercised() -> None:
+    """With a credential that is refused, the laws about lists are not exercised, each with the status it got."""
     target = asking(lambda request: replace(request, headers=()))(mock.from_vendor(LOADED["telepath"]))
     laws = ("pages_do_not_overlap", "filter_keeps_all_that_match", "any_page_is_its_slice")
     report = examine("telepath", target, *laws)

@@ -1,4 +1,4 @@
-"""The mock against its own contract: every documented answer is reached, and whatever is asked, the answer is one."""
+"""The mock obeys its contract: every documented response is reached, and every response is a documented one."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ VENDORS = sorted(TOKENS)
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
 NOT_FOUND = {"success": False, "message": "SIP trunk not found", "code": "TRUNK_NOT_FOUND"}
 OPERATIONS = [operation for name in VENDORS for operation in LOADED[name].contract.operations]
-TAKING_IN = [operation for operation in OPERATIONS if operation.body]
+WITH_BODY = [operation for operation in OPERATIONS if operation.body]
 SENT_SECRET = "hunter2-hunter2-hunter2"
 
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
-each_that_takes_in = pytest.mark.parametrize("operation", TAKING_IN, ids=lambda operation: operation.operation_id)
+each_with_body = pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation.operation_id)
 
 
 def of(operation: Operation) -> Vendor:
@@ -43,7 +43,7 @@ def of(operation: Operation) -> Vendor:
 def ask(
     name: str, query: str = "", *, path: str | None = None, method: str = "GET", headers: Headers | None = None
 ) -> Response:
-    """One question to a fresh mock, with its first token."""
+    """The response of a fresh mock to one request, with the first token."""
     chosen = bearer(TOKENS[name]) if headers is None else headers
     return mock.from_vendor(LOADED[name])(Request(method, PLACES[name] if path is None else path, query, chosen))
 
@@ -52,7 +52,7 @@ def ask(
 
 
 def broken(schema: Mapping[str, Json], *, length: int = 300) -> Iterator[Json]:
-    """Values of the right type that a schema does not allow, one for each of its keywords that has any."""
+    """Values of the right type that a schema does not allow, one for each keyword that excludes any."""
     if "enum" in schema:
         yield f"{schema['enum'][0]}x"
     if "pattern" in schema:
@@ -68,7 +68,7 @@ def broken(schema: Mapping[str, Json], *, length: int = 300) -> Iterator[Json]:
 
 
 def mistyped(schema: Mapping[str, Json]) -> Iterator[Json]:
-    """Values of other types than the schema's."""
+    """Values whose type the schema does not allow."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     samples: list[tuple[str, Json]] = [("string", "x"), ("integer", 7), ("boolean", True), ("null", None)]
     yield from (value for kind, value in samples if kind not in types)
@@ -76,7 +76,7 @@ def mistyped(schema: Mapping[str, Json]) -> Iterator[Json]:
 
 
 def required(operation: Operation) -> list[str]:
-    """The inputs without which the page's own sample is refused."""
+    """The inputs that the page's sample cannot do without."""
     sample = example(operation)
     schema = operation.body.schema if operation.body else ""
     found = (violation.at[1:] for violation in operation.contract.violations(schema, {}))
@@ -89,7 +89,7 @@ def without(body: Mapping[str, Json], name: str) -> dict[str, Json]:
 
 
 def bodies_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
-    """(cause, request) for each way in which a body can be at fault."""
+    """(cause, request) for each way in which a body can be wrong."""
     if operation.body is None:
         return
     good = request_of(of(operation), operation)
@@ -110,7 +110,7 @@ def bodies_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
 
 
 def parameters_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
-    """(cause, request) for each way in which a parameter can be at fault."""
+    """(cause, request) for each way in which a parameter can be wrong."""
     vendor = of(operation)
     for parameter in operation.parameters:
         name, schema = parameter.name, parameter.schema
@@ -133,7 +133,7 @@ def parameters_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
 
 
 def conflicts(operation: Operation) -> Iterator[tuple[str, Request]]:
-    """(cause, request) for each conflict that the fixtures hold."""
+    """(cause, request) for each conflict that the fixtures allow."""
     vendor = of(operation)
     for name in operation.creating.unique if operation.creating else ():
         taken = mine(vendor, operation.resource)[0][name]
@@ -151,7 +151,7 @@ def conflicts(operation: Operation) -> Iterator[tuple[str, Request]]:
 
 
 def credentials_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
-    """(cause, request) for each way in which a credential can be at fault."""
+    """(cause, request) for each way in which a credential can be wrong."""
     vendor = of(operation)
     for value, cause in CREDENTIALS if operation.secured else ():
         headers = () if value is None else (("authorization", value.replace("{token}", vendor.world.token)),)
@@ -162,7 +162,7 @@ def credentials_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
 
 
 def at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
-    """(cause, request) for each way in which a request to an operation can be refused, but for its number."""
+    """(cause, request) for each way in which a request to an operation can be refused, except by the rate limit."""
     yield from credentials_at_fault(operation)
     yield from parameters_at_fault(operation)
     yield from bodies_at_fault(operation)
@@ -170,12 +170,12 @@ def at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
 
 
 def cause_of(response: Response) -> str:
-    """The cause that a refusal of the mock tells in its header."""
+    """The cause in the header of a refusal."""
     return (response.header(mock.REFUSAL_HEADER) or "").partition(";")[0]
 
 
 def everything(operation: Operation) -> list[Exchange]:
-    """All that is said of an operation: its success, each refusal, each token, more requests than the limit allows."""
+    """All requests about an operation: a success, each refusal, each token, more requests than the limit allows."""
     log: list[Exchange] = []
     vendor = of(operation)
     good = request_of(vendor, operation)
@@ -191,7 +191,7 @@ def everything(operation: Operation) -> list[Exchange]:
 
 
 def answer_to(name: str, exchange: Exchange) -> DocumentedResponse | None:
-    """The documented response that an answer claims to be: the operation's, or the one of the whole API."""
+    """The documented response for a response: that of the operation, or that of the whole API."""
     contract = LOADED[name].contract
     operation = operation_of(contract, exchange)
     if operation is not None:
@@ -200,7 +200,7 @@ def answer_to(name: str, exchange: Exchange) -> DocumentedResponse | None:
 
 
 def undocumented(name: str, exchange: Exchange) -> list[str]:
-    """What is wrong with the form of an answer, whatever was asked."""
+    """The violations of a response, whatever the request was."""
     contract, response = LOADED[name].contract, exchange.response
     found = answer_to(name, exchange)
     if found is None:
@@ -216,7 +216,7 @@ def undocumented(name: str, exchange: Exchange) -> list[str]:
 
 @each_operation
 def test_every_documented_status_is_reached(operation: Operation) -> None:
-    """The mock gives each answer that the contract lists, in its documented form; a 2XX is reached by any success."""
+    """The mock gives each response that the contract lists, in its documented form; any success is a 2XX."""
     reached = set()
     for exchange in everything(operation):
         found = operation.response_for(exchange.response.status)
@@ -229,7 +229,7 @@ def test_every_documented_status_is_reached(operation: Operation) -> None:
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_every_documented_status_is_reached_by_the_laws(name: str) -> None:
-    """The suite itself meets each status of what only reads, but for those that need another token or many requests."""
+    """The laws reach each status of each operation that reads, unless it needs another token or many requests."""
     log: list[Exchange] = []
     examine(name, recorded(mock.from_vendor(LOADED[name]), log), *BY_NAME, examples=5)
     reached = set()
@@ -249,7 +249,7 @@ def test_every_documented_status_is_reached_by_the_laws(name: str) -> None:
 
 @each_operation
 def test_every_cause_of_refusal_is_reached(operation: Operation) -> None:
-    """Each cause that an operation answers is met, with the status and the code that it is answered with."""
+    """Each cause of refusal of an operation is reached, with its status and code."""
     vendor, contract = of(operation), operation.contract
     met = set()
     for cause, request in at_fault(operation):
@@ -282,8 +282,8 @@ def state(target: mock.Mock) -> dict[tuple[str, str], tuple[Record, ...]]:
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_what_is_addressed_to_nobody_is_refused(name: str) -> None:
-    """The two causes that are no operation's are met, too."""
+def test_a_request_to_no_operation_is_refused(name: str) -> None:
+    """The two causes that belong to no operation are reached, too."""
     contract = LOADED[name].contract
     said = {cause_of(ask(name, path="/nowhere")), cause_of(ask(name, method="TRACE"))}
     assert said == {cause for found in contract.responses.values() for cause in found.refusals} - {"id_unknown"}
@@ -345,7 +345,7 @@ def absurd_requests(name: str) -> Iterator[Request]:
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_every_absurd_request_gets_a_documented_answer(name: str) -> None:
-    """Nonsense is answered in a documented form, never with a server error, and never with a secret."""
+    """A nonsensical request gets a documented response, no server error, and no secret."""
     target = mock.from_vendor(LOADED[name])
     hidden = hides(dict.fromkeys(LOADED[name].secrets - set(LOADED[name].world.tokens), "password"))
     for request in absurd_requests(name):
@@ -358,8 +358,8 @@ def test_every_absurd_request_gets_a_documented_answer(name: str) -> None:
             assert list(judge(operation, exchange, (*RULES, hidden))) == []
 
 
-def test_a_secret_is_in_no_answer() -> None:
-    """No answer about any trunk to any token, nor any refusal, holds a password by name or by value."""
+def test_a_secret_is_in_no_response() -> None:
+    """No response about any trunk to any token, and no refusal, contains a password, by name or by value."""
     vendor = LOADED["talkover"]
     passwords = vendor.secrets - set(vendor.world.tokens)
     assert len(passwords) == len(vendor.world.collections["trunks"].records)
@@ -389,11 +389,11 @@ def test_a_secret_is_in_no_answer() -> None:
             assert '"password"' not in told
 
 
-@each_that_takes_in
-def test_a_secret_that_is_sent_is_in_no_answer_and_in_no_log(
+@each_with_body
+def test_a_secret_that_is_sent_is_in_no_response_and_no_log(
     operation: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the answer to it nor a later one tells a secret that a client sent, wherever it was put."""
+    """A secret that a client sent is in no response and no log, wherever in the request it was."""
     vendor = of(operation)
     caplog.set_level("INFO", logger="trunkline.mock")
     secrets = [name for name in operation.inputs if name in vendor.contract.secrets]
@@ -456,7 +456,7 @@ RAW: Mapping[str, bytes] = {
 
 
 def odd_bodies(operation: Operation) -> Iterator[bytes]:
-    """Bodies that are JSON objects, and yet nothing that a client would send."""
+    """Bodies that are JSON objects, but that no client would send."""
     good = body_of(operation)
     odd: list[Json] = [
         None, True, 0, -1, 1.5, 1e308, 10**400, 2**63, -(2**63), 5061.0, "", " ", "x" * 10_000, "\0",
@@ -497,7 +497,7 @@ def resolve_deep(levels: int) -> Json:
 
 
 def checked_write(operation: Operation, request: Request) -> Response:
-    """The answer of a fresh mock, and what must hold of any: a documented form, nothing written by a refusal."""
+    """The response of a fresh mock, which must have a documented form; a refusal must change nothing."""
     vendor = of(operation)
     target = mock.from_vendor(vendor)
     before = state(target)
@@ -523,17 +523,17 @@ def ids(records: tuple[Record, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("what", RAW)
-@each_that_takes_in
+@each_with_body
 def test_a_body_that_is_nonsense_is_refused(operation: Operation, what: str) -> None:
-    """It gets 400, or 413 when it is too large, and changes nothing."""
+    """A nonsensical body gets 400, or 413 when it is too large, and changes nothing."""
     response = checked_write(operation, replace(request_of(of(operation), operation), body=RAW[what]))
     large = len(RAW[what]) > LONGEST_BODY
     assert (response.status, cause_of(response)) == ((413, "body_too_large") if large else (400, "body_malformed"))
 
 
-@each_that_takes_in
+@each_with_body
 def test_an_odd_body_gets_a_documented_answer(operation: Operation) -> None:
-    """Wrong types, null, read-only and unknown fields, names that are there twice: refused, or taken and shown."""
+    """Wrong types, null, read-only and unknown fields and repeated names are refused, or accepted and shown."""
     statuses = set()
     good = request_of(of(operation), operation)
     for body in odd_bodies(operation):
@@ -542,9 +542,9 @@ def test_an_odd_body_gets_a_documented_answer(operation: Operation) -> None:
     assert statuses == {2, 4}
 
 
-@each_that_takes_in
+@each_with_body
 def test_what_a_client_cannot_set_is_ignored(operation: Operation) -> None:
-    """An id, a time, a fact of the mock or a field of no page in a body changes nothing of what is made."""
+    """An id, a time, a fact of the mock or an undocumented field in a body does not change what is created."""
     vendor = of(operation)
     sent = {"id": "mine", "created_at": "2000-01-01T00:00:00Z", "colour": "red", "formatted_number": "x"}
     facts_sent = {"x-trunkline": {"account": "another", "in_use": True}, "is_verified": True, "sip_endpoint": "sip:x"}
@@ -557,8 +557,8 @@ def test_what_a_client_cannot_set_is_ignored(operation: Operation) -> None:
 
 
 @each_operation
-def test_a_body_where_none_is_taken_in_is_ignored(operation: Operation) -> None:
-    """Whatever it is, and however large."""
+def test_an_undocumented_body_is_ignored(operation: Operation) -> None:
+    """A body where none is documented is ignored, whatever it is and however large."""
     vendor = of(operation)
     if operation.body:
         return
@@ -578,7 +578,7 @@ ODD_IDS = (
 @pytest.mark.parametrize("identity", ODD_IDS, ids=lambda text: text[:30])
 @each_operation
 def test_an_odd_id_is_unknown(operation: Operation, identity: str) -> None:
-    """Wherever it stands in a path, and whatever is sent with it."""
+    """An odd id is unknown, wherever it is in a path, and whatever is sent with it."""
     vendor = of(operation)
     names = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
     known = {name: quote(value, safe="") for name, value in ids_of(vendor, operation).items()}
@@ -600,7 +600,7 @@ ASKED = [(name, case) for name in VENDORS for case in LOADED[name].cases if "req
 
 @pytest.mark.parametrize(("name", "case"), ASKED, ids=[f"{name}: {case['name']}" for name, case in ASKED])
 def test_a_documented_request_gets_the_documented_answer(name: str, case: dict[str, Json]) -> None:
-    """What a page shows is answered value for value and in the order shown."""
+    """The response to a request that a page shows has the shown values in the shown order."""
     wanted = case["request"]
     sent, body = bearer(wanted["token"]) if "token" in wanted else (), b""
     if "json" in wanted:
@@ -613,7 +613,7 @@ def test_a_documented_request_gets_the_documented_answer(name: str, case: dict[s
 
 
 def order(value: Json) -> Json:
-    """The names of a body's members, in order."""
+    """The names of the members of a body, in order."""
     if isinstance(value, dict):
         return [(name, order(inner)) for name, inner in value.items()]
     return [order(item) for item in value] if isinstance(value, list) else None
@@ -686,8 +686,8 @@ def short(value: object) -> str:
 
 
 @pytest.mark.parametrize(("query", "cause", "message"), SPELLINGS, ids=short)
-def test_a_parameter_that_cannot_be_meant_is_refused(query: str, cause: str, message: str) -> None:
-    """Each wrong spelling gets 400, the documented code, and the documented message with the parameter's own bounds."""
+def test_a_malformed_parameter_is_refused(query: str, cause: str, message: str) -> None:
+    """Each wrong spelling of a parameter gets 400, the documented code, and a message with the bounds."""
     response = ask("telepath", query)
     assert (response.status, response.json()) == (400, {"error": {"code": "INVALID_PARAMS", "message": message}})
     assert (response.header(mock.REFUSAL_HEADER) or "").startswith(f"{cause}; ")
@@ -717,8 +717,8 @@ ACCEPTED: list[tuple[str, int, int, int]] = [
 
 
 @pytest.mark.parametrize(("query", "limit", "offset", "count"), ACCEPTED, ids=short)
-def test_a_parameter_within_its_bounds_is_taken(query: str, limit: int, offset: int, count: int) -> None:
-    """Each bound is accepted, what is left out means its default, and what no page knows is overlooked."""
+def test_a_parameter_within_its_bounds_is_accepted(query: str, limit: int, offset: int, count: int) -> None:
+    """Each bound is accepted, an absent parameter has its default, and an unknown one is ignored."""
     body = ask("telepath", query).json()
     assert body["pagination"] == {"limit": limit, "offset": offset, "total": 27}
     assert len(body["trunks"]) == count
@@ -726,7 +726,7 @@ def test_a_parameter_within_its_bounds_is_taken(query: str, limit: int, offset: 
 
 @pytest.mark.parametrize(("status", "count"), [("active", 2), ("inactive", 18), ("error", 7)])
 def test_a_filter_comes_before_the_page_and_its_total(status: str, count: int) -> None:
-    """The total counts what the filter leaves, and the pages are cut from that, in one order."""
+    """The total and the pages are those of the filtered list, in one order."""
     whole = ask("telepath", f"status={status}&limit=100").json()
     assert whole["pagination"]["total"] == len(whole["trunks"]) == count
     assert {trunk["status"] for trunk in whole["trunks"]} == {status}
@@ -744,7 +744,7 @@ BOUNDS = (
 
 
 def moments(bound: str) -> datetime:
-    """The moment that a bound means, read by nothing of ours."""
+    """The moment that a bound means, without the code under test."""
     text = bound.replace("%2B", "+").replace("%20", " ").upper()
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -766,7 +766,7 @@ def test_calls_are_filtered_by_when_they_started(bound: str) -> None:
 
 
 def test_filters_of_calls_are_taken_together() -> None:
-    """A call is shown when it is all that is asked for, and the pages are cut from what is left, oldest first."""
+    """A call is listed when it matches all filters; the pages are those of the filtered list, oldest first."""
     first, last = "2024-03-01", "2024-03-06"
     tried = 0
     for trunk, status in itertools.product(
@@ -792,7 +792,7 @@ def test_filters_of_calls_are_taken_together() -> None:
     "value", ["nothing", "%FF", "%00", "", "CONN_ABC123XYZ", "conn_abc123xyz%20", "*", "%25", "null"]
 )
 def test_calls_of_an_unknown_trunk_are_none(value: str) -> None:
-    """No page says that an unknown trunk is refused here."""
+    """The list of calls of an unknown trunk is empty: no page says that it is refused."""
     body = ask("telepath", f"trunk_id={value}", path="/calls").json()
     assert body == {"calls": [], "pagination": {"limit": 20, "offset": 0, "total": 0}}
 
@@ -806,7 +806,7 @@ WRONG_TIMES = (
 @pytest.mark.parametrize("text", WRONG_TIMES, ids=lambda text: text[:30])
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
 def test_what_is_no_time_is_refused(name: str, text: str) -> None:
-    """A plus that is not encoded is a space, as in any query; a year or a month alone is no time."""
+    """A text that is no time is refused. An unencoded plus is a space, as in any query."""
     response = ask("telepath", f"{name}={text}", path="/calls")
     message = f"Invalid {name} parameter. Must be an ISO 8601 date or time"
     assert (response.status, response.json()) == (400, {"error": {"code": "INVALID_PARAMS", "message": message}})
@@ -814,7 +814,7 @@ def test_what_is_no_time_is_refused(name: str, text: str) -> None:
 
 
 def test_the_list_is_newest_first_and_its_ties_are_broken() -> None:
-    """The order is the one that the sample shows, and it is total."""
+    """The list is in the order of the sample, and no two trunks are in an undefined order."""
     listed = ask("telepath", "limit=100").json()["trunks"]
     keys = [(trunk["created_at"], trunk["id"]) for trunk in listed]
     assert len({created for created, _ in keys}) < len(keys), "the fixtures hold a tie"
@@ -834,19 +834,19 @@ UNKNOWN_IDS = (
 
 @pytest.mark.parametrize("identity", UNKNOWN_IDS, ids=short)
 def test_an_id_that_names_nothing_is_not_found(identity: str) -> None:
-    """Whatever is no known id gets 404 in the vendor's own envelope."""
+    """An unknown id gets 404 in the error form of the vendor."""
     response = ask("talkover", path=f"/sip-trunks/{identity}")
     assert (response.status, response.json()) == (404, NOT_FOUND)
 
 
 @pytest.mark.parametrize("identity", ["trunk-uuid-1", "%74runk-uuid-1", "trunk%2Duuid%2d1"])
 def test_an_id_may_be_encoded(identity: str) -> None:
-    """Percent-encoding changes nothing in what an id means."""
+    """A percent-encoded id is the same id."""
     assert ask("talkover", path=f"/sip-trunks/{identity}").json()["data"]["id"] == "trunk-uuid-1"
 
 
 def test_another_environments_trunk_is_not_found() -> None:
-    """Each token opens its own environment only; what is in another is as if it were not."""
+    """Each token sees its own environment; trunks of another are not found."""
     vendor = LOADED["talkover"]
     target = mock.from_vendor(vendor)
     for record in vendor.world.collections["trunks"].records:
@@ -859,7 +859,7 @@ def test_another_environments_trunk_is_not_found() -> None:
 
 @each_operation
 def test_another_account_reads_and_writes_nothing(operation: Operation) -> None:
-    """What names a thing of one account is unknown to another, and what names none concerns its own things only."""
+    """An id of one account is unknown to another, and a list shows only items of its own account."""
     vendor = of(operation)
     world = vendor.world
     other = next(token for token, grant in world.tokens.items() if grant.account != world.account)
@@ -881,7 +881,7 @@ def test_another_account_reads_and_writes_nothing(operation: Operation) -> None:
 
 
 def test_another_accounts_trunks_are_in_no_list() -> None:
-    """Each key lists the trunks of its own account, and all of them."""
+    """Each token lists all trunks of its own account and no others."""
     vendor = LOADED["telepath"]
     target = mock.from_vendor(vendor)
     records = vendor.world.collections["trunks"].records
@@ -925,7 +925,7 @@ CREDENTIALS: list[tuple[str | None, str]] = [
 
 
 def refusal_body(name: str, code: str, message: str) -> Json:
-    """An error in the vendor's own envelope."""
+    """An error in the form of the vendor."""
     if name == "telepath":
         return {"error": {"code": code, "message": message}}
     return {"success": False, "message": message, "code": code}
@@ -934,7 +934,7 @@ def refusal_body(name: str, code: str, message: str) -> Json:
 @pytest.mark.parametrize(("value", "cause"), CREDENTIALS, ids=short)
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_bad_credential_is_refused(name: str, value: str | None, cause: str) -> None:
-    """A missing, malformed or unknown credential gets 401 with the vendor's code and words."""
+    """A missing, malformed or unknown credential gets 401 with the code and message of the vendor."""
     headers = () if value is None else (("authorization", value.replace("{token}", TOKENS[name])),)
     code = {"telepath": "INVALID_API_KEY", "talkover": "INVALID_TOKEN"}[name]
     response = ask(name, headers=headers)
@@ -944,7 +944,7 @@ def test_a_bad_credential_is_refused(name: str, value: str | None, cause: str) -
 
 @pytest.mark.parametrize(("value", "cause"), CREDENTIALS, ids=short)
 def test_a_bad_credential_is_refused_before_a_parameter_is_looked_at(value: str | None, cause: str) -> None:
-    """Who has no good credential learns nothing of the parameters."""
+    """Without a valid credential, parameters are not judged."""
     headers = () if value is None else (("authorization", value.replace("{token}", TOKENS["telepath"])),)
     response = ask("telepath", "limit=0", headers=headers)
     assert (response.header(mock.REFUSAL_HEADER) or "").startswith(f"{cause}; ")
@@ -954,7 +954,7 @@ def test_a_bad_credential_is_refused_before_a_parameter_is_looked_at(value: str 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
 @pytest.mark.parametrize("name", VENDORS)
 def test_the_scheme_is_bearer_in_any_case(name: str, scheme: str) -> None:
-    """The name of an authentication scheme has no case (RFC 9110, section 11.1)."""
+    """The name of an authentication scheme is case-insensitive (RFC 9110, section 11.1)."""
     assert ask(name, headers=(("authorization", f"{scheme} {TOKENS[name]}"),)).status == 200
 
 
@@ -972,8 +972,8 @@ OTHERS = ("HEAD", "OPTIONS", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "
 
 @pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize(("name", "path"), ADDRESSES)
-def test_another_method_is_told_what_is_allowed(name: str, path: str, method: str) -> None:
-    """What a path does not take gets 405 in the vendor's envelope, with the right Allow; no credential is needed."""
+def test_another_method_gets_405_with_allow(name: str, path: str, method: str) -> None:
+    """Another method gets 405 in the form of the vendor, with the right `Allow`, also without a credential."""
     there = sorted(operation.method for operation in LOADED[name].contract.operations if operation.path == path)
     if method in there:
         return
@@ -1001,7 +1001,7 @@ UNKNOWN_PATHS = {
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 @pytest.mark.parametrize(("name", "path"), [(name, path) for name in VENDORS for path in UNKNOWN_PATHS[name]])
 def test_an_unknown_path_is_not_found(name: str, method: str, path: str) -> None:
-    """A path that no page knows gets 404 in the vendor's envelope, whatever the method and the credential."""
+    """An undocumented path gets 404 in the form of the vendor, whatever the method and the credential."""
     for headers in (None, ()):
         response = ask(name, path=path, method=method, headers=headers)
         assert response.status == 404
@@ -1010,7 +1010,7 @@ def test_an_unknown_path_is_not_found(name: str, method: str, path: str) -> None
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_the_order_of_refusals_is_path_method_credential_parameters(name: str) -> None:
-    """Of several reasons the first is told: the path, the method, the credential, then the parameters in order."""
+    """Of several reasons to refuse, the first is reported: path, method, credential, then the parameters in order."""
     said = [
         (ask(name, "limit=0", path="/nowhere", method="TRACE", headers=()).status),
         (ask(name, "limit=0", method="TRACE", headers=()).status),
@@ -1019,9 +1019,9 @@ def test_the_order_of_refusals_is_path_method_credential_parameters(name: str) -
     assert said == [404, 405, 401]
 
 
-@each_that_takes_in
-def test_then_come_the_body_the_id_and_the_conflict(operation: Operation) -> None:
-    """After the credential: the body's size, media type and form, what is missing, what is wrong; then id, conflict."""
+@each_with_body
+def test_the_order_of_refusals_is_then_body_id_conflict(operation: Operation) -> None:
+    """After the credential come size, media type and form of the body, missing and wrong fields, id and conflict."""
     vendor = of(operation)
     ids = {parameter.name: "nobody" for parameter in operation.parameters if parameter.location == "path"}
     sample, names = body_of(operation), required(operation)
@@ -1057,7 +1057,7 @@ def test_then_come_the_body_the_id_and_the_conflict(operation: Operation) -> Non
     "operation", [op for op in OPERATIONS if op.deleting], ids=lambda operation: operation.operation_id
 )
 def test_an_unknown_id_comes_before_a_conflict(operation: Operation) -> None:
-    """What is not there is not in use, nor does it have anything; under another parent a thing is not there."""
+    """An unknown id, or one under another parent, is reported before a conflict."""
     vendor = of(operation)
     for _, request in conflicts(operation):
         last = request.path.rpartition("/")[0] + "/nobody"
@@ -1077,7 +1077,7 @@ PART = re.compile(r'; (\w+)="((?:\\.|[^"\\])*)"')
 
 
 def explained(name: str) -> list[tuple[Request, Response]]:
-    """Every kind of refusal, with what was asked."""
+    """Every kind of refusal, with its request."""
     good = bearer(TOKENS[name])
     place = PLACES[name]
     asked = [
@@ -1106,7 +1106,7 @@ def explained(name: str) -> list[tuple[Request, Response]]:
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_refusal_explains_itself(name: str) -> None:
-    """A refusal names what was sent, the bound it broke, and where the contract and the page say so."""
+    """The header of a refusal names what was sent, the bound, the place in the contract and the page."""
     files = LOADED[name].contract.files
     for request, response in explained(name):
         told = response.header(mock.REFUSAL_HEADER) or ""
@@ -1129,7 +1129,7 @@ def test_a_refusal_explains_itself(name: str) -> None:
 
 
 def resolves(document: Json, at: str) -> bool:
-    """Whether a JSON Pointer leads somewhere."""
+    """Whether a JSON Pointer leads to a value."""
     for part in at.split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         try:
@@ -1140,8 +1140,8 @@ def resolves(document: Json, at: str) -> bool:
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_a_refusal_tells_no_secret(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the header nor the log of a refusal holds a secret, even where a client puts it in the address."""
+def test_a_refusal_contains_no_secret(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The header and the log of a refusal contain no secret, even if the client sent it in the URL."""
     vendor = LOADED[name]
     target = mock.from_vendor(vendor)
     caplog.set_level("INFO", logger="trunkline.mock")

@@ -1,4 +1,4 @@
-"""The wheel and the sdist hold what the checkout holds: the code, the data, the licence, and nothing beside them."""
+"""The wheel and the sdist contain the code, the data and the licence of the checkout, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATA = "trunkline/_data/"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What was built of a copy of the checkout; archives are shown as `{name: bytes}`."""
+    """What was built from a copy of the checkout; archives are `{name: bytes}`."""
 
     file: Path
     wheel: dict[str, bytes]
@@ -71,7 +71,7 @@ def data_files() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Everything is built once, of a copy, so that the checkout stays as it is."""
+    """Build everything once, from a copy, so that the checkout does not change."""
     top = tmp_path_factory.mktemp("packaging")
     ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split()]
     source = top / "source"
@@ -86,18 +86,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def test_there_are_data_to_compare() -> None:
-    """Both folders hold files, so that the comparisons below compare something."""
+    """Both folders contain files, so that the comparisons below are not empty."""
     assert {name.partition("/")[0] for name in data_files()} == set(FOLDERS)
 
 
-def test_the_wheel_holds_the_data_and_no_other(built: Built) -> None:
-    """Below `_data` stand the files of the two folders, byte for byte, and nothing else."""
+def test_the_wheel_contains_the_data_and_no_other(built: Built) -> None:
+    """`_data` in the wheel contains the files of the two folders, byte for byte, and nothing else."""
     shipped = {name.removeprefix(DATA): body for name, body in built.wheel.items() if name.startswith(DATA)}
     assert shipped == data_files()
 
 
-def test_the_sdist_holds_the_data_and_no_other(built: Built) -> None:
-    """The sdist has the two folders as they stand in the checkout."""
+def test_the_sdist_contains_the_data_and_no_other(built: Built) -> None:
+    """The sdist contains the two folders of the checkout."""
     shipped = {name: body for name, body in built.sdist.items() if name.partition("/")[0] in FOLDERS}
     assert shipped == data_files()
 
@@ -114,12 +114,12 @@ def test_the_wheel_is_the_package_its_data_and_its_metadata(built: Built) -> Non
 
 
 def test_the_wheel_says_that_it_is_typed(built: Built) -> None:
-    """PEP 561's marker is shipped."""
+    """The wheel contains the marker of PEP 561."""
     assert "trunkline/py.typed" in built.wheel
 
 
-def test_both_hold_the_licence(built: Built) -> None:
-    """The licence text goes with every copy."""
+def test_both_contain_the_licence(built: Built) -> None:
+    """The wheel and the sdist contain the licence."""
     licence = (ROOT / "LICENSE").read_bytes()
     assert built.sdist["LICENSE"] == licence
     assert [body for name, body in built.wheel.items() if name.endswith(".dist-info/licenses/LICENSE")] == [licence]
@@ -131,7 +131,7 @@ def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
 
 
 def test_the_sdist_can_be_tested(built: Built) -> None:
-    """The lock, the tests and the README's companions are in the sdist."""
+    """The sdist contains the lock, the tests and the documents beside the README."""
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "requirements.lock", "tests/test_packaging.py"):
         assert built.sdist[name] == (ROOT / name).read_bytes()
 
@@ -147,7 +147,7 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
 
 
-def test_the_lock_is_hashes_and_no_place() -> None:
+def test_the_lock_has_hashes_and_no_address() -> None:
     """Every pin has a hash, and no line names an index, an address or a folder."""
     lines = lock_lines()
     for number, line in enumerate(lines):
@@ -163,12 +163,12 @@ def lock_lines() -> list[str]:
 
 
 def test_the_checkout_holds_one_copy_of_the_data() -> None:
-    """`_data` exists in built packages only."""
+    """`_data` exists only in built packages."""
     assert not list((ROOT / "src").rglob("_data"))
 
 
 def test_the_installed_wheel_finds_its_data(built: Built, tmp_path: Path) -> None:
-    """Installed far from the checkout, the package loads every vendor that the checkout has."""
+    """Installed away from the checkout, the package loads every vendor of the checkout."""
     target = tmp_path / "installed"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
     subprocess.run(

@@ -1,4 +1,4 @@
-"""Every vendor on disk: fixtures and samples obey the contract, other tools read it, each sentence has its page."""
+"""The data of every vendor: fixtures and samples obey the contract, other tools can read it, each fact has its page."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ ROOT = folders.roots()[0]
 LOADED = {name: loader.load(name) for name in VENDORS}
 CASES = [(name, case) for name in VENDORS for case in LOADED[name].cases]
 OPERATIONS = [operation for vendor in LOADED.values() for operation in vendor.contract.operations]
-TAKING_IN = [operation for operation in OPERATIONS if operation.body]
-each_that_takes_in = pytest.mark.parametrize("operation", TAKING_IN, ids=lambda operation: operation.operation_id)
+WITH_BODY = [operation for operation in OPERATIONS if operation.body]
+each_with_body = pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation.operation_id)
 
 
 @pytest.fixture(params=VENDORS)
@@ -63,15 +63,15 @@ def test_the_shipped_data_are_linted(vendor: Vendor) -> None:
 
 
 def judged(vendor: Vendor, operation: Operation, status: int, body: Json) -> set[tuple[str, str]]:
-    """What the rules find in a lone body."""
+    """The findings of the rules in a body without a request."""
     response = Response(status, (), json.dumps(body).encode())
     exchange = Exchange(Request(operation.method, operation.path), response, frozenset({"status", "body"}))
     return {(finding.rule, finding.at) for finding in judge(operation, exchange)}
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
-def test_a_sample_breaks_what_it_says_and_nothing_else(name: str, case: dict[str, Json]) -> None:
-    """The rules find in each sample of the pages exactly what the sample says that it breaks."""
+def test_a_sample_has_exactly_its_listed_violations(name: str, case: dict[str, Json]) -> None:
+    """The rules find in each sample of the pages exactly the violations that `cases.json` lists for it."""
     vendor = LOADED[name]
     operation = vendor.contract.operation(case["operation"])
     found = judged(vendor, operation, case["status"], case["body"])
@@ -80,25 +80,25 @@ def test_a_sample_breaks_what_it_says_and_nothing_else(name: str, case: dict[str
 
 
 def test_there_are_good_and_bad_samples(vendor: Vendor) -> None:
-    """The pages' own samples are there, those that agree with the contract and those that do not."""
+    """There are samples of the pages that obey the contract, and samples that do not."""
     assert any(not case["breaks"] and case["status"] == 200 for case in vendor.cases)
     assert any(not case["breaks"] and case["status"] >= 400 for case in vendor.cases)
     assert any(case["breaks"] for case in vendor.cases)
 
 
 def test_every_operation_has_a_sample(vendor: Vendor) -> None:
-    """What a page shows of an operation's success is among the samples."""
+    """The success that a page shows for an operation is among the samples."""
     good = {case["operation"] for case in vendor.cases if case["status"] < 300 and not case["breaks"]}
     assert good == {operation.operation_id for operation in vendor.contract.operations}
 
 
 def records_of(operation: Operation) -> tuple[dict[str, Json], ...]:
-    """The fixtures' records of what an operation is about."""
+    """The records of the resource of an operation."""
     return LOADED[operation.contract.vendor].world.collections[operation.resource].records
 
 
 def test_every_record_is_a_lawful_item(vendor: Vendor) -> None:
-    """What the fixtures hold obeys every operation that shows it."""
+    """Every record obeys the schema of every operation that shows it."""
     judged = 0
     for operation in vendor.contract.operations:
         for record in records_of(operation) if operation.item is not None else ():
@@ -108,7 +108,7 @@ def test_every_record_is_a_lawful_item(vendor: Vendor) -> None:
 
 
 def test_the_fixtures_are_worth_testing_with(vendor: Vendor) -> None:
-    """Two accounts, text beyond ASCII, quotes and null or nothing to report are among the records."""
+    """The records have two accounts, text beyond ASCII, quotes and nulls or absent values."""
     records = [record for collection in vendor.world.collections.values() for record in collection.records]
     text = json.dumps(records, ensure_ascii=False)
     assert len({grant.account for grant in vendor.world.tokens.values()}) >= 2
@@ -118,8 +118,8 @@ def test_the_fixtures_are_worth_testing_with(vendor: Vendor) -> None:
     assert all(vendor.world.account_of(record) for record in records)
 
 
-def test_only_documented_fields_secrets_and_facts_of_the_mock_are_in_a_record(vendor: Vendor) -> None:
-    """A record has no field of its own making: each is shown or taken in by an operation, secret, or the mock's."""
+def test_each_field_of_a_record_is_known(vendor: Vendor) -> None:
+    """Each field of a record is shown or accepted by an operation, secret, or a fact of the mock."""
     for name, collection in vendor.world.collections.items():
         about = [operation for operation in vendor.contract.operations if operation.resource == name]
         fields = {field for operation in about for field in (*operation.view, *operation.inputs)}
@@ -130,12 +130,12 @@ def test_only_documented_fields_secrets_and_facts_of_the_mock_are_in_a_record(ve
 
 
 def test_every_record_has_its_parent(vendor: Vendor) -> None:
-    """What belongs to something belongs to something that is there, in the same account."""
+    """The parent of each record exists, in the same account."""
     assert list(vendor.world.orphans()) == []
 
 
-def test_the_fixtures_can_be_refused_in_every_way(vendor: Vendor) -> None:
-    """For each conflict that a page documents there is a record that arouses it, and one that does not."""
+def test_each_documented_conflict_can_happen(vendor: Vendor) -> None:
+    """For each documented conflict there is a record that causes it, and one that does not."""
     world = vendor.world
     for operation in vendor.contract.operations:
         deleting = operation.deleting
@@ -153,7 +153,7 @@ def test_the_fixtures_can_be_refused_in_every_way(vendor: Vendor) -> None:
 
 
 def test_every_operation_is_served(vendor: Vendor) -> None:
-    """Nothing that the contract documents is left out by the mock."""
+    """The mock serves each operation of the contract."""
     assert set(vendor.world.behaviors) == {operation.operation_id for operation in vendor.contract.operations}
 
 
@@ -161,7 +161,7 @@ def test_every_operation_is_served(vendor: Vendor) -> None:
 
 
 def test_the_document_is_valid_openapi(vendor: Vendor) -> None:
-    """The document that stands in the folder is OpenAPI 3.1, its sibling files included."""
+    """The document, with the files beside it, is valid OpenAPI 3.1."""
     path = folder_of(vendor) / DOCUMENT
     document = json.loads(path.read_text("utf-8"))
     assert list(OpenAPIV31SpecValidator(document, base_uri=path.as_uri()).iter_errors()) == []
@@ -169,7 +169,7 @@ def test_the_document_is_valid_openapi(vendor: Vendor) -> None:
 
 @cache
 def registry(name: str) -> Registry[Json]:
-    """The files of a vendor's folder by their addresses on disk, for a validator that is not ours."""
+    """The files of a vendor's folder by their file: addresses, for another validator."""
     paths = sorted((ROOT / "schemas" / name).glob("*.json"))
     return Registry().with_resources(
         (path.as_uri(), Resource.from_contents(content, default_specification=DRAFT202012))
@@ -189,7 +189,7 @@ def verdict_of_another(name: str, place: str, value: Json) -> set[tuple[str, str
 
 
 def verdict(vendor: Vendor, schema: str, value: Json, file: str = DOCUMENT) -> set[tuple[str, str]]:
-    """(place, keyword) of each failure that we find."""
+    """(place, keyword) of each failure that trunkline finds."""
     return {
         (found.at.rpartition("/")[0] if found.keyword == "required" else found.at, found.keyword)
         for found in vendor.contract.violations(schema, value, file)
@@ -197,8 +197,8 @@ def verdict(vendor: Vendor, schema: str, value: Json, file: str = DOCUMENT) -> s
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
-def test_another_validator_says_the_same_of_a_sample(name: str, case: dict[str, Json]) -> None:
-    """Plain jsonschema, with nothing but the folder, finds the same failures at the same places."""
+def test_another_validator_agrees_on_a_sample(name: str, case: dict[str, Json]) -> None:
+    """Plain jsonschema, with only the files of the folder, finds the same failures in the same places."""
     vendor = LOADED[name]
     answer = vendor.contract.operation(case["operation"]).response_for(case["status"])
     assert answer is not None
@@ -213,7 +213,7 @@ WRONG: tuple[Json, ...] = (
 
 
 def spoiled(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
-    """The record, and the record with each of its fields taken away or made something else."""
+    """The record, and the record with each of its fields removed or replaced."""
     yield record
     for name in record:
         yield {other: value for other, value in record.items() if other != name}
@@ -222,7 +222,7 @@ def spoiled(record: dict[str, Json]) -> Iterator[dict[str, Json]]:
 
 
 def compared(vendor: Vendor, file: str, values: Iterator[Json]) -> tuple[int, int]:
-    """How many values are good and bad by the schema in a file, of which plain jsonschema says the same."""
+    """The number of valid and of invalid values by the schema in a file; plain jsonschema must agree."""
     good, bad = 0, 0
     for value in values:
         ours = verdict(vendor, "", value, file)
@@ -232,7 +232,7 @@ def compared(vendor: Vendor, file: str, values: Iterator[Json]) -> tuple[int, in
 
 
 def test_each_schema_file_is_useful_alone(vendor: Vendor) -> None:
-    """The schema of a record, read by plain jsonschema, gives our verdict on good records and spoiled ones."""
+    """Plain jsonschema agrees with trunkline on each record, and on each record with a field removed or replaced."""
     files = {file for file, content in vendor.contract.files.items() if "id" in content.get("properties", {})}
     judged = set()
     for operation in vendor.contract.operations:
@@ -247,9 +247,9 @@ def test_each_schema_file_is_useful_alone(vendor: Vendor) -> None:
     assert judged == files
 
 
-@each_that_takes_in
+@each_with_body
 def test_the_schema_of_an_input_is_useful_alone(operation: Operation) -> None:
-    """Plain jsonschema gives our verdict on the page's own sample of a body, which is good, and on spoiled ones."""
+    """Plain jsonschema agrees with trunkline on the sample body, and on the sample with a field removed or replaced."""
     vendor = LOADED[operation.contract.vendor]
     assert operation.body is not None
     media = resolve(vendor.contract.document, f"{operation.body.pointer}/content/application~1json")
@@ -262,7 +262,7 @@ def test_the_schema_of_an_input_is_useful_alone(operation: Operation) -> None:
 
 
 def test_each_schema_file_names_its_dialect(vendor: Vendor) -> None:
-    """Each file says what it is, so that a reader needs nothing else."""
+    """Each schema file names its dialect."""
     for path in folder_of(vendor).glob("*.json"):
         content = json.loads(path.read_text("utf-8"))
         if path.name != DOCUMENT:
@@ -280,7 +280,7 @@ NUMBER = re.compile(r"\+1[2-9][0-9]{2}55501[0-9]{2}")
 
 
 def made(operation: Operation) -> st.SearchStrategy[dict[str, Json]]:
-    """Bodies of harmless values: each text as its `made` says, or one of its `enum`."""
+    """Bodies of harmless values: each text matches its `made`, or is one of its `enum`."""
     fields: dict[str, st.SearchStrategy[Json]] = {}
     for name, schema in operation.inputs.items():
         harmless = schema["x-trunkline"].get("made")
@@ -291,9 +291,9 @@ def made(operation: Operation) -> st.SearchStrategy[dict[str, Json]]:
     return st.fixed_dictionaries(fields)
 
 
-@each_that_takes_in
+@each_with_body
 def test_what_a_check_may_send_is_harmless(operation: Operation) -> None:
-    """It obeys the contract, and names no host, number or person that there could be; no server need trim it."""
+    """What a check may send obeys the contract, names no possible host, number or person, and needs no trimming."""
 
     @settings(max_examples=25, deadline=None, database=None, derandomize=True)
     @given(made(operation))
@@ -310,9 +310,9 @@ def test_what_a_check_may_send_is_harmless(operation: Operation) -> None:
     judge_one()
 
 
-@each_that_takes_in
-def test_a_secret_that_a_check_sends_says_whose_it_is(operation: Operation) -> None:
-    """A password or key that is found later is recognized as one of a check."""
+@each_with_body
+def test_a_secret_that_a_check_sends_can_be_recognized(operation: Operation) -> None:
+    """A password or key that a check sent can be recognized as such later."""
     for name, schema in operation.inputs.items():
         if name in operation.contract.secrets:
             assert schema["x-trunkline"]["made"].startswith(("tk-", "sk-"))
@@ -333,7 +333,7 @@ def nodes(value: Json, at: str = "") -> Iterator[tuple[str, dict[str, Json]]]:
 
 
 def evidence_in(vendor: Vendor) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Each evidence of a folder, with its place."""
+    """All evidence in a folder, with its place."""
     for file, content in vendor.contract.files.items():
         for at, node in nodes(content):
             if "grade" in node:
@@ -341,7 +341,7 @@ def evidence_in(vendor: Vendor) -> Iterator[tuple[str, dict[str, Json]]]:
 
 
 def test_every_statement_has_its_evidence(vendor: Vendor) -> None:
-    """Each parameter, response, header and property says what it stands on."""
+    """Each parameter, response, header and property has evidence."""
     wanting = []
     for file, content in vendor.contract.files.items():
         for at, node in nodes(content):
@@ -356,7 +356,7 @@ def test_every_statement_has_its_evidence(vendor: Vendor) -> None:
 
 
 def test_evidence_is_dated_and_has_its_page(vendor: Vendor) -> None:
-    """What is not a decision of ours names a page; a decision says why; each file says when its pages were read."""
+    """Evidence names a page, a decision says why, and each file says when its pages were read."""
     found = list(evidence_in(vendor))
     assert len(found) > 30
     for place, said in found:
@@ -373,7 +373,7 @@ def test_evidence_is_dated_and_has_its_page(vendor: Vendor) -> None:
 
 
 def evidences(value: object) -> Iterator[Evidence]:
-    """Each evidence in a compiled part, at any depth."""
+    """All evidence in a part of the loaded contract, at any depth."""
     if isinstance(value, Evidence):
         yield value
     elif dataclasses.is_dataclass(value):
@@ -387,8 +387,8 @@ def evidences(value: object) -> Iterator[Evidence]:
             yield from evidences(inner)
 
 
-def test_what_is_compiled_keeps_its_evidence(vendor: Vendor) -> None:
-    """Each operation, kind, body, parameter, answer and refusal of the compiled contract knows its grade and date."""
+def test_the_loaded_contract_keeps_its_evidence(vendor: Vendor) -> None:
+    """Each operation, kind, body, parameter, response and refusal of the loaded contract has a grade and a date."""
     contract = vendor.contract
     parts: list[object] = [contract.security, contract.secrets, contract.rate_limit]
     for operation in contract.operations:
@@ -404,7 +404,7 @@ def test_what_is_compiled_keeps_its_evidence(vendor: Vendor) -> None:
 
 
 def test_the_samples_name_their_page(vendor: Vendor) -> None:
-    """Each sample says where it stands."""
+    """Each sample names its page."""
     assert all(case["source"].startswith("https://") for case in vendor.cases)
     names = [case["name"] for case in vendor.cases]
     assert len(set(names)) == len(names)
