@@ -87,16 +87,16 @@ class Parameter:
 
     @property
     def causes(self) -> set[str]:
-        """The ways in which a request can break the parameter's schema."""
+        """The causes for which a request can be refused because of the parameter's schema."""
         if self.location == "path":
             return set()
-        broken_by = {
+        possible = {
             "parameter_malformed": self.schema["type"] == "integer" or "format" in self.schema,
             "parameter_out_of_range": "minimum" in self.schema or "maximum" in self.schema,
             "parameter_not_allowed": "enum" in self.schema,
             "parameter_repeated": True,
         }
-        return {cause for cause, can in broken_by.items() if can}
+        return {cause for cause, is_possible in possible.items() if is_possible}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,11 @@ else:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Operation(Generic[K]):
-    """One documented operation, e.g. `GET /trunks`. What it does is its `kind`: an `Operation[List]` lists."""
+    """One documented operation, e.g. `GET /trunks`. Its `kind` says what it does: an `Operation[List]` lists.
+
+    `pointer` leads to it in the document. `secured` says whether it needs a credential, and `unmetered` is the evidence
+    that it has no rate limit. `resource` is the collection that it is about: `trunks`.
+    """
 
     contract: Contract
     operation_id: str
@@ -219,10 +223,11 @@ class Operation(Generic[K]):
         return f"<{self.operation_id} {self.method} {self.path}>"
 
     def response_for(self, status: int) -> DocumentedResponse | None:
-        """The documented response for a status: its own, or its range's, or None."""
+        """The documented response for a status, else for its range (`4XX`), else None."""
         return self.responses.get(str(status)) or self.responses.get(f"{status // 100}XX")
 
     def parameter(self, name: str) -> Parameter:
+        """The parameter of that name. Raises `LookupError` if there is none."""
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
@@ -231,16 +236,16 @@ class Operation(Generic[K]):
     @property
     def success(self) -> DocumentedResponse:
         """The first documented response of the 2xx class."""
-        return next(answer for key, answer in self.responses.items() if key.startswith("2"))
+        return next(response for key, response in self.responses.items() if key.startswith("2"))
 
     @property
     def same_resource(self) -> tuple[Operation, ...]:
-        """The operations that are about the same things, itself among them."""
+        """The operations on the same resource, including this one."""
         return tuple(found for found in self.contract.operations if self.resource and found.resource == self.resource)
 
     @property
     def reads(self) -> bool:
-        """Whether the operation only reads."""
+        """Whether the operation changes nothing."""
         return self.method == "GET"
 
     @property
@@ -250,12 +255,16 @@ class Operation(Generic[K]):
 
     @property
     def parents(self) -> tuple[Parameter, ...]:
-        """The path parameters that name what the thing belongs to."""
-        return tuple(said for said in self.parameters if said.location == "path" and said.name != self.kind.parameter)
+        """The path parameters that hold the ids of the items to which an item belongs."""
+        return tuple(
+            parameter
+            for parameter in self.parameters
+            if parameter.location == "path" and parameter.name != self.kind.parameter
+        )
 
     @property
     def inputs(self) -> Mapping[str, Mapping[str, Json]]:
-        """The schema of each field that the operation takes in."""
+        """The schema of each field in the request body."""
         if self.body is None:
             return {}
         found: Mapping[str, Mapping[str, Json]] = self.contract.schema_at(self.body.schema, "").get("properties", {})
@@ -263,12 +272,12 @@ class Operation(Generic[K]):
 
     @property
     def item(self) -> str | None:
-        """Where the success body shows an item of the resource: `/trunks/0`, `/data`; None when it shows none."""
+        """The pointer to an item in the success body: `/trunks/0`, `/data`; None when it shows no item."""
         return self.kind.item
 
     @property
     def identity(self) -> str:
-        """Where an item's id is in the item, or empty."""
+        """The pointer to the id in an item, or empty."""
         return self.kind.identity
 
     # TEMPORARY: replaced room by room with `kind`.
@@ -298,7 +307,7 @@ class Operation(Generic[K]):
 
     @property
     def view(self) -> View:
-        """What the success body documents of an item."""
+        """The properties of an item that the success body documents."""
         if self.item is None:
             return {}
         return _view(self.contract.schema_at(self.success.schema, self.item))
@@ -316,14 +325,18 @@ class Operation(Generic[K]):
         return self.reference(f"{self.pointer}/x-trunkline/{word}")
 
     def finding(self, rule: str, evidence: Evidence, message: str, **more: Any) -> Finding:
-        """A finding about this operation; without a place in the contract it points at the operation."""
+        """Build a finding about this operation. By default, its place in the contract is the operation."""
         more.setdefault("contract", self.reference(self.pointer))
         return Finding(rule, self.operation_id, evidence, message, **more)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Contract:
-    """All that a vendor's pages say, compiled. Equal only to itself."""
+    """The contract of a vendor, compiled. It is equal only to itself.
+
+    `files` maps the names of files to their contents, and `url` is the vendor's base address. `responses` are those to
+    requests that reach no operation: 404 and 405.
+    """
 
     vendor: str
     folder: str
@@ -346,7 +359,7 @@ class Contract:
         return urlsplit(self.url).path
 
     def of_kind(self, kind: type[_K], resource: str | None = None) -> tuple[Operation[_K], ...]:
-        """The operations of a kind, of one resource if it is named: `contract.of_kind(List, "trunks")`."""
+        """The operations of a kind, on one resource if it is given: `contract.of_kind(List, "trunks")`."""
         return tuple(
             cast("Operation[_K]", found)
             for found in self.operations
@@ -354,13 +367,14 @@ class Contract:
         )
 
     def operation(self, operation_id: str) -> Operation:
+        """The operation with that operationId. Raises `LookupError` if there is none."""
         for operation in self.operations:
             if operation.operation_id == operation_id:
                 return operation
         raise LookupError(operation_id)
 
     def match(self, path: str) -> tuple[tuple[Operation, ...], dict[str, str]]:
-        """The operations at a path as sent (percent-encoded), and its path parameters decoded; `((), {})` for none."""
+        """The operations at a path (percent-encoded), and its decoded path parameters; `((), {})` for no operation."""
         segments = path.split("/")
         for template, operations in self._routes.get(len(segments), ()):
             values: dict[str, str] = {}
@@ -387,7 +401,7 @@ class Contract:
         return routes
 
     def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> list[Violation]:
-        """The ways in which a value breaks the schema at a place of a file, for jsonschema-rs."""
+        """The ways in which a value breaks the schema at a pointer of a file, for jsonschema-rs."""
         place = f"{file}#{schema}"
         if not (schema or file != DOCUMENT) or self._schemas.accepts(place, value):
             return []
@@ -402,47 +416,42 @@ class Contract:
         if not first:
             return [], []
         errors = self._schemas.second_opinion(f"{DOCUMENT}#{schema}", value)
-        also = (self._violation(DOCUMENT, schema, error) for error in errors)
-        second = {(found.at, found.contract): found for found in also}
-        confirmed = [second[found.at, found.contract] for found in first if (found.at, found.contract) in second]
-        if max(len(first), len(errors)) >= MAX_ERRORS:
-            return confirmed, []
-        known = {(found.at, found.contract) for found in first}
-        disagreements = [
-            Disagreement(found, "jsonschema-rs", "jsonschema")
-            for found in first
-            if (found.at, found.contract) not in second
-        ]
-        disagreements += [
-            Disagreement(found, "jsonschema", "jsonschema-rs") for place, found in second.items() if place not in known
-        ]
+        second = [self._violation(DOCUMENT, schema, error) for error in errors]
+        in_first = {(violation.at, violation.contract): violation for violation in first}
+        in_second = {(violation.at, violation.contract): violation for violation in second}
+        confirmed = [in_second[key] for key in in_first if key in in_second]
+        if max(len(first), len(second)) >= MAX_ERRORS:
+            return confirmed, []  # not all errors are known, so a missing one says nothing
+        only_first = [in_first[key] for key in in_first if key not in in_second]
+        only_second = [in_second[key] for key in in_second if key not in in_first]
+        disagreements = [Disagreement(violation, "jsonschema-rs", "jsonschema") for violation in only_first]
+        disagreements += [Disagreement(violation, "jsonschema", "jsonschema-rs") for violation in only_second]
         return confirmed, disagreements
 
     def violations_at(self, schema: str, at: str, value: Json) -> list[Violation]:
         """The ways in which a value breaks the part of a schema that is about the pointer `at` in its values."""
-        file, spot, node = DOCUMENT, schema, resolve(self.document, schema)
+        file, place, node = DOCUMENT, schema, resolve(self.document, schema)
         for part in at.split("/"):
             if part:
-                step = ("items",) if "items" in node else ("properties", part)
-                spot += pointer(step)
-                node = resolve(node, pointer(step))
+                step = "/items" if "items" in node else f"/properties/{part}"
+                place, node = place + step, resolve(node, step)
             while "$ref" in node:
-                file, spot, node = self._follow(file, node["$ref"])
-        return self.violations(spot, value, file)
+                file, place, node = self._follow(file, node["$ref"])
+        return self.violations(place, value, file)
 
     def evidence_at(self, schema: str) -> Evidence:
-        """What the schema at a place of the document stands on."""
+        """The evidence for the schema at a pointer of the document."""
         file, node = DOCUMENT, resolve(self.document, schema)
         while "$ref" in node:
             file, _, node = self._follow(file, node["$ref"])
         return evidence_of(self.files[file], node["x-trunkline"]["evidence"])
 
     def accepts(self, schema: str, value: Json) -> bool:
-        """Whether a value obeys the schema at a place of the document."""
+        """Whether a value obeys the schema at a pointer of the document."""
         return not schema or self._schemas.accepts(f"{DOCUMENT}#{schema}", value)
 
     def completed(self, schema: str, value: Mapping[str, Json]) -> dict[str, Json]:
-        """The value with the default of each property that it lacks; what depends on others is decided by them."""
+        """The value with the default of each missing property, including defaults that depend on other properties."""
         file, at, node = DOCUMENT, schema, resolve(self.document, schema)
         found = dict(value)
         branches = [(file, at, node)]
@@ -450,9 +459,9 @@ class Contract:
             file, at, node = branches.pop(0)
             while "$ref" in node:
                 file, at, node = self._follow(file, node["$ref"])
-            for name, said in node.get("properties", {}).items():
-                if "default" in said:
-                    found.setdefault(name, said["default"])
+            for name, child in node.get("properties", {}).items():
+                if "default" in child:
+                    found.setdefault(name, child["default"])
             if "if" in node:
                 branch = "then" if self._schemas.accepts(f"{file}#{at}/if", found) else "else"
                 branches += [(file, f"{at}/{branch}", node[branch])] if branch in node else []
@@ -460,7 +469,7 @@ class Contract:
         return found
 
     def walk(self, schema: str, value: Json) -> Iterator[tuple[str, str, Mapping[str, Json], Json]]:
-        """Each (place in the value, place in the contract, schema there, value there) that the schema describes."""
+        """Each part of a value that the schema describes: (pointer, reference of the schema, schema, value)."""
         file, at = DOCUMENT, schema
         stack = [("", file, at, resolve(self.files[file], at), value)]
         while stack:
@@ -478,14 +487,14 @@ class Contract:
                     stack.append((f"{place}/{index}", file, f"{at}/items", node["items"], item))
 
     def schema_at(self, schema: str, at: str) -> Mapping[str, Json]:
-        """The schema that describes what stands at a pointer into a body, e.g. `/trunks/0`: items count as `0`."""
+        """The schema of the value at a pointer into a body, e.g. `/trunks/0`. Raises `LookupError` if there is none."""
         node = self._inlined(DOCUMENT, resolve(self.document, schema))
         for part in at.split("/")[1:]:
             node = node["items"] if "items" in node else node.get("properties", {})[part]
         return node
 
     def _inlined(self, file: str, node: Mapping[str, Json]) -> Mapping[str, Json]:
-        """The schema with the `$ref`s of its properties and items followed, for readers of its structure."""
+        """The schema with the `$ref`s of its properties and items replaced by what they lead to."""
         while "$ref" in node:
             file, _, node = self._follow(file, node["$ref"])
         found = dict(node)
@@ -508,8 +517,8 @@ class Contract:
             part = steps[0]
             extension = node.get("x-trunkline") if isinstance(node, dict) else None
             if extension:
-                said = extension["evidence"]
-                evidence = evidence_of(self.files[file], said.get("keywords", {}).get(part, said))
+                own = extension["evidence"]
+                evidence = evidence_of(self.files[file], own.get("keywords", {}).get(part, own))
             if part == "$ref" and isinstance(node["$ref"], str):
                 file, at, node = self._follow(file, node["$ref"])
                 steps = steps[1:]
@@ -532,7 +541,7 @@ def _view(schema: Mapping[str, Json]) -> View:
     }
 
 
-def evidence_of(content: Json, said: Mapping[str, Json]) -> Evidence:
-    """What an `evidence` object of a file says; its date is its own or the file's."""
-    read = said.get("read") or content["x-trunkline"]["read"]
-    return Evidence(Grade(said["grade"]), said.get("source", ""), said.get("note", ""), read)
+def evidence_of(content: Json, node: Mapping[str, Json]) -> Evidence:
+    """The evidence in an `evidence` object of a file. Without a date of its own it has that of the file."""
+    read = node.get("read") or content["x-trunkline"]["read"]
+    return Evidence(Grade(node["grade"]), node.get("source", ""), node.get("note", ""), read)
