@@ -57,7 +57,9 @@ def test_a_mock_gives_one_view_of_each_collection() -> None:
 def test_the_address_is_set_by_a_server() -> None:
     """Without one, asking for it says which fixture has an address."""
     fake = RecordingMock(TELEPATH)
-    with pytest.raises(UsageError, match="telepath_target has no address; the fixture telepath has one"):
+    with pytest.raises(
+        UsageError, match="the mock of telepath has no address, because no server runs it; use the fixture telepath"
+    ):
         _ = fake.url
     assert repr(fake) == "<the mock of telepath>"
     fake.url = "http://127.0.0.1:1/v1"

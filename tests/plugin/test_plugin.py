@@ -81,7 +81,7 @@ def test_each_vendor_is_a_fixture(run: Run) -> None:
             assert talkover_target(Request("GET", "/sip-trunks/trunk-uuid-1", "", credential)).status == 200
             assert talkover_target.requests[0].status == 200
             assert len(talkover_target.trunks) == 5
-            with pytest.raises(Exception, match="talkover_target has no address"):
+            with pytest.raises(Exception, match="the mock of talkover has no address, .* use the fixture talkover"):
                 talkover_target.url
         """
     ).assert_outcomes(passed=3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json
@@ -11,10 +13,13 @@ from trunkline.mock.factory import RecordFactory
 from trunkline.mock.generators import Record
 from trunkline.mock.loader import Vendor, with_records, with_tokens
 
+RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
+"""Whole records, or the number of records to generate."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
-def override(vendor: Vendor, /, *, tokens: Json = None, **collections: Json) -> Vendor:
+def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collections: RecordsOrCount) -> Vendor:
     """The vendor with other tokens and records.
 
         >>> override(acme, tokens=["sk_test"], trunks=3, dids=[])

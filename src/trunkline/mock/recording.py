@@ -7,13 +7,14 @@ pytest shows where two strings of a failed comparison differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trunkline.errors import UsageError
 from trunkline.exchange import SECRET_HEADERS, Exchange, Json, NotJSON, Request, Response, Target, parse_json
 from trunkline.mock.mock import from_vendor
-from trunkline.mock.overrides import override
+from trunkline.mock.overrides import RecordsOrCount, override
 from trunkline.redaction import Masked
 
 if TYPE_CHECKING:
@@ -103,7 +104,15 @@ class RecordingMock:
     fixtures, as for `override`.
     """
 
-    def __init__(self, vendor: Vendor, /, *, rate_limit: Json = None, tokens: Json = None, **collections: Json) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        /,
+        *,
+        rate_limit: int | None = None,
+        tokens: Sequence[str] | None = None,
+        **collections: RecordsOrCount,
+    ) -> None:
         if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
             raise UsageError(f"rate_limit is {rate_limit!r}; give a number of requests, at least 1")
         self.vendor = override(vendor, tokens=tokens, **collections)
@@ -126,7 +135,8 @@ class RecordingMock:
     def url(self) -> str:
         """The base address, with the base path: `http://127.0.0.1:40123/v1`."""
         if not self._url:
-            raise UsageError(f"{self.vendor.name}_target has no address; the fixture {self.vendor.name} has one")
+            name = self.vendor.name
+            raise UsageError(f"the mock of {name} has no address, because no server runs it; use the fixture {name}")
         return self._url
 
     @url.setter
