@@ -586,7 +586,7 @@ def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
             make(gate)
         (left,) = clean(gate, server)
         assert (left.identity, left.label) == ("", gate.prefix + "1")
-        assert left.reason.startswith("it may have been created: no response told")
+        assert left.reason.startswith("it may have been created: no response gave")
     assert path.exists()
     with Ledger.from_file(path, NESTED, BASE) as ledger:
         assert gated(nested, server, ledger).clean_earlier(server, never) == ()
@@ -1004,7 +1004,7 @@ def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Pat
         (left,) = gated(nested, server, ledger).clean_earlier(server, never)
     assert (left.identity, left.reason) == (
         "uuid-1",
-        "nothing tells it from items of others; the next run tries again",
+        "no response identifies it as ours; the next run tries again",
     )
     assert (server.state(), server.harm) == (before, [])
 

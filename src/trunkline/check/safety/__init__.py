@@ -1,12 +1,16 @@
-"""Owns what may be written on a live account: only what the run made itself, and everything it made is known.
+"""Safe writing on a live account: a run changes only what it created, and removes all of it.
 
-    >>> gate = Gate(contract, live, Ledger.from_file(path, "acme", base), credentials=(token,))
-    >>> left = gate.finish(patient(live))          # what an earlier run could not remove
-    >>> check(vendor, gate, ...)
-    >>> left += gate.clean(patient(live))          # in any case, also after Ctrl-C
+    >>> with Ledger.from_file(path, "acme", base) as ledger:
+    ...     gate = Gate(contract, live, ledger, credentials=(token,))
+    ...     left = gate.clean_earlier(live)     # what earlier runs left and this one could not remove
+    ...     try:
+    ...         gate(request)                   # a target like any other
+    ...     finally:
+    ...         left += gate.clean(live)        # also after Ctrl-C
 
-Every check that writes asks a `Gate`, which is a target. It trusts nobody: neither the caller, of whom a request for
-anything else is a mistake of ours, nor the implementation, whose answers may tell the id of something else.
+Every check that writes sends its requests through a `Gate`. It does not trust the caller: a request that could change
+anything else is a bug in trunkline and is not sent. It does not trust the implementation either: the response to a
+creation may return the id of another item.
 """
 
 from __future__ import annotations

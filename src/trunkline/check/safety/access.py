@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from trunkline.check.safety.gate import Gate
@@ -36,15 +36,10 @@ class WriteOptions:
 
     def check(self) -> None:
         """Raise `UsageError` for an option that has no effect without `--allow-writes`."""
-        given = {
-            "--second-token": self.second_token,
-            "--second-token-file": self.second_token_file,
-            "--leave": self.leave,
-            "--journal": self.journal,
-            "--dry-run": self.dry_run or None,
-        }
-        if not self.allow_writes and (useless := [name for name, value in given.items() if value is not None]):
-            raise UsageError(f"{useless[0]} is about writing; add --allow-writes, or leave it out")
+        for option in fields(self):
+            if not self.allow_writes and getattr(self, option.name) not in (None, False):
+                name = option.name.replace("_", "-")
+                raise UsageError(f"--{name} is about writing; add --allow-writes, or leave it out")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

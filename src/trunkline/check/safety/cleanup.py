@@ -36,11 +36,12 @@ _MAY_PASS = frozenset({409, 423, 425})
 """The refusals that may be different later: conflict, locked, too early."""
 _LONGEST = 80
 _UNSURE = "it may have been created: "
+_UNSAFE = "its id cannot be used in a path safely; delete it by hand"
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """An item that a run created, or may have created, and that still exists. Its id is empty if no response told it.
+    """An item that a run created, or may have created, and that still exists. Its id is empty if no response gave it.
 
     `reason` says why it is left and what happens next, or what to do.
     """
@@ -124,12 +125,16 @@ class Cleanup:
                     self._delete(entry)
 
     @property
+    def _next(self) -> str:
+        return what_happens_next(self.ledger)
+
+    @property
     def _entries(self) -> tuple[Entry, ...]:
         return self.ledger.open_entries(earlier=self.earlier)
 
     def _leftover(self, entry: Entry) -> Leftover:
         identity = entry.identity or self._unsafe_ids.get(entry.number, "")
-        reason = self._reasons.get(entry.number) or f"the cleanup did not reach it; {what_happens_next(self.ledger)}"
+        reason = self._reasons.get(entry.number) or f"the cleanup did not reach it; {self._next}"
         return Leftover(entry.resource, identity, entry.label, reason)
 
     @contextmanager
@@ -139,16 +144,20 @@ class Cleanup:
             yield
         except TargetError as error:
             for entry in entries:
-                self._reasons[entry.number] = f"{'' if entry.identity else _UNSURE}{error}"
-                self._retry.add(entry.number)
+                self._leave(entry, f"{'' if entry.identity else _UNSURE}{error}", retry=True)
+
+    def _leave(self, entry: Entry, reason: str, *, retry: bool = False, give_up: bool = False) -> None:
+        """Say why an entry is left: to be tried again in this run or a later one, or by no run."""
+        self._reasons[entry.number] = reason
+        if retry:
+            self._retry.add(entry.number)
+        if give_up:
+            self.ledger.reported(entry)
 
     def _send(self, request: Request) -> Response:
         """Send a request, unless the target seems to be down."""
         if self._failures >= _MOST_FAILURES:
-            raise TargetError(
-                f"{_MOST_FAILURES} requests in a row got no response, so no more were sent; "
-                f"{what_happens_next(self.ledger)}"
-            )
+            raise TargetError(f"{_MOST_FAILURES} requests in a row got no response, so no more were sent; {self._next}")
         try:
             response = self.target(request)
         except TargetError:
@@ -182,7 +191,7 @@ class Cleanup:
         return self.ledger.is_open(entry) and not entry.identity
 
     def _missing(self, place: _Place) -> list[Entry]:
-        """The entries at a place whose id no response told."""
+        """The entries at a place whose id no response gave."""
         return [entry for entry in self._entries if not entry.identity and self._place(entry) == place]
 
     def _list(self, place: _Place) -> ListReading | None:
@@ -195,36 +204,34 @@ class Cleanup:
             self._adopt(place, identity, item)
         for entry in self._missing(place):
             if entry.number not in self._unsafe_ids:
-                self._reasons[entry.number] = self._reason_missing(entry, reading)
+                self._explain_missing(entry, reading)
 
-    def _reason_missing(self, entry: Entry, reading: ListReading | None) -> str:
-        """Why an entry has no id. It is finished if the item does surely not exist."""
+    def _explain_missing(self, entry: Entry, reading: ListReading | None) -> None:
+        """Say why an entry has no id, or finish it if the item surely does not exist."""
         has_credential = self._has_credential(entry) or not entry.credential_digest
         is_identifiable = bool(entry.label or entry.unique_digest)
         parent_is_gone = reading is not None and entry.parents and reading.status in GONE
         is_not_listed = reading is not None and reading.whole and is_identifiable
-        if has_credential and (parent_is_gone or (is_not_listed and self.earlier)):
-            self.ledger.finished(entry)
-            return ""
-        if not has_credential:
-            return f"{_UNSURE}no list shows it with this credential; check again with the one that it was sent with"
         wrong_id = ""
         if entry.wrong_identity:
             identity = truncate(to_text(entry.wrong_identity), _LONGEST)
             wrong_id = f"its creation returned the id {identity}, under which no response shows it, and "
-        if is_not_listed:
-            self._retry.add(entry.number)
-            found = wrong_id or "no response told an id of its own, and "
-            return f"{_UNSURE}{found}no list shows it yet; {what_happens_next(self.ledger)}"
-        if reading is None or not is_identifiable or (self.earlier and 200 <= reading.status < 300):
-            self.ledger.reported(entry)
-        if reading is None:
-            why = "no operation lists it"
-        elif is_identifiable:
-            why = "its list cannot be read completely"
+        if has_credential and (parent_is_gone or (is_not_listed and self.earlier)):
+            self.ledger.finished(entry)
+        elif not has_credential:
+            other = "no list shows it with this credential; check again with the one that it was sent with"
+            self._leave(entry, _UNSURE + other)
+        elif is_not_listed:
+            found = wrong_id or "no response gave an id of its own, and "
+            self._leave(entry, f"{_UNSURE}{found}no list shows it yet; {self._next}", retry=True)
         else:
-            why = "nothing tells it from items of others"
-        return f"{_UNSURE}{wrong_id}{why}; look for it by hand"
+            why = "no response identifies it as ours"
+            if reading is None:
+                why = "no operation lists it"
+            elif is_identifiable:
+                why = "its list cannot be read completely"
+            give_up = reading is None or not is_identifiable or (self.earlier and 200 <= reading.status < 300)
+            self._leave(entry, f"{_UNSURE}{wrong_id}{why}; look for it by hand", give_up=give_up)
 
     def _adopt(self, place: _Place, identity: Json, item: Json) -> None:
         """Take a listed item for ours if it has the same label, or the same unique inputs, as one of our entries."""
@@ -237,8 +244,7 @@ class Cleanup:
             for entry in missing:
                 shown = to_text(identity) if isinstance(identity, str | int) else ""
                 self._unsafe_ids[entry.number] = truncate(shown, _LONGEST)
-                self._reasons[entry.number] = "its id cannot be used in a path safely; delete it by hand"
-                self.ledger.reported(entry)
+                self._leave(entry, _UNSAFE, give_up=True)
             return
         candidates = (*missing, *alike)
         first = candidates[0]
@@ -279,12 +285,11 @@ class Cleanup:
         """Delete an item, or say why not."""
         operation = operation_for(self.contract, Delete, entry.resource)
         if operation is None:
-            self._reasons[entry.number] = "no operation deletes it; delete it by hand"
-            self.ledger.reported(entry)
+            self._leave(entry, "no operation deletes it; delete it by hand", give_up=True)
             return
         path = safe_path(operation, {**entry.parents, entry.resource: entry.identity})
         if path is None:
-            self._reasons[entry.number] = "its id cannot be used in a path safely; delete it by hand"
+            self._leave(entry, _UNSAFE)
             return
         header = self._header(entry)
         self.ownership.doubt(entry)  # others may have deleted it since, and its id may be used again
@@ -292,14 +297,11 @@ class Cleanup:
         if owner is Owner.OTHERS:
             self._disown(entry, header)
         elif owner is Owner.UNKNOWN:
-            self._reasons[entry.number] = f"nothing tells it from items of others; {what_happens_next(self.ledger)}"
-            self._retry.add(entry.number)
+            self._leave(entry, f"no response identifies it as ours; {self._next}", retry=True)
         elif owner is Owner.GONE and self.earlier:
             self._finish_gone(entry)
         elif owner is Owner.GONE and not self.ownership.was_ours(entry):
-            self._reasons[entry.number] = (
-                f"no response ever showed it under the id that its creation returned; {what_happens_next(self.ledger)}"
-            )
+            self._leave(entry, f"no response ever showed it under the id that its creation returned; {self._next}")
         else:
             response = self._send(Request(operation.method, path, "", authorization(header)))
             if 200 <= response.status < 300:
@@ -307,11 +309,8 @@ class Cleanup:
             elif response.status in GONE:
                 self._finish_gone(entry)
             else:
-                self._reasons[entry.number] = (
-                    f"its deletion was answered {self._status(response)}; {what_happens_next(self.ledger)}"
-                )
-                if response.status >= 500 or response.status in _MAY_PASS:
-                    self._retry.add(entry.number)
+                may_pass = response.status >= 500 or response.status in _MAY_PASS
+                self._leave(entry, f"its deletion was answered {self._status(response)}; {self._next}", retry=may_pass)
 
     def _disown(self, entry: Entry, header: str | None) -> None:
         """Give up an id that belongs to others: our item has another id, or does not exist."""
@@ -324,27 +323,19 @@ class Cleanup:
             self._duplicates.remove(entry.label)
             self.ledger.finished(entry)
             return
-        self._reasons[entry.number] = (
-            f"its creation returned the id {entry.identity}, which belongs to another item; "
-            f"{what_happens_next(self.ledger)}"
-        )
-        self._retry.add(entry.number)
+        reason = f"its creation returned the id {entry.identity}, which belongs to another item; {self._next}"
+        self._leave(entry, reason, retry=True)
 
     def _finish_gone(self, entry: Entry) -> None:
         """Finish an entry whose item is not found, if the credential that created it was used to look for it."""
         if self._has_credential(entry):
             self.ledger.finished(entry)
         elif entry.credential_digest:
-            self._reasons[entry.number] = (
-                "it was created with another credential and is not found with this one; check again with that one"
-            )
+            other = "it was created with another credential and is not found with this one"
+            self._leave(entry, f"{other}; check again with that one")
         else:
-            self._reasons[entry.number] = (
-                "it was created without the credential of an account and is not found with this one; "
-                "look for it by hand"
-            )
-            if self.earlier:  # no run can do more
-                self.ledger.reported(entry)
+            nobody = "it was created without the credential of an account and is not found with this one"
+            self._leave(entry, f"{nobody}; look for it by hand", give_up=self.earlier)
 
     def _status(self, response: Response) -> str:
         """The status, and the error code if it is one word: `409 TRUNK_HAS_DIDS`."""
@@ -370,7 +361,4 @@ class Cleanup:
             # The list is believed more than a response which says that the item does not exist.
             if self.ownership.current_owner(self._send, entry, place.header) is not Owner.OTHERS:
                 self.ledger.created(entry, entry.identity)
-                self._reasons[entry.number] = (
-                    "it still exists, although its deletion was answered with success or not found; "
-                    f"{what_happens_next(self.ledger)}"
-                )
+                self._leave(entry, f"it still exists, although its deletion was answered as done; {self._next}")

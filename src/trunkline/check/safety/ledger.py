@@ -45,11 +45,11 @@ _RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One creation: `identity` is the id of the created item, empty until a response tells it.
+    """One creation: `identity` is the id of the created item, empty until a response gives it.
 
     `run` is the prefix of the run that created it, `parents` maps resources to ids. `credential_digest` tells its
     credential from others and `unique_digest` its unique inputs; neither leads back to them. `wrong_identity` is an id
-    that a response told although it belongs to another item or cannot be used in a path.
+    that a response gave although it belongs to another item or cannot be used in a path.
     """
 
     number: int
@@ -186,7 +186,7 @@ class Ledger:
         return self._record(replace(self._entries[entry.number], identity=identity, wrong_identity=""))
 
     def misidentified(self, entry: Entry, identity: str) -> None:
-        """Record an id that a response told and that cannot be the one of the created item."""
+        """Record an id that a response gave and that cannot be the one of the created item."""
         self._record(replace(self._entries[entry.number], wrong_identity=identity))
 
     def disowned(self, entry: Entry) -> None:
