@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.check.fuzz import Failure, Observation, Obstacle, Progress, fuzz
+from trunkline.check.fuzz import Event, Failure, Obstacle, Progress, fuzz
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target
 
@@ -86,43 +86,43 @@ def recorded(target: Target) -> tuple[Target, list[Request]]:
     return recording, requests
 
 
-def run(target: Target, document: Json = DOCUMENT, **options: Any) -> list[Observation]:
+def run(target: Target, document: Json = DOCUMENT, **options: Any) -> list[Event]:
     """Everything that a short run says."""
     return list(
         fuzz(document, target, **{"base_path": "/v1", "credential": TOKEN, "seed": 1, "examples": 10, **options})
     )
 
 
-def failures(said: list[Observation], check: str) -> list[Failure]:
+def failures(said: list[Event], check: str) -> list[Failure]:
     return [item for item in said if isinstance(item, Failure) and item.check == check]
 
 
-def obstacles(said: list[Observation]) -> list[Obstacle]:
+def obstacles(said: list[Event]) -> list[Obstacle]:
     return [item for item in said if isinstance(item, Obstacle)]
 
 
 @pytest.fixture(scope="module")
-def usual() -> tuple[list[Observation], list[Request]]:
+def usual() -> tuple[list[Event], list[Request]]:
     """One run over the faultless API, and what was asked."""
     target, requests = recorded(answer)
     return run(target), requests
 
 
-def test_both_operations_are_reached_with_the_example(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_both_operations_are_reached_with_the_example(usual: tuple[list[Event], list[Request]]) -> None:
     """Both operations are asked, the one by id with the id that the document gives as example."""
     paths = {request.path for request in usual[1]}
     assert {"/trunks", "/trunks/trunk_1"} <= paths
     assert all(path.startswith("/trunks") for path in paths)
 
 
-def test_paths_arrive_as_generated(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_paths_arrive_as_generated(usual: tuple[list[Event], list[Request]]) -> None:
     """Paths and queries arrive percent-encoded, and some of them needed it."""
     targets = [request.target for request in usual[1]]
     assert all(target.isascii() and target.isprintable() and " " not in target for target in targets)
     assert any("%" in target for target in targets)
 
 
-def test_credentials_are_given_withheld_and_forged(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_credentials_are_given_withheld_and_forged(usual: tuple[list[Event], list[Request]]) -> None:
     """Most requests carry the credential, some none at all, some a wrong one."""
     sent = [request.header("authorization") for request in usual[1]]
     assert sent.count(f"Bearer {TOKEN}") > len(sent) / 2
@@ -130,13 +130,13 @@ def test_credentials_are_given_withheld_and_forged(usual: tuple[list[Observation
     assert {*sent} - {None, f"Bearer {TOKEN}"}
 
 
-def test_limits_are_crossed(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_limits_are_crossed(usual: tuple[list[Event], list[Request]]) -> None:
     """A limit is tried at both of its ends and just beyond them, and as no number at all."""
     queries = [request.query for request in usual[1] if request.path == "/trunks"]
     assert {"limit=0", "limit=1", "limit=100", "limit=101"} <= {part for query in queries for part in query.split("&")}
 
 
-def test_progress_counts_every_request(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_progress_counts_every_request(usual: tuple[list[Event], list[Request]]) -> None:
     """There is one step of progress for each request, in the phases of Schemathesis, and nothing else to say."""
     said, requests = usual
     steps = [item for item in said if isinstance(item, Progress)]
@@ -145,13 +145,13 @@ def test_progress_counts_every_request(usual: tuple[list[Observation], list[Requ
     assert steps == said
 
 
-def test_nothing_of_the_engine_reaches_the_target(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_nothing_of_the_engine_reaches_the_target(usual: tuple[list[Event], list[Request]]) -> None:
     """No field of Schemathesis' own connection, and no number of a case, is among what the target is to send."""
     names = {name for request in usual[1] for name, _ in request.headers}
     assert not names & {"host", "user-agent", "connection", "accept-encoding", "x-schemathesis-testcaseid"}
 
 
-def test_the_same_seed_sends_the_same(usual: tuple[list[Observation], list[Request]]) -> None:
+def test_the_same_seed_sends_the_same(usual: tuple[list[Event], list[Request]]) -> None:
     """A second run with the same seed sends the same requests in the same order; another seed does not."""
     again, requests = recorded(answer)
     run(again)
@@ -205,17 +205,17 @@ def test_a_question_that_an_interruption_loses_keeps_nobody_waiting(monkeypatch:
     """An interruption between taking a question and answering it ends the run, and leaves no engine waiting."""
     from trunkline.check import fuzz as module  # noqa: PLC0415 - the seam of the two threads
 
-    told = module._Line.open
+    told = module._Bridge.items
     lost = threading.Event()
 
-    def losing(self: module._Line, stream: Any) -> Any:
+    def losing(self: module._Bridge, stream: Any) -> Any:
         for number, item in enumerate(told(self, stream)):
-            if number > 20 and isinstance(item, module._Question):
+            if number > 20 and isinstance(item, module._PendingRequest):
                 lost.set()
                 raise KeyboardInterrupt
             yield item
 
-    monkeypatch.setattr(module._Line, "open", losing)
+    monkeypatch.setattr(module._Bridge, "items", losing)
     with pytest.raises(KeyboardInterrupt):
         run(answer)
     assert lost.is_set()

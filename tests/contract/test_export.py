@@ -14,7 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.requests import mine, request_of
 from trunkline import mock
-from trunkline.check.fuzz import Observation, Obstacle, fuzz
+from trunkline.check.fuzz import Event, Obstacle, fuzz
 from trunkline.contract import export, folders
 from trunkline.contract.model import Operation
 from trunkline.exchange import Json, Request, Response, resolve
@@ -209,7 +209,7 @@ def test_schemathesis_loads_it_and_runs_against_it(vendor: Vendor) -> None:
                 reached.add((operation.operation_id, response.status))
         return response
 
-    def let_loose(*, writes: bool) -> list[Observation]:
+    def let_loose(*, writes: bool) -> list[Event]:
         bundled, base = exported(vendor), vendor.contract.base_path
         token = vendor.world.token
         return list(fuzz(bundled, ask, base_path=base, credential=token, seed=1, examples=2, writes=writes))

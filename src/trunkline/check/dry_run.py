@@ -34,7 +34,7 @@ def dry_run(
     *,
     built_in: bool,
 ) -> Iterator[str]:
-    """Check a mock instead of the implementation, and yield the lines that `preview` makes of its requests."""
+    """Check the mock instead of the implementation, and describe its requests by `preview`."""
     log: list[Exchange] = []
     cleaner = targets.recorded(mock.from_vendor(vendor), log)
     second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
@@ -59,9 +59,9 @@ def dry_run(
 def preview(
     requests: Iterable[Request], contract: Contract, hide: Callable[[str], str] = lambda text: text
 ) -> Iterator[str]:
-    """One line for each request that may change something, in order, and the numbers of both kinds.
+    """One line for each writing request, in order, and a line with the numbers of both kinds.
 
-    The value of whatever is named like a secret of the contract is masked, at any depth; `hide` masks known values.
+    Values under the name of a secret of the contract are masked at any depth; `hide` masks secrets by their values.
     """
     writing = reading = 0
     for request in requests:
@@ -69,17 +69,17 @@ def preview(
             reading += 1
             continue
         writing += 1
-        words = (request.method, request.target, _body(request.body, contract.secrets))
-        yield truncate(printable(hide(" ".join(word for word in words if word))), _LONGEST)
+        line = f"{request.method} {request.target} {_body_text(request.body, contract.secrets)}".rstrip()
+        yield truncate(printable(hide(line)), _LONGEST)
     count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
     yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
 
 
-def _body(body: bytes, secrets: Collection[str]) -> str:
+def _body_text(body: bytes, secrets: Collection[str]) -> str:
     if not body:
         return ""
     try:
         parse_json(body)
     except NotJSON:
-        return f"<{len(body)} bytes that are no JSON>"  # whatever is in them may be a secret
+        return f"<{len(body)} bytes that are not JSON>"  # they may hold a secret
     return mask_body(body, secrets).decode("utf-8", "backslashreplace")

@@ -1,12 +1,12 @@
-"""Owns Schemathesis: its engine makes up the requests, a target of ours answers. The only importer of schemathesis.
+"""Fuzzing by Schemathesis: its engine generates requests, and a target answers them.
 
-Nothing is judged here but what two checks of Schemathesis see and no rule of ours does: the target that the caller
-hands in is already decorated with our rules. The engine runs in threads of its own; what it wants to send is handed
-over to the thread that iterates `fuzz`. So a target is called from one thread only, and what it raises (`TargetError`,
-`KeyboardInterrupt`) is raised where it belongs. Schemathesis is slow to import, hence the imports within.
+Only two checks of Schemathesis report here, `ignored_auth` and `unsupported_method`; the caller's target has the rules
+judge everything else. The engine runs in a thread of its own and passes each request to the thread that iterates
+`fuzz`. So the target is called in that thread only, and its exceptions are raised there. Schemathesis is imported here
+only, and only when it is used, since that is slow.
 
-    >>> for observation in fuzz(document, target, base_path="/v1", credential="sk_live_abc", seed=1):
-    ...     print(observation)
+    >>> for event in fuzz(document, target, base_path="/v1", credential="sk_live_abc", seed=1):
+    ...     print(event)
     Progress(phase='examples', requests=1)
 """
 
@@ -37,18 +37,19 @@ if TYPE_CHECKING:
     from schemathesis.schemas import BaseSchema
 
 _WRITING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
-_CASE = "x-schemathesis-testcaseid"
-_LOOK = 0.1
-"""Seconds between two looks whether anybody will still answer."""
-_OF_THE_SENDER = frozenset({_CASE, "host", "user-agent", "accept-encoding", "connection", "content-length"})
+_CASE_HEADER = "x-schemathesis-testcaseid"
+_POLL_SECONDS = 0.1
+"""The interval at which the engine checks whether the run has ended."""
+_CLIENT_HEADERS = frozenset({_CASE_HEADER, "host", "user-agent", "accept-encoding", "connection", "content-length"})
+"""Headers that the engine's own client adds."""
 _UNSENT = Response(401, (("content-type", "application/json"),), b"{}")
-"""What the engine hears of a request that was not sent: the one answer of which it concludes nothing."""
-_NOT_IN_A_FIELD = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
+"""The response to a request that was not sent. The engine concludes nothing from a 401."""
+_CONTROL_CHARACTERS = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """So many requests were answered until now: `Progress("coverage", 61)`."""
+    """The number of requests answered so far: `Progress("coverage", 61)`."""
 
     phase: str
     requests: int
@@ -56,7 +57,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A check failed: `Failure("unsupported_method", "list_trunks", "TRACE returned 405 without ...", exchange)`."""
+    """A failed check: `Failure("unsupported_method", "list_trunks", "TRACE returned 405 without ...", exchange)`."""
 
     check: str
     operation: str
@@ -66,7 +67,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What was not exercised, and why; `operation` is "" when it is more than one, `phase` when it is every phase."""
+    """Why something was not exercised. `operation` is empty for several operations, `phase` for all phases."""
 
     operation: str
     phase: str
@@ -74,9 +75,9 @@ class Obstacle:
 
 
 Steer: TypeAlias = Callable[[Request], Request | None]
-"""Makes a request harmless, or tells with None that it is not to be sent."""
+"""Changes a request so that it does no harm, or returns None when it must not be sent."""
 
-Observation: TypeAlias = Progress | Failure | Obstacle
+Event: TypeAlias = Progress | Failure | Obstacle
 
 
 def fuzz(
@@ -90,12 +91,12 @@ def fuzz(
     examples: int = 50,
     writes: bool = False,
     steer: Steer = lambda request: request,
-) -> Iterator[Observation]:
-    """Sends what Schemathesis makes up for an OpenAPI document; the same seed sends the same.
+) -> Iterator[Event]:
+    """Send the requests that Schemathesis generates for an OpenAPI document. The same seed sends the same requests.
 
-    `operations` are operationIds, all by default; links among them are followed. Without `writes` no method goes out
-    that could change anything, with them only documented ones. `steer` makes each request harmless before it goes out.
-    What the target raises ends the run and is raised again.
+    `operations` are operationIds, all by default; links among them are followed. Without `writes` only safe methods are
+    sent, with it only documented methods. `steer` sees each request before it is sent. An exception of the target ends
+    the run and is raised here.
     """
     names = _operation_ids(document)
     if examples < 1:
@@ -109,28 +110,28 @@ def fuzz(
             yield Obstacle(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
     if not chosen:
         return
-    line = _Line()
-    with _apart():
-        linked = _is_linked(document, frozenset(chosen.values()))
+    bridge = _Bridge()
+    with _isolated():
+        linked = _has_links(document, frozenset(chosen.values()))
         settings = _settings(seed, examples, stateful=linked)
-        schema = _schema(document, application(line.ask, base=base_path), base_path, settings)
+        schema = _schema(document, application(bridge.ask, base=base_path), base_path, settings)
         if isinstance(schema, Obstacle):
             yield schema
             return
         schema = schema.include(operation_id=list(chosen.values()))
-        if not writes:  # whatever method is left out here is not tried as an undocumented one either
+        if not writes:  # an excluded method is not tried as an undocumented one either
             schema = schema.exclude(method=list(_WRITING_METHODS))
         if credential is not None:
             _authorize(schema, credential)
         try:
-            for observation in _listen(line, schema, target, steer, names):
-                yield _redacted(observation, credential)
+            for event in _events(bridge, schema, target, steer, names):
+                yield _redacted(event, credential)
         finally:
-            line.hang_up()
+            bridge.close()
 
 
-def _is_linked(document: Json, chosen: frozenset[str]) -> bool:
-    """Whether an answer of a chosen operation leads to another that is chosen: without, no phase can follow links."""
+def _has_links(document: Json, chosen: frozenset[str]) -> bool:
+    """Whether a response of a chosen operation has a link to a chosen one, for the stateful phase to follow."""
     return any(
         link["operationId"] in chosen
         for item in document["paths"].values()
@@ -142,7 +143,7 @@ def _is_linked(document: Json, chosen: frozenset[str]) -> bool:
 
 
 def _operation_ids(document: Json) -> dict[str, str]:
-    """The operationIds by what Schemathesis calls the operations: `{"GET /trunks": "list_trunks"}`."""
+    """The operationIds by the labels of Schemathesis: `{"GET /trunks": "list_trunks"}`."""
     return {
         f"{method.upper()} {path}": operation["operationId"]
         for path, item in document["paths"].items()
@@ -155,12 +156,12 @@ def _operation_ids(document: Json) -> dict[str, str]:
 
 
 def _schema(document: Json, app: ASGIApp, base_path: str, settings: Mapping[str, Any]) -> BaseSchema | Obstacle:
-    """The document as Schemathesis sees it, with no way out but the application."""
+    """The schema of Schemathesis for the document. It can send requests to the application only."""
     from schemathesis import openapi  # noqa: PLC0415
     from schemathesis.config import SchemathesisConfig  # noqa: PLC0415
     from schemathesis.errors import SchemathesisError  # noqa: PLC0415
 
-    # A server without a host: there is nowhere else to send to, and so the engine leaves out its probes of the network.
+    # A server without a host, so that the engine does not probe the network.
     document = {**copy.deepcopy(document), "servers": [{"url": "/" + base_path.strip("/")}]}
     config = SchemathesisConfig.from_dict(dict(settings))
     try:
@@ -172,7 +173,7 @@ def _schema(document: Json, app: ASGIApp, base_path: str, settings: Mapping[str,
 
 
 def _settings(seed: int, examples: int, *, stateful: bool) -> dict[str, Any]:
-    """All that a `schemathesis.toml` could say, so that none is looked for: no clock, nothing kept, nothing learned."""
+    """The whole configuration, so that no `schemathesis.toml` is read: no time limits, no files, no learned values."""
     return {
         "seed": seed,
         "workers": 1,
@@ -182,92 +183,90 @@ def _settings(seed: int, examples: int, *, stateful: bool) -> dict[str, Any]:
         "suppress-health-check": ["too_slow"],
         "continue-on-failure": True,
         "max-redirects": 0,
-        "request-timeout": 1_000_000,  # patience is the target's business
+        "request-timeout": 1_000_000,  # the target has its own timeout
         "checks": {"enabled": False, "ignored_auth": {"enabled": True}, "unsupported_method": {"enabled": True}},
         "generation": {
             "max-examples": examples,
             "database": "none",
             "no-shrink": True,
-            "exclude-header-characters": _NOT_IN_A_FIELD,  # RFC 9110, section 5.5: they would test a parser
+            "exclude-header-characters": _CONTROL_CHARACTERS,  # RFC 9110 section 5.5: they would test a parser
         },
-        # In the stateful phase a failed check starts everything anew, and these two learn nothing there.
+        # In the stateful phase a failed check starts it over, and the two checks find nothing there.
         "phases": {
-            "coverage": {
-                "unexpected-methods": [name for name in SAFE_METHODS if name != "HEAD"]
-            },  # which may be answered
+            "coverage": {"unexpected-methods": [name for name in SAFE_METHODS if name != "HEAD"]},
             "stateful": {"enabled": stateful, "inference": {"algorithms": []}, "checks": {"enabled": False}},
         },
     }
 
 
 def _authorize(schema: BaseSchema, credential: str) -> None:
-    """Gives the credential to every case but those that are about credentials."""
+    """Send the credential with every case except those that test credentials."""
 
     @schema.auth(refresh_interval=None)
     class _Bearer:
-        def get(self, case: Case[Any], context: AuthContext) -> str:  # noqa: ARG002 - the protocol's
+        def get(self, case: Case[Any], context: AuthContext) -> str:  # noqa: ARG002 - required by the protocol
             return credential
 
-        def set(self, case: Case[Any], data: str, context: AuthContext) -> None:  # noqa: ARG002 - the protocol's
+        def set(self, case: Case[Any], data: str, context: AuthContext) -> None:  # noqa: ARG002 - required by the protocol
             case.headers["Authorization"] = f"Bearer {data}"
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
-    """Keeps the run and its surroundings apart: no file stays behind, no `~/.netrc` and no foreign hook comes in."""
-    ours = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": ""}
-    theirs = {name: os.environ.get(name) for name in ours}
+def _isolated() -> Iterator[None]:
+    """Leave no file behind, and use no `~/.netrc` and no hook of the user."""
+    overrides = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": ""}
+    before = {name: os.environ.get(name) for name in overrides}
     with isolated():
-        os.environ.update(ours)
+        os.environ.update(overrides)
         try:
             yield
         finally:
-            for name, value in theirs.items():
+            for name, value in before.items():
                 os.environ.pop(name)
                 if value is not None:
                     os.environ[name] = value
 
 
-# --- the conversation -----------------------------------------------------------------------------------------------
+# --- the threads ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A request, and the place where the engine waits for its answer."""
+class _PendingRequest:
+    """A request of the engine, which waits for the response."""
 
     case: str
     request: Request
-    answer: Future[Response] = field(default_factory=Future)
+    response: Future[Response] = field(default_factory=Future)
 
 
 @dataclass(slots=True)
-class _Line:
-    """The line from the engine's threads, which ask and tell, to the caller's; the last thing said is None."""
+class _Bridge:
+    """Passes requests and events from the engine's thread to the caller's thread. The last item is None."""
 
-    inbox: SimpleQueue[_Question | EngineEvent | BaseException | None] = field(default_factory=SimpleQueue)
+    inbox: SimpleQueue[_PendingRequest | EngineEvent | BaseException | None] = field(default_factory=SimpleQueue)
     thread: Thread | None = None
     stream: EventStream | None = None
     closed: bool = False
 
     def ask(self, request: Request) -> Response:
-        """A target, for the engine: waits until the caller's thread has asked the real one."""
-        fields = tuple(pair for pair in request.headers if pair[0] not in _OF_THE_SENDER)
-        question = _Question(request.header(_CASE) or "", replace(request, headers=fields))
-        self.inbox.put(question)
+        """The target of the engine: waits until the caller's thread has the response."""
+        fields = tuple(pair for pair in request.headers if pair[0] not in _CLIENT_HEADERS)
+        pending = _PendingRequest(request.header(_CASE_HEADER) or "", replace(request, headers=fields))
+        self.inbox.put(pending)
         while not self.closed:
-            with suppress(TimeoutError):  # an interruption may lose the question on its way; then only `closed` tells
-                return question.answer.result(timeout=_LOOK)
+            with suppress(TimeoutError):  # after an interruption nobody may answer; then `closed` ends the wait
+                return pending.response.result(timeout=_POLL_SECONDS)
         raise TargetError("the run has ended")
 
-    def open(self, stream: EventStream) -> Iterator[_Question | EngineEvent | BaseException]:
-        """Everything that comes over the line."""
+    def items(self, stream: EventStream) -> Iterator[_PendingRequest | EngineEvent | BaseException]:
+        """Start the engine, and yield what its thread passes over."""
         self.stream = stream
-        self.thread = Thread(target=self._tell, args=(stream,), name="trunkline-fuzz", daemon=True)
+        self.thread = Thread(target=self._run, args=(stream,), name="trunkline-fuzz", daemon=True)
         self.thread.start()
         while (item := self.inbox.get()) is not None:
             yield item
 
-    def _tell(self, stream: EventStream) -> None:
+    def _run(self, stream: EventStream) -> None:
         try:
             for event in stream:
                 self.inbox.put(event)
@@ -275,26 +274,26 @@ class _Line:
             self.inbox.put(error)
         self.inbox.put(None)
 
-    def hang_up(self, patience: float = 1.0) -> None:
-        """Stops the engine, whose questions now end by themselves; an engine slow to notice is left behind."""
+    def close(self, patience: float = 1.0) -> None:
+        """Stop the engine. One that does not stop in time is left behind; it gets no more responses."""
         self.closed = True
         if self.stream is not None and self.thread is not None:
             self.stream.stop()
             self.thread.join(patience)
 
 
-def _listen(
-    line: _Line, schema: BaseSchema, target: Target, steer: Steer, names: dict[str, str]
-) -> Iterator[Observation]:
-    """Answers the engine's questions and says in our words what it tells."""
+def _events(
+    bridge: _Bridge, schema: BaseSchema, target: Target, steer: Steer, names: dict[str, str]
+) -> Iterator[Event]:
+    """Send the engine's requests, and translate its events."""
     from schemathesis.engine import StopReason, events, from_schema  # noqa: PLC0415
 
     phase, requests = "", 0
     exchanges: dict[str, Exchange] = {}
-    for item in line.open(from_schema(schema).execute()):
+    for item in bridge.items(from_schema(schema).execute()):
         match item:
-            case _Question():
-                exchange = _asked(item, target, steer)
+            case _PendingRequest():
+                exchange = _answer(item, target, steer)
                 if exchange is not None:
                     exchanges[item.case] = exchange
                     requests += 1
@@ -304,7 +303,7 @@ def _listen(
             case events.ScenarioFinished():
                 yield from _failures(item, exchanges, names)
                 exchanges.clear()
-                if item.skip_reason and item.phase.value != "examples":  # examples are no duty
+                if item.skip_reason and item.phase.value != "examples":  # no operation needs to have examples
                     yield Obstacle(names.get(item.label or "", ""), phase, item.skip_reason)
             case events.NonFatalError():
                 yield Obstacle(names.get(item.label, ""), phase, f"{item.info.title}: {item.info.message}")
@@ -314,14 +313,14 @@ def _listen(
                 raise item
 
 
-def _asked(question: _Question, target: Target, steer: Steer) -> Exchange | None:
-    """Answers a question; the exchange, unless nothing was sent."""
-    request = steer(question.request)
+def _answer(pending: _PendingRequest, target: Target, steer: Steer) -> Exchange | None:
+    """Answer a request of the engine. None when nothing was sent."""
+    request = steer(pending.request)
     try:
         response = target(request) if request is not None else None
     except NotOurs:
         response = None
-    question.answer.set_result(response or _UNSENT)
+    pending.response.set_result(response or _UNSENT)
     return Exchange(request, response) if request and response else None
 
 
@@ -329,28 +328,28 @@ def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names:
     recorder = scenario.recorder
     for case, checks in recorder.checks.items():
         for check in checks:
-            if check.failure_info is not None and case in exchanges and _shows(check.name, exchanges[case].response):
+            if check.failure_info is not None and case in exchanges and _is_shown(check.name, exchanges[case].response):
                 label = recorder.cases[case].value.operation.label
                 failure = check.failure_info.failure
-                sentence = f"{failure.title}: {failure.message.splitlines()[0]}"
-                yield Failure(check.name, names.get(label, label), sentence, exchanges[case])
+                message = f"{failure.title}: {failure.message.splitlines()[0]}"
+                yield Failure(check.name, names.get(label, label), message, exchanges[case])
 
 
-def _shows(check: str, response: Response) -> bool:
-    """Whether an answer shows what a check complains of: no failing server does, and no refusal opens anything."""
+def _is_shown(check: str, response: Response) -> bool:
+    """Whether a response shows what a check complains of. A server error does not, nor does a refusal ignore auth."""
     return response.status < (300 if check == "ignored_auth" else 500)
 
 
-def _redacted(observation: Observation, credential: str | None) -> Observation:
-    """The observation with its text on one line and without the credential."""
+def _redacted(event: Event, credential: str | None) -> Event:
+    """The event with its text on one line and without the credential."""
     hide = redactor(frozenset({credential} if credential else ()))
 
-    def plain(text: str) -> str:
+    def clean(text: str) -> str:
         return hide(" ".join(text.split()))
 
-    match observation:
+    match event:
         case Failure():
-            return replace(observation, message=plain(observation.message))
+            return replace(event, message=clean(event.message))
         case Obstacle():
-            return replace(observation, reason=plain(observation.reason))
-    return observation
+            return replace(event, reason=clean(event.reason))
+    return event

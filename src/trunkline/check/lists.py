@@ -1,4 +1,4 @@
-"""Reading a list as a client would: page by page where it is paged, until a page is short."""
+"""Read a whole list as a client would: page by page, until a page is short."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from trunkline.contract.model import List, Operation
 from trunkline.exchange import Exchange, Json
 
 MOST_PAGES = 100
-"""A list of more pages is not read to its end."""
+"""A list with more pages is not read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListReading:
-    """A list as it was read: its items in order, and the exchange of each page.
+    """The items of a list in order, and the exchange of each page.
 
-    `readable` is false when a page was not a success with items; `whole` is true when surely all items were read.
+    `readable` is false when a page was not a success with an array of items. `whole` is true when certainly all items
+    were read.
     """
 
     items: tuple[Json, ...]
@@ -57,10 +58,10 @@ def read_list(
     query: Mapping[str, Json] | None = None,
     until: str | None = None,
 ) -> ListReading:
-    """The list that `ask` answers, given a query string, with the greatest page that its contract allows.
+    """Read a list in pages of the largest documented size. `ask` sends the request with a query string.
 
-    Stops at the item with the id `until`, at a page that cannot be read, and at one that repeats the ids of earlier
-    pages; then the reading is not whole.
+    Reading stops at the item with the id `until`, at a page that cannot be read, and at a page that only repeats ids of
+    earlier pages; then the reading is not whole.
     """
     listing, paging = operation.kind, operation.kind.paging
     limit = operation.parameter(paging.limit).schema.get("maximum", 100) if paging else 0

@@ -1182,7 +1182,7 @@ def test_a_dry_run_tells_what_would_be_sent(nested: Contract) -> None:
     )
     assert lines == [
         r'POST /sip-trunks {"name": "a\u001b[2J", "password": "***", "more": [{"Pass_Word": "***"}]}',
-        f"POST /sip-trunks <{len(PASSWORD) + 9} bytes that are no JSON>",
+        f"POST /sip-trunks <{len(PASSWORD) + 9} bytes that are not JSON>",
         "DELETE /sip-trunks/x",
         "3 requests that write, 1 that only reads; nothing was sent",
     ]
