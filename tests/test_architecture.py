@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -208,3 +210,18 @@ def test_the_package_exports_each_name_of_all() -> None:
         assert getattr(trunkline, name).__name__ == name or name == "Target"
     with pytest.raises(AttributeError, match="nothing"):
         _ = trunkline.nothing
+
+
+MAP = SOURCE.parents[1] / "docs" / "architecture.md"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w./]+)`", MAP.read_text("utf-8")))))
+def test_the_map_names_what_exists(name: str) -> None:
+    """Each path in docs/architecture.md exists, and so does each module, class and function."""
+    first, *rest = name.split(".")
+    if "/" in name:
+        assert (SOURCE.parents[1] / name).exists()
+    elif first in {room for row in ROOMS for room in row}:
+        value = importlib.import_module(f"trunkline.{first}")
+        for part in rest:
+            value = getattr(value, part, None) or importlib.import_module(f"{value.__name__}.{part}")
