@@ -1,4 +1,4 @@
-"""What the command line promises: exit codes, one sentence for every trouble, and never a secret."""
+"""The command line: exit codes, one sentence for every error, and no secrets in the output."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from trunkline.check.laws import LAWS
 from trunkline.check.rules import RULES
 from trunkline.contract import folders
 from trunkline.contract.export import document as document_of
+from trunkline.contract.model import List
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import loader
@@ -45,13 +46,13 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(params=VENDORS)
 def vendor(request: pytest.FixtureRequest) -> Vendor:
-    """Each vendor in turn."""
+    """Each vendor."""
     return loader.load(request.param)
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process: code, standard output, standard error."""
+    """Run a command in this process: its code, standard output and standard error."""
     for name in ("TRUNKLINE_TOKEN", "TRUNKLINE_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 
@@ -69,15 +70,15 @@ def sentence(err: str) -> str:
     return err
 
 
-def response(vendor: Vendor) -> tuple[int, bytes, bytes]:
-    """What the mock answers to the first operation: status, `curl -i` and the body alone."""
+def saved_response(vendor: Vendor) -> tuple[int, bytes, bytes]:
+    """The response of the mock to the first operation: status, output of `curl -i`, and the body alone."""
     operation = vendor.contract.operations[0]
     path = operation.path
     for name, value in connect.known_parameters(vendor).items():
         path = path.replace(f"{{{name}}}", value)
-    said = mock.from_vendor(vendor)(Request("GET", path, "", (("authorization", f"Bearer {vendor.world.token}"),)))
-    head = b"".join(f"{name}: {value}\r\n".encode() for name, value in said.headers)
-    return said.status, b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + said.body, said.body
+    response = mock.from_vendor(vendor)(Request("GET", path, "", (("authorization", f"Bearer {vendor.world.token}"),)))
+    head = b"".join(f"{name}: {value}\r\n".encode() for name, value in response.headers)
+    return response.status, b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + response.body, response.body
 
 
 def document(out: str) -> Json:
@@ -89,7 +90,7 @@ def document(out: str) -> Json:
 
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: Vendor) -> str:
-    """An application that is the mock but for its bodies, which are empty objects."""
+    """An application that is the mock, except that the body of each success is an empty object."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"broken_{vendor.name}_{tmp_path.name.replace('-', '_')}"
@@ -101,8 +102,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: Vendor) -> s
         f"vendor = trunkline.load({vendor.name!r})\n"
         "good = mock.from_vendor(vendor)\n"
         "def bad(request):\n"
-        "    said = good(request)\n"
-        "    return replace(said, body=b'{}') if said.status == 200 else said\n"
+        "    response = good(request)\n"
+        "    return replace(response, body=b'{}') if response.status == 200 else response\n"
         "app = asgi.application(bad, base=vendor.contract.base_path)\n"
     )
     return f"{name}:app"
@@ -111,8 +112,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: Vendor) -> s
 # --- help -----------------------------------------------------------------------------------------------------------
 
 
-def test_version_and_help_are_well(run: Run) -> None:
-    """The version is the package's; help names each command."""
+def test_version_and_help(run: Run) -> None:
+    """`--version` prints the version of the package; `--help` names each command."""
     assert run("--version") == (0, f"trunkline {trunkline.__version__}\n", "")
     code, out, err = run("--help")
     assert (code, err) == (0, "")
@@ -122,14 +123,14 @@ def test_version_and_help_are_well(run: Run) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help_with_an_example_and_the_vendors(run: Run, command: str) -> None:
-    """The example stands on one line, to be copied."""
+    """The example is on one line, so that it can be copied."""
     code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
     assert re.search(rf"\nExample:\n  .*trunkline {command}\b[^\n]*\n", out)
     assert f"\nVendors:\n  {', '.join(VENDORS)}\n" in out
 
 
-def test_no_command_is_help_with_code_2(run: Run) -> None:
+def test_no_command_prints_the_help_and_ends_with_2(run: Run) -> None:
     """The help goes to standard error, since nothing was done."""
     code, out, err = run()
     assert (code, out) == (2, "")
@@ -137,8 +138,8 @@ def test_no_command_is_help_with_code_2(run: Run) -> None:
     assert "serve " in err
 
 
-def test_help_imports_nothing_that_takes_time() -> None:
-    """`trunkline --help` and `--version` are there at once."""
+def test_help_imports_nothing_slow() -> None:
+    """`trunkline --help` loads click and nothing heavy."""
     code = "import sys; from trunkline.cli import run; run(['--help']); print(*sys.modules)"
     environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
@@ -147,14 +148,14 @@ def test_help_imports_nothing_that_takes_time() -> None:
     assert not slow & modules
 
 
-def test_the_default_port_is_the_one_that_reports_speak_of() -> None:
+def test_the_default_port_is_the_one_in_reports() -> None:
     """The curl commands of a check of the built-in mock work against `trunkline serve`."""
     assert OPTIONS["port"].default == connect.PORT
 
 
-# --- troubles -------------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------------
 
-TROUBLES = {
+ERRORS = {
     ("frob",): "no such command",
     ("serv",): "Did you mean 'serve'? See trunkline --help",
     ("check",): "missing argument 'VENDOR'",
@@ -246,20 +247,20 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("arguments", TROUBLES, ids=" ".join)
-def test_every_trouble_is_one_sentence(run: Run, arguments: tuple[str, ...]) -> None:
-    """On standard error, with code 2, nothing on standard output, and no piece of a credential."""
+@pytest.mark.parametrize("arguments", ERRORS, ids=" ".join)
+def test_every_error_is_one_sentence(run: Run, arguments: tuple[str, ...]) -> None:
+    """It is on standard error, with code 2; standard output is empty, and no part of a credential is shown."""
     code, out, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in arguments))
     assert (code, out.partition("{")[0]) == (2, "")
     *_, last = err.splitlines()
     assert (last.startswith("trunkline: "), err.count("trunkline: ")) == (True, 1)
-    assert TROUBLES[arguments] in last
+    assert ERRORS[arguments] in last
     assert "hush" not in out + err
     assert "Traceback" not in err
 
 
 LONG = "9" * 5000
-ENDLESS = {
+LONG_ARGUMENTS = {
     ("check", LONG): "999…9' is not a vendor; there are: ",
     ("check", "{vendor}", "--seed", LONG): "--seed is not a whole number",
     ("check", "{vendor}", "--seed", "9 " * 5000): "--seed is not a whole number",
@@ -269,17 +270,17 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("arguments", ENDLESS, ids=[" ".join(words)[:24] for words in ENDLESS])
-def test_no_sentence_is_too_long_to_be_read(run: Run, arguments: tuple[str, ...]) -> None:
-    """What was given is cut; what to do about it is not."""
+@pytest.mark.parametrize("arguments", LONG_ARGUMENTS, ids=[" ".join(words)[:24] for words in LONG_ARGUMENTS])
+def test_no_error_is_too_long_to_read(run: Run, arguments: tuple[str, ...]) -> None:
+    """A long argument is cut; the advice is not."""
     code, out, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in arguments))
     assert (code, out) == (2, "")
-    assert ENDLESS[arguments] in sentence(err)
+    assert LONG_ARGUMENTS[arguments] in sentence(err)
     assert len(err) < 1100
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code", "told"),
+    ("redirection", "code", "message"),
     [
         ("1>&-", 2, "trunkline: standard output is closed; open it, or send it to a file\n"),
         ("1>/dev/full", 2, "trunkline: standard output cannot be written: no space left on device; send it to *\n"),
@@ -288,25 +289,27 @@ def test_no_sentence_is_too_long_to_be_read(run: Run, arguments: tuple[str, ...]
     ],
 )
 @pytest.mark.parametrize("command", ["rules", "export {vendor}", "--help"])
-def test_an_output_that_takes_nothing_is_a_sentence(redirection: str, code: int, told: str, command: str) -> None:
-    """It is the caller's, and no bug of ours; what goes to standard error may be lost."""
+def test_an_output_that_cannot_be_written_is_one_sentence(
+    redirection: str, code: int, message: str, command: str
+) -> None:
+    """It is not reported as a bug. If standard error cannot be written, the code is all there is."""
     words = f"exec {sys.executable} -m trunkline.cli {command.format(vendor=VENDORS[0])} {redirection}"
     environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
     ended = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False, env=environ)
     assert ended.returncode == code
-    assert fnmatch(ended.stderr, told)
+    assert fnmatch(ended.stderr, message)
 
 
-def test_a_trouble_that_nobody_can_hear_is_told_by_its_code() -> None:
-    """Also where standard error is full or closed."""
+def test_an_error_that_cannot_be_printed_still_has_its_code() -> None:
+    """Standard error can be full or closed."""
     for redirection in ("2>&-", "2>/dev/full"):
         words = f"exec {sys.executable} -m trunkline.cli frob {redirection}"
         environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
         assert subprocess.run(["bash", "-c", words], check=False, env=environ).returncode == 2
 
 
-def test_a_parameter_that_must_be_known_is_asked_for(run: Run) -> None:
-    """An item of an implementation that is not the mock can only be asked for by its id."""
+def test_a_missing_path_parameter_is_named(run: Run) -> None:
+    """An item of an implementation that is not the mock can only be requested by its id."""
     asked = 0
     for name in VENDORS:
         for operation in loader.load(name).contract.operations:
@@ -319,8 +322,8 @@ def test_a_parameter_that_must_be_known_is_asked_for(run: Run) -> None:
     assert asked >= len(VENDORS)
 
 
-def test_what_nobody_expected_is_called_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the name of its class only; TRUNKLINE_DEBUG shows where it is."""
+def test_an_unexpected_exception_is_reported_as_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the name of its class only; TRUNKLINE_DEBUG shows the traceback."""
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError(TOKEN)
@@ -335,7 +338,7 @@ def test_what_nobody_expected_is_called_a_bug(run: Run, monkeypatch: pytest.Monk
 
 
 def test_an_interruption_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And with a word, not with a traceback."""
+    """There is one word and no traceback."""
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -345,8 +348,8 @@ def test_an_interruption_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("url", ["", "localhost", "ftp://h/", "http://user:hush@h/", "http://h/\nx", "http://h:port"])
-def test_an_impossible_server_is_refused_by_export(run: Run, vendor: Vendor, url: str) -> None:
-    """As an address to check is: with a sentence that does not quote it."""
+def test_export_refuses_an_impossible_server(run: Run, vendor: Vendor, url: str) -> None:
+    """As for the address of a check, the sentence does not quote it."""
     code, out, err = run("export", vendor.name, "--url", url)
     assert (code, out) == (2, "")
     assert "the base address " in err
@@ -354,8 +357,8 @@ def test_an_impossible_server_is_refused_by_export(run: Run, vendor: Vendor, url
     assert "hush" not in err
 
 
-def test_a_pipe_that_is_closed_is_no_trouble() -> None:
-    """`trunkline export ... | head -1` says nothing of it."""
+def test_a_closed_pipe_is_not_an_error() -> None:
+    """`trunkline export ... | head -1` prints no error."""
     with start("export", VENDORS[0]) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -364,8 +367,8 @@ def test_a_pipe_that_is_closed_is_no_trouble() -> None:
     assert process.returncode == 141
 
 
-def test_a_terminal_that_cannot_show_a_letter_ends_no_run(tmp_path: Path, vendor: Vendor) -> None:
-    """Escapes stand in for what ASCII has not, in JSON those of JSON."""
+def test_a_terminal_that_lacks_a_character_ends_no_run(tmp_path: Path, vendor: Vendor) -> None:
+    """Characters that ASCII lacks are escaped, in JSON as JSON escapes them."""
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     out, err = start("export", vendor.name, environ=ascii_only).communicate(timeout=60)
     assert (err, out.isascii()) == ("", True)
@@ -381,25 +384,25 @@ def test_a_terminal_that_cannot_show_a_letter_ends_no_run(tmp_path: Path, vendor
 
 @pytest.mark.slow_for("telepath")
 def test_the_built_in_mock_keeps_the_contract(run: Run, vendor: Vendor) -> None:
-    """Code 0, every documented answer told, and everything exercised that only reads."""
+    """The code is 0, every documented response is reported, and every check that only reads is exercised."""
     code, out, err = run("check", vendor.name, "--seed", "5", "--examples", "3", "--format", "json")
     assert (code, err) == (0, "")
-    told = document(out)
-    assert (told["verdict"], told["seed"], told["complete"]) == ("kept", 5, True)
-    assert told["findings"] == []
-    assert told["requests"] > 10
+    report = document(out)
+    assert (report["verdict"], report["seed"], report["complete"]) == ("kept", 5, True)
+    assert report["findings"] == []
+    assert report["requests"] > 10
     reading = {operation.operation_id for operation in vendor.contract.operations if operation.reads}
-    assert {each["operation"] for each in told["reached"]} == reading
-    silent = [each for each in told["not_exercised"] if "it writes" not in each["reason"]]
+    assert {entry["operation"] for entry in report["reached"]} == reading
+    silent = [entry for entry in report["not_exercised"] if "it writes" not in entry["reason"]]
     assert silent == []
     laws = {law.name for law in LAWS} | {"schemathesis"}
-    assert not [each for each in told["not_exercised"] if each["operation"] in reading and each["check"] in laws]
-    written = {each["operation"] for each in told["not_exercised"] if each["check"] == "schemathesis"}
+    assert not [entry for entry in report["not_exercised"] if entry["operation"] in reading and entry["check"] in laws]
+    written = {entry["operation"] for entry in report["not_exercised"] if entry["check"] == "schemathesis"}
     assert written == {operation.operation_id for operation in vendor.contract.operations} - reading
 
 
 def test_a_finding_ends_with_1_and_is_shown_with_its_command(run: Run, vendor: Vendor, broken: str) -> None:
-    """In text: what, where, why, how often, and how to ask again, without the credential."""
+    """The text says what, where, why and how often, and has a curl command without the credential."""
     arguments = ("check", vendor.name, "--app", broken, "--token", vendor.world.token, "--examples", "2")
     params = [f"--param={name}={value}" for name, value in connect.known_parameters(vendor).items()]
     code, out, err = run(*arguments, *params, "--seed", "9", "--max-requests", "60")
@@ -414,14 +417,14 @@ def test_a_finding_ends_with_1_and_is_shown_with_its_command(run: Run, vendor: V
     assert f"http://localhost{vendor.contract.base_path}), seed 9\n" in err
     assert vendor.world.token not in out + err
     code, out, _ = run(*arguments, *params, "--first", "--format", "json")
-    told = document(out)
-    assert (code, told["verdict"]) == (1, "broken")
-    assert told["requests"] <= 2
-    assert any("--first" in each["reason"] for each in told["not_exercised"])
+    report = document(out)
+    assert (code, report["verdict"]) == (1, "broken")
+    assert report["requests"] <= 2
+    assert any("--first" in entry["reason"] for entry in report["not_exercised"])
 
 
-def test_a_wrong_token_is_not_well(run: Run, vendor: Vendor) -> None:
-    """Nothing can be judged without a good credential: one sentence, no verdict, code 2; the token is nowhere."""
+def test_a_wrong_token_ends_with_2(run: Run, vendor: Vendor) -> None:
+    """Without a good credential nothing can be judged: one sentence, no verdict, and no token."""
     code, out, err = run("check", vendor.name, "--token", TOKEN, "--max-requests", "20", "--examples", "1")
     assert code == 2
     assert out == ""
@@ -430,12 +433,12 @@ def test_a_wrong_token_is_not_well(run: Run, vendor: Vendor) -> None:
 
 
 @pytest.mark.slow
-def test_a_dry_run_is_like_the_run(run: Run, vendor: Vendor) -> None:
-    """It writes as often, but for what is drawn from new names; it sends nothing, and prints no secret."""
+def test_a_dry_run_prints_what_the_run_would_send(run: Run, vendor: Vendor) -> None:
+    """It has as many requests, except for those drawn from new names; it sends nothing, and prints no secret."""
     words = ("check", vendor.name, "--allow-writes", "--seed", "3", "--examples", "2")
-    code, told, err = run(*words, "--dry-run", "--url", "http://127.0.0.1:1", "--leave", "1000")
+    code, out, err = run(*words, "--dry-run", "--url", "http://127.0.0.1:1", "--leave", "1000")
     assert (code, err) == (0, "")
-    lines = told.splitlines()
+    lines = out.splitlines()
     found = re.fullmatch(r"(\d+) requests that write, (\d+) that only read; nothing was sent", lines[-1])
     assert found is not None
     assert int(found[1]) == len(lines) - 1 > 100
@@ -445,36 +448,36 @@ def test_a_dry_run_is_like_the_run(run: Run, vendor: Vendor) -> None:
     assert abs(int(found[1]) + int(found[2]) - really) < really / 10
 
 
-def test_a_budget_that_shows_too_little_is_told(run: Run, vendor: Vendor) -> None:
-    """The sentence speaks of the budget, and not of the token; so it does where no page tells how to remove."""
+def test_a_budget_that_is_too_small_is_named(run: Run, vendor: Vendor) -> None:
+    """The sentence is about the budget and not about the token."""
     code, _, err = run("check", vendor.name, "--max-requests", "1")
     assert (code, "the budget of 1 requests is spent" in err, "token" in err) == (2, True, False)
 
 
-def test_nothing_made_since_nothing_may_stay_is_told(run: Run) -> None:
-    """With the option that allows it, instead of a guess."""
+def test_a_check_that_may_leave_nothing_names_the_option(run: Run) -> None:
+    """If no operation deletes an item and none may be left, nothing is created, and --leave is named."""
     code, _, err = run("check", "telepath", "--allow-writes", "--leave", "0", "--examples", "2")
     assert code == 2
     assert "allow some to stay with --leave" in err.splitlines()[-1]
 
 
 def test_strictness_decides_what_fails(run: Run, vendor: Vendor, broken: str) -> None:
-    """A weaker sentence is a note under a stricter eye, and the JSON tells which is which."""
+    """A finding of a weaker grade is a note, and the JSON shows which is which."""
     arguments = ("check", vendor.name, "--app", broken, "--token", vendor.world.token, "--first", "--format", "json")
     params = [f"--param={name}={value}" for name, value in connect.known_parameters(vendor).items()]
-    told = document(run(*arguments, *params, "--strictness", "documented", "--examples", "1")[1])
-    assert all(found["fails"] == (found["grade"] == "documented") for found in told["findings"])
+    report = document(run(*arguments, *params, "--strictness", "documented", "--examples", "1")[1])
+    assert all(found["fails"] == (found["grade"] == "documented") for found in report["findings"])
 
 
 def test_the_token_is_taken_from_the_environment(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the help says."""
+    """TRUNKLINE_TOKEN is used for a live implementation."""
     monkeypatch.setenv("TRUNKLINE_TOKEN", "hush hush")
     url = f"http://127.0.0.1:1{vendor.contract.base_path}"
     assert "the token in $TRUNKLINE_TOKEN holds spaces" in sentence(run("check", vendor.name, "--url", url)[2])
 
 
-def test_an_interrupted_check_tells_what_was_found(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code 130, and the report says that it is not complete."""
+def test_an_interrupted_check_reports_what_was_found(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code is 130, and the report says that it is not complete."""
 
     def stop(*_: object, progress: Callable[[str], None], **__: object) -> None:
         progress("somewhere")
@@ -489,7 +492,7 @@ def test_an_interrupted_check_tells_what_was_found(run: Run, vendor: Vendor, mon
     assert "somewhere\n" in err
 
 
-def test_a_bug_in_a_check_hides_nothing_that_was_found(
+def test_a_bug_in_a_check_does_not_hide_findings(
     run: Run, vendor: Vendor, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report so far comes first, then the sentence that calls it a bug."""
@@ -508,10 +511,10 @@ def test_a_bug_in_a_check_hides_nothing_that_was_found(
     assert TOKEN not in out + err
 
 
-def test_a_trouble_that_echoes_the_credential_does_not_print_it(
+def test_an_error_that_contains_the_credential_is_redacted(
     run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever an implementation has a sentence say, in a whole check and in one live question."""
+    """This holds for a whole check and for one live request."""
 
     def echo(_: Request) -> Response:
         raise TargetError(f"answered {TOKEN}")
@@ -526,9 +529,9 @@ def test_a_trouble_that_echoes_the_credential_does_not_print_it(
 # --- validate -------------------------------------------------------------------------------------------------------
 
 
-def test_a_saved_answer_is_valid(run: Run, vendor: Vendor, tmp_path: Path) -> None:
-    """With headers all but the request is known; a body alone leaves more unsaid."""
-    _, whole, body = response(vendor)
+def test_a_saved_response_is_valid(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """With headers, all but the request is known; a body alone leaves more rules not exercised."""
+    _, whole, body = saved_response(vendor)
     (tmp_path / "whole").write_bytes(whole)
     (tmp_path / "body").write_bytes(body)
     code, out, err = run("validate", vendor.name, str(tmp_path / "whole"))
@@ -536,13 +539,13 @@ def test_a_saved_answer_is_valid(run: Run, vendor: Vendor, tmp_path: Path) -> No
     assert "the request is not known" in out
     assert "the status" not in out
     code, out, _ = run("validate", vendor.name, str(tmp_path / "body"), "--format", "json")
-    told = document(out)
-    assert (code, told["verdict"], told["seed"], told["base"]) == (0, "kept", None, "")
-    assert {"the status is not known"} <= {each["reason"] for each in told["not_exercised"]}
+    report = document(out)
+    assert (code, report["verdict"], report["seed"], report["base"]) == (0, "kept", None, "")
+    assert {"the status is not known"} <= {entry["reason"] for entry in report["not_exercised"]}
 
 
-def test_a_broken_answer_is_a_finding(run: Run, vendor: Vendor, tmp_path: Path) -> None:
-    """Code 1, also where the body is no JSON at all; without a request there is no command to show."""
+def test_a_broken_response_is_a_finding(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """The code is 1, even if the body is not JSON; without a request there is no curl command."""
     for body in (b"", b"{", b'{"x": NaN}'):
         (tmp_path / "body").write_bytes(body)
         code, out, err = run(
@@ -554,8 +557,8 @@ def test_a_broken_answer_is_a_finding(run: Run, vendor: Vendor, tmp_path: Path) 
 
 
 def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, vendor: Vendor, tmp_path: Path) -> None:
-    """The shell's own pipe has a writer; one in a folder may never have any."""
-    (tmp_path / "whole").write_bytes(response(vendor)[1])
+    """The shell's own pipe has a writer; a named pipe may never have one."""
+    (tmp_path / "whole").write_bytes(saved_response(vendor)[1])
     words = f"exec {sys.executable} -m trunkline.cli validate {vendor.name} <(cat {tmp_path}/whole)"
     environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
     assert subprocess.run(["bash", "-c", words], check=False, env=environ, capture_output=True).returncode == 0
@@ -567,39 +570,39 @@ def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, ve
 def test_standard_input_is_a_source(vendor: Vendor) -> None:
     """`curl -i ... | trunkline validate VENDOR -`."""
     process = start("validate", vendor.name, "-", stdin=subprocess.PIPE)
-    out, err = process.communicate(response(vendor)[1].decode(), timeout=60)
+    out, err = process.communicate(saved_response(vendor)[1].decode(), timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "no finding" in out
 
 
-def test_one_live_answer_is_judged(run: Run, vendor: Vendor) -> None:
-    """With the request known, every rule is applied that a plain request provokes."""
+def test_one_live_response_is_judged(run: Run, vendor: Vendor) -> None:
+    """The request is known, so every rule is applied that a plain request can break."""
     for operation in vendor.contract.operations:
         if operation.reads:
             code, out, _ = run("validate", vendor.name, operation.operation_id, "--live", "--format", "json")
-            told = document(out)
-            assert (code, told["requests"], told["verdict"]) == (0, 1, "kept")
-            assert {each["operation"] for each in told["exercised"]} == {operation.operation_id}
-            reasons = {each["reason"] for each in told["not_exercised"]}
+            report = document(out)
+            assert (code, report["requests"], report["verdict"]) == (0, 1, "kept")
+            assert {entry["operation"] for entry in report["exercised"]} == {operation.operation_id}
+            reasons = {entry["reason"] for entry in report["not_exercised"]}
             assert reasons <= {"a plain request does not exercise it"}
 
 
-def test_one_live_answer_that_turns_the_credential_away_is_not_well(run: Run, vendor: Vendor) -> None:
-    """It is as the pages say, and tells nothing of what was asked for: whoever watches an API must hear of it."""
-    operation = next(found for found in vendor.contract.operations if found.listing)
+def test_a_live_response_that_refuses_the_credential_ends_with_2(run: Run, vendor: Vendor) -> None:
+    """A 401 is documented, but it says nothing about the operation, so it is not reported as success."""
+    operation = next(found for found in vendor.contract.operations if isinstance(found.kind, List))
     arguments = ("validate", vendor.name, operation.operation_id, "--live", "--token", TOKEN)
     code, out, err = run(*arguments)
-    asking, said = err.splitlines()
-    assert (code, asking) == (2, f"asking {vendor.name} at the built-in mock")
-    assert f"{operation.operation_id} refuses the credential with 401: give the right one with --token" in said
+    progress, error = err.splitlines()
+    assert (code, progress) == (2, f"asking {vendor.name} at the built-in mock")
+    assert f"{operation.operation_id} refuses the credential with 401: give the right one with --token" in error
     assert "verdict       NOT EXERCISED" in out
     assert document(run(*arguments, "--format", "json")[1])["verdict"] == "not exercised"
     assert "hush" not in out + err
 
 
-def test_a_wait_is_told(run: Run, vendor: Vendor) -> None:
-    """A command that is told to come back later does not look as if it hung."""
-    operation = next(found for found in vendor.contract.operations if found.listing)
+def test_a_wait_is_announced(run: Run, vendor: Vendor) -> None:
+    """A command that waits does not look as if it hung."""
+    operation = next(found for found in vendor.contract.operations if isinstance(found.kind, List))
     fake, asked = mock.from_vendor(vendor), count()
 
     def busy(request: Request) -> Response:
@@ -616,8 +619,8 @@ def test_a_wait_is_told(run: Run, vendor: Vendor) -> None:
 SENT = {"integer": "1", "date-time": "2024-03-05", "string": "conn_abc123xyz"}
 
 
-def test_parameters_of_a_live_question_go_where_they_belong(run: Run) -> None:
-    """Into the query or into the path, encoded."""
+def test_parameters_of_a_live_request_are_sent_where_the_contract_has_them(run: Run) -> None:
+    """They are in the query or in the path, percent-encoded."""
     for name in VENDORS:
         for operation in loader.load(name).contract.operations:
             for parameter in operation.parameters if operation.reads else ():
@@ -625,17 +628,17 @@ def test_parameters_of_a_live_question_go_where_they_belong(run: Run) -> None:
                 value = "no/such id" if parameter.location == "path" else SENT[schema.get("format", schema["type"])]
                 value = schema["enum"][0] if "enum" in schema else value
                 arguments = ("validate", name, operation.operation_id, "--live", "--param", f"{parameter.name}={value}")
-                told = document(run(*arguments, "--format", "json")[1])
+                report = document(run(*arguments, "--format", "json")[1])
                 expected = 404 if parameter.location == "path" else 200
-                assert [each["status"] for each in told["reached"]] == [expected]
-                assert told["findings"] == []
+                assert [entry["status"] for entry in report["reached"]] == [expected]
+                assert report["findings"] == []
 
 
 # --- export and rules -----------------------------------------------------------------------------------------------
 
 
 def test_export_writes_the_document(run: Run, vendor: Vendor, tmp_path: Path) -> None:
-    """To standard output, or to a file."""
+    """It goes to standard output, or to a file."""
     code, out, err = run("export", vendor.name)
     assert (code, err) == (0, "")
     assert json.loads(out)["servers"] == [{"url": vendor.contract.url}]
@@ -645,7 +648,7 @@ def test_export_writes_the_document(run: Run, vendor: Vendor, tmp_path: Path) ->
 
 
 def test_rules_lists_every_rule_and_law(run: Run) -> None:
-    """With its statement."""
+    """Each has its statement."""
     code, out, err = run("rules")
     assert (code, err) == (0, "")
     for name, statement in [(r.name, r.statement) for r in RULES] + [(law.name, law.statement) for law in LAWS]:
@@ -662,14 +665,14 @@ def served() -> Iterator[Callable[..., tuple[subprocess.Popen[str], Json]]]:
         yield lambda *arguments: stack.enter_context(serving(*arguments))
 
 
-def test_serve_tells_where_and_how_and_stops_when_asked(served: Any) -> None:
-    """The command of each vendor works as it is; each refusal is explained; Ctrl-C is no trouble."""
-    process, told = served()
-    assert told["trunkline"] == trunkline.__version__
-    assert set(told["vendors"]) == set(VENDORS)
-    for name, place in told["vendors"].items():
+def test_serve_prints_addresses_and_stops_on_ctrl_c(served: Any) -> None:
+    """The curl command of each vendor works, each refusal is explained, and the code after Ctrl-C is 0."""
+    process, printed = served()
+    assert printed["trunkline"] == trunkline.__version__
+    assert set(printed["vendors"]) == set(VENDORS)
+    for name, place in printed["vendors"].items():
         vendor = loader.load(name)
-        assert place["url"] == told["url"] + vendor.contract.base_path
+        assert place["url"] == printed["url"] + vendor.contract.base_path
         assert place["token"] == vendor.world.token
         answer = subprocess.run(["bash", "-c", place["curl"]], capture_output=True, text=True, check=True)
         assert " 200 " in answer.stdout.splitlines()[0]
@@ -678,30 +681,32 @@ def test_serve_tells_where_and_how_and_stops_when_asked(served: Any) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (0, "")
-    for name, place in told["vendors"].items():
+    for name, place in printed["vendors"].items():
         assert f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}\n" in err
     assert err.count("refused: credentials_missing") == len(VENDORS)
     assert "Ctrl-C stops" in err
     assert "warning" not in err
 
 
-def test_serve_can_be_quiet_and_warns_when_others_can_come(served: Any) -> None:
-    """The line for machines is there all the same."""
-    process, told = served(VENDORS[0], "--quiet")
-    assert list(told["vendors"]) == [VENDORS[0]]
+def test_serve_can_be_quiet_and_warns_about_other_machines(served: Any) -> None:
+    """The line of JSON is printed all the same."""
+    process, printed = served(VENDORS[0], "--quiet")
+    assert list(printed["vendors"]) == [VENDORS[0]]
     subprocess.run(
-        ["bash", "-c", re.sub(r'-H "[^"]*"', "", told["vendors"][VENDORS[0]]["curl"])], check=True, capture_output=True
+        ["bash", "-c", re.sub(r'-H "[^"]*"', "", printed["vendors"][VENDORS[0]]["curl"])],
+        check=True,
+        capture_output=True,
     )
     process.terminate()
     assert process.communicate(timeout=10)[1] == ""
-    process, told = served("--host", "0.0.0.0")  # noqa: S104 - that is what it is about
-    assert told["url"].startswith("http://127.0.0.1:")
+    process, printed = served("--host", "0.0.0.0")  # noqa: S104 - that is what it is about
+    assert printed["url"].startswith("http://127.0.0.1:")
     process.terminate()
     assert "warning: 0.0.0.0 lets other machines use the mock" in process.communicate(timeout=10)[1]
 
 
-def test_serve_takes_fixtures_for_the_vendors_that_they_are_for(served: Any, run: Run, tmp_path: Path) -> None:
-    """A vendor without a folder keeps its own records; a folder for nobody is a trouble."""
+def test_serve_uses_fixtures_for_their_vendor(served: Any, run: Run, tmp_path: Path) -> None:
+    """A vendor without a folder keeps its own records; a folder for no vendor is an error."""
     code, _, err = run("serve", "--fixtures", str(tmp_path))
     assert (code, "has no folder named" in sentence(err)) == (2, True)
     name = VENDORS[0]
@@ -711,28 +716,30 @@ def test_serve_takes_fixtures_for_the_vendors_that_they_are_for(served: Any, run
     record = {**vendor.world.collections[collection].records[0], identity: "mine-alone"}
     (tmp_path / name).mkdir()
     (tmp_path / name / f"{collection}.json").write_text(json.dumps([record]))
-    _, told = served("--fixtures", str(tmp_path), "--trunks", "0")
-    assert set(told["vendors"]) == set(VENDORS)
-    answer = subprocess.run(["bash", "-c", told["vendors"][name]["curl"]], capture_output=True, text=True, check=True)
+    _, printed = served("--fixtures", str(tmp_path), "--trunks", "0")
+    assert set(printed["vendors"]) == set(VENDORS)
+    answer = subprocess.run(
+        ["bash", "-c", printed["vendors"][name]["curl"]], capture_output=True, text=True, check=True
+    )
     assert "mine-alone" in answer.stdout
 
 
-def test_serve_says_that_stopping_it_is_well(run: Run) -> None:
-    """Code 0, unlike the 130 of a command that was interrupted before it had done its work."""
+def test_serve_documents_the_code_after_ctrl_c(run: Run) -> None:
+    """The code is 0, unlike the 130 of a command that was interrupted before it was done."""
     assert "until Ctrl-C or SIGTERM; then the exit code is 0" in " ".join(run("serve", "--help")[1].split())
 
 
-def test_a_port_in_use_is_a_sentence(served: Any, run: Run) -> None:
+def test_a_port_in_use_is_one_sentence(served: Any, run: Run) -> None:
     """Another port is suggested."""
-    _, told = served(VENDORS[0])
-    port = told["url"].rpartition(":")[2]
+    _, printed = served(VENDORS[0])
+    port = printed["url"].rpartition(":")[2]
     code, out, err = run("serve", VENDORS[0], "--port", port)
     assert (code, out) == (2, "")
     assert f"port {port} of 127.0.0.1 is in use" in sentence(err)
 
 
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_call_to_stop_a_check_is_heard_at_once(vendor: Vendor, call: signal.Signals) -> None:
+def test_a_signal_stops_a_check_at_once(vendor: Vendor, call: signal.Signals) -> None:
     """The process ends within seconds with 130, whatever it was doing."""
     process = start("check", vendor.name, "--examples", "100000")
     assert process.stderr is not None
@@ -749,11 +756,11 @@ def test_a_call_to_stop_a_check_is_heard_at_once(vendor: Vendor, call: signal.Si
 
 @pytest.mark.slow_for("None", "2")
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, None])
-def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals | None, tmp_path: Path) -> None:
-    """In the middle of a life, or when nobody reads on: the trunks are those of before, and nothing is left to do."""
-    _, told = served("talkover", "--quiet")  # nobody reads what it says of refusals
+def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signals | None, tmp_path: Path) -> None:
+    """After a signal, or when the output is closed, the trunks are those of before, and the journal is gone."""
+    _, printed = served("talkover", "--quiet")  # nobody reads its log of refusals
     vendor = loader.load("talkover")
-    target = targets.http(told["vendors"]["talkover"]["url"])
+    target = targets.http(printed["vendors"]["talkover"]["url"])
 
     def trunks() -> Any:
         auth = (("authorization", f"Bearer {vendor.world.token}"),)
@@ -782,8 +789,8 @@ def test_what_a_stopped_check_made_is_removed(served: Any, call: signal.Signals 
 
 
 @pytest.mark.parametrize("gap", [0.005, 0.05])
-def test_a_second_call_to_stop_leaves_nothing_untold(gap: float, broken: str, vendor: Vendor) -> None:
-    """However impatient: the code is 130, no traceback is shown, and the report comes."""
+def test_a_second_signal_changes_nothing(gap: float, broken: str, vendor: Vendor) -> None:
+    """The code is 130, no traceback is shown, and the report is printed."""
     words = ("--app", broken, "--token", vendor.world.token, "--allow-writes", "--seed", "1", "--examples", "100000")
     process = start("check", vendor.name, *words)
     assert process.stderr is not None
@@ -797,8 +804,8 @@ def test_a_second_call_to_stop_leaves_nothing_untold(gap: float, broken: str, ve
     assert "verdict" in out or "interrupted" in err
 
 
-def test_an_interruption_that_python_drops_ends_a_check_all_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in a callback of the garbage collector is dropped by Python: the next request ends the run, with 130."""
+def test_an_interruption_that_python_drops_still_ends_a_check(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python drops an exception in a callback of the garbage collector; the next request ends the run, with 130."""
     from trunkline.check import strategies  # noqa: PLC0415 - where Hypothesis installs such a callback
 
     searched = strategies.search

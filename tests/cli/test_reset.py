@@ -1,4 +1,4 @@
-"""What `/_trunkline/reset` and `trunkline reset` promise: the fixtures are back, and only who may can do it."""
+"""`/_trunkline/reset` and `trunkline reset` return to the fixtures, and only for clients that are allowed to."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def mocks() -> dict[str, Mock]:
-    """A mock of each vendor, with something written."""
+    """A mock of each vendor, with one created item."""
     found = {name: mock.from_vendor(VENDORS[name]) for name in ALL}
     for name, fake in found.items():
         Client(VENDORS[name], fake).created("user-1")
@@ -42,7 +42,7 @@ def mocks() -> dict[str, Mock]:
 
 
 def written(mocks: dict[str, Mock]) -> list[str]:
-    """The vendors whose mocks are not as the fixtures are."""
+    """The vendors whose mocks differ from the fixtures."""
     shipped = {name: mock.from_vendor(VENDORS[name]).snapshot("trunks") for name in ALL}
     return [name for name, fake in mocks.items() if fake.snapshot("trunks") != shipped[name]]
 
@@ -57,7 +57,7 @@ def reset(
     method: str = "POST",
     path: str = "/reset",
 ) -> Response:
-    """What the reserved path answers to a client."""
+    """The response of the reserved path to a client."""
     headers: Headers = (("host", host), *fields)
     return admin.admin(mocks, token)(Request(method, path, query, headers), client=client)
 
@@ -74,16 +74,16 @@ def error(response: Response) -> str:
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", [HERE, "localhost", "LocalHost:1", "[::1]:8900", "127.0.0.1"])
-def test_this_machine_may_reset(mocks: dict[str, Mock], client: str, host: str) -> None:
-    """Whoever is on the server's own machine and means it needs no credential."""
+def test_a_request_from_this_machine_may_reset(mocks: dict[str, Mock], client: str, host: str) -> None:
+    """It needs no credential, only the header that shows that it is meant."""
     response = reset(mocks, MEANT, client=client, host=host)
     assert (response.status, response.json()) == (200, {"reset": ALL})
     assert written(mocks) == []
 
 
 @pytest.mark.parametrize("client", ["192.168.1.7", "::ffff:10.0.0.1", "2001:db8::1", "", "testclient"])
-def test_others_may_not(mocks: dict[str, Mock], client: str) -> None:
-    """Without a token nobody elsewhere can, and is told what would let them."""
+def test_a_request_from_another_machine_may_not(mocks: dict[str, Mock], client: str) -> None:
+    """Without an admin token it is refused, and the message names the option."""
     response = reset(mocks, MEANT, client=client)
     assert response.status == 403
     assert "start the server with --admin-token (or $TRUNKLINE_ADMIN_TOKEN)" in error(response)
@@ -91,8 +91,8 @@ def test_others_may_not(mocks: dict[str, Mock], client: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [(), (("x-trunkline", ""),), (("origin", "http://127.0.0.1:8900"),)])
-def test_a_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Headers) -> None:
-    """What a form or a simple request can send is not enough, and no preflight allows more."""
+def test_a_web_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Headers) -> None:
+    """A form or a simple request is not enough, and no preflight allows more."""
     assert reset(mocks, *fields).status == 403
     asked = (("origin", "http://evil.example"), ("access-control-request-headers", "x-trunkline"))
     preflight = reset(mocks, *asked, method="OPTIONS")
@@ -104,8 +104,8 @@ def test_a_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Headers
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8900", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::2]", "["]
 )
-def test_a_page_whose_name_was_pointed_here_cannot(mocks: dict[str, Mock], host: str) -> None:
-    """DNS rebinding makes a page of the same origin, but not of the same name."""
+def test_a_web_page_with_a_rebound_name_cannot(mocks: dict[str, Mock], host: str) -> None:
+    """DNS rebinding makes a page of the same origin, but its name is in the Host header."""
     response = reset(mocks, MEANT, host=host)
     assert response.status == 403
     assert "the Host names another machine" in error(response)
@@ -115,7 +115,7 @@ def test_a_page_whose_name_was_pointed_here_cannot(mocks: dict[str, Mock], host:
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "192.168.1.7"])
 def test_with_a_token_only_the_token_counts(mocks: dict[str, Mock], client: str) -> None:
-    """It is asked of everybody, and lets anybody."""
+    """Every client needs it, and any client may have it."""
     wrong = ["", "Bearer", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é", TOKEN]
     for value in (None, *wrong):
         fields = (MEANT,) if value is None else (MEANT, ("authorization", value))
@@ -130,14 +130,14 @@ def test_with_a_token_only_the_token_counts(mocks: dict[str, Mock], client: str)
 
 
 @pytest.mark.parametrize("token", ["", " ", "a b", "é", "a\n", "Bearer x"])
-def test_a_token_that_nobody_can_send_is_refused(token: str) -> None:
-    """An empty one above all, which would let everybody in."""
+def test_a_token_that_no_client_can_send_is_refused(token: str) -> None:
+    """An empty token above all, which would admit every client."""
     with pytest.raises(UsageError, match="the admin token is empty or holds what no bearer token can"):
         admin.admin({}, token)
 
 
 def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptureFixture) -> None:
-    """Each that is named, once; a name that is not served is told, and then nothing is reset."""
+    """Each named vendor is reset once. If one of the names is not served, nothing is reset."""
     unknown = reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor=acme")
     assert (unknown.status, error(unknown)) == (
         404,
@@ -152,15 +152,15 @@ def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("query", ["vendors=x", "name=x", "x", "vendor=x&y=1"])
-def test_a_word_that_is_not_understood_resets_nothing(mocks: dict[str, Mock], query: str) -> None:
-    """A misspelled choice is no wish for all."""
+def test_an_unknown_parameter_resets_nothing(mocks: dict[str, Mock], query: str) -> None:
+    """A misspelled parameter does not mean all vendors."""
     assert reset(mocks, MEANT, query=query).status == 400
     assert written(mocks) == ALL
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post"])
 def test_only_post_resets(mocks: dict[str, Mock], method: str) -> None:
-    """Any other method is refused with the one that is right."""
+    """Any other method is refused, and the response names POST."""
     response = reset(mocks, MEANT, method=method)
     assert (response.status, response.header("allow")) == (405, "POST")
     assert written(mocks) == ALL
@@ -168,14 +168,14 @@ def test_only_post_resets(mocks: dict[str, Mock], method: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "/reset/", "/RESET", "/reset%2F", "/other"])
 def test_nothing_else_is_there(mocks: dict[str, Mock], path: str) -> None:
-    """The reserved path has one place."""
+    """The reserved path has one resource."""
     response = reset(mocks, MEANT, path=path)
     assert response.status == 404
     assert "POST /_trunkline/reset" in error(response)
 
 
-def test_a_reset_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
-    """507, with the vendor, the file and the reason; the mock stays as it is."""
+def test_a_reset_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
+    """The answer is 507 with the vendor, the file and the reason; the mock does not change."""
     vendor = VENDORS[ALL[0]]
     with closing(storage.from_file(tmp_path / "state.db")) as state:
         fake = mock.from_vendor(vendor, storage=state)
@@ -192,14 +192,14 @@ def test_a_reset_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
 
 @contextmanager
 def served(mocks: dict[str, Mock], token: str | None = None) -> Iterator[str]:
-    """The mocks on a port, with the reserved path."""
+    """Serve the mocks on a port, with the reserved path."""
     places = {fake.vendor.contract.base_path: fake for fake in mocks.values()}
     with server.running(server.asgi(places, admin=admin.admin(mocks, token))) as url:
         yield url
 
 
 def test_the_path_is_beside_the_vendors(mocks: dict[str, Mock]) -> None:
-    """At the server's root; what looks like it below a vendor's base is the vendor's."""
+    """It is at the server's root; the same path below a vendor's base belongs to the vendor."""
     with served(mocks) as url:
         live = targets.http(url)
         for path in ("/_trunkline/resets", "/_trunkline", "/_trunkline/"):
@@ -213,8 +213,8 @@ def test_the_path_is_beside_the_vendors(mocks: dict[str, Mock]) -> None:
         live.close()
 
 
-def test_the_path_is_not_there_unless_it_is_wanted(mocks: dict[str, Mock]) -> None:
-    """Who makes an application without it has none; a vendor at the root is not hidden by it otherwise."""
+def test_an_application_without_admin_has_no_such_path(mocks: dict[str, Mock]) -> None:
+    """Then it hides nothing from a vendor at the root."""
     bare = wrap(server.asgi({"/v1": mocks[ALL[0]]}))
     assert "every path begins with /v1/" in error(bare(Request("POST", "/_trunkline/reset", "", (MEANT,))))
     root = wrap(server.asgi({"": mocks[ALL[0]]}, admin=admin.admin(mocks)))
@@ -222,7 +222,7 @@ def test_the_path_is_not_there_unless_it_is_wanted(mocks: dict[str, Mock]) -> No
     assert root(Request("GET", "/_trunkling")).header(mock.REFUSAL_HEADER)
 
 
-def test_no_vendor_lives_there() -> None:
+def test_no_vendor_can_have_the_reserved_path() -> None:
     """A base path that is the reserved one, or below it, is refused."""
     vendor = VENDORS[ALL[0]]
     for base in ("/_trunkline", "/_trunkline/v1"):
@@ -236,7 +236,7 @@ def test_no_vendor_lives_there() -> None:
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `trunkline reset` in this process: code, standard output, standard error."""
+    """Run `trunkline reset` in this process: its code, standard output and standard error."""
     monkeypatch.delenv(admin.TOKEN_VARIABLE, raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -249,7 +249,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
 
 
 def test_a_running_server_is_reset(mocks: dict[str, Mock], run: Run) -> None:
-    """All that it serves, or those that are named; one line tells which and where."""
+    """All vendors that it serves, or the named ones; one line says which and where."""
     with served(mocks) as url:
         assert run(ALL[0], "--url", url) == (0, f"reset {ALL[0]} at {url}\n", "")
         assert written(mocks) == ALL[1:]
@@ -258,7 +258,7 @@ def test_a_running_server_is_reset(mocks: dict[str, Mock], run: Run) -> None:
 
 
 def test_a_token_is_sent_and_never_shown(mocks: dict[str, Mock], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the option or from the environment; without it, or with another, the way is told."""
+    """It comes from the option or from the environment; if it is missing or wrong, the message names both."""
     with served(mocks, TOKEN) as url:
         sentence = "answered 401: give its admin token, "
         for arguments in ((), ("--admin-token", "other")):
@@ -283,8 +283,8 @@ def test_a_token_is_sent_and_never_shown(mocks: dict[str, Mock], run: Run, monke
         (Response(302, (("location", "/x"),)), "answered 302 to another path; trunkline never follows a redirect"),
     ],
 )
-def test_what_is_no_trunkline_is_told(answer: Response, sentence: str, run: Run) -> None:
-    """One sentence and code 2, whatever lives at the address; the token is not printed, also when it is echoed."""
+def test_a_server_that_is_not_trunkline_is_one_sentence(answer: Response, sentence: str, run: Run) -> None:
+    """The code is 2, and the token is not printed, even if the server echoes it."""
     with server.running(application(lambda _: answer)) as url:
         code, out, err = run("--url", url, "--admin-token", TOKEN)
     assert (code, out) == (2, "")
@@ -292,8 +292,8 @@ def test_what_is_no_trunkline_is_told(answer: Response, sentence: str, run: Run)
     assert TOKEN not in err
 
 
-def test_a_server_that_is_down_is_told(run: Run) -> None:
-    """With its address, also the one that is meant when none is given."""
+def test_a_server_that_is_down_is_one_sentence(run: Run) -> None:
+    """It has the address, also the default one."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -309,8 +309,8 @@ def test_a_server_that_is_down_is_told(run: Run) -> None:
         assert (code, out, sentence in err) == (2, "", True), err
 
 
-def test_a_state_file_forgets(run: Run, tmp_path: Path) -> None:
-    """Of the vendors that are named, or of all; the next mock begins with the fixtures."""
+def test_a_state_file_is_reset(run: Run, tmp_path: Path) -> None:
+    """For the named vendors, or for all; the next mock starts with the fixtures."""
     path = tmp_path / "state.db"
     with closing(storage.from_file(path)) as state:
         for name in ALL:
@@ -329,8 +329,8 @@ def test_a_state_file_forgets(run: Run, tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["state.db"]
 
 
-def test_serving_can_be_reset_from_outside(tmp_path: Path, run: Run) -> None:
-    """`trunkline serve` has the path, with the token of its environment, tells of a reset, and keeps it."""
+def test_a_served_mock_can_be_reset(tmp_path: Path, run: Run) -> None:
+    """`trunkline serve` has the path, with the admin token of its environment; it logs a reset, and stores it."""
     path = tmp_path / "state.db"
     vendor = VENDORS[ALL[0]]
     with serving("--state", str(path), environ={admin.TOKEN_VARIABLE: TOKEN}) as (process, announced):

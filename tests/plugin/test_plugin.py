@@ -420,6 +420,58 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
     ).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("table", ["pytest", "tool.pytest.ini_options"])
+def test_options_in_a_toml_file_of_pytest_have_types(run: Run, pytester: pytest.Pytester, table: str) -> None:
+    """Numbers, booleans and lists, in pytest.toml (pytest 9) and in pyproject.toml."""
+    if table == "pytest" and pytest.version_tuple < (9,):
+        pytest.skip("pytest.toml is new in pytest 9")
+    file = pytester.path / ("pytest.toml" if table == "pytest" else "pyproject.toml")
+    file.write_text(
+        f"[{table}]\ntrunkline_trunks = 5\ntrunkline_timeout = 2\ntrunkline_allow_writes = true\n"
+        'trunkline_vendor = ["telepath"]\ntrunkline_strictness = "customary"\n'
+    )
+    run(
+        """
+        from trunkline.plugin import settings_of
+        from trunkline.settings import Settings
+
+        def test_one(pytestconfig):
+            assert settings_of(pytestconfig) == Settings(
+                trunks=5, timeout=2.0, allow_writes=True, vendor=("telepath",), strictness="customary"
+            )
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_the_first_source_of_an_option_wins(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line, the environment, pytest's ini file, trunkline.toml."""
+    (pytester.path / "trunkline.toml").write_text("trunks = 1\nseed = 1\nrate = 1\ntimeout = 1\n")
+    pytester.makeini("[pytest]\ntrunkline_trunks = 2\ntrunkline_seed = 2\ntrunkline_rate = 2\n")
+    monkeypatch.setenv("TRUNKLINE_TRUNKS", "3")
+    monkeypatch.setenv("TRUNKLINE_SEED", "3")
+    run(
+        """
+        from trunkline.plugin import settings_of
+
+        def test_one(pytestconfig):
+            found = settings_of(pytestconfig)
+            assert (found.trunks, found.seed, found.rate, found.timeout) == (4, 3, 2.0, 1.0)
+        """,
+        "--trunkline-trunks=4",
+    ).assert_outcomes(passed=1)
+
+
+def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pytester) -> None:
+    """One sentence names the file and the key."""
+    (pytester.path / "trunkline.toml").write_text('token = "hush"')
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.lines[0].startswith(f"ERROR: {pytester.path / 'trunkline.toml'} holds a secret, token, ")
+    assert "hush" not in result.stderr.str()
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""What `trunkline.report.text` promises: all is told but secrets, and what was not tested never looks well."""
+"""Reports: everything but secrets is shown, and a check that was not exercised never looks like a success."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.jso
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -39,7 +39,7 @@ def finding(grade: Grade = Grade.DOCUMENTED, rule: str = "body_matches_schema", 
     exchange = Exchange(
         Request("GET", "/trunks", "limit=1", (("authorization", f"Bearer {SECRET}"),)), Response(200, (), b"{}")
     )
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "at": "body/trunks/0/status",
         "contract": "schemas/acme/trunk.json#/properties/status/enum",
         "expected": 'enum: ["active"]',
@@ -48,11 +48,11 @@ def finding(grade: Grade = Grade.DOCUMENTED, rule: str = "body_matches_schema", 
         **more,
     }
     evidence = Evidence(grade, PAGE, "the page lists them", "2026-11-20")
-    return Finding(rule, "listThings", evidence, said.pop("message", '"busy" is not one of "active"'), **said)
+    return Finding(rule, "listThings", evidence, values.pop("message", '"busy" is not one of "active"'), **values)
 
 
 def report(*findings: Finding, secrets: frozenset[str] = frozenset({SECRET})) -> Report:
-    """A report of one law that was exercised, one that was not, and the findings."""
+    """A report with one law that was exercised, one that was not, and the findings."""
     made = Report(
         secrets=secrets,
         exercised={("listThings", "pages_do_not_overlap"): "", ("listThings", "ids_stay"): "the account is empty"},
@@ -64,16 +64,16 @@ def report(*findings: Finding, secrets: frozenset[str] = frozenset({SECRET})) ->
 
 
 def valid(value: Json) -> Json:
-    """The value, which obeys the schema to the letter: no member beyond those described."""
+    """The value, which obeys the schema and has no member that the schema does not describe."""
     strict = json.loads(json.dumps(SCHEMA).replace('"required":', '"unevaluatedProperties": false, "required":'))
     jsonschema_rs.Draft202012Validator(strict).validate(value)
     return value
 
 
-# --- for people -----------------------------------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------------------------------
 
 
-def test_a_finding_tells_all_that_is_known_of_it() -> None:
+def test_a_finding_is_shown_with_all_that_is_known() -> None:
     """Rule, grade, page and note, operation, place, contract, expected, seen, count and a command."""
     made = report(finding(), finding())
     shown = "\n".join(plain(line) for line in finding_lines(made.findings[0], made, RUN))
@@ -89,16 +89,16 @@ def test_a_finding_tells_all_that_is_known_of_it() -> None:
         assert part in shown
 
 
-def test_a_note_is_told_as_a_note() -> None:
-    """What is below the strictness is shown, and never as a finding."""
+def test_a_weak_finding_is_a_note() -> None:
+    """A finding below the strictness is shown, but not as FINDING."""
     made = report(finding(Grade.CUSTOMARY))
     assert text(made, RUN).startswith("note customary body_matches_schema")
     assert "FINDING" not in text(made, RUN)
     assert "FINDING" in text(made, RunInfo("acme", strictness=Grade.CUSTOMARY))
 
 
-def test_the_summary_tells_what_was_exercised_and_what_was_not() -> None:
-    """A law that was not exercised stands by itself, with its reason."""
+def test_the_summary_lists_what_was_exercised_and_what_was_not() -> None:
+    """A law that was not exercised has a line of its own, with its reason."""
     lines = [plain(line) for line in summary_lines(report(), RUN)]
     assert "exercised     listThings: pages_do_not_overlap" in lines
     assert "NOT EXERCISED listThings: ids_stay - the account is empty" in lines
@@ -108,8 +108,8 @@ def test_the_summary_tells_what_was_exercised_and_what_was_not() -> None:
     assert lines[-1].startswith("verdict       no finding at strictness implied, no notes; 1 of 2 checks were not")
 
 
-def test_documented_statuses_that_were_not_reached_are_told() -> None:
-    """And a run that saw no success of an operation did not exercise it."""
+def test_documented_statuses_that_were_not_reached_are_listed() -> None:
+    """A run without a success of an operation did not exercise it."""
     run = RunInfo(
         "acme", documented=(("listThings", "200"), ("listThings", "429"), ("getThing", "200"), ("makeThing", "2XX"))
     )
@@ -127,8 +127,8 @@ def test_documented_statuses_that_were_not_reached_are_told() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_a_class_of_statuses_is_reached_by_any_of_it(status: int) -> None:
-    """Where no page tells the status of a success, each success is the documented one."""
+def test_a_class_of_statuses_is_reached_by_each_of_them(status: int) -> None:
+    """Where no page states the status of a success, each success is the documented one."""
     made = report()
     made.reached["makeThing", status] = 1
     run = RunInfo("acme", documented=(("makeThing", "2XX"),))
@@ -139,8 +139,8 @@ def test_a_class_of_statuses_is_reached_by_any_of_it(status: int) -> None:
     assert without_success(made, run) == ("makeThing",)
 
 
-def test_what_was_left_behind_is_told() -> None:
-    """Each thing in a line of its own, without a secret, and in JSON; it changes no verdict."""
+def test_items_left_behind_are_listed() -> None:
+    """Each has a line, without secrets, and is in the JSON; it does not change the verdict."""
     made = report()
     made.left = ["trunks conn_1, made by trunkline-check-a", f"trunks {SECRET}"]
     lines = [plain(line) for line in summary_lines(made, RUN)]
@@ -152,15 +152,15 @@ def test_what_was_left_behind_is_told() -> None:
 
 
 def writing(method: str = "POST") -> Finding:
-    """A finding about a request with a body that holds a secret by its name, after one that reads."""
+    """A finding about a request whose body has a secret field, after one that reads."""
     body = json.dumps({"name": "n", "password": "hidden-by-its-name", "more": [{"password": "hidden-too"}]}).encode()
-    asked = Request(method, "/trunks", "", (("content-type", "application/json"),), body)
+    request = Request(method, "/trunks", "", (("content-type", "application/json"),), body)
     first = Exchange(Request("GET", "/trunks"), Response(200, (), b"{}"))
-    return finding(exchanges=(first, Exchange(asked, Response(200, (), b"{}"))))
+    return finding(exchanges=(first, Exchange(request, Response(200, (), b"{}"))))
 
 
 def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
-    """It is hidden by the name of its field, at any depth; the rest of the body is as it was sent."""
+    """It is masked by the name of its field, at any depth; the rest of the body is as it was sent."""
     run = RunInfo("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
     made = report(writing())
     [found] = valid(document(made, run))["findings"]
@@ -169,8 +169,8 @@ def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
     assert "hidden" not in text(made, run) + json.dumps(found)
 
 
-def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
-    """In lines below the finding, and as one text in JSON; what only reads has its command alone."""
+def test_several_requests_of_which_one_writes_are_a_script() -> None:
+    """It is in lines below the finding, and one text in JSON; requests that only read have a curl command."""
     run = RunInfo("acme", script=lambda found: f"#!/bin/sh\n# {len(found.exchanges)} of {SECRET}\ncurl x\n")
     made = report(writing())
     shown = text(made, run)
@@ -183,7 +183,7 @@ def test_several_requests_of_which_one_writes_are_told_as_a_script() -> None:
 
 
 def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> None:
-    """Nothing exercised is never well."""
+    """A run that exercised nothing is not a success."""
     assert verdict(report(), RUN) == KEPT
     assert verdict(report(finding(Grade.IMPLIED)), RUN) == BROKEN
     assert verdict(report(finding(Grade.IMPLIED)), RunInfo("acme", strictness=Grade.DOCUMENTED)) == KEPT
@@ -194,15 +194,15 @@ def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> No
     assert "nothing was put to the test" in text(Report(), RUN)
 
 
-def test_a_run_that_was_cut_short_says_so() -> None:
-    """In words and in JSON."""
+def test_a_run_that_ended_early_says_so() -> None:
+    """In the text and in the JSON."""
     run = RunInfo("acme", complete=False)
     assert "the run did not come to its end" in text(report(), run)
     assert valid(document(report(), run))["complete"] is False
 
 
-def test_nothing_secret_and_nothing_that_steers_a_terminal_is_shown() -> None:
-    """Wherever the secret stands: message, place, value, path, reason, page."""
+def test_no_secret_and_no_control_character_is_shown() -> None:
+    """Wherever the secret is: message, place, value, path, reason, page."""
     made = report(
         finding(
             message=f"\x1b[31m {SECRET}\nfake line",
@@ -222,7 +222,7 @@ def test_nothing_secret_and_nothing_that_steers_a_terminal_is_shown() -> None:
     assert "\\x1b[31m ***\\nfake line" in text(made, RUN)
 
 
-# --- for machines ---------------------------------------------------------------------------------------------------
+# --- JSON ---------------------------------------------------------------------------------------------------
 
 
 def test_the_document_obeys_its_schema() -> None:
@@ -245,31 +245,31 @@ def test_the_document_obeys_its_schema() -> None:
     assert valid(document(Report(), RunInfo("acme")))["verdict"] == "not exercised"
 
 
-def test_every_member_of_the_schema_has_a_description_and_stands_in_the_words() -> None:
-    """docs/report.md names each member."""
+def test_every_member_of_the_schema_is_described() -> None:
+    """It has a description, and docs/report.md names it."""
     words = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
     for members in (SCHEMA["properties"], SCHEMA["$defs"]["finding"]["properties"]):
-        for name, said in members.items():
-            assert "description" in said or "$ref" in said, name
+        for name, member in members.items():
+            assert "description" in member or "$ref" in member, name
             assert f"`{name}`" in words, name
 
 
-def test_the_example_of_the_words_obeys_the_schema() -> None:
+def test_the_example_in_the_docs_obeys_the_schema() -> None:
     """The one JSON block of docs/report.md is a report."""
     words = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
     [block] = words.split("```json\n")[1:]
     valid(json.loads(block.partition("```")[0]))
 
 
-# --- on a screen ----------------------------------------------------------------------------------------------------
+# --- on a terminal ----------------------------------------------------------------------------------------------------
 
 
 def long() -> Report:
-    """A report with a line far longer than any terminal, and with what rich takes for markup."""
+    """A report with a line longer than any terminal, and with text that rich would take for markup."""
     return report(finding(message="[bold]" + "x" * 130 + "\t:smile:"))
 
 
-def test_a_pipe_gets_plain_lines_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """No colour, no wrapping, no cutting, whatever the environment says."""
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"):
         monkeypatch.setenv(name, "1")
@@ -284,7 +284,7 @@ def test_a_pipe_gets_plain_lines_as_they_are(monkeypatch: pytest.MonkeyPatch) ->
     assert err.getvalue() == "how far it is\n"
 
 
-def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR and a dumb terminal are respected; lines are never cut."""
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -293,8 +293,8 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytes
 
     def shown() -> str:
         out = Terminal()
-        with screen(out, io.StringIO(), quiet=True) as told:
-            told.show(finding_lines(long().findings[0], long(), RUN))
+        with screen(out, io.StringIO(), quiet=True) as opened:
+            opened.show(finding_lines(long().findings[0], long(), RUN))
         return out.getvalue()
 
     assert "\x1b[1;31mFINDING" in shown()
@@ -306,8 +306,8 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytes
     assert "\x1b" not in shown()
 
 
-def test_progress_moves_on_a_terminal_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Findings on a terminal do not land within the line of progress."""
+def test_progress_on_a_terminal_is_one_line_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings are not printed into it, and it is erased at the end."""
     monkeypatch.setenv("TERM", "xterm")
     out, err = Terminal(), Terminal()
     with screen(out, err) as shown:
@@ -318,8 +318,8 @@ def test_progress_moves_on_a_terminal_and_leaves_nothing_behind(monkeypatch: pyt
     assert err.getvalue().endswith("\x1b[2K")
 
 
-def test_a_quiet_screen_says_nothing_of_progress() -> None:
-    """For documents."""
+def test_a_quiet_screen_shows_no_progress() -> None:
+    """A JSON document is the only output."""
     err = io.StringIO()
     with screen(io.StringIO(), err, quiet=True) as shown:
         shown.progress("how far it is")

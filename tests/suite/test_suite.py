@@ -1,4 +1,4 @@
-"""What `trunkline.suite` promises: one test for each sentence of a contract, no traceback, no credential."""
+"""`trunkline.suite`: one test for each rule and law of each operation, no traceback, no credential."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ from trunkline.mock import loader
 vendor = loader.with_tokens(trunkline.load("telepath"), ("tok_hush_" + "0123456789",))
 good = mock.from_vendor(vendor)
 def bad(request):
-    said = good(request)
-    return replace(said, body=b"{}") if said.status == 200 else said
+    response = good(request)
+    return replace(response, body=b"{}") if response.status == 200 else response
 def still(request):
     if request.method != "PATCH":
         return good(request)
-    said = good(replace(request, method="GET", path="/trunks", body=b""))
-    if said.status != 200:
-        return said
-    item = json.loads(said.body)["trunks"][0]
-    return replace(said, body=json.dumps({key: item[key] for key in ("id", "name", "status", "updated_at")}).encode())
+    response = good(replace(request, method="GET", path="/trunks", body=b""))
+    if response.status != 200:
+        return response
+    item = json.loads(response.body)["trunks"][0]
+    unchanged = {key: item[key] for key in ("id", "name", "status", "updated_at")}
+    return replace(response, body=json.dumps(unchanged).encode())
 app, broken = asgi.application(good, base="/v1"), asgi.application(bad, base="/v1")
 careless = asgi.application(still, base="/v1")
 """
 
 
 class Run(Protocol):
-    """Runs the suite."""
+    """Run the suite."""
 
     def __call__(self, *options: str, app: str = "app", plugin: str = "") -> pytest.RunResult: ...
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Against an application in process, in a process of its own; `plugin` is code that pytest loads before."""
+    """Run the suite in a process of its own, against an application there; `plugin` is code that pytest loads first."""
     for name in ("PYTEST_ADDOPTS", "TRUNKLINE_TOKEN", "TRUNKLINE_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
@@ -65,22 +66,22 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def shown(result: pytest.RunResult) -> str:
-    """Everything that was printed, without the secret that never is."""
+    """Everything that was printed; the credential is not in it."""
     text = result.stdout.str() + result.stderr.str()
     assert TOKEN not in text
     return text
 
 
 def test_a_good_implementation_passes(run: Run) -> None:
-    """Each rule and law is a test, and none is left out."""
+    """Each rule and law is a test, and none is skipped."""
     result = run("-k", "not schemathesis and not stateful_law")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0), outcomes.get("skipped", 0)) == (0, 0, 0)
     assert outcomes["passed"] > 20
 
 
-def test_a_finding_is_a_failure_that_reads_as_in_a_report(run: Run) -> None:
-    """With its evidence and the command that asks again; nothing of a traceback, nothing of the credential."""
+def test_a_failure_shows_the_finding_as_a_report_does(run: Run) -> None:
+    """It has the evidence and a curl command, and neither a traceback nor the credential."""
     result = run("-k", "rule and body_matches_schema and listTrunks", app="broken")
     result.assert_outcomes(failed=1, deselected=result.parseoutcomes()["deselected"])
     text = shown(result)
@@ -100,8 +101,8 @@ runner.Checker.{method} = fail
 
 @pytest.mark.slow_for("check_law", "probe")
 @pytest.mark.parametrize("method", ["check_law", "probe", "fuzz"])
-def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None:
-    """A traceback with `--showlocals` would; the test fails with the name of the exception only."""
+def test_a_bug_shows_no_credential(run: Run, method: str) -> None:
+    """A traceback with `--showlocals` would show it; the test fails with the name of the exception only."""
     result = run("-k", "not stateful_law", plugin=BUG.format(method=method))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = shown(result)
@@ -110,15 +111,15 @@ def test_what_nobody_expected_shows_no_credential(run: Run, method: str) -> None
     assert "test_contract.py:" not in text
 
 
-def test_what_nobody_expected_is_shown_to_who_looks_for_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TRUNKLINE_DEBUG leaves the traceback to pytest."""
+def test_a_bug_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TRUNKLINE_DEBUG, pytest shows the traceback."""
     monkeypatch.setenv("TRUNKLINE_DEBUG", "1")
     result = run("-k", "same_request", "--no-showlocals", plugin=BUG.format(method="check_law").replace("(secret)", ""))
     result.stdout.fnmatch_lines(["*raise ZeroDivisionError*"])
 
 
-def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
-    """An error at setup shows no locals either."""
+def test_a_bug_while_connecting_shows_no_locals(run: Run) -> None:
+    """An error at setup is one sentence too."""
     plugin = (
         "from trunkline.transport import targets\ndef wrap(*a, **k): raise ZeroDivisionError\ntargets.wrap = wrap\n"
     )
@@ -128,7 +129,7 @@ def test_a_bug_while_aiming_is_a_sentence_too(run: Run) -> None:
 
 
 def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
-    """With code 2 and one sentence, from which the credential is taken out; also from a worker of pytest-xdist."""
+    """The code is 2, with one redacted sentence, also from a worker of pytest-xdist."""
     plugin = BUG.format(method="probe").replace("ZeroDivisionError(", "__import__('trunkline').TargetError('--url ' + ")
     for workers in ([], ["-p", "xdist", "-n", "2"]):
         result = run(*workers, plugin=plugin)
@@ -139,7 +140,7 @@ def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
 
 @pytest.mark.parametrize("workers", [["-n", "2"], ["-d", "--tx", "3*popen"]])
 def test_one_worker_writes(run: Run, workers: list[str]) -> None:
-    """Several would write past each other's journal, and the run says so before it asks anything."""
+    """Several workers would use one journal, so the run ends before it sends anything."""
     live = ["--trunkline-app=", "--trunkline-url=http://127.0.0.1:9/v1", "--trunkline-allow-writes"]
     result = run("-p", "xdist", *workers, *live)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -149,8 +150,8 @@ def test_one_worker_writes(run: Run, workers: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_spent_budget_skips_what_is_left(run: Run) -> None:
-    """With the reason, and without hiding what was found before."""
+def test_an_exhausted_budget_skips_the_other_tests(run: Run) -> None:
+    """They have the reason, and earlier findings are still shown."""
     result = run("--trunkline-max-requests=12")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0), outcomes.get("errors", 0)) == (0, 0, 0)
@@ -173,14 +174,14 @@ def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, m
     assert ".py:" not in text.replace("test_contract.py: ", "")
 
 
-def test_what_was_judged_is_said(run: Run) -> None:
-    """The last lines name the target and the seed, so that a run without a target is not taken for a verdict."""
+def test_the_last_lines_name_the_target_and_the_seed(run: Run) -> None:
+    """A run against the built-in mock is not mistaken for a verdict on an implementation."""
     result = run("--collect-only", "-q")
     assert "trunkline judged telepath at implementation:app, seed 0" in shown(result)
 
 
-def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a path parameter that leads somewhere nothing is judged, and the run is not green."""
+def test_an_operation_without_a_known_id_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a path parameter that names an existing item, nothing is judged, and the run is not green."""
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
     pytester.makepyfile(
         implementation="import trunkline; from trunkline import mock; from trunkline.transport import asgi\n"
@@ -203,8 +204,8 @@ def test_an_operation_that_cannot_be_asked_fails(pytester: pytest.Pytester, monk
     result.stdout.fnmatch_lines(["*trunk_id is not known; give it with --trunkline-param trunk_id=*"])
 
 
-def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
-    """Each law of a life is skipped with the way to it; with `--trunkline-allow-writes` it is put to the test."""
+def test_stateful_laws_are_checked_only_when_writing_is_allowed(run: Run) -> None:
+    """Each is skipped with the option that allows it; with `--trunkline-allow-writes` it is exercised."""
     result = run("-k", "stateful_law")
     assert set(result.parseoutcomes()) <= {"skipped", "deselected"}
     assert "it writes, which was not allowed; allow it with --trunkline-allow-writes" in shown(result)
@@ -215,8 +216,8 @@ def test_a_life_is_played_only_when_writing_is_allowed(run: Run) -> None:
     assert "LEFT BEHIND trunks conn_" in shown(result)
 
 
-def test_a_worker_tells_what_was_left(run: Run) -> None:
-    """Of a run under pytest-xdist too."""
+def test_a_worker_reports_what_was_left(run: Run) -> None:
+    """Under pytest-xdist too."""
     result = run(
         *("-p", "xdist", "-n", "1", "-k", "stateful_law"), *("--trunkline-allow-writes", "--trunkline-leave=3")
     )
@@ -224,8 +225,8 @@ def test_a_worker_tells_what_was_left(run: Run) -> None:
     assert shown(result).count("LEFT BEHIND trunks conn_") >= 2
 
 
-def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
-    """An update that changes nothing fails the laws of updates, with a script that prints no secret."""
+def test_a_broken_stateful_law_fails_with_a_script(run: Run) -> None:
+    """An update that changes nothing breaks the laws about updates; the script prints no secret."""
     result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")
     text = shown(result)
     assert result.parseoutcomes()["failed"] >= 1
@@ -235,8 +236,8 @@ def test_a_broken_life_fails_with_the_requests_that_show_it(run: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leave", ["50", "1"])
-def test_schemathesis_writes_where_that_is_allowed(run: Run, leave: str) -> None:
-    """What creates has no plain request to compare with; a good implementation passes, however little may stay."""
+def test_schemathesis_writes_if_that_is_allowed(run: Run, leave: str) -> None:
+    """A good implementation passes, even where there is no plain request to compare with, or few items may be left."""
     result = run("-k", "schemathesis", "--trunkline-allow-writes", f"--trunkline-leave={leave}")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0), outcomes["passed"]) == (0, 0, 5)
