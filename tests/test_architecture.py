@@ -52,6 +52,7 @@ DOORS = {
     "starlette": {"transport.server"},
     "uvicorn": {"transport.server"},
     "sqlite3": {"mock.database"},
+    "httptools": {"transport.server"},
     "rich": {"report.terminal"},
     "click": {"cli"},
     "pytest": {"plugin", "suite"},

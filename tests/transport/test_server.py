@@ -510,7 +510,8 @@ def test_trouble_while_announcing_ends_serving() -> None:
 
 
 def test_starlette_and_uvicorn_are_imported_when_used() -> None:
-    """`import trunkline.transport.server` costs neither."""
-    script = "import sys, trunkline.transport.server; print({'starlette', 'uvicorn'} & set(sys.modules))"
+    """Only what serves imports them: not the command line, the plugin or a client."""
+    modules = "trunkline.cli, trunkline.plugin, trunkline.transport.connect, trunkline.transport.targets"
+    script = f"import sys, {modules}; print({{'starlette', 'uvicorn', 'uvloop'}} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"

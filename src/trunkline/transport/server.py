@@ -1,11 +1,11 @@
-"""Owns the sockets: targets as one Starlette application, and uvicorn to serve it.
+"""Serve targets: one Starlette application for all of them, and uvicorn to run it.
 
     >>> app = asgi({"/v1": mock.from_vendor(trunkline.load("acme"))})
     >>> with running(app) as url:
     ...     targets.http(f"{url}/v1")(Request("GET", "/trunks"))
     Response(401, <131 bytes>)
 
-Nobody else imports Starlette or uvicorn, and here they are imported when first needed.
+Import this module only where something is served: Starlette and uvicorn take their time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import Any
 from urllib.parse import unquote
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match, Mount, Route, Router
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import UsageError
@@ -33,39 +40,32 @@ from trunkline.transport.admin import Admin
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
 
-if TYPE_CHECKING:
-    from starlette.requests import Request as Asked
-    from starlette.responses import JSONResponse
-    from starlette.routing import Router
-    from uvicorn.server import ServerState
-
 _BACKLOG = 2048
 _KEEP_ALIVE = 75
-"""Seconds for which a silent connection is kept: longer than a test that looks at something else."""
+"""Seconds for which an idle connection is kept: longer than a test that does something else in between."""
 
 _GRACE = 0.5
-"""Seconds that answers under way have when the server ends, and between two looks whether they have gone."""
-_TURN = 0.005
+"""Seconds that running requests have when the server ends."""
+_TICK = 0.005
 
-_AUTHORITY = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for every address, and the one to call it by
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
 
 
 # --- one application ------------------------------------------------------------------------------------------------
 
 
 def bases(vendors: Iterable[Vendor]) -> dict[str, Vendor]:
-    """Each vendor by the path of its base address: `{"/v1": acme}`. Raises `UsageError` for one that is not free."""
+    """The vendors by the path of their base address: `{"/v1": acme}`. Raises `UsageError` if one is taken."""
     found: dict[str, Vendor] = {}
     for vendor in vendors:
-        if f"{vendor.contract.base_path}/".startswith(f"{RESERVED}/"):
-            raise UsageError(f"{vendor.name} lives at {vendor.contract.base_path}, which is kept for trunkline itself")
-        other = found.setdefault(vendor.contract.base_path, vendor)
+        base = vendor.contract.base_path
+        if f"{base}/".startswith(f"{RESERVED}/"):
+            raise UsageError(f"{vendor.name} lives at {base}, which is kept for trunkline itself")
+        other = found.setdefault(base, vendor)
         if other is not vendor:
-            raise UsageError(
-                f"{other.name} and {vendor.name} both live at {vendor.contract.base_path}; serve them one by one"
-            )
+            raise UsageError(f"{other.name} and {vendor.name} both live at {base}; serve them one by one")
     return found
 
 
@@ -78,31 +78,49 @@ def asgi(
 ) -> Router:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
-    `blocking` keeps slow targets off the event loop. `index` is what `/` tells: `{"acme": "/v1"}` is answered
-    with whole addresses; without it the base paths stand for the names. `admin` answers below its reserved path.
-    A target that has a method `too_large`, as a mock has, answers what has a body of more than `LONGEST_BODY` with it.
+    `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
+    `{"acme": "/v1"}` is answered with whole addresses. `admin` answers below its reserved path. A target that has a
+    method `too_large`, as a mock has, answers requests with a body of more than `LONGEST_BODY` bytes with it.
     """
-    from starlette.routing import Route, Router  # noqa: PLC0415 - see the module's docstring
-
     if not isinstance(targets, Mapping):
         return Router(default=_application(targets, "", blocking=blocking))
-    places = {
-        base.rstrip("/"): _application(target, base, blocking=blocking)
-        for base, target in sorted(targets.items(), key=lambda item: -len(item[0]))
-    }
-    routes = [] if "" in places else [Route("/", _index(index or {base: base for base in targets}))]
-    # Starlette would match decoded paths, to which `/a%2Fb` is `/a/b`: only the index is left to it.
-    return Router(routes, redirect_slashes=False, default=_below(places, {RESERVED: _told(admin)} if admin else {}))
+    longest_first = sorted(
+        ((base.rstrip("/"), target) for base, target in targets.items()), key=lambda place: -len(place[0])
+    )
+    routes: list[BaseRoute] = [
+        _RawMount(base, _application(target, base, blocking=blocking)) for base, target in longest_first
+    ]
+    if admin:
+        routes.insert(0, _RawMount(RESERVED, _admin_application(admin)))
+    if not any(base == "" for base, _ in longest_first):
+        routes.insert(0, Route("/", _index(index or {base: base for base in targets})))
+    return Router(routes, redirect_slashes=False, default=_not_found([base for base, _ in longest_first]))
+
+
+class _RawMount(Mount):
+    """A mount that matches the path as it was sent: Starlette matches the decoded one, where `/a%2Fb` is `/a/b`."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self._path = path.encode()
+        self._below = self._path + b"/"
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        if scope["type"] == "http":
+            path = scope.get("raw_path") or scope["path"].encode()
+            if path.startswith(self._below) or path == self._path:
+                return Match.FULL, {}
+        return Match.NONE, {}
 
 
 def _application(target: Target, base: str, *, blocking: bool) -> ASGIApp:
     too_large = getattr(target, "too_large", None)
-    limit = LONGEST_BODY if too_large else MAX_BODY
-    return application(target, base=base, blocking=blocking, max_bytes=limit, too_large=too_large)
+    max_bytes = LONGEST_BODY if too_large else MAX_BODY
+    return application(target, base=base, blocking=blocking, max_bytes=max_bytes, too_large=too_large)
 
 
-def _told(admin: Admin) -> ASGIApp:
-    """The application that tells `admin` who asks, which no `Request` knows."""
+def _admin_application(admin: Admin) -> ASGIApp:
+    """The application that passes the client's address to `admin`: a `Request` does not have it."""
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         client, _ = scope.get("client") or ("", 0)
@@ -111,29 +129,19 @@ def _told(admin: Admin) -> ASGIApp:
     return app
 
 
-def _below(places: Mapping[str, ASGIApp], reserved: Mapping[str, ASGIApp]) -> ASGIApp:
-    """Hands each request to the application below whose base its raw path is."""
-    every = sorted({**places, **reserved}.items(), key=lambda place: not place[0])  # the root is asked last
-    found = [(base.encode(), base.encode() + b"/", app) for base, app in every]
-    beginnings = " or ".join(f"{base}/" for base in places)
-    body = json.dumps({"error": f"nothing is served here; every path begins with {beginnings}"}).encode()
-    nowhere = Response(404, (("content-type", "application/json"),), body)
-    elsewhere = application(lambda _: nowhere)
+def _not_found(places: Iterable[str]) -> ASGIApp:
+    sentence = f"nothing is served here; every path begins with {' or '.join(f'{base}/' for base in places)}"
+    response = Response(404, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
+    answer = application(lambda _: response)
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        path = scope.get("raw_path") or scope["path"].encode()
-        for base, below, answer in found:
-            if path.startswith(below) or path == base:
-                return await answer(scope, receive, send)
-        return await elsewhere({**scope, "raw_path": b"/"}, receive, send)
+        await answer({**scope, "raw_path": b"/"}, receive, send)  # also for `OPTIONS *`, which is no path
 
     return app
 
 
-def _index(places: Mapping[str, str]) -> Callable[[Asked], JSONResponse]:
-    from starlette.responses import JSONResponse  # noqa: PLC0415 - see the module's docstring
-
-    def index(request: Asked) -> JSONResponse:
+def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
+    def index(request: Request) -> JSONResponse:
         root = str(request.base_url).rstrip("/")
         return JSONResponse({"vendors": {name: {"url": root + base} for name, base in places.items()}})
 
@@ -145,13 +153,14 @@ def _index(places: Mapping[str, str]) -> Callable[[Asked], JSONResponse]:
 
 @contextmanager
 def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """The application on a port of the kernel's choice, in a thread of its own; yields its address."""
+    """Run the application in a thread, by default on a free port. Yields its address."""
     with _listener(host, port) as listener:
-        started: Future[Callable[[], None]] = Future()
+        started: Future[None] = Future()
+        server = _Server(app, lambda: started.set_result(None))
 
         def run() -> None:
             try:
-                asyncio.run(_perform(app, listener, started.set_result))
+                server.run(sockets=[listener])
             except BaseException as error:
                 if started.done():
                     raise
@@ -159,94 +168,105 @@ def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
 
         thread = threading.Thread(target=run, name="trunkline-server", daemon=True)
         thread.start()
-        end = started.result()
+        started.result()
         try:
             yield _url(listener)
         finally:
-            end()
+            server.stop()
             thread.join(timeout=4 * _GRACE)
 
 
 def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serves in the main thread until SIGINT or SIGTERM, then returns; a second signal ends the process at once.
+    """Serve in the main thread until SIGINT or SIGTERM, then return; a second signal ends the process at once.
 
-    `on_ready` is called with the address as soon as it answers. Raises `UsageError` when there is nothing to bind to.
+    `on_ready` is called with the address as soon as the server answers. Raises `UsageError` when it cannot listen.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises the signal again at its end
+    try:
+        with _listener(host, port) as listener, suppress(KeyboardInterrupt):
+            _Server(app, lambda: on_ready(_url(listener))).run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
-    with _listener(host, port) as listener, suppress(KeyboardInterrupt):
 
-        def started(end: Callable[[], None]) -> None:
-            loop = asyncio.get_running_loop()
+class _Server(uvicorn.Server):
+    """uvicorn's server, which calls `on_start` and ends within milliseconds.
 
-            def stop() -> None:
-                for number in before:
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, signal.SIG_DFL)
-                end()
+    uvicorn looks every 100 ms whether it is to end, and then waits for as long: too slow for tests that start many.
+    """
 
-            for number in before:
-                loop.add_signal_handler(number, stop)
-            on_ready(_url(listener))
+    def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            self._answer,
+            http=_http_protocol(),
+            interface="asgi3",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE,
+        )
+        super().__init__(config)
+        self._app = app
+        self._on_start = on_start
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        self._ticks = self._loop.create_task(super().main_loop())
         try:
-            asyncio.run(_perform(app, listener, started))
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._on_start()
+        except BaseException:
+            await self.shutdown()
+            raise
 
+    async def main_loop(self) -> None:
+        await asyncio.wait([self._ticks])
 
-async def _perform(app: ASGIApp, listener: socket.socket, on_start: Callable[[Callable[[], None]], None]) -> None:
-    """Serves from the moment at which `on_start` gets the function that ends it, callable from any thread.
+    def stop(self) -> None:
+        """End the server; any thread may call it."""
+        self.should_exit = True
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._ticks.cancel)
 
-    uvicorn's own `serve` looks ten times a second whether it is to end, and then pauses: too slow for tests.
-    """
-    import uvicorn  # noqa: PLC0415 - see the module's docstring
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # so that a second signal ends the process at once
 
-    loop, ending = asyncio.get_running_loop(), asyncio.Event()
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - the caller closes them
+        """Close each connection: an idle one at once, another after its answer, every one after the grace."""
+        for server in self.servers:
+            server.close()
+        state, told = self.server_state, set[object]()
+        for _ in range(round(_GRACE / _TICK)):
+            for connection in state.connections - told:
+                connection.shutdown()
+                told.add(connection)
+            if not (state.connections or state.tasks):
+                return
+            await asyncio.sleep(_TICK)
+        for connection in state.connections:
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
-    async def patient(scope: Message, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         if not scope.get("raw_path", b"/").startswith(b"/"):
             scope = _origin_form(scope)
         try:
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            if not ending.is_set():  # else nobody listens any more, and uvicorn would log an error
+            if not self.should_exit:  # else nobody listens any more, and uvicorn would log an error
                 raise
-
-    config = uvicorn.Config(
-        patient,
-        interface="asgi3",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE,
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listener])
-    ticking = asyncio.create_task(server.main_loop())  # keeps the Date header right
-    try:
-        on_start(lambda: _end(loop, ending))
-        await ending.wait()
-    finally:
-        ending.set()
-        ticking.cancel()
-        loop.remove_reader(listener)  # asyncio loses those whom it lets in just before it closes
-        await asyncio.sleep(_TURN)
-        for bound in server.servers:
-            bound.close()
-        await _dismiss(server.server_state)
 
 
 def _origin_form(scope: Message) -> Message:
     """The scope of `GET http://host/path` as if it were that of `GET /path` and a Host (RFC 9112, section 3.2.2)."""
-    found = _AUTHORITY.match(scope["raw_path"])
+    found = _ABSOLUTE.match(scope["raw_path"])
     if not found:
         return scope
     raw = scope["raw_path"][found.end() :] or b"/"
@@ -254,24 +274,41 @@ def _origin_form(scope: Message) -> Message:
     return {**scope, "raw_path": raw, "path": unquote(raw.decode("latin-1")), "headers": headers}
 
 
-async def _dismiss(state: ServerState) -> None:
-    """Closes each connection: a silent one at once, another after its answer, any after the grace."""
-    told: set[object] = set()
-    for _ in range(round(_GRACE / _TURN)):
-        for connection in state.connections - told:
-            connection.shutdown()
-            told.add(connection)
-        if not (state.connections or state.tasks):
-            return
-        await asyncio.sleep(_TURN)
-    for connection in state.connections:
-        connection.transport.abort()
-    await asyncio.sleep(0)
+def _http_protocol() -> Any:
+    """The protocol of httptools where it is installed, with h11 for the requests that httptools does not know.
 
+    httptools has a list of methods, and of an absolute target (`GET http://host/path`) it tells the path alone.
+    """
+    try:
+        import httptools  # noqa: PLC0415 - not everywhere
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415
+    except ImportError:
+        return H11Protocol
 
-def _end(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    with suppress(RuntimeError):  # the loop has ended by itself
-        loop.call_soon_threadsafe(ending.set)
+    class Protocol(HttpToolsProtocol):
+        def on_url(self, url: bytes) -> None:
+            self.url += url
+            if not self.url.startswith(b"/") or b"#" in url:
+                raise ValueError
+
+        def data_received(self, data: bytes) -> None:
+            self._unset_keepalive_if_required()
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade:
+                pass  # nothing here can be upgraded to: the request is answered as it is
+            except httptools.HttpParserError:
+                cycle: Any = self.cycle  # None before the first request
+                if cycle and not cycle.response_complete:
+                    self.send_400_response("Invalid HTTP request received.")
+                    return
+                other = H11Protocol(self.config, self.server_state, self.app_state, self.loop)
+                self.connections.discard(self)
+                self.transport.set_protocol(other)
+                other.connection_made(self.transport)
+                other.data_received(data)
+
+    return Protocol
 
 
 def _listener(host: str, port: int) -> socket.socket:
