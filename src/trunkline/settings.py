@@ -190,23 +190,20 @@ class Settings:
     fixtures: str | None = option(
         PATH,
         "serve pytest",
-        "A folder with records of your own, DIR/VENDOR/trunks.json; they are added to the shipped ones, "
-        "and replace those with the same id.",
+        "A folder with your own records, DIR/VENDOR/trunks.json, which are added to the shipped ones.",
         metavar="DIR",
     )
     trunks: int | None = option(COUNT, "serve pytest", "Serve N generated trunks instead of the shipped ones.")
     seed: int | None = option(
         COUNT,
         "serve check pytest",
-        "The start of all random choices: the same seed repeats a run and generates the same records. "
-        "`check` chooses one and prints it; otherwise it is 0.",
+        "The same seed repeats a run, and generates the same records. [default: random for check, else 0]",
     )
     rate_limit: int | None = option(AT_LEAST_ONE, "serve", "How many requests a credential may send per time window.")
     state: str | None = option(
         PATH,
         "serve reset",
-        "Keep every write in this file, secrets included, from one start to the next; for `reset`: a "
-        "file that no server has open.",
+        "The file that keeps every write, secrets included, from one start of a server to the next.",
         command_line_only="reset",
         rival="server",
     )
@@ -221,9 +218,7 @@ class Settings:
     admin_token: str | None = option(
         TEXT,
         "serve reset",
-        "The credential that a reset from any machine needs; better set TRUNKLINE_ADMIN_TOKEN, which "
-        "`ps` does not show.",
-        metavar="TOKEN",
+        "The credential for a reset from any machine; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
         secret=True,
     )
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
@@ -261,8 +256,7 @@ class Settings:
     token: str | None = option(
         TEXT,
         "check validate pytest",
-        "The credential; better set TRUNKLINE_TOKEN, which `ps` does not show.",
-        metavar="TOKEN",
+        "The credential; better set TRUNKLINE_TOKEN (`ps` shows options).",
         secret=True,
         rival="token_file",
     )
@@ -284,11 +278,7 @@ class Settings:
 
     # what is sent
     operation: tuple[str, ...] = option(
-        TEXT,
-        "check",
-        "Check only the operation with this operationId; can be repeated.",
-        metavar="ID",
-        repeatable=True,
+        TEXT, "check", "Check only the operation with this operationId; can be repeated.", metavar="ID", repeatable=True
     )
     examples: int = option(AT_LEAST_ONE, "check pytest", "How many requests to generate for each operation.", 50)
     rate: float | None = option(
@@ -298,15 +288,12 @@ class Settings:
         AT_LEAST_ONE, "check pytest", "Stop after N requests; what was not checked is reported."
     )
     allow_writes: bool = option(
-        FLAG,
-        "check pytest",
-        "Also create, change and delete, but only items that this run created itself.",
+        FLAG, "check pytest", "Also create, change and delete, but only items that this run created itself."
     )
     second_token: str | None = option(
         TEXT,
         "check pytest",
         "The credential of another account, to check that accounts are isolated; better set TRUNKLINE_SECOND_TOKEN.",
-        metavar="TOKEN",
         secret=True,
         rival="second_token_file",
         needs=("allow_writes",),
@@ -331,21 +318,18 @@ class Settings:
         needs=("allow_writes",),
     )
     dry_run: bool = option(
-        FLAG,
-        "check",
-        "Print the requests that would change something, and send nothing.",
-        command_line_only="check",
+        FLAG, "check", "Print the requests that would change something, and send nothing.", command_line_only="check"
     )
 
     # how it is reported
     strictness: str = option(
         GRADE,
         "check validate pytest",
-        "The weakest grade of evidence that fails a run: documented, implied or customary; weaker findings are notes.",
+        "The weakest grade of evidence that fails a run: documented, implied or customary.",
         "implied",
     )
     format: str = option(FORMAT, "check validate", "How the report is printed: text, or json (docs/report.md).", "text")
-    first: bool = option(FLAG, "check", "Stop at the first finding.", default=False, command_line_only="check")
+    first: bool = option(FLAG, "check", "Stop at the first finding.", command_line_only="check")
     document_url: str | None = option(
         TEXT,
         "export",
@@ -371,7 +355,8 @@ WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "journa
 
 
 def _row(name: str, row: Mapping[str, Any]) -> Option:
-    defaults = {"metavar": row["type"].metavar, "flag": f"--{name.replace('_', '-')}"}
+    metavar = "TOKEN" if row["secret"] else row["type"].metavar
+    defaults = {"metavar": metavar, "flag": f"--{name.replace('_', '-')}"}
     return Option(name, **{**defaults, **row})
 
 
