@@ -26,8 +26,8 @@ from trunkline.contract.schema import format_checker
 from trunkline.exchange import Exchange, Json, Request, Response, pointer, resolve
 from trunkline.findings import Evidence, Grade
 from trunkline.mock import loader
-from trunkline.mock.loader import Vendor, project
-from trunkline.mock.world import MOCK_ONLY
+from trunkline.mock.loader import Vendor
+from trunkline.mock.world import MOCK_ONLY, project
 
 VENDORS = folders.names()
 ROOT = folders.roots()[0]

@@ -17,7 +17,8 @@ from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import Vendor, project
+from trunkline.mock.loader import Vendor
+from trunkline.mock.world import project
 
 ROOT = folders.roots()[0]
 VENDORS = folders.names()
@@ -140,7 +141,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "[collections.calls]",
         "[collections.lines]",
         "/collections",
-        "there is no collection 'calls', of which listCalls is",
+        "there is no collection 'calls', the resource of listCalls",
     ),
     "a body with a word that nothing fills": ('"{total}"', '"{count}"', "/operations/listTrunks/body", "count"),
     "a cause without a message": ('rate_limited = "', 'rate_limit = "', "/refusals", "rate_limit"),
@@ -188,7 +189,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         'identity = "id"',
         'identity = "uuid"',
         "/collections/trunks/identity",
-        "listTrunks documents that 'id' names a record",
+        "listTrunks documents 'id' as the id",
     ),
     "a message with a word of another cause": (
         'path_unknown = "The requested resource was not found"',
@@ -253,7 +254,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         'rate_limited = "Too many',
         'rate_limited = "{bounds}',
         "/refusals/rate_limited",
-        "no words for this cause",
+        "none for this cause",
     ),
     **{
         f"a message of {text}": (
@@ -263,8 +264,8 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
             word,
         )
         for text, word in {
-            "{": "a brace that is meant stands twice",
-            "}": "a brace that is meant stands twice",
+            "{": "write a literal brace twice",
+            "}": "write a literal brace twice",
             "{}": "nothing fills {}",
             "{0}": "nothing fills {0}",
             "{items}": "nothing fills {items}",
@@ -284,13 +285,13 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         for text, word in {
             '{ error = { code = "{code}", message = "{nope}" } }': "nothing fills {nope}",
             '{ error = { code = "{code}", message = "{" } }': "nothing fills {",
-            '{ error = { code = "{code}", message = "x{message}" } }': "a word is a whole text",
+            '{ error = { code = "{code}", message = "x{message}" } }': "a placeholder is a whole text",
             '{ error = { code = "{code}", message = "{message}", more = ["{code}"] } }': "nothing fills {code}",
             '{ error = { code = "{code}", message = "{message}", "{code}" = 1 } }': "nothing fills {code}",
-            '{ error = { code = "{code}", message = "no" } }': "{message} does not stand at /error/message",
-            '{ error = { code = "{message}", message = "{message}" } }': "{code} does not stand at /error/code",
-            '{ code = "{code}", message = "{message}" }': "{code} does not stand at /error/code",
-            "{}": "{code} does not stand at /error/code",
+            '{ error = { code = "{code}", message = "no" } }': "{message} is not at /error/message",
+            '{ error = { code = "{message}", message = "{message}" } }': "{code} is not at /error/code",
+            '{ code = "{code}", message = "{message}" }': "{code} is not at /error/code",
+            "{}": "{code} is not at /error/code",
         }.items()
     },
     **{
@@ -321,8 +322,8 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
             word,
         )
         for text, word in {
-            "{}": "{item} does not stand at its top, where the contract says so",
-            '{ trunk = "{item}" }': "{item} does not stand at its top",
+            "{}": "{item} is not at its top, where the contract has it",
+            '{ trunk = "{item}" }': "{item} is not at its top",
             '"{items}"': "",
             '"created"': "",
             '{ trunk = "{name}" }': "nothing fills {name}",
@@ -368,7 +369,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "status = 201 #",
         "status = 400 #",
         "/operations/createTrunk/status",
-        "400 is not answered with what the page shows",
+        "400 is not the success that the page shows",
     ),
     "a status that is none": ("status = 201 #", "status = 99 #", "/operations/createTrunk/status", "minimum: 200"),
     "an effect on a field of no page": (
@@ -393,7 +394,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "effects = [{ set = { updated_at = { now = true } } }]",
         'effects = [{ set = { id = { letters = "conn_{}" } } }]',
         "/operations/updateTrunk/effects/0",
-        "id names a record, and only its creation makes it",
+        "'id' is the id of a record, which never changes",
     ),
     "a guard that stands there twice": (
         'guards = [{ unique = "sip_username" }]',
@@ -441,13 +442,13 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         '[operations.createTrunk.effects.set]\nid = { letters = "conn_{}" }',
         "[operations.createTrunk.effects.set]",
         "/operations/createTrunk/effects",
-        "nothing makes id; it is made by one of serial, letters, uuid",
+        "nothing generates id; use one of serial, letters, uuid",
     ),
     "created things of one name": (
         '[operations.createTrunk.effects.set]\nid = { letters = "conn_{}" }',
         '[operations.createTrunk.effects.set]\nid = { value = "conn_1" }',
         "/operations/createTrunk/effects",
-        "nothing makes id",
+        "nothing generates id",
     ),
     "a value of an effect that the contract does not allow": (
         'status = { value = "active" }',
@@ -465,7 +466,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         '[collections.calls]\nidentity = "id"',
         '[collections.calls]\nidentity = "id"\nparent = { collection = "calls", field = "trunk_id" }',
         "/collections/calls/parent",
-        "belongs to itself",
+        "cannot belong to itself",
     ),
     "a parent without its field": (
         '[collections.calls]\nidentity = "id"',
@@ -511,14 +512,14 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         'note = "the placeholder of the samples"',
         'refused = "permission_missing"',
         "/tokens/2/refused",
-        "listTrunks answers no permission_missing",
+        "no response of listTrunks answers permission_missing",
     ),
-    "no way to make the identity": ('id = { letters = "conn_{}" }', "", f"{GENERATE}/id", "the identity is made by"),
+    "no way to make the identity": ('id = { letters = "conn_{}" }', "", f"{GENERATE}/id", "the id is generated by"),
     "an identity that could be made twice": (
         'id = { letters = "conn_{}" }',
         'id = { one_of = ["a", "b"] }',
         f"{GENERATE}/id",
-        "the identity is made by",
+        "the id is generated by",
     ),
     "an identity that could be null": (
         'id = { letters = "conn_{}" }',
@@ -608,7 +609,7 @@ OTHER_WORLDS: dict[str, tuple[str, str, str, str]] = {
         "[[operations.verifySipTrunk.outcomes]]\nstatus = 200",
         "[[operations.verifySipTrunk.outcomes]]\nwhen = { reachable = false }\nstatus = 200",
         VERIFY,
-        "the last has no `when`",
+        "the last one must have no `when`",
     ),
     "an answer by a fact of no record": (
         "when = { reachable = true }\nbody",
@@ -656,7 +657,7 @@ OTHER_WORLDS: dict[str, tuple[str, str, str, str]] = {
         'checked_at = "{now}" } }\n\n[[',
         'checked_at = "{then}" } }\n\n[[',
         "/operations/getSipTrunkHealth/outcomes/0/body",
-        "nothing fills {then} there; a word is a whole text, one of {now}",
+        "nothing fills {then} there; a placeholder is a whole text, one of {now}",
     ),
     "an effect of an answer that the contract does not allow": (
         'is_verified = { value = true }\nhealth_status = { value = "healthy" }',
@@ -698,7 +699,7 @@ OTHER_WORLDS: dict[str, tuple[str, str, str, str]] = {
         "['\\+44(20)",
         "['(?<plus>\\+)44(20)",
         "/operations/createSipTrunkDid/effects/0/set/formatted_number/rewrite/forms/2",
-        "cannot be rewritten",
+        "cannot be used",
     ),
 }
 """The same of the other vendor."""
@@ -792,7 +793,7 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     "an unknown account": (
         lambda all_: all_[0].update({"x-trunkline": {"account": "nobody"}}),
         "/0/x-trunkline/account",
-        "no token opens that account; there are: another, main",
+        "no token gives access to that account; there are: another, main",
     ),
     "an unknown fact of the mock": (
         lambda all_: all_[0].update({"x-trunkline": {"owner": 1}}),
@@ -807,7 +808,7 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     "a secret that would be shown": (
         lambda all_: all_[0].update(metrics={**all_[0]["metrics"], "sip_password": "hunter2hunter2"}),
         "/0/metrics/sip_password",
-        "a secret is a field of the record itself",
+        "a secret must be a field of the record itself",
     ),
     "a secret that is too short": (
         lambda all_: all_[0].update(sip_password="short"),
@@ -991,14 +992,14 @@ def test_an_order_by_a_field_that_can_be_null_stops_the_load(data: Path) -> None
         edited(path, lambda all_, notes=notes: [r.update(note=n) for r, n in zip(all_, notes, strict=True)])  # type: ignore[misc]  # mypy infers no lambda with a default
         error = trouble()
         assert (error.file, error.pointer) == ("fixtures/sample/trunks.json", "/7/note")
-        assert "in the order of this field, so it is a number" in error.reason
+        assert "sorted by this field, so it must be a number" in error.reason
     edited(path, lambda all_: [record.pop("note") for record in all_])
     assert trouble().pointer == "/0/note"
     edited(path, lambda all_: [record.update(note=1.5) for record in all_])
     vendor = loader.load("sample")
     first = {**vendor.world.collections["trunks"].records[0], "note": "text"}
     folder = overlay(data / "fixtures", "extra", []) / "extra"
-    with pytest.raises(DataError, match="so it is a number"):
+    with pytest.raises(DataError, match="so it must be a number"):
         loader.load("sample", overlay=overlay(folder, "sample", [first]))
 
 
@@ -1116,7 +1117,7 @@ def test_an_overlay_lies_over_generated_records(tmp_path: Path) -> None:
 
 def test_an_overlay_without_the_vendors_folder_is_told_how_to_lay_it_out(tmp_path: Path) -> None:
     """The sentence says which file belongs where."""
-    with pytest.raises(UsageError, match=r"has no folder 'telepath'; lay records out as telepath/trunks\.json"):
+    with pytest.raises(UsageError, match=r"has no folder 'telepath'; put trunks\.json"):
         loader.load("telepath", overlay=tmp_path)
     with pytest.raises(UsageError, match="has no folder 'telepath'"):
         loader.load("telepath", overlay=tmp_path / "nowhere")
@@ -1161,7 +1162,7 @@ def test_an_overlay_that_holds_nothing_is_told(tmp_path: Path, names: tuple[str,
     (tmp_path / "telepath").mkdir()
     for name in names:
         (tmp_path / "telepath" / name).touch()
-    with pytest.raises(UsageError, match=r"telepath holds no records; lay them out as telepath/trunks\.json"):
+    with pytest.raises(UsageError, match=r"telepath holds no records; put trunks\.json"):
         loader.load("telepath", overlay=tmp_path)
 
 

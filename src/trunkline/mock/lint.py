@@ -1,288 +1,305 @@
-"""Owns the rehearsal of a world: what a mock will say is tried before anyone asks, so that nobody meets what breaks.
+"""The lint of a mock world: names, templates, generators, records, and all bodies that the mock would send.
 
-`lost` finds what can be seen in the world itself, `spoiled` what only shows when messages and bodies are filled.
-Both tell (place in the world, reason).
+`lint_world` looks at world.toml, `lint_records` at records. `lint_responses` builds each response as a mock would, and
+validates it against the contract. Each problem is (JSON Pointer, reason); the loader raises the first.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from string import Formatter
 
 from trunkline.contract.bodies import at_pointer
-from trunkline.contract.model import Contract, DocumentedResponse, Operation
+from trunkline.contract.lint import Problem
+from trunkline.contract.model import (
+    Act,
+    Contract,
+    Create,
+    Delete,
+    DocumentedResponse,
+    Fetch,
+    List,
+    Operation,
+    Update,
+    View,
+)
 from trunkline.contract.refusals import CAUSES
 from trunkline.exchange import Json, pointer
 from trunkline.findings import truncate
-from trunkline.mock.generators import UNIQUE, GeneratorSpec
-from trunkline.mock.world import MOCK_FACTS, Behavior, Outcome, World
+from trunkline.mock.generators import UNIQUE, GeneratorSpec, Record
+from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World, project
 
 _LONGEST = 60
 _NOW = "2024-03-05T14:22:15Z"
-
-_KINDS = {
-    "list": "listing",
-    "fetch": "fetching",
-    "create": "creating",
-    "update": "updating",
-    "delete": "deleting",
-    "answer": "acting",
+_SHORTEST_SECRET = 8
+_KINDS: Mapping[str, type] = {
+    "list": List,
+    "fetch": Fetch,
+    "create": Create,
+    "update": Update,
+    "delete": Delete,
+    "answer": Act,
 }
-"""What the contract must say of an operation for each verb."""
+"""The kind of operation that each verb serves."""
 
 
-# --- what can be seen -----------------------------------------------------------------------------------------------
+# --- world.toml -----------------------------------------------------------------------------------------------------
 
 
-def lost(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
-    """Each name in the world that names nothing, and each operation, cause or word that the world leaves out."""
-    yield from _lost_operations(world, contract)
-    for name in set(world.collections) - {serve.collection for serve in world.behaviors.values()}:
+def lint_world(world: World, contract: Contract) -> Iterator[Problem]:
+    """Each name in the world that names nothing, and each operation, cause or placeholder that the world leaves out."""
+    yield from _lint_operations(world, contract)
+    for name in set(world.collections) - {behavior.collection for behavior in world.behaviors.values()}:
         yield f"/collections/{name}", "no operation serves it"
     for name, collection in world.collections.items():
-        yield from _lost_recipes(collection.generate, collection.identity, f"/collections/{name}/generate")
-        yield from _lost_parent(world, name)
-    yield from _lost_refusals(world, contract)
+        yield from _lint_identity(collection.generate, collection.identity, f"/collections/{name}/generate")
+        yield from _lint_parent(world, name)
+    yield from _lint_refusals(world, contract)
 
 
-def _lost_parent(world: World, name: str) -> Iterator[tuple[str, str]]:
-    """The parent of a collection that is not there, or that leads back to the collection itself."""
-    above, met = world.collections[name].parent, {name}
-    while above:
-        if above.collection not in world.collections:
-            yield f"/collections/{name}/parent", f"there is no collection {above.collection!r}"
-            return
-        if above.collection in met:
-            yield f"/collections/{name}/parent", "belongs to itself in the end"
-            return
-        met.add(above.collection)
-        above = world.collections[above.collection].parent
-
-
-def _lost_operations(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
-    documented = {operation.operation_id for operation in contract.operations}
-    for name in sorted(documented - set(world.behaviors)):
+def _lint_operations(world: World, contract: Contract) -> Iterator[Problem]:
+    documented = {operation.operation_id: operation for operation in contract.operations}
+    for name in sorted(set(documented) - set(world.behaviors)):
         yield "/operations", f"nothing serves the operation {name}"
-    for name, serve in world.behaviors.items():
-        at = f"/operations/{name}"
-        if name not in documented:
+    for name, behavior in world.behaviors.items():
+        at, operation = f"/operations/{name}", documented.get(name)
+        if operation is None:
             yield at, "the contract has no such operation"
-        elif serve.collection and serve.collection not in world.collections:
-            yield "/collections", f"there is no collection {serve.collection!r}, of which {name} is"
-        elif getattr(contract.operation(name), _KINDS[serve.verb]) is None and (
-            serve.collection or serve.verb != "answer"
-        ):
-            yield f"{at}/verb", f"the contract does not say how {name} would {serve.verb}"
+        elif behavior.collection and behavior.collection not in world.collections:
+            yield "/collections", f"there is no collection {behavior.collection!r}, the resource of {name}"
+        elif not isinstance(operation.kind, _KINDS[behavior.verb]):
+            yield f"{at}/verb", f"the contract does not say how {name} would {behavior.verb}"
         else:
-            yield from _lost_fields(serve, contract.operation(name), world, at)
-            yield from _lost_guards(serve, contract.operation(name), world, at)
-            for spot, outcome in _outcomes(serve, at):
-                yield from _lost_status(outcome, contract.operation(name), spot)
-                yield from _lost_effects(outcome, contract.operation(name), world, spot)
-                yield from _lost_words(serve, outcome, contract.operation(name), f"{spot}/body")
-            if serve.outcomes[-1].when:
-                yield f"{at}/outcomes", "the last has no `when`, so that there is always one"
+            yield from _lint_collection(behavior, operation, world, at)
+            yield from _lint_guards(behavior, operation, world, at)
+            for place, outcome in _outcomes(behavior, at):
+                yield from _lint_status(outcome, operation, place)
+                yield from _lint_effects(outcome, operation, world, place)
+                yield from _lint_body(behavior, outcome, operation, f"{place}/body")
+            if behavior.outcomes[-1].when:
+                yield f"{at}/outcomes", "the last one must have no `when`, so that one always applies"
 
 
-def _outcomes(serve: Behavior, at: str) -> Iterator[tuple[str, Outcome]]:
-    """Each way in which an operation ends, and where it stands."""
-    for index, outcome in enumerate(serve.outcomes):
-        yield f"{at}/outcomes/{index}" if serve.verb == "answer" else at, outcome
+def _outcomes(behavior: Behavior, at: str) -> Iterator[tuple[str, Outcome]]:
+    """Pointer and outcome of each outcome of a behavior."""
+    for index, outcome in enumerate(behavior.outcomes):
+        yield f"{at}/outcomes/{index}" if behavior.verb == "answer" else at, outcome
 
 
-def _lost_fields(serve: Behavior, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
-    if not serve.collection:
+def _lint_collection(behavior: Behavior, operation: Operation, world: World, at: str) -> Iterator[Problem]:
+    if not behavior.collection:
         return
-    collection = world.collections[serve.collection]
+    collection = world.collections[behavior.collection]
     identity = collection.identity
-    for field in serve.order:
+    for field in behavior.order:
         if field.lstrip("-") not in operation.view:
             yield f"{at}/order", f"{field!r} is not a field that the operation documents"
     if operation.identity and operation.identity != f"/{identity}":
-        yield (
-            f"/collections/{serve.collection}/identity",
-            f"{operation.operation_id} documents that {operation.identity[1:]!r} names a record",
-        )
-    if serve.order and serve.order[-1].lstrip("-") != identity:
-        yield f"{at}/order", f"the last is not {identity!r}, which alone breaks every tie"
+        reason = f"{operation.operation_id} documents {operation.identity[1:]!r} as the id"
+        yield f"/collections/{behavior.collection}/identity", reason
+    if behavior.order and behavior.order[-1].lstrip("-") != identity:
+        yield f"{at}/order", f"the last field must be {identity!r}, which breaks every tie"
     for parameter in operation.parents:
-        parent = collection.parent.collection if collection.parent else ""
-        if parameter.resource != parent:
-            yield (
-                f"/collections/{serve.collection}/parent",
-                f"the path of {operation.operation_id} names {parameter.resource}",
-            )
+        if parameter.resource != (collection.parent.collection if collection.parent else ""):
+            reason = f"the path of {operation.operation_id} names {parameter.resource}"
+            yield f"/collections/{behavior.collection}/parent", reason
 
 
-def _lost_guards(serve: Behavior, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
-    """Each guard that guards nothing, and that the contract does not tell of."""
-    creating, deleting = operation.creating, operation.deleting
-    told = {
-        "unique": set(creating.unique) if creating else set(),
-        "empty": set(deleting.empty) if deleting else set(),
-        "unused": {"in_use"} if deleting and deleting.unused else set(),
+def _lint_guards(behavior: Behavior, operation: Operation, world: World, at: str) -> Iterator[Problem]:
+    """Each guard without a reason to refuse in the contract, and each reason without a guard."""
+    kind = operation.kind
+    documented = {
+        "unique": set(kind.unique) if isinstance(kind, Create) else set(),
+        "empty": set(kind.empty) if isinstance(kind, Delete) else set(),
+        "unused": {"in_use"} if isinstance(kind, Delete) and kind.unused else set(),
     }
-    for word, name in serve.guards:
-        if name not in told[word]:
-            yield f"{at}/guards", f"the contract does not say that {word} {name} is a reason to refuse"
-        elif word == "empty":
+    for guard, name in behavior.guards:
+        if name not in documented[guard]:
+            yield f"{at}/guards", f"the contract does not say that {guard} {name} is a reason to refuse"
+        elif guard == "empty":
             parent = world.collections[name].parent if name in world.collections else None
-            if not parent or parent.collection != serve.collection:
-                yield f"{at}/guards", f"{name} do not belong to {serve.collection}"
-    for word, names in told.items():
-        for name in sorted(names - {other for kind, other in serve.guards if kind == word}):
-            yield f"{at}/guards", f"the contract says that {word} {name} is a reason to refuse, and nothing guards it"
+            if not parent or parent.collection != behavior.collection:
+                yield f"{at}/guards", f"{name} do not belong to {behavior.collection}"
+    for guard, names in documented.items():
+        for name in sorted(names - {other for word, other in behavior.guards if word == guard}):
+            yield f"{at}/guards", f"the contract says that {guard} {name} is a reason to refuse, and nothing guards it"
 
 
-def _lost_status(outcome: Outcome, operation: Operation, at: str) -> Iterator[tuple[str, str]]:
-    answer = operation.response_for(outcome.status)
-    if answer is None:
+def _lint_status(outcome: Outcome, operation: Operation, at: str) -> Iterator[Problem]:
+    response = operation.response_for(outcome.status)
+    if response is None:
         yield f"{at}/status", f"{outcome.status} is no documented status of {operation.operation_id}"
-    elif not outcome.when and answer is not operation.success:
-        yield f"{at}/status", f"{outcome.status} is not answered with what the page shows"
+    elif not outcome.when and response is not operation.success:
+        yield f"{at}/status", f"{outcome.status} is not the success that the page shows"
 
 
-def _lost_effects(outcome: Outcome, operation: Operation, world: World, at: str) -> Iterator[tuple[str, str]]:
-    """Each field that an effect or a condition names and no record has, and a created thing without a name."""
+def _lint_effects(outcome: Outcome, operation: Operation, world: World, at: str) -> Iterator[Problem]:
+    """Each field of an effect or a condition that no record has, and a created record without an id."""
     known = {name for other in operation.same_resource for name in (*other.view, *other.inputs)} | set(MOCK_FACTS)
-    named = [(f"{at}/when", field) for field in outcome.when]
+    fields = [(f"{at}/when", field) for field in outcome.when]
     for index, effect in enumerate(outcome.effects):
-        spot = f"{at}/effects/{index}"
-        named += [(spot, field) for field in (*effect.set, *effect.when, *sorted(effect.when_changed))]
-        for name, how in effect.set.items():
-            yield from _lost_ways(how, f"{spot}/set{pointer((name,))}")
-            named += [(f"{spot}/set{pointer((name,))}", field) for field in _fields_of(how)]
-    for spot, field in named:
-        if field in operation.contract.secrets and "/set/" in spot:
-            yield spot, f"{field!r} is a secret, which no other field may show"
+        place = f"{at}/effects/{index}"
+        fields += [(place, field) for field in (*effect.set, *effect.when, *sorted(effect.when_changed))]
+        for name, spec in effect.set.items():
+            yield from _lint_generator(spec, f"{place}/set{pointer((name,))}")
+            fields += [(f"{place}/set{pointer((name,))}", field) for field in _source_fields(spec)]
+    for place, field in fields:
+        if field in operation.contract.secrets and "/set/" in place:
+            yield place, f"{field!r} is a secret, which no other field may show"
         if field not in known:
-            yield spot, f"{field!r} is no field of a record"
-    identity = world.collections[operation.resource].identity if operation.resource in world.collections else ""
-    for index, effect in enumerate(outcome.effects if not operation.creating else ()):
-        if identity in effect.set:
-            yield f"{at}/effects/{index}", f"{identity} names a record, and only its creation makes it"
-    if operation.creating:
-        how = next((effect.set[identity] for effect in outcome.effects if identity in effect.set), {})
-        if not any(way in how for way in UNIQUE):
-            yield f"{at}/effects", f"nothing makes {identity}; it is made by one of {', '.join(UNIQUE)}"
+            yield place, f"{field!r} is no field of a record"
+    collection = world.collections.get(operation.resource)
+    identity = collection.identity if collection else ""
+    specs = [(index, effect.set[identity]) for index, effect in enumerate(outcome.effects) if identity in effect.set]
+    if isinstance(operation.kind, Create):
+        if not any(word in spec for _, spec in specs[:1] for word in UNIQUE):
+            yield f"{at}/effects", f"nothing generates {identity}; use one of {', '.join(UNIQUE)}"
+    else:
+        yield from (
+            (f"{at}/effects/{index}", f"{identity!r} is the id of a record, which never changes") for index, _ in specs
+        )
 
 
-def _fields_of(how: Mapping[str, Json]) -> Iterator[str]:
-    """The fields of a record from which a recipe makes another."""
-    if "rewrite" in how:
-        yield how["rewrite"]["field"]
+def _source_fields(spec: Mapping[str, Json]) -> Iterator[str]:
+    """The fields of a record from which a generator builds another."""
+    if "rewrite" in spec:
+        yield spec["rewrite"]["field"]
     try:
-        for _, word, form, conversion in Formatter().parse(how.get("text", "")):
-            if word is not None:
-                yield f"{word}{'!' if conversion else ''}{':' if form else ''}"  # no field has such a name
+        for _, name, format_, conversion in Formatter().parse(spec.get("text", "")):
+            if name is not None:
+                yield f"{name}{'!' if conversion else ''}{':' if format_ else ''}"  # no field has such a name
     except ValueError as error:
         yield str(error)
 
 
-def _lost_words(serve: Behavior, outcome: Outcome, operation: Operation, at: str) -> Iterator[tuple[str, str]]:
-    """Each word of a body that nothing fills, and each place of the contract where its word does not stand."""
-    listing = operation.listing
+def _lint_body(behavior: Behavior, outcome: Outcome, operation: Operation, at: str) -> Iterator[Problem]:
+    """Each placeholder of a body that nothing fills, or that is not where the contract has its value."""
+    kind = operation.kind
     wanted: dict[str, str] = {}
-    known = set(_values(serve, operation, None))
-    if listing:
-        paging = listing.paging
-        wanted[listing.items] = "items"
-        wanted |= {paging.total.at: "total"} if paging and paging.total else {}
-        wanted |= {said.at: name for name, said in paging.echo.items()} if paging else {}
-    elif operation.item is not None and not operation.acting:
+    if isinstance(kind, List):
+        wanted[kind.items] = "items"
+        if kind.paging:
+            wanted |= {kind.paging.total.at: "total"} if kind.paging.total else {}
+            wanted |= {location.at: name for name, location in kind.paging.echo.items()}
+    elif operation.item is not None and not isinstance(kind, Act):
         wanted[operation.item] = "item"
-    for reason in _strays(outcome.body, known, lists=True):
+    for reason in _lint_template(outcome.body, _values(behavior, operation, None), in_lists=True):
         yield at, reason
-    for place, word in wanted.items():
-        if at_pointer(outcome.body, place) != f"{{{word}}}":
-            yield at, f"{{{word}}} does not stand at {place or 'its top'}, where the contract says so"
+    for place, name in wanted.items():
+        if at_pointer(outcome.body, place) != f"{{{name}}}":
+            yield at, f"{{{name}}} is not at {place or 'its top'}, where the contract has it"
 
 
-def _lost_refusals(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
-    causes = {cause for answer in _answers(contract) for cause in answer.refusals}
+def _lint_refusals(world: World, contract: Contract) -> Iterator[Problem]:
+    causes = {cause for response in _responses(contract) for cause in response.refusals}
     for cause in sorted(causes ^ set(world.messages)):
         missing = cause in causes
         yield "/refusals", f"{cause} has no message" if missing else f"{cause} is not a cause that the contract answers"
-    yield from _lost_messages(world, contract)
-    words = ("code", "message")
-    for reason in _strays(world.error_body, words, lists=False):
+    yield from _lint_messages(world, contract)
+    for reason in _lint_template(world.error_body, ("code", "message"), in_lists=False):
         yield "/errors/body", reason
-    for at, word in ((contract.errors.code, "code"), (contract.errors.message, "message")):
-        if at_pointer(world.error_body, at) != f"{{{word}}}":
-            yield "/errors/body", f"{{{word}}} does not stand at {at or 'its top'}, where the contract says so"
+    for at, name in ((contract.errors.code, "code"), (contract.errors.message, "message")):
+        if at_pointer(world.error_body, at) != f"{{{name}}}":
+            yield "/errors/body", f"{{{name}}} is not at {at or 'its top'}, where the contract has it"
     for index, grant in enumerate(world.tokens.values()):
         for operation in contract.operations if grant.refused else ():
             if operation.secured and not any(
-                grant.refused in answer.refusals for answer in operation.responses.values()
+                grant.refused in response.refusals for response in operation.responses.values()
             ):
-                yield f"/tokens/{index}/refused", f"{operation.operation_id} answers no {grant.refused}"
+                yield f"/tokens/{index}/refused", f"no response of {operation.operation_id} answers {grant.refused}"
 
 
-def _lost_messages(world: World, contract: Contract) -> Iterator[tuple[str, str]]:
-    """Each message of a code that is never answered, or that cannot be filled, and each code without a message."""
+def _lint_messages(world: World, contract: Contract) -> Iterator[Problem]:
+    """Each message that is never sent or cannot be filled, and each error code without a message."""
     for cause, messages in world.messages.items():
-        codes = {answer.refusals[cause].code for answer in _answers(contract) if cause in answer.refusals}
+        codes = {response.refusals[cause].code for response in _responses(contract) if cause in response.refusals}
         for code, message in messages.items():
             if code and code not in codes:
                 yield f"/refusals/{cause}/{code}", "the contract answers the cause with no such code"
-            yield from ((f"/refusals/{cause}", reason) for reason in _unfilled(message, CAUSES.get(cause, {})))
+            yield from ((f"/refusals/{cause}", reason) for reason in _lint_message(message, CAUSES.get(cause, ())))
         for code in sorted(codes - set(messages)) if "" not in messages else ():
             yield f"/refusals/{cause}", f"{code} has no message"
 
 
-def _strays(template: Json, known: Iterable[str], *, lists: bool) -> Iterator[str]:
-    """The reason for each text of a template that has braces and is no word that is filled there."""
-    words = sorted(f"{{{word}}}" for word in known)
+def _lint_template(template: Json, names: Iterable[str], *, in_lists: bool) -> Iterator[str]:
+    """The reason for each text of a template that has braces and is not one of the placeholders."""
+    placeholders = sorted(f"{{{name}}}" for name in names)
     stack = [(template, True)]
     while stack:
-        node, filled = stack.pop()
+        node, allowed = stack.pop()
         if isinstance(node, dict):
-            stack += [(inner, filled) for inner in node.values()]
+            stack += [(inner, allowed) for inner in node.values()]
             stack += [(name, False) for name in node]
         elif isinstance(node, list):
-            stack += [(inner, filled and lists) for inner in node]
-        elif isinstance(node, str) and ("{" in node or "}" in node) and not (filled and node in words):
-            yield f"nothing fills {truncate(node, _LONGEST)} there; a word is a whole text, one of {', '.join(words)}"
+            stack += [(inner, allowed and in_lists) for inner in node]
+        elif isinstance(node, str) and ("{" in node or "}" in node) and not (allowed and node in placeholders):
+            found = truncate(node, _LONGEST)
+            yield f"nothing fills {found} there; a placeholder is a whole text, one of {', '.join(placeholders)}"
 
 
-def _unfilled(message: str, known: Iterable[str]) -> Iterator[str]:
-    """Why a message cannot be filled with these words."""
-    words = sorted(f"{{{word}}}" for word in known)
+def _lint_message(message: str, names: Iterable[str]) -> Iterator[str]:
+    """The reason for each placeholder of a message that nothing fills."""
+    placeholders = sorted(f"{{{name}}}" for name in names)
     try:
         parts = [part for part in Formatter().parse(message) if part[1] is not None]
     except ValueError as error:
-        yield f"{error}; a brace that is meant stands twice"
+        yield f"{error}; write a literal brace twice"
         return
-    for _, word, form, conversion in parts:
-        if form or conversion or f"{{{word}}}" not in words:
-            yield f"nothing fills {{{word}}} in it; there are: {', '.join(words) or 'no words for this cause'}"
+    for _, name, format_, conversion in parts:
+        if format_ or conversion or f"{{{name}}}" not in placeholders:
+            yield f"nothing fills {{{name}}} in it; there are: {', '.join(placeholders) or 'none for this cause'}"
 
 
-def _lost_recipes(recipe: GeneratorSpec, identity: str, at: str) -> Iterator[tuple[str, str]]:
-    """Each way to make a value that makes none, and an identity that could be made twice."""
-    how = recipe.get(identity, {})
-    if recipe and ("null" in how or not any(way in how for way in UNIQUE)):
-        yield f"{at}/{identity}", f"the identity is made by one of {', '.join(UNIQUE)}, and is never null"
-    for name, made in recipe.items():
-        yield from _lost_ways(made, at + pointer((name,)))
+def _lint_parent(world: World, name: str) -> Iterator[Problem]:
+    """The problem of a parent that does not exist, or that leads back to the collection itself."""
+    parent, seen = world.collections[name].parent, {name}
+    while parent:
+        if parent.collection not in world.collections:
+            yield f"/collections/{name}/parent", f"there is no collection {parent.collection!r}"
+            return
+        if parent.collection in seen:
+            yield f"/collections/{name}/parent", "a collection cannot belong to itself"
+            return
+        seen.add(parent.collection)
+        parent = world.collections[parent.collection].parent
 
 
-def _lost_ways(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
-    for name, made in how.get("fields", {}).items():
-        yield from _lost_ways(made, f"{at}/fields{pointer((name,))}")
-    yield from _lost_forms(how, at)
-    if "between" in how:
-        low, high = how["between"]
+# --- generators -----------------------------------------------------------------------------------------------------
+
+
+def _lint_identity(generate: GeneratorSpec, identity: str, at: str) -> Iterator[Problem]:
+    """The problem of an id that could be generated twice, and those of all generators."""
+    spec = generate.get(identity, {})
+    if generate and ("null" in spec or not any(word in spec for word in UNIQUE)):
+        yield f"{at}/{identity}", f"the id is generated by one of {', '.join(UNIQUE)}, and is never null"
+    for name, other in generate.items():
+        yield from _lint_generator(other, at + pointer((name,)))
+
+
+def _lint_generator(spec: Mapping[str, Json], at: str) -> Iterator[Problem]:
+    for name, inner in spec.get("fields", {}).items():
+        yield from _lint_generator(inner, f"{at}/fields{pointer((name,))}")
+    for index, (pattern, form) in enumerate(spec.get("rewrite", {}).get("forms", ())):
+        try:
+            re.sub(f"(?:{pattern})|", form, "")
+        except (re.error, IndexError) as error:
+            yield f"{at}/rewrite/forms/{index}", f"cannot be used: {error}"
+    yield from _lint_range(spec, at)
+
+
+def _lint_range(spec: Mapping[str, Json], at: str) -> Iterator[Problem]:
+    if "between" in spec:
+        low, high = spec["between"]
         if low > high or not math.isfinite(high - low):
             yield f"{at}/between", "the first is not below the second"
-        if not how.get("decimals") and not (isinstance(low, int) and isinstance(high, int)):
-            yield f"{at}/between", "without decimals both are whole numbers"
-    if "time" in how:
+        if not spec.get("decimals") and not (isinstance(low, int) and isinstance(high, int)):
+            yield f"{at}/between", "without decimals both must be whole numbers"
+    if "time" in spec:
         try:
-            first, last = (datetime.fromisoformat(text).astimezone(UTC) for text in how["time"])
+            first, last = (datetime.fromisoformat(text).astimezone(UTC) for text in spec["time"])
         except (ValueError, OverflowError):
             yield f"{at}/time", "is not a pair of times"
         else:
@@ -290,81 +307,176 @@ def _lost_ways(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
                 yield f"{at}/time", "the first is after the second"
 
 
-def _lost_forms(how: Mapping[str, Json], at: str) -> Iterator[tuple[str, str]]:
-    """Each form of a rewriting that cannot be written, whatever fits its pattern."""
-    for index, (pattern, form) in enumerate(how.get("rewrite", {}).get("forms", ())):
-        try:
-            re.sub(f"(?:{pattern})|", form, "")
-        except (re.error, IndexError) as error:
-            yield f"{at}/rewrite/forms/{index}", f"cannot be rewritten: {error}"
-
-
-def alternatives(recipe: GeneratorSpec) -> Iterator[tuple[str, Json]]:
-    """Each field with a value that a recipe seldom or often chooses: null, each of a choice, both ends of a range."""
-    for name, how in recipe.items():
-        values = [*how.get("one_of", ()), *how.get("between", ())] if how.get("null", 0) < 1 else []
-        values += [None] if how.get("null") else []
+def possible_values(generate: GeneratorSpec) -> Iterator[tuple[str, Json]]:
+    """Each (field, value) at a limit of a generator: null, each value of `one_of`, both ends of `between`."""
+    for name, spec in generate.items():
+        values = [*spec.get("one_of", ()), *spec.get("between", ())] if spec.get("null", 0) < 1 else []
+        values += [None] if spec.get("null") else []
         yield from ((name, value) for value in values)
 
 
-# --- what shows when it is filled -----------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------------------------
 
 
-def spoiled(world: World, contract: Contract, samples: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """Each refusal, and each body with and without what it shows, that breaks the contract.
+def lint_records(  # noqa: C901 - one branch for each problem
+    records: Sequence[Record], world: World, collection: str, contract: Contract
+) -> Iterator[Problem]:
+    """Each place in records where they break the schemas of the operations on them, or the world."""
+    about = [operation for operation in contract.operations if operation.resource == collection]
+    serving = [operation for operation in about if operation.item is not None and not isinstance(operation.kind, Act)]
+    identity = world.collections[collection].identity
+    behaviors = [behavior for behavior in world.behaviors.values() if behavior.collection == collection]
+    order_types = {field.lstrip("-"): "" for behavior in behaviors for field in behavior.order}
+    for record in world.collections[collection].records[:1]:
+        order_types = {field: _order_type(record.get(field)) for field in order_types}
+    accounts = {grant.account for grant in world.tokens.values()}
+    views = [operation.view for operation in serving]
+    inputs: list[View] = [dict.fromkeys(operation.inputs) for operation in about]
+    seen: set[tuple[str, Json]] = set()
+    for index, record in enumerate(records):
+        at = f"/{index}"
+        yield from ((at + place, reason) for place, reason in _lint_secrets(record, contract))
+        own = {name: value for name, value in record.items() if name != MOCK_ONLY and name not in contract.secrets}
+        for place in _undocumented(own, [*views, *inputs]):
+            yield at + place, "no operation documents such a field"
+        for operation, view in zip(serving, views, strict=True):
+            for violation in operation.item_violations(project(record, view)):
+                yield at + violation.at, f"{violation.message} ({violation.contract})"
+        account = world.account_of(record)
+        if account not in accounts:
+            reason = f"no token gives access to that account; there are: {', '.join(sorted(accounts))}"
+            yield f"{at}/{MOCK_ONLY}/account", reason
+        if not isinstance(record.get(identity), str):
+            yield f"{at}/{identity}", "the id of a record must be a text"
+            return
+        for field, expected in order_types.items():
+            order_types[field] = found = _order_type(record.get(field))
+            if not found or expected not in ("", found):
+                yield (
+                    f"{at}/{field}",
+                    f"a list is sorted by this field, so it must be {expected or 'a text or a number'}",
+                )
+        key = (account, record[identity])
+        if key in seen:
+            yield f"{at}/{identity}", f"{record[identity]!r} is there twice"
+        seen.add(key)
 
-    `samples` is what each operation shows of one record.
-    """
-    for answer in _answers(contract):
-        for cause, code in answer.refusals.items():
+
+def _order_type(value: Json) -> str:
+    """The type of a value by which a list can be sorted; empty for other values."""
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return "a text" if isinstance(value, str) else "a number" if numeric else ""
+
+
+def _lint_secrets(record: Record, contract: Contract) -> Iterator[Problem]:
+    """Each secret that is too short to be recognized, and each that is not a field of the record itself."""
+    for name, value in record.items():
+        if name in contract.secrets:
+            if not isinstance(value, str) or len(value) < _SHORTEST_SECRET:
+                reason = f"a secret must be a text of {_SHORTEST_SECRET} characters or more, so that it is recognized"
+                yield pointer((name,)), reason
+        else:
+            nested = _secret_names(value, contract)
+            yield from ((pointer((name,)) + at, "a secret must be a field of the record itself") for at in nested)
+
+
+def _secret_names(value: Json, contract: Contract) -> Iterator[str]:
+    """The pointers to the names of secrets in a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        if isinstance(name, str) and name in contract.secrets:
+            yield pointer((name,))
+        yield from (pointer((name,)) + at for at in _secret_names(inner, contract))
+
+
+def _undocumented(record: Record, views: Sequence[View]) -> Iterator[str]:
+    """The pointers to the fields of a record that are in no view."""
+    for name, value in record.items():
+        shown = [view[name] for view in views if name in view]
+        nested = [view for view in shown if view]
+        if not shown:
+            yield pointer((name,))
+        elif nested and isinstance(value, dict):
+            yield from (pointer((name,)) + place for place in _undocumented(value, nested))
+
+
+# --- responses ------------------------------------------------------------------------------------------------------
+
+
+def lint_responses(world: World, contract: Contract) -> Iterator[Problem]:
+    """Each refusal, each body with and without an item, and each record after an effect that breaks the contract."""
+    for response in _responses(contract):
+        for cause, code in response.refusals.items():
             message = world.message(cause, code.code).format_map(CAUSES.get(cause, {}))
-            body = _poured(world.error_body, {"code": code.code, "message": message})
-            yield from (("/errors/body", f"for {cause}, {reason}") for reason in _broken(contract, answer, body))
+            body = _fill(world.error_body, {"code": code.code, "message": message})
+            yield from (("/errors/body", f"for {cause}, {reason}") for reason in _violations(contract, response, body))
     for operation in contract.operations:
-        serve = world.behaviors[operation.operation_id]
-        sample = samples.get(operation.operation_id)
-        for spot, outcome in _outcomes(serve, f"/operations/{operation.operation_id}"):
-            for item in (None, sample) if serve.verb == "list" else (sample,):
-                if item is not None or serve.verb == "list" or operation.item is None:
-                    yield from _spoiled(serve, outcome, operation, item, spot)
+        behavior = world.behaviors[operation.operation_id]
+        records = world.collections[operation.resource].records if operation.item is not None else ()
+        sample = project(records[0], operation.view) if records else None
+        for place, outcome in _outcomes(behavior, f"/operations/{operation.operation_id}"):
+            for item in (None, sample) if behavior.verb == "list" else (sample,):
+                if item is not None or behavior.verb == "list" or operation.item is None:
+                    yield from _lint_filled_body(behavior, outcome, operation, item, place)
+    yield from _lint_changed_records(world, contract)
 
 
-def _spoiled(serve: Behavior, outcome: Outcome, operation: Operation, item: Json, at: str) -> Iterator[tuple[str, str]]:
-    """The reason for which a body, filled with an item or with none, breaks the contract."""
-    made = {name: how for effect in outcome.effects for name, how in effect.set.items()}
-    changed = {name: how.get("value", _NOW) for name, how in made.items() if "value" in how or "now" in how}
-    if (operation.acting or operation.creating) and item is not None:
+def _lint_filled_body(
+    behavior: Behavior, outcome: Outcome, operation: Operation, item: Json, at: str
+) -> Iterator[Problem]:
+    specs = {name: spec for effect in outcome.effects for name, spec in effect.set.items()}
+    changed = {name: spec.get("value", _NOW) for name, spec in specs.items() if "value" in spec or "now" in spec}
+    if isinstance(operation.kind, Act | Create) and item is not None:
         item = {**item, **{name: value for name, value in changed.items() if name in operation.view}}
-    body = _poured(outcome.body, _values(serve, operation, item))
-    answer = operation.response_for(outcome.status) or operation.success
-    for reason in _broken(operation.contract, answer, body):
+    body = _fill(outcome.body, _values(behavior, operation, item))
+    response = operation.response_for(outcome.status) or operation.success
+    for reason in _violations(operation.contract, response, body):
         yield f"{at}/body", f"{'filled' if item else 'empty'}, {reason}"
 
 
-def _answers(contract: Contract) -> tuple[DocumentedResponse, ...]:
-    own = [answer for operation in contract.operations for answer in operation.responses.values()]
-    return tuple({answer.pointer: answer for answer in (*own, *contract.responses.values())}.values())
+def _lint_changed_records(world: World, contract: Contract) -> Iterator[Problem]:
+    for name, behavior in world.behaviors.items():
+        records = world.collections[behavior.collection].records[:1] if behavior.collection else ()
+        for outcome in behavior.outcomes if records else ():
+            specs = {field: spec for effect in outcome.effects for field, spec in effect.set.items()}
+            fixed = {field: spec["value"] for field, spec in specs.items() if "value" in spec}
+            others = [{field: value} for field, value in possible_values(specs)]
+            changed = [{**records[0], **fixed, **other} for other in ({}, *others)]
+            empty = world.with_records(behavior.collection, ())
+            for record in changed:
+                for at, reason in lint_records([record], empty, behavior.collection, contract):
+                    yield f"/operations/{name}", f"after an effect, {at[2:] or 'a record'} is not allowed: {reason}"
 
 
-def _broken(contract: Contract, answer: DocumentedResponse, body: Json) -> Iterator[str]:
-    for violation in contract.violations(answer.schema, body):
+def _responses(contract: Contract) -> tuple[DocumentedResponse, ...]:
+    """The responses of the contract, shared ones once."""
+    own = [response for operation in contract.operations for response in operation.responses.values()]
+    return tuple({response.pointer: response for response in (*own, *contract.responses.values())}.values())
+
+
+def _violations(contract: Contract, response: DocumentedResponse, body: Json) -> Iterator[str]:
+    for violation in contract.violations(response.schema, body):
         yield f"it breaks the contract at {violation.at or 'its top'}: {violation.message} ({violation.contract})"
 
 
-def _values(serve: Behavior, operation: Operation, item: Json) -> dict[str, Json]:
-    """The words of a body with what a request without a query fills them with."""
-    if serve.verb != "list":
+def _values(behavior: Behavior, operation: Operation, item: Json) -> dict[str, Json]:
+    """The values of the placeholders in a body, for a request without a query."""
+    if behavior.verb != "list":
         return {"item": item, "now": _NOW} if operation.item is not None else {"now": _NOW}
     items = [] if item is None else [item]
-    schemas = {said.name: said.schema for said in operation.parameters if said.location == "path"}
-    in_path = {name: [*schema.get("enum", schema.get("examples", ())), "x"][0] for name, schema in schemas.items()}
-    always = {said.name: said.schema["default"] for said in operation.parameters if "default" in said.schema}
-    return {**in_path, **always, "items": items, "total": len(items)}
+    values = {}
+    for parameter in operation.parameters:
+        schema = parameter.schema
+        if parameter.location == "path":
+            values[parameter.name] = [*schema.get("enum", schema.get("examples", ())), "x"][0]
+        if "default" in schema:
+            values[parameter.name] = schema["default"]
+    return {**values, "items": items, "total": len(items)}
 
 
-def _poured(template: Json, values: Mapping[str, Json]) -> Json:
+def _fill(template: Json, values: Mapping[str, Json]) -> Json:
     if isinstance(template, dict):
-        return {name: _poured(inner, values) for name, inner in template.items()}
+        return {name: _fill(inner, values) for name, inner in template.items()}
     if isinstance(template, list):
-        return [_poured(inner, values) for inner in template]
+        return [_fill(inner, values) for inner in template]
     return values[template[1:-1]] if isinstance(template, str) and template.startswith("{") else template

@@ -13,8 +13,7 @@ from trunkline.contract.model import K, Operation
 from trunkline.contract.refusals import time_of
 from trunkline.exchange import Json
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import project
-from trunkline.mock.world import Outcome, Store, World
+from trunkline.mock.world import Outcome, Store, World, project
 
 _JSON_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MAX_LISTS = 256

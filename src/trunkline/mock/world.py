@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from trunkline.contract.model import View
 from trunkline.exchange import Json
 from trunkline.mock.generators import Context, GeneratorSpec, Record, build_generators
 
@@ -15,6 +16,16 @@ MOCK_ONLY = "x-trunkline"
 
 MOCK_FACTS: Mapping[str, Json] = {"reachable": True, "in_use": False}
 """The mock-only facts of a record that names no others."""
+
+
+def project(record: Record, view: View) -> Record:
+    """The part of a record that a view shows, in the order of the view."""
+    shown = {}
+    for name, inner in view.items():
+        if name in record:
+            value = record[name]
+            shown[name] = project(value, inner) if inner and isinstance(value, dict) else value
+    return shown
 
 
 @dataclass(frozen=True, slots=True)
