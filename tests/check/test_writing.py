@@ -1,4 +1,4 @@
-"""A whole check that writes: lawful implementations pass the rules too, and what is not the run's is never touched."""
+"""A whole check that writes: lawful implementations pass, and items of others are never touched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Change = Callable[[Request, Response], Response]
 def examined(
     name: str, wrap: Callable[[Target], Target], report: Report | None = None, parameters: dict[str, str] | None = None
 ) -> Report:
-    """A whole check of the mock behind something."""
+    """A whole check of the mock behind a wrapper."""
     vendor = trunkline.load(name)
     target = wrap(mock.from_vendor(vendor))
     return check(
@@ -52,7 +52,7 @@ def edited(response: Response, edit: Callable[[Any], None]) -> Response:
 
 
 def without_body(request: Request, response: Response) -> Response:
-    """A removal and a change are answered with 204."""
+    """Answer deletions and updates with 204."""
     return (
         replace(response, status=204, body=b"")
         if request.method in {"DELETE", "PUT"} and response.status < 300
@@ -61,15 +61,15 @@ def without_body(request: Request, response: Response) -> Response:
 
 
 def field_by_field(request: Request, response: Response) -> Response:
-    """A refusal names the fields, as most frameworks do."""
-    told = {"password": ["The password field is required."], "sip_password": "too_short", "openai_api_key": None}
+    """Name the fields in a refusal, as most frameworks do."""
+    errors = {"password": ["The password field is required."], "sip_password": "too_short", "openai_api_key": None}
     if response.status not in {400, 422} or not request.body or request.method not in WRITES:
         return response
-    return edited(response, lambda body: body.update(errors=told))
+    return edited(response, lambda body: body.update(errors=errors))
 
 
 def mixed_clocks(_: Request, response: Response) -> Response:
-    """What is created has milliseconds, what is changed has whole seconds."""
+    """Show milliseconds for what is created and whole seconds for what is changed."""
     if response.status >= 300:
         return response
     body = response.body.decode()
@@ -89,16 +89,16 @@ LAWFUL = {
 @pytest.mark.slow_for("telepath", "refusals", "clocks")
 @pytest.mark.parametrize("change", LAWFUL.values(), ids=list(LAWFUL))
 @pytest.mark.parametrize("name", ["talkover", "telepath"])
-def test_what_no_page_settles_fails_no_check(name: str, change: Change) -> None:
-    """The rules judge what a life provokes, and hold nothing against what no page forbids."""
+def test_lawful_variants_fail_no_check(name: str, change: Change) -> None:
+    """Rules do not hold against an implementation what no page forbids."""
     report = examined(name, answering(change))
     assert report.failures() == (), str(report)
     assert report.exercised["updateTrunk" if name == "telepath" else "updateSipTrunk", "update_shows"] == ""
 
 
 @pytest.mark.slow
-def test_ids_of_any_form_are_asked_for() -> None:
-    """Dots and colons are no reason to give up."""
+def test_ids_with_dots_and_colons_are_used() -> None:
+    """They are safe in a path."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
 
@@ -120,8 +120,8 @@ def test_ids_of_any_form_are_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_an_echo_of_what_was_sent_is_no_message() -> None:
-    """A refusal that holds the password under its name is a finding, whatever else it tells there."""
+def test_an_echoed_password_is_a_finding() -> None:
+    """Also in a refusal that lists its messages under the name of the field."""
 
     def echo(request: Request, response: Response) -> Response:
         sent = json.loads(request.body) if request.body.startswith(b"{") and request.body.endswith(b"}") else {}
@@ -139,7 +139,7 @@ def test_an_echo_of_what_was_sent_is_no_message() -> None:
 @pytest.mark.slow_for("500")
 @pytest.mark.parametrize("status", [404, 500])
 def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
-    """A creation answers somebody's id, readings hide it, and whatever writes forgets to ask whose it is."""
+    """A creation returns the id of others, and no response shows whose it is."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
     touched: list[tuple[str, str]] = []
@@ -164,8 +164,8 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("removal", ["not found", "soft"])
-def test_what_is_listed_still_is_told(removal: str) -> None:
-    """A detail and a removal that find nothing, or a removal that only hides, leave what the list goes on showing."""
+def test_items_that_are_still_listed_are_reported(removal: str) -> None:
+    """Although fetching and deleting them finds nothing, or deleting only hides them."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
     fixtures = {trunk["id"] for trunk in vendor.world.collections["trunks"].records}
@@ -190,8 +190,8 @@ def test_what_is_listed_still_is_told(removal: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_mistake_of_the_server_ends_no_check() -> None:
-    """A refused removal that takes the numbers along is found, and everything else is judged as well."""
+def test_a_fault_of_the_server_does_not_end_the_check() -> None:
+    """A refused deletion that deletes the DIDs is found, and everything else is judged too."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
 

@@ -1,6 +1,6 @@
-"""Tests of `trunkline.mock.storage`.
+"""Tests of the state file.
 
-What was answered is there after any end, and a file that cannot be is told.
+Everything that was answered survives any end, and a file that cannot be used is refused with one sentence.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.requests import Client
 from tests.servers import serving
 from trunkline import cli, mock
 from trunkline.contract import folders
+from trunkline.contract.model import Delete
 from trunkline.errors import StorageError, TargetError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.mock import Mock, loader, storage
@@ -38,7 +39,7 @@ from trunkline.mock.world import Store
 from trunkline.transport import targets
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
-REMOVING = [name for name, one in VENDORS.items() if any(op.deleting for op in one.contract.operations)]
+REMOVING = [name for name, one in VENDORS.items() if one.contract.of_kind(Delete)]
 
 
 @pytest.fixture(params=VENDORS)
@@ -49,19 +50,19 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a state file is to be."""
+    """The path of the state file."""
     return tmp_path / "state.db"
 
 
 @contextmanager
 def kept(path: Path, vendor: Vendor, **more: Any) -> Iterator[tuple[Storage, Mock]]:
-    """A mock that goes on in a file, until its block is over."""
+    """A mock with a state file, until the block ends."""
     with closing(storage.from_file(path)) as state:
         yield state, mock.from_vendor(vendor, storage=state, **more)
 
 
 def everything(fake: Mock) -> dict[str, Json]:
-    """All records of all accounts, in their order."""
+    """All records of all accounts, in order."""
     accounts = {grant.account for grant in fake.vendor.world.tokens.values()}
     return {
         f"{name} of {account}": [json.dumps(record) for record in fake.snapshot(name, account)]
@@ -73,8 +74,8 @@ def everything(fake: Mock) -> dict[str, Json]:
 # --- from one start to the next -------------------------------------------------------------------------------------
 
 
-def test_a_new_file_begins_with_the_fixtures(vendor: Vendor, path: Path) -> None:
-    """The mock is as fresh as one without a file, and the next one goes on from there."""
+def test_a_new_file_starts_with_the_fixtures(vendor: Vendor, path: Path) -> None:
+    """The mock is as fresh as one without a file, and the next one continues from there."""
     with kept(path, vendor) as (_, fake):
         assert everything(fake) == everything(mock.from_vendor(vendor))
         assert not fake.continues
@@ -83,8 +84,8 @@ def test_a_new_file_begins_with_the_fixtures(vendor: Vendor, path: Path) -> None
         assert fake.continues
 
 
-def test_what_was_written_is_there_after_a_restart(vendor: Vendor, path: Path) -> None:
-    """Records of every account, in their order, are what they were to the byte: secrets, odd texts and all."""
+def test_records_survive_a_restart(vendor: Vendor, path: Path) -> None:
+    """Records of every account, in order, are the same to the byte, with secrets and unusual text."""
     other = next(token for token, grant in vendor.world.tokens.items() if grant.account != vendor.world.account)
     with kept(path, vendor) as (_, fake):
         client = Client(vendor, fake)
@@ -103,8 +104,8 @@ def test_what_was_written_is_there_after_a_restart(vendor: Vendor, path: Path) -
         assert "put" not in Client(vendor, fake).listed()
 
 
-def test_no_id_is_made_twice(path: Path) -> None:
-    """Neither after the newest was removed nor after a restart; without a file neither."""
+def test_no_id_is_used_twice(path: Path) -> None:
+    """Neither after the newest record was deleted nor after a restart, with or without a file."""
     for name in REMOVING:
         vendor, made = VENDORS[name], list[str]()
         for _ in range(3):
@@ -118,8 +119,8 @@ def test_no_id_is_made_twice(path: Path) -> None:
         assert made == again, "a kept mock makes the ids that a mock makes that was never ended"
 
 
-def test_an_id_of_the_fixtures_is_not_given_again() -> None:
-    """Not even when its record was removed and ids are made by counting."""
+def test_an_id_of_the_fixtures_is_not_used_again() -> None:
+    """Not even when its record was removed and ids are counted."""
     vendor = VENDORS["telepath"]
     world = vendor.world
     record = {**world.collections["trunks"].records[0], "id": "conn_1"}
@@ -134,7 +135,7 @@ def test_an_id_of_the_fixtures_is_not_given_again() -> None:
 
 
 def test_one_file_holds_several_vendors(path: Path) -> None:
-    """Each goes on where it was, whoever else is served."""
+    """Each continues where it was, whichever others are served."""
     with closing(storage.from_file(path)) as state:
         mocks = {name: mock.from_vendor(vendor, storage=state) for name, vendor in VENDORS.items()}
         for name, fake in mocks.items():
@@ -149,8 +150,8 @@ def test_one_file_holds_several_vendors(path: Path) -> None:
             before[name] = everything(fake)
 
 
-def test_a_reset_is_kept_and_begins_anew(vendor: Vendor, path: Path) -> None:
-    """The fixtures are back, also after a restart, and the same requests make the same ids again."""
+def test_a_reset_survives_a_restart(vendor: Vendor, path: Path) -> None:
+    """The fixtures are back, and the same requests create the same ids again."""
     with kept(path, vendor) as (_, fake):
         first = Client(vendor, fake).created("user-1")
         fake.reset()
@@ -159,8 +160,8 @@ def test_a_reset_is_kept_and_begins_anew(vendor: Vendor, path: Path) -> None:
         assert Client(vendor, fake).created("user-1") == first
 
 
-def test_secrets_that_were_kept_stay_out_of_the_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A mock that goes on does not log what a client told an earlier one."""
+def test_saved_secrets_stay_out_of_the_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mock does not log what a client sent to an earlier one."""
     vendor = VENDORS["telepath"]
     with kept(path, vendor) as (_, fake):
         Client(vendor, fake).created("user-1", sip_password="hush-0123456789")
@@ -173,8 +174,8 @@ def test_secrets_that_were_kept_stay_out_of_the_log(path: Path, caplog: pytest.L
 # --- one write is one transaction -----------------------------------------------------------------------------------
 
 
-def test_a_write_is_on_the_disk_before_it_is_answered(vendor: Vendor, path: Path, tmp_path: Path) -> None:
-    """A copy of the files, taken after an answer and while the mock still runs, has all that was answered."""
+def test_a_write_is_on_disk_before_it_is_answered(vendor: Vendor, path: Path, tmp_path: Path) -> None:
+    """A copy of the files, taken after a response while the mock runs, has everything that was answered."""
     with kept(path, vendor) as (state, fake):
         assert state.database.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert state.database.connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the log is synced
@@ -188,12 +189,12 @@ def test_a_write_is_on_the_disk_before_it_is_answered(vendor: Vendor, path: Path
                 assert everything(other) == everything(fake)
 
 
-def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
-    """What is put and removed is seen after `commit`, and never after `discard` or when it cannot be kept."""
-    told: list[Json] = []
+def test_a_store_shows_a_write_completely_or_not_at_all(vendor: Vendor) -> None:
+    """Changes are visible after `commit`, and neither after `discard` nor when saving fails."""
+    saved: list[Json] = []
 
     def keep(changes: Any, made: int) -> None:
-        told.append((len(changes), made))
+        saved.append((len(changes), made))
         if made > 1:
             raise StorageError("no room")
 
@@ -215,13 +216,13 @@ def test_a_store_shows_a_write_whole_or_not_at_all(vendor: Vendor) -> None:
         store.commit()
     assert set(store.records("trunks", account)) == {*before, "other"}
     assert store.commit() == []
-    assert told == [(1, 1), (1, 2)]
+    assert saved == [(1, 1), (1, 2)]
     with pytest.raises(LookupError):
         store.remove("trunks", account, "nothing")
 
 
 def full(state: Storage) -> Callable[[], None]:
-    """Leaves the file no room; returns what gives it back."""
+    """Leave the file no room; returns a function that gives it back."""
     (pages,) = state.database.connection.execute("PRAGMA page_count").fetchone()
     state.database.connection.execute(f"PRAGMA max_page_count = {pages}")
     return lambda: state.database.connection.execute("PRAGMA max_page_count = 1073741823").close()
@@ -230,7 +231,7 @@ def full(state: Storage) -> Callable[[], None]:
 def test_a_full_disk_refuses_the_write_and_changes_nothing(
     vendor: Vendor, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The answer is 507 in our own words, and so is the log; what was there is served, and room is used again."""
+    """The response is 507 with our sentence, which is logged; reads go on, and so do writes when there is room."""
     with kept(path, vendor) as (state, fake):
         client = Client(vendor, fake)
         mine = client.created("user-1")
@@ -252,8 +253,8 @@ def test_a_full_disk_refuses_the_write_and_changes_nothing(
         assert everything(fake) == before
 
 
-def test_a_reset_that_cannot_be_kept_changes_nothing(vendor: Vendor, path: Path) -> None:
-    """The mock goes on in its state, and says so."""
+def test_a_failed_reset_changes_nothing(vendor: Vendor, path: Path) -> None:
+    """The mock continues in its state, and says so."""
     with kept(path, vendor) as (state, fake):
         Client(vendor, fake).created("user-1")
         before = everything(fake)
@@ -264,8 +265,8 @@ def test_a_reset_that_cannot_be_kept_changes_nothing(vendor: Vendor, path: Path)
         assert everything(fake) == before
 
 
-def test_a_file_that_was_taken_away_takes_no_write(vendor: Vendor, path: Path) -> None:
-    """What nobody could read again is not said to be done."""
+def test_a_moved_file_takes_no_write(vendor: Vendor, path: Path) -> None:
+    """A write that no later mock could read is not confirmed."""
     with kept(path, vendor) as (_, fake):
         before = everything(fake)
         path.rename(path.with_name("elsewhere.db"))
@@ -275,7 +276,7 @@ def test_a_file_that_was_taken_away_takes_no_write(vendor: Vendor, path: Path) -
         assert everything(fake) == before
 
 
-def test_a_closed_keeper_takes_no_write(vendor: Vendor, path: Path) -> None:
+def test_a_closed_file_takes_no_write(vendor: Vendor, path: Path) -> None:
     """A mock that outlives its file serves what it has, and changes nothing."""
     with kept(path, vendor) as (_, fake):
         Client(vendor, fake).created("user-1")
@@ -286,8 +287,8 @@ def test_a_closed_keeper_takes_no_write(vendor: Vendor, path: Path) -> None:
 # --- what a state file can be ---------------------------------------------------------------------------------------
 
 
-def test_the_file_is_for_its_owner_alone(vendor: Vendor, path: Path) -> None:
-    """Secrets stand in it, so nobody else may read it, nor the log beside it."""
+def test_only_the_owner_can_read_the_file(vendor: Vendor, path: Path) -> None:
+    """Neither the file nor its log, for they hold secrets."""
     with kept(path, vendor):
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
@@ -331,20 +332,22 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_cannot_be_a_state_file_is_told(kind: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One sentence names the file and the way out, the command ends with 2, and the file is left as it was."""
+def test_a_path_that_cannot_be_a_state_file_is_refused(
+    kind: str, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence names the file and the way out, the exit code is 2, and the file is unchanged."""
     make, sentence = WRONG[kind]
     make(path)
     before = path.read_bytes() if path.is_file() else b""
     assert cli.run(["serve", "--port", "0", "--state", str(path)]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert sentence in said
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert sentence in error
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
-def test_a_file_of_the_first_version_still_opens(path: Path) -> None:
-    """A state file of trunkline 0.1.0, built from its SQL, continues with what its clients were answered."""
+def test_a_state_file_of_version_0_1_still_opens(path: Path) -> None:
+    """Built from its SQL, it continues with what its clients created."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.executescript(Path(__file__).with_name("state-format-1.sql").read_text("utf-8"))
     for name, created in (("telepath", "conn_kncw9x6xf"), ("talkover", "4305c3a4-5f99-4df8-be03-f13d4734ac9f")):
@@ -355,7 +358,7 @@ def test_a_file_of_the_first_version_still_opens(path: Path) -> None:
             assert client.created("user-2") != created
 
 
-def test_a_file_of_one_byte_is_no_new_one(path: Path) -> None:
+def test_a_file_of_one_byte_is_not_a_new_one(path: Path) -> None:
     """SQLite would take it for an empty file."""
     path.write_bytes(b"S")
     with pytest.raises(UsageError, match="is not a state file"):
@@ -363,8 +366,8 @@ def test_a_file_of_one_byte_is_no_new_one(path: Path) -> None:
     assert path.read_bytes() == b"S"
 
 
-def test_a_file_that_others_can_read_is_narrowed(path: Path) -> None:
-    """Only if it is a state file: one of another program is left as it is."""
+def test_permissions_of_a_state_file_are_narrowed(path: Path) -> None:
+    """A file of another program is left as it is."""
     storage.from_file(path).close()
     _foreign(foreign := path.with_name("foreign.db"))
     for file in (path, foreign):
@@ -374,8 +377,8 @@ def test_a_file_that_others_can_read_is_narrowed(path: Path) -> None:
     assert [stat.S_IMODE(file.stat().st_mode) for file in (path, foreign)] == [0o600, 0o644]
 
 
-def test_damage_is_one_sentence_without_content(path: Path) -> None:
-    """Whichever byte is damaged: the file still opens, or one sentence says so and quotes no stored secret."""
+def test_damage_is_reported_without_content(path: Path) -> None:
+    """Whichever byte is damaged, the file opens or one sentence says so without quoting a stored secret."""
     vendor = VENDORS["telepath"]
     with kept(path, vendor) as (_, fake):
         Client(vendor, fake).created("user-1", sip_password="hush-0123456789")
@@ -398,7 +401,7 @@ def test_damage_is_one_sentence_without_content(path: Path) -> None:
     assert not [sentence for sentence in sentences if "hush" in sentence or "\n" in sentence]
 
 
-def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     """Folders are not made: the name may be wrong."""
     with pytest.raises(UsageError, match=f"the folder {tmp_path}/no does not exist; make it"):
         storage.from_file(tmp_path / "no" / "state.db")
@@ -409,8 +412,8 @@ def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_may_not_be_written_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read-only file is no state file."""
+def test_a_read_only_file_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state file must be writable."""
     storage.from_file(path).close()
     path.chmod(0o400)
     if os.geteuid() == 0:  # who may do anything is shown what others are
@@ -420,7 +423,7 @@ def test_a_file_that_may_not_be_written_is_told(path: Path, monkeypatch: pytest.
 
 
 def test_one_file_has_one_server(vendor: Vendor, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second process, and a second state in the same one, is told who has the file and how to ask them."""
+    """A second process, or a second storage in the same one, is refused and pointed to `trunkline reset --url`."""
     with kept(path, vendor) as (state, _):
         with pytest.raises(UsageError, match="is in use by another process; stop it, or ask a running server"):
             storage.from_file(path)
@@ -434,8 +437,8 @@ def test_one_file_has_one_server(vendor: Vendor, path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("begun", [b"", "made"])
-def test_a_file_that_was_only_begun_is_a_new_one(vendor: Vendor, path: Path, begun: Any) -> None:
-    """Who was killed before anything was written left nothing that stops the next one."""
+def test_an_empty_file_is_a_new_one(vendor: Vendor, path: Path, begun: Any) -> None:
+    """A process that was killed before it wrote anything does not stop the next one."""
     if begun:
         with closing(storage.from_file(path)):
             pass
@@ -449,7 +452,7 @@ def test_a_file_that_was_only_begun_is_a_new_one(vendor: Vendor, path: Path, beg
 
 
 def spoil(path: Path, change: str) -> None:
-    """Changes the file by hand, as if it had been written with other data."""
+    """Change the file by hand, as if it had been written with other data."""
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE vendors SET checked = 'yesterday'")
         other.execute(change)
@@ -465,26 +468,26 @@ def spoil(path: Path, change: str) -> None:
         ("UPDATE records SET identity = 'x' || identity", "is not the one of its place"),
     ],
 )
-def test_records_that_fit_no_more_are_told(vendor: Vendor, path: Path, change: str, reason: str) -> None:
-    """One sentence names the vendor, the place, and the command that returns to the fixtures; which it does."""
+def test_records_that_no_longer_fit_are_refused(vendor: Vendor, path: Path, change: str, reason: str) -> None:
+    """One sentence names the vendor, the place and the command that returns to the fixtures, which works."""
     with kept(path, vendor):
         pass
     spoil(path, f"{change} WHERE collection = 'trunks'")
     with (
-        pytest.raises(UsageError, match=f"the state of {vendor.name} in {path} no longer fits its contract") as told,
+        pytest.raises(UsageError, match=f"the state of {vendor.name} in {path} no longer fits its contract") as caught,
         kept(path, vendor),
     ):
         pass
-    assert reason in str(told.value)
-    assert f"`trunkline reset {vendor.name} --state {path}` returns" in str(told.value)
+    assert reason in str(caught.value)
+    assert f"`trunkline reset {vendor.name} --state {path}` returns" in str(caught.value)
     assert cli.run(["reset", vendor.name, "--state", str(path)]) == 0
     with kept(path, vendor) as (_, fake):
         assert everything(fake) == everything(mock.from_vendor(vendor))
 
 
 @pytest.mark.parametrize("record", ["{", "[1]", "5", "null"])
-def test_records_that_are_none_are_told(record: str, path: Path) -> None:
-    """Whoever changed the file by hand is told that it is damaged."""
+def test_records_that_are_not_objects_are_refused(record: str, path: Path) -> None:
+    """The file is reported as damaged."""
     with kept(path, VENDORS["telepath"]):
         pass
     spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
@@ -493,8 +496,8 @@ def test_records_that_are_none_are_told(record: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", ["{}", '{"id": "another"}'])
-def test_records_that_are_not_where_they_belong_are_told(record: str, path: Path) -> None:
-    """Also while the contract is the one that they were checked against; the way out is told."""
+def test_records_in_the_wrong_place_are_refused(record: str, path: Path) -> None:
+    """Also while the contract is the one they were checked against; the sentence names the way out."""
     with kept(path, VENDORS["telepath"]):
         pass
     spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
@@ -502,7 +505,7 @@ def test_records_that_are_not_where_they_belong_are_told(record: str, path: Path
         pass
 
 
-def test_records_that_still_fit_are_taken_over(vendor: Vendor, path: Path) -> None:
+def test_records_that_still_fit_are_loaded(vendor: Vendor, path: Path) -> None:
     """Whatever a client could write fits, also a secret that is shorter than fixtures may hold."""
     with kept(path, vendor) as (_, fake):
         client = Client(vendor, fake)
@@ -514,8 +517,8 @@ def test_records_that_still_fit_are_taken_over(vendor: Vendor, path: Path) -> No
             assert everything(fake) == before
 
 
-def test_children_without_their_parents_are_told(path: Path) -> None:
-    """A record that belongs to nothing fits no more."""
+def test_children_without_their_parents_are_refused(path: Path) -> None:
+    """A record whose parent is missing does not fit."""
     for vendor in VENDORS.values():
         if any(collection.parent for collection in vendor.world.collections.values()):
             with kept(path, vendor):
@@ -528,19 +531,19 @@ def test_children_without_their_parents_are_told(path: Path) -> None:
 # --- a real server --------------------------------------------------------------------------------------------------
 
 
-def test_serving_goes_on_and_says_so(path: Path) -> None:
-    """The state wins over fixtures that are asked for, and standard error tells it; a clean end leaves one file."""
+def test_serving_continues_and_says_so(path: Path) -> None:
+    """The state overrides requested fixtures, standard error says so, and a clean end leaves one file."""
     vendor = VENDORS["telepath"]
-    with serving("--state", str(path)) as (process, told):
-        client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+    with serving("--state", str(path)) as (process, greeting):
+        client = Client(vendor, targets.http(greeting["vendors"][vendor.name]["url"]))
         mine = client.created("user-1")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
         assert process.returncode == 0
         assert "continuing" not in err
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    with serving("--state", str(path), "--trunks", "3") as (process, told):
-        client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+    with serving("--state", str(path), "--trunks", "3") as (process, greeting):
+        client = Client(vendor, targets.http(greeting["vendors"][vendor.name]["url"]))
         assert mine in client.listed()
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
@@ -551,16 +554,16 @@ def test_serving_goes_on_and_says_so(path: Path) -> None:
     )
 
 
-def test_a_server_without_room_goes_on_serving(path: Path) -> None:
-    """A disk that is full in earnest: writes are answered 507, reads as ever, and what was answered is kept."""
+def test_a_server_on_a_full_disk_goes_on_serving(path: Path) -> None:
+    """Writes are answered with 507, reads go on, and everything that was confirmed is kept."""
     vendor = VENDORS["telepath"]
     limit = 300_000
 
     def confine() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    with serving("--state", str(path), "--quiet", preexec_fn=confine) as (process, told):
-        client = Client(vendor, targets.http(told["vendors"][vendor.name]["url"]))
+    with serving("--state", str(path), "--quiet", preexec_fn=confine) as (process, greeting):
+        client = Client(vendor, targets.http(greeting["vendors"][vendor.name]["url"]))
         made: list[str] = []
         while (response := client.create(f"user-{len(made)}", system_prompt="x" * 10_000)).status == 201:
             made.append(client.item(response)["id"])
@@ -577,8 +580,8 @@ def test_a_server_without_room_goes_on_serving(path: Path) -> None:
 GONE = "gone"
 
 
-class Journal:
-    """What clients were answered: for each trunk the states in which it may be, several only while one is asked for."""
+class Answers:
+    """The states in which each trunk may be, from what clients were answered; several while a request is pending."""
 
     def __init__(self) -> None:
         self.states: dict[tuple[str, str], set[str]] = {}
@@ -587,7 +590,7 @@ class Journal:
         self.enough = threading.Event()
 
     def hammer(self, vendor: Vendor, url: str, number: int, until: int) -> None:
-        """Creates, changes and removes until the server is gone."""
+        """Create, change and delete until the server is gone."""
         client, chance, mine = Client(vendor, targets.http(url)), random.Random(number), list[str]()  # noqa: S311 - which, not how secret
         removes = vendor.name in REMOVING
         for turn in range(1_000_000):
@@ -612,7 +615,7 @@ class Journal:
                 self.enough.set()
 
     def compare(self, vendor: Vendor, client: Client) -> None:
-        """Each trunk is in a state that it may be in, whole; what was not answered may have been done or not."""
+        """Each trunk is complete and in a state that it may be in; what was not answered may be done or not."""
         found = client.listed()
         assert client.violations() == []
         for trunk in found.values():
@@ -634,38 +637,38 @@ def _shipped(vendor: Vendor) -> dict[str, Json]:
     return Client(vendor, mock.from_vendor(vendor)).listed()
 
 
-def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(path: Path) -> None:
-    """`kill -9` amid the writes of several clients, again and again: all that was answered is there, nothing half."""
-    journal, chance = Journal(), random.Random(1)  # noqa: S311 - as above
+def test_a_killed_server_loses_nothing_that_was_answered(path: Path) -> None:
+    """`kill -9` during the writes of several clients, repeatedly: everything answered is there, and nothing by half."""
+    answers, chance = Answers(), random.Random(1)  # noqa: S311 - as above
     for turn in range(4):
-        with serving("--state", str(path), "--quiet") as (process, told):
-            urls = {name: said["url"] for name, said in told["vendors"].items()}
+        with serving("--state", str(path), "--quiet") as (process, greeting):
+            urls = {name: served["url"] for name, served in greeting["vendors"].items()}
             for name, vendor in VENDORS.items():
-                journal.compare(vendor, Client(vendor, targets.http(urls[name])))
-            journal.asked.clear()
-            journal.enough.clear()
-            until = journal.answered + chance.randint(40, 160)
+                answers.compare(vendor, Client(vendor, targets.http(urls[name])))
+            answers.asked.clear()
+            answers.enough.clear()
+            until = answers.answered + chance.randint(40, 160)
 
             def hammer(vendor: Vendor, number: int, urls: dict[str, str] = urls, until: int = until) -> None:
                 with suppress(TargetError):
-                    journal.hammer(vendor, urls[vendor.name], number, until)
+                    answers.hammer(vendor, urls[vendor.name], number, until)
 
             numbers = range(turn * 100, turn * 100 + 3)
             works = [threading.Thread(target=hammer, args=(one, n)) for one in VENDORS.values() for n in numbers]
             for work in works:
                 work.start()
-            assert journal.enough.wait(30)
+            assert answers.enough.wait(30)
             process.send_signal(signal.SIGKILL)
             for work in works:
                 work.join(30)
     with closing(storage.from_file(path)) as state:
         for vendor in VENDORS.values():
-            journal.compare(vendor, Client(vendor, mock.from_vendor(vendor, storage=state)))
-    assert journal.answered > 160
+            answers.compare(vendor, Client(vendor, mock.from_vendor(vendor, storage=state)))
+    assert answers.answered > 160
 
 
-def test_nothing_is_loaded_that_is_not_used() -> None:
-    """Neither the command line nor a server without a state file loads SQLite."""
+def test_sqlite_is_loaded_only_when_needed() -> None:
+    """Neither the command line nor a server without a state file loads it."""
     imports = "import sys, trunkline.cli; from trunkline import mock; from trunkline.transport import admin, server"
     code = f"{imports}; print('sqlite3' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

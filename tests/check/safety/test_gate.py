@@ -1,8 +1,6 @@
-"""Tests of `trunkline.check.safety`.
+"""Tests of safe writing: a run changes and deletes only what it created, and leaves nothing.
 
-Nothing that a run did not make is changed or deleted, and nothing of it stays.
-
-The proof is a server that shares no code with the mock and counts every change to what the run did not make.
+The server here shares no code with the mock and counts every change to an item that the run did not create.
 """
 
 from __future__ import annotations
@@ -44,13 +42,13 @@ ROOT = {NESTED: "/sip-trunks", FLAT: "/trunks"}
 
 @pytest.fixture(scope="module")
 def nested() -> Contract:
-    """A contract with trunks that can be deleted, and numbers below them."""
+    """A contract with trunks that can be deleted, and DIDs below them."""
     return trunkline.load(NESTED).contract
 
 
 @pytest.fixture(scope="module")
 def flat() -> Contract:
-    """A contract with trunks that page by page are listed, and that no page says how to delete."""
+    """A contract with trunks that are listed in pages and that no operation deletes."""
     return trunkline.load(FLAT).contract
 
 
@@ -59,10 +57,10 @@ def flat() -> Contract:
 
 @dataclass
 class Server:
-    """Both vendors' trunks in dicts; `harm` tells each change to a thing that no request with a run's prefix made."""
+    """Trunks of both vendors in dicts; `harm` lists each change to an item that no run created."""
 
     shape: str = NESTED
-    things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {TOKEN: {}, OTHER: {}})
+    items: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {TOKEN: {}, OTHER: {}})
     foreign: set[str] = field(default_factory=set)
     harm: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
@@ -76,33 +74,33 @@ class Server:
     deletes: bool = True
 
     def seed(self, number: int = 3, token: str = TOKEN) -> Server:
-        """Things that were there before."""
+        """Add items that existed before."""
         for _ in range(number):
             self.add_foreign(token)
         return self
 
     def add_foreign(self, token: str = TOKEN, name: str = "Primary Carrier") -> str:
-        """Somebody else makes a trunk with a number below it."""
+        """Let somebody else create a trunk with a DID."""
         identity, below = self._name(), self._name()
-        self.things[token][identity] = {"id": identity, "name": name, "dids": {below: {"id": below, "number": below}}}
+        self.items[token][identity] = {"id": identity, "name": name, "dids": {below: {"id": below, "number": below}}}
         self.foreign |= {identity, below}
         return identity
 
     def state(self) -> str:
-        """All that is there, to compare."""
-        return json.dumps(self.things, sort_keys=True)
+        """Everything that exists, to compare."""
+        return json.dumps(self.items, sort_keys=True)
 
     def _name(self) -> str:
         return self.name_of() if self.name_of else f"uuid-{next(self.numbers)}"
 
     def __call__(self, request: Request) -> Response:
-        """An answer as a lawful implementation gives it, unless it was told to misbehave."""
+        """The response of a lawful implementation, unless it is told to misbehave."""
         self.asked.append(request)
         early = self.before(request)
         return early if early is not None else self.after(request, self._answer(request))
 
     def _answer(self, request: Request) -> Response:
-        account = self.things.get((request.header("authorization") or "").removeprefix("Bearer "))
+        account = self.items.get((request.header("authorization") or "").removeprefix("Bearer "))
         root, *parts = [unquote(part) for part in request.path.split("/")[1:]]
         if account is None:
             return answer(401, {"code": "NO"})
@@ -166,16 +164,16 @@ class Server:
             number = parsed(request).get("number")
             if not isinstance(number, str):
                 return answer(400, {"code": "INVALID"})
-            if any(did["number"] == number for each in account.values() for did in each["dids"].values()):
+            if any(did["number"] == number for other in account.values() for did in other["dids"].values()):
                 return answer(409, {"success": False, "code": "DID_ALREADY_EXISTS", "message": "taken"})
             self._changed(trunk["id"], request)
             identity = self._name()
             trunk["dids"][identity] = {"id": identity, "number": number}
             return self._shown(201, {"id": identity, "number": number, "trunk_id": trunk["id"]})
-        for each in [trunk] if self.scoped else account.values():
-            if rest and rest[0] in each["dids"] and request.method == "DELETE":
+        for parent in [trunk] if self.scoped else account.values():
+            if rest and rest[0] in parent["dids"] and request.method == "DELETE":
                 self._changed(rest[0], request)
-                del each["dids"][rest[0]]
+                del parent["dids"][rest[0]]
                 return answer(200, {"success": True, "message": "removed"})
         return answer(404, {"code": "NOT_FOUND"})
 
@@ -206,7 +204,7 @@ def delete(path: str, headers: Headers = AUTH) -> Request:
 
 
 def make(gate: Gate, text: str = "1", shape: str = NESTED) -> str:
-    """A trunk of the run's; its id."""
+    """Create a trunk of the run; its id."""
     value = gate(post(ROOT[shape], {"name": gate.prefix + text, "password": PASSWORD})).json()
     return str(value["data"]["id"] if shape == NESTED else value["id"])
 
@@ -216,7 +214,7 @@ def make_did(gate: Gate, trunk: str, number: str = "+12125550101") -> str:
 
 
 def never(_: float) -> None:
-    """Nothing is waited for."""
+    """Do not sleep."""
 
 
 def gated(contract: Contract, target: Target, ledger: Ledger | None = None, leave: int | None = 0) -> Gate:
@@ -227,19 +225,19 @@ def clean(gate: Gate, target: Target) -> tuple[Leftover, ...]:
     return gate.clean(target, never)
 
 
-# --- what is let through --------------------------------------------------------------------------------------------
+# --- requests that pass or not ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"])
-def test_what_reads_passes(nested: Contract, method: str) -> None:
-    """Whatever it is about."""
+def test_reading_requests_pass(nested: Contract, method: str) -> None:
+    """Whatever they are about."""
     server = Server().seed()
     gated(nested, server)(Request(method, "/anything/at%2Fall", "a=b", AUTH))
     assert [asked.method for asked in server.asked] == [method]
 
 
-def test_a_life_leaves_nothing(nested: Contract) -> None:
-    """What is made, changed, asked and removed by the run is let through, and what it leaves is removed after it."""
+def test_a_lifecycle_leaves_nothing(nested: Contract) -> None:
+    """The run may create, change, use and delete its own items, and the cleanup removes the rest."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -296,8 +294,8 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), FOREIGN)
-def test_nothing_else_is_ever_sent(nested: Contract, method: str, path: str, body: Any) -> None:
-    """What is about a thing of others, no documented operation, or without the prefix is a mistake of ours."""
+def test_other_writing_requests_are_refused(nested: Contract, method: str, path: str, body: Any) -> None:
+    """A request for an item of others, for no documented operation or without the prefix is a bug and is not sent."""
     server = Server().seed()
     gate = gated(nested, server)
     own = make(gate)
@@ -314,7 +312,7 @@ def test_nothing_else_is_ever_sent(nested: Contract, method: str, path: str, bod
     "body", [None, b"", b"[]", b"null", b"{", b"\xff", b'{"port": 1}', b'{"name": 5}', b"[" * 100000, b'"name"']
 )
 def test_a_body_without_a_label_passes(nested: Contract, body: bytes | None) -> None:
-    """It has to be refused; where it is not, what it made is known by its id all the same."""
+    """A server has to refuse it; if it does not, the created item is known by its id."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -322,7 +320,7 @@ def test_a_body_without_a_label_passes(nested: Contract, body: bytes | None) -> 
 
     def lenient(request: Request) -> Response | None:
         if request.method == "POST":
-            server.things[TOKEN]["odd"] = {"id": "odd", "name": None, "dids": {}}
+            server.items[TOKEN]["odd"] = {"id": "odd", "name": None, "dids": {}}
             return answer(200, {"data": {"id": "odd"}})
         return None
 
@@ -333,7 +331,7 @@ def test_a_body_without_a_label_passes(nested: Contract, body: bytes | None) -> 
     assert (server.state(), server.harm) == (before, [])
 
 
-def test_an_id_is_compared_as_it_is_decoded(nested: Contract) -> None:
+def test_ids_are_compared_decoded(nested: Contract) -> None:
     """A letter may be percent-encoded."""
     server = Server()
     gate = gated(nested, server)
@@ -342,8 +340,8 @@ def test_an_id_is_compared_as_it_is_decoded(nested: Contract) -> None:
     assert gate.existing("trunks") == ()
 
 
-def test_what_cannot_be_removed_is_counted(flat: Contract) -> None:
-    """Where no page documents a removal, no more is made than may stay; what is refused does not count."""
+def test_undeletable_items_are_counted(flat: Contract) -> None:
+    """If no operation deletes them, the run creates only as many as may stay; refused creations do not count."""
     server = Server(FLAT).seed()
     with pytest.raises(BudgetExhausted, match="--leave"):
         make(gated(flat, server), shape=FLAT)
@@ -356,27 +354,27 @@ def test_what_cannot_be_removed_is_counted(flat: Contract) -> None:
         make(gate, "3", FLAT)
     assert gate(post(f"/trunks/{first}", {"name": gate.prefix + "x"}, method="PATCH")).status == 200
     left = clean(gate, server)
-    assert [(it.resource, it.identity) for it in left] == [("trunks", first), ("trunks", second)]
-    assert {it.reason for it in left} == {"no operation deletes it; delete it by hand"}
+    assert [(item.resource, item.identity) for item in left] == [("trunks", first), ("trunks", second)]
+    assert {item.reason for item in left} == {"no operation deletes it; delete it by hand"}
     assert f"trunks {first}" in str(left[0])
     assert server.harm == []
     anything = gated(flat, server, leave=None)
     assert [make(anything, str(number), FLAT) for number in range(5)]
 
 
-# --- misleading answers ---------------------------------------------------------------------------------------------
+# --- misleading responses ---------------------------------------------------------------------------------------------
 
 
-def told(value: Any) -> Callable[[Request, Response], Response]:
-    """Every creation is answered with this id."""
+def returning(value: Any) -> Callable[[Request, Response], Response]:
+    """Make every creation return this id."""
 
-    def tell(request: Request, response: Response) -> Response:
+    def change(request: Request, response: Response) -> Response:
         if request.method != "POST" or response.status != 201:
             return response
         body = response.json()
         return answer(201, {**body, "data": {**body["data"], "id": value}})
 
-    return tell
+    return change
 
 
 HOSTILE = ["../uuid-1", "uuid-1/../uuid-1", "..", ".", "", "uuid-1%2F", "uuid-1\n", "uuid-1?x", "x" * 100_000, "é", " "]
@@ -384,9 +382,9 @@ HOSTILE += [5, None, True, ["uuid-1"], {"id": "uuid-1"}, 1e300]  # type: ignore[
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_hostile_id_is_never_asked_for(nested: Contract, value: Any) -> None:
-    """What was made is found by its label instead, and removed."""
-    server = Server(after=told(value)).seed()
+def test_an_unsafe_id_is_never_used(nested: Contract, value: Any) -> None:
+    """The created item is found by its label instead, and removed."""
+    server = Server(after=returning(value)).seed()
     before = server.state()
     gate = gated(nested, server)
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
@@ -398,9 +396,9 @@ def test_a_hostile_id_is_never_asked_for(nested: Contract, value: Any) -> None:
 
 
 @pytest.mark.parametrize("seen", [True, False])
-def test_the_id_of_something_else_is_never_asked_for(nested: Contract, seen: bool) -> None:
-    """Not when it was seen to be there before, and not when a reading shows that it has another label."""
-    server = Server(after=told("uuid-1")).seed()
+def test_the_id_of_another_item_is_never_used(nested: Contract, seen: bool) -> None:
+    """Neither when it was seen before, nor when a response shows another label."""
+    server = Server(after=returning("uuid-1")).seed()
     before = server.state()
     gate = gated(nested, server)
     if seen:
@@ -419,9 +417,9 @@ def test_the_id_of_something_else_is_never_asked_for(nested: Contract, seen: boo
     assert (server.state(), server.harm) == (before, [])
 
 
-def test_the_removal_itself_looks_first(nested: Contract) -> None:
-    """Also where nothing was asked of the thing before."""
-    server = Server(after=told("uuid-1")).seed()
+def test_the_cleanup_looks_before_it_deletes(nested: Contract) -> None:
+    """Also when nothing was sent to the item before."""
+    server = Server(after=returning("uuid-1")).seed()
     before = server.state()
     gate = gated(nested, server)
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
@@ -430,13 +428,13 @@ def test_the_removal_itself_looks_first(nested: Contract) -> None:
     assert (server.state(), server.harm) == (before, [])
 
 
-def test_a_number_of_another_trunk_is_never_removed(nested: Contract) -> None:
-    """Not even where the server looks for numbers in every trunk, whatever the path says."""
+def test_a_did_of_another_trunk_is_never_deleted(nested: Contract) -> None:
+    """Not even when the server finds a DID of any trunk, whatever the path says."""
     server = Server(scoped=False).seed()
     before = server.state()
     gate = gated(nested, server)
     trunk = make(gate)
-    server.after = told("uuid-2")
+    server.after = returning("uuid-2")
     make_did(gate, trunk)
     with pytest.raises(NotOurs):
         gate(delete(f"/sip-trunks/{trunk}/dids/uuid-2"))
@@ -444,13 +442,13 @@ def test_a_number_of_another_trunk_is_never_removed(nested: Contract) -> None:
     assert (server.state(), server.harm) == (before, [])
 
 
-def test_an_id_that_was_given_anew_is_not_ours(nested: Contract) -> None:
-    """A second removal is not sent when the id has come to be that of somebody else's thing."""
+def test_a_reused_id_is_not_ours(nested: Contract) -> None:
+    """A second deletion is not sent when the id belongs to an item of others meanwhile."""
     server = Server(name_of=lambda: "the-only-one")
     gate = gated(nested, server)
     trunk = make(gate)
     assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
-    server.things[TOKEN][trunk] = {"id": trunk, "name": "Somebody's", "dids": {}}
+    server.items[TOKEN][trunk] = {"id": trunk, "name": "Somebody's", "dids": {}}
     server.foreign.add(trunk)
     before = server.state()
     for request in (delete(f"/sip-trunks/{trunk}"), post(f"/sip-trunks/{trunk}/verify")):
@@ -460,8 +458,8 @@ def test_an_id_that_was_given_anew_is_not_ours(nested: Contract) -> None:
     assert (server.state(), server.harm) == (before, [])
 
 
-def test_an_id_means_another_thing_in_another_account(nested: Contract) -> None:
-    """What is ours with one credential may be somebody's with another."""
+def test_an_id_may_be_another_item_in_another_account(nested: Contract) -> None:
+    """What is ours with one credential may belong to others with another."""
     server = Server(name_of=lambda: "1")
     server.add_foreign(OTHER)
     server.name_of = lambda: "1"
@@ -477,8 +475,8 @@ def test_an_id_means_another_thing_in_another_account(nested: Contract) -> None:
     assert gate(delete(f"/sip-trunks/{trunk}")).status == 200
 
 
-def test_another_account_may_knock_on_what_is_ours(nested: Contract) -> None:
-    """A request with another credential is sent when that one sees nothing under the id."""
+def test_another_account_may_try_to_change_our_item(nested: Contract) -> None:
+    """A request with another credential is sent if that credential sees nothing under the id."""
     server = Server().seed()
     gate = gated(nested, server)
     trunk = make(gate)
@@ -487,14 +485,14 @@ def test_another_account_may_knock_on_what_is_ours(nested: Contract) -> None:
     assert gate(post(f"/sip-trunks/{trunk}/verify", None, ())).status == 401
     assert gate.existing("trunks") == (trunk,)
     theirs = str(gate(post("/sip-trunks", {"name": gate.prefix + "2"}, other)).json()["data"]["id"])
-    assert theirs in server.things[OTHER]
+    assert theirs in server.items[OTHER]
     assert clean(gate, server) == ()
-    assert server.things[OTHER] == {}
+    assert server.items[OTHER] == {}
 
 
-def test_a_list_that_lies_about_ids_is_left_alone(nested: Contract) -> None:
-    """What is listed with our label under an id that is none is told, not asked for."""
-    server = Server(after=told(None)).seed()
+def test_an_unsafe_listed_id_is_reported(nested: Contract) -> None:
+    """An item that is listed with our label under an unsafe id is reported and not requested."""
+    server = Server(after=returning(None)).seed()
     gate = gated(nested, server)
     gate(post("/sip-trunks", {"name": gate.prefix + "1"}))
 
@@ -508,14 +506,14 @@ def test_a_list_that_lies_about_ids_is_left_alone(nested: Contract) -> None:
     (left,) = clean(gate, server)
     assert left.identity == '"../uuid-1"'
     assert "safely" in left.reason
-    assert {(it.method, it.path) for it in server.asked[asked:]} == {("GET", "/sip-trunks")}
+    assert {(item.method, item.path) for item in server.asked[asked:]} == {("GET", "/sip-trunks")}
 
 
-# --- the removal ----------------------------------------------------------------------------------------------------
+# --- cleanup ----------------------------------------------------------------------------------------------------------
 
 
 def after_create(error: BaseException) -> Callable[[Request, Response], Response]:
-    """The answer to every creation is lost."""
+    """Lose the response to every creation."""
 
     def lose(request: Request, response: Response) -> Response:
         if request.method == "POST" and response.status == 201:
@@ -526,8 +524,8 @@ def after_create(error: BaseException) -> Callable[[Request, Response], Response
 
 
 @pytest.mark.parametrize("error", [TargetError("no answer within 10 s"), KeyboardInterrupt()])
-def test_what_was_made_without_an_answer_is_found(nested: Contract, flat: Contract, error: BaseException) -> None:
-    """A server that times out after having created, and Ctrl-C while waiting: the list tells the id by the label."""
+def test_an_item_without_a_response_is_found(nested: Contract, flat: Contract, error: BaseException) -> None:
+    """After a timeout or Ctrl-C, the list gives the id of the item with the label."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -544,11 +542,11 @@ def test_what_was_made_without_an_answer_is_found(nested: Contract, flat: Contra
     with pytest.raises(type(error)):
         make(gate, shape=FLAT)
     (left,) = clean(gate, listing)
-    assert left.identity == next(reversed(listing.things[TOKEN]))
+    assert left.identity == next(reversed(listing.items[TOKEN]))
 
 
-def test_what_comes_late_is_looked_for_again(nested: Contract) -> None:
-    """A creation that is finished after its client has gone is not listed at once."""
+def test_a_late_item_is_looked_for_again(nested: Contract) -> None:
+    """A creation that finishes after its client has gone is not listed at once."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -576,8 +574,8 @@ def test_what_comes_late_is_looked_for_again(nested: Contract) -> None:
     assert server.state() == before
 
 
-def test_what_never_came_is_told_once(nested: Contract, tmp_path: Path) -> None:
-    """It may have been made: the run says so, and the next one looks again and then has done with it."""
+def test_an_item_that_never_appears_is_reported_once(nested: Contract, tmp_path: Path) -> None:
+    """The run reports that it may have been created; the next run looks again and finishes it."""
     path = tmp_path / "ledger"
     server = Server(before=lambda request: down() if request.method == "POST" else None).seed()
     with Ledger.from_file(path, NESTED, BASE) as ledger:
@@ -597,8 +595,8 @@ def down() -> Response:
     raise TargetError("127.0.0.1 refuses connections")
 
 
-def test_a_list_that_may_not_be_whole_proves_nothing(nested: Contract, tmp_path: Path) -> None:
-    """What such a list does not show is told as what may have been made, by this run and by the next, no more."""
+def test_an_incomplete_list_proves_nothing(nested: Contract, tmp_path: Path) -> None:
+    """An item that such a list does not show is reported by this run and by the next, and then no more."""
     path = tmp_path / "ledger"
     server = Server(before=lambda request: down() if request.method == "POST" else None).seed(30)
     with Ledger.from_file(path, NESTED, BASE) as ledger:
@@ -613,8 +611,8 @@ def test_a_list_that_may_not_be_whole_proves_nothing(nested: Contract, tmp_path:
     assert not path.exists()
 
 
-def test_a_refusal_that_made_something_is_found_out(nested: Contract) -> None:
-    """Whatever the answer was: what the list shows under the label is the run's."""
+def test_a_refused_creation_that_created_is_found(nested: Contract) -> None:
+    """Whatever the response was: what the list shows with the label of the run is ours."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -626,8 +624,8 @@ def test_a_refusal_that_made_something_is_found_out(nested: Contract) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 409, 403])
-def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status: int) -> None:
-    """With its ids and the reason; the rest is removed; the next run goes on where this one ended."""
+def test_a_failed_deletion_is_reported(nested: Contract, tmp_path: Path, status: int) -> None:
+    """With id and reason; the rest is removed, and the next run tries again."""
     server = Server().seed()
     before = server.state()
     path = tmp_path / "ledger"
@@ -648,8 +646,8 @@ def test_what_cannot_be_removed_is_told(nested: Contract, tmp_path: Path, status
     assert (server.state(), server.harm) == (before, [])
 
 
-def test_what_fails_for_a_while_is_asked_again(nested: Contract) -> None:
-    """A server that fails on the first removals removes after all."""
+def test_a_failed_deletion_is_tried_again(nested: Contract) -> None:
+    """A server that fails on the first deletions may succeed later."""
     failures = iter(range(2))
     server = Server().seed()
     before = server.state()
@@ -662,8 +660,8 @@ def test_what_fails_for_a_while_is_asked_again(nested: Contract) -> None:
     assert server.state() == before
 
 
-def test_a_removal_that_removes_nothing_is_told(nested: Contract) -> None:
-    """An answer of success is not believed when the thing is still there."""
+def test_a_deletion_without_effect_is_reported(nested: Contract) -> None:
+    """A success is not believed while the item still exists."""
     server = Server(deletes=False).seed()
     gate = gated(nested, server)
     trunk = make(gate)
@@ -673,20 +671,20 @@ def test_a_removal_that_removes_nothing_is_told(nested: Contract) -> None:
     assert "still exists" in left.reason
 
 
-def test_a_target_that_is_down_is_not_asked_for_ever(nested: Contract) -> None:
-    """After two requests without an answer everything else is told at once."""
+def test_a_target_that_is_down_is_given_up(nested: Contract) -> None:
+    """After two requests without a response, everything else is reported at once."""
     server = Server().seed()
     gate = gated(nested, server)
     made = [make(gate, str(number)) for number in range(20)]
     server.before = lambda _: down()
     asked = len(server.asked)
     left = clean(gate, server)
-    assert [it.identity for it in left] == made
+    assert [item.identity for item in left] == made
     assert len(server.asked) == asked + 2
 
 
-def test_children_go_before_their_parents(nested: Contract) -> None:
-    """In whatever order they were made."""
+def test_children_are_deleted_before_their_parents(nested: Contract) -> None:
+    """In whatever order they were created."""
     server = Server()
     gate = gated(nested, server)
     first, second = make(gate, "1"), make(gate, "2")
@@ -697,12 +695,12 @@ def test_children_go_before_their_parents(nested: Contract) -> None:
     assert [path.count("/") for path in paths] == [4, 4, 2, 2]
 
 
-def test_a_number_that_somebody_put_on_our_trunk_stays(nested: Contract) -> None:
-    """It is not ours, and so our trunk stays too, and both are told."""
+def test_a_did_of_others_on_our_trunk_stays(nested: Contract) -> None:
+    """So our trunk stays too, and is reported."""
     server = Server()
     gate = gated(nested, server)
     trunk = make(gate)
-    server.things[TOKEN][trunk]["dids"]["theirs"] = {"id": "theirs", "number": "+12125550199"}
+    server.items[TOKEN][trunk]["dids"]["theirs"] = {"id": "theirs", "number": "+12125550199"}
     server.foreign.add("theirs")
     server.after = after_create(TargetError("no answer"))
     with pytest.raises(TargetError):
@@ -710,15 +708,15 @@ def test_a_number_that_somebody_put_on_our_trunk_stays(nested: Contract) -> None
     (left,) = clean(gate, server)
     assert left.identity == trunk
     assert "TRUNK_HAS_DIDS" in left.reason
-    assert list(server.things[TOKEN][trunk]["dids"]) == ["theirs"]
+    assert list(server.items[TOKEN][trunk]["dids"]) == ["theirs"]
     assert server.harm == []
 
 
-# --- bounds ---------------------------------------------------------------------------------------------------------
+# --- budgets ----------------------------------------------------------------------------------------------------------
 
 
-def live(gate: Gate) -> None:
-    """More than any budget here allows."""
+def spend(gate: Gate) -> None:
+    """Send more requests than any budget here allows."""
     for number in range(10):
         trunk = make(gate)
         make_did(gate, trunk, f"+121255501{number:02d}")
@@ -726,21 +724,21 @@ def live(gate: Gate) -> None:
 
 
 def test_a_spent_budget_leaves_nothing(nested: Contract) -> None:
-    """The budget holds for what writes and for the gate's own readings; the removal is not bound by it."""
+    """The budget counts writes and the reads of the gate itself, but not the cleanup."""
     server = Server().seed()
     before = server.state()
     for limit in range(1, 8):
         gate = gated(nested, targets.budgeted(server, limit))
         asked = len(server.asked)
         with pytest.raises(BudgetExhausted):
-            live(gate)
+            spend(gate)
         assert len(server.asked) - asked == limit
         assert clean(gate, server) == ()
         assert (server.state(), server.harm) == (before, [])
 
 
-def test_a_rate_limit_holds_for_what_writes(nested: Contract) -> None:
-    """What is answered 429 is asked again as late as the vendor says, and made once; the rate holds for all."""
+def test_a_rate_limit_holds_for_writes(nested: Contract) -> None:
+    """After a 429 the request is sent again when the vendor allows it, and creates once; all requests keep the rate."""
     server = Server().seed()
     busy = iter(range(1))
 
@@ -765,8 +763,8 @@ def test_a_rate_limit_holds_for_what_writes(nested: Contract) -> None:
 # --- interruptions --------------------------------------------------------------------------------------------------
 
 
-def test_a_second_interruption_leaves_the_ledger_right(nested: Contract, tmp_path: Path) -> None:
-    """What the interrupted removal did not come to, or has no answer of, is removed by the next run."""
+def test_a_second_interruption_keeps_the_ledger_correct(nested: Contract, tmp_path: Path) -> None:
+    """The next run removes what the interrupted cleanup did not reach or got no response for."""
     server = Server().seed()
     before = server.state()
     path = tmp_path / "ledger"
@@ -817,10 +815,8 @@ with Ledger.from_file(Path(path), vendor, base) as ledger:
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("moment", [6, 7])
-def test_a_run_that_is_killed_is_finished_by_the_next(
-    nested: Contract, tmp_path: Path, signum: int, moment: int
-) -> None:
-    """In the middle of a creation, which its server has just done; Ctrl-C has the run itself remove everything."""
+def test_a_killed_run_is_finished_by_the_next(nested: Contract, tmp_path: Path, signum: int, moment: int) -> None:
+    """Killed right after the server has created; on Ctrl-C the run itself removes everything."""
     reached, release = threading.Event(), threading.Event()
     creations = count(1)
 
@@ -842,7 +838,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
         if signum == signal.SIGKILL:
             child.wait(10)
         release.set()
-        told, _ = child.communicate(timeout=10)
+        output, _ = child.communicate(timeout=10)
         if signum == signal.SIGKILL:
             assert server.state() != before
             for file in path.parent.iterdir():
@@ -852,13 +848,13 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
                 assert ledger.open_entries(earlier=True)
                 assert gated(nested, server, ledger).clean_earlier(server, never) == ()
         else:
-            assert told == "0\n"
+            assert output == "0\n"
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
 
 
 def crashed(path: Path, contract: Contract, server: Server, work: Callable[[Gate], object]) -> None:
-    """A run that ends in the middle: its ledger stays as it is on disk, and its lock goes."""
+    """A run that crashes: its ledger stays as it is on disk, and its lock is released."""
     ledger = Ledger.from_file(path, NESTED, BASE)
     with suppress(TrunklineError, KeyboardInterrupt):
         work(gated(contract, server, ledger))
@@ -866,7 +862,7 @@ def crashed(path: Path, contract: Contract, server: Server, work: Callable[[Gate
 
 
 def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path) -> None:
-    """After a crash the server may have begun anew and given the same ids to others."""
+    """After a crash the server may have started again and given the same ids to items of others."""
     path = tmp_path / "ledger"
     crashed(path, nested, Server(), lambda gate: make_did(gate, make(gate)))
     server = Server().seed()  # uuid-1 and uuid-2 are others' now
@@ -879,8 +875,8 @@ def test_an_id_of_an_earlier_run_is_not_trusted(nested: Contract, tmp_path: Path
     assert not path.exists()
 
 
-def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tmp_path: Path) -> None:
-    """It is told until a run has the credential that can see it."""
+def test_an_item_of_another_credential_is_not_taken_for_gone(nested: Contract, tmp_path: Path) -> None:
+    """It is reported until a run has the credential that can see it."""
     path = tmp_path / "ledger"
     server = Server().seed()
     before = server.state()
@@ -890,7 +886,7 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
             gate = Gate(nested, server, ledger, (token,))
             found = gate.clean_earlier(server, never)
             assert len(found) == left
-            assert all("another credential" in it.reason for it in found)
+            assert all("another credential" in item.reason for item in found)
     assert (server.state(), server.harm) == (before, [])
     assert not path.exists()
 
@@ -904,17 +900,17 @@ def test_what_another_credential_made_is_not_taken_for_gone(nested: Contract, tm
     ],
     ids=["another name", "a number", "not plain"],
 )
-def test_what_cannot_be_found_again_is_soon_made_no_more(
+def test_unidentified_creations_stop_the_run(
     nested: Contract, answered: Callable[[str], Any], named: Callable[[str], str] | None
 ) -> None:
-    """A few are told with the ids that their answers told; a live account is not filled with them."""
+    """Ten are reported with the ids that were returned; a live account is not filled with them."""
 
     def mangle(request: Request, response: Response) -> Response:
         if request.method != "POST":
             return response
         identity = response.json()["data"]["id"]
         if named:
-            server.things[TOKEN][identity]["name"] = named(identity)
+            server.items[TOKEN][identity]["name"] = named(identity)
         return answer(201, {"success": True, "data": {"id": answered(identity)}})
 
     server = Server(after=mangle).seed()
@@ -936,14 +932,14 @@ def test_what_cannot_be_found_again_is_soon_made_no_more(
 
 
 @pytest.mark.parametrize("shown", ["fetched", "listed", "not at all"])
-def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) -> None:
-    """It was seen to be ours before; a reading since, or after a write of ours, tells that it is no more."""
+def test_an_id_that_now_belongs_to_others_is_given_up(nested: Contract, shown: str) -> None:
+    """It was ours before; a response since, or after a write of ours, shows that it is not any more."""
     server = Server().seed()
     gate = gated(nested, server)
     identity = make(gate)
     change = post(f"/sip-trunks/{identity}", {"port": 5060}, method="PUT")
     assert gate(change).status == 200
-    server.things[TOKEN][identity]["name"] = "Production"
+    server.items[TOKEN][identity]["name"] = "Production"
     server.foreign.add(identity)
     before = server.state()
     if shown != "not at all":
@@ -956,10 +952,10 @@ def test_an_id_that_has_become_anothers_is_let_go(nested: Contract, shown: str) 
 
 @pytest.mark.parametrize("header", [None, "Bearer of-nobody"])
 @pytest.mark.parametrize("known", [True, False], ids=["answered", "unanswered"])
-def test_what_was_asked_for_without_an_account_haunts_no_later_run(
+def test_a_creation_without_an_account_is_finished_by_the_next_run(
     nested: Contract, tmp_path: Path, header: str | None, known: bool
 ) -> None:
-    """A creation without a credential that counts, amid which the run was stopped: the next looks, and it is over."""
+    """A run crashed during a creation without a valid credential: the next run looks once and finishes it."""
     path = tmp_path / "ledger"
     server = Server().seed()
     before = server.state()
@@ -982,7 +978,7 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
     with Ledger.from_file(path, NESTED, BASE) as ledger:
         assert len(ledger.open_entries(earlier=True)) == 1
         found = gated(nested, server, ledger).clean_earlier(server, never)
-        assert [it.reason for it in found] == (
+        assert [item.reason for item in found] == (
             ["it was created without the credential of an account and is not found with this one; look for it by hand"]
             if known
             else []
@@ -991,8 +987,8 @@ def test_what_was_asked_for_without_an_account_haunts_no_later_run(
     assert not path.exists()
 
 
-def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Path) -> None:
-    """What an earlier run made without a label is not removed on the word of an id."""
+def test_an_unidentified_item_of_an_earlier_run_is_reported(nested: Contract, tmp_path: Path) -> None:
+    """What an earlier run created without a label is not deleted because of its id alone."""
     path = tmp_path / "ledger"
     server = Server(
         before=lambda request: answer(200, {"data": {"id": "uuid-1"}}) if request.method == "POST" else None
@@ -1009,11 +1005,11 @@ def test_what_cannot_be_told_from_others_is_told(nested: Contract, tmp_path: Pat
     assert (server.state(), server.harm) == (before, [])
 
 
-# --- everything at once ---------------------------------------------------------------------------------------------
+# --- random faults ----------------------------------------------------------------------------------------------------
 
 
 def chaos(dice: random.Random, server: Server) -> None:
-    """The server fails at random, before and after it did what it was asked for, and tells the ids of others."""
+    """Make the server fail at random, before and after it does its work, and return ids of others."""
 
     def lost() -> None:
         raise dice.choice([TargetError("no answer"), TargetError("no answer"), KeyboardInterrupt()])
@@ -1038,13 +1034,13 @@ def chaos(dice: random.Random, server: Server) -> None:
         if fault < 0.1:
             return answer(dice.choice([500, 504, 400]), {})
         names = [*sorted(server.foreign), "../uuid-1", "", 5]
-        return told(dice.choice(names))(request, response) if fault < 0.2 else response
+        return returning(dice.choice(names))(request, response) if fault < 0.2 else response
 
     server.before, server.after = before, after
 
 
 def anything(dice: random.Random, gate: Gate, server: Server) -> Request:
-    """Some request: about ours, about others, about what never was."""
+    """A random request: for an item of ours, of others, or for none."""
     trunks = [*gate.existing("trunks"), *gate.existing("trunks"), *sorted(server.foreign), "nothing", "..", "%2e%2e%2f"]
     dids = [*gate.existing("dids"), *gate.existing("dids"), *sorted(server.foreign), "nothing"]
     trunk, did = dice.choice(trunks), dice.choice(dids)
@@ -1060,8 +1056,8 @@ def anything(dice: random.Random, gate: Gate, server: Server) -> Request:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, tmp_path: Path, seed: int) -> None:
-    """Three crashed runs of anything, on a server of any fault: no harm is done, and a sound run finishes them all."""
+def test_random_requests_and_faults_do_no_harm(nested: Contract, tmp_path: Path, seed: int) -> None:
+    """Three crashed runs with random requests and faults change nothing of others, and the next run finishes them."""
     dice = random.Random(seed)  # noqa: S311 - a choice of faults, not a secret
     server = Server(scoped=seed % 2 == 0).seed()
     server.seed(2, OTHER)
@@ -1086,23 +1082,23 @@ def test_whatever_is_asked_and_answered_only_ours_is_touched(nested: Contract, t
         left = gated(nested, server, ledger).clean_earlier(server, never)
     assert server.harm == []
     assert all(name.startswith(tuple(runs)) for name in server.made)
-    told = {it.identity for it in left}
-    for account in server.things.values():
+    reported = {leftover.identity for leftover in left}
+    for account in server.items.values():
         for trunk in account.values():
-            assert trunk["id"] in server.foreign | told or not trunk["name"].startswith(tuple(runs))
+            assert trunk["id"] in server.foreign | reported or not trunk["name"].startswith(tuple(runs))
 
 
 # --- steering -------------------------------------------------------------------------------------------------------
 
 
-def steered(gate: Gate, request: Request, **things: str) -> tuple[str, Any] | None:
-    """The path and the body of the request as it would go out."""
-    found = gate.steer(request, things)
+def steered(gate: Gate, request: Request, **items: str) -> tuple[str, Any] | None:
+    """The path and body of the steered request."""
+    found = gate.steer(request, items)
     return None if found is None else (found.path, json.loads(found.body) if found.body else None)
 
 
-def test_what_is_made_up_is_made_harmless(nested: Contract) -> None:
-    """The label gets the prefix, ids become those of the run's things, and the gate lets it through."""
+def test_a_generated_request_is_made_harmless(nested: Contract) -> None:
+    """The label gets the prefix, ids become those of the run's items, and the gate lets it through."""
     server = Server().seed()
     gate = gated(nested, server)
     trunk = make(gate)
@@ -1137,15 +1133,15 @@ def test_what_is_made_up_is_made_harmless(nested: Contract) -> None:
         post("/sip-trunks", b'{"name": "x", "Name": "y"}'),
     ],
 )
-def test_what_cannot_be_made_harmless_is_not_steered(nested: Contract, request_: Request) -> None:
-    """Nothing is there to take instead, or no page documents it, or it can be read in two ways."""
+def test_a_request_that_cannot_be_made_harmless_is_dropped(nested: Contract, request_: Request) -> None:
+    """No item of ours can be used, no operation is documented, or it can be read in two ways."""
     gate = gated(nested, Server().seed())
     assert gate.steer(request_, {}) is None
     assert gate.steer(request_, {"trunks": "uuid-1", "dids": "uuid-2"}) is None
 
 
-def test_a_label_stays_as_long_as_it_may_be(nested: Contract, flat: Contract) -> None:
-    """What obeys the schema obeys it still, and what is too long stays too long."""
+def test_a_steered_label_keeps_to_its_maximum_length(nested: Contract, flat: Contract) -> None:
+    """What obeys the schema still does, and what is too long stays too long."""
     gate = gated(nested, Server())
     for length in (0, 1, 227, 228, 255, 256, 5000):
         found = steered(gate, post("/sip-trunks", {"name": "x" * length}))
@@ -1166,8 +1162,8 @@ def test_a_label_stays_as_long_as_it_may_be(nested: Contract, flat: Contract) ->
 # --- the dry run ----------------------------------------------------------------------------------------------------
 
 
-def test_a_dry_run_tells_what_would_be_sent(nested: Contract) -> None:
-    """Each request that writes in a line, with its secrets masked at any depth, and the number of those that read."""
+def test_a_dry_run_shows_the_writing_requests(nested: Contract) -> None:
+    """One line for each, with its secrets masked at any depth, and the number of reading ones."""
     body = {"name": "a\x1b[2J", "password": PASSWORD, "more": [{"Pass_Word": {"x": PASSWORD}}]}
     lines = list(
         preview(
@@ -1193,8 +1189,8 @@ def test_a_dry_run_tells_what_would_be_sent(nested: Contract) -> None:
     ]
 
 
-def test_an_id_that_no_reading_shows_is_not_written_to(nested: Contract) -> None:
-    """A creation that answers somebody's id, on a server that shows nothing, leads to no write on it."""
+def test_an_id_that_no_response_shows_is_not_written_to(nested: Contract) -> None:
+    """On a server that shows nothing, a creation that returns an id of others leads to no write on it."""
     server = Server().seed()
     gate = gated(nested, server)
 
@@ -1202,7 +1198,7 @@ def test_an_id_that_no_reading_shows_is_not_written_to(nested: Contract) -> None
         if request.method == "GET":
             return answer(403, {})
         if request.method == "POST":
-            return answer(200, {"data": {"id": next(iter(server.things[TOKEN]))}})
+            return answer(200, {"data": {"id": next(iter(server.items[TOKEN]))}})
         return None
 
     server.before = alien

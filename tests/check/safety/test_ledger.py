@@ -1,6 +1,6 @@
-"""Tests of `trunkline.check.safety.ledger`.
+"""Tests of the ledger of created items.
 
-An entry is on disk before its request is sent, one run uses the file, and the file goes when nothing is left to do.
+An entry is on disk before its request is sent, one run uses the file, and it is deleted when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BASE = "https://api.example.com/v1"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a ledger may be."""
+    """The path of the ledger."""
     return tmp_path / "state" / "ledger.db"
 
 
@@ -36,7 +36,7 @@ def opened(path: Path, vendor: str = "acme", base: str = BASE) -> Ledger:
 
 
 def crash(ledger: Ledger) -> None:
-    """The process is killed: its files stay as they are, and its lock goes."""
+    """Kill the process: its files stay as they are, and its lock is released."""
     database = connected(ledger)
     names = database.path, database.path.with_name(f"{database.path.name}-wal")
     files = {file: file.read_bytes() for file in names if file.exists()}
@@ -52,7 +52,7 @@ def connected(ledger: Ledger) -> Database:
 
 
 def rows(path: Path) -> list[tuple[Any, ...]]:
-    """All entries of a file that nobody has open."""
+    """All entries of a file that no process has open."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT * FROM entries ORDER BY number").fetchall()
 
@@ -61,11 +61,11 @@ def begun(ledger: Ledger, label: str = "x") -> Entry:
     return ledger.begin("trunks", ledger.prefix + label, {})
 
 
-# --- what it keeps --------------------------------------------------------------------------------------------------
+# --- entries --------------------------------------------------------------------------------------------------------
 
 
-def test_an_earlier_run_is_told_whole(path: Path) -> None:
-    """What was begun, what it was called, and no more than is left to do."""
+def test_entries_of_an_earlier_run_are_loaded(path: Path) -> None:
+    """The next run finds what an earlier run created, with its ids, and only what is left to do is open."""
     first = opened(path)
     made = first.created(begun(first), "uuid-1")
     below = first.begin("dids", "", {"trunks": "uuid-1"}, credential_digest="00ff", unique_digest="12ab")
@@ -77,10 +77,10 @@ def test_an_earlier_run_is_told_whole(path: Path) -> None:
     with opened(path) as second:
         assert second.prefix != first.prefix
         assert second.open_entries() == ()
-        told = second.open_entries(earlier=True)
-        assert [(it.number, it.identity) for it in told] == [(1, "uuid-1"), (2, ""), (5, "")]
-        assert told[:2] == (made, below)
-        assert {it.run for it in told} == {first.prefix}
+        entries = second.open_entries(earlier=True)
+        assert [(entry.number, entry.identity) for entry in entries] == [(1, "uuid-1"), (2, ""), (5, "")]
+        assert entries[:2] == (made, below)
+        assert {entry.run for entry in entries} == {first.prefix}
         assert second.find("trunks", "uuid-1") is None
         assert second.find("trunks", "uuid-1", run=first.prefix) == made
         assert second.find("trunks", "uuid-2", run=first.prefix) is not None
@@ -89,8 +89,8 @@ def test_an_earlier_run_is_told_whole(path: Path) -> None:
         assert second.salt == first.salt
 
 
-def test_it_is_removed_when_nothing_is_left_to_do(path: Path) -> None:
-    """Also when all that is left was told and can be done by no run."""
+def test_the_file_is_deleted_when_nothing_is_left(path: Path) -> None:
+    """Also when all that is left was reported and no run can do more."""
     with opened(path) as ledger:
         ledger.finished(ledger.created(begun(ledger), "uuid-1"))
         assert path.exists()
@@ -100,13 +100,13 @@ def test_it_is_removed_when_nothing_is_left_to_do(path: Path) -> None:
     assert not path.exists()
     with opened(path) as ledger:
         kept = begun(ledger)
-        ledger.reported(begun(ledger, "told"))
+        ledger.reported(begun(ledger, "reported"))
     with opened(path) as ledger:
         assert ledger.open_entries(earlier=True) == (kept,)
 
 
-def test_it_holds_no_more_than_what_is_left_to_do(path: Path) -> None:
-    """However many runs come after one that left something: what they began and finished is forgotten."""
+def test_finished_runs_are_dropped(path: Path) -> None:
+    """However many runs follow one that left something, what they created and finished is not kept."""
     with opened(path) as ledger:
         kept = ledger.created(begun(ledger), "uuid-1")
         ledger.finished(ledger.created(begun(ledger, "y"), "uuid-2"))
@@ -120,12 +120,12 @@ def test_it_holds_no_more_than_what_is_left_to_do(path: Path) -> None:
                 ledger.finished(ledger.created(begun(ledger), f"uuid-{number}"))
         assert rows(path) == content
     assert kept.run in content[0][2]
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_ledger_that_cannot_be_tidied_stays_as_it_was(path: Path) -> None:
-    """And the reason is told."""
+def test_a_failed_close_keeps_the_entries(path: Path) -> None:
+    """When the file cannot be written, closing raises the reason and loses nothing."""
     ledger = opened(path)
     entry = begun(ledger)
     connected(ledger).connection.execute("PRAGMA query_only = ON")
@@ -135,7 +135,7 @@ def test_a_ledger_that_cannot_be_tidied_stays_as_it_was(path: Path) -> None:
         assert ledger.open_entries(earlier=True) == (entry,)
 
 
-def test_without_a_file_it_is_the_same_in_memory() -> None:
+def test_a_ledger_without_a_file_works_in_memory() -> None:
     """For an implementation that ends with the run."""
     with Ledger() as ledger:
         made = ledger.created(begun(ledger), "uuid-1")
@@ -148,8 +148,8 @@ def test_without_a_file_it_is_the_same_in_memory() -> None:
         assert ledger.find("trunks", "uuid-1") == made
 
 
-def test_every_run_has_a_prefix_of_its_own() -> None:
-    """A recognizable word and a random part, in letters that no server changes."""
+def test_every_run_has_its_own_prefix() -> None:
+    """A recognizable word and a random part, in characters that no server changes."""
     prefixes = {Ledger().prefix for _ in range(100)}
     assert len(prefixes) == 100
     for prefix in prefixes:
@@ -157,8 +157,8 @@ def test_every_run_has_a_prefix_of_its_own() -> None:
         assert prefix == prefix.strip().lower()
 
 
-def test_every_entry_is_on_disk_before_anything_else(path: Path, tmp_path: Path) -> None:
-    """A transaction is synced when `begin` returns: a copy of the files has all that was begun."""
+def test_an_entry_is_on_disk_when_begin_returns(path: Path, tmp_path: Path) -> None:
+    """Transactions are synced: a copy of the files has every entry."""
     ledger = opened(path)
     assert connected(ledger).connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connected(ledger).connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the log is synced
@@ -174,16 +174,16 @@ def test_every_entry_is_on_disk_before_anything_else(path: Path, tmp_path: Path)
     ledger.close()
 
 
-def test_only_its_owner_can_read_it(path: Path) -> None:
-    """The file and the folder that is made for it."""
+def test_only_the_owner_can_read_the_file(path: Path) -> None:
+    """Neither the file, nor its log, nor a folder that is made for it."""
     with opened(path) as ledger:
         begun(ledger)
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_digest_leads_nowhere(path: Path) -> None:
-    """It tells texts apart within one ledger, and is different in every other."""
+def test_a_digest_does_not_reveal_its_text(path: Path) -> None:
+    """It tells texts of one ledger apart, and is different in every other ledger."""
     one, other = Ledger(), Ledger()
     assert one.digest("Bearer a", 2) == one.digest("Bearer a", 2) != one.digest("Bearer b", 2)
     assert len({Ledger().digest("Bearer a", 2) for _ in range(20)}) > 10
@@ -193,7 +193,7 @@ def test_a_digest_leads_nowhere(path: Path) -> None:
 
 
 def test_a_long_label_is_cut(path: Path) -> None:
-    """Its beginning is enough to know it by."""
+    """Its beginning is enough to recognize it."""
     with Ledger() as ledger:
         entry = begun(ledger, "x" * 100_000)
         assert len(entry.label) == 1000
@@ -203,8 +203,8 @@ def test_a_long_label_is_cut(path: Path) -> None:
 # --- two runs -------------------------------------------------------------------------------------------------------
 
 
-def test_two_runs_do_not_share_one(path: Path) -> None:
-    """The second is told so in one sentence; after the first it is welcome."""
+def test_two_runs_cannot_share_a_ledger(path: Path) -> None:
+    """The second is refused with one sentence, until the first has ended."""
     first = opened(path)
     with pytest.raises(UsageError, match="another run is writing to this address") as caught:
         opened(path)
@@ -214,10 +214,10 @@ def test_two_runs_do_not_share_one(path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])
-def test_a_ledger_that_goes_while_it_is_opened_is_made_anew(
+def test_a_ledger_deleted_while_being_opened_is_created_again(
     path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """The run before removes it between our finding it and our locking it."""
+    """An earlier run may delete the file between finding it and locking it."""
     connect: Any = sqlite3.connect
     calls: list[str] = []
 
@@ -244,8 +244,8 @@ def test_a_ledger_that_goes_while_it_is_opened_is_made_anew(
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_was_killed_while_writing_keeps_the_rest(path: Path) -> None:
-    """Wherever the crash cut the log off, what was noted before holds, and new entries can follow."""
+def test_a_crash_while_writing_loses_no_earlier_entry(path: Path) -> None:
+    """Wherever the write-ahead log is cut off, earlier entries are there and new ones can follow."""
     ledger = opened(path)
     entry = ledger.created(begun(ledger), "uuid-1")
     log = path.with_name(f"{path.name}-wal")
@@ -266,8 +266,8 @@ def test_a_run_that_was_killed_while_writing_keeps_the_rest(path: Path) -> None:
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_a_file_that_was_only_begun_is_a_new_ledger(path: Path, made: bool) -> None:
-    """The crash came before anything could have been sent."""
+def test_an_empty_file_is_a_new_ledger(path: Path, made: bool) -> None:
+    """A run may crash before it records anything."""
     opened(path).close()
     if made:
         open_database(path, LEDGER).close()
@@ -299,8 +299,8 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("make", "sentence"), FOREIGN.values(), ids=FOREIGN)
-def test_a_file_that_is_not_ours_is_left_as_it_is(path: Path, make: Callable[[Path], object], sentence: str) -> None:
-    """One sentence names it and the way out."""
+def test_a_foreign_file_is_refused_and_unchanged(path: Path, make: Callable[[Path], object], sentence: str) -> None:
+    """One sentence names the file and the way out."""
     path.parent.mkdir()
     make(path)
     content = path.read_bytes()
@@ -338,8 +338,8 @@ ENTRY: dict[str, Any] = {
         json.dumps({**ENTRY, "more": ""}),
     ],
 )
-def test_an_entry_that_no_run_wrote_is_told(path: Path, entry: str) -> None:
-    """The file is left as it is, and the sentence says what may be left on the account."""
+def test_a_tampered_entry_is_refused(path: Path, entry: str) -> None:
+    """One sentence says what may be left on the account, and the file is unchanged."""
     ledger = opened(path)
     begun(ledger)
     crash(ledger)
@@ -352,7 +352,7 @@ def test_an_entry_that_no_run_wrote_is_told(path: Path, entry: str) -> None:
 
 
 @pytest.mark.parametrize("salt", ["", "x", "0" * 65])
-def test_a_salt_that_no_run_wrote_is_told(path: Path, salt: Any) -> None:
+def test_a_tampered_salt_is_refused(path: Path, salt: Any) -> None:
     """No digest could be compared with it."""
     ledger = opened(path)
     begun(ledger)
@@ -364,8 +364,8 @@ def test_a_salt_that_no_run_wrote_is_told(path: Path, salt: Any) -> None:
 
 
 @pytest.mark.parametrize(("vendor", "base"), [("other", BASE), ("acme", "https://api.example.com/v2")])
-def test_the_ledger_of_something_else_is_not_taken(path: Path, vendor: str, base: str) -> None:
-    """Each implementation has its own."""
+def test_the_ledger_of_another_implementation_is_refused(path: Path, vendor: str, base: str) -> None:
+    """Each vendor and address has its own."""
     ledger = opened(path)
     begun(ledger)
     crash(ledger)
@@ -373,7 +373,7 @@ def test_the_ledger_of_something_else_is_not_taken(path: Path, vendor: str, base
         opened(path, vendor, base)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
     """A pipe, a folder, a device, a link, and a folder that cannot be made."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_text("")
@@ -387,8 +387,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         opened(Path("/dev/null"))
 
 
-def test_a_full_disk_lets_nothing_be_sent(path: Path) -> None:
-    """What could not be noted was not begun, and the next entry can be."""
+def test_a_full_disk_stops_the_creation(path: Path) -> None:
+    """What cannot be recorded is not begun, and the next entry can be."""
     ledger = opened(path)
     entry = begun(ledger)
     connection = connected(ledger).connection
@@ -404,8 +404,8 @@ def test_a_full_disk_lets_nothing_be_sent(path: Path) -> None:
         assert len(ledger.open_entries(earlier=True)) == 2
 
 
-def test_a_ledger_that_was_taken_away_lets_nothing_be_sent(path: Path) -> None:
-    """The next run would not find the entry; a file that another process put there is left alone."""
+def test_a_moved_ledger_stops_the_creation(path: Path) -> None:
+    """The next run would not find the entry. A file that another process put there is left alone."""
     ledger = opened(path)
     path.rename(path.with_name("elsewhere.db"))
     path.write_text("another file")
@@ -416,10 +416,8 @@ def test_a_ledger_that_was_taken_away_lets_nothing_be_sent(path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, sqlite3.OperationalError])
-def test_an_interruption_forgets_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    """Whatever interrupts a note, the memory knows of what may be there, and of nothing that was not asked for."""
+def test_an_interruption_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
+    """Whatever interrupts a write, the memory has what may exist and nothing that was not sent."""
     ledger = opened(path)
     made = ledger.created(begun(ledger), "uuid-1")
 
@@ -451,14 +449,14 @@ def test_an_interruption_forgets_nothing(
 JOURNAL = Path(__file__).with_name("journal-format-1.jsonl").read_bytes()
 
 
-def test_a_journal_of_the_first_version_is_taken_over(path: Path) -> None:
-    """With all that it holds, in a file of the same name; a journal that its run left empty goes."""
+def test_a_journal_of_version_0_1_is_converted(path: Path) -> None:
+    """With all that it holds, in a file of the same name, which is deleted when nothing is left."""
     path.parent.mkdir()
     path.write_bytes(JOURNAL + b'{"over": 1')  # cut off by a crash
     path.with_name(f"{path.name}.new").write_text("of a conversion that was killed")
     with opened(path) as ledger:
         entries = ledger.open_entries(earlier=True)
-        assert [(it.number, it.resource, it.identity, it.wrong_identity) for it in entries] == [
+        assert [(entry.number, entry.resource, entry.identity, entry.wrong_identity) for entry in entries] == [
             (1, "trunks", "uuid-1", ""),
             (2, "dids", "", ""),
             (4, "trunks", "", "uuid-9"),
@@ -476,8 +474,8 @@ def test_a_journal_of_the_first_version_is_taken_over(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_journal_at_its_old_place_is_found(tmp_path: Path) -> None:
-    """It comes before a new ledger; where both are, the sentence says how to finish the old one."""
+def test_a_journal_at_its_old_default_path_is_found(tmp_path: Path) -> None:
+    """It comes before a new ledger. If both exist, one sentence says how to finish the old one."""
     environ = {"XDG_STATE_HOME": str(tmp_path)}
     path = default_path("acme", BASE, environ)
     journal = path.with_suffix(".jsonl")
@@ -489,8 +487,8 @@ def test_a_journal_at_its_old_place_is_found(tmp_path: Path) -> None:
         default_path("acme", BASE, environ)
 
 
-def test_half_a_first_line_is_an_empty_journal(path: Path) -> None:
-    """The crash came before anything could have been sent."""
+def test_a_journal_with_half_a_line_is_empty(path: Path) -> None:
+    """A run may crash before it sends anything."""
     path.parent.mkdir()
     head = JOURNAL.partition(b"\n")[0]
     for length in (*range(1, len(head), 11), len(head) - 1):
@@ -514,8 +512,8 @@ def test_half_a_first_line_is_an_empty_journal(path: Path) -> None:
         (b'{"begun": 5, "run": "r", "resource": "trunks", "label": "x", "parents": {}, "mark": "", "sign": ""}', 10),
     ],
 )
-def test_a_line_that_no_run_wrote_is_told(path: Path, line: bytes, number: int) -> None:
-    """With its number, and the file is left as it is."""
+def test_a_tampered_journal_is_refused(path: Path, line: bytes, number: int) -> None:
+    """One sentence names the line, and the file is unchanged."""
     path.parent.mkdir()
     content = JOURNAL + line + b"\n"
     path.write_bytes(content)
@@ -527,7 +525,7 @@ def test_a_line_that_no_run_wrote_is_told(path: Path, line: bytes, number: int) 
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_journal_without_its_origin_is_told(path: Path) -> None:
+def test_a_journal_without_its_origin_is_refused(path: Path) -> None:
     """Its first line names the vendor, the address and the salt."""
     path.parent.mkdir()
     path.write_bytes(b'{"trunkline": "journal", "format": 1, "vendor": "acme"}\n')
@@ -535,8 +533,8 @@ def test_a_journal_without_its_origin_is_told(path: Path) -> None:
         opened(path)
 
 
-def test_a_journal_that_an_old_version_writes_is_in_use(path: Path) -> None:
-    """Its lock is respected."""
+def test_a_journal_in_use_by_an_old_version_is_refused(path: Path) -> None:
+    """The lock of the old version is respected."""
     path.parent.mkdir()
     path.write_bytes(JOURNAL)
     with path.open("rb") as file:
@@ -546,11 +544,11 @@ def test_a_journal_that_an_old_version_writes_is_in_use(path: Path) -> None:
     assert path.read_bytes() == JOURNAL
 
 
-# --- where it is ----------------------------------------------------------------------------------------------------
+# --- the default path -----------------------------------------------------------------------------------------------
 
 
-def test_its_place_is_the_state_of_its_owner(tmp_path: Path) -> None:
-    """One for each vendor and base address, with a name that tells both."""
+def test_the_default_path_names_vendor_and_address(tmp_path: Path) -> None:
+    """Each vendor and base address has its own file in the folder for state."""
     found = default_path("acme", BASE, {"XDG_STATE_HOME": str(tmp_path)})
     assert found.parent == tmp_path / "trunkline"
     assert found.name.startswith("acme-api.example.com_v1-")
@@ -562,15 +560,15 @@ def test_its_place_is_the_state_of_its_owner(tmp_path: Path) -> None:
         assert len(path.name) < 120
 
 
-def test_without_a_state_home_it_is_below_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A relative one is none, as the XDG specification says."""
+def test_without_a_state_home_the_default_path_is_below_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A relative $XDG_STATE_HOME is ignored, as the XDG specification says."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for environ in ({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative"}):
         assert default_path("acme", BASE, environ).parent == tmp_path / ".local" / "state" / "trunkline"
 
 
-def test_a_label_may_hold_anything(path: Path) -> None:
-    """Also what is no text that SQLite would store."""
+def test_a_label_may_hold_any_text(path: Path) -> None:
+    """Also text that SQLite cannot store."""
     ledger = opened(path)
     entry = ledger.begin("trunks", ledger.prefix + '"\n\x00\ud800☎', {"a": "b"})
     crash(ledger)
