@@ -316,7 +316,10 @@ MISTAKES: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]
     "a wrong type": (lambda a, _: a.trunks.add(name=3), f"{RECORD}/name: 3 is not of type string *"),
     "a wrong input": (lambda a, _: a.trunks.add(system_prompt=3), f"{RECORD}/system_prompt: 3 is not of type string *"),
     "a part": (lambda a, _: a.trunks.add(metrics={}), f"{RECORD}/metrics*: a required property is absent *"),
-    "a short secret": (lambda a, _: a.trunks.add(sip_password="tk-7"), f"{RECORD}/sip_password: a secret is a text *"),
+    "a short secret": (
+        lambda a, _: a.trunks.add(sip_password="tk-7"),
+        f"{RECORD}/sip_password: a secret must be a text *",
+    ),
     "a wrong fact": (
         lambda _, b: b.trunks.add(reachable="no"),
         "the record given for talkover's trunks#/x-trunkline/reachable: *",
