@@ -35,7 +35,7 @@ def _require_items(session: Session[List]) -> None:
         raise Inconclusive("the list is empty")
 
 
-@law("what the page says of the filter", filters)
+@law("the documented filter", filters)
 def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """The filtered list has every item of the whole list that matches, in the same order, and no other."""
     operation = session.operation
@@ -141,7 +141,7 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Finding | Not
         raise Inconclusive("no value of a filter leaves two items")
 
 
-@law("what the page shows of the total", filters)
+@law("the total that the page shows", filters)
 def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """The total of a filtered list is the number of items that match."""
     operation, paging = session.operation, session.operation.kind.paging

@@ -108,7 +108,7 @@ def any_page_is_its_slice(session: Session[List]) -> Iterator[Finding | NotExerc
         yield finding
 
 
-@law("what the page says of a loop that ends on a short page", pages)
+@law("the documented loop that ends on a short page", pages)
 def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """A page past the end is a success without items."""
     operation, paging = session.operation, session.paging
@@ -134,7 +134,7 @@ def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Finding | Not
         return
 
 
-@law("what the page shows of the total", pages)
+@law("the total that the page shows", pages)
 def total_counts_the_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """The total of every page is the number of items in the whole list."""
     operation, paging = session.operation, session.paging
@@ -159,7 +159,7 @@ def total_counts_the_list(session: Session[List]) -> Iterator[Finding | NotExerc
             return
 
 
-@law("what the page says of the defaults", pages)
+@law("the documented defaults", pages)
 def defaults_are_as_documented(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """A parameter that is left out means its documented default."""
     operation, paging = session.operation, session.paging

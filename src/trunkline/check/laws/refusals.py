@@ -25,7 +25,7 @@ def _integers(operation: Operation) -> Iterator[Parameter]:
 
 
 @law(
-    "what the page says of the bound: judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
+    "the documented bound: judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
     takes_numbers,
 )
 def bounds_hold_on_both_sides(session: Session) -> Iterator[Finding | NotExercised]:
@@ -58,7 +58,7 @@ def malformed_numbers_cause_no_server_error(session: Session) -> Iterator[Findin
     yield from ()
 
 
-@law("what the page lists: judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
+@law("the documented values: judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
 def listed_values_are_accepted(session: Session) -> Iterator[Finding | NotExercised]:
     """Each listed value of a parameter is accepted; any other gets a response in a documented form."""
     for parameter in session.operation.parameters:
@@ -109,7 +109,7 @@ def disclosures(credential: str) -> frozenset[str]:
     return frozenset({credential}.union(*map(secrets_in_header, headers)))
 
 
-@law("what the page says of the credential", reads_secured)
+@law("the documented security scheme", reads_secured)
 def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Finding | NotExercised]:
     """Without its exact credential a request is refused, with the documented status and code."""
     operation = session.operation
@@ -147,7 +147,7 @@ def _judge_refused(operation: Operation, exchange: Exchange, description: str, c
         yield from judge_refusal(operation, exchange, (refusal,))
 
 
-@law("what the page says: it needs no credential", reads_openly)
+@law("the page documents no security scheme for it", reads_openly)
 def public_operation_needs_no_credential(session: Session) -> Iterator[Finding | NotExercised]:
     """An operation without security is not refused for lack of a credential."""
     operation = session.operation

@@ -28,7 +28,7 @@ _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
 """Refusals before a request is read: too large, too long, too many."""
 
 
-@rule("what the page says of the broken bound", "request", "status", provoked=True)
+@rule("the documented bound that the request breaks", "request", "status", provoked=True)
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A request that must be refused, as a page says, is not answered with success."""
     if not 200 <= exchange.response.status < 300:
@@ -46,7 +46,7 @@ def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Findin
         )
 
 
-@rule("what the page says of the parameter", "request", "status")
+@rule("the documented parameter", "request", "status")
 def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A request within every documented bound is not refused as invalid."""
     status = exchange.response.status
@@ -72,7 +72,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     )
 
 
-@rule("the weaker of what the page says of the bound and of the error", "request", "status", "body", provoked=True)
+@rule("the weaker evidence of the bound and of the error", "request", "status", "body", provoked=True)
 def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A refusal has the status and the error code that the contract gives for its cause."""
     status = exchange.response.status

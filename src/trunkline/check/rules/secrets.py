@@ -15,7 +15,7 @@ _SHORTEST = 8
 """A shorter secret occurs in other texts by chance."""
 
 
-@rule("what the pages say of the secret: write-only, or an input that no response shows", "body", anywhere=True)
+@rule("the documented secret: write-only, or an input that no response shows", "body", anywhere=True)
 def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """No response has a property or a header with the name of a secret, except a refusal that explains the input."""
     contract = operation.contract
@@ -75,7 +75,7 @@ def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterat
 def hides(values: Mapping[str, str]) -> Rule:
     """A rule for secrets whose values are known, e.g. the passwords of a fixture: `{"secret-password": "password"}`."""
 
-    @rule("what the pages say of the secret", "headers", "body", anywhere=True, of_bytes=True)
+    @rule("the documented secret", "headers", "body", anywhere=True, of_bytes=True)
     def secret_values_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
         """The value of a known secret is nowhere in a response, under any name."""
         for name, evidence in operation.contract.secrets.items():

@@ -90,7 +90,7 @@ def _reversed(value: Json, earlier: str, later: str) -> tuple[datetime, datetime
     return first, second
 
 
-@rule("what the page says of the limit", "request", "status", "body", concerns=pages, of_success=True)
+@rule("the documented limit", "request", "status", "body", concerns=pages, of_success=True)
 def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
     """A page has no more items than the limit of the request, or than the documented default."""
     page, paging = _page(operation, exchange), operation.kind.paging
@@ -111,7 +111,7 @@ def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> 
         )
 
 
-@rule("what the page shows of the echo", "request", "status", "body", concerns=pages, of_success=True)
+@rule("the echo that the page shows", "request", "status", "body", concerns=pages, of_success=True)
 def pagination_echoes_request(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
     """The response repeats the limit and the offset that were used."""
     page, paging = _page(operation, exchange), operation.kind.paging
@@ -133,7 +133,7 @@ def pagination_echoes_request(operation: Operation[List], exchange: Exchange) ->
             )
 
 
-@rule("what the page shows of the total", "body", concerns=pages, of_success=True)
+@rule("the total that the page shows", "body", concerns=pages, of_success=True)
 def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
     """A page has no more items than its own limit, and does not reach beyond its own total."""
     listing, paging = operation.kind, operation.kind.paging
@@ -161,7 +161,7 @@ def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> I
     )
 
 
-@rule("what the page says of the filter", "request", "status", "body", concerns=filters, provoked=True, of_success=True)
+@rule("the documented filter", "request", "status", "body", concerns=filters, provoked=True, of_success=True)
 def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
     """Every item of a filtered list has the value of the filter."""
     page = _page(operation, exchange)
@@ -186,9 +186,7 @@ def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchan
                 )
 
 
-@rule(
-    "what the page says of the path parameter", "request", "status", "body", concerns=shows_named_item, of_success=True
-)
+@rule("the documented path parameter", "request", "status", "body", concerns=shows_named_item, of_success=True)
 def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Exchange) -> Iterator[Finding]:
     """The item in the response has the id in the path of the request."""
     if not succeeded(operation, exchange):

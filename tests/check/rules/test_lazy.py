@@ -1,0 +1,66 @@
+"""A valid response is judged without naming a place in its body: pointers are built only for findings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import NoReturn
+
+import pytest
+
+import trunkline
+from trunkline import mock
+from trunkline.check.rules import RULES, hides, judge
+from trunkline.contract import bodies
+from trunkline.contract.model import Contract, List
+from trunkline.contract.requests import build_request
+from trunkline.exchange import Exchange
+
+RULES_WITH_SECRETS = (*RULES, hides({"a-secret-of-the-fixture": "password"}))
+
+
+def listed(name: str, *, trunks: int) -> Exchange:
+    """The mock's answer with a list of trunks."""
+    vendor = trunkline.load(name, trunks=trunks)
+    (operation,) = vendor.contract.of_kind(List, "trunks")
+    request = build_request(operation, credential=vendor.world.token)
+    return Exchange(request, mock.from_vendor(vendor)(request))
+
+
+@pytest.mark.parametrize("name", ["telepath", "talkover"])
+def test_a_valid_page_is_judged_without_pointers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the walk with places nor the list of violations is needed where nothing is wrong."""
+    exchange = listed(name, trunks=10)
+
+    def fail(*_: object) -> NoReturn:
+        raise AssertionError("a place was named")
+
+    monkeypatch.setattr(Contract, "walk", fail)
+    monkeypatch.setattr(Contract, "violations", fail)
+    monkeypatch.setattr(bodies, "all_places", fail)
+    (operation,) = trunkline.load(name).contract.of_kind(List, "trunks")
+    assert list(judge(operation, exchange, RULES_WITH_SECRETS)) == []
+
+
+@pytest.mark.parametrize("trunks", [1, 10])
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"id": 7}, {"body_matches_schema"}),
+        ({"shoe_size": 43}, {"properties_are_documented"}),
+        ({"name": "\ufffd"}, {"text_is_unicode"}),
+        ({"name": "\ud800"}, {"text_is_unicode"}),
+        ({"sip_password": "x"}, {"secrets_stay_hidden"}),
+        ({"created_at": "2031-01-01T00:00:00Z", "updated_at": "2030-01-01T00:00:00Z"}, {"times_are_ordered"}),
+    ],
+)
+def test_the_last_item_of_a_page_is_judged_too(trunks: int, change: dict[str, object], found: set[str]) -> None:
+    """One change to one item of a valid page leads to one finding, at that item."""
+    exchange = listed("telepath", trunks=trunks)
+    body = json.loads(exchange.response.body)
+    body["trunks"][-1] |= change
+    changed = replace(exchange.response, body=json.dumps(body).encode())
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    findings = list(judge(operation, replace(exchange, response=changed), RULES_WITH_SECRETS))
+    assert {finding.rule for finding in findings} == found
+    assert all(finding.at.startswith(f"body/trunks/{trunks - 1}/") for finding in findings)
