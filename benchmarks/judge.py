@@ -2,7 +2,7 @@
 
     .venv-test/bin/python benchmarks/judge.py
 
-Each round times the three contenders in turn. The fastest round counts, since all that others do on the machine only adds.
+Each round times the three contenders in turn. The fastest round counts, since other load on the machine only adds.
 """
 
 from __future__ import annotations

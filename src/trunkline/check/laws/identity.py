@@ -22,7 +22,7 @@ _ORDERED = Evidence(
 )
 
 
-@law("the documented path parameter: judged by the rule item_is_the_one_asked_for", fetches)
+@law("the documented path parameter; judged by the rule item_is_the_one_asked_for", fetches)
 def known_id_is_answered(session: Session[Fetch]) -> Iterator[Finding | NotExercised]:
     """A request for a known id is answered with success."""
     operation = session.operation

@@ -25,7 +25,7 @@ def _integers(operation: Operation) -> Iterator[Parameter]:
 
 
 @law(
-    "the documented bound: judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
+    "the documented bound; judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
     takes_numbers,
 )
 def bounds_hold_on_both_sides(session: Session) -> Iterator[Finding | NotExercised]:
@@ -46,7 +46,7 @@ def bounds_hold_on_both_sides(session: Session) -> Iterator[Finding | NotExercis
 
 
 @law(
-    "no page settles malformed values: judged by the rules on the form of a response, above all no_server_error",
+    "no page settles malformed values; judged by the rules on the form of a response, above all no_server_error",
     takes_numbers,
 )
 def malformed_numbers_cause_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
@@ -58,7 +58,7 @@ def malformed_numbers_cause_no_server_error(session: Session) -> Iterator[Findin
     yield from ()
 
 
-@law("the documented values: judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
+@law("the documented values; judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
 def listed_values_are_accepted(session: Session) -> Iterator[Finding | NotExercised]:
     """Each listed value of a parameter is accepted; any other gets a response in a documented form."""
     for parameter in session.operation.parameters:

@@ -23,7 +23,7 @@ _LONGEST_ID = 3900
 """A longer path may lawfully be refused by the server itself, in its own form."""
 
 
-@law("implied by the pages, which show no server error: judged by the rules, above all no_server_error", reads)
+@law("implied by the pages, which show no server error; judged by the rules, above all no_server_error", reads)
 def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
     """Nonsense in the query, in an id or in a header gets a response that is not a server error."""
     operation = session.operation
@@ -53,7 +53,7 @@ def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding | NotE
             yield finding
 
 
-@law("RFC 9110 and the pages, which show no server error: judged by the rules that hold anywhere", reads)
+@law("RFC 9110 and the pages, which show no server error; judged by the rules that hold anywhere", reads)
 def other_methods_cause_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
     """HEAD and OPTIONS at the path of the operation get a response; a 405 names the documented method."""
     for method in ("HEAD", "OPTIONS"):

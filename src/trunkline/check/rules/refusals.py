@@ -72,7 +72,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     )
 
 
-@rule("the weaker evidence of the bound and of the error", "request", "status", "body", provoked=True)
+@rule("the documented bound or the documented error, whichever is weaker", "request", "status", "body", provoked=True)
 def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """A refusal has the status and the error code that the contract gives for its cause."""
     status = exchange.response.status

@@ -21,7 +21,7 @@ _JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECAS
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
-@rule("the response that the page shows; a server error is on no page of an operation", "status")
+@rule("the documented responses; no page lists a server error", "status")
 def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The contract lists the status for the operation."""
     status = exchange.response.status
@@ -57,7 +57,7 @@ def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Findin
 
 
 @rule(
-    "the evidence of the schema of the body; a missing header and a charset are customary (RFC 9110, RFC 8259)",
+    "the schema of the body; a missing header and a charset are customary (RFC 9110, RFC 8259)",
     "status",
     "headers",
 )
@@ -89,7 +89,7 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
     )
 
 
-@rule("the evidence of the schema of the body", "body", of_bytes=True)
+@rule("the schema of the body", "body", of_bytes=True)
 def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
     shown = shown_response(operation, exchange)
@@ -110,7 +110,7 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
         )
 
 
-@rule("the evidence of the keyword that the body breaks", "body")
+@rule("the schema keyword that the body breaks", "body")
 def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
     shown = shown_response(operation, exchange)

@@ -52,7 +52,7 @@ def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[F
 
 @rule("implied by the names of the two times", "body", of_success=True)
 def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-    """A time that comes first is not the later one: an item is not created after its last change."""
+    """Two times that belong together are in order: an item is not created after its last change."""
     shown = shown_response(operation, exchange)
     if shown is None:
         return
