@@ -30,16 +30,9 @@ if TYPE_CHECKING:
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
 
-__all__ = [
-    "MARKER",
-    "pytest_addoption",
-    "pytest_configure",
-    "report_left_behind",
-    "settings_of",
-    "spelled",
-]
+__all__ = ["report_left_behind", "settings_of", "spelled"]
 
-MARKER = "trunkline"
+_MARKER = "trunkline"
 
 _LEFT = pytest.StashKey[list[str]]()
 _OUTPUT = "trunkline left behind"
@@ -119,7 +112,7 @@ def _no_test_runs(request: Request) -> Response:
 
 @pytest.fixture(scope="session")
 def _trunkline_vendors(pytestconfig: pytest.Config) -> _LoadVendor:
-    """Loads a vendor, once in a process."""
+    """A function that loads each vendor once in a process."""
     from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
 
     settings = settings_of(pytestconfig)
@@ -190,12 +183,12 @@ def _mock(item: pytest.Item, vendor: Vendor) -> RecordingMock:
 def _marker_settings(item: pytest.Item, vendor: str) -> dict[str, Json]:
     """The keyword arguments of a test's markers for a vendor. Those of the function override those of the class."""
     settings: dict[str, Json] = {}
-    for mark in reversed([*item.iter_markers(MARKER)]):
+    for mark in reversed([*item.iter_markers(_MARKER)]):
         keywords = dict(mark.kwargs)
         named = [*mark.args, *([keywords.pop("vendor")] if "vendor" in keywords else [])]
         known = names()
         if len(named) != 1:
-            raise UsageError(f'the marker names one vendor, as in @pytest.mark.{MARKER}("{known[0]}", rate_limit=5)')
+            raise UsageError(f'the marker names one vendor, as in @pytest.mark.{_MARKER}("{known[0]}", rate_limit=5)')
         if named[0] not in known:
             raise UsageError(f"the marker names {named[0]!r}, which is not a vendor; there are: {', '.join(known)}")
         if named[0] == vendor:
