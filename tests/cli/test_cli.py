@@ -413,8 +413,10 @@ def test_a_finding_ends_with_1_and_is_shown_with_its_command(run: Run, vendor: V
     assert "the budget of 60 requests is spent" in out
     assert f"the contract of {vendor.name} is BROKEN" in out
     assert "seed 9" in out
-    assert err.startswith(f"checking {vendor.name} at {broken} in process (its curl lines want it served at ")
-    assert f"http://localhost{vendor.contract.base_path}), seed 9\n" in err
+    base = f"http://localhost{vendor.contract.base_path}"
+    assert err.startswith(
+        f"checking {vendor.name} at {broken} in process (serve it at {base} to use its curl lines), seed 9\n"
+    )
     assert vendor.world.token not in out + err
     code, out, _ = run(*arguments, *params, "--first", "--format", "json")
     report = document(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from trunkline.errors import BudgetExhausted, UsageError
 from trunkline.settings import CONNECTION, WRITING, Settings
 
 if TYPE_CHECKING:
+    from trunkline.contract.model import Operation
     from trunkline.exchange import Request, Response, Target
     from trunkline.findings import Grade, Report
     from trunkline.report.run import RunInfo
@@ -67,11 +68,9 @@ def check(settings: Settings, vendor: str) -> int:
     )
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     names = [operation.operation_id for operation in operations]
-    built_in = not (settings.url or settings.app)
     if settings.dry_run:
-        for line in dry_run(
-            loaded, names, seed, settings.examples, write_options, settings.max_requests, built_in=built_in
-        ):
+        limit, built_in = settings.max_requests, connection.built_in
+        for line in dry_run(loaded, names, seed, settings.examples, write_options, limit, built_in=built_in):
             click.echo(line)
         return WELL
     strictness, report = Grade(settings.strictness), Report(secrets=connection.secrets)
@@ -80,13 +79,7 @@ def check(settings: Settings, vendor: str) -> int:
         connection.base,
         seed,
         strictness,
-        documented=tuple(
-            (operation.operation_id, key)
-            for operation in operations
-            if operation.reads or settings.allow_writes
-            for key in operation.responses
-            if key.isdigit() or key == operation.success.key
-        ),
+        documented=_documented(operation for operation in operations if operation.reads or settings.allow_writes),
         secrets=frozenset(loaded.contract.secrets),
         script=partial(script, loaded.contract, base=connection.base),
     )
@@ -94,22 +87,12 @@ def check(settings: Settings, vendor: str) -> int:
     code = WELL
     quiet = settings.format != "text" and not sys.stderr.isatty()
     with _stop_signals() as stopped, open_screen(quiet=quiet) as screen:
-        place = connection.base if settings.url else output.BUILT_IN
-        if settings.app:
-            place = f"{settings.app} in process (its curl lines want it served at {connection.base})"
-        screen.progress(f"checking {loaded.name} at {place}, seed {seed}")
+        note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
+        screen.progress(f"checking {loaded.name} at {connection.name}{note}, seed {seed}")
         progress = _progress(report, run, screen, findings=settings.format == "text")
         target = _until_first(connection.target, report, strictness) if settings.first else connection.target
         try:
-            with write_access(
-                loaded,
-                connection,
-                write_options,
-                report,
-                screen.progress,
-                live=bool(settings.url),
-                built_in=built_in,
-            ) as writing:
+            with write_access(loaded, connection, write_options, report, screen.progress) as writing:
                 runner.check(
                     loaded,
                     _until_stopped(target, stopped),
@@ -137,6 +120,16 @@ def check(settings: Settings, vendor: str) -> int:
         if error is not None:
             raise error
         return code or output.exit_code(report, run)
+
+
+def _documented(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:
+    """The documented (operationId, status) pairs, without the classes of errors: `(("listTrunks", "200"), ...)`."""
+    return tuple(
+        (operation.operation_id, key)
+        for operation in operations
+        for key in operation.responses
+        if key.isdigit() or key == operation.success.key
+    )
 
 
 @contextmanager

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 WELL, FINDINGS, TROUBLE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 """The exit codes."""
 
-BUILT_IN = "the built-in mock"
 WAITING = "answered 429: waiting {:.3g} s before asking again"
 
 

@@ -84,8 +84,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
         waiting=lambda seconds: progress(output.WAITING.format(seconds)),
     )
     request = read_request(operation, dict(settings.param), connection.credential, known=connection.parameters)
-    place = settings.app or (connection.base if settings.url else output.BUILT_IN)
-    progress(f"asking {vendor.name} at {place}")
+    progress(f"asking {vendor.name} at {connection.name}")
     with redacting_errors(redactor(connection.secrets)):
         response = connection.target(request)
         report = validate(vendor, Exchange(request, response), operation.operation_id, secrets=connection.secrets)

@@ -191,15 +191,8 @@ def implementation(
             vendor = load(name)
             connection = connect(vendor, **settings.only(CONNECTION))
             report = Report()
-            access = write_access(
-                vendor,
-                connection,
-                WriteOptions(**settings.only(WRITING)),
-                report,
-                lambda _: None,
-                live=bool(settings.url),
-                built_in=not (settings.url or settings.app),
-            )
+            options = WriteOptions(**settings.only(WRITING))
+            access = write_access(vendor, connection, options, report, lambda _: None)
             writing = _open_ledgers.enter_context(access)
             _implementations[name] = Implementation(vendor, connection, settings, writing, report.left)
     return _implementations[name]

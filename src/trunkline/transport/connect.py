@@ -48,7 +48,13 @@ class Connection:
     parameters: Mapping[str, str] = field(default_factory=dict)
     secret_values: Mapping[str, str] = field(default_factory=dict)
     cleaner: Target | None = None
-    """The same without a bound on requests, for what must be removed whatever was spent."""
+    """The same target without a budget of requests, to delete what was created."""
+    name: str = "the built-in mock"
+    """What a message calls the implementation: its address, or `module:attribute in process`."""
+    live: bool = False
+    """Whether requests leave this process."""
+    built_in: bool = False
+    """Whether it is the built-in mock, which ends with the run."""
 
 
 def connect(
@@ -94,9 +100,10 @@ def connect(
         for found in (bounded, paced)
     )
     if not built_in:
-        return Connection(target, given, base, secrets, cleaner=cleaner)
+        name = base if url is not None else f"{app} in process"
+        return Connection(target, given, base, secrets, cleaner=cleaner, name=name, live=url is not None)
     known, values = known_parameters(vendor), secret_values(vendor)
-    return Connection(target, given or vendor.world.token, base, secrets, known, values, cleaner)
+    return Connection(target, given or vendor.world.token, base, secrets, known, values, cleaner, built_in=True)
 
 
 @contextmanager

@@ -63,24 +63,22 @@ def write_access(
     options: WriteOptions,
     report: Report,
     say: Callable[[str], None],
-    *,
-    live: bool,
-    built_in: bool,
 ) -> Iterator[WriteAccess | None]:
     """Open the ledger, remove what earlier runs left, and yield the access; None if writing is not allowed.
 
-    `live` keeps the ledger in a file. What is created in process ends with the process, so its ledger needs no file.
+    The ledger of a live implementation is a file. What is created in process ends with the process, so its ledger needs
+    no file.
     """
     if not options.allow_writes:
         yield None
         return
-    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
+    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=connection.built_in)
     if second is not None and second == connection.credential:
         raise UsageError("the second token is the first: give the credential of another account")
     report.secrets |= {second} if second else set()
     cleaner = connection.cleaner or connection.target
     path = None
-    if options.journal is not None or live:
+    if options.journal is not None or connection.live:
         path = Path(options.journal) if options.journal is not None else default_path(vendor.name, connection.base)
     with Ledger.from_file(path, vendor.name, connection.base) if path else Ledger() as ledger:
         if ledger.open_entries(earlier=True):
@@ -89,6 +87,6 @@ def write_access(
         gate = Gate(vendor.contract, cleaner, ledger, credentials)
         report.left += [f"of an earlier run: {leftover}" for leftover in gate.clean_earlier(cleaner)]
         say(f"everything created is named {ledger.prefix}..." + (f" and recorded in {path}" if path else ""))
-        yield WriteAccess(ledger, cleaner, second, options.allowed_leftovers(built_in=built_in))
-    if built_in:
+        yield WriteAccess(ledger, cleaner, second, options.allowed_leftovers(built_in=connection.built_in))
+    if connection.built_in:
         report.left.clear()  # the mock ends with this process
