@@ -57,11 +57,6 @@ class Leftover:
         return f"{' '.join(word for word in words if word)}: {self.reason}"
 
 
-def what_happens_next(ledger: Ledger) -> str:
-    """The end of a reason: whether another run will continue the cleanup."""
-    return "the next run tries again" if ledger.is_kept else "delete it by hand"
-
-
 def is_deletable(contract: Contract, resource: str) -> bool:
     """Whether an operation deletes items of a resource."""
     return operation_for(contract, Delete, resource) is not None
@@ -125,16 +120,12 @@ class Cleanup:
                     self._delete(entry)
 
     @property
-    def _next(self) -> str:
-        return what_happens_next(self.ledger)
-
-    @property
     def _entries(self) -> tuple[Entry, ...]:
         return self.ledger.open_entries(earlier=self.earlier)
 
     def _leftover(self, entry: Entry) -> Leftover:
         identity = entry.identity or self._unsafe_ids.get(entry.number, "")
-        reason = self._reasons.get(entry.number) or f"the cleanup did not reach it; {self._next}"
+        reason = self._reasons.get(entry.number) or f"the cleanup did not reach it; {self.ledger.next_step}"
         return Leftover(entry.resource, identity, entry.label, reason)
 
     @contextmanager
@@ -157,7 +148,9 @@ class Cleanup:
     def _send(self, request: Request) -> Response:
         """Send a request, unless the target seems to be down."""
         if self._failures >= _MOST_FAILURES:
-            raise TargetError(f"{_MOST_FAILURES} requests in a row got no response, so no more were sent; {self._next}")
+            raise TargetError(
+                f"{_MOST_FAILURES} requests in a row got no response, so no more were sent; {self.ledger.next_step}"
+            )
         try:
             response = self.target(request)
         except TargetError:
@@ -223,7 +216,7 @@ class Cleanup:
             self._leave(entry, _UNSURE + other)
         elif is_not_listed:
             found = wrong_id or "no response gave an id of its own, and "
-            self._leave(entry, f"{_UNSURE}{found}no list shows it yet; {self._next}", retry=True)
+            self._leave(entry, f"{_UNSURE}{found}no list shows it yet; {self.ledger.next_step}", retry=True)
         else:
             why = "no response identifies it as ours"
             if reading is None:
@@ -297,11 +290,13 @@ class Cleanup:
         if owner is Owner.OTHERS:
             self._disown(entry, header)
         elif owner is Owner.UNKNOWN:
-            self._leave(entry, f"no response identifies it as ours; {self._next}", retry=True)
+            self._leave(entry, f"no response identifies it as ours; {self.ledger.next_step}", retry=True)
         elif owner is Owner.GONE and self.earlier:
             self._finish_gone(entry)
         elif owner is Owner.GONE and not self.ownership.was_ours(entry):
-            self._leave(entry, f"no response ever showed it under the id that its creation returned; {self._next}")
+            self._leave(
+                entry, f"no response ever showed it under the id that its creation returned; {self.ledger.next_step}"
+            )
         else:
             response = self._send(Request(operation.method, path, "", authorization(header)))
             if 200 <= response.status < 300:
@@ -310,7 +305,11 @@ class Cleanup:
                 self._finish_gone(entry)
             else:
                 may_pass = response.status >= 500 or response.status in _MAY_PASS
-                self._leave(entry, f"its deletion was answered {self._status(response)}; {self._next}", retry=may_pass)
+                self._leave(
+                    entry,
+                    f"its deletion was answered {self._status(response)}; {self.ledger.next_step}",
+                    retry=may_pass,
+                )
 
     def _disown(self, entry: Entry, header: str | None) -> None:
         """Give up an id that belongs to others: our item has another id, or does not exist."""
@@ -323,7 +322,9 @@ class Cleanup:
             self._duplicates.remove(entry.label)
             self.ledger.finished(entry)
             return
-        reason = f"its creation returned the id {entry.identity}, which belongs to another item; {self._next}"
+        reason = (
+            f"its creation returned the id {entry.identity}, which belongs to another item; {self.ledger.next_step}"
+        )
         self._leave(entry, reason, retry=True)
 
     def _finish_gone(self, entry: Entry) -> None:
@@ -361,4 +362,6 @@ class Cleanup:
             # The list is believed more than a response which says that the item does not exist.
             if self.ownership.current_owner(self._send, entry, place.header) is not Owner.OTHERS:
                 self.ledger.created(entry, entry.identity)
-                self._leave(entry, f"it still exists, although its deletion was answered as done; {self._next}")
+                self._leave(
+                    entry, f"it still exists, although its deletion was answered as done; {self.ledger.next_step}"
+                )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from trunkline.check.safety.cleanup import Cleanup, Leftover, is_deletable, what_happens_next
+from trunkline.check.safety.cleanup import Cleanup, Leftover, is_deletable
 from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.check.safety.ownership import (
     Owner,
@@ -285,7 +285,7 @@ class Gate:
 
     def pending(self) -> tuple[Leftover, ...]:
         """What the run created and did not delete, to be reported when its cleanup is interrupted."""
-        reason = f"the cleanup was interrupted; {what_happens_next(self.ledger)}"
+        reason = f"the cleanup was interrupted; {self.ledger.next_step}"
         entries = self.ledger.open_entries()
         return tuple(Leftover(entry.resource, entry.identity, entry.label, reason) for entry in entries)
 

@@ -110,19 +110,20 @@ class Ledger:
         with database.read() as connection:
             head = connection.execute("SELECT vendor, base, salt FROM ledger").fetchone()
             rows = connection.execute("SELECT is_open, entry FROM entries ORDER BY number").fetchall()
-        if head is None:
+        if head is None and not rows:
             with database.write() as connection:
                 connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", (vendor, base, self.salt))
             return
-        if head[:2] != (vendor, base):
-            raise UsageError(f"{database.path} is the ledger of {head[0]} at {head[1]}; {LEDGER.elsewhere}")
         try:
+            origin, self.salt = head[:2], head[2]
             entries = [(_checked(json.loads(text)), bool(is_open)) for is_open, text in rows]
+            is_sound = _SALT.fullmatch(self.salt)
         except (TypeError, ValueError, RecursionError):
-            raise database.damaged() from None
-        if not isinstance(head[2], str) or not _SALT.fullmatch(head[2]):
+            is_sound = None
+        if not is_sound:
             raise database.damaged()
-        self.salt = head[2]
+        if origin != (vendor, base):
+            raise UsageError(f"{database.path} is the ledger of {origin[0]} at {origin[1]}; {LEDGER.elsewhere}")
         for entry, is_open in entries:
             self._remember(entry, is_open=is_open)
 
@@ -154,9 +155,9 @@ class Ledger:
             database.close()
 
     @property
-    def is_kept(self) -> bool:
-        """Whether the entries are in a file, where the next run finds them."""
-        return self._database is not None
+    def next_step(self) -> str:
+        """What happens to an item that is left now: with a file, the next run finds it."""
+        return "the next run tries again" if self._database else "delete it by hand"
 
     # --- recording --------------------------------------------------------------------------------------------------
 
