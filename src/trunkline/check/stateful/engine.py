@@ -5,7 +5,7 @@ Why random ones are drawn with `random.Random` and not with Hypothesis: see "Why
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -35,6 +35,14 @@ class Move(Generic[S]):
 
 Step: TypeAlias = tuple[Move[S], Numbers]
 """A move, and the numbers that it is made with."""
+
+
+T = TypeVar("T")
+
+
+def pick(choices: Sequence[T], number: int) -> T:
+    """The choice that a drawn number stands for."""
+    return choices[number % len(choices)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,15 +188,14 @@ def _branches(
     contract: Contract, node: _Node, body: Mapping[str, Json], depends_on: frozenset[str]
 ) -> Iterator[tuple[_Node, frozenset[str]]]:
     """The schemas that apply to a body, each with the inputs on which that depends."""
-    file, at, schema = node
-    yield node, depends_on
-    for index in range(len(schema.get("allOf", ()))):
-        yield from _branches(contract, _node(contract, file, f"{at}/allOf/{index}"), body, depends_on)
-    if "if" in schema:
-        branch = "else" if contract.violations(f"{at}/if", body, file) else "then"
-        conditions_ = frozenset(schema["if"].get("properties", {}))
-        if branch in schema:
-            yield from _branches(contract, _node(contract, file, f"{at}/{branch}"), body, depends_on | conditions_)
+    for part in _all_of(contract, node):
+        yield part, depends_on
+        file, at, schema = part
+        if "if" in schema:
+            branch = "else" if contract.violations(f"{at}/if", body, file) else "then"
+            tested = frozenset(schema["if"].get("properties", {}))
+            if branch in schema:
+                yield from _branches(contract, _node(contract, file, f"{at}/{branch}"), body, depends_on | tested)
 
 
 @lru_cache(maxsize=256)
@@ -204,18 +203,14 @@ def conditions(operation: Operation) -> tuple[Condition, ...]:
     """The conditions under which some inputs are required."""
     if operation.body is None:
         return ()
-    return tuple(_conditions(operation.contract, _node(operation.contract, DOCUMENT, operation.body.schema)))
-
-
-def _conditions(contract: Contract, node: _Node) -> Iterator[Condition]:
-    file, at, schema = node
-    for index in range(len(schema.get("allOf", ()))):
-        yield from _conditions(contract, _node(contract, file, f"{at}/allOf/{index}"))
-    required = schema.get("then", {}).get("required", ())
-    if "if" in schema and required:
-        tests = schema["if"].get("properties", {}).items()
-        when = {name: test.get("const", test.get("enum", [None])[0]) for name, test in tests}
-        yield Condition(when, tuple(required))
+    found = []
+    for _, _, schema in _all_of(operation.contract, _node(operation.contract, DOCUMENT, operation.body.schema)):
+        required = schema.get("then", {}).get("required", ())
+        if "if" in schema and required:
+            tests = schema["if"].get("properties", {}).items()
+            when = {name: test.get("const", test.get("enum", [None])[0]) for name, test in tests}
+            found.append(Condition(when, tuple(required)))
+    return tuple(found)
 
 
 def conditional_inputs(operation: Operation) -> frozenset[str]:
@@ -234,6 +229,13 @@ def _node(contract: Contract, file: str, at: str) -> _Node:
         file = name or file
         schema = resolve(contract.files[file], at)
     return file, at, schema
+
+
+def _all_of(contract: Contract, node: _Node) -> Iterator[_Node]:
+    """The schema and all that it combines with `allOf`."""
+    yield node
+    for index in range(len(node[2].get("allOf", ()))):
+        yield from _all_of(contract, _node(contract, node[0], f"{node[1]}/allOf/{index}"))
 
 
 def _properties(contract: Contract, node: _Node) -> Iterator[tuple[str, _Node]]:

@@ -31,8 +31,12 @@ def _siblings(operation: Operation) -> ResourceOperations | None:
     return next((operations for operations in every if operations.resource == operation.resource), None)
 
 
-def _creates(operation: Operation) -> bool:
-    return isinstance(operation.kind, Create)
+def _is(*kinds: type) -> Callable[[Operation], bool]:
+    """Whether an operation is of one of these kinds, and about items that a check can create."""
+    return lambda operation: isinstance(operation.kind, kinds) and _siblings(operation) is not None
+
+
+_creates, _updates, _deletes, _writes = _is(Create), _is(Update), _is(Delete), _is(Create, Update)
 
 
 def _creates_listed(operation: Operation) -> bool:
@@ -46,7 +50,7 @@ def _creates_counted(operation: Operation) -> bool:
     return _creates(operation) and any(paging and paging.total for paging in pagings)
 
 
-def _creates_shown_defaults(operation: Operation) -> bool:
+def _creates_with_shown_defaults(operation: Operation) -> bool:
     siblings = _siblings(operation)
     if siblings is None or not _creates(operation):
         return False
@@ -57,20 +61,27 @@ def _creates_shown_defaults(operation: Operation) -> bool:
     )
 
 
-def _updates(operation: Operation) -> bool:
-    return isinstance(operation.kind, Update) and _siblings(operation) is not None
+def _requires_conditionally(operation: Operation) -> bool:
+    return _writes(operation) and bool(conditions(operation))
 
 
-def _writes(operation: Operation) -> bool:
-    return _creates(operation) or _updates(operation)
+def _takes_secrets(operation: Operation) -> bool:
+    return _writes(operation) and any(input_.secret for input_ in inputs(operation))
 
 
-def _can_be_refused(operation: Operation) -> bool:
-    return _writes(operation) or _conflicts(operation)
+def _resets(operation: Operation) -> bool:
+    resets = operation.kind.resets if isinstance(operation.kind, Update) and _siblings(operation) else ()
+    return any(reset.evidence.grade is not Grade.DECISION for reset in resets)
 
 
-def _deletes(operation: Operation) -> bool:
-    return isinstance(operation.kind, Delete) and _siblings(operation) is not None
+def _acts_visibly(operation: Operation) -> bool:
+    changes = operation.kind.changes if isinstance(operation.kind, Act) and _siblings(operation) else ()
+    shown = shown_fields(operation)
+    return any(name in shown and not shown[name].volatile for name in changes)
+
+
+def _keeps_fields(operation: Operation) -> bool:
+    return isinstance(operation.kind, Act) and bool(operation.kind.keeps) and _siblings(operation) is not None
 
 
 def _conflicts(operation: Operation) -> bool:
@@ -82,35 +93,20 @@ def _conflicts(operation: Operation) -> bool:
     return False
 
 
-def _explains_conflicts(operation: Operation) -> bool:
-    kind = operation.kind
-    return _conflicts(operation) or (_deletes(operation) and isinstance(kind, Delete) and kind.unused is not None)
+def _conflicts_or_is_in_use(operation: Operation) -> bool:
+    in_use = isinstance(operation.kind, Delete) and operation.kind.unused is not None
+    return _conflicts(operation) or (in_use and _deletes(operation))
 
 
-def _resets(operation: Operation) -> bool:
-    resets = operation.kind.resets if isinstance(operation.kind, Update) and _siblings(operation) else ()
-    return any(reset.evidence.grade is not Grade.DECISION for reset in resets)
+def _can_be_refused(operation: Operation) -> bool:
+    return _writes(operation) or _conflicts(operation)
 
 
-def _keeps(operation: Operation) -> bool:
-    return isinstance(operation.kind, Act) and bool(operation.kind.keeps) and _siblings(operation) is not None
+def _is_below_a_parent(operation: Operation) -> bool:
+    return bool(operation.kind.parameter and operation.parents and _siblings(operation))
 
 
-def _acts_visibly(operation: Operation) -> bool:
-    changes = operation.kind.changes if isinstance(operation.kind, Act) and _siblings(operation) else ()
-    shown = shown_fields(operation)
-    return any(name in shown and not shown[name].volatile for name in changes)
-
-
-def _requires_conditionally(operation: Operation) -> bool:
-    return _writes(operation) and bool(conditions(operation))
-
-
-def _takes_secrets(operation: Operation) -> bool:
-    return _writes(operation) and any(input_.secret for input_ in inputs(operation))
-
-
-def _has_list(operation: Operation) -> bool:
+def _fetches_listed(operation: Operation) -> bool:
     siblings = _siblings(operation)
     return isinstance(operation.kind, Fetch) and siblings is not None and bool(siblings.lists)
 
@@ -121,10 +117,6 @@ def _reaches_items(operation: Operation) -> bool:
     named = {parameter.resource for parameter in operation.parameters if parameter.location == "path"}
     lists = isinstance(operation.kind, List) and operation.resource in created
     return operation.secured and (bool(named & created) or lists)
-
-
-def _is_below_a_parent(operation: Operation) -> bool:
-    return bool(operation.kind.parameter and operation.parents and _siblings(operation))
 
 
 STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
@@ -156,7 +148,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         "defaults_are_applied",
         "An input that is left out gets its documented default.",
         "what the page says of the default",
-        _creates_shown_defaults,
+        _creates_with_shown_defaults,
     ),
     StatefulLaw(
         "valid_input_is_accepted",
@@ -210,7 +202,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         "action_leaves_the_rest",
         "An action leaves the fields that its page says it never changes.",
         "what the page says of the action",
-        _keeps,
+        _keeps_fields,
     ),
     StatefulLaw(
         "refused_requests_change_nothing",
@@ -228,7 +220,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         "conflict_needs_a_reason",
         "A documented conflict is answered only where there is one.",
         "implied by what the page says of the conflict",
-        _explains_conflicts,
+        _conflicts_or_is_in_use,
     ),
     StatefulLaw(
         "removed_is_gone",
@@ -252,7 +244,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         "list_and_detail_agree",
         "A list and a fetch show the same values of an item.",
         "implied: both show one item",
-        _has_list,
+        _fetches_listed,
     ),
     StatefulLaw(
         "secrets_never_come_back",

@@ -11,7 +11,7 @@ from trunkline.check.stateful.refused_moves import naming_item, reaching_item
 from trunkline.check.stateful.request_bodies import flaws, variant_counts
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import Broken, Scenario, StatefulRun
-from trunkline.contract.model import List, Operation
+from trunkline.contract.model import Operation
 from trunkline.errors import NotOurs
 from trunkline.findings import Finding
 
@@ -33,12 +33,14 @@ def name_of(action: str, operation: Operation) -> str:
 
 def _moves_of(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
     yield from _creations(run, operations)
-    for listing in operations.lists:
-        yield _list_move(operations, listing)
     exists = partial(_exists, operations)
+    for listing in operations.lists:
+        can_list = partial(_has_parent, operations) if listing.parents else _always
+        filters = {"filter": (1 + len(listing.kind.filters),), "parent": _PICK}
+        yield _move(name_of("list", listing), partial(read_moves.list_items, operations, listing), can_list, filters)
     choices = {"item": _PICK, "read": _readers(operations)}
     if operations.fetch:
-        yield _move(f"read_{operations.resource}", partial(_read, operations), exists, choices)
+        yield _move(f"read_{operations.resource}", partial(read_moves.read, operations), exists, choices)
     for update in operations.updates:
         with_body = {"body": variant_counts(update), **choices}
         groups = {"group": (1 + len(write_moves.input_groups(update)),)}
@@ -60,8 +62,11 @@ def _creations(run: StatefulRun, operations: ResourceOperations) -> Iterator[Mov
     resource, create = operations.resource, operations.create
 
     def can_create(scenario: Scenario, *, surely: bool) -> bool:
-        has_parent = not operations.parents or bool(scenario.parents_of(operations))
-        return has_parent and run.may_leave(resource, surely=surely) and run.refused[resource] < _MOST_REFUSALS
+        return (
+            _has_parent(operations, scenario)
+            and run.may_leave(resource, surely=surely)
+            and run.refused[resource] < _MOST_REFUSALS
+        )
 
     def can_create_alike(scenario: Scenario) -> bool:
         return can_create(scenario, surely=True) and bool(scenario.existing(resource))
@@ -104,24 +109,16 @@ def _misuses(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[
         yield _move(f"use_other_account_{resource}", stranger, exists, {**choices, **reaching})
 
 
-def _list_move(operations: ResourceOperations, operation: Operation[List]) -> Move[Scenario]:
-    def can_list(scenario: Scenario) -> bool:
-        return not operation.parents or bool(scenario.parents_of(operations))
-
-    def read_list(scenario: Scenario, numbers: Numbers) -> None:
-        parent = write_moves.pick_parent(scenario, operations, numbers) if operation.parents else None
-        read_moves.check_list(scenario, operations, operation, parent, *numbers["filter"])
-
-    choices = {"filter": (1 + len(operation.kind.filters),), "parent": _PICK}
-    return _move(name_of("list", operation), read_list, can_list, choices)
-
-
-def _read(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
-    read_moves.read_item(scenario, write_moves.pick(scenario.existing(operations.resource), *numbers["item"]), 1)
-
-
 def _exists(operations: ResourceOperations, scenario: Scenario) -> bool:
     return bool(scenario.existing(operations.resource))
+
+
+def _has_parent(operations: ResourceOperations, scenario: Scenario) -> bool:
+    return not operations.parents or bool(scenario.parents_of(operations))
+
+
+def _always(_: Scenario) -> bool:
+    return True
 
 
 def _readers(operations: ResourceOperations) -> tuple[int]:

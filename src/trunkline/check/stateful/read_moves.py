@@ -7,15 +7,39 @@ from functools import partial
 
 from trunkline.check.laws.session import implied
 from trunkline.check.lists import ListReading
+from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.model import Item, State, key
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_FOUND, Scenario, by_key
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Fetch, List, Operation
-from trunkline.exchange import Json
+from trunkline.exchange import Exchange, Json
 from trunkline.findings import to_text
 
 _LISTED = "a list shows the items that exist"
+
+
+def pick_parent(scenario: Scenario, operations: ResourceOperations, numbers: Numbers) -> Item | None:
+    """The drawn parent, for a resource that belongs to another."""
+    return pick(scenario.parents_of(operations), *numbers["parent"]) if operations.parents else None
+
+
+def ids_of(parent: Item | None) -> dict[str, str]:
+    """The ids for the path of a request below a parent, or below none."""
+    return parent.ids if parent else {}
+
+
+def read(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+    """Fetch an item."""
+    read_item(scenario, pick(scenario.existing(operations.resource), *numbers["item"]), 1)
+
+
+def list_items(
+    operations: ResourceOperations, operation: Operation[List], scenario: Scenario, numbers: Numbers
+) -> None:
+    """Read a list, and perhaps through one of its filters."""
+    parent = pick_parent(scenario, operations, numbers) if operation.parents else None
+    check_list(scenario, operations, operation, parent, *numbers["filter"])
 
 
 def read_item(scenario: Scenario, item: Item, choice: int) -> None:
@@ -41,9 +65,7 @@ def fetch_item(scenario: Scenario, item: Item, operation: Operation[Fetch]) -> N
     elif item.exists:
         judge_found(scenario, item, operation, status)
         if 200 <= status < 300:
-            shown = at_pointer(json_of(exchange), operation.kind.item)
-            judge_identity(scenario, item, operation, shown, f"body{operation.kind.item}")
-            scenario.compare(item, operation, shown, f"body{operation.kind.item}")
+            judge_shown(scenario, item, operation, exchange)
 
 
 def judge_found(scenario: Scenario, item: Item, operation: Operation, status: int) -> None:
@@ -61,23 +83,25 @@ def judge_found(scenario: Scenario, item: Item, operation: Operation, status: in
     )
 
 
-def judge_identity(scenario: Scenario, item: Item, operation: Operation, shown: Json, at: str) -> None:
-    """A response about an item shows the id of that item."""
-    identity = at_pointer(shown, operation.identity)
-    if identity is NOTHING:
+def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
+    """A successful response about an item shows the id of that item, and its fields as the model says."""
+    if operation.item is None:
         return
-    create = item.operations.create
-    scenario.judge(
-        "created_is_read_back",
-        create,
-        implied(create.evidence.weakest(operation.evidence), "an id names one item"),
-        key(identity) == key(item.identity),
-        f"{operation.operation_id} answers another id than the requested one",
-        at=at + operation.identity,
-        reference=create.extension_reference("create/identity"),
-        expected=to_text(item.identity),
-        seen=to_text(identity),
-    )
+    shown, create = at_pointer(json_of(exchange), operation.item), item.operations.create
+    identity = at_pointer(shown, operation.identity) if operation.identity else NOTHING
+    if identity is not NOTHING:
+        scenario.judge(
+            "created_is_read_back",
+            create,
+            implied(create.evidence.weakest(operation.evidence), "an id names one item"),
+            key(identity) == key(item.identity),
+            f"{operation.operation_id} answers another id than the requested one",
+            at=f"body{operation.item}{operation.identity}",
+            reference=create.extension_reference("create/identity"),
+            expected=to_text(item.identity),
+            seen=to_text(identity),
+        )
+    scenario.compare(item, operation, shown, f"body{operation.item}")
 
 
 def check_list(
@@ -91,7 +115,7 @@ def check_list(
 
     With a `filter_number` the list is read again through that filter.
     """
-    ids = parent.ids if parent else {}
+    ids = ids_of(parent)
     reading = scenario.read_list(operation, ids)
     if not reading.readable:
         if parent and parent.exists:

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.engine import Numbers
+from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.fields import inputs, shown_fields
 from trunkline.check.stateful.model import Item, State, key, record_refusal, record_unknown_outcome, same
-from trunkline.check.stateful.read_moves import read_item
+from trunkline.check.stateful.read_moves import ids_of, pick_parent, read_item
 from trunkline.check.stateful.request_bodies import Flaw, Values, complete_body, flaws, label_of, partial_body, to_json
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Scenario, by_key
-from trunkline.check.stateful.write_moves import (
-    add_item,
-    belongs_to,
-    ids_of,
-    note_unknown_creation,
-    pick,
-    pick_parent,
-    update_body,
-)
+from trunkline.check.stateful.write_moves import add_item, belongs_to, note_unknown_creation, update_body
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Create, Delete, Operation, Update
 from trunkline.contract.predicates import lists
@@ -215,8 +207,11 @@ def surely_removed(scenario: Scenario, operations: ResourceOperations) -> list[I
     existing = {key(item.identity) for item in scenario.existing(operations.resource)}
     return [
         item
-        for item in scenario.removed(operations.resource)
-        if key(item.identity) not in existing and (item.parent is None or item.parent.exists)
+        for item in scenario.items
+        if item.resource == operations.resource
+        and item.state is State.REMOVED
+        and key(item.identity) not in existing
+        and (item.parent is None or item.parent.exists)
     ]
 
 

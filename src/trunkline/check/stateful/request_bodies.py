@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from random import Random
 from typing import TypeAlias
 
+from trunkline.check.stateful.engine import pick
 from trunkline.check.stateful.fields import Condition, Input, conditional_inputs, conditions, inputs
 from trunkline.contract.model import Contract, Create, Operation
 from trunkline.contract.patterns import sample
@@ -63,13 +64,19 @@ class Variant:
     make: Callable[[ValueFactory], Json]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DraftBody:
     """A valid body, with the weakest evidence that it is accepted. `binding` is whether each value must be taken."""
 
     values: Values
     evidence: Evidence
     binding: bool = True
+
+    def add(self, input_: Input, variant: Variant, value: Json, fields: Mapping[str, Json]) -> None:
+        """Add a value. `fields` are those that the item has."""
+        self.values[input_.name] = value
+        self.evidence = self.evidence.weakest(input_.evidence_for(variant.keyword))
+        self.binding = self.binding and input_.is_binding(value, fields)
 
 
 def to_json(values: Json) -> bytes:
@@ -168,23 +175,20 @@ def complete_body(
     """
     by_name = {input_.name: input_ for input_ in inputs(operation)}
     conditional = conditional_inputs(operation)
-    sent: Values = dict(start or {})
-    evidence = operation.evidence
-
-    def add(input_: Input, variant: Variant) -> None:
-        nonlocal evidence
-        sent[input_.name] = variant.make(factory)
-        evidence = evidence.weakest(input_.evidence_for(variant.keyword))
-
+    body = DraftBody(dict(start or {}), operation.evidence)
+    body.binding = all(by_name[name].is_binding(value, {}) for name, value in body.values.items())
     for input_, choice in zip(inputs(operation), chosen, strict=True):
         choices = variants(operation, input_)
-        if input_.name in sent or input_.name in conditional or not choices or (not input_.required and choice == 0):
+        is_settled = input_.name in body.values or input_.name in conditional
+        if is_settled or not choices or (not input_.required and choice == 0):
             continue
-        add(input_, choices[(choice if input_.required else choice - 1) % len(choices)])
-    for name in _missing(operation, sent):
+        variant = pick(choices, choice if input_.required else choice - 1)
+        body.add(input_, variant, variant.make(factory), {})
+    for name in _missing(operation, body.values):
         if name in by_name and variants(operation, by_name[name]):
-            add(by_name[name], variants(operation, by_name[name])[0])
-    return DraftBody(sent, evidence, all(by_name[name].is_binding(value, {}) for name, value in sent.items()))
+            variant = variants(operation, by_name[name])[0]
+            body.add(by_name[name], variant, variant.make(factory), {})
+    return body
 
 
 def _missing(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
@@ -207,32 +211,25 @@ def partial_body(
         for input_, choice in zip(inputs(operation), chosen, strict=True)
         if fits(input_.name) and variants(operation, input_)
     ]
-    sent: Values = {}
-    evidence, binding = operation.evidence, True
+    body = DraftBody({}, operation.evidence)
     for input_, choice in [pair for pair in usable if pair[1]] or usable[:1]:
-        choices = variants(operation, input_)
-        variant = choices[max(0, choice - 1) % len(choices)]
-        value = sent[input_.name] = variant.make(factory)
-        evidence = evidence.weakest(input_.evidence_for(variant.keyword))
-        binding = binding and input_.is_binding(value, fields)
-    return DraftBody(sent, evidence, binding)
+        variant = pick(variants(operation, input_), max(0, choice - 1))
+        body.add(input_, variant, variant.make(factory), fields)
+    return body
 
 
 def changing_body(
     operation: Operation, factory: ValueFactory, names: frozenset[str], fields: Mapping[str, Json]
 ) -> DraftBody:
     """A body that gives each of these inputs another value than the item has."""
-    sent: Values = {}
-    evidence, binding = operation.evidence, True
+    body = DraftBody({}, operation.evidence)
     for input_ in inputs(operation):
         for variant in variants(operation, input_) if input_.name in names else ():
             value = variant.make(factory)
             if value != fields.get(input_.name):
-                sent[input_.name] = value
-                evidence = evidence.weakest(input_.evidence_for(variant.keyword))
-                binding = binding and input_.is_binding(value, fields)
+                body.add(input_, variant, value, fields)
                 break
-    return DraftBody(sent, evidence, binding)
+    return body
 
 
 # --- bodies with one flaw -------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 
@@ -39,6 +40,7 @@ class ResourceOperations:
         return (*((self.fetch,) if self.fetch else ()), *self.updates, *self.deletes, *self.acts)
 
 
+@lru_cache(maxsize=16)
 def resource_operations(contract: Contract) -> tuple[ResourceOperations, ...]:
     """The operations of each resource that an operation creates, parents before children."""
     found = [

@@ -339,9 +339,6 @@ class Scenario:
         """The items below which one of the resource can be created."""
         return self.existing(operations.parents[-1]) if operations.parents else []
 
-    def removed(self, resource: str) -> list[Item]:
-        return [item for item in self.items if item.resource == resource and item.state is State.REMOVED]
-
     def children(self, item: Item, resource: str = "") -> list[Item]:
         """The items below this one that may still exist."""
         return [

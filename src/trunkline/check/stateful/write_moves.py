@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
-
 from trunkline.check.laws.session import implied
-from trunkline.check.stateful.engine import Numbers
+from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.fields import conditional_inputs, inputs
 from trunkline.check.stateful.model import (
     Item,
@@ -19,7 +16,7 @@ from trunkline.check.stateful.model import (
     record_unknown_outcome,
     record_update,
 )
-from trunkline.check.stateful.read_moves import judge_found, judge_identity, read_item
+from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, pick_parent, read_item
 from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, NOT_FOUND, Broken, Scenario
@@ -29,25 +26,8 @@ from trunkline.errors import NotOurs, TargetError
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
 
-T = TypeVar("T")
-
 _RETRIES = 2
 """A conflict without a reason is reported when this many other values meet it too."""
-
-
-def pick(items: Sequence[T], number: int) -> T:
-    """The item that a drawn number stands for."""
-    return items[number % len(items)]
-
-
-def pick_parent(scenario: Scenario, operations: ResourceOperations, numbers: Numbers) -> Item | None:
-    """The drawn parent, for a resource that belongs to another."""
-    return pick(scenario.parents_of(operations), *numbers["parent"]) if operations.parents else None
-
-
-def ids_of(parent: Item | None) -> dict[str, str]:
-    """The ids for the path of a request below a parent, or below none."""
-    return parent.ids if parent else {}
 
 
 # --- creating -------------------------------------------------------------------------------------------------------
@@ -124,8 +104,7 @@ def add_item(
 ) -> Item | None:
     """Take in an item that a response says was created. What it shows is judged if the body was valid."""
     operation, kind = operations.create, operations.create.kind
-    shown = at_pointer(json_of(exchange), kind.item)
-    identity = at_pointer(shown, kind.identity)
+    identity = at_pointer(json_of(exchange), kind.item + kind.identity)
     if not key(identity):
         scenario.run.obstacles[operations.resource] = f"the response of {operation.operation_id} shows no id"
         note_unknown_creation(scenario, operations, parent)
@@ -156,7 +135,7 @@ def add_item(
     for other in with_same_id:
         other.state = State.UNKNOWN
     if from_valid_body:
-        scenario.compare(item, operation, shown, f"body{kind.item}")
+        judge_shown(scenario, item, operation, exchange)
     else:
         item.expected.clear()
     return item
@@ -243,9 +222,7 @@ def update_item(scenario: Scenario, item: Item, operation: Operation[Update], bo
     judge_accepted(scenario, operation, body, status)
     if 200 <= status < 300:
         record_update(item, operation, body.values)
-        shown = at_pointer(json_of(exchange), operation.kind.item)
-        judge_identity(scenario, item, operation, shown, f"body{operation.kind.item}")
-        scenario.compare(item, operation, shown, f"body{operation.kind.item}")
+        judge_shown(scenario, item, operation, exchange)
     elif 400 <= status < 500:
         record_refusal(item, operation)
     else:
@@ -269,9 +246,8 @@ def act(operations: ResourceOperations, operation: Operation[Act], scenario: Sce
         record_action(item, operation)
     else:
         record_unknown_outcome(item)
-    if 200 <= status < 300 and operation.kind.item is not None:
-        shown = at_pointer(json_of(exchange), operation.kind.item)
-        scenario.compare(item, operation, shown, f"body{operation.kind.item}")
+    if 200 <= status < 300:
+        judge_shown(scenario, item, operation, exchange)
     read_item(scenario, item, *numbers["read"])
 
 
