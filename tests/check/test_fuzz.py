@@ -1,4 +1,4 @@
-"""Schemathesis over a target: what it reaches, what it says, how it ends, and that it leaves no trace."""
+"""Tests of `trunkline.check.fuzz`: the requests that Schemathesis generates, the events, and how a run ends."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ JSON = (("content-type", "application/json"),)
 
 
 def answer(request: Request) -> Response:
-    """A small API without a fault that the checks see."""
+    """A small API without a fault that the checks of Schemathesis can see."""
     if request.method != "GET":
         return Response(405, (("allow", "GET"),))
     if request.header("authorization") != f"Bearer {TOKEN}":
@@ -76,7 +76,7 @@ def answer(request: Request) -> Response:
 
 
 def recorded(target: Target) -> tuple[Target, list[Request]]:
-    """The target, and the list of what it is asked."""
+    """The target, and the list of its requests."""
     requests: list[Request] = []
 
     def recording(request: Request) -> Response:
@@ -87,7 +87,7 @@ def recorded(target: Target) -> tuple[Target, list[Request]]:
 
 
 def run(target: Target, document: Json = DOCUMENT, **options: Any) -> list[Event]:
-    """Everything that a short run says."""
+    """All events of a short run."""
     return list(
         fuzz(document, target, **{"base_path": "/v1", "credential": TOKEN, "seed": 1, "examples": 10, **options})
     )
@@ -103,26 +103,26 @@ def obstacles(said: list[Event]) -> list[Obstacle]:
 
 @pytest.fixture(scope="module")
 def usual() -> tuple[list[Event], list[Request]]:
-    """One run over the faultless API, and what was asked."""
+    """The events and the requests of one run over the faultless API."""
     target, requests = recorded(answer)
     return run(target), requests
 
 
-def test_both_operations_are_reached_with_the_example(usual: tuple[list[Event], list[Request]]) -> None:
-    """Both operations are asked, the one by id with the id that the document gives as example."""
+def test_each_operation_is_reached_with_the_example_id(usual: tuple[list[Event], list[Request]]) -> None:
+    """Both operations get requests; the one by id gets the example id of the document."""
     paths = {request.path for request in usual[1]}
     assert {"/trunks", "/trunks/trunk_1"} <= paths
     assert all(path.startswith("/trunks") for path in paths)
 
 
-def test_paths_arrive_as_generated(usual: tuple[list[Event], list[Request]]) -> None:
+def test_paths_are_percent_encoded(usual: tuple[list[Event], list[Request]]) -> None:
     """Paths and queries arrive percent-encoded, and some of them needed it."""
     targets = [request.target for request in usual[1]]
     assert all(target.isascii() and target.isprintable() and " " not in target for target in targets)
     assert any("%" in target for target in targets)
 
 
-def test_credentials_are_given_withheld_and_forged(usual: tuple[list[Event], list[Request]]) -> None:
+def test_credentials_are_valid_missing_or_forged(usual: tuple[list[Event], list[Request]]) -> None:
     """Most requests carry the credential, some none at all, some a wrong one."""
     sent = [request.header("authorization") for request in usual[1]]
     assert sent.count(f"Bearer {TOKEN}") > len(sent) / 2
@@ -130,14 +130,14 @@ def test_credentials_are_given_withheld_and_forged(usual: tuple[list[Event], lis
     assert {*sent} - {None, f"Bearer {TOKEN}"}
 
 
-def test_limits_are_crossed(usual: tuple[list[Event], list[Request]]) -> None:
-    """A limit is tried at both of its ends and just beyond them, and as no number at all."""
+def test_bounds_are_crossed(usual: tuple[list[Event], list[Request]]) -> None:
+    """A limit is tried at both bounds, just beyond them, and as something that is not a number."""
     queries = [request.query for request in usual[1] if request.path == "/trunks"]
     assert {"limit=0", "limit=1", "limit=100", "limit=101"} <= {part for query in queries for part in query.split("&")}
 
 
 def test_progress_counts_every_request(usual: tuple[list[Event], list[Request]]) -> None:
-    """There is one step of progress for each request, in the phases of Schemathesis, and nothing else to say."""
+    """There is one progress event for each request, in the phases of Schemathesis, and no other event."""
     said, requests = usual
     steps = [item for item in said if isinstance(item, Progress)]
     assert [step.requests for step in steps] == list(range(1, len(requests) + 1))
@@ -145,13 +145,13 @@ def test_progress_counts_every_request(usual: tuple[list[Event], list[Request]])
     assert steps == said
 
 
-def test_nothing_of_the_engine_reaches_the_target(usual: tuple[list[Event], list[Request]]) -> None:
-    """No field of Schemathesis' own connection, and no number of a case, is among what the target is to send."""
+def test_no_header_of_the_engine_reaches_the_target(usual: tuple[list[Event], list[Request]]) -> None:
+    """Requests have no header of the HTTP client of Schemathesis, and no number of a case."""
     names = {name for request in usual[1] for name, _ in request.headers}
     assert not names & {"host", "user-agent", "connection", "accept-encoding", "x-schemathesis-testcaseid"}
 
 
-def test_the_same_seed_sends_the_same(usual: tuple[list[Event], list[Request]]) -> None:
+def test_the_same_seed_sends_the_same_requests(usual: tuple[list[Event], list[Request]]) -> None:
     """A second run with the same seed sends the same requests in the same order; another seed does not."""
     again, requests = recorded(answer)
     run(again)
@@ -161,14 +161,14 @@ def test_the_same_seed_sends_the_same(usual: tuple[list[Event], list[Request]]) 
     assert others != requests
 
 
-def test_more_examples_send_more() -> None:
-    """The number of requests follows `examples`."""
+def test_more_examples_send_more_requests() -> None:
+    """The number of requests grows with `examples`."""
     few, some = (len(run(answer, operations=["list_trunks"], examples=number)) for number in (5, 40))
     assert some >= few + 30
 
 
-def test_only_the_named_operations_are_asked() -> None:
-    """With one operationId given, nothing is sent to the other; an unknown one is refused."""
+def test_only_the_named_operations_are_fuzzed() -> None:
+    """With one operationId, the other operation gets no request; an unknown operationId is refused."""
     target, requests = recorded(answer)
     run(target, operations=["fetch_trunk"])
     assert requests
@@ -181,8 +181,8 @@ def test_only_the_named_operations_are_asked() -> None:
     "error", [TargetError("down"), BudgetExhausted("enough"), KeyboardInterrupt(), ValueError("bug")]
 )
 @pytest.mark.parametrize("count", [1, 30, 90])
-def test_what_the_target_raises_ends_the_run(error: BaseException, count: int) -> None:
-    """The very exception comes out, at once, and the target is not asked again."""
+def test_an_exception_of_the_target_ends_the_run(error: BaseException, count: int) -> None:
+    """The exception itself is raised at once, and no further request is sent."""
     asked: list[Request] = []
     raised: list[float] = []
 
@@ -201,8 +201,8 @@ def test_what_the_target_raises_ends_the_run(error: BaseException, count: int) -
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("trunkline", "schemathesis"))]
 
 
-def test_a_question_that_an_interruption_loses_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interruption between taking a question and answering it ends the run, and leaves no engine waiting."""
+def test_an_interruption_leaves_no_engine_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interruption between taking a request and answering it ends the run and the thread of the engine."""
     from trunkline.check import fuzz as module  # noqa: PLC0415 - the seam of the two threads
 
     told = module._Bridge.items
@@ -225,7 +225,7 @@ def test_a_question_that_an_interruption_loses_keeps_nobody_waiting(monkeypatch:
             assert not thread.is_alive()
 
 
-def test_a_caller_who_leaves_stops_the_engine() -> None:
+def test_closing_the_generator_stops_the_engine() -> None:
     """Closing the generator ends the run within a second, with no thread left."""
     target, asked = recorded(answer)
     said = iter(fuzz(DOCUMENT, target, base_path="/v1", credential=TOKEN, seed=1))
@@ -238,7 +238,7 @@ def test_a_caller_who_leaves_stops_the_engine() -> None:
 
 
 def test_the_target_is_called_from_one_thread() -> None:
-    """The target is asked in the thread that iterates, whatever threads the engine has."""
+    """The target is called in the thread that iterates, whatever threads the engine has."""
     threads = set()
 
     def target(request: Request) -> Response:
@@ -257,7 +257,7 @@ def writable() -> Json:
 
 
 def test_nothing_is_written_unless_allowed() -> None:
-    """Without `writes` only safe methods go out, undocumented ones included; what is left out is said."""
+    """Without `writes` only safe methods are sent, undocumented ones included; an obstacle reports the rest."""
     target, requests = recorded(answer)
     said = run(target, writable())
     methods = {request.method for request in requests}
@@ -267,16 +267,16 @@ def test_nothing_is_written_unless_allowed() -> None:
     assert not failures(said, "unsupported_method")
 
 
-def test_writes_go_out_when_allowed() -> None:
-    """With `writes` the documented POST is sent with its body, and no writing method that is not documented."""
+def test_writes_are_sent_when_allowed() -> None:
+    """With `writes` the documented POST is sent with its body, and no undocumented writing method."""
     target, requests = recorded(answer)
     run(target, writable(), writes=True)
     assert {request.method for request in requests} - {*SAFE_METHODS} == {"POST"}
     assert any(request.method == "POST" and request.body for request in requests)
 
 
-def test_of_what_is_not_sent_nothing_is_concluded() -> None:
-    """Once nothing more may be made, no probe goes out; the engine's check of credentials then sees nothing wrong."""
+def test_a_request_that_is_not_sent_is_not_judged() -> None:
+    """Once nothing more may be created, no probe is sent, and the check of credentials reports nothing."""
     target, requests = recorded(lambda request: Response(201) if request.method == "POST" else answer(request))
 
     def once(request: Request) -> Request | None:
@@ -289,15 +289,15 @@ def test_of_what_is_not_sent_nothing_is_concluded() -> None:
     assert len(requests) == len([item for item in said if isinstance(item, Progress)])
 
 
-def test_only_writing_operations_is_nothing_to_do() -> None:
-    """A run over nothing but a POST says so and sends nothing."""
+def test_only_writing_operations_leave_nothing_to_send() -> None:
+    """A run over a POST alone reports it and sends nothing."""
     target, requests = recorded(answer)
     assert [type(item) for item in run(target, writable(), operations=["create_trunk"])] == [Obstacle]
     assert not requests
 
 
-def test_ignored_credentials_are_seen() -> None:
-    """A target that serves everybody fails `ignored_auth`, with the exchange that shows it."""
+def test_ignored_credentials_are_found() -> None:
+    """A target that accepts every credential fails `ignored_auth`, with the exchange that shows it."""
 
     def open_to_all(request: Request) -> Response:
         return answer(Request(request.method, request.path, headers=(("authorization", f"Bearer {TOKEN}"),)))
@@ -311,8 +311,8 @@ def test_ignored_credentials_are_seen() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 503])
-def test_a_refusal_opens_nothing(status: int) -> None:
-    """Whatever refuses a bad credential, or fails, ignores none: the rules judge what a refusal looks like."""
+def test_a_refusal_does_not_ignore_credentials(status: int) -> None:
+    """A target that refuses a bad credential, or fails, does not fail `ignored_auth`; the rules judge the refusal."""
 
     def refusing(request: Request) -> Response:
         response = answer(request)
@@ -322,34 +322,34 @@ def test_a_refusal_opens_nothing(status: int) -> None:
 
 
 def changed(change: Callable[[Response], Response]) -> Target:
-    """The small API with another answer to what is not a GET."""
+    """The small API with another response to requests that are not GET."""
     return lambda request: answer(request) if request.method == "GET" else change(answer(request))
 
 
-def test_a_405_without_allow_is_seen() -> None:
-    """A 405 that does not say what is allowed fails `unsupported_method`, and so does another status."""
+def test_a_405_without_allow_is_found() -> None:
+    """A 405 without Allow fails `unsupported_method`, and so does another status."""
     for target in (changed(lambda _: Response(405)), changed(lambda _: Response(200))):
         seen = failures(run(target), "unsupported_method")
         assert {failure.operation for failure in seen} == {"list_trunks", "fetch_trunk"}
         assert {failure.exchange.request.method for failure in seen} <= {"TRACE", "QUERY"}
 
 
-def test_the_credential_is_in_no_text() -> None:
-    """Whatever is said, the credential is not in it."""
+def test_no_event_contains_the_credential() -> None:
+    """No text of an event contains the credential."""
     said = run(lambda request: Response(200, JSON, json.dumps(dict(request.headers)).encode()))
     assert failures(said, "ignored_auth")
     assert TOKEN not in repr(said)
 
 
-def test_redirects_are_answers() -> None:
-    """A redirect is an answer like others: it is not followed."""
+def test_redirects_are_responses() -> None:
+    """A redirect is a response like any other: it is not followed."""
     target, requests = recorded(lambda _: Response(302, (("location", "/v1/elsewhere"),)))
     run(target)
     assert not [request for request in requests if "elsewhere" in request.path]
 
 
-def test_what_cannot_be_generated_is_said() -> None:
-    """An operation that has no valid request is an obstacle with a reason, and the other is exercised all the same."""
+def test_an_operation_without_valid_requests_is_an_obstacle() -> None:
+    """Such an operation is reported with a reason, and the other operation is fuzzed."""
     document = copy.deepcopy(DOCUMENT)
     document["paths"]["/trunks"]["get"]["parameters"][0] |= {
         "required": True,
@@ -363,7 +363,7 @@ def test_what_cannot_be_generated_is_said() -> None:
     assert any(request.path == "/trunks/trunk_1" for request in requests)
 
 
-def test_a_document_that_cannot_be_read_is_said() -> None:
+def test_an_unreadable_document_is_an_obstacle() -> None:
     """A document of a version that Schemathesis does not know is an obstacle to everything; nothing is sent."""
     target, requests = recorded(answer)
     (said,) = obstacles(run(target, DOCUMENT | {"openapi": "4.0.0"}))
@@ -374,8 +374,8 @@ def test_a_document_that_cannot_be_read_is_said() -> None:
         run(target, examples=0)
 
 
-def test_an_operation_that_is_given_up_is_said() -> None:
-    """When everything is answered 405, Schemathesis gives an operation up, which is an obstacle and no success."""
+def test_an_operation_that_schemathesis_gives_up_is_an_obstacle() -> None:
+    """When every response is a 405, Schemathesis gives an operation up: an obstacle, not a success."""
     said = obstacles(run(lambda _: Response(405, (("allow", "POST"),))))
     assert [(item.operation, item.phase) for item in said] == [("list_trunks", "fuzzing")]
 
@@ -394,8 +394,8 @@ def test_links_are_followed() -> None:
     assert not obstacles(said)
 
 
-def test_without_credential_none_is_invented() -> None:
-    """Without a credential the run works, and every answer is a refusal."""
+def test_no_credential_is_invented() -> None:
+    """Without a credential the run works, and every response is a refusal."""
     target, requests = recorded(answer)
     run(target, credential=None)
     assert requests
@@ -413,8 +413,8 @@ run(lambda request: trunkline.exchange.Response(405))
 """
 
 
-def test_it_leaves_no_trace(tmp_path: Path) -> None:
-    """A process prints nothing, leaves no file, and reads no settings, hooks or passwords that lie about."""
+def test_a_run_leaves_no_trace(tmp_path: Path) -> None:
+    """A run prints nothing, leaves no file, and reads no settings, hooks or passwords of the user."""
     (tmp_path / "schemathesis.toml").write_text("this is no TOML")
     (tmp_path / "netrc").write_text("default login alice password s3cret\n")
     root = Path(__file__).parents[2]
@@ -433,8 +433,8 @@ def test_it_leaves_no_trace(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["netrc", "schemathesis.toml"]
 
 
-def test_no_password_of_the_machine_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `~/.netrc` has no say in what goes out, and the environment is afterwards as it was."""
+def test_no_password_of_the_user_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~/.netrc` is not used, and the environment is unchanged afterwards."""
     (tmp_path / "netrc").write_text("default login alice password s3cret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     target, requests = recorded(answer)

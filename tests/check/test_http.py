@@ -1,4 +1,4 @@
-"""The check over HTTP, on an implementation that shares no code with the mock, and that has one operation each."""
+"""Checks over HTTP of an independent implementation with one operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trunkline.transport import targets
 
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The credential comes from the environment, as it should."""
+    """The credential is in the environment."""
     monkeypatch.setenv("TRUNKLINE_TOKEN", TOKEN)
 
 
@@ -74,15 +74,15 @@ def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["HTTP/1.0, closed by the server", "HTTP/1.1", "gzip", "chunked"])
 def test_a_lawful_trunk_has_no_failing_finding(name: str) -> None:
-    """Ids in another form, another error form and a status that no page settles are lawful."""
+    """Another form of ids or of errors, and a status that no page settles, are lawful."""
     with independent(LAWFUL[name]) as base:
         report = report_of(base, "talkover", {"trunk_id": TRUNK_ID}, generated=name == "HTTP/1.1")
     assert report.failures() == ()
     assert report.requests > 50
 
 
-def test_what_an_empty_account_cannot_show_is_not_passed() -> None:
-    """Laws that need a second page are listed as not exercised on an empty account, with the reason."""
+def test_laws_of_pages_are_not_exercised_on_an_empty_account() -> None:
+    """Laws that need a second page are listed as not exercised, with the reason."""
     with independent(Behaviour(trunks=0)) as base:
         report = report_of(base, "telepath")
     silent = {law: reason for (_, law), reason in report.exercised.items() if reason}
@@ -92,8 +92,8 @@ def test_what_an_empty_account_cannot_show_is_not_passed() -> None:
     assert "0 items" in silent["pages_do_not_overlap"]
 
 
-def test_a_busy_implementation_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
-    """A 429 is waited out as its header says, and then judged no worse."""
+def test_a_429_is_waited_out(capfd: pytest.CaptureFixture[str]) -> None:
+    """A 429 is waited out as its header says, and is not held against the implementation."""
     behaviour = Behaviour(busy=2)
     with independent(behaviour) as base:
         begin = time.monotonic()
@@ -104,7 +104,7 @@ def test_a_busy_implementation_is_waited_for(capfd: pytest.CaptureFixture[str]) 
 
 
 def test_a_redirect_is_not_followed(capfd: pytest.CaptureFixture[str]) -> None:
-    """A redirect to another host ends the run with one sentence, and the other host hears nothing."""
+    """A redirect to another host ends the run with one sentence, and the other host gets no request."""
     elsewhere = Behaviour()
     with independent(elsewhere) as other, independent(Behaviour(redirect=f"{other}/v1/trunks")) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
@@ -113,7 +113,7 @@ def test_a_redirect_is_not_followed(capfd: pytest.CaptureFixture[str]) -> None:
     assert elsewhere.received == []
 
 
-def test_a_wrong_credential_is_no_verdict(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_credential_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
     """When the plain request is refused with 401 nothing can be judged: one sentence, exit code 2, no secret."""
     with independent(Behaviour()) as base:
         code, out, err = run(capfd, "check", "telepath", "--url", base + "/v1", "--token", "sk_live_not_this_one")
@@ -152,8 +152,8 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
     Draft202012Validator(schema).validate(reports[0])
 
 
-def test_what_the_budget_left_out_is_not_exercised(capfd: pytest.CaptureFixture[str]) -> None:
-    """After --max-requests, what was not reached is listed as not exercised, and no more was sent."""
+def test_steps_beyond_the_budget_are_not_exercised(capfd: pytest.CaptureFixture[str]) -> None:
+    """With --max-requests, later steps are listed as not exercised, and no further request is sent."""
     behaviour = Behaviour()
     with independent(behaviour) as base:
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "30", "--format", "json")
@@ -163,8 +163,8 @@ def test_what_the_budget_left_out_is_not_exercised(capfd: pytest.CaptureFixture[
     assert "30" in left["schemathesis"]
 
 
-def test_an_operation_that_is_not_there_is_no_verdict(capfd: pytest.CaptureFixture[str]) -> None:
-    """Where a documented list is answered 404 the address is doubted: one sentence, exit code 2, and what to do."""
+def test_a_404_for_a_list_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    """When a documented list answers 404 the address is doubted: one sentence, exit code 2, and what to do."""
     behaviour = Behaviour()
     with independent(behaviour) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")

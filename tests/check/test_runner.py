@@ -1,4 +1,4 @@
-"""A whole check: when it can judge, when it cannot, and how its report speaks."""
+"""Tests of `trunkline.check.runner`: when a check can judge, when it cannot, and its report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trunkline.transport.targets import budgeted
 
 @pytest.fixture(scope="module")
 def telepath() -> Vendor:
-    """The vendor that lists."""
+    """The vendor that pages its lists."""
     return trunkline.load("telepath")
 
 
@@ -42,8 +42,8 @@ def edited(target: Target, edit: Callable[[Any], None]) -> Target:
     return changed
 
 
-def heard(vendor: Vendor, target: Target, **more: Any) -> Report:
-    """A check of the laws alone."""
+def check_laws(vendor: Vendor, target: Target, **more: Any) -> Report:
+    """The report of a check of the laws alone."""
     checker = Checker(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
     for operation in vendor.contract.operations:
         for law in checker.laws:
@@ -53,7 +53,7 @@ def heard(vendor: Vendor, target: Target, **more: Any) -> Report:
 
 
 def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
-    """Laws and Schemathesis are exercised, and neither a finding nor a note comes of it."""
+    """Laws and fuzzing are exercised, and lead to no finding and no note."""
     report = check(telepath, mock.from_vendor(telepath), credential=telepath.world.token, seed=3, examples=5)
     assert report.findings == ()
     assert report.exercised["listTrunks", FUZZ] == ""
@@ -65,14 +65,14 @@ def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
     [(401, "refuses the credential"), (404, "which ends in /v1")],
     ids=["a refused credential", "a wrong base"],
 )
-def test_a_plain_request_that_is_turned_away_is_no_verdict(telepath: Vendor, status: int, words: str) -> None:
-    """When the plain documented request is turned away, one sentence says so, with the way out."""
+def test_a_refused_probe_ends_the_check(telepath: Vendor, status: int, words: str) -> None:
+    """When the plain documented request is refused, one sentence says so, with the way out."""
     with pytest.raises(TargetError, match=words):
         check(telepath, lambda _: Response(status, (), b"{}"), credential="sk_live_something")
 
 
-def test_an_item_that_is_not_there_is_no_verdict() -> None:
-    """A parameter that leads nowhere is the caller's mistake, and is told as such."""
+def test_a_parameter_of_no_item_ends_the_check() -> None:
+    """A parameter that names no item is a mistake of the caller, and is reported as such."""
     talkover = trunkline.load("talkover")
     with pytest.raises(TargetError, match="--param"):
         check(
@@ -84,16 +84,16 @@ def test_an_item_that_is_not_there_is_no_verdict() -> None:
 
 
 @pytest.mark.parametrize("name", ["talkover", "telepath"])
-def test_a_second_credential_that_opens_nothing_is_no_verdict(name: str) -> None:
-    """What it cannot do in its own account says nothing of another's; one that opens an account is put to the test."""
+def test_a_refused_second_credential_ends_the_check(name: str) -> None:
+    """One that is refused in its own account shows nothing about others; one that is accepted is used."""
     vendor = trunkline.load(name)
     writing = WriteAccess(Ledger(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
     with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
         check(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing)
 
 
-def test_a_rule_that_is_broken_in_a_life_is_shown_with_what_was_made() -> None:
-    """The request alone names an id that is gone when the finding is read: what made it comes first."""
+def test_a_finding_about_a_created_item_shows_its_creation() -> None:
+    """The request alone names an id that no longer exists when the finding is read."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
 
@@ -117,8 +117,8 @@ def test_a_rule_that_is_broken_in_a_life_is_shown_with_what_was_made() -> None:
     assert '"$BASE/sip-trunks/$ID_1"' in script(vendor.contract, found)
 
 
-def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> None:
-    """Servers redirect odd requests lawfully: that is an answer like others, and no reason to stop."""
+def test_only_a_redirect_of_the_probe_ends_a_check(telepath: Vendor) -> None:
+    """Servers may lawfully redirect odd requests: such a redirect is a response like any other."""
     plain = mock.from_vendor(telepath)
 
     def target(request: Request) -> Response:
@@ -126,7 +126,7 @@ def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> 
             raise Redirected("example answered 307 to another path", Response(307, (("location", "/v1/trunks"),)))
         return plain(request)
 
-    report = heard(telepath, target, examples=3)
+    report = check_laws(telepath, target, examples=3)
     assert report.reached["listTrunks", 307] > 0
     judged = Report()
     with pytest.raises(Redirected, match="307 to another path"):
@@ -139,8 +139,8 @@ def test_only_a_redirect_of_the_plain_request_ends_a_check(telepath: Vendor) -> 
     assert judged.findings == (), "what ends a check is no verdict"
 
 
-def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:
-    """What was not reached is not exercised, and the report says that the run was stopped."""
+def test_a_spent_budget_stops_the_check(telepath: Vendor) -> None:
+    """Steps that were not reached are not exercised, and the report says that the run was stopped."""
     target = budgeted(mock.from_vendor(telepath), 20)
     report = check(telepath, target, credential=telepath.world.token)
     assert "20" in report.stopped
@@ -148,8 +148,8 @@ def test_a_spent_budget_stops_the_run_and_is_told(telepath: Vendor) -> None:
     assert all(reason for (_, name), reason in report.exercised.items() if name == FUZZ)
 
 
-def test_a_budget_that_is_spent_in_a_law_is_told_by_the_law(telepath: Vendor) -> None:
-    """A law that the budget interrupts is not exercised."""
+def test_a_law_in_which_the_budget_ends_is_not_exercised(telepath: Vendor) -> None:
+    """The report gives the budget as the reason."""
     checker = Checker(telepath, budgeted(mock.from_vendor(telepath), 1), Report(), credential=telepath.world.token)
     operation = telepath.contract.operations[0]
     law = next(law for law in checker.laws if law.name == "same_request_same_response")
@@ -166,7 +166,7 @@ def test_one_cause_is_one_finding(telepath: Vendor) -> None:
             del item["name"], item["status"], item["sip_username"]
             item.update(extra=1, more=2)
 
-    report = heard(telepath, edited(mock.from_vendor(telepath), edit), examples=3)
+    report = check_laws(telepath, edited(mock.from_vendor(telepath), edit), examples=3)
     by_rule = {found.rule: found for found in report.findings}
     assert len(by_rule) == len(report.findings) == 2
     missing = by_rule["body_matches_schema"]
@@ -177,16 +177,18 @@ def test_one_cause_is_one_finding(telepath: Vendor) -> None:
 
 
 def test_a_report_shows_no_secret(telepath: Vendor) -> None:
-    """Neither the text nor the repr of a report holds a credential, in whole or in part."""
+    """Neither the text nor the repr of a report contains a credential, in whole or in part."""
     token = telepath.world.token
-    report = heard(telepath, edited(mock.from_vendor(telepath), lambda body: body.update(debug=token[:-2])), examples=3)
+    report = check_laws(
+        telepath, edited(mock.from_vendor(telepath), lambda body: body.update(debug=token[:-2])), examples=3
+    )
     assert report.findings
     assert token[:-2] not in str(report)
     assert token[:-2] not in repr(report)
 
 
-def test_a_reset_in_seconds_is_no_unix_time(telepath: Vendor) -> None:
-    """A page says that the reset is a Unix time: seconds to wait, words and nothing are findings."""
+def test_a_reset_in_seconds_is_not_a_unix_time(telepath: Vendor) -> None:
+    """The page says that the reset is a Unix time: seconds to wait, words and an empty value are findings."""
     plain = mock.from_vendor(telepath)
     for value in ("60", "soon", ""):
 
@@ -195,5 +197,5 @@ def test_a_reset_in_seconds_is_no_unix_time(telepath: Vendor) -> None:
             kept = tuple(pair for pair in response.headers if pair[0] != "x-ratelimit-reset")
             return replace(response, headers=(*kept, ("x-ratelimit-reset", value)))
 
-        report = heard(telepath, target, examples=3)
+        report = check_laws(telepath, target, examples=3)
         assert {found.rule for found in report.failures()} == {"rate_limit_is_reported"}

@@ -19,7 +19,7 @@ BODY_TEXT = b'{"id": "a"}'
 @pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
 @pytest.mark.parametrize("line", [b"HTTP/1.1 200 OK", b"HTTP/2 200 ", b"HTTP/2 200", b"HTTP/1.0 200 Fine, thanks"])
 def test_curl_i_gives_status_headers_and_body(newline: bytes, line: bytes) -> None:
-    """Any version, with or without a reason, and either line ending."""
+    """Any version, with or without a reason, and either line ending is read."""
     data = newline.join([line, b"Content-TYPE: application/json", b"X-Long: a", b"  b", b"no colon", b"", BODY_TEXT])
     exchange = read_curl(data)
     response, known = exchange.response, exchange.known
@@ -28,7 +28,7 @@ def test_curl_i_gives_status_headers_and_body(newline: bytes, line: bytes) -> No
 
 
 def test_the_last_of_several_header_blocks_counts() -> None:
-    """A proxy's answer, `100 Continue` and a redirect come before the answer."""
+    """A proxy's response, `100 Continue` and a redirect come before the response."""
     data = (
         b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
         b"HTTP/1.1 302 Found\r\nlocation: /x\r\n\r\nHTTP/2 404 \r\nx: y\r\n\r\n{}"
@@ -40,22 +40,22 @@ def test_the_last_of_several_header_blocks_counts() -> None:
 
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 204 No Content\r\n", b"HTTP/2 204"])
-def test_headers_alone_are_an_answer_without_body(data: bytes) -> None:
-    """`curl -I`, or a file that was cut off within the headers."""
+def test_headers_alone_are_a_response_without_body(data: bytes) -> None:
+    """So are the output of `curl -I`, and a file that was cut off within the headers."""
     assert read_curl(data) == Exchange(UNKNOWN, Response(204), RESPONSE)
 
 
 @pytest.mark.parametrize("body", [BODY_TEXT, b"", b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b"{", b"NaN", b"HTTP/x 1"])
-def test_a_lone_body_is_all_that_is_known(body: bytes) -> None:
-    """A body is kept byte for byte, however broken."""
+def test_of_a_lone_body_nothing_else_is_known(body: bytes) -> None:
+    """The body is kept byte for byte, however broken."""
     assert read_curl(body) == Exchange(UNKNOWN, Response(0, (), body), BODY)
 
 
 @pytest.mark.parametrize(
     ("coding", "pack"), [("gzip", gzip.compress), ("X-Gzip", gzip.compress), ("deflate", zlib.compress)]
 )
-def test_a_coded_body_is_unpacked(coding: str, pack: Any) -> None:
-    """`curl -i` without --compressed shows the body as it came; with it, the header stays and the body is plain."""
+def test_a_coded_body_is_decoded(coding: str, pack: Any) -> None:
+    """`curl -i` shows the body as it was sent; with --compressed, the header stays and the body is plain."""
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n".encode()
     assert read_curl(head + pack(BODY_TEXT)).response.body == BODY_TEXT
     assert read_curl(head + BODY_TEXT).response.body == BODY_TEXT
@@ -63,7 +63,7 @@ def test_a_coded_body_is_unpacked(coding: str, pack: Any) -> None:
     assert read_curl(head + broken).response.body == broken
 
 
-def test_an_unknown_coding_is_told_from_a_body_that_curl_decoded() -> None:
+def test_a_body_in_an_unknown_coding_is_refused() -> None:
     """A body in Brotli cannot be judged; the same body after `curl --compressed` can."""
     head = b"HTTP/2 200\r\ncontent-encoding: br\r\n\r\n"
     assert read_curl(head + BODY_TEXT).response.body == BODY_TEXT
@@ -71,8 +71,8 @@ def test_an_unknown_coding_is_told_from_a_body_that_curl_decoded() -> None:
         read_curl(head + b"\x8b\x05\x80\xff")
 
 
-def test_what_a_shell_did_to_the_file_is_not_held_against_the_api() -> None:
-    """A byte order mark before the status line is the shell's; UTF-16 before it cannot be undone faithfully."""
+def test_a_byte_order_mark_of_the_shell_is_ignored() -> None:
+    """A mark before the status line is not from the API; UTF-16 cannot be undone faithfully, and is refused."""
     assert read_curl(b"\xef\xbb\xbfHTTP/1.1 200 OK\r\n\r\n{}").response == Response(200, (), b"{}")
     for coding in ("utf-16", "utf-16-le", "utf-16-be"):
         with pytest.raises(UsageError, match="saved as UTF-16"):

@@ -20,8 +20,8 @@ VENDORS = {name: loader.load(name) for name in folders.names()}
 BODY_TEXT = b'{"id": "a"}'
 
 
-def test_responses_of_other_libraries_are_taken_by_their_attributes() -> None:
-    """`requests` and `httpx` agree with each other, and ours is taken as it is."""
+def test_responses_of_other_libraries_are_read_by_their_attributes() -> None:
+    """`requests` and `httpx` give equal responses, and a response of our own is returned as it is."""
     ours = Response(201, (("x-a", "1"),), BODY_TEXT)
     theirs = requests.Response()
     theirs.status_code, theirs._content = 201, BODY_TEXT
@@ -32,7 +32,7 @@ def test_responses_of_other_libraries_are_taken_by_their_attributes() -> None:
     assert read_response(ours) is ours
 
 
-def test_repeated_headers_of_httpx_are_kept_apart() -> None:
+def test_repeated_headers_of_httpx_stay_separate() -> None:
     """`Headers.items()` would join them."""
     pairs = [("Set-Cookie", "a"), ("Set-Cookie", "b")]
     assert read_response(httpx.Response(200, headers=pairs)).headers == (("set-cookie", "a"), ("set-cookie", "b"))
@@ -40,7 +40,7 @@ def test_repeated_headers_of_httpx_are_kept_apart() -> None:
 
 @dataclass
 class Odd:
-    """Something with some attributes of a response."""
+    """An object with some attributes of a response."""
 
     status_code: Any = 200
     headers: Any = None
@@ -49,14 +49,14 @@ class Odd:
 @pytest.mark.parametrize(
     "other", [Odd(), Odd(headers={}), Odd("x", {}), None, 3, httpx.Response(200, stream=httpx.ByteStream(b""))]
 )
-def test_what_is_no_response_is_refused(other: object) -> None:
-    """The sentence names the type and what it lacks."""
+def test_an_object_that_is_not_a_response_is_refused(other: object) -> None:
+    """The message names the type and the attributes that a response needs."""
     with pytest.raises(UsageError, match=f"a {type(other).__name__} is not a response"):
         read_response(other)
 
 
-def test_the_parts_of_a_response_are_taken_one_by_one() -> None:
-    """What is not given is not known; nothing, and too much, are refused."""
+def test_parts_of_a_response_are_read() -> None:
+    """A part that is not given is not known; no part at all, and parts beside a response, are refused."""
     for vendor in VENDORS.values():
         assert read_object(Response(200), vendor.contract) == Exchange(UNKNOWN, Response(200), RESPONSE)
         with pytest.raises(UsageError, match="two responses"):

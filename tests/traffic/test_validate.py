@@ -1,4 +1,4 @@
-"""`Vendor.validate`: one response, from another library or in parts, judged with all that is known of it."""
+"""Tests of `Vendor.validate`: one response of another library, or its parts, is judged as far as it is known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = {"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}
 
 @pytest.mark.parametrize("get", [requests.get, httpx.get], ids=["requests", "httpx"])
 def test_a_response_of_another_library_is_judged_with_its_request(telepath: RecordingMock, get: object) -> None:
-    """What was asked is known from the response, so that echoes, limits and filters are judged too."""
+    """The response carries its request, so that echoes, limits and filters are judged too."""
     assert callable(get)
     headers = {"Authorization": f"Bearer {telepath.token}"}
     response = get(f"{telepath.url}/trunks", params={"limit": 5, "status": "error"}, headers=headers)
@@ -26,8 +26,8 @@ def test_a_response_of_another_library_is_judged_with_its_request(telepath: Reco
 
 
 @pytest.mark.parametrize("get", [requests.get, httpx.get], ids=["requests", "httpx"])
-def test_an_answer_to_another_question_is_found(telepath: RecordingMock, get: object) -> None:
-    """An implementation that ignores the limit is found out by one response."""
+def test_a_response_to_another_request_is_found(telepath: RecordingMock, get: object) -> None:
+    """One response shows that an implementation ignores the limit."""
     assert callable(get)
     headers = {"Authorization": f"Bearer {telepath.token}"}
     response = get(f"{telepath.url}/trunks", params={"limit": 5}, headers=headers)
@@ -37,15 +37,15 @@ def test_an_answer_to_another_question_is_found(telepath: RecordingMock, get: ob
 
 
 def test_a_body_may_be_text_bytes_or_a_value() -> None:
-    """The three spellings of one body are one."""
+    """All three are read as the same body."""
     telepath = trunkline.load("telepath")
     text = '{"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}'
     for body in (text, text.encode(), PAGE):
         assert telepath.validate(body=body).findings == ()
 
 
-def test_what_was_not_judged_does_not_count_as_exercised() -> None:
-    """A body that is no JSON, and a refusal, leave most rules without anything to say."""
+def test_rules_without_anything_to_judge_are_not_exercised() -> None:
+    """A body that is not JSON, and a refusal, leave most rules without anything to judge."""
     telepath = trunkline.load("telepath")
     report = telepath.validate(body="hello", operation="listTrunks")
     assert [found.rule for found in report.failures()] == ["body_is_json"]
@@ -57,7 +57,7 @@ def test_what_was_not_judged_does_not_count_as_exercised() -> None:
 
 
 def test_the_operation_is_inferred_or_asked_for() -> None:
-    """A body that could be several operations' is told with their names, and judged when one is given."""
+    """A body that fits several operations is refused with their names, and judged when one is given."""
     telepath = trunkline.load("telepath")
     error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
     with pytest.raises(UsageError, match="does not tell its operation; name one of: listTrunks, listCalls, getCall"):
@@ -68,8 +68,8 @@ def test_the_operation_is_inferred_or_asked_for() -> None:
 
 
 @pytest.mark.parametrize("ask", [requests.request, httpx.request], ids=["requests", "httpx"])
-def test_a_request_tells_the_operation(talkover: RecordingMock, ask: object) -> None:
-    """The response of another library knows what it answers: a creation, a check of health, a refusal as any other."""
+def test_the_request_shows_the_operation(talkover: RecordingMock, ask: object) -> None:
+    """Of a creation, a health check and a refusal alike, the request shows the operation."""
     assert callable(ask)
     vendor = trunkline.load("talkover")
     headers = {"Authorization": f"Bearer {talkover.token}"}
@@ -88,8 +88,8 @@ def test_a_request_tells_the_operation(talkover: RecordingMock, ask: object) -> 
         assert {operation for operation, _ in report.exercised} == {name}
 
 
-def test_nothing_to_validate_is_a_sentence() -> None:
-    """What is no response is told as such."""
+def test_a_call_without_a_response_is_refused() -> None:
+    """The message says what is missing or too much."""
     telepath = trunkline.load("telepath")
     with pytest.raises(UsageError, match="nothing to validate"):
         telepath.validate()

@@ -35,14 +35,14 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
     return VENDORS[request.param]
 
 
-def of(operation: Operation) -> Vendor:
+def vendor_of(operation: Operation) -> Vendor:
     """The vendor of an operation."""
     return VENDORS[operation.contract.vendor]
 
 
 def success(operation: Operation) -> Response:
-    """What the mock answers to the operation."""
-    return mock.from_vendor(of(operation))(request_of(of(operation), operation))
+    """The response of the mock to the operation."""
+    return mock.from_vendor(vendor_of(operation))(request_of(vendor_of(operation), operation))
 
 
 def error_body(vendor: Vendor, code: str = "NOT_A_CODE") -> Json:
@@ -61,8 +61,8 @@ def with_operations(contract: Contract, *operations: Operation) -> Contract:
     return double
 
 
-def twofold(operation: Operation) -> Contract:
-    """The contract with one operation, and another whose success is the body of an error."""
+def with_twin(operation: Operation) -> Contract:
+    """The contract with one operation, and another whose success body is that of an error."""
     other = next(answer for key, answer in operation.responses.items() if key.startswith("4"))
     more = replace(
         operation, operation_id="another", responses={"200": replace(operation.success, schema=other.schema)}
@@ -71,7 +71,7 @@ def twofold(operation: Operation) -> Contract:
 
 
 def test_the_only_operation_is_inferred_from_anything(vendor: Vendor) -> None:
-    """Where there is one operation, nothing needs to be told."""
+    """With one operation, any body is judged as its response."""
     for operation in vendor.contract.operations:
         alone = with_operations(vendor.contract, operation)
         for response in (Response(0, (), b"{"), Response(0, (), b"{}"), Response(0)):
@@ -79,15 +79,15 @@ def test_the_only_operation_is_inferred_from_anything(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize("name", ["listTrunks", "getSipTrunk"])
-def test_the_operation_is_the_one_whose_answer_is_broken_least(name: str) -> None:
-    """With and without a known status; a tie and a body that is no JSON name the candidates."""
+def test_the_operation_that_fits_best_is_inferred(name: str) -> None:
+    """With and without a known status; for a tie and a body that is not JSON the candidates are named."""
     operation = next(each for each in OPERATIONS if each.operation_id == name)
-    contract = twofold(operation)
+    contract = with_twin(operation)
     first, second = contract.operations
     body = success(operation).body
     assert infer_operation(contract, Exchange(UNKNOWN, Response(200, (), body), RESPONSE)) is first
     assert infer_operation(contract, Exchange(UNKNOWN, Response(0, (), body), BODY)) is first
-    wrong = json.dumps(error_body(of(operation))).encode()
+    wrong = json.dumps(error_body(vendor_of(operation))).encode()
     assert infer_operation(contract, Exchange(UNKNOWN, Response(200, (), wrong), RESPONSE)) is second
     for response, known in ((Response(0, (), wrong), BODY), (Response(200, (), b"{"), RESPONSE), (Response(0), BODY)):
         with pytest.raises(UsageError, match=f"name one of: {first.operation_id}, another"):
@@ -111,8 +111,8 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize(("name", "case"), SAMPLES, ids=[f"{name}: {case['name']}" for name, case in SAMPLES])
-def test_a_sample_of_a_success_tells_its_operation(name: str, case: dict[str, Json]) -> None:
-    """Each success on a page, good or bad, is known by its body; only operations of one form cannot be told apart."""
+def test_the_operation_of_a_sample_is_inferred(name: str, case: dict[str, Json]) -> None:
+    """Each success body on a page, good or bad, shows its operation, unless operations have the same form."""
     contract = VENDORS[name].contract
     meant = contract.operation(case["operation"])
     alike = {other.operation_id for other in contract.operations if schema_of(other) == schema_of(meant)}
@@ -122,13 +122,13 @@ def test_a_sample_of_a_success_tells_its_operation(name: str, case: dict[str, Js
 
 
 def schema_of(operation: Operation) -> Json:
-    """The schema of an operation's success, as it stands."""
+    """The schema of an operation's success body."""
     return resolve(operation.contract.document, operation.success.schema)
 
 
 @each_operation
-def test_what_the_mock_answers_tells_its_operation(operation: Operation) -> None:
-    """By its body alone, unless another operation answers in the same form."""
+def test_the_operation_of_a_body_of_the_mock_is_inferred(operation: Operation) -> None:
+    """The body alone shows it, unless another operation has the same form."""
     contract = operation.contract
     alike = {other.operation_id for other in contract.operations if schema_of(other) == schema_of(operation)}
     assert inferred(contract, Response(0, (), success(operation).body), BODY) == alike
@@ -162,15 +162,15 @@ OTHER_CODES = {
         *(("talkover", code, meant) for code, meant in OTHER_CODES.items()),
     ],
 )
-def test_an_error_tells_its_operation_by_its_code_only(name: str, code: str, meant: set[str]) -> None:
-    """All errors have one form: who documents the code is meant, what documents it best first, then what reads."""
+def test_the_operation_of_an_error_is_inferred_by_its_code(name: str, code: str, meant: set[str]) -> None:
+    """All errors have one form: operations that document the code come first, then those that only read."""
     vendor = VENDORS[name]
     body = json.dumps(error_body(vendor, code)).encode()
     assert inferred(vendor.contract, Response(0, (), body), BODY) == meant
 
 
-def test_a_request_tells_its_operation(vendor: Vendor) -> None:
-    """Whatever the answer, even one that is no JSON; a path that no page knows leaves it to the body."""
+def test_the_operation_of_a_request_is_known(vendor: Vendor) -> None:
+    """Whatever the response is; for an undocumented path the operation is inferred from the body."""
     for operation in vendor.contract.operations:
         request = request_of(vendor, operation)
         for body in (b"{", b"", b"[]", json.dumps(error_body(vendor)).encode()):
@@ -183,8 +183,8 @@ def test_a_request_tells_its_operation(vendor: Vendor) -> None:
 
 @each_operation
 def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
-    """An error's body has its code's status, a misshapen error is still an error, anything else a success."""
-    vendor = of(operation)
+    """An error body has the status of its code, a misshapen error is an error, anything else a success."""
+    vendor = vendor_of(operation)
     usual = int(operation.success.key.replace("X", "0"))
     said = success(operation)
     assert guess_status(operation, said.body) == usual
@@ -206,9 +206,9 @@ def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
 
 
 @each_operation
-def test_what_the_mock_answers_is_valid(operation: Operation) -> None:
-    """With everything known every rule has its say but those that a plain request does not provoke."""
-    vendor = of(operation)
+def test_the_responses_of_the_mock_are_valid(operation: Operation) -> None:
+    """With all parts known, every rule is applied except those that a plain request does not exercise."""
+    vendor = vendor_of(operation)
     request, response = request_of(vendor, operation), success(operation)
     report = validate(vendor, Exchange(request, response), operation.operation_id)
     assert report.findings == ()
@@ -218,9 +218,9 @@ def test_what_the_mock_answers_is_valid(operation: Operation) -> None:
 
 
 @each_operation
-def test_rules_that_could_not_be_applied_are_told(operation: Operation) -> None:
-    """A lone body leaves out what needs status, headers or request, and says so."""
-    vendor, name = of(operation), operation.operation_id
+def test_rules_that_could_not_be_applied_are_reported(operation: Operation) -> None:
+    """For a lone body these are the rules that need the status, the headers or the request."""
+    vendor, name = vendor_of(operation), operation.operation_id
     report = validate(vendor, Exchange(UNKNOWN, Response(0, (), success(operation).body), BODY), name)
     assert report.findings == ()
     assert not report.reached
@@ -235,21 +235,21 @@ def test_rules_that_could_not_be_applied_are_told(operation: Operation) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b'{"a": NaN}', b"\x1f\x8b\x08"])
 @each_operation
 def test_a_broken_body_is_a_finding(operation: Operation, body: bytes) -> None:
-    """It is the API that is wrong, not the caller."""
-    report = validate(of(operation), read_curl(body), operation.operation_id)
+    """The API is wrong, not the caller."""
+    report = validate(vendor_of(operation), read_curl(body), operation.operation_id)
     assert [finding.rule for finding in report.findings] == ["body_is_json"]
 
 
-def test_a_broken_body_does_not_tell_its_operation(vendor: Vendor) -> None:
-    """It could be any operation's, so that one has to be named."""
+def test_the_operation_of_a_broken_body_must_be_named(vendor: Vendor) -> None:
+    """It could be the response of any operation."""
     names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
     with pytest.raises(UsageError, match=f"name one of: {names}$"):
         validate(vendor, read_curl(b"{"))
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
-def test_a_lone_sample_is_judged_as_what_it_is(name: str, case: dict[str, Json]) -> None:
-    """A sample of the pages that breaks nothing breaks nothing either when no status is known."""
+def test_a_lone_sample_that_is_valid_has_no_finding(name: str, case: dict[str, Json]) -> None:
+    """A sample of the pages is also valid when its status is not known."""
     if not case["breaks"]:
         body = json.dumps(case["body"]).encode()
         report = validate(VENDORS[name], Exchange(UNKNOWN, Response(0, (), body), BODY), case["operation"])
@@ -257,13 +257,13 @@ def test_a_lone_sample_is_judged_as_what_it_is(name: str, case: dict[str, Json])
 
 
 def test_an_unknown_operation_is_refused(vendor: Vendor) -> None:
-    """The sentence names those that there are."""
+    """The message names all operations."""
     with pytest.raises(UsageError, match=f"'nope' is not an operation of {vendor.name}; there are: "):
         validate(vendor, Exchange(UNKNOWN, Response(200), RESPONSE), "nope")
 
 
-def test_the_secrets_of_a_vendor_stay_out_of_a_report(vendor: Vendor) -> None:
-    """What a caller names as secret is redacted too."""
+def test_secrets_stay_out_of_a_report(vendor: Vendor) -> None:
+    """Secrets that the caller names are redacted too."""
     [first, *_] = vendor.contract.operations
     response = Response(0, (), b'{"x": "hush-hush", "hush-hush": 1}')
     report = validate(vendor, Exchange(UNKNOWN, response, BODY), first.operation_id, secrets=frozenset({"hush-hush"}))

@@ -1,4 +1,4 @@
-"""Tests of `trunkline.transport.files`: a file or a pipe is read whole, or refused with a sentence."""
+"""Tests of `trunkline.transport.files`: a file or a pipe is read whole, or refused with one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BODY_TEXT = b'{"id": "a"}'
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
-    """Byte for byte, up to the limit."""
+    """All its bytes are read, up to the limit."""
     path = tmp_path / "body.json"
     path.write_bytes(BODY_TEXT)
     assert read_source(str(path)) == BODY_TEXT
@@ -25,8 +25,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         read_source(str(path), 10)
 
 
-def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each kind of trouble says what is wrong."""
+def test_an_unreadable_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message gives the reason."""
     with pytest.raises(UsageError, match="no name"):
         read_source("")
     with pytest.raises(UsageError, match="there is no such file"):
@@ -46,8 +46,8 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: p
         read_source("x")
 
 
-def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """Nobody may ever write there; what a shell puts in the place of `<(command)` is read."""
+def test_a_named_pipe_is_refused(tmp_path: Path) -> None:
+    """It may never have a writer. The pipe of a shell for `<(command)` has one, and is read."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(UsageError, match="is a named pipe, which may never end; pipe it in, and name - instead"):
@@ -60,8 +60,8 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.close(end)
 
 
-def test_a_file_of_200_megabytes_is_a_sentence(tmp_path: Path) -> None:
-    """It is told from its size, and not read."""
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    """Its size is enough to refuse it."""
     with (tmp_path / "big").open("wb") as stream:
         stream.truncate(200 << 20)
     with pytest.raises(UsageError, match="holds 209715200 bytes or more, and 67108864 is the limit; cut out one"):
@@ -69,7 +69,7 @@ def test_a_file_of_200_megabytes_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe is read; a terminal, a closed descriptor and too much are refused with a sentence."""
+    """A pipe is read; a terminal, a closed descriptor and too many bytes are refused."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BODY_TEXT)))
     assert read_source("-") == BODY_TEXT
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BODY_TEXT)))
