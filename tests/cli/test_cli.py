@@ -134,7 +134,7 @@ def test_no_command_prints_the_help_and_ends_with_2(run: Run) -> None:
     """The help goes to standard error, since nothing was done."""
     code, out, err = run()
     assert (code, out) == (2, "")
-    assert "Usage: trunkline [OPTIONS] [COMMAND]" in err
+    assert "Usage: trunkline [OPTIONS]" in err
     assert "serve " in err
 
 

@@ -23,7 +23,7 @@ from trunkline.settings import CONNECTION, WRITING, Settings
 if TYPE_CHECKING:
     from trunkline.contract.model import Operation
     from trunkline.exchange import Request, Response, Target
-    from trunkline.findings import Grade, Report
+    from trunkline.findings import Report
     from trunkline.report.run import RunInfo
     from trunkline.report.terminal import Screen
 
@@ -90,12 +90,12 @@ def check(settings: Settings, vendor: str) -> int:
         note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
         screen.progress(f"checking {loaded.name} at {connection.name}{note}, seed {seed}")
         progress = _progress(report, run, screen, findings=settings.format == "text")
-        target = _until_first(connection.target, report, strictness) if settings.first else connection.target
+        has_ended = (lambda: bool(report.failures(strictness))) if settings.first else (lambda: False)
         try:
             with write_access(loaded, connection, write_options, report, screen.progress) as writing:
                 runner.check(
                     loaded,
-                    _until_stopped(target, stopped),
+                    _until(connection.target, stopped, has_ended),
                     credential=connection.credential,
                     parameters={**connection.parameters, **dict(settings.param)},
                     operations=names,
@@ -165,22 +165,13 @@ def _stop_signals() -> Iterator[Event]:
         sys.unraisablehook = hook
 
 
-def _until_stopped(target: Target, stopped: Event) -> Target:
-    """The target until the event is set; the next request then ends the run."""
+def _until(target: Target, stopped: Event, has_ended: Callable[[], bool]) -> Target:
+    """The target until the run is interrupted or has ended; then the next request ends it."""
 
     def send(request: Request) -> Response:
         if stopped.is_set():
             raise KeyboardInterrupt
-        return target(request)
-
-    return send
-
-
-def _until_first(target: Target, report: Report, strictness: Grade) -> Target:
-    """The target until there is a finding; everything after it is not exercised."""
-
-    def send(request: Request) -> Response:
-        if report.failures(strictness):
+        if has_ended():
             raise BudgetExhausted("stopped at the first finding, as --first asks")
         return target(request)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,16 +82,13 @@ def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-@contextmanager
-def _storage(state: str | None) -> Iterator[Storage | None]:
+def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
     """The open state file, or None without one."""
     if state is None:
-        yield None
-        return
+        return nullcontext()
     from trunkline.mock import storage
 
-    with closing(storage.from_file(Path(state))) as opened:
-        yield opened
+    return closing(storage.from_file(Path(state)))
 
 
 @contextmanager
