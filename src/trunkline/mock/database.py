@@ -66,10 +66,11 @@ class Database:
         with self._lock:
             try:
                 if _file_at(self.path) == self._file:
-                    # Delete the write-ahead log while the file is locked: the next process will use the same name.
-                    self.connection.execute("PRAGMA journal_mode = MEMORY")
+                    with suppress(sqlite3.Error):  # such as a full disk
+                        # Delete the write-ahead log while the file is locked: the next process will use the same name.
+                        self.connection.execute("PRAGMA journal_mode = MEMORY")
                     self.path.unlink()
-            except (sqlite3.Error, OSError) as error:
+            except OSError as error:
                 raise StorageError(f"{self.path} is not needed any more, but cannot be removed: {error}") from None
             finally:
                 self.connection.close()

@@ -22,13 +22,13 @@ from urllib.parse import parse_qs, quote, unquote
 import pytest
 
 import trunkline
-from tests.check.safety.test_ledger import crash
+from tests.check.safety.test_ledger import connected, crash
 from tests.servers import target_server
 from trunkline.check.dry_run import preview
 from trunkline.check.safety import Gate, Leftover
 from trunkline.check.safety.ledger import Ledger
 from trunkline.contract.model import Contract
-from trunkline.errors import BudgetExhausted, NotOurs, TargetError, TrunklineError, UsageError
+from trunkline.errors import BudgetExhausted, NotOurs, StorageError, TargetError, TrunklineError, UsageError
 from trunkline.exchange import Headers, Request, Response, Target
 from trunkline.transport import targets
 
@@ -681,6 +681,23 @@ def test_a_target_that_is_down_is_given_up(nested: Contract) -> None:
     left = clean(gate, server)
     assert [item.identity for item in left] == made
     assert len(server.asked) == asked + 2
+
+
+def test_a_full_disk_does_not_stop_the_cleanup(nested: Contract, tmp_path: Path) -> None:
+    """A creation that cannot be recorded is not sent, but a deletion is, and nothing is left."""
+    server = Server().seed()
+    before = server.state()
+    path = tmp_path / "ledger"
+    with Ledger.from_file(path, NESTED, BASE) as ledger:
+        gate = gated(nested, server, ledger)
+        make_did(gate, make(gate))
+        make(gate, "2")
+        connected(ledger).connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(StorageError):
+            make(gate, "3")
+        assert clean(gate, server) == ()
+    assert (server.state(), server.harm, len(server.made)) == (before, [], 2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_children_are_deleted_before_their_parents(nested: Contract) -> None:

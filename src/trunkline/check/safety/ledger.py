@@ -11,13 +11,13 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from trunkline.errors import UsageError
+from trunkline.errors import StorageError, UsageError
 from trunkline.mock.database import Database, FileFormat, NotSQLite, open_database
 
 LONGEST_LABEL: Final = 1000
@@ -197,7 +197,8 @@ class Ledger:
 
     def finished(self, entry: Entry) -> None:
         """Record that nothing is left to do: the item was never created, or is gone."""
-        self._record(self._entries[entry.number], is_open=False)
+        with suppress(StorageError):  # a later run would find out that it is gone, and the cleanup must go on
+            self._record(self._entries[entry.number], is_open=False)
 
     def reported(self, entry: Entry) -> None:
         """Remember that no run can do more than report this entry; it is finished when the ledger is closed."""
