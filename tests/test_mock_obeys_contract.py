@@ -16,7 +16,7 @@ from tests.defects import BY_NAME, LOADED, TOKENS, examine
 from tests.requests import bearer, body_of, example, ids_of, mine, request_of
 from trunkline import mock
 from trunkline.check.rules import RULES, hides, judge, operation_of
-from trunkline.contract.model import DocumentedResponse, Operation
+from trunkline.contract.model import Create, Delete, DocumentedResponse, List, Operation, Update
 from trunkline.contract.refusals import LONGEST_BODY, Refusal, documented_response, parse_request
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target, resolve
 from trunkline.mock.generators import Record
@@ -135,15 +135,15 @@ def parameters_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:
 def conflicts(operation: Operation) -> Iterator[tuple[str, Request]]:
     """(cause, request) for each conflict that the fixtures allow."""
     vendor = of(operation)
-    for name in operation.creating.unique if operation.creating else ():
+    for name in operation.kind.unique if isinstance(operation.kind, Create) else ():
         taken = mine(vendor, operation.resource)[0][name]
         yield "not_unique", request_of(vendor, operation, body={**body_of(operation), name: taken})
-    for name in operation.deleting.empty if operation.deleting else ():
+    for name in operation.kind.empty if isinstance(operation.kind, Delete) else ():
         parent = vendor.world.collections[name].parent
         assert parent
         full = mine(vendor, name)[0][parent.field]
         yield "not_empty", request_of(vendor, operation, ids={operation.item_parameter: full})
-    if operation.deleting and operation.deleting.unused:
+    if isinstance(operation.kind, Delete) and operation.kind.unused:
         used = next(record for record in mine(vendor, operation.resource) if facts(record)["in_use"])
         parent = vendor.world.collections[operation.resource].parent
         above = {said.name: used[parent.field] for said in operation.parents if parent}
@@ -269,7 +269,7 @@ def test_every_cause_of_refusal_is_reached(operation: Operation) -> None:
     assert said[0] == ""
     met |= {said[1]} - {""}
     documented = {cause for found in operation.responses.values() for cause in found.refusals} - {"path_unknown"}
-    unreachable = {"field_missing"} if operation.updating else set()  # nothing is required of an update
+    unreachable = {"field_missing"} if isinstance(operation.kind, Update) else set()  # nothing is required of an update
     assert documented - unreachable <= met
     assert "rate_limited" in met or operation.unmetered or said[1]
 
@@ -510,10 +510,12 @@ def checked_write(operation: Operation, request: Request) -> Response:
         return response
     changed = {key: set(ids(after[key])) ^ set(ids(before[key])) for key in after if after[key] != before[key]}
     assert set(changed) <= {(operation.resource, vendor.world.account)}
-    assert sum(map(len, changed.values())) == (1 if operation.creating or operation.deleting else 0)
+    assert sum(map(len, changed.values())) == (1 if isinstance(operation.kind, Create | Delete) else 0)
     for other in operation.same_resource:  # whatever was taken in can be shown
         if other.reads:
-            asked = request_of(vendor, other, query="limit=100" if other.listing and other.listing.paging else "")
+            asked = request_of(
+                vendor, other, query="limit=100" if isinstance(other.kind, List) and other.kind.paging else ""
+            )
             assert undocumented(vendor.name, Exchange(asked, target(asked))) == [], request.body[:200]
     return response
 
@@ -873,7 +875,7 @@ def test_another_account_reads_and_writes_nothing(operation: Operation) -> None:
         assert response.status < 300
     for (name, account), records in after.items():
         assert records == before[name, account] or (name, account) == (operation.resource, world.tokens[other].account)
-    if operation.creating and response.status < 300:
+    if isinstance(operation.kind, Create) and response.status < 300:
         made = after[operation.resource, world.tokens[other].account][-1]
         first = target(request_of(vendor, operation))  # the same unique values are free in each account
         assert first.status < 300
@@ -1027,7 +1029,7 @@ def test_the_order_of_refusals_is_then_body_id_conflict(operation: Operation) ->
     sample, names = body_of(operation), required(operation)
     taken = {
         name: mine(vendor, operation.resource)[0][name]
-        for name in (operation.creating.unique if operation.creating else ())
+        for name in (operation.kind.unique if isinstance(operation.kind, Create) else ())
     }
     wrong_name, wrong = next(
         (name, next(mistyped(schema))) for name, schema in operation.inputs.items() if name not in names[:1]
@@ -1054,7 +1056,7 @@ def test_the_order_of_refusals_is_then_body_id_conflict(operation: Operation) ->
 
 
 @pytest.mark.parametrize(
-    "operation", [op for op in OPERATIONS if op.deleting], ids=lambda operation: operation.operation_id
+    "operation", [op for op in OPERATIONS if isinstance(op.kind, Delete)], ids=lambda operation: operation.operation_id
 )
 def test_an_unknown_id_comes_before_a_conflict(operation: Operation) -> None:
     """An unknown id, or one under another parent, is reported before a conflict."""

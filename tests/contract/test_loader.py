@@ -14,7 +14,7 @@ import pytest
 
 from trunkline.contract import document, folders
 from trunkline.contract.loader import read
-from trunkline.contract.model import DOCUMENT, Contract, Operation
+from trunkline.contract.model import DOCUMENT, Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.errors import DataError
 from trunkline.exchange import Json, resolve
 from trunkline.findings import Grade
@@ -1020,22 +1020,22 @@ def test_an_operation_knows_its_answers(operation: Operation) -> None:
 
 
 KINDS = {
-    "listTrunks": ("trunks", "listing", "", "/trunks/0", "/id", ()),
-    "createTrunk": ("trunks", "creating", "", "", "/id", ()),
-    "updateTrunk": ("trunks", "updating", "id", "", "/id", ()),
-    "listCalls": ("calls", "listing", "", "/calls/0", "/id", ()),
-    "getCall": ("calls", "fetching", "id", "", "/id", ()),
-    "listSipTrunks": ("trunks", "listing", "", "/data/0", "/id", ()),
-    "createSipTrunk": ("trunks", "creating", "", "/data", "/id", ()),
-    "getSipTrunk": ("trunks", "fetching", "trunk_id", "/data", "/id", ()),
-    "updateSipTrunk": ("trunks", "updating", "trunk_id", "/data", "/id", ()),
-    "deleteSipTrunk": ("trunks", "deleting", "trunk_id", None, "", ()),
-    "verifySipTrunk": ("trunks", "acting", "trunk_id", "/data", "", ()),
-    "getSipTrunkHealth": ("trunks", "acting", "trunk_id", None, "", ()),
-    "listSipTrunkDids": ("dids", "listing", "", "/data/0", "/id", ("trunk_id",)),
-    "createSipTrunkDid": ("dids", "creating", "", "/data", "/id", ("trunk_id",)),
-    "deleteSipTrunkDid": ("dids", "deleting", "phone_number_id", None, "", ("trunk_id",)),
-    "getHealth": ("", "", "", None, "", ()),
+    "listTrunks": ("trunks", List, "", "/trunks/0", "/id", ()),
+    "createTrunk": ("trunks", Create, "", "", "/id", ()),
+    "updateTrunk": ("trunks", Update, "id", "", "/id", ()),
+    "listCalls": ("calls", List, "", "/calls/0", "/id", ()),
+    "getCall": ("calls", Fetch, "id", "", "/id", ()),
+    "listSipTrunks": ("trunks", List, "", "/data/0", "/id", ()),
+    "createSipTrunk": ("trunks", Create, "", "/data", "/id", ()),
+    "getSipTrunk": ("trunks", Fetch, "trunk_id", "/data", "/id", ()),
+    "updateSipTrunk": ("trunks", Update, "trunk_id", "/data", "/id", ()),
+    "deleteSipTrunk": ("trunks", Delete, "trunk_id", None, "", ()),
+    "verifySipTrunk": ("trunks", Act, "trunk_id", "/data", "", ()),
+    "getSipTrunkHealth": ("trunks", Act, "trunk_id", None, "", ()),
+    "listSipTrunkDids": ("dids", List, "", "/data/0", "/id", ("trunk_id",)),
+    "createSipTrunkDid": ("dids", Create, "", "/data", "/id", ("trunk_id",)),
+    "deleteSipTrunkDid": ("dids", Delete, "phone_number_id", None, "", ("trunk_id",)),
+    "getHealth": ("", Act, "", None, "", ()),
 }
 """Each operation -> what it is about, what it does, its own parameter, where it shows an item, an id, its parents."""
 
@@ -1043,11 +1043,9 @@ KINDS = {
 @each_operation
 def test_an_operation_knows_what_it_does(operation: Operation) -> None:
     """What it is about, what it does, which path parameter is its own and which names a parent, where it shows what."""
-    kinds = ("listing", "fetching", "creating", "updating", "deleting", "acting")
-    said = [kind for kind in kinds if getattr(operation, kind)]
     parents = tuple(parameter.name for parameter in operation.parents)
     resource, kind, own, item, identity, above = KINDS[operation.operation_id]
-    assert (operation.resource, said) == (resource, [kind] if kind else [])
+    assert (operation.resource, type(operation.kind)) == (resource, kind)
     assert (operation.item_parameter, operation.item, operation.identity, parents) == (own, item, identity, above)
     assert operation.reads is (operation.method == "GET")
     assert {each.operation_id for each in operation.same_resource} == {
@@ -1103,8 +1101,8 @@ def test_an_operation_knows_what_it_takes_in(operation: Operation) -> None:
         assert schema["x-trunkline"]["evidence"]
         assert "type" in schema, name
     assert operation.contract.evidence_at(operation.body.schema).source
-    if operation.creating:
-        assert {*operation.creating.unique, operation.creating.label} - {""} <= set(operation.inputs)
+    if isinstance(operation.kind, Create):
+        assert {*operation.kind.unique, operation.kind.label} - {""} <= set(operation.inputs)
 
 
 # --- defaults -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 from trunkline.contract import folders
 from trunkline.contract.document import Cause
-from trunkline.contract.model import Contract, Operation
+from trunkline.contract.model import Contract, Create, Delete, Operation
 from trunkline.contract.refusals import (
     CAUSES,
     LONGEST_BODY,
@@ -212,15 +212,16 @@ def test_every_cause_has_one_answer_and_words(operation: Operation) -> None:
 @each_operation
 def test_a_conflict_points_at_what_says_that_there_is_one(operation: Operation) -> None:
     """The operation's own word for it, with the evidence that stands there; an unknown id at the parameter."""
-    creating, deleting = operation.creating, operation.deleting
+    kind = operation.kind
     said = [
         ("not_unique", name, f"create/unique/{name}", said)
-        for name, said in (creating.unique if creating else {}).items()
+        for name, said in (kind.unique if isinstance(kind, Create) else {}).items()
     ]
     said += [
-        ("not_empty", name, f"delete/empty/{name}", said) for name, said in (deleting.empty if deleting else {}).items()
+        ("not_empty", name, f"delete/empty/{name}", said)
+        for name, said in (kind.empty if isinstance(kind, Delete) else {}).items()
     ]
-    said += [("in_use", "in_use", "delete/unused", deleting.unused)] if deleting and deleting.unused else []
+    said += [("in_use", "in_use", "delete/unused", kind.unused)] if isinstance(kind, Delete) and kind.unused else []
     for cause, name, at, evidence in said:
         found = refusal_for(operation, cause, "sent", "broke", {"name": name})
         assert (found.pointer, found.evidence) == (f"{operation.pointer}/x-trunkline/{at}", evidence)
@@ -465,7 +466,7 @@ def test_the_required_fields_are_missed_in_their_order(operation: Operation) -> 
             f"no {required[count]}",
         )
         assert found.words["reason"] == "is required"
-    assert bool(required) is (operation.creating is not None)
+    assert bool(required) is isinstance(operation.kind, Create)
     if not required:
         assert reading(operation.contract, sending(operation, b"{}")).body == {}
 

@@ -16,6 +16,7 @@ import pytest
 from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
+from trunkline.contract.model import Create, List
 from trunkline.exchange import Request, Target
 from trunkline.mock import Mock, loader, storage
 from trunkline.mock.loader import Vendor
@@ -121,7 +122,7 @@ def test_every_answer_fits_one_order_of_all_requests(vendor: Vendor, asked: tupl
 def test_a_race_for_what_must_be_unique_has_one_winner(vendor: Vendor, asked: tuple[Mock, Target]) -> None:
     """Of all who ask at once for the same, one gets it, and the others are told why not."""
     fake, target = asked
-    creating = next(one for one in vendor.contract.operations if one.creating and one.creating.unique)
+    creating = next(one for one in vendor.contract.of_kind(Create) if one.kind.unique)
     said: list[int] = []
     parent = Client(vendor, fake).created("user-0")
 
@@ -179,7 +180,7 @@ def test_the_rate_limit_counts_every_request_once(vendor: Vendor) -> None:
     allowed = 100
     fake = mock.from_vendor(vendor, rate_limit=allowed, clock=lambda: 1_700_000_000.0)
     known = (("authorization", f"Bearer {vendor.world.token}"),)
-    path = next(one.path for one in vendor.contract.operations if one.listing)
+    path = next(one.path for one in vendor.contract.of_kind(List))
     said: list[tuple[int, str]] = []
 
     def ask() -> None:
@@ -197,7 +198,7 @@ def test_tests_may_put_and_remove_while_clients_ask(vendor: Vendor) -> None:
     """`put`, `remove` and `snapshot` are of the same order as the requests."""
     fake = mock.from_vendor(vendor)
     sample = fake.snapshot("trunks")[0]
-    path = next(one.path for one in vendor.contract.operations if one.listing and not one.parents)
+    path = next(one.path for one in vendor.contract.of_kind(List) if not one.parents)
     until = time.monotonic() + 10
     over = threading.Event()
 

@@ -24,6 +24,7 @@ import pytest
 import trunkline
 from trunkline import mock
 from trunkline.contract import folders
+from trunkline.contract.model import Create, List
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Request, Response
 from trunkline.transport import server
@@ -230,7 +231,9 @@ def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bo
     vendor = trunkline.load(name)
     fake = mock.from_vendor(vendor)
     before = fake.snapshot("trunks")
-    path = vendor.contract.base_path + next(one.path for one in vendor.contract.operations if one.creating)
+    path = vendor.contract.base_path + next(
+        one.path for one in vendor.contract.operations if isinstance(one.kind, Create)
+    )
     part = bytes(1 << 20)
     fields = {"Authorization": f"Bearer {vendor.world.token}", "Content-Type": "application/json"}
     if announced:
@@ -248,7 +251,7 @@ def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bo
             assert tracemalloc.get_traced_memory()[1] < 24 << 20
         finally:
             tracemalloc.stop()
-        lists = next(one.path for one in vendor.contract.operations if one.listing)
+        lists = next(one.path for one in vendor.contract.operations if isinstance(one.kind, List))
         alive = ask(url, vendor.contract.base_path + lists, Authorization=fields["Authorization"])
     assert {answer.status for answer in answers} == {413}
     assert all(answer.headers[mock.REFUSAL_HEADER].startswith("body_too_large; ") for answer in answers)

@@ -280,31 +280,6 @@ class Operation(Generic[K]):
         """The pointer to the id in an item, or empty."""
         return self.kind.identity
 
-    # TEMPORARY: replaced room by room with `kind`.
-    @property
-    def listing(self) -> List | None:
-        return self.kind if isinstance(self.kind, List) else None
-
-    @property
-    def fetching(self) -> Fetch | None:
-        return self.kind if isinstance(self.kind, Fetch) else None
-
-    @property
-    def creating(self) -> Create | None:
-        return self.kind if isinstance(self.kind, Create) else None
-
-    @property
-    def updating(self) -> Update | None:
-        return self.kind if isinstance(self.kind, Update) else None
-
-    @property
-    def deleting(self) -> Delete | None:
-        return self.kind if isinstance(self.kind, Delete) else None
-
-    @property
-    def acting(self) -> Act | None:
-        return self.kind if isinstance(self.kind, Act) and self.kind.parameter else None
-
     @property
     def view(self) -> View:
         """The properties of an item that the success body documents."""

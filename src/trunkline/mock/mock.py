@@ -24,7 +24,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from trunkline.contract.model import Operation, RateLimit
+from trunkline.contract.model import List, Operation, RateLimit
 from trunkline.contract.refusals import (
     LONGEST_BODY,
     ParsedRequest,
@@ -141,7 +141,7 @@ class Mock:
         self._meter.reset()
         self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
         for shown in self._shown.values():
-            if shown.operation.listing and not shown.operation.parents:
+            if isinstance(shown.operation.kind, List) and not shown.operation.parents:
                 self._views.items(shown, self._world.account)  # the first who asks need not wait
 
     def records(self, collection: str) -> Records:

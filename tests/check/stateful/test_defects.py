@@ -11,6 +11,7 @@ from trunkline.check.rules import judge, operation_of
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.runner import run_stateful
 from trunkline.check.stateful.script import script
+from trunkline.contract.model import Create
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding, Report
 from trunkline.mock import loader
@@ -93,7 +94,7 @@ def test_no_finding_tells_a_secret(defect: Defect) -> None:
 def test_what_is_made_is_told_by_its_name(defect: Defect) -> None:
     """Every name that is sent begins with the prefix of the run, but for those that are wrong on purpose."""
     contract = LOADED[defect.vendor].contract
-    labels = {operation.creating.label for operation in contract.operations if operation.creating} - {""}
+    labels = {operation.kind.label for operation in contract.of_kind(Create)} - {""}
     for finding in found_in(defect):
         for exchange in finding.exchanges:
             for name in labels if exchange.response.status < 400 else ():

@@ -16,6 +16,7 @@ from tests.check.stateful.defects import DEFECTS, OWN, SECOND, SERVERS, Server
 from trunkline import mock
 from trunkline.check.stateful.runner import run_stateful
 from trunkline.check.stateful.script import script
+from trunkline.contract.model import Delete
 from trunkline.exchange import Exchange, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
 from trunkline.mock import loader
@@ -106,7 +107,7 @@ def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None
     assert done.stdout.count("HTTP/1.1 ") == len(log)
     made = sum(method == "POST" and status == 201 for method, _, status in log)
     gone = sum(method == "DELETE" and status == 200 for method, _, status in log)
-    assert gone == made or not any(operation.deleting for operation in vendor.contract.operations)
+    assert gone == made or not vendor.contract.of_kind(Delete)
 
 
 def pasted(finding: Finding, vendor: str, base: str) -> str:
