@@ -1,4 +1,4 @@
-"""No text holds a secret, nor a telling part of one, in any form in which servers send secrets back."""
+"""Redaction removes secrets from text, whole or in part, in all forms in which servers send them back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_no_form_of_a_secret_stays(form: str) -> None:
-    """Of every form, no twelve characters in a row stay, but for what stands around the secret."""
+    """Of each form of a secret, no twelve characters in a row remain; the text around it does."""
     hidden = redactor(frozenset({SECRET}))(f"before {FORMS[form]} after")
     assert hidden.startswith("before ")
     assert hidden.endswith(" after")
@@ -41,13 +41,13 @@ def test_no_form_of_a_secret_stays(form: str) -> None:
 
 
 def test_what_is_no_secret_stays() -> None:
-    """A text without a secret is as it was, also when it shares a word with one."""
+    """A text without a secret does not change, even if it shares a word with one."""
     text = "password is in the answer; sk_live_ begins every key"
     assert redactor(frozenset({SECRET, "secret-password"}))(text) == text
 
 
 def test_a_short_secret_is_hidden_whole() -> None:
-    """A short secret goes where it stands whole; a very short one would hide half of every text."""
+    """A short secret is removed where all of it occurs. A very short one is not: it would hide half of every text."""
     assert redactor(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
     assert redactor(frozenset({"a"}))("a banana") == "a banana"
     assert redactor(frozenset())("nothing to hide") == "nothing to hide"
@@ -55,7 +55,7 @@ def test_a_short_secret_is_hidden_whole() -> None:
 
 @pytest.mark.parametrize("credential", ["YOUR_API_KEY", "tok_hush_0123456789", SECRET])
 def test_the_scheme_before_a_credential_stays(credential: str) -> None:
-    """Of a header only the credential goes, whole, whatever else of it a check sends."""
+    """Only the credential is removed from a header, whatever other parts of it a check sends."""
     assert redactor(disclosures(credential))(f"Bearer {credential}") == "Bearer ***"
 
 
@@ -79,7 +79,7 @@ SECRETS = ("sip_password", "api_key")
     ],
 )
 def test_a_body_is_shown_without_its_secrets(body: Json, shown: Json) -> None:
-    """By their names, however spelled and however deep, and the rest as it was; what is no JSON is left as it is."""
+    """Secrets in a body are removed by name, in any spelling and depth; nothing else changes."""
     assert mask_fields(body, SECRETS) == shown
     assert json.loads(mask_body(json.dumps(body).encode(), SECRETS)) == shown
     if body == shown:
@@ -89,7 +89,7 @@ def test_a_body_is_shown_without_its_secrets(body: Json, shown: Json) -> None:
 
 
 def test_a_text_is_secret_where_it_bears_the_name_of_one() -> None:
-    """All of them are found, at any depth; numbers and what is no JSON hold none."""
+    """Texts under the name of a secret are found at any depth; numbers, and text that is not JSON, contain none."""
     body = {"sip_password": "a", "more": [{"apiKey": "b", "api_key": 7}, {"name": "c"}]}
     assert secrets_in_body(json.dumps(body).encode(), SECRETS) == {"a", "b"}
     for odd in (b"", b"{", b"[]", b'"api_key"'):
@@ -97,12 +97,12 @@ def test_a_text_is_secret_where_it_bears_the_name_of_one() -> None:
 
 
 def test_a_body_that_is_cut_off_still_shows_what_is_secret() -> None:
-    """A secret is found by its name also where the body ends too early."""
+    """A secret is found by its name even if the body is cut off."""
     assert secrets_in_body(b'{"api_key": "hush", "name": "nor', SECRETS) == {"hush"}
 
 
 def test_a_credential_in_a_query_or_a_header_is_found() -> None:
-    """By the name of a secret or of a credential; the name of the scheme is no secret."""
+    """Credentials in a query or a header are found by name; the name of the scheme is no secret."""
     assert secrets_in_query("limit=1&Api-Key=a&token=b%2Fc&x=y", SECRETS) == {"a", "b/c"}
     assert secrets_in_header("Bearer sk_live_1") == {"sk_live_1"}
     assert secrets_in_header("") == set()
