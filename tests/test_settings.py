@@ -198,6 +198,7 @@ def test_a_file_says_nothing_that_a_run_cannot_use(project: Path) -> None:
     assert settings("check", allow_writes=True).leave == 3
     assert settings("serve").state == str(project / "s.db")
     assert settings("reset").state is None
+    assert settings("reset", {"TRUNKLINE_STATE": "s.db", "TRUNKLINE_SERVER": "http://h"}).server == "http://h"
     assert settings("pytest").url is None
     assert settings("pytest", vendor=["acme"]).url == "http://h"
     (project / "trunkline.toml").write_text('token_file = "t.txt"')
@@ -257,6 +258,7 @@ def test_a_secret_is_not_in_the_text_of_the_settings() -> None:
     """Whatever prints the settings shows no credential."""
     secrets = {name: "hush" for name, row in OPTIONS.items() if row.secret}
     assert len(secrets) == 3
+    assert "hush" not in repr(given(token="hush"))
     assert "hush" not in repr(Settings(**secrets))  # type: ignore[arg-type]  # they are texts
 
 

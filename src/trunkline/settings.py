@@ -380,14 +380,14 @@ class Source:
     `standing` source is not about one run, so its values that make no sense in a run are ignored.
     """
 
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
     place: Callable[[Option], str]
     folder: Path | None = None
     standing: bool = False
 
 
 def resolve(face: str, *sources: Source) -> Settings:
-    """The settings of one run: each from the first source that has it, else its default.
+    """The settings of one run: each from the first source that has it, or has its rival; else its default.
 
     Raises `UsageError` with the place of a wrong value. It does not print the value, which may be a secret.
     """
@@ -396,12 +396,16 @@ def resolve(face: str, *sources: Source) -> Settings:
     taken: set[str] = set()
     rows = options_of(face)
     for source in sources:
-        present = [row for row in rows if source.values.get(row.name) not in (None, (), []) and row.name not in taken]
+        present = [
+            row
+            for row in rows
+            if source.values.get(row.name) not in (None, (), [])
+            and row.name not in taken
+            and not (source.standing and face in row.command_line_only)
+        ]
         for row in present:
-            if source.standing and face in row.command_line_only:
-                continue
             found[row.name] = _read(row, source.values[row.name], source)
-            standing |= {row.name} if source.standing else set()
+        standing |= {row.name for row in present if source.standing}
         taken |= {name for row in present for name in (row.name, row.rival)}
     for row in rows:
         needs = [name for name in row.needs if face in OPTIONS[name].faces]
