@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.requests import Client
 from tests.servers import serving
@@ -126,9 +127,11 @@ def test_an_id_of_the_fixtures_is_not_used_again() -> None:
     record = {**world.collections["trunks"].records[0], "id": "conn_1"}
     serve = world.behaviors["createTrunk"]
     effect = serve.outcomes[0].effects[0]
-    counting = replace(effect, set={**effect.set, "id": {"serial": "conn_{}"}})
-    counted = replace(serve, outcomes=(replace(serve.outcomes[0], effects=(counting,)),))
-    world = replace(world.with_records("trunks", (record,)), behaviors={**world.behaviors, "createTrunk": counted})
+    counting = structs.replace(effect, set={**effect.set, "id": {"serial": "conn_{}"}})
+    counted = structs.replace(serve, outcomes=(structs.replace(serve.outcomes[0], effects=(counting,)),))
+    world = structs.replace(
+        world.with_records("trunks", (record,)), behaviors={**world.behaviors, "createTrunk": counted}
+    )
     fake = mock.from_vendor(replace(vendor, world=world))
     fake.remove("trunks", "conn_1")
     assert [Client(vendor, fake).created(f"user-{number}") for number in range(2)] == ["conn_2", "conn_3"]

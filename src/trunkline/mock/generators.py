@@ -6,9 +6,10 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from trunkline.exchange import Json
 
@@ -22,8 +23,7 @@ UNIQUE = ("serial", "letters", "uuid")
 """The kinds of generator that never return the same value twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """The input of a generator: a serial number, the fields that the record has so far, and the time (UTC)."""
 
     serial: int

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Generic, NoReturn, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from trunkline.contract.model import Act, Create, Delete, Fetch, K, List, Update
 from trunkline.contract.refusals import ParsedRequest, Refusal, refusal_for
@@ -19,8 +21,7 @@ Result: TypeAlias = tuple[int, bytes]
 """A status and a body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[K]):
+class Call(Struct, Generic[K], frozen=True):
     """One allowed request with everything that a handler needs to answer it."""
 
     world: World

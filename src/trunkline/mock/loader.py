@@ -294,9 +294,4 @@ def _check_given(vendor: Vendor, collection: str, records: list[Record], noun: s
 
 def with_tokens(vendor: Vendor, tokens: tuple[str, ...]) -> Vendor:
     """The vendor with only these tokens for its first account. The other accounts keep theirs."""
-    world = vendor.world
-    mine = {token: Grant(world.account) for token in tokens}
-    others = {
-        token: grant for token, grant in world.tokens.items() if grant.account != world.account and token not in mine
-    }
-    return replace(vendor, world=replace(world, tokens={**mine, **others}))
+    return replace(vendor, world=vendor.world.with_tokens(tokens))

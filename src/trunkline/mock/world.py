@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from trunkline.contract.model import View
 from trunkline.exchange import Json
@@ -28,16 +30,14 @@ def project(record: Record, view: View) -> Record:
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """The access that a token gives: an account, or the cause for which every request is refused."""
 
     account: str
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """A change of a record: generate the fields of `set`.
 
     It happens if the facts in `when` hold and, unless `when_changed` is empty, one of those fields has changed.
@@ -48,18 +48,16 @@ class Effect:
     when_changed: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """One successful end of an operation: a status, a body template and effects. `when` says for which records."""
 
     status: int
     body: Mapping[str, Json]
     effects: tuple[Effect, ...] = ()
-    when: Mapping[str, Json] = field(default_factory=dict)
+    when: Mapping[str, Json] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Behavior:
+class Behavior(Struct, frozen=True):
     """How the mock serves one operation.
 
     `verb` names the handler, `order` the fields that sort a list (`-created_at` is descending), and `guards` the
@@ -74,16 +72,14 @@ class Behavior:
     outcomes: tuple[Outcome, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(Struct, frozen=True):
     """The collection that a record belongs to, and the record's field that holds the parent's id."""
 
     collection: str
     field: str
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(Struct, frozen=True):
     """The records of one resource; `identity` is the field that holds a record's id."""
 
     identity: str
@@ -96,8 +92,7 @@ Tables: TypeAlias = Mapping[tuple[str, str], Mapping[str, Record]]
 """Records by (collection, account) and then by id, in the order in which they were added."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class World:
+class World(Struct, frozen=True):
     """The tokens, error texts, behaviors and records of one vendor's mock."""
 
     rate_limit: int
@@ -106,6 +101,9 @@ class World:
     messages: Mapping[str, Mapping[str, str]]
     collections: Mapping[str, Collection]
     behaviors: Mapping[str, Behavior]
+
+    def __repr__(self) -> str:
+        return "<World>"  # without tokens and secrets
 
     def message(self, cause: str, code: str) -> str:
         """The message template for a cause of refusal: the one for the error code, or the one for every code."""
@@ -125,6 +123,14 @@ class World:
     def account_of(self, record: Record) -> str:
         account: str = record.get(MOCK_ONLY, {}).get("account", self.account)
         return account
+
+    def with_tokens(self, tokens: Sequence[str]) -> World:
+        """The world with only these tokens for the default account. The other accounts keep theirs."""
+        given = {token: Grant(self.account) for token in tokens}
+        others = {
+            token: grant for token, grant in self.tokens.items() if grant.account != self.account and token not in given
+        }
+        return replace(self, tokens={**given, **others})
 
     def with_records(self, collection: str, records: tuple[Record, ...]) -> World:
         """The world with other records in a collection."""
@@ -187,8 +193,7 @@ def meets(record: Record, conditions: Mapping[str, Json]) -> bool:
     return all(known.get(name) == value for name, value in conditions.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One step of a write: the new record with this id, or None if the record is removed."""
 
     collection: str
@@ -197,8 +202,7 @@ class Change:
     record: Record | None
 
 
-@dataclass(frozen=True, slots=True)
-class SavedState:
+class SavedState(Struct, frozen=True):
     """The saved state of an earlier mock: its records and the last serial number that it used."""
 
     tables: Tables
