@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from trunkline.contract import document, folders
+from trunkline.contract.bodies import all_places
 from trunkline.contract.loader import read
 from trunkline.contract.model import DOCUMENT, Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.errors import DataError
@@ -1263,6 +1264,37 @@ def test_a_value_of_any_kind_is_judged(operation: Operation) -> None:
         if operation.body and not isinstance(value, dict):
             assert list(contract.violations(operation.body.schema, value))
         assert contract.completed(operation.success.schema, {"x": value}) == {"x": value}
+
+
+@each_operation
+def test_both_validators_see_the_same_violations(operation: Operation) -> None:
+    """Each violation of a documented body is confirmed, at the same place of the contract, on the same evidence."""
+    contract = operation.contract
+    cases = [case for case in loader.load(contract.vendor).cases if case["operation"] == operation.operation_id]
+    odd: list[Json] = [None, 1, "x", [], {}, "\ud800", {"\ud800": "\udfff"}, deep(50), 10**400]
+    for response in operation.responses.values():
+        bodies = [case["body"] for case in cases if operation.response_for(case["status"]) is response]
+        for body in [*odd, *bodies, *(spoiled for sample in bodies for spoiled in spoiled_copies(sample))]:
+            violations = contract.violations(response.schema, body)
+            confirmed, disagreements = contract.confirmed_violations(response.schema, body)
+            assert disagreements == []
+            assert [(found.at, found.contract, found.evidence) for found in confirmed] == [
+                (found.at, found.contract, found.evidence) for found in violations
+            ]
+            assert all(found.words for found in confirmed)
+
+
+def spoiled_copies(body: Json) -> Iterator[Json]:
+    """The body with each of its values in turn replaced by one of another type, or taken away."""
+    for at, value in all_places(body):
+        for other in (None, 7, "\n", [value]):
+            copy = json.loads(json.dumps([body]))
+            put(f"/0{at}", other)(copy)
+            yield copy[0]
+        if at and isinstance(resolve(body, at.rpartition("/")[0]), dict):
+            copy = json.loads(json.dumps(body))
+            drop(at)(copy)
+            yield copy
 
 
 def test_the_schema_of_the_files_is_the_generated_one() -> None:
