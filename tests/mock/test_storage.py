@@ -467,8 +467,8 @@ def spoil(path: Path, change: str) -> None:
         ("UPDATE records SET record = json_set(record, '$.created_at', 5)", "created_at"),
         ("UPDATE records SET record = json_remove(record, '$.name')", "name"),
         ("UPDATE records SET collection = 'carriers'", "there is no such collection"),
-        ("UPDATE records SET account = 'nobody'", "is not the one of its place, nobody"),
-        ("UPDATE records SET identity = 'x' || identity", "is not the one of its place"),
+        ("UPDATE records SET account = 'nobody'", "it is saved under another id or account, nobody"),
+        ("UPDATE records SET identity = 'x' || identity", "it is saved under another id or account"),
     ],
 )
 def test_records_that_no_longer_fit_are_refused(vendor: Vendor, path: Path, change: str, reason: str) -> None:
@@ -505,6 +505,16 @@ def test_records_in_the_wrong_place_are_refused(record: str, path: Path) -> None
         pass
     spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own
     with pytest.raises(UsageError, match="`trunkline reset telepath --state"), kept(path, VENDORS["telepath"]):
+        pass
+
+
+def test_records_that_cannot_be_sorted_are_refused(path: Path) -> None:
+    """A damaged name of a field is found also while the contract is the one that records were checked against."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("""UPDATE records SET record = replace(record, '"created_at"', '"created_xt"')""")
+    with pytest.raises(UsageError, match="it has no created_at"), kept(path, VENDORS["telepath"]):
         pass
 
 

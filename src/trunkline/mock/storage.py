@@ -89,7 +89,7 @@ class Storage:
         way_out = f"`trunkline reset {vendor.name} --state {self.path}` returns it to the fixtures"
         tables = self._tables(vendor.name)
         try:
-            _check_names(vendor, tables)
+            _check_rows(vendor, tables)
             if checked != (current := _version(vendor)):
                 _check(vendor, tables)
                 with self.database.write() as connection:
@@ -162,17 +162,19 @@ def _version(vendor: Vendor) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_names(vendor: Vendor, tables: Tables) -> None:
-    """Raise `DataError` for the first record that is saved under another collection, id or account than its own."""
+def _check_rows(vendor: Vendor, tables: Tables) -> None:
+    """Raise `DataError` for the first record that does not belong to its row, or cannot be sorted."""
     world = vendor.world
     for (name, account), table in tables.items():
         if name not in world.collections:
             raise DataError(name, f"/{name}", "there is no such collection")
+        orders = [behavior.order for behavior in world.behaviors.values() if behavior.collection == name]
+        sorted_by = {field.lstrip("-") for order in orders for field in order}
         for identity, record in table.items():
             if (record.get(world.collections[name].identity), world.account_of(record)) != (identity, account):
-                raise DataError(
-                    name, f"/{name}/{identity}", f"its id or account is not the one of its place, {account}"
-                )
+                raise DataError(name, f"/{name}/{identity}", f"it is saved under another id or account, {account}")
+            if missing := sorted_by - record.keys():
+                raise DataError(name, f"/{name}/{identity}", f"it has no {min(missing)}")
 
 
 def _check(vendor: Vendor, tables: Tables) -> None:
