@@ -1,37 +1,52 @@
-"""Owns the floor: an ASGI application that answers constant bytes and does nothing else.
+"""The floor: an ASGI application that answers constant bytes, on plain uvicorn with uvloop and httptools.
 
     python benchmarks/bare.py application/json < body
 
-It is served by the function that serves the mock, so that only the application differs, and prints its address in
-the same form as `trunkline serve`, so that one client drives both.
+It prints its address in the form of `trunkline serve`, so that one client measures both.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import sys
 
+import uvicorn
+
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
-from trunkline.transport.server import serve
 
 
 def constant(body: bytes, content_type: str) -> ASGIApp:
-    """An application for which every request has the same answer."""
-    fields = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    head = {"type": "http.response.start", "status": 200, "headers": fields}
+    """An application that answers every request alike."""
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
     rest = {"type": "http.response.body", "body": body}
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
-        await send(head)
+        await send(start)
         await send(rest)
 
     return application
 
 
-def announce(url: str) -> None:
-    """Prints where it answers."""
-    print(json.dumps({"vendors": {"bare": {"url": url, "token": "none"}}}), flush=True)
+def main() -> None:
+    """Serve until a signal ends the process."""
+    config = uvicorn.Config(
+        constant(sys.stdin.buffer.read(), sys.argv[1]),
+        loop="uvloop",
+        http="httptools",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        print(json.dumps({"vendors": {"bare": {"url": url, "token": "none"}}}), flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":
-    serve(constant(sys.stdin.buffer.read(), sys.argv[1]), host="127.0.0.1", port=0, on_ready=announce)
+    main()

@@ -137,7 +137,7 @@ def test_more_responses_than_the_cache_holds_are_right() -> None:
     for number in range(5000):
         body = target(list_request(vendor, query=f"limit=1&offset=0&x={number}")).json()
         assert body["trunks"][0]["id"] == "conn_abc123xyz"
-    assert len(target._memo) <= 4096
+    assert len(target._answers) <= 4096
 
 
 def test_a_snapshot_has_the_fixtures(vendor: Vendor) -> None:
@@ -272,7 +272,7 @@ def test_too_large_refuses_a_body_that_was_not_read(vendor: Vendor) -> None:
 def test_responses_to_requests_with_a_body_are_not_cached(vendor: Vendor) -> None:
     """The same request line with another body or media type is another request."""
     target = mock.from_vendor(vendor)
-    for shown in target._shown.values():
+    for shown in target._served.values():
         assert not (shown.cacheable and (shown.operation.body or shown.writes))
     client = Client(vendor, target)
     assert [client.create(name).status for name in ("user-1", "user-2", "-")] == [201] * 3

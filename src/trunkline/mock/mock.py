@@ -1,12 +1,12 @@
-"""Owns the mock: a `Target` that answers as the contract and the world say.
+"""The mock: a `Target` that answers as the contract and the world say.
 
     >>> acme = mock.from_vendor(trunkline.load("acme"))
     >>> acme(Request("GET", "/trunks", "limit=10"))
     Response(401, <77 bytes>)
 
-Speed lives here, behind the signature: items are encoded once, and a finished answer is kept until the next write.
-What is not kept is worked out behind one lock, so that whoever reads sees all of a write or nothing of it. With a
-state file, each write is in its file before it is answered, or is answered 507 and was not made.
+Records are encoded once, and repeated answers are remembered until the next write. Other requests are answered one at
+a time, behind a lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved
+before it is answered; one that cannot be saved is answered 507 and not made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 from trunkline.contract.model import List, Operation, RateLimit
@@ -35,7 +35,7 @@ from trunkline.contract.refusals import (
 )
 from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import Headers, Json, Request, Response, find
-from trunkline.findings import truncate as shortened
+from trunkline.findings import truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor
@@ -53,27 +53,29 @@ REFUSAL_HEADER = "x-trunkline-refusal"
 """The response header in which a refusal explains itself."""
 
 _JSON = ("content-type", "application/json")
-_LONGEST_LOGGED = 200
-_LONGEST_SENT = 80
-_MEMO_ENTRIES = 4096
-_MEMO_KEY = 2048
-_MOST_LEARNED = 64
-"""So many of the secrets that clients sent last are kept out of the log, beside all that the fixtures hold."""
-_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_MAX_LOGGED = 200
+_MAX_QUOTED = 80
+_MAX_ANSWERS = 4096
+_MAX_KEY = 2048
+_MAX_LEARNED = 64
+"""The number of secrets from clients, the latest ones, that are kept out of the log beside those of the fixtures."""
+_READS = frozenset(("GET", "HEAD", "OPTIONS"))
+
+_Key: TypeAlias = tuple[str, str, str, str | None]
+"""Method, path, query and `Authorization` of a request."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """An answer without its rate-limit headers: `grant` is the token that its request is counted for.
+class _Answer(NamedTuple):
+    """An answer without its rate-limit headers. Its request counts for the known token `token`.
 
-    One that `lasts` is the answer to the same question until the next write.
+    A `cacheable` one is the answer to every equal request until the next write.
     """
 
     response: Response
     operation: Operation | None
-    grant: str = ""
+    token: str = ""
     explanation: str = ""
-    lasts: bool = True
+    cacheable: bool = True
 
 
 def from_vendor(
@@ -84,10 +86,10 @@ def from_vendor(
     secrets: frozenset[str] = frozenset(),
     storage: Storage | None = None,
 ) -> Mock:
-    """A mock of the vendor in its fresh state. `rate_limit` is the number of requests per window and credential.
+    """A mock of the vendor in its initial state. `rate_limit` is the number of requests per window and credential.
 
-    `secrets` are what it must not log beside its own, such as the tokens of another mock on the same port. With a
-    `storage` (`storage.from_file`) it continues with the state in which the last mock of the vendor was left.
+    It keeps `secrets` out of its log, beside its own: the tokens of another mock on the same port. With a `storage`
+    (`storage.from_file`) it continues with the state in which the last mock of the vendor was left.
     """
     return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets, storage)
 
@@ -108,7 +110,7 @@ class Mock:
         self._world = vendor.world
         self._clock = clock
         self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
-        self._shown = {
+        self._served = {
             operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
         }
         self._secrets = vendor.secrets | secrets
@@ -118,31 +120,34 @@ class Mock:
         self._learned: tuple[str, ...] = ()
         self._lock = RLock()
         self._storage = storage
-        self._keep = partial(storage.save, vendor.name) if storage else None
-        kept = storage.load(vendor) if storage else None
-        self.continues = kept is not None
-        """Whether it began where an earlier mock was left, and not with the fixtures."""
-        if kept is None:
+        self._save = partial(storage.save, vendor.name) if storage else None
+        saved = storage.load(vendor) if storage else None
+        self.continues = saved is not None
+        """Whether it began with the saved state of an earlier mock instead of the fixtures."""
+        if saved is None:
             self.reset()
             return
-        told = (record for table in kept.tables.values() for record in table.values())
-        self._secrets |= {str(record[name]) for record in told for name in self._contract.secrets if record.get(name)}
-        self._begin(Store(self._world, kept, self._keep))
+        records = (record for table in saved.tables.values() for record in table.values())
+        self._secrets |= {
+            str(record[name]) for record in records for name in self._contract.secrets if record.get(name)
+        }
+        self._begin(Store(self._world, saved, self._save))
 
     def reset(self) -> None:
-        """Back to the fixtures, with a fresh rate limit. Raises `StorageError` when it cannot be saved."""
+        """Return to the fixtures, with a fresh rate limit. Raises `StorageError` when that cannot be saved."""
         with self._lock:
             if self._storage:
                 self._storage.reset(self.vendor)
-            self._begin(Store(self._world, save=self._keep))
+            self._begin(Store(self._world, save=self._save))
 
     def _begin(self, store: Store) -> None:
         self._views = Views(store)
         self._meter.reset()
-        self._memo: dict[tuple[str, str, str, str | None], _Finished] = {}
-        for shown in self._shown.values():
-            if isinstance(shown.operation.kind, List) and not shown.operation.parents:
-                self._views.items(shown, self._world.account)  # the first who asks need not wait
+        self._answers: dict[_Key, _Answer] = {}
+        self._requested = set[int]()
+        for served in self._served.values():
+            if isinstance(served.operation.kind, List) and not served.operation.parents:
+                self._views.items(served, self._world.account)  # so that the first request need not wait
 
     def records(self, collection: str) -> Records:
         """The records of a collection in the default account, for a test to read and change: `acme.records("trunks")`.
@@ -174,93 +179,104 @@ class Mock:
             self._commit(record)
 
     def remove(self, collection: str, identity: str, account: str | None = None) -> None:
-        """Takes a record away, for the next request. Raises `LookupError` when there is none."""
+        """Remove a record. Raises `LookupError` when there is none."""
         with self._lock:
             self._views.store.remove(collection, account or self._world.account, identity)
             self._commit({})
 
+    # --- requests ---------------------------------------------------------------------------------------------------
+
     def __call__(self, request: Request) -> Response:
-        key = (request.method, request.path, request.query, find(request.headers, "authorization"))
-        finished = self._memo.get(key)
-        if finished is None:
-            reading = parse_request(self._contract, request, self._shut)
-            operation, grant = reading.operation, self._grant(request)
-        else:
-            operation, grant = finished.operation, finished.grant
-        headers: Headers = ()
-        spent = False
-        if not (operation and operation.unmetered):
-            headers, spent = self._meter.count(grant)
-        if spent and operation is not None:
-            finished = self._rate_limited(request, operation)
-        elif finished is None:
-            with self._lock:
-                finished = self._finish(request, reading, grant)
-                if finished.lasts and len(request.path) + len(request.query) + len(key[3] or "") < _MEMO_KEY:
-                    if len(self._memo) >= _MEMO_ENTRIES:
-                        self._memo.clear()
-                    self._memo[key] = finished
-        if finished.explanation:
-            log.info("%s", finished.explanation)
-        response = finished.response
-        return Response(response.status, (*response.headers, *headers), response.body)
+        response, limits = self.answer(request)
+        return Response(response.status, (*response.headers, *limits), response.body)
+
+    def answer(self, request: Request) -> tuple[Response, Headers]:
+        """The answer, and its rate-limit headers."""
+        authorization = find(request.headers, "authorization")
+        found = self.replay(request.method, request.path, request.query, authorization)
+        return found or self._work_out(request, authorization)
+
+    def replay(self, method: str, path: str, query: str, authorization: str | None) -> tuple[Response, Headers] | None:
+        """The remembered answer to an equal request, and its rate-limit headers; None for a new request.
+
+        A server calls this first: it is fast, since it needs neither the other headers nor a `Request`.
+        """
+        answer = self._answers.get((method, path, query, authorization))
+        if answer is None:
+            return None
+        limits, exceeded = self._count(answer.operation, answer.token)
+        if exceeded and answer.operation is not None:
+            headers = () if authorization is None else (("authorization", authorization),)
+            answer = self._rate_limited(Request(method, path, query, headers), answer.operation)
+        if answer.explanation:
+            log.info("%s", answer.explanation)
+        return answer.response, limits
 
     def too_large(self, request: Request) -> Response | None:
-        """The refusal of a request whose body was too large to be read, or None where the contract asks for no body."""
+        """The refusal of a request whose body was too large to be read, or None where the contract has no body."""
         request = replace(request, body=bytes(LONGEST_BODY + 1))
-        return self(request) if isinstance(parse_request(self._contract, request, self._shut), Refusal) else None
+        return self(request) if isinstance(parse_request(self._contract, request, self._authorize), Refusal) else None
 
-    def _finish(self, request: Request, reading: ParsedRequest | Refusal, grant: str) -> _Finished:
+    def _work_out(self, request: Request, authorization: str | None) -> tuple[Response, Headers]:
+        parsed = parse_request(self._contract, request, self._authorize)
+        operation, token = parsed.operation, self._known_token(authorization)
+        limits, exceeded = self._count(operation, token)
+        if exceeded and operation is not None:
+            answer = self._rate_limited(request, operation)
+        else:
+            with self._lock:
+                answer = self._answer(request, parsed, token)
+                if answer.cacheable:
+                    self._remember((request.method, request.path, request.query, authorization), answer)
+        if answer.explanation:
+            log.info("%s", answer.explanation)
+        return answer.response, limits
+
+    def _remember(self, key: _Key, answer: _Answer) -> None:
+        """Keep an answer for which there were two requests: to keep all takes longer than to work one out."""
+        if hash(key) not in self._requested:
+            if len(self._requested) >= _MAX_ANSWERS:
+                self._requested.clear()
+            self._requested.add(hash(key))
+        elif sum(len(part or "") for part in key) < _MAX_KEY:
+            if len(self._answers) >= _MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = answer
+
+    def _answer(self, request: Request, parsed: ParsedRequest | Refusal, token: str) -> _Answer:
         try:
-            outcome = reading if isinstance(reading, Refusal) else self._serve(reading)
+            outcome = parsed if isinstance(parsed, Refusal) else self._serve(parsed)
         except StorageError as error:
-            return _unkept(error, reading.operation, grant)
+            return _not_saved(error, parsed.operation, token)
         if isinstance(outcome, Refusal):
-            return self._refused(request, outcome, grant)
-        assert isinstance(reading, ParsedRequest)  # noqa: S101 - a refusal was refused
+            return self._refuse(request, outcome, token)
+        assert isinstance(parsed, ParsedRequest)  # noqa: S101 - a refusal is its own outcome
         status, body = outcome
-        shown = self._shown[reading.operation.operation_id]
-        return _Finished(Response(status, (_JSON,), body), reading.operation, grant, lasts=shown.cacheable)
+        served = self._served[parsed.operation.operation_id]
+        return _Answer(Response(status, (_JSON,), body), parsed.operation, token, cacheable=served.cacheable)
 
-    def _grant(self, request: Request) -> str:
-        """The known token that a request is counted for, whatever becomes of it; all others are counted together."""
-        token = (request.header("authorization") or "").rpartition(" ")[2]
-        return token if token in self._world.tokens else ""
+    def _serve(self, parsed: ParsedRequest) -> Result | Refusal:
+        served = self._served[parsed.operation.operation_id]
+        grant = self._world.tokens.get(parsed.credential)
+        account = grant.account if grant else self._world.account
+        try:
+            result = handle(Call(self._world, self._views, served, parsed, account, self._clock()))
+            if served.writes and not isinstance(result, Refusal):
+                self._commit(parsed.body or {})
+        finally:
+            if served.writes:
+                self._views.store.discard()
+        return result
 
-    def _refused(self, request: Request, refusal: Refusal, grant: str = "") -> _Finished:
-        told = 0 < len(request.body) <= LONGEST_BODY
-        own = frozenset(
-            {
-                *(secrets_in_body(request.body, self._contract.secrets) if told else ()),
-                *secrets_in_header(request.header("authorization") or ""),
-                *secrets_in_query(request.query, self._contract.secrets),
-            }
-        )
-        explanation = self._explanation(refusal, own)
-        asked = json.dumps(shortened(self._asked(request.target, own), _LONGEST_LOGGED))[1:-1]
-        line = f"{shortened(request.method, _LONGEST_SENT)} {asked} refused: {explanation}"
-        lasts = request.method in _READING
-        return _Finished(self._refusal(refusal, explanation, own), refusal.operation, grant, line, lasts)
+    def _commit(self, written: Mapping[str, Json]) -> None:
+        """Commit the staged changes, forget the answers from before them, and learn the secrets in `written`."""
+        if self._views.commit():
+            self._answers = {}
+            learned = (str(written[name]) for name in self._contract.secrets if written.get(name))
+            self._learned = (*self._learned, *learned)[-_MAX_LEARNED:]
 
-    def _asked(self, target: str, own: frozenset[str]) -> str:
-        """A path and query without secrets, however they are encoded."""
-        normalized = unquote(target)
-        hidden = self._redacted(normalized, own)
-        return hidden if hidden != normalized else self._redacted(target, own)
-
-    def _explanation(self, refusal: Refusal, own: frozenset[str]) -> str:
-        """What was sent, which bound it broke, and where the contract and the page say so: JSON texts, in ASCII."""
-        parts = {
-            "sent": shortened(self._redacted(refusal.sent, own), _LONGEST_SENT),
-            "broke": shortened(refusal.broke, _LONGEST_LOGGED),
-            "contract": refusal.reference(self._contract),
-            "grade": str(refusal.evidence.grade),
-            "page": refusal.evidence.source or refusal.evidence.note,
-        }
-        return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))
-
-    def _shut(self, operation: Operation, credential: str) -> Refusal | None:
-        """Why a credential does not open an operation."""
+    def _authorize(self, operation: Operation, credential: str) -> Refusal | None:
+        """The refusal of a credential that does not allow the operation."""
         grant = self._world.tokens.get(credential)
         if grant is None:
             sent = "a credential that opens no account"
@@ -269,48 +285,75 @@ class Mock:
             return refusal_for(operation, grant.refused, "a credential without the permission", "the permission", {})
         return None
 
-    def _serve(self, reading: ParsedRequest) -> Result | Refusal:
-        shown = self._shown[reading.operation.operation_id]
-        grant = self._world.tokens.get(reading.credential)
-        account = grant.account if grant else self._world.account
-        asked = Call(self._world, self._views, shown, reading, account, self._clock())
-        try:
-            ended = handle(asked)
-            if not isinstance(ended, Refusal):
-                self._commit(reading.body or {})
-        finally:
-            self._views.store.discard()
-        return ended
+    def _known_token(self, authorization: str | None) -> str:
+        """The known token in the header, even of a refused request; all unknown ones count together, as `""`."""
+        token = (authorization or "").rpartition(" ")[2]
+        return token if token in self._world.tokens else ""
 
-    def _commit(self, told: Mapping[str, Json]) -> None:
-        """Makes a write true, drops what was finished before it, and learns the secrets that it told."""
-        if self._views.commit():
-            self._memo = {}
-            learned = (str(told[name]) for name in self._contract.secrets if told.get(name))
-            self._learned = (*self._learned, *learned)[-_MOST_LEARNED:]
+    def _count(self, operation: Operation | None, token: str) -> tuple[Headers, bool]:
+        """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
+        return ((), False) if operation and operation.unmetered else self._meter.count(token)
 
-    def _redacted(self, text: str, own: frozenset[str] = frozenset()) -> str:
-        """The text without the secrets of the fixtures, those that clients sent last, and the request's own."""
-        return redactor(own)(redactor(frozenset(self._learned))(redactor(self._secrets)(text)))
+    # --- refusals ---------------------------------------------------------------------------------------------------
 
-    def _rate_limited(self, request: Request, operation: Operation) -> _Finished:
+    def _rate_limited(self, request: Request, operation: Operation) -> _Answer:
         limit = f"{self._meter.limit} requests"
         refusal = refusal_for(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
-        return self._refused(request, refusal)
+        return self._refuse(request, refusal)
 
-    def _refusal(self, refusal: Refusal, explanation: str, own: frozenset[str]) -> Response:
-        found, code = documented_response(self._contract, refusal)
-        told = {name: shortened(self._redacted(word, own), _LONGEST_LOGGED) for name, word in refusal.words.items()}
-        words = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(told)}
+    def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> _Answer:
+        has_body = 0 < len(request.body) <= LONGEST_BODY
+        sent = frozenset(
+            {
+                *(secrets_in_body(request.body, self._contract.secrets) if has_body else ()),
+                *secrets_in_header(request.header("authorization") or ""),
+                *secrets_in_query(request.query, self._contract.secrets),
+            }
+        )
+        explanation = self._explain(refusal, sent)
+        target = json.dumps(truncate(self._redact_target(request.target, sent), _MAX_LOGGED))[1:-1]
+        return _Answer(
+            response=self._refusal_response(refusal, explanation, sent),
+            operation=refusal.operation,
+            token=token,
+            explanation=f"{truncate(request.method, _MAX_QUOTED)} {target} refused: {explanation}",
+            cacheable=request.method in _READS,
+        )
+
+    def _refusal_response(self, refusal: Refusal, explanation: str, sent: frozenset[str]) -> Response:
+        documented, code = documented_response(self._contract, refusal)
+        words = {name: truncate(self._redact(word, sent), _MAX_LOGGED) for name, word in refusal.words.items()}
+        filling = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(words)}
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
-        if "allow" in found.headers:
+        if "allow" in documented.headers:
             headers = (*headers, ("allow", refusal.words["allow"]))
-        return Response(int(found.key), headers, encode(_filled(self._world.error_body, words)))
+        return Response(int(documented.key), headers, encode(_fill(self._world.error_body, filling)))
+
+    def _explain(self, refusal: Refusal, sent: frozenset[str]) -> str:
+        """Which value broke which bound, and where contract and page say so: strings of JSON, in ASCII."""
+        parts = {
+            "sent": truncate(self._redact(refusal.sent, sent), _MAX_QUOTED),
+            "broke": truncate(refusal.broke, _MAX_LOGGED),
+            "contract": refusal.reference(self._contract),
+            "grade": str(refusal.evidence.grade),
+            "page": refusal.evidence.source or refusal.evidence.note,
+        }
+        return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))
+
+    def _redact_target(self, target: str, sent: frozenset[str]) -> str:
+        """Path and query without secrets, however they are encoded."""
+        decoded = unquote(target)
+        redacted = self._redact(decoded, sent)
+        return redacted if redacted != decoded else self._redact(target, sent)
+
+    def _redact(self, text: str, sent: frozenset[str]) -> str:
+        """The text without the secrets of the fixtures, the latest from clients, and those sent with the request."""
+        return redactor(sent)(redactor(frozenset(self._learned))(redactor(self._secrets)(text)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A time in which requests are counted: its end, the header field that tells it, and a counter per credential."""
+    """A period in which requests are counted: its end, the header that tells it, and a counter per token."""
 
     end: float = 0.0
     header: tuple[str, str] = ("", "")
@@ -318,9 +361,9 @@ class _Window:
 
 
 class _Meter:
-    """Counts requests per credential in fixed windows, and tells it in the documented headers.
+    """Counts requests per token in fixed windows, and makes the documented headers.
 
-    Threads share it without waiting: `setdefault` and `next` are atomic, and only a new window is made behind a lock.
+    Threads share it without a lock: `setdefault` and `next` are atomic. Only a new window is made behind one.
     """
 
     def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
@@ -335,8 +378,8 @@ class _Meter:
     def reset(self) -> None:
         self._window = _Window()
 
-    def count(self, grant: str) -> tuple[Headers, bool]:
-        """The rate-limit headers of one more answer, and whether it is one too many."""
+    def count(self, token: str) -> tuple[Headers, bool]:
+        """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
         if self._names is None or self._limit_header is None:
             return (), False
         now, window = self._clock(), self._window
@@ -345,19 +388,18 @@ class _Meter:
                 if (window := self._window).end <= now:
                     end = math.floor(now) + self._seconds
                     window = self._window = _Window(end, (self._names[2], str(end)))
-        counter = window.counters.get(grant) or window.counters.setdefault(grant, itertools.count(1))
+        counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
         left = self.limit - next(counter)
         return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
 
 
-def _unkept(error: StorageError, operation: Operation | None, grant: str) -> _Finished:
-    """The answer to a write that cannot be kept: trunkline's own words, for no page knows of it (RFC 4918, 11.5)."""
+def _not_saved(error: StorageError, operation: Operation | None, token: str) -> _Answer:
+    """The answer to a write that cannot be saved, in our own words: 507 (RFC 4918, section 11.5)."""
     log.error("%s", error)
-    body = encode({"error": str(error)})
-    return _Finished(Response(507, (_JSON,), body), operation, grant, lasts=False)
+    return _Answer(Response(507, (_JSON,), encode({"error": str(error)})), operation, token, cacheable=False)
 
 
-def _filled(template: Json, words: Mapping[str, str]) -> Json:
+def _fill(template: Json, words: Mapping[str, str]) -> Json:
     if isinstance(template, dict):
-        return {name: _filled(value, words) for name, value in template.items()}
+        return {name: _fill(value, words) for name, value in template.items()}
     return template.format_map(words) if isinstance(template, str) else template

@@ -13,9 +13,9 @@ import re
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
 from trunkline.errors import TargetError
@@ -39,6 +39,21 @@ _ENCODES_BODY = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
 )
 _NO_BODY = frozenset((204, 304))
+_ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A target that remembers its answers, as a mock does. Each answer has headers to add: those of a rate limit."""
+
+    def replay(self, method: str, path: str, query: str, authorization: str | None) -> Answer | None:
+        """The remembered answer to a request without a body, or None."""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to any request."""
+
+
+Answer: TypeAlias = tuple[Response, Headers]
 
 
 # --- a target as an application -------------------------------------------------------------------------------------
@@ -54,43 +69,70 @@ def application(
 ) -> ASGIApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
 
-    A body of more than `max_bytes` is never handed on: `too_large` is shown the request without it, and what it does
-    not answer is answered 413 in our own words.
+    A request with a body of more than `max_bytes` does not reach the target: `too_large` may answer it, without the
+    body; otherwise the answer is a 413 in our own words.
     """
+    found: Any = target
+    mock = found if isinstance(found, Remembering) else None
+    replay = mock.replay if mock and not blocking else None
+
+    def respond(request: Request) -> Answer:
+        return mock.answer(request) if mock else (target(request), ())
+
     prefix = _prefix(base)
     start = len(prefix)
     below = prefix + "/"
     elsewhere = _sentence(404, f"nothing is served here; every path begins with {below}")
     oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
 
-    async def answer(scope: Message, receive: Receive) -> Response:
+    async def answer(scope: Message, receive: Receive) -> tuple[Response, Headers]:
         raw = scope.get("raw_path")
         path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
         if not path.startswith(below) and path != prefix:
-            return elsewhere
+            return elsewhere, ()
         headers = tuple([(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]])
-        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers)
+        body: bytes | None = b""
         if _announces_body(scope, headers):
             body = await _read(receive, headers, max_bytes)
-            if body is None:
-                return (too_large(request) if too_large else None) or oversized
-            request = replace(request, body=body)
+        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers, body or b"")
+        if body is None:
+            return (too_large(request) if too_large else None) or oversized, ()
         try:
-            return await asyncio.to_thread(target, request) if blocking else target(request)
+            return await asyncio.to_thread(respond, request) if blocking else respond(request)
         except TargetError as error:
-            return _sentence(502, str(error))
+            return _sentence(502, str(error)), ()
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                response = await answer(scope, receive)
-            except _Gone:
-                return
-            await _write(response, scope["method"], send)
-        else:
+        if scope["type"] != "http":
             await _pass_by(scope["type"], receive, send)
+            return
+        found = _replayed(replay, scope, below) if replay else None
+        try:
+            response, added = found or await answer(scope, receive)
+        except _Gone:
+            return
+        headers, body = _message(response, added, scope["method"])
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     return app
+
+
+def _replayed(
+    replay: Callable[[str, str, str, str | None], Answer | None], scope: Message, below: str
+) -> Answer | None:
+    """The remembered answer to a GET request without a body. It skips all that is done for other requests."""
+    path = (scope.get("raw_path") or b"").decode("latin-1")
+    if scope["method"] != "GET" or not path.startswith(below):
+        return None
+    authorization = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if authorization is None:
+                authorization = value.decode("latin-1")
+        elif name in _ANNOUNCES_BODY:
+            return None
+    return replay("GET", path[len(below) - 1 :], scope["query_string"].decode("latin-1"), authorization)
 
 
 async def _pass_by(kind: str, receive: Receive, send: Send) -> None:
@@ -136,17 +178,17 @@ class _Gone(Exception):
     """The client went in mid-sentence, so what it meant is not known, and not done."""
 
 
-async def _write(response: Response, method: str, send: Send) -> None:
+def _message(response: Response, added: Headers, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The header fields and the body to send. `added` headers are plain ASCII."""
     body = response.body
-    headers = [*_encoded(response.headers)]
+    headers = [*_encoded(response.headers), *[(name.encode(), value.encode()) for name, value in added]]
     if response.status in _NO_BODY:
         body = b""
     elif body or method != "HEAD":
         headers.append((b"content-length", b"%d" % len(body)))
     elif length := find(response.headers, "content-length"):
         headers.append((b"content-length", length.encode("latin-1")))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+    return headers, b"" if method == "HEAD" else body
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import re
 import signal
@@ -28,7 +29,7 @@ from urllib.parse import unquote
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Match, Mount, Route, Router
+from starlette.routing import Route, Router
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from trunkline.contract.refusals import LONGEST_BODY
@@ -75,7 +76,7 @@ def asgi(
     blocking: bool = False,
     index: Mapping[str, str] | None = None,
     admin: Admin | None = None,
-) -> Router:
+) -> ASGIApp:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
@@ -83,34 +84,26 @@ def asgi(
     method `too_large`, as a mock has, answers requests with a body of more than `LONGEST_BODY` bytes with it.
     """
     if not isinstance(targets, Mapping):
-        return Router(default=_application(targets, "", blocking=blocking))
-    longest_first = sorted(
-        ((base.rstrip("/"), target) for base, target in targets.items()), key=lambda place: -len(place[0])
-    )
-    routes: list[BaseRoute] = [
-        _RawMount(base, _application(target, base, blocking=blocking)) for base, target in longest_first
-    ]
+        return _application(targets, "", blocking=blocking)
+    apps = {base.rstrip("/"): _application(target, base, blocking=blocking) for base, target in targets.items()}
+    places = sorted(apps, key=len, reverse=True)
+    routes = [] if "" in apps else [Route("/", _index(index or {base: base for base in targets}))]
+    rest = Router(routes, redirect_slashes=False, default=_not_found(places))
     if admin:
-        routes.insert(0, _RawMount(RESERVED, _admin_application(admin)))
-    if not any(base == "" for base, _ in longest_first):
-        routes.insert(0, Route("/", _index(index or {base: base for base in targets})))
-    return Router(routes, redirect_slashes=False, default=_not_found([base for base, _ in longest_first]))
+        apps[RESERVED] = _admin_application(admin)
+        places.insert(0, RESERVED)
+    mounts = [(base.encode(), f"{base}/".encode(), apps[base]) for base in places]
 
-
-class _RawMount(Mount):
-    """A mount that matches the path as it was sent: Starlette matches the decoded one, where `/a%2Fb` is `/a/b`."""
-
-    def __init__(self, path: str, app: ASGIApp) -> None:
-        super().__init__(path, app)
-        self._path = path.encode()
-        self._below = self._path + b"/"
-
-    def matches(self, scope: Any) -> tuple[Match, Any]:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        # Starlette's `Mount` matches the decoded path, where `/a%2Fb` is `/a/b`, and takes a sixth of an answer's time.
         if scope["type"] == "http":
             path = scope.get("raw_path") or scope["path"].encode()
-            if path.startswith(self._below) or path == self._path:
-                return Match.FULL, {}
-        return Match.NONE, {}
+            for base, below, mounted in mounts:
+                if path.startswith(below) or path == base:
+                    return await mounted(scope, receive, send)
+        return await rest(scope, receive, send)
+
+    return app
 
 
 def _application(target: Target, base: str, *, blocking: bool) -> ASGIApp:
@@ -184,6 +177,7 @@ def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises the signal again at its end
     try:
         with _listener(host, port) as listener, suppress(KeyboardInterrupt):
+            gc.freeze()  # contract and records stay: the collector need not look at them again and again
             _Server(app, lambda: on_ready(_url(listener))).run(sockets=[listener])
     finally:
         signal.signal(signal.SIGTERM, before)
