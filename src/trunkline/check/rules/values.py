@@ -12,7 +12,6 @@ from trunkline.contract.bodies import (
     NOTHING,
     at_pointer,
     count_at,
-    identities,
     items_of,
     json_of,
     satisfies,
@@ -36,7 +35,10 @@ def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[F
     if not succeeded(operation, exchange):
         return
     seen: set[str] = set()
-    for index, identity in enumerate(identities(operation, exchange)):
+    for index, item in enumerate(items_of(operation, exchange) or ()):
+        identity = at_pointer(item, listing.identity)
+        if not isinstance(identity, str):
+            continue
         if identity in seen:
             yield operation.finding(
                 "ids_are_unique",
@@ -63,10 +65,10 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
             times = _reversed(value, pair["first"], pair["then"])
             if times:
-                said = pair["evidence"]
+                evidence = pair["evidence"]
                 yield operation.finding(
                     "times_are_ordered",
-                    Evidence(Grade(said["grade"]), said.get("source", ""), said.get("note", "")),
+                    Evidence(Grade(evidence["grade"]), evidence.get("source", ""), evidence.get("note", "")),
                     f"{pair['first'][1:]} is after {pair['then'][1:]}",
                     at=f"body{at}{pair['then']}",
                     contract=f"{place}/x-trunkline/ordered/{index}",

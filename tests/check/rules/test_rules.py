@@ -1,4 +1,4 @@
-"""A valid response is judged without naming a place in its body: pointers are built only for findings."""
+"""Rules judge a valid response without naming a place in its body, and name the right place in a wrong one."""
 
 from __future__ import annotations
 
@@ -64,3 +64,15 @@ def test_the_last_item_of_a_page_is_judged_too(trunks: int, change: dict[str, ob
     findings = list(judge(operation, replace(exchange, response=changed), RULES_WITH_SECRETS))
     assert {finding.rule for finding in findings} == found
     assert all(finding.at.startswith(f"body/trunks/{trunks - 1}/") for finding in findings)
+
+
+def test_two_equal_ids_are_found_at_the_second() -> None:
+    """The place of the finding is that of the item, also after an item without an id."""
+    exchange = listed("telepath", trunks=3)
+    body = json.loads(exchange.response.body)
+    del body["trunks"][0]["id"]
+    body["trunks"][2]["id"] = body["trunks"][1]["id"]
+    changed = replace(exchange.response, body=json.dumps(body).encode())
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    findings = judge(operation, replace(exchange, response=changed))
+    assert [finding.at for finding in findings if finding.rule == "ids_are_unique"] == ["body/trunks/2/id"]
