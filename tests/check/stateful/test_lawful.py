@@ -1,4 +1,4 @@
-"""What no page settles is held against nobody, however differently it is done."""
+"""An implementation that settles differently what no page settles has no finding."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def label(variation: Variation) -> str:
 
 @pytest.mark.parametrize("variation", LAWFUL, ids=label)
 def test_a_lawful_variation_has_no_finding(variation: Variation) -> None:
-    """An implementation that goes another way raises no finding at all; where a custom is broken, a note."""
-    told = run_stateful(
+    """A lawful variant has no finding; one that breaks a custom has a note."""
+    results = run_stateful(
         LOADED[variation.vendor].contract,
         variation.server(),
         prefix="trunkline-check-test",
@@ -28,22 +28,22 @@ def test_a_lawful_variation_has_no_finding(variation: Variation) -> None:
         examples=8,
         steps=12,
     )
-    findings = [said for said in told if isinstance(said, Finding)]
+    findings = [result for result in results if isinstance(result, Finding)]
     assert {finding.evidence.grade for finding in findings} == ({"customary"} if variation.note else set()), findings
 
 
-def test_what_could_not_be_seen_is_not_called_seen() -> None:
-    """Where a list is not surely whole, or nothing can be made, a report says so."""
+def test_what_could_not_be_judged_is_reported_as_not_exercised() -> None:
+    """Where a list may be incomplete, or nothing can be created, the laws have a reason."""
     contract = LOADED["talkover"].contract
-    told = list(run_stateful(contract, ManyTrunks(), prefix="p", credential=OWN, examples=3, steps=5))
-    reasons = {(said.operation, said.law): said.reason for said in told if not isinstance(said, Finding)}
+    results = list(run_stateful(contract, ManyTrunks(), prefix="p", credential=OWN, examples=3, steps=5))
+    reasons = {(result.operation, result.law): result.reason for result in results if not isinstance(result, Finding)}
     assert reasons["createSipTrunk", "created_is_listed"]
     assert "--second-token" in reasons["getSipTrunk", "accounts_are_apart"]
     assert not reasons["createSipTrunk", "created_is_read_back"]
-    told = list(
+    results = list(
         run_stateful(contract, OtherPlan(), prefix="p", credential=OWN, second_credential=SECOND, examples=3, steps=5)
     )
-    reasons = {(said.operation, said.law): said.reason for said in told if not isinstance(said, Finding)}
+    reasons = {(result.operation, result.law): result.reason for result in results if not isinstance(result, Finding)}
     for operation, law in (
         ("createSipTrunk", "created_is_read_back"),
         ("createSipTrunk", "valid_input_is_accepted"),

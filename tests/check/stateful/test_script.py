@@ -1,4 +1,4 @@
-"""The script of a finding sends its requests again, to another server and on another day."""
+"""The script of a finding sends its requests again, to another server too."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ LOADED = {name: loader.load(name) for name in SERVERS}
 
 def first(vendor: str, make: Callable[[], Server]) -> Finding:
     """The first finding in an implementation."""
-    told = run_stateful(
+    results = run_stateful(
         LOADED[vendor].contract, make(), prefix="trunkline-check-test", credential=OWN, second_credential=SECOND
     )
-    return next(said for said in told if isinstance(said, Finding))
+    return next(result for result in results if isinstance(result, Finding))
 
 
 def run(text: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a script with the shell that every system has."""
+    """Run a script with sh."""
     path = folder / "script.sh"
     path.write_text(text, encoding="utf-8")
     return subprocess.run(
@@ -47,7 +47,7 @@ def run(text: str, folder: Path, **variables: str) -> subprocess.CompletedProces
 
 @contextmanager
 def listening(vendor: Vendor) -> Iterator[tuple[str, list[str]]]:
-    """The address of a mock on a port, and the methods of what it is asked."""
+    """Serve a mock: yields its address and the methods of the requests that it gets."""
     fake, log = mock.from_vendor(vendor), []
 
     def noted(request: Request) -> Response:
@@ -74,8 +74,8 @@ CHOSEN = {
     [next(defect for defect in DEFECTS if defect.law == law) for law in sorted(CHOSEN)],
     ids=lambda defect: defect.law,
 )
-def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None:
-    """Against the mock each line is answered, ids come from the answers, and what was made is removed again."""
+def test_a_script_takes_ids_from_responses_and_cleans_up(defect: object, tmp_path: Path) -> None:
+    """On the mock each request is answered, ids come from the responses, and created items are removed again."""
     assert isinstance(defect, type(DEFECTS[0]))
     vendor = LOADED[defect.vendor]
     finding = first(defect.vendor, defect.server)
@@ -100,7 +100,7 @@ def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None
             TRUNKLINE_SECOND_TOKEN=tokens[0],
         )
     asked = [exchange.request.method for exchange in finding.exchanges]
-    if done.returncode:  # the mock makes no such thing, and all that follows would be about nothing
+    if done.returncode:  # the mock refuses the creation, so the next requests would have no id
         assert re.fullmatch(r"there is no /\S+ in the response: the next requests cannot be sent\n", done.stderr)
         asked = asked[: asked.index("POST") + 1]
     assert [method for method, _, _ in log][: len(asked)] == asked
@@ -111,7 +111,7 @@ def test_a_script_runs_and_finds_its_way(defect: object, tmp_path: Path) -> None
 
 
 def pasted(finding: Finding, vendor: str, base: str) -> str:
-    """What a reader copies from a report for people."""
+    """The lines that a reader copies from a text report."""
     again = partial(script, LOADED[vendor].contract, base=base)
     lines = [plain(line) for line in finding_lines(finding, Report(), RunInfo(vendor, base, script=again))]
     start = next(number for number, line in enumerate(lines) if line.startswith("sh <<"))
@@ -119,7 +119,7 @@ def pasted(finding: Finding, vendor: str, base: str) -> str:
 
 
 def test_a_script_can_be_pasted_from_a_report(tmp_path: Path) -> None:
-    """As it stands there, with no space before a line; the shell it is pasted into goes on."""
+    """It has no space before its lines, and the shell that it is pasted into goes on."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
     vendor = LOADED["talkover"]
     with server.running(server.asgi({"/api/v1": mock.from_vendor(vendor)})) as url:
@@ -127,13 +127,13 @@ def test_a_script_can_be_pasted_from_a_report(tmp_path: Path) -> None:
         done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
         assert (done.stderr, done.returncode) == ("", 0)
         assert done.stdout.endswith("code 0\n")
-        assert done.stdout.count("HTTP/1.1 2") == len(finding.exchanges) + 1  # the last removes what was made
+        assert done.stdout.count("HTTP/1.1 2") == len(finding.exchanges) + 1  # the last removes the item
     done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
-    assert done.stdout.endswith("code 7\n")  # curl's, where nobody listens
+    assert done.stdout.endswith("code 7\n")  # curl's code where no server listens
 
 
 def test_a_script_that_ends_early_removes_what_it_made(tmp_path: Path) -> None:
-    """A server that goes away after the creation, and is back for the removal."""
+    """After an error in the middle the created item is still removed."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
     vendor = LOADED["talkover"]
     with listening(vendor) as (url, log):
@@ -145,7 +145,7 @@ def test_a_script_that_ends_early_removes_what_it_made(tmp_path: Path) -> None:
 
 
 def test_a_script_can_be_run_again(tmp_path: Path) -> None:
-    """What no two things can have is another at each run; what stays is told beforehand."""
+    """Unique values are new in each run, and a comment says which items stay."""
     finding = first(
         "telepath",
         next(defect for defect in DEFECTS if defect.law == "update_shows" and defect.vendor == "telepath").server,
@@ -161,8 +161,8 @@ def test_a_script_can_be_run_again(tmp_path: Path) -> None:
             assert (done.returncode, done.stdout.count("HTTP/1.1 201")) == (0, made), done.stderr
 
 
-def test_a_script_that_removes_does_so_however_it_ends(tmp_path: Path) -> None:
-    """Before its own removal as well as after; and never twice."""
+def test_a_script_removes_each_item_once(tmp_path: Path) -> None:
+    """If it ends before its own removal, the item is removed at the end; else it is not removed twice."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "removed_is_gone").server)
     vendor = LOADED["talkover"]
     with listening(vendor) as (url, log):
@@ -174,8 +174,8 @@ def test_a_script_that_removes_does_so_however_it_ends(tmp_path: Path) -> None:
         assert log.count("DELETE") == log.count("POST") == 1
 
 
-def test_a_script_asks_for_what_it_needs(tmp_path: Path) -> None:
-    """Without its address or a credential a script says what to set, and sends nothing."""
+def test_a_script_requires_its_variables(tmp_path: Path) -> None:
+    """Without its address or a credential a script names the variable to set, and sends nothing."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "accounts_are_apart").server)
     text = script(LOADED["talkover"].contract, finding)
     for given in ({}, {"BASE": "http://127.0.0.1:9"}, {"BASE": "http://127.0.0.1:9", "TRUNKLINE_TOKEN": "x"}):
@@ -185,8 +185,8 @@ def test_a_script_asks_for_what_it_needs(tmp_path: Path) -> None:
         assert not done.stdout
 
 
-def test_an_address_that_is_given_is_the_default() -> None:
-    """The address of the run stands in the script, and the environment may say otherwise."""
+def test_the_address_of_the_run_is_the_default() -> None:
+    """The script has the address of the run, and the environment can replace it."""
     finding = first("telepath", next(defect for defect in DEFECTS if defect.vendor == "telepath").server)
     text = script(LOADED["telepath"].contract, finding, "http://127.0.0.1:8900/v1")
     assert "BASE=${BASE:-http://127.0.0.1:8900/v1}" in text
@@ -197,48 +197,50 @@ def exchange(method: str, path: str, body: bytes, status: int, answer: bytes = b
     return Exchange(Request(method, path, "", headers, body), Response(status, (), answer))
 
 
-def told(*exchanges: Exchange) -> Finding:
+def finding_of(*exchanges: Exchange) -> Finding:
     return Finding(
         "a_law", "createTrunk", Evidence(Grade.IMPLIED, "https://example.com"), "wrong\nhere", exchanges=exchanges
     )
 
 
-def test_a_secret_whose_characters_matter_is_asked_for() -> None:
-    """A secret becomes one of the same length; in a body that is cut off too; what is wrong on purpose is shown."""
+def test_a_secret_is_replaced_by_one_of_the_same_length() -> None:
+    """Secrets are replaced, in a truncated body too; a value that is invalid on purpose is shown."""
     contract = LOADED["telepath"].contract
     body = b'{"name": "it\'s $HOME `id`", "sip_password": "tk-Secret0123456789"'
-    text = script(contract, told(exchange("POST", "/trunks", body, 400), exchange("POST", "/trunks", body + b"}", 400)))
+    text = script(
+        contract, finding_of(exchange("POST", "/trunks", body, 400), exchange("POST", "/trunks", body + b"}", 400))
+    )
     assert "tk-Secret" not in text
     assert "SECRET_1=$(printf '%019d' 1) # sip_password" in text
     assert "SECRET_2" not in text
     short = b'{"sip_password": "xxxxxxx"}'
-    assert "xxxxxxx" in script(contract, told(exchange("POST", "/trunks", short, 400)))
+    assert "xxxxxxx" in script(contract, finding_of(exchange("POST", "/trunks", short, 400)))
 
 
-def test_what_stands_in_a_body_or_a_path_is_no_command(tmp_path: Path) -> None:
-    """Quotes, dollars and backticks reach the server as they were sent."""
+def test_a_body_or_a_path_is_never_a_command(tmp_path: Path) -> None:
+    """Quotes, dollar signs and backticks reach the server as they were sent."""
     contract = LOADED["telepath"].contract
     odd = 'it\'s "$HOME" `id` \\ $(id)'
     body = b'{"name": "it\'s \\"$HOME\\" `id` \\\\ $(id)"}'
-    heard: list[Request] = []
+    received: list[Request] = []
 
     def listen(request: Request) -> Response:
-        heard.append(request)
+        received.append(request)
         return Response(404, (("content-type", "application/json"),), b"{}")
 
-    finding = told(exchange("PATCH", "/trunks/a%24b%60c", body, 404))
+    finding = finding_of(exchange("PATCH", "/trunks/a%24b%60c", body, 404))
     with server.running(server.asgi({"/v1": listen})) as url:
         done = run(script(contract, finding), tmp_path, BASE=f"{url}/v1", TRUNKLINE_TOKEN="$x")
     assert done.returncode == 0, done.stderr
-    assert heard[0].body == body
-    assert heard[0].path == "/trunks/a%24b%60c"
-    assert heard[0].header("authorization") == "Bearer $x"
+    assert received[0].body == body
+    assert received[0].path == "/trunks/a%24b%60c"
+    assert received[0].header("authorization") == "Bearer $x"
     assert odd.startswith("it's")
 
 
-def test_an_answer_without_an_id_is_no_obstacle() -> None:
-    """What a creation does not name is not taken from its answer."""
+def test_a_response_without_an_id_sets_no_variable() -> None:
+    """A creation whose response has no usable id sets no variable."""
     contract = LOADED["talkover"].contract
     for answer in (b"", b"[]", b'{"data": {"id": null}}', b'{"data": {"id": ".."}}'):
-        text = script(contract, told(exchange("POST", "/sip-trunks", b"{}", 201, answer)))
+        text = script(contract, finding_of(exchange("POST", "/sip-trunks", b"{}", 201, answer)))
         assert "ID_1" not in text
