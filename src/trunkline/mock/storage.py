@@ -96,10 +96,9 @@ class Storage:
                     connection.execute("UPDATE vendors SET checked = ? WHERE name = ?", (current, vendor.name))
             damaged = not isinstance(last_serial, int) or not 0 <= last_serial < _LARGEST_SERIAL
         except DataError as error:
-            texts = frozenset(text for table in tables.values() for _, text in all_texts(list(table.values())))
             raise UsageError(
                 f"the state of {vendor.name} in {self.path} no longer fits its contract "
-                f"({error.pointer}: {redactor(texts)(error.reason)}); {way_out}"
+                f"({error.pointer}: {error.reason}); {way_out}"
             ) from None
         except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
             damaged = True
@@ -186,7 +185,11 @@ def _check(vendor: Vendor, tables: Tables) -> None:
         ]
         # A client may send a shorter secret than fixtures may hold, so secrets are not checked.
         shown = [{field: value for field, value in record.items() if field not in secrets} for record in records]
-        check_records(shown, name, world.with_records(name, ()), name, vendor.contract)
+        try:
+            check_records(shown, name, world.with_records(name, ()), name, vendor.contract)
+        except DataError as error:
+            texts = frozenset(text for _, text in all_texts(records))
+            raise DataError(name, error.pointer, redactor(texts)(error.reason)) from None
         world = world.with_records(name, tuple(records))
     for name, index in world.orphans():
         raise DataError(name, f"/{name}/{index}", "its parent does not exist")
