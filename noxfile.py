@@ -46,8 +46,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Measure the mock against its bounds."""
+    """Measure speed and memory against their bounds."""
     session.run(sys.executable, "benchmarks/serve.py", *session.posargs)
+    session.run(sys.executable, "benchmarks/judge.py")
 
 
 @nox.session(venv_backend="venv")
