@@ -254,42 +254,18 @@ class ParameterNode(Node, frozen=True):
     description: str = ""
 
 
-class WholeFile(Node, frozen=True):
-    """A `$ref` to a whole file."""
-
-    ref: Annotated[str, Meta(pattern="^[^#]+$")] = msgspec.field(name="$ref")
-
-
-class PartOfFile(Node, frozen=True):
-    """A `$ref` to a file or a part of one."""
-
-    ref: Annotated[str, Meta(pattern="^[^#]+(#.*)?$")] = msgspec.field(name="$ref")
-
-
-class RequestMediaType(Node, frozen=True):
-    """A request body in JSON."""
-
-    schema: WholeFile
-    examples: dict[str, Any] = {}
-
-
-class ResponseMediaType(Node, frozen=True):
-    """A response body in JSON."""
-
-    schema: PartOfFile
-    examples: dict[str, Any] = {}
-
-
-class RequestContent(Node, frozen=True):
-    """The media types of a request body: JSON only."""
-
-    json: RequestMediaType = msgspec.field(name="application/json")
-
-
-class ResponseContent(Node, frozen=True):
-    """The media types of a response body: JSON only."""
-
-    json: ResponseMediaType = msgspec.field(name="application/json")
+def _json_content(ref_pattern: str) -> Meta:
+    """The constraint that a body is JSON, and that its schema is one `$ref`."""
+    ref = {"type": "string", "pattern": ref_pattern}
+    schema = {"type": "object", "required": ["$ref"], "additionalProperties": False, "properties": {"$ref": ref}}
+    media_type = {
+        "type": "object",
+        "required": ["schema"],
+        "additionalProperties": False,
+        "properties": {"schema": schema, "examples": {"type": "object"}},
+    }
+    json_only = {"required": ["application/json"], "additionalProperties": False}
+    return Meta(extra_json_schema={**json_only, "properties": {"application/json": media_type}})
 
 
 class RequestBodyExtension(Node, frozen=True):
@@ -303,7 +279,7 @@ class RequestBodyNode(Node, frozen=True):
     """The body of a request. It is required."""
 
     required: Annotated[bool, Meta(extra_json_schema={"const": True})]
-    content: RequestContent
+    content: Annotated[dict[str, Any], _json_content("^[^#]+$")]
     extension: RequestBodyExtension = msgspec.field(name="x-trunkline")
     description: str = ""
 
@@ -338,7 +314,7 @@ class Response(Node, frozen=True):
     description: str
     extension: ResponseExtension = msgspec.field(name="x-trunkline")
     headers: dict[HeaderName, Header] = {}
-    content: ResponseContent | None = None
+    content: Annotated[dict[str, Any], _json_content("^[^#]+(#.*)?$")] | None = None
 
 
 class OperationNode(Node, frozen=True):
