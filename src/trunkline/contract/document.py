@@ -58,8 +58,6 @@ def _only(names: Any, **constraints: Json) -> Meta:
 
 ResponseOrRef = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/$defs/ResponseOrRef"})]
 RawParameterSchema = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/$defs/ParameterSchema"})]
-RawSchema = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/$defs/Schema"})]
-Property = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/$defs/Property"})]
 
 
 class Node(Struct, frozen=True, forbid_unknown_fields=True):
@@ -454,47 +452,6 @@ class SchemaExtension(Node, frozen=True):
     ordered: list[Ordered] | None = None
 
 
-Schemas = Annotated[list[RawSchema], Meta(min_length=1)]
-
-
-class Schema(Node, frozen=True):
-    """A schema of JSON Schema 2020-12. It is used as it is, so that this class only lists the known keywords."""
-
-    dialect: Dialect | None = msgspec.field(name="$schema", default=None)
-    ref: str | None = msgspec.field(name="$ref", default=None)
-    defs: dict[str, RawSchema] | None = msgspec.field(name="$defs", default=None)
-    title: str | None = None
-    description: str | None = None
-    examples: list[Any] | None = None
-    default: Any = None
-    type: Any = None
-    enum: Annotated[list[Any], Meta(min_length=1)] | None = None
-    const: Any = None
-    required: list[str] | None = None
-    properties: dict[str, Property] | None = None
-    items: RawSchema | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    exclusive_minimum: float | None = msgspec.field(name="exclusiveMinimum", default=None)
-    exclusive_maximum: float | None = msgspec.field(name="exclusiveMaximum", default=None)
-    multiple_of: float | None = msgspec.field(name="multipleOf", default=None)
-    min_length: int | None = msgspec.field(name="minLength", default=None)
-    max_length: int | None = msgspec.field(name="maxLength", default=None)
-    pattern: Regex | None = None
-    format: str | None = None
-    min_items: int | None = msgspec.field(name="minItems", default=None)
-    max_items: int | None = msgspec.field(name="maxItems", default=None)
-    unique_items: bool | None = msgspec.field(name="uniqueItems", default=None)
-    all_of: Schemas | None = msgspec.field(name="allOf", default=None)
-    any_of: Schemas | None = msgspec.field(name="anyOf", default=None)
-    one_of: Schemas | None = msgspec.field(name="oneOf", default=None)
-    not_: RawSchema | None = msgspec.field(name="not", default=None)
-    if_: RawSchema | None = msgspec.field(name="if", default=None)
-    then: RawSchema | None = None
-    else_: RawSchema | None = msgspec.field(name="else", default=None)
-    extension: SchemaExtension | None = msgspec.field(name="x-trunkline", default=None)
-
-
 # --- the schema of the files ----------------------------------------------------------------------------------------
 
 _KIND_NAMES = [kind.__name__.lower() for kind in (List, Fetch, Create, Update, Delete, Act)]
@@ -505,7 +462,27 @@ _EVIDENCE: Json = {
     "else": {"required": ["source"]},
 }
 _EVIDENCE_TEXTS = {"source": {"pattern": "^https://"}, "note": {"minLength": 1}, "read": {"format": "date"}}
+_SCHEMA: Json = {"$ref": "#/$defs/Schema"}
+_KEYWORDS: Json = {
+    "$schema": {"enum": [*get_args(Dialect)]},
+    **{key: {"type": "string"} for key in ("$ref", "title", "description", "format")},
+    **{key: {} for key in ("default", "type", "const")},
+    "pattern": {"type": "string", "format": "regex"},
+    "examples": {"type": "array"},
+    "enum": {"type": "array", "minItems": 1},
+    "required": {"type": "array", "items": {"type": "string"}},
+    "uniqueItems": {"type": "boolean"},
+    **{key: {"type": "number"} for key in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")},
+    **{key: {"type": "integer"} for key in ("minLength", "maxLength", "minItems", "maxItems")},
+    **dict.fromkeys(("items", "not", "if", "then", "else"), _SCHEMA),
+    **{key: {"type": "array", "minItems": 1, "items": _SCHEMA} for key in ("allOf", "anyOf", "oneOf")},
+    "$defs": {"type": "object", "additionalProperties": _SCHEMA},
+    "properties": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Property"}},
+    "x-trunkline": {"$ref": "#/$defs/SchemaExtension"},
+}
+"""The keywords of a schema. No class has them, because schemas are used as they are."""
 _CONDITIONS: Json = {
+    "Schema": {"type": "object", "additionalProperties": False, "properties": _KEYWORDS},
     "Grade": {"enum": [grade.value for grade in Grade]},
     "Evidence": _EVIDENCE,
     "KeywordEvidence": _EVIDENCE,
@@ -519,13 +496,13 @@ _CONDITIONS: Json = {
         "else": {"$ref": "#/$defs/Response"},
     },
     "Property": {
-        "allOf": [{"$ref": "#/$defs/Schema"}],
+        "allOf": [_SCHEMA],
         "if": {"not": {"required": ["$ref"]}},
         "then": {"required": ["x-trunkline"]},
     },
     "SchemaFile": {
         "description": "A schema file: it names its dialect and carries evidence, so that it can be read alone.",
-        "allOf": [{"$ref": "#/$defs/Schema"}],
+        "allOf": [_SCHEMA],
         "required": ["$schema", "title", "x-trunkline"],
         "properties": {"x-trunkline": {"required": ["read", "evidence"]}},
     },
@@ -535,7 +512,7 @@ _CONDITIONS: Json = {
 
 def json_schema() -> Json:
     """Generate the JSON Schema of the files, as `contract.schema.json` has it."""
-    types = (Document, Response, Schema, ParameterSchema)
+    types = (Document, Response, ParameterSchema, SchemaExtension)
     _, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     schema: dict[str, Json] = {name: _tidy(definition) for name, definition in definitions.items()}
     for name, conditions in _CONDITIONS.items():
