@@ -21,7 +21,7 @@ from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
 _TELLING = 6
-"""A shorter text may be in another's item by chance."""
+"""A shorter text may be in an item of somebody else by chance."""
 _APART = "accounts_are_apart"
 
 

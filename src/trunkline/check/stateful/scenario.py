@@ -133,7 +133,11 @@ class Scenario:
         other_account: bool = False,
     ) -> Exchange:
         """Send one request about the items with these ids, by resource: `{"sip-trunks": "a1"}`."""
-        path = {said.name: ids[said.resource] for said in operation.parameters if said.location == "path"}
+        path = {
+            parameter.name: ids[parameter.resource]
+            for parameter in operation.parameters
+            if parameter.location == "path"
+        }
         request = build_request(
             operation,
             path,
