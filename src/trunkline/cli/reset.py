@@ -50,7 +50,7 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
     from trunkline.redaction import redactor
     from trunkline.transport import admin, targets
 
-    credential = (("authorization", f"Bearer {admin.sound(token)}"),) if token is not None else ()
+    credential = (("authorization", f"Bearer {admin.check_token(token)}"),) if token is not None else ()
     server = targets.http(url, timeout=_TIMEOUT)
     query = urlencode([("vendor", name) for name in vendors])
     response = server(Request("POST", admin.BASE + admin.RESET, query, (admin.HEADER, *credential)))

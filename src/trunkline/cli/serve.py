@@ -49,7 +49,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     loaded = [
         loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0) for name in names
     ]
-    secrets = frozenset({admin.sound(settings.admin_token)} if settings.admin_token is not None else ())
+    secrets = frozenset({admin.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets = secrets.union(*(vendor.secrets for vendor in loaded))
     with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
         mocks = {

@@ -25,6 +25,7 @@ from trunkline.contract.model import (
     RequestBody,
     Violation,
 )
+from trunkline.contract.requests import BEARER_TOKEN
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import HIDDEN, normalized
@@ -58,7 +59,7 @@ CAUSES: Mapping[str, Mapping[str, str]] = {
 LONGEST_BODY = 1 << 20
 """The number of bytes from which on a body is too large. No page gives a bound, and no documented body comes near."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
-_CREDENTIAL = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
+_CREDENTIAL = re.compile(f"(?i:bearer) +({BEARER_TOKEN})", re.ASCII)
 """RFC 6750 section 2.1."""
 _MOST_DIGITS = 1000
 """The number of digits from which on an integer is beyond every bound; Python reads at most 4,300."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
 from trunkline.contract.model import Operation
 from trunkline.errors import UsageError
 from trunkline.exchange import TOKEN_VARIABLE, Headers, Json, Request
+
+BEARER_TOKEN = r"[A-Za-z0-9\-._~+/]+=*"
+"""The pattern of a token (RFC 6750, section 2.1)."""
 
 
 def fill_path(operation: Operation, values: Mapping[str, str], *, encode: bool = True) -> str:
@@ -27,6 +31,11 @@ def missing_parameters(operation: Operation, values: Mapping[str, str]) -> tuple
     """The path parameters without a value."""
     names = (parameter.name for parameter in operation.parameters if parameter.location == "path")
     return tuple(name for name in names if name not in values)
+
+
+def is_bearer_token(text: str) -> bool:
+    """Whether the text can be sent as a bearer token."""
+    return re.fullmatch(BEARER_TOKEN, text, re.ASCII) is not None
 
 
 def bearer(credential: str | None, variable: str = TOKEN_VARIABLE) -> tuple[Headers, Headers]:

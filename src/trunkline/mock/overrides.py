@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json
 from trunkline.mock.factory import RecordFactory
@@ -15,8 +15,6 @@ from trunkline.mock.loader import Vendor, with_records, with_tokens
 
 RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
 """Whole records, or the number of records to generate."""
-
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collections: RecordsOrCount) -> Vendor:
@@ -42,7 +40,7 @@ def _override_tokens(vendor: Vendor, tokens: Json) -> Vendor:
     strings = isinstance(tokens, list | tuple) and all(isinstance(token, str) and token for token in tokens)
     if not strings or not tokens:
         raise UsageError("tokens must be a list of one or more strings")
-    if not all(_TOKEN.fullmatch(token) for token in tokens):
+    if not all(is_bearer_token(token) for token in tokens):
         raise UsageError(
             "a token has characters that no bearer token can have (RFC 6750, section 2.1); "
             "use letters, digits and . _ ~ + / -"

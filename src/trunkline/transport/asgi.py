@@ -1,4 +1,4 @@
-"""Owns both directions between a `Target` and ASGI 3: `application` serves a target, `wrap` makes a target.
+"""Between `Target` and ASGI 3: `application` serves a target, `wrap` makes a target of an application.
 
 >>> app = application(lambda request: Response(200, body=request.path.encode()), base="/v1")
 >>> wrap(app, base="/v1")(Request("GET", "/trunks")).body
@@ -27,10 +27,10 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
-"""Called with scope, receive and send; frameworks type the three differently, so they are not compared here."""
+"""Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
 
 _DROPPED = 64 << 20
-"""So much of a body that is too large is heard out: who is cut off in mid-sentence does not hear why."""
+"""The most bytes of a too large body that are read: a client that still sends would not read the answer."""
 
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
 _PATH = "/:@!$&'()*+,;=~"
@@ -72,8 +72,8 @@ def application(
     A request with a body of more than `max_bytes` does not reach the target: `too_large` may answer it, without the
     body; otherwise the answer is a 413 in our own words.
     """
-    found: Any = target
-    mock = found if isinstance(found, Remembering) else None
+    any_target: Any = target
+    mock = any_target if isinstance(any_target, Remembering) else None
     replay = mock.replay if mock and not blocking else None
 
     def respond(request: Request) -> Answer:
@@ -136,7 +136,7 @@ def _replayed(
 
 
 async def _pass_by(kind: str, receive: Receive, send: Send) -> None:
-    """Says what is due where nothing is asked of a target."""
+    """Answer lifespan events, and close websockets."""
     if kind == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})
@@ -156,7 +156,7 @@ def _announces_body(scope: Message, headers: Headers) -> bool:
 
 
 async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | None:
-    """The request's body, or None when it is too large. Raises `_Gone` when its sender hears no answer anyway."""
+    """The request's body, or None if it is too large. Raises `_Gone` if the client has disconnected."""
     length = find(headers, "content-length") or ""
     if find(headers, "expect") and length.isdecimal() and int(length[:20]) > max_bytes:
         return None
@@ -175,7 +175,7 @@ async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | N
 
 
 class _Gone(Exception):
-    """The client went in mid-sentence, so what it meant is not known, and not done."""
+    """The client disconnected within the request, which is therefore not answered."""
 
 
 def _message(response: Response, added: Headers, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -193,7 +193,7 @@ def _message(response: Response, added: Headers, method: str) -> tuple[list[tupl
 
 @lru_cache(maxsize=1024)
 def _encoded(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
-    """The fields as bytes, without those that speak of the body's coding: a `Response` holds it decoded."""
+    """The fields as bytes, without those on the body's coding: the body of a `Response` is decoded."""
     return tuple(
         (name.encode("latin-1"), _CONTROL.sub(" ", value).encode("latin-1", "replace"))
         for name, value in headers
@@ -213,8 +213,8 @@ def _prefix(base: str) -> str:
 
 
 @dataclass(slots=True)
-class _Stage:
-    """The event loop, in its own thread, on which one application lives."""
+class _Runtime:
+    """The event loop, in its own thread, that runs one application."""
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -225,14 +225,15 @@ class _Stage:
 
 
 def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int = MAX_BODY) -> Target:
-    """An ASGI application in process, with paths below `base` ("/v1"); every answer comes within `timeout` seconds.
+    """An ASGI application in process, with paths below `base` ("/v1"). A call ends within `timeout` seconds.
 
-    The application is started (lifespan) at once and ends with the target. When it raises, the answer is what
-    a server would make of it: 500, with the name of the exception in `x-trunkline-exception`.
+    The application starts (lifespan) at once and ends with the target. If it raises, the answer is a server's:
+    500, with the name of the exception in `x-trunkline-exception`. Starlette's TestClient and httpx's ASGITransport
+    have neither the lifespan of a target nor a timeout, and they normalize paths.
     """
     prefix, timeout = _prefix(base), check_timeout(timeout)
-    stage = _Stage()
-    thread = threading.Thread(target=_perform, args=(app, stage), name="trunkline-asgi", daemon=True)
+    runtime = _Runtime()
+    thread = threading.Thread(target=_run, args=(app, runtime), name="trunkline-asgi", daemon=True)
     thread.start()
 
     def target(request: Request) -> Response:
@@ -250,9 +251,9 @@ def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int 
             "headers": header_fields(request, "localhost"),
             "client": ("127.0.0.1", 50000),
             "server": ("localhost", 80),
-            "state": dict(stage.state),
+            "state": dict(runtime.state),
         }
-        future = asyncio.run_coroutine_threadsafe(_ask(app, scope, request.body, stage, max_bytes), stage.loop)
+        future = asyncio.run_coroutine_threadsafe(_ask(app, scope, request.body, runtime, max_bytes), runtime.loop)
         try:
             return unpacked(future.result(timeout), max_bytes, "the application")
         except TimeoutError:
@@ -261,75 +262,75 @@ def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int 
         finally:
             future.cancel()
 
-    end = weakref.finalize(target, _end, stage, thread)
-    if not stage.ready.wait(timeout):
+    end = weakref.finalize(target, _end, runtime, thread)
+    if not runtime.ready.wait(timeout):
         end()
         raise TargetError(f"the application did not start within {timeout:g} s; see what its lifespan waits for")
-    if stage.failure:
+    if runtime.failure:
         end()
-        raise TargetError(f"the application failed to start ({stage.failure}); run it alone to see why")
+        raise TargetError(f"the application failed to start ({runtime.failure}); run it alone to see why")
     return target
 
 
-def _perform(app: ASGIApp, stage: _Stage) -> None:
-    with asyncio.Runner(loop_factory=lambda: stage.loop) as runner:
-        runner.run(_live(app, stage))
+def _run(app: ASGIApp, runtime: _Runtime) -> None:
+    with asyncio.Runner(loop_factory=lambda: runtime.loop) as runner:
+        runner.run(_run_lifespan(app, runtime))
 
 
-def _end(stage: _Stage, thread: threading.Thread) -> None:
-    if not stage.loop.is_closed():
-        stage.loop.call_soon_threadsafe(stage.stop.set)
+def _end(runtime: _Runtime, thread: threading.Thread) -> None:
+    if not runtime.loop.is_closed():
+        runtime.loop.call_soon_threadsafe(runtime.stop.set)
     if thread is not threading.current_thread():
         thread.join(timeout=1.0)
 
 
-async def _live(app: ASGIApp, stage: _Stage) -> None:
-    """Leads the application through its lifespan, if it has one."""
+async def _run_lifespan(app: ASGIApp, runtime: _Runtime) -> None:
+    """Take the application through its lifespan, if it has one."""
     events: asyncio.Queue[Message] = asyncio.Queue()
     started = asyncio.Event()
 
     async def send(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed":
             lines = message.get("message", "").strip().splitlines() or ["no reason given"]
-            stage.failure = lines[-1].partition(":")[0]  # the last line of a traceback, without its details
+            runtime.failure = lines[-1].partition(":")[0]  # the last line of a traceback, without its details
         elif not message["type"].startswith("lifespan."):
             raise RuntimeError("an application that answers a lifespan like a request has none")
         started.set()
 
-    async def live() -> None:
+    async def call() -> None:
         try:
-            await app({"type": "lifespan", "asgi": _VERSION, "state": stage.state}, events.get, send)
+            await app({"type": "lifespan", "asgi": _VERSION, "state": runtime.state}, events.get, send)
         except BaseException:  # noqa: BLE001, S110 - an application that raises here has no lifespan, says ASGI
             pass
         finally:
             started.set()
 
     await events.put({"type": "lifespan.startup"})
-    life, start, stop = map(asyncio.create_task, (live(), started.wait(), stage.stop.wait()))
+    lifespan, start, stop = map(asyncio.create_task, (call(), started.wait(), runtime.stop.wait()))
     await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
     if started.is_set():
-        stage.ready.set()
+        runtime.ready.set()
         await stop
         await events.put({"type": "lifespan.shutdown"})
-        await asyncio.wait({life}, timeout=0.5)
+        await asyncio.wait({lifespan}, timeout=0.5)
 
 
 @dataclass(slots=True)
 class _Client:
-    """The other end of one request: says its body, hears the answer, then goes."""
+    """The client's side of one request: it sends the body, receives the answer, then disconnects."""
 
     body: bytes
     only_head: bool
     max_bytes: int
-    asked: bool = False
+    sent: bool = False
     start: Message = field(default_factory=dict)
-    heard: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Future[Response] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def receive(self) -> Message:
-        if not self.asked:
-            self.asked = True
+        if not self.sent:
+            self.sent = True
             return {"type": "http.request", "body": self.body, "more_body": False}
         await self.gone.wait()
         return {"type": "http.disconnect"}
@@ -337,12 +338,12 @@ class _Client:
     async def send(self, message: Message) -> None:
         await asyncio.sleep(0)  # so that a stream without end can be cancelled
         if self.answer.done():
-            raise OSError("nobody listens any more")
+            raise OSError("the client has disconnected")
         if message["type"] == "http.response.start":
             self.start = message
         elif message["type"] == "http.response.body":
-            self.heard += message.get("body", b"")
-            if len(self.heard) > self.max_bytes:
+            self.received += message.get("body", b"")
+            if len(self.received) > self.max_bytes:
                 self.answer.set_exception(endless("the application", self.max_bytes))
             elif not message.get("more_body"):
                 self.answer.set_result(self.response())
@@ -353,11 +354,11 @@ class _Client:
         if status not in range(200, 1000):
             raise ValueError("no server sends such a status")
         pairs = ((bytes(name).decode("latin-1").lower(), bytes(v).decode("latin-1")) for name, v in headers)
-        return Response(int(status), tuple(pairs), b"" if self.only_head else bytes(self.heard))
+        return Response(int(status), tuple(pairs), b"" if self.only_head else bytes(self.received))
 
 
-async def _ask(app: ASGIApp, scope: Message, body: bytes, stage: _Stage, max_bytes: int) -> Response:
-    """The answer, as soon as it is complete: what the application does afterwards keeps no client waiting."""
+async def _ask(app: ASGIApp, scope: Message, body: bytes, runtime: _Runtime, max_bytes: int) -> Response:
+    """The answer, as soon as it is complete: the client does not wait for background tasks."""
     client = _Client(body, scope["method"] == "HEAD", max_bytes)
 
     async def run() -> None:
@@ -370,8 +371,8 @@ async def _ask(app: ASGIApp, scope: Message, body: bytes, stage: _Stage, max_byt
             client.answer.set_result(Response(500, (("x-trunkline-exception", failure),)))
 
     task = asyncio.create_task(run())
-    stage.tasks.add(task)
-    task.add_done_callback(stage.tasks.discard)
+    runtime.tasks.add(task)
+    task.add_done_callback(runtime.tasks.discard)
     try:
         return await client.answer
     except BaseException:

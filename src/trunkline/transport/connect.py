@@ -1,9 +1,9 @@
-"""Owns which implementation is meant: from an address, an application or nothing at all to an `Aim`.
+"""Connect to an implementation: at an address, an ASGI application in process, or the built-in mock.
 
-    >>> aim(trunkline.load("acme")).base
+    >>> connect(trunkline.load("acme")).base
     'http://127.0.0.1:8900/v1'
 
-The command line and the pytest plugin aim with the same words, so both mean the same target.
+The command line and the pytest plugin both use it, so that equal options mean equal targets.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from trunkline.transport.files import read_source
 from trunkline.transport.messages import check_timeout
 
 PORT = 8900
-"""Where the mock is served unless another port is chosen."""
+"""The port of the mock unless another is chosen."""
 
 _LONGEST_TOKEN = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Connection:
-    """A target, the credential to ask it with, and the address at which a reader can ask it too.
+    """A target, the credential for it, and its address, for commands that a reader can run.
 
-    `parameters` are path parameters that lead somewhere, `secret_values` secrets whose values are known: both are
-    known of the built-in mock only. `secrets` must never be printed.
+    `parameters` are path parameters of existing records, `secret_values` maps the values of secrets to their fields:
+    both are known for the built-in mock only. `secrets` must never be printed.
     """
 
     target: Target
@@ -72,9 +72,9 @@ def connect(
 ) -> Connection:
     """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
 
-    The token in the environment is for live implementations: the built-in mock is asked with its own.
-    Requests are counted against `max_requests`, then paced at `rate` a second; an answer 429 is waited out, and
-    `waiting` hears how many seconds.
+    The built-in mock gets its own token, not the one in the environment, which is for live implementations.
+    Requests are counted against `max_requests`, then spaced at `rate` a second. After a 429 the request is sent again,
+    and `waiting` is called with the seconds until then.
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")
@@ -108,7 +108,7 @@ def connect(
 
 @contextmanager
 def redacting_errors(hide: Callable[[str], str]) -> Iterator[None]:
-    """While it lasts, every trouble is told as `hide` leaves it: an implementation may echo what it is asked with."""
+    """Redact the messages of errors with `hide`: an implementation may echo the credential."""
     try:
         yield
     except TrunklineError as error:
@@ -117,7 +117,7 @@ def redacting_errors(hide: Callable[[str], str]) -> Iterator[None]:
 
 
 def known_parameters(vendor: Vendor) -> dict[str, str]:
-    """Path parameters that lead somewhere on the mock: `{"trunk_id": "trunk-uuid-1"}`."""
+    """Path parameters of records that the mock has: `{"trunk_id": "trunk-uuid-1"}`."""
     world = vendor.world
     found: dict[str, str] = {}
     for operation in vendor.contract.operations:
@@ -130,7 +130,7 @@ def known_parameters(vendor: Vendor) -> dict[str, str]:
 
 
 def secret_values(vendor: Vendor) -> dict[str, str]:
-    """The secrets of the records by their value: `{"secret-password": "password"}`."""
+    """The fields of secrets in the fixtures, by value: `{"secret-password": "password"}`."""
     return {
         str(record[name]): name
         for collection in vendor.world.collections.values()
@@ -151,7 +151,7 @@ def second_credential(
     built_in: bool,
     environ: Mapping[str, str] = os.environ,
 ) -> str | None:
-    """The credential of another account: given, in a file, in the environment, or one that the built-in mock knows."""
+    """The credential of another account: given, in a file, in the environment, or one of the built-in mock's."""
     found = credential(token, token_file, {} if built_in else environ, SECOND_VARIABLE)
     if found is None and built_in:
         world = vendor.world
@@ -166,20 +166,24 @@ def credential(
     environ: Mapping[str, str] = os.environ,
     variable: str = TOKEN_VARIABLE,
 ) -> str | None:
-    """The token given, or the one in the file, or the one in the environment; no sentence ever quotes it."""
+    """The token itself, the one in the file, or the one in the environment. Errors never quote it."""
     if token is not None and token_file is not None:
         raise UsageError("a token and a token file are two credentials; give one of them")
     if token is not None:
-        return _sound(token, "the token")
+        return _sendable(token, "the token")
     if token_file is not None:
         text = read_source(token_file, _LONGEST_TOKEN).decode("utf-8-sig", "replace")
-        return _sound(text.strip(), f"the token in {token_file!r}")
+        return _sendable(text.strip(), f"the token in {token_file!r}")
     if variable in environ:
-        return _sound(environ[variable].strip(), f"the token in ${variable}")
+        return _sendable(environ[variable].strip(), f"the token in ${variable}")
     return None
 
 
-def _sound(token: str, name: str) -> str:
+def _sendable(token: str, name: str) -> str:
+    """The token itself. Raises `UsageError` unless it can stand in a header.
+
+    This is less strict than RFC 6750 (`contract.requests.is_bearer_token`): some APIs give out tokens such as `1|abc`.
+    """
     if not token:
         raise UsageError(f"{name} is empty")
     if token.lower().startswith("bearer "):

@@ -1,4 +1,4 @@
-"""Owns the codings of bodies: an answer freed of gzip and deflate, and never more of it than its reader would hold."""
+"""Content codings: decode gzip and deflate, within a bound on the decoded size."""
 
 from __future__ import annotations
 
@@ -13,26 +13,31 @@ _MEMBERS = 1000
 
 
 def unpacked(response: Response, max_bytes: int, name: str) -> Response:
-    """The response with its body freed of gzip and deflate; `name` is whose answer it is."""
+    """The response with a decoded body. `name` is the implementation's, for errors. Unknown codings stay as they are.
+
+    Raises `TargetError` if the body is not coded as announced, or larger than `max_bytes`.
+    """
     body = response.body
-    said = ",".join(value for key, value in response.headers if key == "content-encoding")
-    codings = [coding for coding in said.replace(" ", "").lower().split(",") if coding not in {"", "identity"}]
+    announced = ",".join(value for key, value in response.headers if key == "content-encoding")
+    codings = [coding for coding in announced.replace(" ", "").lower().split(",") if coding not in {"", "identity"}]
     if body and len(codings) <= 2 and all(coding in _CODINGS for coding in codings):
         try:
             for coding in reversed(codings):
                 body = _inflated(body, coding, max_bytes)
         except zlib.error:
-            raise TargetError(f"{name} says that its answer is coded as {said}, and it is not; look there") from None
+            raise TargetError(
+                f"{name} says that its answer is coded as {announced}, and it is not; look there"
+            ) from None
     if len(body) > max_bytes:
         raise endless(name, max_bytes)
     return replace(response, body=body) if codings else response
 
 
 def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
-    """The body without one coding: all of it, or just more than `max_bytes`, for no bomb to go off."""
+    """The body without one coding. Decoding stops just beyond `max_bytes`, so that no zip bomb fills the memory."""
     bits = _CODINGS[coding]
     if coding == "deflate" and (body[:1] != b"x" or int.from_bytes(body[:2]) % 31):
-        bits = -15  # some servers leave out the two bytes of RFC 1950 that the name promises
+        bits = -15  # some servers leave out the zlib header (RFC 1950)
     plain = b""
     for _ in range(_MEMBERS):
         stream = zlib.decompressobj(bits)
@@ -48,5 +53,5 @@ def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
 
 
 def endless(name: str, max_bytes: int) -> TargetError:
-    """What is raised when an answer has no end in sight."""
+    """The error for an answer of more than `max_bytes`."""
     return TargetError(f"{name} answers without end: more than {max_bytes} bytes came, and the rest was left unread")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import metadata
 from urllib.parse import quote
 
 from trunkline.errors import UsageError
@@ -60,6 +59,8 @@ def check_timeout(seconds: float) -> float:
 
 @cache
 def _user_agent() -> bytes:
+    from importlib import metadata  # noqa: PLC0415 - a server needs none
+
     try:
         return f"trunkline/{metadata.version('trunkline')}".encode()
     except metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""Owns what decorates a `Target`, and is the one place where targets are found: they compose, in the order meant.
+"""Targets and decorators of targets. They compose.
 
 >>> log: list[Exchange] = []
->>> live = patient(throttled(budgeted(http("https://api.example.com/v1"), 500), rate=5))
+>>> live = waiting_out_429(throttled(budgeted(http("https://api.example.com/v1"), 500), rate=5))
 >>> target = recorded(live, log)
 """
 
@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def checked(target: Target, judge: Callable[[Exchange], None]) -> Target:
-    """The target, with every exchange shown to `judge`."""
+    """The target, which passes every exchange to `judge`."""
 
     def ask(request: Request) -> Response:
         response = target(request)
@@ -50,12 +50,12 @@ def checked(target: Target, judge: Callable[[Exchange], None]) -> Target:
 
 
 def recorded(target: Target, log: list[Exchange]) -> Target:
-    """The target, with every exchange kept in `log`; threads may share it, since `list.append` is atomic."""
+    """The target, which appends every exchange to `log`. Threads may share the log."""
     return checked(target, log.append)
 
 
 def budgeted(target: Target, limit: int) -> Target:
-    """The target for `limit` requests; the next one raises `BudgetSpent`."""
+    """The target for `limit` requests; the next one raises `BudgetExhausted`."""
     numbers = itertools.count(1)
 
     def ask(request: Request) -> Response:
@@ -67,7 +67,7 @@ def budgeted(target: Target, limit: int) -> Target:
 
 
 def read_only(target: Target) -> Target:
-    """The target behind a last lock: whatever somebody comes up with, nothing that could change anything goes out."""
+    """The target, which raises `UsageError` for a method that could change something. It is the last safeguard."""
 
     def ask(request: Request) -> Response:
         if request.method not in SAFE_METHODS:
@@ -84,23 +84,23 @@ def throttled(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Target:
-    """The target, asked at most `rate` times a second and at even distances, by however many threads."""
+    """The target, with at most `rate` requests a second, evenly spaced, from all threads together."""
     if rate is None:
         return target
     if not (rate >= _SLOWEST and math.isfinite(rate)):
         raise UsageError(f"a rate of {rate:g} requests a second cannot be kept; give 0.00028 (one an hour) or more")
-    distance = 1 / rate
+    interval = 1 / rate
     lock = threading.Lock()
-    free = clock()
+    next_slot = clock()
 
     def ask(request: Request) -> Response:
-        nonlocal free
+        nonlocal next_slot
         with lock:
             now = clock()
-            mine = max(now, free)
-            free = mine + distance
-        if mine > now:
-            sleep(mine - now)
+            slot = max(now, next_slot)
+            next_slot = slot + interval
+        if slot > now:
+            sleep(slot - now)
         return target(request)
 
     return ask
@@ -116,10 +116,11 @@ def waiting_out_429(
     sleep: Callable[[float], None] = time.sleep,
     waiting: Callable[[float], None] | None = None,
 ) -> Target:
-    """The target, asked again after each 429, as late as the answer says and at most `tries` times.
+    """The target, which waits after each 429 and sends the request again, at most `tries` times.
 
-    It says so in `Retry-After`, or in the vendor's `reset_header`: a Unix time or, when small, the seconds to wait.
-    When it says nothing, or a moment that has passed, the waits are 1, 2, 4, ... seconds. `waiting` hears of each.
+    The time to wait is that of `Retry-After`, or of the vendor's `reset_header`: a Unix time or, if small, seconds.
+    Without one, or with one in the past, it is 1, 2, 4, ... seconds. `waiting` is called with each. Raises
+    `TargetError` for a time above `max_wait` seconds, and when the last answer is a 429 too.
     """
 
     def ask(request: Request) -> Response:
@@ -127,7 +128,7 @@ def waiting_out_429(
         for attempt in range(tries):
             if response.status != 429:
                 return response
-            wait = _told(response.headers, reset_header, clock())
+            wait = _wait_time(response.headers, reset_header, clock())
             if wait is None or wait <= 0:
                 wait = 2.0**attempt
             if wait > max_wait:
@@ -149,13 +150,13 @@ def waiting_out_429(
 
 
 def credential_refused(asked: str, *, given: bool) -> TargetError:
-    """What to say when a credential, or that there is none, is answered with 401: then nothing can be judged."""
+    """The error for a 401 to a run's own credential, or to none: then nothing can be judged."""
     way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
     return TargetError(f"{asked} refuses the credential with 401: {way}")
 
 
-def _told(headers: Headers, reset_header: str | None, now: float) -> float | None:
-    """How many seconds the answer asks the client to wait, or None when it does not say."""
+def _wait_time(headers: Headers, reset_header: str | None, now: float) -> float | None:
+    """The seconds for which the answer asks to wait, or None."""
     after = find(headers, "retry-after")
     if after is not None:
         if (seconds := _number(after)) is not None:
@@ -169,5 +170,5 @@ def _told(headers: Headers, reset_header: str | None, now: float) -> float | Non
 
 
 def _number(text: str) -> float | None:
-    """What digits tell, however many: RFC 9110 section 10.2.3 has no other numbers."""
+    """The number that digits write, however many: RFC 9110, section 10.2.3 has no other numbers."""
     return float(text) if _NUMBER.fullmatch(text.strip()) else None
