@@ -150,7 +150,7 @@ class _Compiler:
             evidence=node.extension.evidence,
             secured=node.security is None,
             parameters=tuple(
-                _parameter(said, f"{at}/parameters/{index}") for index, said in enumerate(node.parameters)
+                _parameter(parameter, f"{at}/parameters/{index}") for index, parameter in enumerate(node.parameters)
             ),
             responses=self._responses(node.responses, f"{at}/responses"),
             kind=self._kind(node.extension, f"{at}/x-trunkline"),

@@ -455,8 +455,8 @@ class Contract:
             if isinstance(here, dict):
                 for name, child in node.get("properties", {}).items():
                     if name in here:
-                        spot = pointer((name,))
-                        stack.append((place + spot, file, f"{at}/properties{spot}", child, here[name]))
+                        step = pointer((name,))
+                        stack.append((place + step, file, f"{at}/properties{step}", child, here[name]))
             elif isinstance(here, list) and "items" in node:
                 for index, item in enumerate(here):
                     stack.append((f"{place}/{index}", file, f"{at}/items", node["items"], item))
