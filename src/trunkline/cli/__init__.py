@@ -22,7 +22,7 @@ from typing import NoReturn, TextIO
 import click
 
 import trunkline
-from trunkline.cli.output import BROKEN_PIPE, INTERRUPTED, TROUBLE, WELL
+from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
 from trunkline.errors import TrunklineError
 
 COMMANDS = {
@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     if sys.stdout is None:
         _print_error("standard output is closed; open it, or send it to a file")
-        sys.exit(TROUBLE)
+        sys.exit(ERROR)
     code = run(sys.argv[1:] if arguments is None else arguments)
     if current_thread() is main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, so a second Ctrl-C must not change the code
     if error := _flush(sys.stdout):
-        code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else TROUBLE
-        if code == TROUBLE:
+        code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else ERROR
+        if code == ERROR:
             _print_error(_output_error(error))
     _flush(sys.stderr)
     sys.exit(code)
@@ -66,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Every error is printed as one sentence on standard error."""
-    code, sentence = TROUBLE, ""
+    code, sentence = ERROR, ""
     try:
         with cli.make_context("trunkline", list(arguments)) as context:
-            code = cli.invoke(context) or WELL
+            code = cli.invoke(context) or SUCCESS
     except click.exceptions.Exit as end:
         code = end.exit_code
     except click.ClickException as error:
@@ -173,5 +173,5 @@ def cli(context: click.Context) -> int | None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
-        return TROUBLE
+        return ERROR
     return None

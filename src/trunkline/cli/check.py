@@ -16,7 +16,7 @@ import click
 
 from trunkline.cli import output
 from trunkline.cli.options import command
-from trunkline.cli.output import INTERRUPTED, WELL
+from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.errors import BudgetExhausted, UsageError
 from trunkline.settings import CONNECTION, WRITING, Settings
 
@@ -72,7 +72,7 @@ def check(settings: Settings, vendor: str) -> int:
         limit, built_in = settings.max_requests, connection.built_in
         for line in dry_run(loaded, names, seed, settings.examples, write_options, limit, built_in=built_in):
             click.echo(line)
-        return WELL
+        return SUCCESS
     strictness, report = Grade(settings.strictness), Report(secrets=connection.secrets)
     run = RunInfo(
         loaded.name,
@@ -84,7 +84,7 @@ def check(settings: Settings, vendor: str) -> int:
         script=partial(script, loaded.contract, base=connection.base),
     )
     error: Exception | None = None
-    code = WELL
+    code = SUCCESS
     quiet = settings.format != "text" and not sys.stderr.isatty()
     with _stop_signals() as stopped, open_screen(quiet=quiet) as screen:
         note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""

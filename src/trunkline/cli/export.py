@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trunkline.cli.options import command
-from trunkline.cli.output import WELL, json_text
+from trunkline.cli.output import SUCCESS, json_text
 from trunkline.errors import UsageError
 from trunkline.settings import Settings
 
@@ -32,10 +32,10 @@ def export(settings: Settings, vendor: str) -> int:
     text = json_text(document(loaded.contract, url=settings.document_url, examples=loaded.example_ids), indent=2)
     if settings.output in (None, "-"):
         click.echo(text)
-        return WELL
+        return SUCCESS
     try:
         Path(settings.output or "").write_text(text + "\n", "utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no file name"
         raise UsageError(f"{settings.output!r} cannot be written: {reason.lower()}") from None
-    return WELL
+    return SUCCESS

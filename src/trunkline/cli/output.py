@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trunkline.findings import Report
     from trunkline.report.run import RunInfo
 
-WELL, FINDINGS, TROUBLE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+SUCCESS, FINDINGS, ERROR, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 """The exit codes."""
 
 WAITING = "answered 429: waiting {:.3g} s before asking again"
@@ -48,7 +48,7 @@ def exit_code(report: Report, run: RunInfo) -> int:
         raise TargetError(
             f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be said: {why}"
         )
-    return FINDINGS if result == BROKEN else WELL
+    return FINDINGS if result == BROKEN else SUCCESS
 
 
 def json_text(value: Json, indent: int | None = None) -> str:

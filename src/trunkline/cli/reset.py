@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from trunkline.cli.options import command
-from trunkline.cli.output import WELL
+from trunkline.cli.output import SUCCESS
 from trunkline.errors import TargetError, UsageError
 from trunkline.settings import OPTIONS, Settings
 
@@ -31,7 +31,7 @@ def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
     if settings.state is None:
         server = settings.server or _SERVER
         click.echo(f"reset {', '.join(_reset_server(server, vendors, settings.admin_token))} at {server}")
-        return WELL
+        return SUCCESS
     if settings.server is not None:
         raise UsageError("a server and a state file are two places; give --url or --state")
     names = _reset_file(settings.state, vendors)
@@ -39,7 +39,7 @@ def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
         click.echo(f"reset {', '.join(names)} in {settings.state}")
     else:
         click.echo(f"nothing to reset: {settings.state} has no such state")
-    return WELL
+    return SUCCESS
 
 
 def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from trunkline.cli.options import command
-from trunkline.cli.output import WELL
+from trunkline.cli.output import SUCCESS
 from trunkline.settings import Settings
 
 
@@ -24,4 +24,4 @@ def rules(_: Settings) -> int:
         click.echo(f"{title}\n")
         for check in checks:
             click.echo(f"  {check.name}\n      {check.statement}\n      Evidence: {check.basis}\n")
-    return WELL
+    return SUCCESS

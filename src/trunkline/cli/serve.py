@@ -12,7 +12,7 @@ import click
 
 import trunkline
 from trunkline.cli.options import command
-from trunkline.cli.output import WELL, json_text
+from trunkline.cli.output import SUCCESS, json_text
 from trunkline.errors import UsageError
 from trunkline.settings import Settings
 
@@ -64,7 +64,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             admin=admin.admin({mock.vendor.name: mock for mock in mocks.values()}, settings.admin_token),
         )
         server.serve(app, host=settings.host, port=settings.port, on_ready=lambda url: _announce(url, loaded, settings))
-    return WELL
+    return SUCCESS
 
 
 def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:
