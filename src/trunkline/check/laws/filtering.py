@@ -144,7 +144,7 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Finding | Not
 @law("the total that the page shows", filters)
 def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """The total of a filtered list is the number of items that match."""
-    operation, paging = session.operation, session.operation.kind.paging
+    paging = session.operation.kind.paging
     if paging is None or paging.total is None:
         raise Inconclusive("no page documents a total")
     _require_items(session)
@@ -152,19 +152,11 @@ def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Finding |
         for value in values:
             filtered = session.whole({parameter.name: value})
             others = (session.ask({parameter.name: value, paging.limit: 1}), session.ask({parameter.name: value}))
-            for total, exchange in session.totals((*filtered.exchanges, *others)):
-                if total != len(filtered):
-                    yield operation.finding(
-                        "total_counts_the_filtered_list",
-                        paging.total.evidence,
-                        f"the total is not the number of items with {parameter.name} {to_text(value)}",
-                        at=f"body{paging.total.at}",
-                        expected=str(len(filtered)),
-                        seen=str(total),
-                        contract=operation.extension_reference("list/paging/total"),
-                        exchanges=(exchange,),
-                    )
-                    return
+            message = f"the total is not the number of items with {parameter.name} {to_text(value)}"
+            exchanges = (*filtered.exchanges, *others)
+            if finding := session.wrong_total("total_counts_the_filtered_list", message, len(filtered), exchanges):
+                yield finding
+                return
 
 
 LAWS = (

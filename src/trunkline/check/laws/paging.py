@@ -137,26 +137,17 @@ def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Finding | Not
 @law("the total that the page shows", pages)
 def total_counts_the_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
     """The total of every page is the number of items in the whole list."""
-    operation, paging = session.operation, session.paging
+    paging = session.paging
     if paging.total is None:
         raise Inconclusive("no page documents a total")
     whole = session.whole()
     limit = min(_SMALL, max(1, (len(whole) + 1) // 2))
-    exchanges = [exchange for *_, exchange in _pages(session, whole, limit)]
+    visited = [exchange for *_, exchange in _pages(session, whole, limit)]
     past_end = session.ask({paging.limit: limit, paging.offset: len(whole) + 1})
-    for total, exchange in session.totals((*whole.exchanges, *exchanges, past_end)):
-        if total != len(whole):
-            yield operation.finding(
-                "total_counts_the_list",
-                paging.total.evidence,
-                "the total is not the number of items in the list",
-                at=f"body{paging.total.at}",
-                expected=str(len(whole)),
-                seen=str(total),
-                contract=operation.extension_reference("list/paging/total"),
-                exchanges=(exchange,),
-            )
-            return
+    exchanges = (*whole.exchanges, *visited, past_end)
+    message = "the total is not the number of items in the list"
+    if finding := session.wrong_total("total_counts_the_list", message, len(whole), exchanges):
+        yield finding
 
 
 @law("the documented defaults", pages)

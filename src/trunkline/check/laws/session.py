@@ -116,14 +116,30 @@ class Session(Generic[K]):
         """Forget every list, so that it is read again."""
         self._lists.clear()
 
-    def totals(self: Session[List], exchanges: Iterable[Exchange]) -> list[tuple[int, Exchange]]:
-        """The total of each page that has one. Raises `Inconclusive` when none has."""
-        at = self.paging.total.at if self.paging.total else None
-        pairs = [(count_at(json_of(exchange), at), exchange) for exchange in exchanges] if at is not None else []
-        found = [(total, exchange) for total, exchange in pairs if total is not None]
-        if not found:
+    def wrong_total(
+        self: Session[List], law: str, message: str, count: int, exchanges: Iterable[Exchange]
+    ) -> Finding | None:
+        """The finding for the first page whose total is not `count`. Raises `Inconclusive` when no page has a total."""
+        location = self.paging.total
+        if location is None:
+            raise Inconclusive("no page documents a total")
+        totals = [(count_at(json_of(exchange), location.at), exchange) for exchange in exchanges]
+        if all(total is None for total, _ in totals):
             raise Inconclusive("no response has a total")
-        return found
+        wrong = next((pair for pair in totals if pair[0] not in (None, count)), None)
+        if wrong is None:
+            return None
+        total, exchange = wrong
+        return self.operation.finding(
+            law,
+            location.evidence,
+            message,
+            at=f"body{location.at}",
+            expected=str(count),
+            seen=str(total),
+            contract=self.operation.extension_reference("list/paging/total"),
+            exchanges=(exchange,),
+        )
 
 
 Check: TypeAlias = Callable[[Session[K]], Iterator[Finding | NotExercised]]
