@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from contextlib import suppress
 
 import uvicorn
 
@@ -45,7 +46,8 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         print(json.dumps({"vendors": {"bare": {"url": url, "token": "none"}}}), flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again at its end
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

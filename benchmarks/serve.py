@@ -1,21 +1,22 @@
-"""Owns the measures of the mock server: speed beside a bare application, cost of a page, memory, start.
+"""Measure the mock server: its speed beside a bare application, the cost of a page, memory, start.
 
     python benchmarks/serve.py            # a table, about a minute; ends with 1 if a bound is missed
     python benchmarks/serve.py --json
 
-Everything is bounded in count and in time and stays on the loopback.
+Everything is bounded in count and time, and uses the loopback interface only.
 `benchmarks/README.md` says what each number means.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
+import re
 import selectors
 import shlex
+import shutil
 import signal
 import socket
 import statistics
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,20 +37,23 @@ HERE = Path(__file__).resolve().parent
 PATIENCE = 30.0
 """Seconds after which a start or an answer is given up."""
 
-ROUND = 2.0
-"""Seconds after which a round under load ends, whether or not all its requests were sent."""
+ROUND = 1
+"""Seconds of one round of load."""
+
+REPEATED, DIFFERENT_BOUND = 0.7, 0.35
+"""The least share of the bare application's speed, for repeated and for different requests."""
 
 PAGE = 5
 """Trunks on each page whose cost is compared: the second half of ten trunks."""
 
 
 class Missing(Exception):
-    """What was to be measured did not answer as it has to."""
+    """A server did not answer as it must, so nothing was measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number and, if it has one, the bound it must keep: `Measure("start", 0.31, "s", at_most=0.6)`."""
+    """A number and, if it has one, its bound: `Measure("start", 0.31, "s", at_most=0.6)`."""
 
     name: str
     value: float
@@ -76,7 +81,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One server process that has said where it listens."""
+    """A server process that listens."""
 
     pid: int
     begun: float
@@ -146,7 +151,7 @@ def served(command: Sequence[str], body: bytes = b"") -> Iterator[Served]:
 
 
 def processor_seconds(pid: int) -> float:
-    """What the process has used of a processor so far."""
+    """The processor time of the process so far."""
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
 
@@ -214,104 +219,60 @@ def field_of(head: bytes, name: bytes) -> str:
     return ""
 
 
-# -- many at once ------------------------------------------------------------------------------------------------------
+# -- load --------------------------------------------------------------------------------------------------------------
 
-
-class Round:
-    """So many requests over so many connections: the same bytes each time, the next sent when the last is answered."""
-
-    def __init__(self, request: bytes, expected: int, count: int) -> None:
-        self.request = request
-        self.expected = expected
-        self.count = count
-        self.unsent = count
-        self.answered = 0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def end(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def fail(self, reason: str) -> None:
-        if not self.done.done():
-            self.done.set_exception(Missing(reason))
-
-
-class Connection(asyncio.Protocol):
-    """One of a round's connections; it knows the length of the answer, and looks at status and Content-Length only."""
-
-    def __init__(self, belongs: Round) -> None:
-        self.round = belongs
-        self.transport: asyncio.Transport | None = None
-        self.size = 0
-        self.received = 0
-        self.start = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.round.fail(f"a connection was closed: {exc}")
-
-    def send(self) -> None:
-        if self.transport is not None and self.round.unsent and not self.round.done.done():
-            self.round.unsent -= 1
-            self.transport.write(self.round.request)
-
-    def data_received(self, data: bytes) -> None:
-        self.received += len(data)
-        if not self.size:
-            self.start += data
-            end = self.start.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            body = length(self.start[:end])
-            if not self.start.startswith(b"HTTP/1.1 200 ") or body != self.round.expected:
-                self.round.fail(f"an answer under load: {self.start[:200]!r}")
-                return
-            self.size = end + 4 + body
-        if self.received < self.size:
-            return
-        self.size = self.received = 0
-        self.start = b""
-        self.round.answered += 1
-        if self.round.answered == self.round.count:
-            self.round.end()
-        else:
-            self.send()
+DIFFERENT = """local n = 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", wrk.path .. "?limit=100&offset=0&request=" .. n)
+end
+"""
+"""A script for wrk: no request twice, and the same answer to each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one round came to: answers per second, and the server's processor seconds for each."""
+    """The result of one round: requests per second, and the server's processor seconds for each."""
 
     rate: float
     effort: float
 
 
-async def load(server: Served, target: str, expected: int, count: int, connections: int) -> Load:
-    """One round against one server, timed once all connections stand."""
-    work = Round(server.get(target), expected, count)
-    loop = asyncio.get_running_loop()
-    opened = [
-        (await loop.create_connection(lambda: Connection(work), server.host, server.port))[1]
-        for _ in range(connections)
-    ]
+def load(server: Served, path: str, *, different: bool) -> Load:
+    """One round of requests, the same ones or different ones: from wrk if it is installed, else from this process."""
     worked = processor_seconds(server.pid)
     begin = time.perf_counter()
-    for connection in opened:
-        connection.send()
-    loop.call_later(ROUND, work.end)
-    await work.done
-    seconds, answered = time.perf_counter() - begin, work.answered
-    worked = processor_seconds(server.pid) - worked
-    for connection in opened:
-        if connection.transport is not None:
-            connection.transport.close()
-    if not answered or worked <= 0:
-        raise Missing(f"nothing was answered in {ROUND:g} s of load")
-    return Load(answered / seconds, worked / answered)
+    count = by_wrk(server, path, different) if shutil.which("wrk") else by_line(server, path, different)
+    seconds = time.perf_counter() - begin
+    effort = (processor_seconds(server.pid) - worked) / count
+    if effort <= 0:
+        raise Missing(f"{count} requests in {seconds:.1f} s are too few to measure")
+    return Load(count / seconds, effort)
+
+
+def by_wrk(server: Served, path: str, different: bool) -> int:
+    """The number of requests that wrk sends in a round over 32 connections."""
+    command = ["wrk", "-t1", "-c32", f"-d{ROUND}s", "-H", f"Authorization: Bearer {server.token}"]
+    with NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(DIFFERENT)
+        script.flush()
+        command += ["-s", script.name] if different else []
+        url = f"http://{server.host}:{server.port}{server.prefix}{path}"
+        shown = subprocess.run([*command, url], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+    count = re.search(r"(\d+) requests in", shown)
+    if not count or "Non-2xx" in shown or "Socket errors" in shown:
+        raise Missing(f"wrk: {shown}")
+    return int(count[1])
+
+
+def by_line(server: Served, path: str, different: bool) -> int:
+    """The number of requests that this process sends in a round over one connection."""
+    line, count, end = Line(server), 0, time.perf_counter() + ROUND
+    while time.perf_counter() < end:
+        count += 1
+        line.ask(f"{path}?limit=100&offset=0&request={count}" if different else path)
+    line.close()
+    return count
 
 
 # -- what is measured --------------------------------------------------------------------------------------------------
@@ -325,19 +286,23 @@ def speed(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]
         line.close()
         bare = [sys.executable, str(HERE / "bare.py"), field_of(head, b"content-type")]
         with served(bare, body) as floor:
-            rounds = [
-                [
-                    asyncio.run(load(server, options.path, len(body), options.requests, options.connections))
-                    for server in (floor, ours)
-                ]
-                for _ in range(options.rounds + 1)
-            ][1:]  # the first pair warms up
+            rounds = {
+                different: [
+                    [load(server, options.path, different=different) for server in (floor, ours)]
+                    for _ in range(options.rounds + 1)
+                ][1:]  # the first pair warms up
+                for different in (False, True)
+            }
         used = memory(ours.pid)
-    yield median("speed beside a bare application", [b.rate / a.rate for a, b in rounds], "", at_least=0.6)
-    yield median("  by processor time", [a.effort / b.effort for a, b in rounds], "")
-    yield median("  the mock", [b.rate for _, b in rounds], "requests/s")
-    yield median("  the bare application", [a.rate for a, _ in rounds], "requests/s")
-    yield Measure("  length of the answer", float(len(body)), "bytes")
+    for name, different, at_least in (("repeated", False, REPEATED), ("different", True, DIFFERENT_BOUND)):
+        pairs = rounds[different]
+        yield median(
+            f"speed beside a bare application, {name}", [b.rate / a.rate for a, b in pairs], "", at_least=at_least
+        )
+        yield median("  by processor time", [a.effort / b.effort for a, b in pairs], "")
+        yield median("  the mock", [b.rate for _, b in pairs], "requests/s")
+        yield median("  the bare application", [a.rate for a, _ in pairs], "requests/s")
+    yield Measure("length of the answer", float(len(body)), "bytes")
     yield from memories("memory with the shipped fixtures", used, 80)
 
 
@@ -425,13 +390,11 @@ def shown(value: float) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description="Measures the mock server; ends with 1 if a bound is missed.")
     parser.add_argument("--vendor", default="telepath", help="the vendor whose mock is measured; its list must page")
     parser.add_argument("--path", default="/trunks", help="the list that is asked for, below the vendor's address")
-    parser.add_argument("--rounds", type=int, default=25, help="pairs of rounds under load")
-    parser.add_argument("--requests", type=int, default=1000, help="requests in each round")
-    parser.add_argument("--connections", type=int, default=8, help="keep-alive connections")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of rounds of load, of one second each")
     parser.add_argument("--trunks", type=int, default=100_000, help="how many are many")
     parser.add_argument("--asks", type=int, default=300, help="times that the same page is asked for")
     parser.add_argument("--starts", type=int, default=7, help="starts that are timed")
@@ -443,7 +406,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measures everything, prints it, and says by its exit code whether the bounds are kept."""
     options = arguments()
-    mock = [*shlex.split(options.command), options.vendor, "--port", "0"]
+    mock = [*shlex.split(options.command), options.vendor, "--port", "0", "--quiet"]
     try:
         measures = [measure for part in (speed, pages, start) for measure in part(mock, options)]
     except (Missing, OSError, TimeoutError) as error:
