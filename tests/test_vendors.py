@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
@@ -58,6 +59,27 @@ def test_each_folder_of_schemas_has_a_folder_of_fixtures() -> None:
 def test_the_shipped_data_are_linted(vendor: Vendor) -> None:
     """Loading skips the lint for the data that we ship, so it is run here."""
     assert loader.load(vendor.name, lint=True).name == vendor.name
+
+
+def test_loading_shipped_data_is_fast_because_nothing_is_linted(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither schemas nor records are validated, so that both vendors load within 40 ms of CPU."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    names = ("contract.loader.lint_files", "contract.loader.lint_contract", "contract.loader.check_format")
+    for name in (*names, "mock.loader.lint_world", "mock.loader.lint_records", "mock.loader.lint_responses"):
+        monkeypatch.setattr(f"trunkline.{name}", fail)
+    assert loader.load(vendor.name).name == vendor.name
+    spent = []
+    for _ in range(5):
+        start = time.process_time()
+        for name in VENDORS:
+            loader.load(name)
+        spent.append(time.process_time() - start)
+    assert min(spent) < 0.04, spent
 
 
 # --- fixtures and samples -------------------------------------------------------------------------------------------
