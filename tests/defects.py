@@ -65,11 +65,11 @@ class Defect:
     operation: str = ""
 
     @property
-    def heard(self) -> str:
+    def provoked_by(self) -> str:
         return self.law or self.caught_by
 
     @property
-    def asked(self) -> str:
+    def checked(self) -> str:
         """The operation that is checked."""
         return self.operation or HOME[self.vendor]
 

@@ -21,9 +21,9 @@ THROUGH_RULES = {law.name for law in BY_NAME.values() if "judged by the rules" i
 @cache
 def report_on(defect: Defect) -> Report:
     """The report of the one law that provokes a defect."""
-    examples = 3 if defect.heard == FUZZ else 30
+    examples = 3 if defect.provoked_by == FUZZ else 30
     target = defect.break_(mock.from_vendor(LOADED[defect.vendor]))
-    return examine(defect.vendor, target, defect.heard, examples=examples, operations=[defect.asked])
+    return examine(defect.vendor, target, defect.provoked_by, examples=examples, operations=[defect.checked])
 
 
 def label(defect: Defect) -> str:
@@ -69,9 +69,9 @@ def test_a_law_that_rules_judge_provokes_a_defect(law: str) -> None:
 
 def test_a_defect_names_an_existing_law_and_operation() -> None:
     """Each defect names an existing law and operation, and each operation that reads has defects."""
-    assert {defect.heard for defect in DEFECTS} <= {*BY_NAME, FUZZ}
-    asked = {(defect.vendor, defect.asked) for defect in DEFECTS}
-    assert asked == {(operation.contract.vendor, operation.operation_id) for operation in READING}
+    assert {defect.provoked_by for defect in DEFECTS} <= {*BY_NAME, FUZZ}
+    checked = {(defect.vendor, defect.checked) for defect in DEFECTS}
+    assert checked == {(operation.contract.vendor, operation.operation_id) for operation in READING}
 
 
 @pytest.mark.slow_for("-1", "-2147483648")
@@ -98,9 +98,9 @@ def test_the_unbroken_mock_has_no_finding_of_schemathesis(name: str) -> None:
 
 def texts(finding: Finding) -> Iterator[str]:
     """All text that is printed for a finding."""
-    said = finding.evidence
+    evidence = finding.evidence
     yield from (finding.rule, finding.operation, finding.message, finding.at, finding.contract)
-    yield from (finding.expected, finding.seen, said.source, said.note)
+    yield from (finding.expected, finding.seen, evidence.source, evidence.note)
     for exchange in finding.exchanges:
         yield curl(exchange.request, "http://127.0.0.1:8900/v1")
         yield repr(exchange.request)
@@ -121,6 +121,6 @@ def test_a_defect_does_not_change_what_it_decorates() -> None:
     for name in TOKENS:
         target = mock.from_vendor(LOADED[name])
         for defect in DEFECTS:
-            if defect.vendor == name and defect.heard == "same_request_same_response":
-                examine(name, defect.break_(target), defect.heard, operations=[defect.asked])
+            if defect.vendor == name and defect.provoked_by == "same_request_same_response":
+                examine(name, defect.break_(target), defect.provoked_by, operations=[defect.checked])
         assert examine(name, target, "same_request_same_response").findings == ()

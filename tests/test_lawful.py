@@ -82,12 +82,12 @@ class Lawful:
     operations: Sequence[str] = ()
 
     @property
-    def asked(self) -> Sequence[str]:
+    def checked(self) -> Sequence[str]:
         """The operations that are checked: the vendor's main one, unless others are named."""
         return self.operations or (HOME[self.vendor],)
 
 
-# --- how it is written ----------------------------------------------------------------------------------------------
+# --- form of bodies -------------------------------------------------------------------------------------------------
 
 
 def turned_round(value: Json) -> Json:
@@ -160,7 +160,7 @@ READING = {
 
 OTHERS = {vendor: tuple(name for name in names if name != HOME[vendor]) for vendor, names in READING.items()}
 SOME_LAWS = ("same_request_same_response", "only_a_valid_credential_is_accepted", "filter_keeps_all_that_match")
-"""Laws that meet successes, refusals and whole lists: enough to see how answers are written."""
+"""Laws that meet successes, refusals and whole lists: enough to see the form of responses."""
 
 _WRITTEN_CASES = [
     *((name, vary, frozenset[str]()) for name, vary in _WRITTEN.items()),
@@ -360,7 +360,7 @@ CASES += [
 ]
 
 
-# --- how it refuses -------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------------------------
 
 
 def refusing(status: int, body: Json, *, only: int | None = None) -> Break:
@@ -755,8 +755,8 @@ def target_of(case: Lawful) -> Target:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.vendor}: {case.name}")
 def test_a_lawful_variant_has_no_failing_finding(case: Lawful) -> None:
     """A variant of what the pages leave open raises no failing finding, and only the notes that it names."""
-    laws, asked = case.laws, case.asked
-    report = examine(case.vendor, target_of(case), *laws, examples=6, parameters=case.parameters, operations=asked)
+    laws, checked = case.laws, case.checked
+    report = examine(case.vendor, target_of(case), *laws, examples=6, parameters=case.parameters, operations=checked)
     assert [(finding.rule, finding.message, finding.at, finding.seen) for finding in report.failures()] == []
     assert {finding.rule for finding in report.findings} <= case.notes
 
@@ -765,7 +765,7 @@ def test_a_lawful_variant_has_no_failing_finding(case: Lawful) -> None:
 def test_the_notes_of_a_variant_are_made(case: Lawful) -> None:
     """The notes that a variant names are made."""
     law = "same_request_same_response"
-    report = examine(case.vendor, target_of(case), law, parameters=case.parameters, operations=case.asked)
+    report = examine(case.vendor, target_of(case), law, parameters=case.parameters, operations=case.checked)
     assert {finding.rule for finding in report.findings} == case.notes
 
 
@@ -779,8 +779,8 @@ def more_methods(request: Request, target: Target) -> Response:
 def test_more_methods_are_lawful() -> None:
     """Schemathesis finds nothing wrong with a server that answers HEAD and OPTIONS, as servers do."""
     target = mock.from_vendor(LOADED["telepath"])
-    asked = ["listTrunks", "getCall"]
-    report = examine("telepath", lambda request: more_methods(request, target), FUZZ, examples=1, operations=asked)
+    checked = ["listTrunks", "getCall"]
+    report = examine("telepath", lambda request: more_methods(request, target), FUZZ, examples=1, operations=checked)
     assert report.findings == ()
 
 

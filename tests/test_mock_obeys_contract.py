@@ -146,7 +146,7 @@ def conflicts(operation: Operation) -> Iterator[tuple[str, Request]]:
     if isinstance(operation.kind, Delete) and operation.kind.unused:
         used = next(record for record in mine(vendor, operation.resource) if facts(record)["in_use"])
         parent = vendor.world.collections[operation.resource].parent
-        above = {said.name: used[parent.field] for said in operation.parents if parent}
+        above = {parameter.name: used[parent.field] for parameter in operation.parents if parent}
         yield "in_use", request_of(vendor, operation, ids={operation.item_parameter: used["id"], **above})
 
 
@@ -265,13 +265,13 @@ def test_every_cause_of_refusal_is_reached(operation: Operation) -> None:
         assert state(target) == before
         met.add(cause)
     limited = mock.from_vendor(vendor, rate_limit=1)
-    said = [cause_of(limited(request_of(vendor, operation))) for _ in range(2)]
-    assert said[0] == ""
-    met |= {said[1]} - {""}
+    causes = [cause_of(limited(request_of(vendor, operation))) for _ in range(2)]
+    assert causes[0] == ""
+    met |= {causes[1]} - {""}
     documented = {cause for found in operation.responses.values() for cause in found.refusals} - {"path_unknown"}
     unreachable = {"field_missing"} if isinstance(operation.kind, Update) else set()  # nothing is required of an update
     assert documented - unreachable <= met
-    assert "rate_limited" in met or operation.unmetered or said[1]
+    assert "rate_limited" in met or operation.unmetered or causes[1]
 
 
 def state(target: mock.Mock) -> dict[tuple[str, str], tuple[Record, ...]]:
@@ -285,8 +285,8 @@ def state(target: mock.Mock) -> dict[tuple[str, str], tuple[Record, ...]]:
 def test_a_request_to_no_operation_is_refused(name: str) -> None:
     """The two causes that belong to no operation are reached, too."""
     contract = LOADED[name].contract
-    said = {cause_of(ask(name, path="/nowhere")), cause_of(ask(name, method="TRACE"))}
-    assert said == {cause for found in contract.responses.values() for cause in found.refusals} - {"id_unknown"}
+    causes = {cause_of(ask(name, path="/nowhere")), cause_of(ask(name, method="TRACE"))}
+    assert causes == {cause for found in contract.responses.values() for cause in found.refusals} - {"id_unknown"}
 
 
 # --- absurd requests ------------------------------------------------------------------------------------------------
@@ -382,11 +382,11 @@ def test_a_secret_is_in_no_response() -> None:
             Request("DELETE", path, "", bearer(token)),
         ):
             response = target(request)
-            told = f"{response.headers} {response.body.decode()}"
+            text = f"{response.headers} {response.body.decode()}"
             if request.body and response.status == 200:  # a name is shown, whatever it is
                 continue
-            assert not any(secret in told for secret in vendor.secrets), request
-            assert '"password"' not in told
+            assert not any(secret in text for secret in vendor.secrets), request
+            assert '"password"' not in text
 
 
 @each_with_body
@@ -1013,12 +1013,12 @@ def test_an_unknown_path_is_not_found(name: str, method: str, path: str) -> None
 @pytest.mark.parametrize("name", VENDORS)
 def test_the_order_of_refusals_is_path_method_credential_parameters(name: str) -> None:
     """Of several reasons to refuse, the first is reported: path, method, credential, then the parameters in order."""
-    said = [
+    statuses = [
         (ask(name, "limit=0", path="/nowhere", method="TRACE", headers=()).status),
         (ask(name, "limit=0", method="TRACE", headers=()).status),
         (ask(name, "limit=0", headers=()).status),
     ]
-    assert said == [404, 405, 401]
+    assert statuses == [404, 405, 401]
 
 
 @each_with_body
@@ -1100,10 +1100,10 @@ def explained(name: str) -> list[tuple[Request, Response]]:
     for operation in LOADED[name].contract.operations:
         asked += [request for _, request in at_fault(operation)]
     target: Target = mock.from_vendor(LOADED[name])
-    said = [(request, target(request)) for request in asked]
+    exchanges = [(request, target(request)) for request in asked]
     limited = mock.from_vendor(LOADED[name], rate_limit=1)
-    said += [(request, limited(request)) for request in [Request("GET", place, "", good)] * 2]
-    return [(request, response) for request, response in said if response.status >= 400]
+    exchanges += [(request, limited(request)) for request in [Request("GET", place, "", good)] * 2]
+    return [(request, response) for request, response in exchanges if response.status >= 400]
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -1111,13 +1111,13 @@ def test_a_refusal_explains_itself(name: str) -> None:
     """The header of a refusal names what was sent, the bound, the place in the contract and the page."""
     files = LOADED[name].contract.files
     for request, response in explained(name):
-        told = response.header(mock.REFUSAL_HEADER) or ""
-        cause, _, rest = told.partition(";")
+        header = response.header(mock.REFUSAL_HEADER) or ""
+        cause, _, rest = header.partition(";")
         parts = dict(PART.findall(f";{rest}"))
-        assert told.isascii()
-        assert told.isprintable()
-        assert list(parts) == ["sent", "broke", "contract", "grade", "page"], told
-        assert PART.sub("", f";{rest}") == "", told
+        assert header.isascii()
+        assert header.isprintable()
+        assert list(parts) == ["sent", "broke", "contract", "grade", "page"], header
+        assert PART.sub("", f";{rest}") == "", header
         file, _, at = parts["contract"].partition("#")
         folder, _, document = file.rpartition("/")
         assert folder == f"schemas/{name}"
@@ -1156,6 +1156,6 @@ def test_a_refusal_contains_no_secret(name: str, caplog: pytest.LogCaptureFixtur
             Request("GET", PLACES[name], "", bearer(f"{secret}x".replace(" ", ""))),
         ):
             response = target(request)
-            told = f"{response.headers} {response.body.decode()} {caplog.text}"
-            assert not any(hidden in told for hidden in vendor.secrets), request.path
+            text = f"{response.headers} {response.body.decode()} {caplog.text}"
+            assert not any(hidden in text for hidden in vendor.secrets), request.path
     assert "refused" in caplog.text

@@ -138,12 +138,16 @@ def test_the_sdist_can_be_tested(built: Built) -> None:
 
 def test_the_lock_pins_what_the_project_asks_for() -> None:
     """Every dependency, test tool and build tool is pinned to a version that `pyproject.toml` allows."""
-    said = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    project = said["project"]
-    asked = [*said["build-system"]["requires"], *project["dependencies"], *project["optional-dependencies"]["test"]]
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project = pyproject["project"]
+    wanted = [
+        *pyproject["build-system"]["requires"],
+        *project["dependencies"],
+        *project["optional-dependencies"]["test"],
+    ]
     pins = [Requirement(line.rstrip("\\ ")) for line in lock_lines() if not line.startswith((" ", "#"))]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
-    for requirement in map(Requirement, asked):
+    for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
 
 
@@ -190,7 +194,7 @@ print(json.dumps({"file": trunkline.mock.loader.__file__, "loaded": loaded}))
         timeout=60,
         check=True,
     )
-    said = json.loads(done.stdout)
-    assert Path(said["file"]).is_relative_to(target)
+    printed = json.loads(done.stdout)
+    assert Path(printed["file"]).is_relative_to(target)
     vendors = sorted(path.name for path in (ROOT / "schemas").iterdir() if path.is_dir())
-    assert said["loaded"] == {name: name for name in vendors}
+    assert printed["loaded"] == {name: name for name in vendors}

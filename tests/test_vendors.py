@@ -98,7 +98,7 @@ def test_a_sample_has_exactly_its_listed_violations(name: str, case: dict[str, J
     vendor = LOADED[name]
     operation = vendor.contract.operation(case["operation"])
     found = judged(vendor, operation, case["status"], case["body"])
-    assert found == {(said["rule"], said["at"]) for said in case["breaks"]}
+    assert found == {(violation["rule"], violation["at"]) for violation in case["breaks"]}
     assert len(case["breaks"]) == len(found)
 
 
@@ -386,15 +386,15 @@ def test_evidence_is_dated_and_has_its_page(vendor: Vendor) -> None:
     """Evidence names a page, a decision says why, and each file says when its pages were read."""
     found = list(evidence_in(vendor))
     assert len(found) > 30
-    for place, said in found:
-        grade = Grade(said["grade"])
+    for place, evidence in found:
+        grade = Grade(evidence["grade"])
         if grade is Grade.DECISION:
-            assert said["note"], place
-            assert "source" not in said, place
+            assert evidence["note"], place
+            assert "source" not in evidence, place
         else:
-            assert said["source"].startswith("https://"), place
+            assert evidence["source"].startswith("https://"), place
         if grade is Grade.IMPLIED:
-            assert said.get("note") or "keywords" in said, place
+            assert evidence.get("note") or "keywords" in evidence, place
     for content in vendor.contract.files.values():
         assert date.fromisoformat(content["x-trunkline"]["read"]) >= date(2026, 1, 1)
 
@@ -424,11 +424,11 @@ def test_the_loaded_contract_keeps_its_evidence(vendor: Vendor) -> None:
     for operation in contract.operations:
         parts += [operation.evidence, operation.unmetered, operation.body, operation.parameters, operation.responses]
         parts.append(operation.kind)
-    found = [said for part in parts for said in evidences(part)]
+    found = [evidence for part in parts for evidence in evidences(part)]
     assert len(found) > 20 * len(contract.operations)
-    for said in found:
-        assert said.read
-        assert said.source or said.grade is Grade.DECISION
+    for evidence in found:
+        assert evidence.read
+        assert evidence.source or evidence.grade is Grade.DECISION
     assert contract.secrets
 
 
