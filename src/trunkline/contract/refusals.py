@@ -127,7 +127,7 @@ def parse_request(contract: Contract, request: Request, authorize: Authorize | N
         if isinstance(parsed, Refusal):
             return parsed
         values[parsed[0]] = parsed[1]
-    body = next(iter(_body(operation, request)), None)
+    body = next(iter(_body(operation, request)), None) if operation.body else None
     return body if isinstance(body, Refusal) else ParsedRequest(operation, values, credential, body)
 
 

@@ -187,14 +187,10 @@ class Mock:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def __call__(self, request: Request) -> Response:
-        response, limits = self.answer(request)
-        return Response(response.status, (*response.headers, *limits), response.body)
-
-    def answer(self, request: Request) -> tuple[Response, Headers]:
-        """The answer, and its rate-limit headers."""
         authorization = find(request.headers, "authorization")
         found = self.replay(request.method, request.path, request.query, authorization)
-        return found or self._work_out(request, authorization)
+        response, limits = found or self.answer(request)
+        return Response(response.status, (*response.headers, *limits), response.body)
 
     def replay(self, method: str, path: str, query: str, authorization: str | None) -> tuple[Response, Headers] | None:
         """The remembered answer to an equal request, and its rate-limit headers; None for a new request.
@@ -217,7 +213,9 @@ class Mock:
         request = replace(request, body=bytes(LONGEST_BODY + 1))
         return self(request) if isinstance(parse_request(self._contract, request, self._authorize), Refusal) else None
 
-    def _work_out(self, request: Request, authorization: str | None) -> tuple[Response, Headers]:
+    def answer(self, request: Request) -> tuple[Response, Headers]:
+        """A new answer, and its rate-limit headers."""
+        authorization = find(request.headers, "authorization")
         parsed = parse_request(self._contract, request, self._authorize)
         operation, token = parsed.operation, self._known_token(authorization)
         limits, exceeded = self._count(operation, token)

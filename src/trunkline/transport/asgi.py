@@ -50,7 +50,7 @@ class Remembering(Protocol):
         """The remembered answer to a request without a body, or None."""
 
     def answer(self, request: Request) -> Answer:
-        """The answer to any request."""
+        """A new answer to any request."""
 
 
 Answer: TypeAlias = tuple[Response, Headers]
