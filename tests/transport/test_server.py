@@ -259,6 +259,22 @@ def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bo
     assert fake.snapshot("trunks") == before
 
 
+def test_repeated_requests_are_answered_alike_and_counted() -> None:
+    """A remembered answer has the bytes of the first, counts against the limit, and does not hide a body too large."""
+    fake = mock.from_vendor(trunkline.load("telepath"), rate_limit=6, clock=lambda: 1_700_000_000.0)
+    fields = {"Authorization": f"Bearer {fake.vendor.world.token}"}
+    with server.running(server.asgi({"/v1": fake})) as url:
+        answers = [ask(url, "/v1/trunks?limit=1", **fields) for _ in range(5)]
+        with connected(url) as connection:
+            connection.request("GET", "/v1/trunks?limit=1", bytes(2 << 20), fields)
+            assert connection.getresponse().status == 413
+        answers += [ask(url, "/v1/trunks?limit=1", **fields) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200] * 6 + [429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["5", "4", "3", "2", "1", "0", "0"]
+    assert len({answer.body for answer in answers[:6]}) == 1
+    assert answers[-1].headers[mock.REFUSAL_HEADER].startswith("rate_limited; ")
+
+
 def test_what_asks_for_no_body_is_not_done_with_a_large_one() -> None:
     """A removal with fifty megabytes is refused in our own words, and removes nothing."""
     fake = mock.from_vendor(trunkline.load("talkover"))
