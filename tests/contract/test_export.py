@@ -1,4 +1,4 @@
-"""What `trunkline.contract.export` promises: one document that other tools read, and that the mock obeys."""
+"""Tests of `trunkline.contract.export`: one document that other tools can read, and that the mock obeys."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tests of `trunkline.contract.loader` and `trunkline.contract.model`.
 
-Each word of a folder means something, or none is read.
+Every word of a document is understood, or the load stops.
 """
 
 from __future__ import annotations

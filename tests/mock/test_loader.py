@@ -1,4 +1,4 @@
-"""What `trunkline.mock.loader` promises: vendors are found and read, and data that fit nothing stop the load."""
+"""Tests of `trunkline.mock.loader`: vendors are found and loaded, and wrong data stops the load with its place."""
 
 from __future__ import annotations
 
