@@ -49,9 +49,9 @@ def ids_of(vendor: Vendor, operation: Operation) -> dict[str, str]:
     for parameter in operation.parameters:
         if parameter.location == "path" and parameter.resource != operation.resource:
             ids[parameter.name] = mine(vendor, parameter.resource)[0]["id"]
-    if operation.item_parameter:
+    if operation.kind.parameter:
         record = next(record for record in mine(vendor, operation.resource) if _succeeds(vendor, operation, record))
-        ids[operation.item_parameter] = record["id"]
+        ids[operation.kind.parameter] = record["id"]
         parent = vendor.world.collections[operation.resource].parent
         ids |= {parameter.name: record[parent.field] for parameter in operation.parents if parent}
     return ids

@@ -142,12 +142,12 @@ def conflicts(operation: Operation) -> Iterator[tuple[str, Request]]:
         parent = vendor.world.collections[name].parent
         assert parent
         full = mine(vendor, name)[0][parent.field]
-        yield "not_empty", request_of(vendor, operation, ids={operation.item_parameter: full})
+        yield "not_empty", request_of(vendor, operation, ids={operation.kind.parameter: full})
     if isinstance(operation.kind, Delete) and operation.kind.unused:
         used = next(record for record in mine(vendor, operation.resource) if facts(record)["in_use"])
         parent = vendor.world.collections[operation.resource].parent
         above = {parameter.name: used[parent.field] for parameter in operation.parents if parent}
-        yield "in_use", request_of(vendor, operation, ids={operation.item_parameter: used["id"], **above})
+        yield "in_use", request_of(vendor, operation, ids={operation.kind.parameter: used["id"], **above})
 
 
 def credentials_at_fault(operation: Operation) -> Iterator[tuple[str, Request]]:

@@ -1047,7 +1047,7 @@ def test_an_operation_knows_what_it_does(operation: Operation) -> None:
     parents = tuple(parameter.name for parameter in operation.parents)
     resource, kind, own, item, identity, above = KINDS[operation.operation_id]
     assert (operation.resource, type(operation.kind)) == (resource, kind)
-    assert (operation.item_parameter, operation.item, operation.identity, parents) == (own, item, identity, above)
+    assert (operation.kind.parameter, operation.item, operation.identity, parents) == (own, item, identity, above)
     assert operation.reads is (operation.method == "GET")
     assert {each.operation_id for each in operation.same_resource} == {
         name for name, (about, *_) in KINDS.items() if about and about == resource and named(operation, name)

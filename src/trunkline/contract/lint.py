@@ -185,7 +185,7 @@ def _lint_resources(operation: Operation) -> Iterator[Problem]:
         at = f"{parameter.pointer}/x-trunkline"
         if "id_unknown" not in parameter.refused:
             yield f"{at}/refused", "lacks the cause id_unknown"
-        if parameter.name == operation.item_parameter and parameter.resource != operation.resource:
+        if parameter.name == operation.kind.parameter and parameter.resource != operation.resource:
             yield f"{at}/names", f"the parameter names {operation.resource}, the resource of the operation"
         elif parameter.resource not in known:
             yield f"{at}/names", f"no operation has the resource {parameter.resource!r}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
@@ -228,10 +229,7 @@ class Operation(Generic[K]):
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name. Raises `LookupError` if there is none."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        raise LookupError(name)
+        return {parameter.name: parameter for parameter in self.parameters}[name]
 
     @property
     def success(self) -> DocumentedResponse:
@@ -249,11 +247,6 @@ class Operation(Generic[K]):
         return self.method == "GET"
 
     @property
-    def item_parameter(self) -> str:
-        """The path parameter that holds the id of the item itself, or empty."""
-        return self.kind.parameter
-
-    @property
     def parents(self) -> tuple[Parameter, ...]:
         """The path parameters that hold the ids of the items to which an item belongs."""
         return tuple(
@@ -265,10 +258,7 @@ class Operation(Generic[K]):
     @property
     def inputs(self) -> Mapping[str, Mapping[str, Json]]:
         """The schema of each field in the request body."""
-        if self.body is None:
-            return {}
-        found: Mapping[str, Mapping[str, Json]] = self.contract.schema_at(self.body.schema, "").get("properties", {})
-        return found
+        return self.contract.schema_at(self.body.schema).get("properties", {}) if self.body else {}
 
     @property
     def item(self) -> str | None:
@@ -343,10 +333,7 @@ class Contract:
 
     def operation(self, operation_id: str) -> Operation:
         """The operation with that operationId. Raises `LookupError` if there is none."""
-        for operation in self.operations:
-            if operation.operation_id == operation_id:
-                return operation
-        raise LookupError(operation_id)
+        return {operation.operation_id: operation for operation in self.operations}[operation_id]
 
     def match(self, path: str) -> tuple[tuple[Operation, ...], dict[str, str]]:
         """The operations at a path (percent-encoded), and its decoded path parameters; `((), {})` for no operation."""
@@ -366,13 +353,11 @@ class Contract:
 
     @cached_property
     def _routes(self) -> dict[int, list[tuple[list[str], tuple[Operation, ...]]]]:
-        by_path: dict[str, tuple[Operation, ...]] = {}
-        for operation in self.operations:
-            by_path[operation.path] = (*by_path.get(operation.path, ()), operation)
         routes: dict[int, list[tuple[list[str], tuple[Operation, ...]]]] = {}
-        for path, operations in sorted(by_path.items(), key=lambda item: item[0].count("{")):
+        literal_first = sorted(self.operations, key=lambda operation: operation.path.count("{"))
+        for path, operations in groupby(literal_first, lambda operation: operation.path):
             parts = path.split("/")
-            routes.setdefault(len(parts), []).append((parts, operations))
+            routes.setdefault(len(parts), []).append((parts, tuple(operations)))
         return routes
 
     def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> list[Violation]:
@@ -405,20 +390,12 @@ class Contract:
 
     def violations_at(self, schema: str, at: str, value: Json) -> list[Violation]:
         """The ways in which a value breaks the part of a schema that is about the pointer `at` in its values."""
-        file, place, node = DOCUMENT, schema, resolve(self.document, schema)
-        for part in at.split("/"):
-            if part:
-                step = "/items" if "items" in node else f"/properties/{part}"
-                place, node = place + step, resolve(node, step)
-            while "$ref" in node:
-                file, place, node = self._follow(file, node["$ref"])
+        file, place, _ = self._descend(schema, at)
         return self.violations(place, value, file)
 
     def evidence_at(self, schema: str) -> Evidence:
         """The evidence for the schema at a pointer of the document."""
-        file, node = DOCUMENT, resolve(self.document, schema)
-        while "$ref" in node:
-            file, _, node = self._follow(file, node["$ref"])
+        file, _, node = self._descend(schema)
         return evidence_of(self.files[file], node["x-trunkline"]["evidence"])
 
     def accepts(self, schema: str, value: Json) -> bool:
@@ -427,13 +404,10 @@ class Contract:
 
     def completed(self, schema: str, value: Mapping[str, Json]) -> dict[str, Json]:
         """The value with the default of each missing property, including defaults that depend on other properties."""
-        file, at, node = DOCUMENT, schema, resolve(self.document, schema)
         found = dict(value)
-        branches = [(file, at, node)]
+        branches = [(DOCUMENT, schema, resolve(self.document, schema))]
         while branches:
-            file, at, node = branches.pop(0)
-            while "$ref" in node:
-                file, at, node = self._follow(file, node["$ref"])
+            file, at, node = self._followed(*branches.pop(0))
             for name, child in node.get("properties", {}).items():
                 if "default" in child:
                     found.setdefault(name, child["default"])
@@ -445,12 +419,10 @@ class Contract:
 
     def walk(self, schema: str, value: Json) -> Iterator[tuple[str, str, Mapping[str, Json], Json]]:
         """Each part of a value that the schema describes: (pointer, reference of the schema, schema, value)."""
-        file, at = DOCUMENT, schema
-        stack = [("", file, at, resolve(self.files[file], at), value)]
+        stack = [("", DOCUMENT, schema, resolve(self.document, schema), value)]
         while stack:
             place, file, at, node, here = stack.pop()
-            while "$ref" in node:
-                file, at, node = self._follow(file, node["$ref"])
+            file, at, node = self._followed(file, at, node)
             yield place, f"{self.folder}/{file}#{at}", node, here
             if isinstance(here, dict):
                 for name, child in node.get("properties", {}).items():
@@ -461,23 +433,34 @@ class Contract:
                 for index, item in enumerate(here):
                     stack.append((f"{place}/{index}", file, f"{at}/items", node["items"], item))
 
-    def schema_at(self, schema: str, at: str) -> Mapping[str, Json]:
+    def schema_at(self, schema: str, at: str = "") -> dict[str, Json]:
         """The schema of the value at a pointer into a body, e.g. `/trunks/0`. Raises `LookupError` if there is none."""
-        node = self._inlined(DOCUMENT, resolve(self.document, schema))
-        for part in at.split("/")[1:]:
-            node = node["items"] if "items" in node else node.get("properties", {})[part]
-        return node
+        file, _, node = self._descend(schema, at)
+        return self._inlined(file, node)
 
-    def _inlined(self, file: str, node: Mapping[str, Json]) -> Mapping[str, Json]:
+    def _descend(self, schema: str, at: str = "") -> tuple[str, str, Json]:
+        """File, pointer and content of the schema of the value at a pointer into a body."""
+        file, place, node = self._followed(DOCUMENT, schema, resolve(self.document, schema))
+        for part in at.split("/")[1:]:
+            step = "/items" if "items" in node else f"/properties/{part}"
+            file, place, node = self._followed(file, place + step, resolve(node, step))
+        return file, place, node
+
+    def _inlined(self, file: str, node: Json) -> dict[str, Json]:
         """The schema with the `$ref`s of its properties and items replaced by what they lead to."""
-        while "$ref" in node:
-            file, _, node = self._follow(file, node["$ref"])
+        file, _, node = self._followed(file, "", node)
         found = dict(node)
         if "properties" in node:
             found["properties"] = {name: self._inlined(file, child) for name, child in node["properties"].items()}
         if "items" in node:
             found["items"] = self._inlined(file, node["items"])
         return found
+
+    def _followed(self, file: str, at: str, node: Json) -> tuple[str, str, Json]:
+        """File, pointer and content of a schema, or of the one to which its `$ref` leads."""
+        while "$ref" in node:
+            file, at, node = self._follow(file, node["$ref"])
+        return file, at, node
 
     def _follow(self, file: str, ref: str) -> tuple[str, str, Json]:
         name, _, at = ref.partition("#")

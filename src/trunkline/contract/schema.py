@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -218,48 +219,42 @@ def _quoted(values: Iterable[Json]) -> str:
     return ", ".join(truncate(to_text(value), _LONGEST_WORD) for value in values)
 
 
+_TEXTS = {
+    "type": ("is not of type {}", "must be of type {}"),
+    "enum": ("is not one of {}", "must be one of {}"),
+    "const": ("is not {}", "must be {}"),
+    "format": ("is not a {}", "must be a {}"),
+    "pattern": ("does not match {}", "must match {}"),
+    "minimum": ("is less than {}", "must be at least {}"),
+    "maximum": ("is more than {}", "must be at most {}"),
+    "minLength": ("is shorter than {}", "must have at least {} characters"),
+    "maxLength": ("is longer than {} characters", "must have at most {} characters"),
+    "not": ("is a value that no page shows here", "breaks not"),
+    "required": ("", "is required"),
+}
+"""How an instance breaks a keyword, and what the keyword demands."""
+
+
 def failure_text(keyword: str, value: Json, instance: Json) -> str:
     """Describe how an instance breaks a keyword: `"busy" is not one of "active", "inactive"`."""
     if keyword == "required":
         return "a required property is absent"
-    seen = to_text(instance)
-    words = {
-        "type": f"{seen} is not of type {' or '.join(_listed(value))}" if keyword == "type" else "",
-        "enum": f"{seen} is not one of {', '.join(map(to_text, _listed(value)))}",
-        "const": f"{seen} is not {to_text(value)}",
-        "format": f"{seen} is not a {value}",
-        "pattern": f"{seen} does not match {value}",
-        "minimum": f"{seen} is less than {value}",
-        "maximum": f"{seen} is more than {value}",
-        "minLength": f"{seen} is shorter than {value}",
-        "maxLength": f"{seen} is longer than {value} characters",
-        "not": f"{seen} is a value that no page shows here",
-    }
-    return words.get(keyword, f"{seen} breaks {keyword}")
+    text, _ = _TEXTS.get(keyword, (f"breaks {keyword}", ""))
+    return f"{to_text(instance)} {text.format(_keyword_text(keyword, value))}"
 
 
 def demand_text(keyword: str, value: Json) -> str:
     """Describe what a keyword demands, without the instance, which may be a secret: `must be at least 1`."""
-    words = {
-        "required": "is required",
-        "type": f"must be of type {' or '.join(map(str, _listed(value)))}",
-        "enum": f"must be one of {_few(_listed(value))}",
-        "const": f"must be {to_text(value)}",
-        "format": f"must be a {value}",
-        "pattern": f"must match {value}",
-        "minimum": f"must be at least {value}",
-        "maximum": f"must be at most {value}",
-        "minLength": f"must have at least {value} characters",
-        "maxLength": f"must have at most {value} characters",
-    }
-    return words.get(keyword, f"breaks {keyword}")
+    _, text = _TEXTS.get(keyword, ("", f"breaks {keyword}"))
+    return text.format(_keyword_text(keyword, value, most=_MOST_LISTED))
 
 
-def _few(values: list[Json]) -> str:
-    """The values as text; of many, the first ones and the number of the others."""
-    first = ", ".join(map(to_text, values[:_MOST_LISTED]))
-    return first if len(values) <= _MOST_LISTED else f"{first} and {len(values) - _MOST_LISTED} more"
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else [value]
+def _keyword_text(keyword: str, value: Json, most: int = sys.maxsize) -> str:
+    """The value of a keyword as text; of many choices, the first ones and the number of the others."""
+    values = value if isinstance(value, list) else [value]
+    if keyword == "type":
+        return " or ".join(values)
+    if keyword == "enum":
+        first = ", ".join(map(to_text, values[:most]))
+        return first if len(values) <= most else f"{first} and {len(values) - most} more"
+    return to_text(value) if keyword == "const" else str(value)
