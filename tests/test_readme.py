@@ -68,11 +68,11 @@ def commands(console: str) -> Iterator[tuple[str, str]]:
 
 
 def cases() -> Iterator[object]:
-    """The commands and outputs of each console block; blocks that run a whole check are slow."""
+    """The commands and outputs of each console block; blocks that run a check or pytest are slow."""
     for path, text in DOCUMENTS.items():
         for number, console in enumerate(re.findall(r"```console\n(.*?)```", text, re.DOTALL), 1):
             shown = [pair for pair in commands(console) if not pair[0].endswith("&")]
-            slow = any(command.startswith("trunkline check") for command, _ in shown)
+            slow = any(command.startswith(("pytest", "trunkline check")) for command, _ in shown)
             yield pytest.param(shown, id=f"{path.name}-{number}", marks=[pytest.mark.slow] * slow)
 
 

@@ -413,6 +413,7 @@ run(lambda request: trunkline.exchange.Response(405))
 """
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_trace(tmp_path: Path) -> None:
     """A run prints nothing, leaves no file, and reads no settings, hooks or passwords of the user."""
     (tmp_path / "schemathesis.toml").write_text("this is no TOML")

@@ -86,7 +86,7 @@ LAWFUL = {
 }
 
 
-@pytest.mark.slow_for("telepath", "refusals", "clocks")
+@pytest.mark.slow
 @pytest.mark.parametrize("change", LAWFUL.values(), ids=list(LAWFUL))
 @pytest.mark.parametrize("name", ["talkover", "telepath"])
 def test_lawful_variants_fail_no_check(name: str, change: Change) -> None:

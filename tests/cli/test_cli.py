@@ -382,7 +382,7 @@ def test_a_terminal_that_lacks_a_character_ends_no_run(tmp_path: Path, vendor: V
 # --- check ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow_for("telepath")
+@pytest.mark.slow
 def test_the_built_in_mock_keeps_the_contract(run: Run, vendor: Vendor) -> None:
     """The code is 0, every documented response is reported, and every check that only reads is exercised."""
     code, out, err = run("check", vendor.name, "--seed", "5", "--examples", "3", "--format", "json")
@@ -756,7 +756,7 @@ def test_a_signal_stops_a_check_at_once(vendor: Vendor, call: signal.Signals) ->
     assert "Traceback" not in err
 
 
-@pytest.mark.slow_for("None", "2")
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, None])
 def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signals | None, tmp_path: Path) -> None:
     """After a signal, or when the output is closed, the trunks are those of before, and the journal is gone."""

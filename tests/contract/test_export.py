@@ -190,7 +190,7 @@ def test_a_world_without_records_has_no_examples(vendor: Vendor) -> None:
         assert node.get("examples") != {}
 
 
-@pytest.mark.slow_for("telepath")
+@pytest.mark.slow
 def test_schemathesis_loads_it_and_runs_against_it(vendor: Vendor) -> None:
     """The document is enough for Schemathesis to find the operations and to ask the mock for something known."""
     schemathesis = pytest.importorskip("schemathesis")
