@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
@@ -211,6 +211,18 @@ def resolve(document: Json, at: str) -> Json:
         else:
             raise LookupError(at)
     return value
+
+
+def all_places(value: Json) -> Iterator[tuple[str, Json]]:
+    """The (place, value) of each value in a JSON value, beginning with the value itself."""
+    stack = [("", value)]
+    while stack:
+        at, node = stack.pop()
+        yield at, node
+        if isinstance(node, dict):
+            stack += [(at + pointer((key,)), inner) for key, inner in node.items()]
+        elif isinstance(node, list):
+            stack += [(f"{at}/{index}", inner) for index, inner in enumerate(node)]
 
 
 def curl(request: Request, base: str) -> str:

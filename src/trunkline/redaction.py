@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from trunkline.exchange import Json, NotJSON, parse_json
+from trunkline.exchange import Json, NotJSON, all_places, parse_json
 
 HIDDEN = "***"
 CREDENTIAL_NAMES = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
@@ -84,18 +84,13 @@ def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
     text = body.decode("utf-8", "replace")
     found = {value for name in names for value in re.findall(rf'"{re.escape(name)}"\s*:\s*"([^"\\]+)"', text)}
     try:
-        stack = [parse_json(body)]
+        value = parse_json(body)
     except NotJSON:
         return found
     wanted = {normalized(name) for name in names}
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            found |= {value for key, value in node.items() if isinstance(value, str) and normalized(key) in wanted}
-            stack += node.values()
-        elif isinstance(node, list):
-            stack += node
-    return found
+    objects = (node for _, node in all_places(value) if isinstance(node, dict))
+    inner = (pair for node in objects for pair in node.items())
+    return found | {text for key, text in inner if isinstance(text, str) and normalized(key) in wanted}
 
 
 def secrets_in_query(query: str, names: Iterable[str]) -> set[str]:

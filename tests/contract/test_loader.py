@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from trunkline.contract import document, folders
-from trunkline.contract.bodies import all_places
 from trunkline.contract.loader import read
 from trunkline.contract.model import DOCUMENT, Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.errors import DataError
-from trunkline.exchange import Json, resolve
+from trunkline.exchange import Json, all_places, resolve
 from trunkline.findings import Grade
 from trunkline.mock import loader
 

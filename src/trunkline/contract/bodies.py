@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
-from trunkline.exchange import Exchange, Json, NotJSON, Response, pointer, resolve
+from trunkline.exchange import Exchange, Json, NotJSON, Response, all_places, pointer, resolve
 from trunkline.findings import Grade
 
 NOTHING: Json = object()
@@ -112,18 +112,6 @@ def all_texts(value: Json) -> Iterator[tuple[str, str]]:
     for at, node in all_places(value):
         if isinstance(node, str):
             yield at, node
-
-
-def all_places(value: Json) -> Iterator[tuple[str, Json]]:
-    """The (place, value) of each value in a body, beginning with the body itself."""
-    stack = [("", value)]
-    while stack:
-        at, node = stack.pop()
-        yield at, node
-        if isinstance(node, dict):
-            stack += [(at + pointer((key,)), inner) for key, inner in node.items()]
-        elif isinstance(node, list):
-            stack += [(f"{at}/{index}", inner) for index, inner in enumerate(node)]
 
 
 def time_at(value: Json, at: str) -> datetime | None:

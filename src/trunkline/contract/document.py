@@ -19,6 +19,10 @@ from trunkline.exchange import Json
 from trunkline.findings import Evidence, Grade
 
 SCHEMA_FILE = Path(__file__).with_name("contract.schema.json")
+LITERAL_KEYWORDS = frozenset({"examples", "default", "enum", "const"})
+"""Keywords that hold plain values, not schemas."""
+MAP_KEYWORDS = frozenset({"properties", "$defs"})
+"""Keywords that map names to schemas."""
 
 JsonPointer = Annotated[str, Meta(pattern="^(/([^~/]|~[01])*)*$")]
 Text = Annotated[str, Meta(min_length=1)]

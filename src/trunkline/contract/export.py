@@ -12,13 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from trunkline.contract.document import LITERAL_KEYWORDS, MAP_KEYWORDS
 from trunkline.contract.model import DOCUMENT, Contract, Create, List, Operation
 from trunkline.exchange import Json, pointer
-
-_LITERAL = frozenset({"examples", "default", "enum", "const"})
-"""Keywords that hold plain values, not schemas."""
-_NAMED = frozenset({"properties", "$defs"})
-"""Keywords that map names to schemas."""
 
 
 def document(
@@ -80,10 +76,10 @@ def _bundled(node: Json, file: str, places: Mapping[tuple[str, str], str], *, na
             copied[key] = _bundled(value, file, places)
         elif key == "$ref":
             copied[key] = _target(value, file, places)
-        elif key in _LITERAL:
+        elif key in LITERAL_KEYWORDS:
             copied[key] = value
         elif key != "x-trunkline":
-            copied[key] = _bundled(value, file, places, named=key in _NAMED)
+            copied[key] = _bundled(value, file, places, named=key in MAP_KEYWORDS)
     return copied
 
 

@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 
 from trunkline.errors import DataError
-from trunkline.exchange import Json, NotJSON, parse_json, pointer
+from trunkline.exchange import Json, NotJSON, all_places, parse_json, pointer
 
 _DEEPEST = 100
 _MOST_BITS = 14_000
@@ -53,16 +53,10 @@ def load_toml(path: Path, name: str) -> Json:
 
 def check_value(value: Json, name: str) -> None:
     """Raise `DataError` for the first part that is not JSON: a date, NaN, a lone surrogate, a tuple."""
-    stack: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
-    while stack:
-        at, node = stack.pop()
-        reason = _reason_not_json(node) if len(at) <= _DEEPEST else f"it is nested more than {_DEEPEST} levels deep"
-        if reason:
-            raise DataError(name, pointer(at).encode("utf-8", "replace").decode(), reason)
-        if isinstance(node, dict):
-            stack += [((*at, key), inner) for key, inner in node.items()]
-        elif isinstance(node, list):
-            stack += [((*at, index), inner) for index, inner in enumerate(node)]
+    for at, node in all_places(value):
+        deep = at.count("/") > _DEEPEST
+        if reason := f"it is nested more than {_DEEPEST} levels deep" if deep else _reason_not_json(node):
+            raise DataError(name, at.encode("utf-8", "replace").decode(), reason)
 
 
 def _reason_not_json(node: Json) -> str:
@@ -103,18 +97,5 @@ def _check_names(content: bytes, name: str) -> None:
     value = json.loads(content, object_pairs_hook=collected)
     if twice:
         key, holder = twice[-1]  # the last to be closed holds the others, or none of them replaced it
-        raise DataError(name, _place(value, holder) + pointer((key,)), "the name is there twice")
-
-
-def _place(value: Json, holder: Json) -> str:
-    """The pointer to an object in a value."""
-    stack: list[tuple[str, Json]] = [("", value)]
-    while stack:
-        at, node = stack.pop()
-        if node is holder:
-            return at
-        if isinstance(node, dict):
-            stack += [(at + pointer((key,)), inner) for key, inner in node.items()]
-        elif isinstance(node, list):
-            stack += [(f"{at}/{index}", inner) for index, inner in enumerate(node)]
-    return ""
+        place = next(at for at, node in all_places(value) if node is holder)
+        raise DataError(name, place + pointer((key,)), "the name is there twice")

@@ -11,6 +11,7 @@ from random import Random
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from trunkline.contract.document import LITERAL_KEYWORDS, MAP_KEYWORDS
 from trunkline.contract.formats import FORMATS
 from trunkline.contract.model import (
     DOCUMENT,
@@ -34,10 +35,6 @@ Problem: TypeAlias = tuple[str, str]
 _Nodes: TypeAlias = dict[str, dict[str, Json]]
 """The objects of a file by their pointers."""
 
-_LITERAL = frozenset({"examples", "default", "enum", "const"})
-"""Keywords that hold plain values, not schemas."""
-_NAMED = frozenset({"properties", "$defs"})
-"""Keywords that map names to schemas."""
 _SAMPLES = 20
 """The number of values of a pattern that are tried."""
 
@@ -66,9 +63,9 @@ def nodes_of(content: Json) -> Iterator[tuple[str, dict[str, Json]]]:
             stack += [(f"{at}/{index}", item, False) for index, item in enumerate(node)]
         elif isinstance(node, dict):
             stack += [
-                (at + pointer((key,)), item, key in _NAMED and not is_map)
+                (at + pointer((key,)), item, key in MAP_KEYWORDS and not is_map)
                 for key, item in node.items()
-                if is_map or key not in _LITERAL
+                if is_map or key not in LITERAL_KEYWORDS
             ]
             if not is_map:
                 yield at, node

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from string import Formatter
 
-from trunkline.contract.bodies import at_pointer
+from trunkline.contract.bodies import all_keys, at_pointer
 from trunkline.contract.lint import Problem
 from trunkline.contract.model import (
     Act,
@@ -376,17 +376,8 @@ def _lint_secrets(record: Record, contract: Contract) -> Iterator[Problem]:
                 reason = f"a secret must be a text of {_SHORTEST_SECRET} characters or more, so that it is recognized"
                 yield pointer((name,)), reason
         else:
-            nested = _secret_names(value, contract)
+            nested = (at for at, key in all_keys(value) if key in contract.secrets)
             yield from ((pointer((name,)) + at, "a secret must be a field of the record itself") for at in nested)
-
-
-def _secret_names(value: Json, contract: Contract) -> Iterator[str]:
-    """The pointers to the names of secrets in a value."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, inner in items:
-        if isinstance(name, str) and name in contract.secrets:
-            yield pointer((name,))
-        yield from (pointer((name,)) + at for at in _secret_names(inner, contract))
 
 
 def _undocumented(record: Record, views: Sequence[View]) -> Iterator[str]:
