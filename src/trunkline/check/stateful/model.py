@@ -133,13 +133,18 @@ def record_creation(item: Item, operation: Operation[Create], body: Mapping[str,
         if input_.name in body:
             value = item.sent[input_.name] = body[input_.name]
             if input_.is_binding(value, {}):
-                evidence = implied(input_.evidence, "a sent value is read back")
+                evidence = implied(input_.schema.evidence, "a sent value is read back")
                 item.expected[input_.name] = Expectation(
-                    value, law, operation, evidence, input_.reference, "as it was sent"
+                    value, law, operation, evidence, input_.schema.reference, "as it was sent"
                 )
     for name, default in defaults(operation, body).items():
         item.expected[name] = Expectation(
-            default.value, "defaults_are_applied", operation, default.evidence, default.reference, "as its default"
+            default.value,
+            "defaults_are_applied",
+            operation,
+            default.schema.evidence,
+            f"{default.schema.reference}/default",
+            "as its default",
         )
     for parameter in operation.parents:
         evidence = implied(parameter.evidence, "an item shows what it belongs to")
@@ -163,9 +168,9 @@ def record_update(item: Item, operation: Operation[Update], body: Mapping[str, J
         expected.pop(input_.name, None)
         if input_.name not in unknown and input_.is_binding(value, before) and input_.is_binding(value, settled):
             item.sent[input_.name] = value
-            evidence = implied(input_.evidence.weakest(operation.kind.evidence), "an updated value is shown")
+            evidence = implied(input_.schema.evidence.weakest(operation.kind.evidence), "an updated value is shown")
             expected[input_.name] = Expectation(
-                value, "update_shows", operation, evidence, input_.reference, "as it was updated"
+                value, "update_shows", operation, evidence, input_.schema.reference, "as it was updated"
             )
     after = {name: expectation.value for name, expectation in expected.items()}
     for name, input_ in item.inputs.items():
@@ -243,7 +248,7 @@ def record_action(item: Item, operation: Operation[Act]) -> None:
             reference = operation.extension_reference(f"act/keeps/{name}")
             expected[name] = expectation.kept_by("action_leaves_the_rest", operation, kind.keeps[name], reference)
         elif name in inputs_:
-            depends_on = {other for _, unless in inputs_[name].unsettled for other in unless}
+            depends_on = {other for entry in inputs_[name].unsettled for other in entry["unless"]}
             if not depends_on & kind.changes:
                 expected[name] = expectation
         elif name in lasting:
@@ -288,10 +293,10 @@ def record_shown(item: Item, operation: Operation, shown: Field, value: Json) ->
             law, owner = "update_shows", operation
         case _:
             law, owner = "list_and_detail_agree", item.operations.fetch or item.operations.create
-    evidence = implied(shown.evidence, "two responses about one item agree")
+    evidence = implied(shown.schema.evidence, "two responses about one item agree")
     reason = f"as {operation.operation_id} showed it"
     item.expected[shown.name] = Expectation(
-        value, law, owner, evidence, shown.reference, reason, operation.operation_id
+        value, law, owner, evidence, shown.schema.reference, reason, operation.operation_id
     )
 
 

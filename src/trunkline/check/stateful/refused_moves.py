@@ -103,7 +103,7 @@ def _judge_not_created(
     if not choice or not readable:
         return
     listing = readable[(choice - 1) % len(readable)]
-    choices = {input_.name for input_ in inputs(operation) if "enum" in input_.schema}
+    choices = {input_.name for input_ in inputs(operation) if "enum" in input_.schema.content}
     shown = {name: value for name, value in sent.items() if name in shown_fields(listing) and name not in choices}
     if not any(isinstance(value, str) and len(value) >= _TELLING for value in shown.values()):
         return

@@ -75,7 +75,7 @@ class DraftBody:
     def add(self, input_: Input, variant: Variant, value: Json, fields: Mapping[str, Json]) -> None:
         """Add a value. `fields` are those that the item has."""
         self.values[input_.name] = value
-        self.evidence = self.evidence.weakest(input_.evidence_for(variant.keyword))
+        self.evidence = self.evidence.weakest(input_.schema.evidence_for(variant.keyword))
         self.binding = self.binding and input_.is_binding(value, fields)
 
 
@@ -100,7 +100,7 @@ def make_harmless(contract: Contract, request: Request, random: Random) -> Reque
         input_.name: sample(input_.pattern, random)
         for input_ in inputs(operation)
         if input_.pattern and input_.name != label_of(operation)
-        if isinstance(sent.get(input_.name), str) and is_allowed(operation, input_, sent[input_.name])
+        if isinstance(sent.get(input_.name), str) and input_.schema.allows(sent[input_.name])
     }
     return replace(request, body=to_json({**sent, **texts})) if texts else request
 
@@ -110,29 +110,28 @@ def label_of(operation: Operation) -> str:
     return next((create.kind.label for create in operation.contract.of_kind(Create, operation.resource)), "")
 
 
-def is_allowed(operation: Operation, input_: Input, value: Json) -> bool:
-    """Whether a value obeys the schema of an input."""
-    return not operation.contract.violations(input_.pointer, value, input_.file)
-
-
 # --- valid bodies ---------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
 def variants(operation: Operation, input_: Input) -> tuple[Variant, ...]:
     """The valid kinds of values for an input, the plainest first; none if it has no pattern of harmless values."""
-    schema, is_label = input_.schema, input_.name == label_of(operation)
-    if "enum" in schema:
-        return tuple(_constant("enum", value) for value in schema["enum"])
-    if input_.type == "boolean":
-        return _constant("type", False), _constant("type", True)
+    schema, is_label = input_.schema.content, input_.name == label_of(operation)
+    if "enum" in schema or input_.type == "boolean":
+        keyword, values = ("enum", schema["enum"]) if "enum" in schema else ("type", (False, True))
+        return tuple(_constant(keyword, value) for value in values)
     if input_.type in ("integer", "number"):
         low, high = schema.get("minimum", 1), schema.get("maximum", schema.get("minimum", 1) + _SPAN)
         bounds = (_constant(keyword, schema[keyword]) for keyword in ("minimum", "maximum") if keyword in schema)
         return (Variant("type", lambda factory: factory.random.randint(low, high)), *bounds)
     if input_.type != "string" or not (input_.pattern or is_label):
         return ()
-    plain = _plain_text(operation, input_)
+    example = ValueFactory(_PREFIX, Random(0))  # noqa: S311 - values to look at
+    labelled = is_label and input_.schema.allows(example.label())
+
+    def plain(factory: ValueFactory) -> str:
+        return factory.label() if labelled else factory.text(input_)
+
     longest, shortest = schema.get("maxLength"), schema.get("minLength", 0)
     found = [Variant("type", plain)]
     if input_.pattern and is_label:
@@ -141,24 +140,11 @@ def variants(operation: Operation, input_: Input) -> tuple[Variant, ...]:
         found.append(Variant("maxLength", lambda factory: plain(factory).ljust(longest, "x")[:longest]))
     if shortest:
         found.append(Variant("minLength", lambda factory: plain(factory)[:shortest]))
-    return tuple(variant for variant in found if is_allowed(operation, input_, variant.make(_example_factory())))
+    return tuple(variant for variant in found if input_.schema.allows(variant.make(example)))
 
 
 def _constant(keyword: str, value: Json) -> Variant:
     return Variant(keyword, lambda _: value)
-
-
-def _example_factory() -> ValueFactory:
-    return ValueFactory(_PREFIX, Random(0))  # noqa: S311 - values to look at
-
-
-def _plain_text(operation: Operation, input_: Input) -> Callable[[ValueFactory], str]:
-    if input_.name == label_of(operation):
-        if is_allowed(operation, input_, _example_factory().label()):
-            return ValueFactory.label
-        if is_allowed(operation, input_, f"{_PREFIX}-1"):
-            return lambda factory: factory.label().replace(" ", "-")
-    return lambda factory: factory.text(input_)
 
 
 def variant_counts(operation: Operation) -> tuple[int, ...]:
@@ -167,26 +153,27 @@ def variant_counts(operation: Operation) -> tuple[int, ...]:
 
 
 def complete_body(
-    operation: Operation, factory: ValueFactory, chosen: tuple[int, ...], start: Mapping[str, Json] | None = None
+    operation: Operation,
+    factory: ValueFactory,
+    chosen: tuple[int, ...] = (),
+    start: Mapping[str, Json] | None = None,
 ) -> DraftBody:
     """A body with every required input, the optional ones as chosen, and the inputs that their values require.
 
-    `start` are values that must be in it.
+    `start` are values that must be in it. Without choices it has no optional inputs.
     """
     by_name = {input_.name: input_ for input_ in inputs(operation)}
     conditional = conditional_inputs(operation)
     body = DraftBody(dict(start or {}), operation.evidence)
     body.binding = all(by_name[name].is_binding(value, {}) for name, value in body.values.items())
-    for input_, choice in zip(inputs(operation), chosen, strict=True):
-        choices = variants(operation, input_)
+    for index, input_ in enumerate(inputs(operation)):
+        choice = chosen[index] if chosen else 0
         is_settled = input_.name in body.values or input_.name in conditional
-        if is_settled or not choices or (not input_.required and choice == 0):
-            continue
-        variant = pick(choices, choice if input_.required else choice - 1)
-        body.add(input_, variant, variant.make(factory), {})
+        if variants(operation, input_) and not is_settled and (input_.required or choice):
+            variant = pick(variants(operation, input_), choice - (not input_.required))
+            body.add(input_, variant, variant.make(factory), {})
     for name in _missing(operation, body.values):
-        if name in by_name and variants(operation, by_name[name]):
-            variant = variants(operation, by_name[name])[0]
+        for variant in variants(operation, by_name[name])[:1] if name in by_name else ():
             body.add(by_name[name], variant, variant.make(factory), {})
     return body
 
@@ -257,7 +244,7 @@ def flaws(operation: Operation) -> tuple[Flaw, ...]:
     for input_ in inputs(operation):
         if input_.required:
             found.append(Flaw(f"no {input_.name}", partial(_without, input_.name)))
-        for flaw, value in _invalid_values(operation, input_):
+        for flaw, value in _invalid_values(input_):
             found.append(Flaw(f"{input_.name} {flaw}", partial(_with, input_.name, value)))
     for condition in conditions(operation):
         found += [
@@ -286,9 +273,9 @@ def _with(name: str, wrong: Json, values: Values) -> Values:
     return {**values, name: wrong}
 
 
-def _invalid_values(operation: Operation, input_: Input) -> list[tuple[str, Json]]:
+def _invalid_values(input_: Input) -> list[tuple[str, Json]]:
     """Values that the schema of an input does not allow: `[("too long", "xxx..."), ...]`."""
-    schema = input_.schema
+    schema = input_.schema.content
     text = f"{input_.type} of the wrong form!"
     found: list[tuple[str, Json]] = [
         ("null", None),
@@ -307,4 +294,4 @@ def _invalid_values(operation: Operation, input_: Input) -> list[tuple[str, Json
         found.append(("too great", schema["maximum"] + 1))
     if input_.type == "string" and ("pattern" in schema or "format" in schema):
         found += [("of another form", text), ("empty", "")]
-    return [(flaw, value) for flaw, value in found if not is_allowed(operation, input_, value)]
+    return [(flaw, value) for flaw, value in found if not input_.schema.allows(value)]

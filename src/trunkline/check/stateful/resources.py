@@ -39,6 +39,25 @@ class ResourceOperations:
         """The operations whose path names an item of the resource last."""
         return (*((self.fetch,) if self.fetch else ()), *self.updates, *self.deletes, *self.acts)
 
+    @property
+    def children(self) -> tuple[ResourceOperations, ...]:
+        """The resources whose items belong to an item of this one."""
+        every = resource_operations(self.create.contract)
+        return tuple(other for other in every if other.parents[-1:] == (self.resource,))
+
+    @property
+    def naming_item(self) -> tuple[Operation, ...]:
+        """The operations whose path names an item: its own, and those that create and list its children."""
+        found = [*self.about_item]
+        for child in self.children:
+            found += [child.create, *(listing for listing in child.lists if listing.parents)]
+        return tuple(found)
+
+    @property
+    def reaching_item(self) -> tuple[Operation, ...]:
+        """The operations that another account can try: those that name an item, and the lists that could show it."""
+        return (*self.naming_item, *self.lists)
+
 
 @lru_cache(maxsize=16)
 def resource_operations(contract: Contract) -> tuple[ResourceOperations, ...]:
@@ -57,3 +76,8 @@ def resource_operations(contract: Contract) -> tuple[ResourceOperations, ...]:
         for create in contract.of_kind(Create)
     ]
     return tuple(sorted(found, key=lambda operations: len(operations.parents)))
+
+
+def operations_of(contract: Contract, resource: str) -> ResourceOperations | None:
+    """The operations of a resource, if a check can create its items."""
+    return next((found for found in resource_operations(contract) if found.resource == resource), None)

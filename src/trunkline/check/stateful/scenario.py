@@ -213,7 +213,7 @@ class Scenario:
             if known is None or (known.shown_by == operation.operation_id and known.law == "list_and_detail_agree"):
                 record_shown(item, operation, shown_field, value)
             elif same(known.value, value):
-                if Grade.DECISION not in (known.evidence.grade, shown_field.evidence.grade):
+                if Grade.DECISION not in (known.evidence.grade, shown_field.schema.evidence.grade):
                     self.run.counts[known.operation.operation_id, known.law] += 1
                 if known.assumes and operation.reads:
                     item.expected[name] = replace(known, assumes=frozenset())
@@ -221,7 +221,7 @@ class Scenario:
                 self.judge(
                     known.law,
                     known.operation,
-                    known.evidence.weakest(shown_field.evidence),
+                    known.evidence.weakest(shown_field.schema.evidence),
                     False,
                     f"{operation.operation_id} does not show {name} {known.reason}",
                     at=f"{at}/{name}",

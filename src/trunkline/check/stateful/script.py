@@ -13,7 +13,6 @@ from trunkline.check.rules import operation_of
 from trunkline.check.stateful.creations import created_id
 from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.model import in_path
-from trunkline.check.stateful.request_bodies import is_allowed
 from trunkline.contract.model import Contract, Create, Delete, Operation
 from trunkline.contract.requests import fill_path
 from trunkline.exchange import TOKEN_VARIABLE, Exchange, Json, NotJSON, Request, parse_json
@@ -158,12 +157,12 @@ def _secret_variables(contract: Contract, exchanges: tuple[Exchange, ...]) -> di
             if operation is None or not input_.secret:
                 continue
             for value in re.findall(rf'"{re.escape(input_.name)}"\s*:\s*"([^"\\]+)"', text):
-                if value in found or not is_allowed(operation, input_, value):  # a flaw on purpose is no secret
+                if value in found or not input_.schema.allows(value):  # a flaw on purpose is no secret
                     continue
                 number, length = len(found) + 1, len(value)
                 name, plain = f"SECRET_{number}", f"{number:0{length}d}"
                 line = f"{name}=$(printf '%0{length}d' {number}) # {input_.name}"
-                if len(plain) != length or not is_allowed(operation, input_, plain):
+                if len(plain) != length or not input_.schema.allows(plain):
                     line = _required(name, f"a {input_.name} of {length} characters")
                 found[value] = (name, line)
     return dict(sorted(found.items(), key=lambda entry: len(entry[0]), reverse=True))
@@ -181,7 +180,7 @@ def _unique_variables(contract: Contract, exchanges: tuple[Exchange, ...]) -> di
             value = sent.get(input_.name)
             if input_.name not in operation.kind.unique or not isinstance(value, str) or value in found:
                 continue
-            if is_allowed(operation, input_, value) and is_allowed(operation, input_, f"{value}{_TIMESTAMP}"):
+            if input_.schema.allows(value) and input_.schema.allows(f"{value}{_TIMESTAMP}"):
                 name = f"UNIQUE_{len(found) + 1}"
                 found[value] = (name, f"{name}={shlex.quote(value)}$(date +%s) # {input_.name}")
     return found
