@@ -18,6 +18,7 @@ from trunkline.exchange import Json, Request
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
 from trunkline.mock.loader import Vendor
+from trunkline.mock.overrides import override
 from trunkline.mock.world import project
 
 ROOT = folders.roots()[0]
@@ -1262,7 +1263,7 @@ def test_records_that_are_not_json_are_told(value: object, reason: str) -> None:
 
 def test_tokens_can_be_given() -> None:
     """Tokens given in Python open the first account only; the other accounts keep theirs."""
-    vendor = loader.with_tokens(loader.load("telepath"), ("mine", "yours"))
+    vendor = override(loader.load("telepath"), tokens=("mine", "yours"))
     assert set(vendor.world.tokens) == {"mine", "yours", "sk_live_another_account"}
     assert vendor.world.token == "mine"
     assert {"mine", "yours"} <= vendor.secrets

@@ -20,8 +20,8 @@ from dataclasses import replace
 import trunkline
 from trunkline import mock
 from trunkline.transport import asgi
-from trunkline.mock import loader
-vendor = loader.with_tokens(trunkline.load("telepath"), ("tok_hush_" + "0123456789",))
+from trunkline.mock.overrides import override
+vendor = override(trunkline.load("telepath"), tokens=["tok_hush_" + "0123456789"])
 good = mock.from_vendor(vendor)
 def bad(request):
     response = good(request)

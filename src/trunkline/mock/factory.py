@@ -19,7 +19,7 @@ from trunkline.contract.model import Create
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, pointer
 from trunkline.mock.generators import Context, Generator, Record, build_generators, format_time
-from trunkline.mock.loader import Vendor, check_record, load
+from trunkline.mock.loader import Vendor, check_given, load
 from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Effect, World, meets
 
 _DERIVED = ("text", "rewrite")
@@ -136,7 +136,7 @@ class RecordFactory:
         try:
             hidden = set(self.vendor.contract.secrets) - set(given)
             visible = {name: value for name, value in record.items() if name not in hidden}
-            check_record(self.vendor, self.collection, visible)
+            check_given(self.vendor, self.collection, [visible], label)
         except DataError as error:
             raise DataError(label, error.pointer.removeprefix("/0"), error.reason) from None
         for name, (schema, at) in self._hidden_inputs.items():

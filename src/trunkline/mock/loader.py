@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from msgspec import convert
+
 from trunkline.contract.files import check_value, load_json, load_toml
 from trunkline.contract.folders import names, roots
 from trunkline.contract.loader import read
@@ -18,7 +20,7 @@ from trunkline.exchange import Json
 from trunkline.findings import Report
 from trunkline.mock.generators import Record
 from trunkline.mock.lint import lint_records, lint_responses, lint_world, possible_values
-from trunkline.mock.world import Behavior, Collection, Effect, Grant, Outcome, Parent, World
+from trunkline.mock.world import Behavior, Collection, Grant, World
 from trunkline.redaction import redactor
 
 _SCHEMA = Path(__file__).with_name("world.schema.json")
@@ -102,7 +104,9 @@ def load(
                     world = _overlaid(world, overlay / name, contract)
             if strict or trunks is not None or overlay is not None:
                 with _naming_the_folder(f"fixtures/{name}"):
-                    _lint_responses(world, contract)
+                    for at, reason in lint_responses(world, contract):
+                        redact = redactor(_secrets(world, contract))
+                        raise DataError(f"fixtures/{name}/world.toml", at, redact(reason))
             return Vendor(name, contract, world, cases)
     raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}")
 
@@ -123,7 +127,7 @@ def _naming_the_folder(folder: str) -> Iterator[None]:
 
 
 def _world(folder: Path, contract: Contract, *, lint: bool) -> World:
-    label = _label(contract)
+    label = f"fixtures/{contract.vendor}/world.toml"
     content = load_toml(folder / "world.toml", label)
     if lint:
         check_format(_SCHEMA, "world", content, label)
@@ -135,54 +139,28 @@ def _world(folder: Path, contract: Contract, *, lint: bool) -> World:
     messages = content["refusals"].items()
     world = World(
         rate_limit=int(content["rate_limit"]),
-        tokens={grant["token"]: Grant(grant["account"], grant.get("refused", "")) for grant in content["tokens"]},
+        tokens={grant["token"]: convert(grant, Grant) for grant in content["tokens"]},
         error_body=content["errors"]["body"],
         messages={cause: {"": text} if isinstance(text, str) else text for cause, text in messages},
-        collections={name: _collection(node) for name, node in content["collections"].items()},
+        collections={name: convert(node, Collection) for name, node in content["collections"].items()},
         behaviors={name: _behavior(node, resources.get(name, "")) for name, node in content["operations"].items()},
     )
     if lint:
         for at, reason in lint_world(world, contract):
             raise DataError(label, at, reason)
+    fixtures = f"fixtures/{contract.vendor}"
     for name in world.collections:
-        file = f"fixtures/{contract.vendor}/{name}.json"
-        records = _records(folder / f"{name}.json", file, world, name, contract, lint=lint)
+        records = _records(folder / f"{name}.json", f"{fixtures}/{name}.json", world, name, contract, lint=lint)
         world = world.with_records(name, records)
     if lint:
-        _check_parents(world, f"fixtures/{contract.vendor}")
+        _check_parents(world, fixtures)
     return world
 
 
-def _collection(node: Mapping[str, Json]) -> Collection:
-    parent = Parent(**node["parent"]) if "parent" in node else None
-    return Collection(node["identity"], node.get("generate", {}), (), parent)
-
-
 def _behavior(node: Mapping[str, Json], resource: str) -> Behavior:
-    return Behavior(
-        verb=node["verb"],
-        collection=resource,
-        order=tuple(node.get("order", ())),
-        guards=tuple(guard for guards in node.get("guards", ()) for guard in guards.items()),
-        outcomes=tuple(_outcome(outcome) for outcome in node.get("outcomes", (node,))),
-    )
-
-
-def _outcome(node: Mapping[str, Json]) -> Outcome:
-    effects = tuple(
-        Effect(effect["set"], effect.get("when", {}), frozenset(effect.get("when_changed", ())))
-        for effect in node.get("effects", ())
-    )
-    return Outcome(node.get("status", 200), node["body"], effects, node.get("when", {}))
-
-
-def _label(contract: Contract) -> str:
-    return f"fixtures/{contract.vendor}/world.toml"
-
-
-def _lint_responses(world: World, contract: Contract) -> None:
-    for at, reason in lint_responses(world, contract):
-        raise DataError(_label(contract), at, redactor(_secrets(world, contract))(reason))
+    """The behavior of an operation; only the verb `answer` names several outcomes, the others are one themselves."""
+    guards = [guard for guards in node.get("guards", ()) for guard in guards.items()]
+    return convert({"outcomes": [node], **node, "guards": guards, "collection": resource}, Behavior)
 
 
 def _check_parents(world: World, folder: str, own: Mapping[str, tuple[Record, ...]] | None = None) -> None:
@@ -239,6 +217,7 @@ def _cases(folder: Path, contract: Contract, *, lint: bool) -> tuple[Mapping[str
 
 def _generated(world: World, trunks: int, seed: int, contract: Contract) -> World:
     """The world with generated records. Some of them, and the values at the limits of generators, are linted."""
+    label = f"fixtures/{contract.vendor}/world.toml"
     for name, collection in world.collections.items():
         limits = [*possible_values(collection.generate)]
         count = min(trunks, _SAMPLE)
@@ -247,7 +226,7 @@ def _generated(world: World, trunks: int, seed: int, contract: Contract) -> Worl
         sample = [*records[:count], *({**record, field: value} for record, (field, value) in pairs)]
         try:
             if collection.generate:
-                check_records(sample, _label(contract), world.with_records(name, ()), name, contract)
+                check_records(sample, label, world.with_records(name, ()), name, contract)
         except DataError as error:
             at = "/fields".join(f"/{part}" for part in error.pointer.split("/")[2:])
             raise DataError(error.file, f"/collections/{name}/generate{at}", error.reason) from None
@@ -274,24 +253,14 @@ def _overlaid(world: World, folder: Path, contract: Contract) -> World:
 
 def with_records(vendor: Vendor, collection: str, records: list[Record]) -> Vendor:
     """The vendor with only these records in a collection, linted as files are. Raises `DataError` or `UsageError`."""
-    _check_given(vendor, collection, records, "records")
+    if collection not in vendor.world.collections:
+        raise UsageError(f"{vendor.name} has no {collection!r}; there are: {', '.join(vendor.world.collections)}")
+    check_given(vendor, collection, records, f"the records given for {vendor.name}'s {collection}")
     return replace(vendor, world=vendor.world.with_records(collection, tuple(records)).without_orphans())
 
 
-def check_record(vendor: Vendor, collection: str, record: Record) -> None:
-    """Raise `DataError` unless the lint accepts a record."""
-    _check_given(vendor, collection, [record], "record")
-
-
-def _check_given(vendor: Vendor, collection: str, records: list[Record], noun: str) -> None:
-    label = f"the {noun} given for {vendor.name}'s {collection}"
-    if collection not in vendor.world.collections:
-        raise UsageError(f"{vendor.name} has no {collection!r}; there are: {', '.join(vendor.world.collections)}")
+def check_given(vendor: Vendor, collection: str, records: list[Record], label: str) -> None:
+    """Raise `DataError` for the first given record that the lint refuses. `label` is the file in the error."""
     check_value(records, label)
     check_format(_SCHEMA, "records", records, label)
     check_records(records, label, vendor.world.with_records(collection, ()), collection, vendor.contract)
-
-
-def with_tokens(vendor: Vendor, tokens: tuple[str, ...]) -> Vendor:
-    """The vendor with only these tokens for its first account. The other accounts keep theirs."""
-    return replace(vendor, world=vendor.world.with_tokens(tokens))

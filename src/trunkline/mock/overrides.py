@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from trunkline.contract.requests import is_bearer_token
@@ -11,7 +12,7 @@ from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json
 from trunkline.mock.factory import RecordFactory
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import Vendor, with_records, with_tokens
+from trunkline.mock.loader import Vendor, with_records
 
 RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
 """Whole records, or the number of records to generate."""
@@ -26,7 +27,7 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
     records to generate. A record whose parent is replaced is removed. Raises `UsageError` or `DataError`.
     """
     if tokens is not None:
-        vendor = _override_tokens(vendor, tokens)
+        vendor = replace(vendor, world=vendor.world.with_tokens(_checked_tokens(tokens)))
     for name in collections:
         if name not in vendor.world.collections:
             known = ", ".join((*vendor.world.collections, "tokens", "rate_limit"))
@@ -36,7 +37,7 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
     return vendor
 
 
-def _override_tokens(vendor: Vendor, tokens: Json) -> Vendor:
+def _checked_tokens(tokens: Json) -> tuple[str, ...]:
     strings = isinstance(tokens, list | tuple) and all(isinstance(token, str) and token for token in tokens)
     if not strings or not tokens:
         raise UsageError("tokens must be a list of one or more strings")
@@ -45,7 +46,7 @@ def _override_tokens(vendor: Vendor, tokens: Json) -> Vendor:
             "a token has characters that no bearer token can have (RFC 6750, section 2.1); "
             "use letters, digits and . _ ~ + / -"
         )
-    return with_tokens(vendor, tuple(tokens))
+    return tuple(tokens)
 
 
 def _depth(vendor: Vendor, collection: str) -> int:

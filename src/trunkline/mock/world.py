@@ -44,15 +44,15 @@ class Effect(Struct, frozen=True):
     """
 
     set: GeneratorSpec
-    when: Mapping[str, Json]
-    when_changed: frozenset[str]
+    when: Mapping[str, Json] = {}
+    when_changed: frozenset[str] = frozenset()
 
 
 class Outcome(Struct, frozen=True):
     """One successful end of an operation: a status, a body template and effects. `when` says for which records."""
 
-    status: int
-    body: Mapping[str, Json]
+    body: Json
+    status: int = 200
     effects: tuple[Effect, ...] = ()
     when: Mapping[str, Json] = {}
 
@@ -67,9 +67,9 @@ class Behavior(Struct, frozen=True):
 
     verb: str
     collection: str
-    order: tuple[str, ...]
-    guards: tuple[tuple[str, str], ...]
     outcomes: tuple[Outcome, ...]
+    order: tuple[str, ...] = ()
+    guards: tuple[tuple[str, str], ...] = ()
 
 
 class Parent(Struct, frozen=True):
@@ -83,8 +83,8 @@ class Collection(Struct, frozen=True):
     """The records of one resource; `identity` is the field that holds a record's id."""
 
     identity: str
-    generate: GeneratorSpec
-    records: tuple[Record, ...]
+    generate: GeneratorSpec = {}
+    records: tuple[Record, ...] = ()
     parent: Parent | None = None
 
 
