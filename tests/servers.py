@@ -29,6 +29,11 @@ from trunkline.exchange import Json, Request, Target
 # --- the command line in a process of its own -------------------------------------------------------------------------
 
 
+def environment(**more: str) -> dict[str, str]:
+    """The present environment variables for a process that imports this trunkline, and more."""
+    return {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1]), **more}
+
+
 def start(*arguments: str, environ: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
     """Start a command of trunkline, such as `start("check", "telepath")`. `options` are those of `Popen`."""
     return subprocess.Popen(
@@ -36,7 +41,7 @@ def start(*arguments: str, environ: Mapping[str, str] | None = None, **options: 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1]), **(environ or {})},
+        env=environment(**(environ or {})),
         **options,
     )
 

@@ -21,7 +21,7 @@ import jsonschema_rs
 import pytest
 
 import trunkline
-from tests.servers import serving, start
+from tests.servers import environment, serving, start
 from trunkline import cli, mock
 from trunkline.check import runner
 from trunkline.check.laws import LAWS
@@ -141,8 +141,7 @@ def test_no_command_prints_the_help_and_ends_with_2(run: Run) -> None:
 def test_help_imports_nothing_slow() -> None:
     """`trunkline --help` loads click and nothing heavy."""
     code = "import sys; from trunkline.cli import run; run(['--help']); print(*sys.modules)"
-    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     modules = set(loaded.stdout.split())
     slow = {"rich", "schemathesis", "hypothesis", "starlette", "uvicorn", "jsonschema_rs", "asyncio", "pytest"}
     assert not slow & modules
@@ -294,8 +293,7 @@ def test_an_output_that_cannot_be_written_is_one_sentence(
 ) -> None:
     """It is not reported as a bug. If standard error cannot be written, the code is all there is."""
     words = f"exec {sys.executable} -m trunkline.cli {command.format(vendor=VENDORS[0])} {redirection}"
-    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
-    ended = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False, env=environ)
+    ended = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False, env=environment())
     assert ended.returncode == code
     assert fnmatch(ended.stderr, message)
 
@@ -304,8 +302,7 @@ def test_an_error_that_cannot_be_printed_still_has_its_code() -> None:
     """Standard error can be full or closed."""
     for redirection in ("2>&-", "2>/dev/full"):
         words = f"exec {sys.executable} -m trunkline.cli frob {redirection}"
-        environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
-        assert subprocess.run(["bash", "-c", words], check=False, env=environ).returncode == 2
+        assert subprocess.run(["bash", "-c", words], check=False, env=environment()).returncode == 2
 
 
 def test_a_missing_path_parameter_is_named(run: Run) -> None:
@@ -562,8 +559,7 @@ def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, ve
     """The shell's own pipe has a writer; a named pipe may never have one."""
     (tmp_path / "whole").write_bytes(saved_response(vendor)[1])
     words = f"exec {sys.executable} -m trunkline.cli validate {vendor.name} <(cat {tmp_path}/whole)"
-    environ = {**os.environ, "PYTHONPATH": str(Path(trunkline.__file__).parents[1])}
-    assert subprocess.run(["bash", "-c", words], check=False, env=environ, capture_output=True).returncode == 0
+    assert subprocess.run(["bash", "-c", words], check=False, env=environment(), capture_output=True).returncode == 0
     os.mkfifo(tmp_path / "pipe")
     code, _, err = run("validate", vendor.name, str(tmp_path / "pipe"))
     assert (code, "is a named pipe" in sentence(err)) == (2, True)
