@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from trunkline.contract.model import Parameter
 from trunkline.errors import TargetError
-from trunkline.findings import Finding
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 MALFORMED = (
     "",
@@ -55,9 +55,7 @@ NONSENSE = (
 """Values that no client means, percent-encoded: NUL, slashes, broken UTF-8, quotes, line ends, other scripts."""
 
 
-def search(
-    strategy: SearchStrategy[T], test: Callable[[T], Finding | None], *, seed: int, examples: int
-) -> Finding | None:
+def search(strategy: SearchStrategy[T], test: Callable[[T], F | None], *, seed: int, examples: int) -> F | None:
     """Test `examples` drawn values; return the finding of the smallest value that has one, or None.
 
     The same seed draws the same values. An exception of the test ends the search at once and is raised again, unless a
@@ -66,7 +64,7 @@ def search(
     from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
 
-    findings: list[Finding] = []
+    findings: list[F] = []
     errors: list[BaseException] = []
 
     @settings(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.check.laws.session import Inconclusive, Session, implied, law
+from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import integers, search
 from trunkline.contract.bodies import NOTHING, at_pointer, satisfies, time_at
 from trunkline.contract.model import Filter, List, Parameter
 from trunkline.contract.predicates import filters
-from trunkline.findings import Finding, NotExercised, to_text
+from trunkline.findings import to_text
 
 
 def _filters(session: Session[List]) -> Iterator[tuple[Parameter, Filter, tuple[str, ...]]]:
@@ -36,9 +37,8 @@ def _require_items(session: Session[List]) -> None:
 
 
 @law("the documented filter", filters)
-def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
     """The filtered list has every item of the whole list that matches, in the same order, and no other."""
-    operation = session.operation
     _require_items(session)
     whole = session.whole()
     for parameter, filter_, values in _filters(session):
@@ -64,23 +64,15 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Finding | No
                 message = f"{len(missing)} of {len(wanted)} items with {parameter.name} {to_text(value)} are missing"
             else:
                 message = f"the list has {len(found)} items where {len(wanted)} match"
-            yield operation.finding(
-                "filter_keeps_all_that_match",
-                evidence,
-                message,
-                at=f"body{operation.kind.items}",
-                contract=operation.reference(parameter.pointer),
-                expected=to_text(wanted),
-                seen=to_text(found),
-                exchanges=(whole.exchanges[0], filtered.exchanges[0]),
-            )
+            exchanges = (whole.exchanges[0], filtered.exchanges[0])
+            expected, seen = to_text(wanted), to_text(found)
+            yield Problem(message, evidence, session.items, parameter.pointer, expected, seen, exchanges)
             return
 
 
 @law("implied by the filter: an item has one value", filters)
-def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Problem]:
     """No item is in the lists of two values of one filter."""
-    operation = session.operation
     _require_items(session)
     for parameter, filter_, values in _filters(session):
         seen: dict[str, str] = {}
@@ -89,12 +81,11 @@ def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Finding | No
             for identity in filtered.ids:
                 if seen.setdefault(identity, value) != value:
                     other = session.whole({parameter.name: seen[identity]})
-                    yield operation.finding(
-                        "filtered_lists_are_disjoint",
-                        implied(filter_.evidence, "an item has one value"),
+                    yield Problem(
                         f"an item is in the lists of {to_text(seen[identity])} and of {to_text(value)}",
-                        at=f"body{operation.kind.items}",
-                        contract=operation.reference(parameter.pointer),
+                        implied(filter_.evidence, "an item has one value"),
+                        at=session.items,
+                        contract=parameter.pointer,
                         seen=to_text(identity),
                         exchanges=(other.exchanges[0], filtered.exchanges[0]),
                     )
@@ -102,7 +93,7 @@ def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Finding | No
 
 
 @law("implied by the filter and the paging together", filters)
-def filter_comes_before_paging(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
     """A page of a filtered list is a slice of the filtered list, not the filtered part of a page."""
     paging = session.paging
     tested = False
@@ -115,47 +106,40 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Finding | Not
 
             def misplaced(
                 offset: int, parameter: Parameter = parameter, filter_: Filter = filter_, value: str = value
-            ) -> Finding | None:
+            ) -> Problem | None:
                 filtered = session.whole({parameter.name: value})
                 limit = max(1, len(filtered) // 2)
                 ids, exchange = session.page({parameter.name: value, paging.limit: limit, paging.offset: offset})
                 wanted = list(filtered.ids[offset : offset + limit])
                 if ids == wanted:
                     return None
-                return session.operation.finding(
-                    "filter_comes_before_paging",
-                    implied(filter_.evidence, "the filtered list is what is paged"),
-                    "the page is not that part of the filtered list",
-                    at=f"body{session.operation.kind.items}",
-                    contract=session.operation.reference(parameter.pointer),
-                    expected=to_text(wanted),
-                    seen=to_text(ids),
-                    exchanges=(filtered.exchanges[0], exchange),
-                )
+                message = "the page is not that part of the filtered list"
+                evidence = implied(filter_.evidence, "the filtered list is what is paged")
+                exchanges = (filtered.exchanges[0], exchange)
+                expected, seen = to_text(wanted), to_text(ids)
+                return Problem(message, evidence, session.items, parameter.pointer, expected, seen, exchanges)
 
             examples = max(3, session.examples // 5)
-            if finding := search(integers(0, size - 1), misplaced, seed=session.seed, examples=examples):
-                yield finding
+            if problem := search(integers(0, size - 1), misplaced, seed=session.seed, examples=examples):
+                yield problem
                 return
     if not tested:
         raise Inconclusive("no value of a filter leaves two items")
 
 
 @law("the total that the page shows", filters)
-def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Problem]:
     """The total of a filtered list is the number of items that match."""
-    paging = session.operation.kind.paging
-    if paging is None or paging.total is None:
-        raise Inconclusive("no page documents a total")
+    location, limit = session.total, session.paging.limit
     _require_items(session)
     for parameter, _, values in _filters(session):
         for value in values:
             filtered = session.whole({parameter.name: value})
-            others = (session.ask({parameter.name: value, paging.limit: 1}), session.ask({parameter.name: value}))
+            others = (session.ask({parameter.name: value, limit: 1}), session.ask({parameter.name: value}))
             message = f"the total is not the number of items with {parameter.name} {to_text(value)}"
             exchanges = (*filtered.exchanges, *others)
-            if finding := session.wrong_total("total_counts_the_filtered_list", message, len(filtered), exchanges):
-                yield finding
+            if problem := session.wrong_total(location, message, len(filtered), exchanges):
+                yield problem
                 return
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from random import Random
 from urllib.parse import quote, unquote
 
-from trunkline.check.laws.session import Inconclusive, Session, implied, law
+from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.problem import Problem, implied
 from trunkline.contract.bodies import at_pointer, json_of, succeeded
 from trunkline.contract.model import Fetch, Operation
 from trunkline.contract.predicates import fetches, lists, reads
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Evidence, Finding, Grade, NotExercised, to_text
+from trunkline.findings import Evidence, Grade, to_text
 
 _ORDERED = Evidence(
     Grade.CUSTOMARY,
@@ -23,22 +24,16 @@ _ORDERED = Evidence(
 
 
 @law("the documented path parameter; judged by the rule item_is_the_one_asked_for", fetches)
-def known_id_is_answered(session: Session[Fetch]) -> Iterator[Finding | NotExercised]:
+def known_id_is_answered(session: Session[Fetch]) -> Iterator[Problem]:
     """A request for a known id is answered with success."""
     operation = session.operation
     exchange = session.ask()
     if exchange.response.status == 429:
         raise Inconclusive("the rate limit is spent: 429 for the item that should exist")
     if not succeeded(operation, exchange):
-        yield operation.finding(
-            "known_id_is_answered",
-            operation.evidence,
-            "the item that should exist is not answered",
-            at="status",
-            expected=", ".join(key for key in operation.responses if key.startswith("2")),
-            seen=str(exchange.response.status),
-            exchanges=(exchange,),
-        )
+        expected = ", ".join(key for key in operation.responses if key.startswith("2"))
+        message = "the item that should exist is not answered"
+        yield Problem(message, operation.evidence, "status", expected=expected, exchanges=(exchange,))
 
 
 def _other_ids(known: str, seed: int) -> Iterator[tuple[str, str]]:
@@ -59,7 +54,7 @@ def _other_ids(known: str, seed: int) -> Iterator[tuple[str, str]]:
 
 
 @law("implied: an item that does not exist cannot be shown", fetches)
-def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Finding | NotExercised]:
+def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
     """A request for an id that is unknown, cut, extended or altered does not return another item."""
     operation, kind = session.operation, session.operation.kind
     session.ask()
@@ -68,20 +63,13 @@ def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Finding | No
         exchange = session.ask(path={kind.parameter: other})
         identity = at_pointer(json_of(exchange), kind.item + kind.identity)
         if succeeded(operation, exchange) and isinstance(identity, str) and identity != unquote(other):
-            yield operation.finding(
-                "other_ids_are_not_answered",
-                parameter.refused["id_unknown"],
-                f"{description} is answered with an item",
-                at=f"body{kind.item}{kind.identity}",
-                contract=operation.reference(parameter.pointer),
-                expected="no item",
-                seen=to_text(identity),
-                exchanges=(exchange,),
-            )
+            message, evidence = f"{description} is answered with an item", parameter.refused["id_unknown"]
+            at = f"body{kind.item}{kind.identity}"
+            yield Problem(message, evidence, at, parameter.pointer, "no item", exchanges=(exchange,))
 
 
 @law("implied: a GET shows the current state; the order of an unpaged list is customary (RFC 8259)", reads)
-def same_request_same_response(session: Session) -> Iterator[Finding | NotExercised]:
+def same_request_same_response(session: Session) -> Iterator[Problem]:
     """The same request, sent again, gets the same response, except for values that change by themselves."""
     operation = session.operation
     exchanges = [session.ask() for _ in range(3)]
@@ -91,10 +79,9 @@ def same_request_same_response(session: Session) -> Iterator[Finding | NotExerci
     reordered = _stable_values(operation, exchanges[0], ordered=True) == _stable_values(
         operation, exchanges[1], ordered=True
     )
-    yield operation.finding(
-        "same_request_same_response",
-        _ORDERED if reordered else implied(operation.evidence, "a GET shows the current state"),
+    yield Problem(
         "the same request got different responses",
+        _ORDERED if reordered else implied(operation.evidence, "a GET shows the current state"),
         at="body",
         expected="the same response, except for values that change by themselves",
         seen=_difference(first, second),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.check.laws.session import Inconclusive, Session, implied, law
+from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.lists import ListReading
+from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import integers, mappings, search
 from trunkline.contract.bodies import identities, succeeded
 from trunkline.contract.model import List
 from trunkline.contract.predicates import pages
 from trunkline.exchange import Exchange
-from trunkline.findings import Finding, NotExercised, to_text
+from trunkline.findings import to_text
 
 _SMALL = 7
 """A limit that cuts most lists into several pages, the last of them partial."""
@@ -35,68 +36,63 @@ def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[t
 
 
 @law("implied by paging: two pages that share an item are not pages", pages)
-def pages_do_not_overlap(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
     """No item is on two pages."""
-    operation = session.operation
     whole, limit = _several_pages(session)
     seen: dict[str, Exchange] = {}
     for offset, ids, exchange in _pages(session, whole, limit):
         for identity in ids:
             if seen.setdefault(identity, exchange) is not exchange:
-                yield operation.finding(
-                    "pages_do_not_overlap",
-                    implied(session.paging.evidence, "pages of one list do not share items"),
+                yield Problem(
                     f"an item of the page at offset {offset} was on an earlier page",
-                    at=f"body{operation.kind.items}",
+                    implied(session.paging.evidence, "pages of one list do not share items"),
+                    at=session.items,
+                    contract=session.operation.extension_reference("list/paging"),
                     expected="each item on one page",
                     seen=to_text(identity),
-                    contract=operation.extension_reference("list/paging"),
                     exchanges=(seen[identity], exchange),
                 )
                 return
 
 
 @law("implied by paging: the pages together are the list", pages)
-def pages_leave_no_gap(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def pages_leave_no_gap(session: Session[List]) -> Iterator[Problem]:
     """Every item of the whole list is on one of its smaller pages."""
-    operation = session.operation
     whole, limit = _several_pages(session)
     visited = list(_pages(session, whole, limit))
     found = {identity for _, ids, _ in visited for identity in ids}
     expected = {identity for offset, *_ in visited for identity in whole.ids[offset : offset + limit]}
     lost = [identity for identity in whole.ids if identity in expected - found]
     if lost:
-        yield operation.finding(
-            "pages_leave_no_gap",
-            implied(session.paging.evidence, "the pages together are the list"),
+        yield Problem(
             f"{len(lost)} of {len(expected)} items are on no page of {limit}",
-            at=f"body{operation.kind.items}",
+            implied(session.paging.evidence, "the pages together are the list"),
+            at=session.items,
+            contract=session.operation.extension_reference("list/paging"),
             expected="every item on a page",
             seen=f"{to_text(lost[0])} on none",
-            contract=operation.extension_reference("list/paging"),
             exchanges=(whole.exchanges[0], visited[-1][2]),
         )
 
 
 @law("implied by paging: offset counts items of one order", pages)
-def any_page_is_its_slice(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def any_page_is_its_slice(session: Session[List]) -> Iterator[Problem]:
     """The page at any limit and offset is that slice of the whole list, in the same order."""
     operation, paging = session.operation, session.paging
     whole, _ = _several_pages(session)
 
-    def misplaced(drawn: dict[str, int]) -> Finding | None:
+    def misplaced(drawn: dict[str, int]) -> Problem | None:
         ids, exchange = session.page(drawn)
         start = drawn[paging.offset]
         wanted = list(whole.ids[start : start + drawn[paging.limit]])
         if ids == wanted:
             return None
         same = sorted(ids) == sorted(wanted)
-        return operation.finding(
-            "any_page_is_its_slice",
-            implied(paging.evidence, "a page is the part of the list that its limit and offset name"),
+        return Problem(
             "the page is in another order than the whole list" if same else "the page is not that part of the list",
-            at=f"body{operation.kind.items}",
-            contract=operation.reference(operation.parameter(paging.offset).pointer),
+            implied(paging.evidence, "a page is the part of the list that its limit and offset name"),
+            at=session.items,
+            contract=operation.parameter(paging.offset).pointer,
             expected=to_text(wanted),
             seen=to_text(ids),
             exchanges=(whole.exchanges[0], exchange),
@@ -104,54 +100,43 @@ def any_page_is_its_slice(session: Session[List]) -> Iterator[Finding | NotExerc
 
     largest = operation.parameter(paging.limit).schema["maximum"]
     queries = mappings({paging.limit: integers(1, largest), paging.offset: integers(0, len(whole) - 1)})
-    if finding := search(queries, misplaced, seed=session.seed, examples=session.examples):
-        yield finding
+    if problem := search(queries, misplaced, seed=session.seed, examples=session.examples):
+        yield problem
 
 
 @law("the documented loop that ends on a short page", pages)
-def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
     """A page past the end is a success without items."""
     operation, paging = session.operation, session.paging
     whole = session.whole()
     for offset in (len(whole), len(whole) + 1, len(whole) + 1000):
         exchange = session.ask({paging.limit: _SMALL, paging.offset: offset})
         if not succeeded(operation, exchange):
-            message, seen, at = "the page past the end is not a success", str(exchange.response.status), "status"
+            message, at, seen = "the page past the end is not a success", "status", None
         elif ids := identities(operation, exchange):
-            message, seen, at = "the page past the end has items", to_text(ids), f"body{operation.kind.items}"
+            message, at, seen = "the page past the end has items", session.items, to_text(ids)
         else:
             continue
-        yield operation.finding(
-            "page_past_the_end_is_empty",
-            paging.past_end,
-            message,
-            at=at,
-            expected="no items",
-            seen=seen,
-            contract=operation.extension_reference("list/paging/past_end"),
-            exchanges=(exchange,),
-        )
+        place = operation.extension_reference("list/paging/past_end")
+        yield Problem(message, paging.past_end, at, place, "no items", seen, (exchange,))
         return
 
 
 @law("the total that the page shows", pages)
-def total_counts_the_list(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def total_counts_the_list(session: Session[List]) -> Iterator[Problem]:
     """The total of every page is the number of items in the whole list."""
-    paging = session.paging
-    if paging.total is None:
-        raise Inconclusive("no page documents a total")
-    whole = session.whole()
+    paging, location, whole = session.paging, session.total, session.whole()
     limit = min(_SMALL, max(1, (len(whole) + 1) // 2))
     visited = [exchange for *_, exchange in _pages(session, whole, limit)]
     past_end = session.ask({paging.limit: limit, paging.offset: len(whole) + 1})
     exchanges = (*whole.exchanges, *visited, past_end)
     message = "the total is not the number of items in the list"
-    if finding := session.wrong_total("total_counts_the_list", message, len(whole), exchanges):
-        yield finding
+    if problem := session.wrong_total(location, message, len(whole), exchanges):
+        yield problem
 
 
 @law("the documented defaults", pages)
-def defaults_are_as_documented(session: Session[List]) -> Iterator[Finding | NotExercised]:
+def defaults_are_as_documented(session: Session[List]) -> Iterator[Problem]:
     """A parameter that is left out means its documented default."""
     operation, paging = session.operation, session.paging
     without, first = session.page({})
@@ -162,12 +147,11 @@ def defaults_are_as_documented(session: Session[List]) -> Iterator[Finding | Not
         explicit, exchange = session.page({parameter.name: parameter.schema["default"]})
         tested = True
         if explicit != without and session.page({})[0] == without:
-            yield operation.finding(
-                "defaults_are_as_documented",
-                parameter.evidence,
+            yield Problem(
                 f"without {parameter.name} the response is not the one for its default",
-                at=f"body{operation.kind.items}",
-                contract=operation.reference(f"{parameter.pointer}/schema/default"),
+                parameter.evidence,
+                at=session.items,
+                contract=f"{parameter.pointer}/schema/default",
                 expected=f"{len(explicit)} items as with {parameter.name}={parameter.schema['default']}",
                 seen=f"{len(without)} items",
                 exchanges=(first, exchange),

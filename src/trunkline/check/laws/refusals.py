@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from random import Random
 
 from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.problem import Problem
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.strategies import MALFORMED
 from trunkline.contract.model import Operation, Parameter
 from trunkline.contract.predicates import reads_openly, reads_secured, takes_choices, takes_numbers
 from trunkline.contract.refusals import ParsedRequest, parse_request, refusal_for
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
-from trunkline.findings import Finding, NotExercised
+from trunkline.findings import Finding
 from trunkline.redaction import secrets_in_header
 
 
@@ -25,10 +26,9 @@ def _integers(operation: Operation) -> Iterator[Parameter]:
 
 
 @law(
-    "the documented bound; judged by the rules refuses_invalid, accepts_valid and refusal_is_documented",
-    takes_numbers,
+    "the documented bound; judged by the rules refuses_invalid, accepts_valid and refusal_is_documented", takes_numbers
 )
-def bounds_hold_on_both_sides(session: Session) -> Iterator[Finding | NotExercised]:
+def bounds_hold_on_both_sides(session: Session) -> None:
     """Each bound of a parameter is accepted, and the first value beyond it is refused as documented."""
     random = Random(session.seed)  # noqa: S311 - values to ask for, not secrets
     for parameter in _integers(session.operation):
@@ -42,24 +42,22 @@ def bounds_hold_on_both_sides(session: Session) -> Iterator[Finding | NotExercis
         beyond += [high + 1, random.randint(high + 2, high * 100), 2**31, 2**63, 10**29] if high is not None else []
         for value in dict.fromkeys((*inside, *beyond)):
             session.ask({parameter.name: value})
-    yield from ()
 
 
 @law(
     "no page settles malformed values; judged by the rules on the form of a response, above all no_server_error",
     takes_numbers,
 )
-def malformed_numbers_cause_no_server_error(session: Session) -> Iterator[Finding | NotExercised]:
+def malformed_numbers_cause_no_server_error(session: Session) -> None:
     """A value that is not an integer, or a parameter that is sent twice, gets a response in a documented form."""
     for parameter in _integers(session.operation):
         for text in MALFORMED:
             session.ask(f"{parameter.name}={text}")
         session.ask(f"{parameter.name}=1&{parameter.name}=2")
-    yield from ()
 
 
 @law("the documented values; judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
-def listed_values_are_accepted(session: Session) -> Iterator[Finding | NotExercised]:
+def listed_values_are_accepted(session: Session) -> None:
     """Each listed value of a parameter is accepted; any other gets a response in a documented form."""
     for parameter in session.operation.parameters:
         values = parameter.schema.get("enum")
@@ -71,7 +69,6 @@ def listed_values_are_accepted(session: Session) -> Iterator[Finding | NotExerci
         for text in ("", "unknown", first.upper(), f"{first}%20", f"{first},{last}"):
             session.ask(f"{parameter.name}={text}")
         session.ask(f"{parameter.name}={first}&{parameter.name}={last}")
-    yield from ()
 
 
 def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
@@ -110,7 +107,7 @@ def disclosures(credential: str) -> frozenset[str]:
 
 
 @law("the documented security scheme", reads_secured)
-def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Finding | NotExercised]:
+def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Problem | Finding]:
     """Without its exact credential a request is refused, with the documented status and code."""
     operation = session.operation
     if session.needs:
@@ -124,19 +121,13 @@ def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Finding | 
         )
 
 
-def _judge_refused(operation: Operation, exchange: Exchange, description: str, cause: str) -> Iterator[Finding]:
+def _judge_refused(
+    operation: Operation, exchange: Exchange, description: str, cause: str
+) -> Iterator[Problem | Finding]:
     security, status = operation.contract.security, exchange.response.status
     if 200 <= status < 300:
-        yield operation.finding(
-            "only_a_valid_credential_is_accepted",
-            security.refused[cause],
-            f"{description} is accepted",
-            at="status",
-            contract=operation.reference(security.pointer),
-            expected="refused",
-            seen=str(status),
-            exchanges=(exchange,),
-        )
+        message, evidence = f"{description} is accepted", security.refused[cause]
+        yield Problem(message, evidence, "status", security.pointer, "refused", exchanges=(exchange,))
     elif (
         cause == "credentials_unknown"
         and 400 <= status < 500
@@ -148,21 +139,14 @@ def _judge_refused(operation: Operation, exchange: Exchange, description: str, c
 
 
 @law("the page documents no security scheme for it", reads_openly)
-def public_operation_needs_no_credential(session: Session) -> Iterator[Finding | NotExercised]:
+def public_operation_needs_no_credential(session: Session) -> Iterator[Problem]:
     """An operation without security is not refused for lack of a credential."""
     operation = session.operation
     exchange = session.ask(anonymous=True)
     if exchange.response.status in {401, 403}:
-        yield operation.finding(
-            "public_operation_needs_no_credential",
-            operation.evidence,
-            "the request is refused for lack of a credential",
-            at="status",
-            contract=f"{operation.reference(operation.pointer)}/security",
-            expected="a response without a credential",
-            seen=str(exchange.response.status),
-            exchanges=(exchange,),
-        )
+        message, place = "the request is refused for lack of a credential", f"{operation.pointer}/security"
+        expected = "a response without a credential"
+        yield Problem(message, operation.evidence, "status", place, expected, exchanges=(exchange,))
 
 
 LAWS = (

@@ -11,12 +11,13 @@ from typing import Any, Generic, TypeAlias, TypeGuard
 from urllib.parse import quote, urlencode
 
 from trunkline.check.lists import ListReading, read_list
+from trunkline.check.problem import Problem
 from trunkline.contract.bodies import at_pointer, count_at, identities, json_of, succeeded
-from trunkline.contract.model import K, List, Operation, Paging
+from trunkline.contract.model import BodyLocation, K, List, Operation, Paging
 from trunkline.contract.predicates import filters, pages
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
 from trunkline.exchange import Exchange, Headers, Json, Request, Target
-from trunkline.findings import Evidence, Finding, Grade, NotExercised
+from trunkline.findings import Finding, NotExercised
 
 
 class Inconclusive(Exception):
@@ -73,6 +74,19 @@ class Session(Generic[K]):
             raise Inconclusive("the operation does not page")
         return self.operation.kind.paging
 
+    @property
+    def total(self: Session[List]) -> BodyLocation:
+        """The total that a page shows. Raises `Inconclusive` when no total is documented."""
+        paging = self.operation.kind.paging
+        if paging is None or paging.total is None:
+            raise Inconclusive("no page documents a total")
+        return paging.total
+
+    @property
+    def items(self: Session[List]) -> str:
+        """The place of the items in a response: `body/trunks`."""
+        return f"body{self.operation.kind.items}"
+
     def page(self: Session[List], query: Mapping[str, Json]) -> tuple[list[str], Exchange]:
         """The ids of one page. Raises `Inconclusive` when it cannot be read; the rules report why."""
         exchange = self.ask(query)
@@ -117,32 +131,22 @@ class Session(Generic[K]):
         self._lists.clear()
 
     def wrong_total(
-        self: Session[List], law: str, message: str, count: int, exchanges: Iterable[Exchange]
-    ) -> Finding | None:
-        """The finding for the first page whose total is not `count`. Raises `Inconclusive` when no page has a total."""
-        location = self.paging.total
-        if location is None:
-            raise Inconclusive("no page documents a total")
+        self: Session[List], location: BodyLocation, message: str, count: int, exchanges: Iterable[Exchange]
+    ) -> Problem | None:
+        """The problem with the first page whose total is not `count`. Raises `Inconclusive` if no page has a total."""
         totals = [(count_at(json_of(exchange), location.at), exchange) for exchange in exchanges]
         if all(total is None for total, _ in totals):
             raise Inconclusive("no response has a total")
         wrong = next((pair for pair in totals if pair[0] not in (None, count)), None)
         if wrong is None:
             return None
-        total, exchange = wrong
-        return self.operation.finding(
-            law,
-            location.evidence,
-            message,
-            at=f"body{location.at}",
-            expected=str(count),
-            seen=str(total),
-            contract=self.operation.extension_reference("list/paging/total"),
-            exchanges=(exchange,),
-        )
+        _, exchange = wrong
+        place = self.operation.extension_reference("list/paging/total")
+        return Problem(message, location.evidence, f"body{location.at}", place, str(count), exchanges=(exchange,))
 
 
-Check: TypeAlias = Callable[[Session[K]], Iterator[Finding | NotExercised]]
+Questions: TypeAlias = Callable[[Session[K]], Iterator[Problem | Finding] | None]
+"""The requests of a law, and the problems with the responses. None if only the rules judge the responses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class Law:
     basis: str
     concerns: Callable[[Operation], bool]
     """Whether an operation has the feature that the law is about."""
-    questions: Callable[[Session[Any]], Iterator[Finding | NotExercised]]
+    questions: Questions[Any]
 
     def check(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
         """Send the requests of the law; the last value says why when the law could not be exercised.
@@ -173,22 +177,16 @@ class Law:
 
     def _results(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
         try:
-            yield from self.questions(session)
+            for problem in self.questions(session) or ():
+                yield problem if isinstance(problem, Finding) else problem.finding(self.name, session.operation)
         except Inconclusive as reason:
             yield NotExercised(str(reason))
 
 
-def law(basis: str, concerns: Callable[[Operation], TypeGuard[Operation[K]]]) -> Callable[[Check[K]], Law]:
-    """Make a law from a generator. Its name names the law; the first line of its docstring is the statement."""
+def law(basis: str, concerns: Callable[[Operation], TypeGuard[Operation[K]]]) -> Callable[[Questions[K]], Law]:
+    """Make a law from a function. Its name names the law; the first line of its docstring is the statement."""
 
-    def made(questions: Check[K]) -> Law:
+    def made(questions: Questions[K]) -> Law:
         return Law(questions.__name__, (questions.__doc__ or "").partition("\n")[0], basis, concerns, questions)
 
     return made
-
-
-def implied(evidence: Evidence, note: str) -> Evidence:
-    """Evidence for what follows from a statement, with the reason."""
-    return Evidence(
-        max(evidence.grade, Grade.IMPLIED, key=lambda grade: grade.rank), evidence.source, note, evidence.read
-    )

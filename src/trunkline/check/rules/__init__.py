@@ -9,33 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from trunkline.check.rules.refusals import (
-    accepts_valid,
-    allow_lists_the_documented_method,
-    refusal_is_documented,
-    refuses_invalid,
-)
+from trunkline.check.rules import refusals, secrets, shape, values
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.check.rules.secrets import credential_is_not_echoed, hides, secrets_stay_hidden
-from trunkline.check.rules.shape import (
-    body_is_json,
-    body_matches_schema,
-    documented_status,
-    media_type_is_json,
-    no_server_error,
-    properties_are_documented,
-    rate_limit_is_reported,
-    text_is_unicode,
-)
-from trunkline.check.rules.values import (
-    filtered_items_match_the_filter,
-    ids_are_unique,
-    item_is_the_one_asked_for,
-    page_holds_at_most_limit,
-    page_matches_its_counts,
-    pagination_echoes_request,
-    times_are_ordered,
-)
+from trunkline.check.rules.secrets import hides
+from trunkline.contract.bodies import succeeded
 from trunkline.contract.model import Contract, Operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding
@@ -45,27 +22,27 @@ _AMBIGUOUS = re.compile(r"%2f|%5c|%00|%0[0-9a-f]|%1[0-9a-f]|%7f|/(\.|%2e){1,2}(/
 __all__ = ["RULES", "Rule", "hides", "judge", "operation_of", "rule"]
 
 RULES: tuple[Rule, ...] = (
-    documented_status,
-    no_server_error,
-    media_type_is_json,
-    body_is_json,
-    body_matches_schema,
-    properties_are_documented,
-    text_is_unicode,
-    secrets_stay_hidden,
-    credential_is_not_echoed,
-    ids_are_unique,
-    times_are_ordered,
-    page_holds_at_most_limit,
-    pagination_echoes_request,
-    page_matches_its_counts,
-    filtered_items_match_the_filter,
-    item_is_the_one_asked_for,
-    refuses_invalid,
-    accepts_valid,
-    refusal_is_documented,
-    allow_lists_the_documented_method,
-    rate_limit_is_reported,
+    shape.documented_status,
+    shape.no_server_error,
+    shape.media_type_is_json,
+    shape.body_is_json,
+    shape.body_matches_schema,
+    shape.properties_are_documented,
+    shape.text_is_unicode,
+    secrets.secrets_stay_hidden,
+    secrets.credential_is_not_echoed,
+    values.ids_are_unique,
+    values.times_are_ordered,
+    values.page_holds_at_most_limit,
+    values.pagination_echoes_request,
+    values.page_matches_its_counts,
+    values.filtered_items_match_the_filter,
+    values.item_is_the_one_asked_for,
+    refusals.refuses_invalid,
+    refusals.accepts_valid,
+    refusals.refusal_is_documented,
+    refusals.allow_lists_the_documented_method,
+    shape.rate_limit_is_reported,
 )
 
 
@@ -76,8 +53,10 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
     belong to another operation, so only the rules that hold anywhere judge its response.
     """
     certain = exchange.request.method == operation.method and not _AMBIGUOUS.search(exchange.request.path)
+    success = succeeded(operation, exchange)
     for found in rules:
-        if (certain or found.anywhere) and found.needs <= exchange.known and found.concerns(operation):
+        applies = (certain or found.anywhere) and (success or not found.of_success)
+        if applies and found.needs <= exchange.known and found.concerns(operation):
             yield from found.judge(operation, exchange)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import reduce
 
+from trunkline.check.problem import Problem
 from trunkline.check.rules.rule import RFC9110, rule
-from trunkline.contract.bodies import NOTHING, at_pointer, json_of
+from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Operation
 from trunkline.contract.refusals import (
     Refusal,
@@ -17,7 +18,7 @@ from trunkline.contract.refusals import (
     reasons_to_refuse,
 )
 from trunkline.exchange import Exchange
-from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.findings import Evidence, Finding, Grade
 
 _NOT_ABOUT_VALIDITY = frozenset(
     {401, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 423, 425, 426, 428, 429, 431, 451}
@@ -29,25 +30,19 @@ _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
 
 
 @rule("the documented bound that the request breaks", "request", "status", provoked=True)
-def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """A request that must be refused, as a page says, is not answered with success."""
     if not 200 <= exchange.response.status < 300:
         return
     for reason in reasons_to_refuse(operation.contract, exchange.request):
-        yield operation.finding(
-            "refuses_invalid",
-            reason.evidence,
-            f"a request that must be refused is answered with success: {reason.cause}",
-            at="status",
-            contract=reason.reference(operation.contract),
-            expected=f"refused, since {reason.broke}",
-            seen=f"{exchange.response.status} for {reason.sent}",
-            exchanges=(exchange,),
-        )
+        message = f"a request that must be refused is answered with success: {reason.cause}"
+        place, expected = reason.reference(operation.contract), f"refused, since {reason.broke}"
+        seen = f"{exchange.response.status} for {reason.sent}"
+        yield Problem(message, reason.evidence, "status", place, expected, seen)
 
 
 @rule("the documented parameter", "request", "status")
-def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """A request within every documented bound is not refused as invalid."""
     status = exchange.response.status
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
@@ -59,17 +54,13 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Finding]
     documented = {parameter.name for parameter in operation.parameters}
     if isinstance(parsed, Refusal) or not is_settled(parsed) or not documented.issuperset(sent):
         return
-    culprit = operation.parameter(sent[0]) if sent else None
-    yield operation.finding(
-        "accepts_valid",
-        culprit.evidence if culprit else operation.evidence,
-        "a request within the documented bounds is refused",
-        at="status",
-        contract=operation.reference(culprit.pointer if culprit else operation.pointer),
-        expected=f"success, since {culprit.name} may be {bounds(culprit.schema)}" if culprit else "success",
-        seen=str(status),
-        exchanges=(exchange,),
-    )
+    message = "a request within the documented bounds is refused"
+    if not sent:
+        yield Problem(message, operation.evidence, "status", expected="success")
+        return
+    stated = operation.parameter(sent[0])
+    expected = f"success, since {stated.name} may be {bounds(stated.schema)}"
+    yield Problem(message, stated.evidence, "status", stated.pointer, expected)
 
 
 @rule("the documented bound or the documented error, whichever is weaker", "request", "status", "body", provoked=True)
@@ -91,48 +82,33 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
     documented = [(cause, *documented_response(operation.contract, cause)) for cause in causes]
     cause, response, error = documented[0]
 
-    def undocumented(part: str, evidence: Evidence, at: str, place: str, expected: str, seen: str) -> Finding:
-        return operation.finding(
-            "refusal_is_documented",
-            evidence,
-            f"the {part} of the refusal is not the one for {cause.cause}",
-            at=at,
-            contract=operation.reference(place),
-            expected=expected,
-            seen=seen,
-            exchanges=(exchange,),
-        )
+    def undocumented(part: str, evidence: Evidence, at: str, place: str, expected: str) -> Finding:
+        message = f"the {part} of the refusal is not the one for {cause.cause}"
+        problem = Problem(message, evidence, at, place, expected)
+        return problem.finding("refusal_is_documented", operation, exchange)
 
     if all(status != int(found.key) for _, found, _ in documented):
         evidence = _weakest(evidence for reason, _, found in documented for evidence in (reason.evidence, found.status))
-        yield undocumented("status", evidence, "status", response.pointer, response.key, str(status))
+        yield undocumented("status", evidence, "status", response.pointer, response.key)
     if all(code != found.code for *_, found in documented):
         evidence = _weakest(
             evidence for reason, _, found in documented for evidence in (reason.evidence, found.evidence)
         )
         at = f"body{operation.contract.errors.code}"
         place = f"{response.pointer}/x-trunkline/refusals/{cause.cause}"
-        yield undocumented(
-            "error code", evidence, at, place, error.code, "absent" if code is NOTHING else to_text(code)
-        )
+        yield undocumented("error code", evidence, at, place, error.code)
 
 
 @rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request", provoked=True, anywhere=True)
-def allow_lists_the_documented_method(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def allow_lists_the_documented_method(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The Allow header of a 405 response lists the documented method of the path."""
     if exchange.response.status != 405:
         return
     allow = exchange.response.header("allow")
     if operation.method not in {method.strip().upper() for method in (allow or "").split(",")}:
-        yield operation.finding(
-            "allow_lists_the_documented_method",
-            Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-15.5.6"),
-            "a 405 does not name the documented method in Allow",
-            at="header/allow",
-            expected=operation.method,
-            seen=to_text(allow),
-            exchanges=(exchange,),
-        )
+        evidence = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-15.5.6")
+        message = "a 405 does not name the documented method in Allow"
+        yield Problem(message, evidence, "header/allow", expected=operation.method)
 
 
 def _weakest(evidence: Iterable[Evidence]) -> Evidence:

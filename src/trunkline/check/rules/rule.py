@@ -1,4 +1,4 @@
-"""The form of a rule: a generator (Operation, Exchange) -> Finding with a name, a statement and a basis."""
+"""The form of a rule: a generator (Operation, Exchange) -> Problem with a name, a statement and a basis."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
 
+from trunkline.check.problem import Problem
 from trunkline.contract.model import K, Operation
 from trunkline.contract.predicates import any_operation
 from trunkline.exchange import Exchange
@@ -14,7 +15,7 @@ from trunkline.findings import Finding
 RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
 RFC8259 = "https://www.rfc-editor.org/rfc/rfc8259"
 
-Judge: TypeAlias = Callable[[Operation[K], Exchange], Iterator[Finding]]
+Problems: TypeAlias = Callable[[Operation[K], Exchange], Iterator[Problem | Finding]]
 _EVERY_OPERATION: Any = any_operation
 
 
@@ -25,6 +26,7 @@ class Rule:
     name: str
     statement: str
     basis: str
+    problems: Problems[Any]
     needs: frozenset[str]
     """The parts of an exchange that the rule reads: `request`, `status`, `headers`, `body`."""
     concerns: Callable[[Operation], bool]
@@ -34,10 +36,14 @@ class Rule:
     anywhere: bool
     """Whether the rule also judges responses to other methods at the path of the operation."""
     of_success: bool
-    """Whether the rule judges only successful responses."""
+    """Whether the rule judges only responses with a documented status of the 2xx class."""
     of_bytes: bool
     """Whether the rule can also judge a body that is not JSON."""
-    judge: Callable[[Operation[Any], Exchange], Iterator[Finding]]
+
+    def judge(self, operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+        """The findings of the rule about an exchange that it applies to."""
+        for problem in self.problems(operation, exchange):
+            yield problem if isinstance(problem, Finding) else problem.finding(self.name, operation, exchange)
 
 
 def rule(
@@ -48,21 +54,12 @@ def rule(
     anywhere: bool = False,
     of_success: bool = False,
     of_bytes: bool = False,
-) -> Callable[[Judge[K]], Rule]:
+) -> Callable[[Problems[K]], Rule]:
     """Make a rule from a generator. Its name names the rule; the first line of its docstring is the statement."""
 
-    def made(judge: Judge[K]) -> Rule:
-        return Rule(
-            judge.__name__,
-            (judge.__doc__ or "").partition("\n")[0],
-            basis,
-            frozenset(needs),
-            concerns,
-            provoked,
-            anywhere,
-            of_success,
-            of_bytes,
-            judge,
-        )
+    def made(problems: Problems[K]) -> Rule:
+        name, statement = problems.__name__, (problems.__doc__ or "").partition("\n")[0]
+        parts = frozenset(needs)
+        return Rule(name, statement, basis, problems, parts, concerns, provoked, anywhere, of_success, of_bytes)
 
     return made

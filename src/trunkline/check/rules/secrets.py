@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.rule import Rule, rule
 from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, contents_of, json_of
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Evidence, Finding, Grade
+from trunkline.findings import Evidence
 from trunkline.redaction import normalized, secrets_in_body
 
 _SHORTEST = 8
@@ -16,7 +17,7 @@ _SHORTEST = 8
 
 
 @rule("the documented secret: write-only, or an input that no response shows", "body", anywhere=True)
-def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No response has a property or a header with the name of a secret, except a refusal that explains the input."""
     contract = operation.contract
     secrets = {normalized(name): name for name in contract.secrets}
@@ -27,16 +28,7 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Fi
     for at, key, value in suspects:
         name = secrets.get(normalized(key))
         if name and not (operation.body and _explains_input(exchange, value, contract.secrets)):
-            yield operation.finding(
-                "secrets_stay_hidden",
-                contract.secrets[name],
-                f"{name} is in the response; its value is withheld here",
-                at=at,
-                contract=operation.reference(f"/x-trunkline/secrets/{name}"),
-                expected="absent",
-                seen="present",
-                exchanges=(exchange,),
-            )
+            yield _disclosed(name, contract.secrets[name], at, f"/x-trunkline/secrets/{name}")
 
 
 def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -> bool:
@@ -50,39 +42,32 @@ def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -
     return not any(text in sent for _, text in all_texts(value))
 
 
-@rule(
-    "implied: a page that shows a key once does not send it back",
-    "request",
-    "headers",
-    "body",
-    anywhere=True,
-    of_bytes=True,
-)
-def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+_SHOWN_ONCE = "implied: a page that shows a key once does not send it back"
+
+
+@rule(_SHOWN_ONCE, "request", "headers", "body", anywhere=True, of_bytes=True)
+def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The credential of a request is nowhere in the response."""
     if exchange.request.method == "TRACE":
         return  # which is there to send back the request (RFC 9110 section 9.3.8)
     security = operation.contract.security
-    source = security.evidence
-    evidence = Evidence(Grade.IMPLIED, source.source, "a credential is sent, never returned", source.read)
+    evidence = implied(security.evidence, "a credential is sent, never returned")
     _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
     for at in _places_of(credential.strip(), exchange):
-        yield _disclosed(
-            operation, exchange, "credential_is_not_echoed", evidence, "the credential", at, security.pointer
-        )
+        yield _disclosed("the credential", evidence, at, security.pointer)
 
 
 def hides(values: Mapping[str, str]) -> Rule:
     """A rule for secrets whose values are known, e.g. the passwords of a fixture: `{"secret-password": "password"}`."""
 
     @rule("the documented secret", "headers", "body", anywhere=True, of_bytes=True)
-    def secret_values_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+    def secret_values_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
         """The value of a known secret is nowhere in a response, under any name."""
         for name, evidence in operation.contract.secrets.items():
             place = f"/x-trunkline/secrets/{name}"
             for value in (value for value, secret in values.items() if secret == name):
                 for at in _places_of(value, exchange):
-                    yield _disclosed(operation, exchange, "secret_values_stay_hidden", evidence, name, at, place)
+                    yield _disclosed(name, evidence, at, place)
 
     return secret_values_stay_hidden
 
@@ -105,16 +90,6 @@ def _places_of(secret: str, exchange: Exchange) -> Iterator[str]:
                 yield f"body{at}".replace(secret, "***")
 
 
-def _disclosed(
-    operation: Operation, exchange: Exchange, rule_name: str, evidence: Evidence, name: str, at: str, place: str
-) -> Finding:
-    return operation.finding(
-        rule_name,
-        evidence,
-        f"{name} is in the response; its value is withheld here",
-        at=at,
-        contract=operation.reference(place),
-        expected="absent",
-        seen="present",
-        exchanges=(exchange,),
-    )
+def _disclosed(name: str, evidence: Evidence, at: str, place: str) -> Problem:
+    message = f"{name} is in the response; its value is withheld here"
+    return Problem(message, evidence, at, place, expected="absent", seen="present")

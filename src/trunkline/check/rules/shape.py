@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.outline import lawful_extras, objects_of
 from trunkline.check.rules.rule import RFC8259, RFC9110, rule
 from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.exchange import Exchange, NotJSON, pointer
-from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import normalized
 
 _RECENT = 1_000_000_000
@@ -22,46 +23,27 @@ _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
 @rule("the documented responses; no page lists a server error", "status")
-def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The contract lists the status for the operation."""
     status = exchange.response.status
     if status < 500 and operation.response_for(status) is None:
-        yield operation.finding(
-            "documented_status",
-            operation.success.evidence,
-            f"the status is {status}, which the contract does not list",
-            at="status",
-            contract=operation.reference(f"{operation.pointer}/responses"),
-            expected=", ".join(operation.responses),
-            seen=str(status),
-            exchanges=(exchange,),
-        )
+        message = f"the status is {status}, which the contract does not list"
+        place, listed = f"{operation.pointer}/responses", ", ".join(operation.responses)
+        yield Problem(message, operation.success.evidence, "status", place, listed)
 
 
 @rule("implied by the pages, which show no server error for any request", "status", anywhere=True)
-def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No request makes the server fail with a 5xx."""
     status = exchange.response.status
     unknown_method = status == 501 and exchange.request.method != operation.method  # RFC 9110 section 15.6.2
     if status >= 500 and not unknown_method:
-        page = operation.evidence
-        yield operation.finding(
-            "no_server_error",
-            Evidence(Grade.IMPLIED, page.source, "the page shows no server error", page.read),
-            f"the server failed with {status}",
-            at="status",
-            expected="below 500",
-            seen=str(status),
-            exchanges=(exchange,),
-        )
+        evidence = implied(operation.evidence, "the page shows no server error")
+        yield Problem(f"the server failed with {status}", evidence, "status", expected="below 500")
 
 
-@rule(
-    "the schema of the body; a missing header and a charset are customary (RFC 9110, RFC 8259)",
-    "status",
-    "headers",
-)
-def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+@rule("the schema of the body; a missing header and a charset are customary (RFC 9110, RFC 8259)", "status", "headers")
+def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The Content-Type is JSON, and names no other charset than UTF-8."""
     shown = shown_response(operation, exchange)
     if shown is None or not exchange.response.body:
@@ -77,20 +59,11 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Fin
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "the JSON is not in UTF-8"
     else:
         return
-    yield operation.finding(
-        "media_type_is_json",
-        evidence,
-        message,
-        at="header/content-type",
-        contract=operation.reference(f"{shown.pointer}/content"),
-        expected="application/json",
-        seen=to_text(content_type),
-        exchanges=(exchange,),
-    )
+    yield Problem(message, evidence, "header/content-type", f"{shown.pointer}/content", "application/json")
 
 
 @rule("the schema of the body", "body", of_bytes=True)
-def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
     shown = shown_response(operation, exchange)
     if shown is None or (exchange.response.status == 204 and not shown.key.isdigit()):
@@ -98,20 +71,12 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
     try:
         exchange.response.json()
     except NotJSON as error:
-        yield operation.finding(
-            "body_is_json",
-            _evidence_of_body(operation, shown),
-            str(error),
-            at="body",
-            contract=operation.reference(shown.schema),
-            expected="JSON",
-            seen=f"{len(exchange.response.body)} bytes",
-            exchanges=(exchange,),
-        )
+        seen = f"{len(exchange.response.body)} bytes"
+        yield Problem(str(error), _evidence_of_body(operation, shown), "body", shown.schema, "JSON", seen)
 
 
 @rule("the schema keyword that the body breaks", "body")
-def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
     shown = shown_response(operation, exchange)
     body = json_of(exchange)
@@ -119,28 +84,19 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Fi
         return
     confirmed, disagreements = operation.contract.confirmed_violations(shown.schema, body)
     for violation in _grouped(confirmed):
-        yield operation.finding(
-            "body_matches_schema",
-            violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence),
-            violation.message,
-            at="body" + violation.at,
-            contract=violation.contract,
-            expected=violation.expected,
-            seen=violation.seen,
-            exchanges=(exchange,),
-        )
+        evidence = violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence)
+        yield _violated(violation, violation.message, evidence)
     for found in disagreements:
-        violation = found.violation
-        yield operation.finding(
-            "body_matches_schema",
-            Evidence(Grade.CUSTOMARY, violation.evidence.source, "two validators disagree", violation.evidence.read),
-            f"{found.seen_by} refuses this and {found.not_seen_by} accepts it: {violation.message}",
-            at="body" + violation.at,
-            contract=violation.contract,
-            expected=violation.expected,
-            seen=violation.seen,
-            exchanges=(exchange,),
-        )
+        page = found.violation.evidence
+        message = f"{found.seen_by} refuses this and {found.not_seen_by} accepts it: {found.violation.message}"
+        evidence = Evidence(Grade.CUSTOMARY, page.source, "two validators disagree", page.read)
+        yield _violated(found.violation, message, evidence)
+
+
+def _violated(violation: Violation, message: str, evidence: Evidence) -> Problem:
+    return Problem(
+        message, evidence, "body" + violation.at, violation.contract, violation.expected, seen=violation.seen
+    )
 
 
 def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
@@ -165,10 +121,10 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
 
 
 @rule("customary: an extra property is lawful, and worth knowing", "body", of_success=True)
-def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """Every property of a successful body is documented. An extra property is lawful, so it is only a note."""
     shown = shown_response(operation, exchange)
-    if shown is None or not shown.key.startswith("2"):
+    if shown is None:
         return
     objects = objects_of(operation, shown, exchange)
     if all(outline.names is None or outline.names.issuperset(value) for outline, value in objects):
@@ -184,66 +140,46 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
         if extra:
             one = len(extra) == 1
             subject = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
-            yield operation.finding(
-                "properties_are_documented",
-                Evidence(Grade.CUSTOMARY, page.source, "extra properties are lawful", page.read),
-                f"{subject} not on the page" + ("" if one else f": {', '.join(map(to_text, extra))}"),
-                at=f"body{at}{pointer(extra) if one else ''}",
-                contract=f"{place}/properties",
-                exchanges=(exchange,),
-            )
+            message = f"{subject} not on the page" + ("" if one else f": {', '.join(map(to_text, extra))}")
+            evidence = Evidence(Grade.CUSTOMARY, page.source, "extra properties are lawful", page.read)
+            yield Problem(message, evidence, f"body{at}{pointer(extra) if one else ''}", f"{place}/properties", seen="")
 
 
 @rule("customary: RFC 8259 section 8.2", "body")
-def text_is_unicode(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No string of the body has a lone surrogate or U+FFFD, the mark of a lost character."""
     contents = contents_of(exchange.response.body)
     if contents is None or contents.text.isascii() or not _LOST.search(contents.text):
         return
     for at, value in all_texts(json_of(exchange)):
         if _LOST.search(value):
-            yield operation.finding(
-                "text_is_unicode",
-                Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2"),
-                "a character was lost",
-                at=f"body{at}",
-                seen=to_text(value),
-                exchanges=(exchange,),
-            )
+            evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
+            yield Problem("a character was lost", evidence, f"body{at}")
 
 
 @rule("the documented headers", "status", "headers")
-def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """Every response has the documented rate-limit headers, and what remains is within the limit."""
     names = operation.contract.rate_limit
     if names is None or operation.unmetered or exchange.response.status >= 500:
         return
 
-    def wrong(message: str, name: str, expected: str, seen: str) -> Finding:
-        return operation.finding(
-            "rate_limit_is_reported",
-            names.evidence,
-            message,
-            at=f"header/{name.lower()}" if name else "header",
-            contract=operation.reference("/x-trunkline/rate_limit"),
-            expected=expected,
-            seen=seen,
-            exchanges=(exchange,),
-        )
+    def wrong(message: str, at: str, expected: str, seen: str | None = None) -> Problem:
+        return Problem(message, names.evidence, at.lower(), "/x-trunkline/rate_limit", expected, seen)
 
     documented = (names.limit, names.remaining, names.reset)
     limit, remaining, reset = values = [exchange.response.header(name.lower()) or "" for name in documented]
     absent = [name for name, value in zip(documented, values, strict=True) if not value]
     if absent:
-        yield wrong(f"the response has no {' and no '.join(absent)}", "", ", ".join(documented), "absent")
+        yield wrong(f"the response has no {' and no '.join(absent)}", "header", ", ".join(documented), "absent")
     for name, value in ((names.limit, limit), (names.remaining, remaining)):
         if value and not _is_count(value):
-            yield wrong(f"{name} is not a number", name, "a whole number", to_text(value))
+            yield wrong(f"{name} is not a number", f"header/{name}", "a whole number")
     if names.reset_is == "unix_time" and reset and not (_is_count(reset) and int(reset) >= _RECENT):
         expected = "whole seconds since 1970, such as 1709654400"
-        yield wrong("the reset is not a Unix time", names.reset, expected, to_text(reset))
+        yield wrong("the reset is not a Unix time", f"header/{names.reset}", expected)
     if _is_count(limit) and _is_count(remaining) and int(remaining) > int(limit):
-        yield wrong("more remains than the limit allows", names.remaining, f"at most {limit}", to_text(remaining))
+        yield wrong("more remains than the limit allows", f"header/{names.remaining}", f"at most {limit}")
 
 
 def _evidence_of_body(operation: Operation, shown: DocumentedResponse) -> Evidence:

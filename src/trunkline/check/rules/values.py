@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from uuid import UUID
 
+from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.outline import objects_of
 from trunkline.check.rules.rule import rule
 from trunkline.contract.bodies import (
@@ -16,44 +17,35 @@ from trunkline.contract.bodies import (
     json_of,
     satisfies,
     shown_response,
-    succeeded,
     time_at,
 )
 from trunkline.contract.model import Fetch, List, Operation, Update
 from trunkline.contract.predicates import filters, lists, pages, shows_named_item
 from trunkline.contract.refusals import ParsedRequest, is_settled, parse_request
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.findings import Evidence, Grade, to_text
 
 _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 
 
 @rule("implied: an id names one item", "body", concerns=lists, of_success=True)
-def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """No two items of a page have the same id."""
     listing = operation.kind
-    if not succeeded(operation, exchange):
-        return
     seen: set[str] = set()
     for index, item in enumerate(items_of(operation, exchange) or ()):
         identity = at_pointer(item, listing.identity)
         if not isinstance(identity, str):
             continue
         if identity in seen:
-            yield operation.finding(
-                "ids_are_unique",
-                Evidence(Grade.IMPLIED, listing.evidence.source, "an id names one item", listing.evidence.read),
-                "two items of one page have the same id",
-                at=f"body{listing.items}/{index}{listing.identity}",
-                seen=to_text(identity),
-                contract=operation.extension_reference("list/identity"),
-                exchanges=(exchange,),
-            )
+            evidence = implied(listing.evidence, "an id names one item")
+            at, place = f"body{listing.items}/{index}{listing.identity}", operation.extension_reference("list/identity")
+            yield Problem("two items of one page have the same id", evidence, at, place)
         seen.add(identity)
 
 
 @rule("implied by the names of the two times", "body", of_success=True)
-def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
+def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """Two times that belong together are in order: an item is not created after its last change."""
     shown = shown_response(operation, exchange)
     if shown is None:
@@ -65,16 +57,14 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Find
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
             times = _reversed(value, pair["first"], pair["then"])
             if times:
-                evidence = pair["evidence"]
-                yield operation.finding(
-                    "times_are_ordered",
-                    Evidence(Grade(evidence["grade"]), evidence.get("source", ""), evidence.get("note", "")),
+                stated = pair["evidence"]
+                yield Problem(
                     f"{pair['first'][1:]} is after {pair['then'][1:]}",
+                    Evidence(Grade(stated["grade"]), stated.get("source", ""), stated.get("note", "")),
                     at=f"body{at}{pair['then']}",
                     contract=f"{place}/x-trunkline/ordered/{index}",
                     expected=f"at or after {times[0].isoformat()}",
                     seen=times[1].isoformat(),
-                    exchanges=(exchange,),
                 )
 
 
@@ -93,28 +83,20 @@ def _reversed(value: Json, earlier: str, later: str) -> tuple[datetime, datetime
 
 
 @rule("the documented limit", "request", "status", "body", concerns=pages, of_success=True)
-def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """A page has no more items than the limit of the request, or than the documented default."""
     page, paging = _page(operation, exchange), operation.kind.paging
     if page is None or paging is None:
         return
     items, values = page
     if len(items) > values[paging.limit]:
-        limit = operation.parameter(paging.limit)
-        yield operation.finding(
-            "page_holds_at_most_limit",
-            limit.evidence,
-            f"the page has more items than {paging.limit} allows",
-            at=f"body{operation.kind.items}",
-            contract=operation.reference(limit.pointer),
-            expected=f"at most {values[paging.limit]}",
-            seen=str(len(items)),
-            exchanges=(exchange,),
-        )
+        limit, at = operation.parameter(paging.limit), f"body{operation.kind.items}"
+        message, expected = f"the page has more items than {limit.name} allows", f"at most {values[limit.name]}"
+        yield Problem(message, limit.evidence, at, limit.pointer, expected, seen=str(len(items)))
 
 
 @rule("the echo that the page shows", "request", "status", "body", concerns=pages, of_success=True)
-def pagination_echoes_request(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+def pagination_echoes_request(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """The response repeats the limit and the offset that were used."""
     page, paging = _page(operation, exchange), operation.kind.paging
     if page is None or paging is None:
@@ -123,24 +105,17 @@ def pagination_echoes_request(operation: Operation[List], exchange: Exchange) ->
     for name, location in paging.echo.items():
         echoed = count_at(json_of(exchange), location.at)
         if echoed is not None and echoed != values[name]:
-            yield operation.finding(
-                "pagination_echoes_request",
-                location.evidence,
-                f"the response repeats another {name} than that of the request",
-                at=f"body{location.at}",
-                contract=operation.extension_reference(f"list/paging/echo/{name}"),
-                expected=str(values[name]),
-                seen=to_text(echoed),
-                exchanges=(exchange,),
-            )
+            message = f"the response repeats another {name} than that of the request"
+            place = operation.extension_reference(f"list/paging/echo/{name}")
+            yield Problem(message, location.evidence, f"body{location.at}", place, expected=str(values[name]))
 
 
 @rule("the total that the page shows", "body", concerns=pages, of_success=True)
-def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """A page has no more items than its own limit, and does not reach beyond its own total."""
     listing, paging = operation.kind, operation.kind.paging
     items = items_of(operation, exchange)
-    if items is None or paging is None or paging.total is None or not succeeded(operation, exchange):
+    if items is None or paging is None or paging.total is None:
         return
     body = json_of(exchange)
     echo = {name: count_at(body, location.at) for name, location in paging.echo.items()}
@@ -151,20 +126,12 @@ def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> I
         expected, seen, at = f"at least {offset + len(items)}", total, paging.total.at
     else:
         return
-    yield operation.finding(
-        "page_matches_its_counts",
-        paging.total.evidence,
-        "the page and its own counts do not agree",
-        at=f"body{at}",
-        expected=expected,
-        seen=str(seen),
-        contract=operation.extension_reference("list/paging/total"),
-        exchanges=(exchange,),
-    )
+    message, place = "the page and its own counts do not agree", operation.extension_reference("list/paging/total")
+    yield Problem(message, paging.total.evidence, f"body{at}", place, expected, str(seen))
 
 
 @rule("the documented filter", "request", "status", "body", concerns=filters, provoked=True, of_success=True)
-def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchange) -> Iterator[Finding]:
+def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """Every item of a filtered list has the value of the filter."""
     page = _page(operation, exchange)
     if page is None:
@@ -176,42 +143,27 @@ def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchan
         for index, item in enumerate(items):
             value = at_pointer(item, filter_.at)
             if value is not NOTHING and satisfies(filter_, value, values[name]) is False:
-                yield operation.finding(
-                    "filtered_items_match_the_filter",
-                    filter_.evidence,
-                    f"an item of a list filtered by {name} does not match",
-                    at=f"body{operation.kind.items}/{index}{filter_.at}",
-                    contract=operation.reference(operation.parameter(name).pointer),
-                    expected=f"{_COMPARED[filter_.comparison]}{to_text(values[name])}",
-                    seen=to_text(value),
-                    exchanges=(exchange,),
-                )
+                message = f"an item of a list filtered by {name} does not match"
+                at, place = f"body{operation.kind.items}/{index}{filter_.at}", operation.parameter(name).pointer
+                expected = f"{_COMPARED[filter_.comparison]}{to_text(values[name])}"
+                yield Problem(message, filter_.evidence, at, place, expected)
 
 
 @rule("the documented path parameter", "request", "status", "body", concerns=shows_named_item, of_success=True)
-def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Exchange) -> Iterator[Finding]:
+def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Exchange) -> Iterator[Problem]:
     """The item in the response has the id in the path of the request."""
-    if not succeeded(operation, exchange):
-        return
     kind = operation.kind
     _, values = operation.contract.match(exchange.request.path)
-    identity = at_pointer(json_of(exchange), kind.item + kind.identity)
-    if isinstance(identity, str) and not _same_id(identity, values.get(kind.parameter, "")):
-        yield operation.finding(
-            "item_is_the_one_asked_for",
-            kind.evidence,
-            "the response shows another item than the path names",
-            at=f"body{kind.item}{kind.identity}",
-            contract=operation.reference(operation.parameter(kind.parameter).pointer),
-            expected=to_text(values.get(kind.parameter)),
-            seen=to_text(identity),
-            exchanges=(exchange,),
-        )
+    identity, requested = at_pointer(json_of(exchange), kind.item + kind.identity), values.get(kind.parameter)
+    if isinstance(identity, str) and not _same_id(identity, requested or ""):
+        message, place = "the response shows another item than the path names", operation.parameter(kind.parameter)
+        at, expected = f"body{kind.item}{kind.identity}", to_text(requested)
+        yield Problem(message, kind.evidence, at, place.pointer, expected)
 
 
 def _page(operation: Operation[List], exchange: Exchange) -> tuple[list[Json], Mapping[str, Json]] | None:
     """The items of a successful response and the parameters of its request, if the request is surely valid."""
-    items = items_of(operation, exchange) if succeeded(operation, exchange) else None
+    items = items_of(operation, exchange)
     parsed = parse_request(operation.contract, exchange.request) if items is not None else None
     if items is None or not isinstance(parsed, ParsedRequest) or not is_settled(parsed):
         return None

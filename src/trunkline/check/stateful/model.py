@@ -12,7 +12,7 @@ from enum import Enum
 from urllib.parse import quote
 from uuid import UUID
 
-from trunkline.check.laws.session import implied
+from trunkline.check.problem import implied
 from trunkline.check.stateful.fields import Field, Input, creation_times, default_dependencies, defaults, inputs
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.contract.bodies import time_at

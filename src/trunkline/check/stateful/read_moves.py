@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from trunkline.check.laws.session import implied
 from trunkline.check.lists import ListReading
+from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.model import Item, State, key
 from trunkline.check.stateful.resources import ResourceOperations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.check.laws.session import implied
+from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.fields import inputs, shown_fields
 from trunkline.check.stateful.model import Item, State, key, record_refusal, record_unknown_outcome, same

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trunkline.check.laws.session import implied
+from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.fields import conditional_inputs, inputs
 from trunkline.check.stateful.model import (
