@@ -51,9 +51,9 @@ def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterat
     if exchange.request.method == "TRACE":
         return  # which is there to send back the request (RFC 9110 section 9.3.8)
     security = operation.contract.security
-    evidence = implied(security.evidence, "a credential is sent, never returned")
     _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
     for at in _places_of(credential.strip(), exchange):
+        evidence = implied(security.evidence, "a credential is sent, never returned")
         yield _disclosed("the credential", evidence, at, security.pointer)
 
 
