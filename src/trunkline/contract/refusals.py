@@ -198,29 +198,27 @@ def documented_response(contract: Contract, refusal: Refusal) -> tuple[Documente
 def _find_operation(contract: Contract, request: Request) -> tuple[Operation, dict[str, str]] | Refusal:
     """The operation for the path and the method, and the parameters in the path."""
     operations, in_path = contract.match(request.path)
-    if not operations:
-        response, words = contract.responses["404"], {"path": request.path}
-        sent, broke = f"path {request.path}", "no such path"
-        return Refusal("path_unknown", None, response.pointer, response.evidence, sent, broke, words)
     for operation in operations:
         if operation.method == request.method:
             return operation, in_path
-    response, allow = contract.responses["405"], ", ".join(sorted(operation.method for operation in operations))
-    words = {"method": request.method, "allow": allow}
-    sent, broke = f"method {request.method}", f"allowed: {allow}"
-    return Refusal("method_not_allowed", None, response.pointer, response.evidence, sent, broke, words)
+    if operations:
+        allow = ", ".join(sorted(operation.method for operation in operations))
+        response, words = contract.responses["405"], {"method": request.method, "allow": allow}
+        cause, sent, broke = "method_not_allowed", f"method {request.method}", f"allowed: {allow}"
+    else:
+        response, words = contract.responses["404"], {"path": request.path}
+        cause, sent, broke = "path_unknown", f"path {request.path}", "no such path"
+    return Refusal(cause, None, response.pointer, response.evidence, sent, broke, words)
 
 
 def _credential(operation: Operation, request: Request) -> str | Refusal:
     value = request.header("authorization")
-    security = operation.contract.security
+    if value is not None and (match := _CREDENTIAL.fullmatch(value)):
+        return match[1]
+    cause, sent = "credentials_malformed", "an Authorization header that is not a Bearer credential"
     if value is None:
         cause, sent = "credentials_missing", "no Authorization header"
-    else:
-        match = _CREDENTIAL.fullmatch(value)
-        if match:
-            return match[1]
-        cause, sent = "credentials_malformed", "an Authorization header that is not a Bearer credential"
+    security = operation.contract.security
     return Refusal(cause, operation, security.pointer, security.refused[cause], sent, "scheme: bearer", {})
 
 
@@ -240,7 +238,7 @@ def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] |
             if "default" in parameter.schema:
                 yield parameter.name, parameter.schema["default"]
         elif len(texts) > 1:
-            yield _bad_parameter(operation, parameter, "parameter_repeated", texts, "schema", "one value")
+            yield _bad_parameter(operation, parameter, "parameter_repeated", "", *texts[:2])
         else:
             yield _value(operation, parameter, texts[0])
 
@@ -253,46 +251,35 @@ def _query_pairs(query: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in pairs]
 
 
-def _value(  # noqa: PLR0911 - one for each cause
-    operation: Operation, parameter: Parameter, text: str
-) -> tuple[str, Json] | Refusal:
+def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, Json] | Refusal:
     schema = parameter.schema
-
-    def bad(cause: str, at: str, broke: str) -> Refusal:
-        return _bad_parameter(operation, parameter, cause, [text], at, broke)
-
+    cause = keyword = ""
+    value: Json = text
     if schema["type"] != "integer":
         if "format" in schema and time_of(text) is None:
-            return bad("parameter_malformed", "schema/format", "format: date-time")
-        if text not in schema.get("enum", (text,)):
-            return bad("parameter_not_allowed", "schema/enum", bounds(schema))
-        return parameter.name, text
-    if not _INTEGER.fullmatch(text):
-        return bad("parameter_malformed", "schema/type", "type: integer")
-    value = int(text) if len(text) <= _MOST_DIGITS else 10**_MOST_DIGITS * (-1 if text.startswith("-") else 1)
-    if value < schema.get("minimum", value):
-        return bad("parameter_out_of_range", "schema/minimum", f"minimum: {schema['minimum']}")
-    if value > schema.get("maximum", value):
-        return bad("parameter_out_of_range", "schema/maximum", f"maximum: {schema['maximum']}")
-    return parameter.name, value
+            cause, keyword = "parameter_malformed", "format"
+        elif text not in schema.get("enum", (text,)):
+            cause, keyword = "parameter_not_allowed", "enum"
+    elif not _INTEGER.fullmatch(text):
+        cause, keyword = "parameter_malformed", "type"
+    else:
+        value = int(text) if len(text) <= _MOST_DIGITS else 10**_MOST_DIGITS * (-1 if text.startswith("-") else 1)
+        if value < schema.get("minimum", value):
+            cause, keyword = "parameter_out_of_range", "minimum"
+        elif value > schema.get("maximum", value):
+            cause, keyword = "parameter_out_of_range", "maximum"
+    return _bad_parameter(operation, parameter, cause, keyword, text) if cause else (parameter.name, value)
 
 
-def _bad_parameter(
-    operation: Operation, parameter: Parameter, cause: str, texts: list[str], at: str, broke: str
-) -> Refusal:
-    evidence = parameter.refused[cause]
-    keyword = at.partition("/")[2]
+def _bad_parameter(operation: Operation, parameter: Parameter, cause: str, keyword: str, *texts: str) -> Refusal:
+    """The refusal of the values of a parameter that break a keyword, or, without one, of more than one value."""
+    evidence, schema = parameter.refused[cause], parameter.schema
     if cause == "parameter_out_of_range" and parameter.evidence_for(keyword).grade is Grade.DECISION:
         evidence = parameter.evidence_for(keyword)
-    return Refusal(
-        cause=cause,
-        operation=operation,
-        pointer=f"{parameter.pointer}/{at}",
-        evidence=evidence,
-        sent=" and ".join(f"{parameter.name}={text}" for text in texts[:2]),
-        broke=broke,
-        words={"name": parameter.name, "bounds": bounds(parameter.schema)},
-    )
+    at = f"{parameter.pointer}/schema{keyword and '/'}{keyword}"
+    sent = " and ".join(f"{parameter.name}={text}" for text in texts)
+    broke = "one value" if not keyword else bounds(schema) if keyword == "enum" else f"{keyword}: {schema[keyword]}"
+    return Refusal(cause, operation, at, evidence, sent, broke, {"name": parameter.name, "bounds": bounds(schema)})
 
 
 def time_of(text: str) -> datetime | None:
@@ -322,38 +309,32 @@ def bounds(schema: Mapping[str, Json]) -> str:
 
 def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
     """The body as a JSON object, or each reason to refuse it, in the order in which they are found."""
-    expected = operation.body
+    expected, content = operation.body, request.body
     if expected is None:
         return
-    content = request.body
+
+    def bad(cause: str, sent: str, broke: str, **words: str) -> Refusal:
+        return Refusal(cause, operation, expected.pointer, expected.refused[cause], sent, broke, words)
+
+    size = f"{len(content)} bytes"
     if len(content) > LONGEST_BODY:
-        sent, words = f"a body of {len(content)} bytes", {"limit": str(LONGEST_BODY)}
-        yield _bad_body(operation, expected, "body_too_large", sent, f"at most {LONGEST_BODY} bytes", words)
+        yield bad("body_too_large", f"a body of {size}", f"at most {LONGEST_BODY} bytes", limit=str(LONGEST_BODY))
         return
     media = (request.header("content-type") or "").partition(";")[0].strip()
     if not _JSON_MEDIA_TYPE.fullmatch(media):
-        sent, words = f"content-type: {media or 'none'}", {"media_type": media or "none"}
-        yield _bad_body(operation, expected, "media_type_unsupported", sent, "application/json", words)
+        media = media or "none"
+        yield bad("media_type_unsupported", f"content-type: {media}", "application/json", media_type=media)
     try:
         body = parse_json(content)
     except NotJSON as error:
-        sent, broke, reason = f"{len(content)} bytes", "JSON", str(error)
+        yield bad("body_malformed", size, "JSON", reason=str(error))
+        return
+    if not isinstance(body, dict):
+        yield bad("body_malformed", _type_name(body), "type: object", reason="the body is not an object")
+    elif has_lost_letters(body):
+        yield bad("body_malformed", size, "JSON in UTF-8", reason="a text holds half of a surrogate pair")
     else:
-        if not isinstance(body, dict):
-            sent, broke, reason = _type_name(body), "type: object", "the body is not an object"
-        elif has_lost_letters(body):
-            sent, broke = f"{len(content)} bytes", "JSON in UTF-8"
-            reason = "a text holds half of a surrogate pair"
-        else:
-            yield from _fields(operation, expected, body)
-            return
-    yield _bad_body(operation, expected, "body_malformed", sent, broke, {"reason": reason})
-
-
-def _bad_body(
-    operation: Operation, expected: RequestBody, cause: str, sent: str, broke: str, words: Mapping[str, str]
-) -> Refusal:
-    return Refusal(cause, operation, expected.pointer, expected.refused[cause], sent, broke, words)
+        yield from _fields(operation, expected, body)
 
 
 def _fields(operation: Operation, expected: RequestBody, body: dict[str, Json]) -> Iterator[Json | Refusal]:
@@ -364,7 +345,6 @@ def _fields(operation: Operation, expected: RequestBody, body: dict[str, Json]) 
     violations = operation.contract.violations(expected.schema, body)
     if not violations:
         yield body
-        return
     mistyped = {violation.at for violation in violations if violation.keyword == "type"}
     relevant = [found for found in violations if found.keyword == "type" or found.at not in mistyped]
     for violation in sorted(relevant, key=lambda violation: violation.keyword != "required"):
@@ -376,16 +356,9 @@ def _bad_field(operation: Operation, expected: RequestBody, violation: Violation
     name = violation.at[1:] or "body"
     sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, violation.at, body)}"
     file, _, at = violation.contract.rpartition("#")
-    return Refusal(
-        cause=cause,
-        operation=operation,
-        pointer=at,
-        evidence=expected.refused[cause].weakest(violation.evidence),
-        sent=sent,
-        broke=violation.expected,
-        words={"name": name, "reason": violation.demand},
-        file=file,
-    )
+    evidence = expected.refused[cause].weakest(violation.evidence)
+    words = {"name": name, "reason": violation.demand}
+    return Refusal(cause, operation, at, evidence, sent, violation.expected, words, file)
 
 
 def _quoted(operation: Operation, at: str, body: Json) -> str:
