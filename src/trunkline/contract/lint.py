@@ -309,7 +309,7 @@ def _lint_bounds(operation: Operation) -> Iterator[Problem]:
         others = [word for word in schema if word not in ("type", "examples", "default", *own)]
         yield from ((f"{at}/{word}", f"has no meaning for the type {schema['type']}") for word in others)
         if not others:
-            yield from _lint_default(schema, at)
+            yield from _lint_default(operation.contract, schema, at)
     paging = operation.kind.paging if isinstance(operation.kind, List) else None
     for name in (paging.limit, paging.offset) if paging else ():
         parameter = operation.parameter(name)
@@ -322,7 +322,7 @@ def _lint_bounds(operation: Operation) -> Iterator[Problem]:
             yield at, "the limit of a page needs a maximum"
 
 
-def _lint_default(schema: Mapping[str, Json], at: str) -> Iterator[Problem]:
+def _lint_default(contract: Contract, schema: Mapping[str, Json], at: str) -> Iterator[Problem]:
     for word in ("minimum", "maximum"):
         if isinstance(schema.get(word), float):
             yield f"{at}/{word}", "is not written as a whole number"
@@ -332,11 +332,7 @@ def _lint_default(schema: Mapping[str, Json], at: str) -> Iterator[Problem]:
         default = schema["default"]
         if type(default) is not {"integer": int, "string": str}[schema["type"]]:
             yield f"{at}/default", f"the default is not of type {schema['type']}"
-        elif (
-            default not in schema.get("enum", (default,))
-            or default < schema.get("minimum", default)
-            or default > schema.get("maximum", default)
-        ):
+        elif not contract.accepts(at, default):
             yield f"{at}/default", f"the default {default!r} is not allowed by the schema itself"
 
 

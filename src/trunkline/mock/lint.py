@@ -20,10 +20,8 @@ from trunkline.contract.model import (
     Create,
     Delete,
     DocumentedResponse,
-    Fetch,
     List,
     Operation,
-    Update,
     View,
 )
 from trunkline.contract.refusals import CAUSES
@@ -35,15 +33,6 @@ from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World
 _LONGEST = 60
 _NOW = "2024-03-05T14:22:15Z"
 _SHORTEST_SECRET = 8
-_KINDS: Mapping[str, type] = {
-    "list": List,
-    "fetch": Fetch,
-    "create": Create,
-    "update": Update,
-    "delete": Delete,
-    "answer": Act,
-}
-"""The kind of operation that each verb serves."""
 
 
 # --- world.toml -----------------------------------------------------------------------------------------------------
@@ -70,7 +59,7 @@ def _lint_operations(world: World, contract: Contract) -> Iterator[Problem]:
             yield at, "the contract has no such operation"
         elif behavior.collection and behavior.collection not in world.collections:
             yield "/collections", f"there is no collection {behavior.collection!r}, the resource of {name}"
-        elif not isinstance(operation.kind, _KINDS[behavior.verb]):
+        elif behavior.verb != ("answer" if isinstance(operation.kind, Act) else type(operation.kind).__name__.lower()):
             yield f"{at}/verb", f"the contract does not say how {name} would {behavior.verb}"
         else:
             yield from _lint_collection(behavior, operation, world, at)
@@ -158,9 +147,8 @@ def _lint_effects(outcome: Outcome, operation: Operation, world: World, at: str)
         if not any(word in spec for _, spec in specs[:1] for word in UNIQUE):
             yield f"{at}/effects", f"nothing generates {identity}; use one of {', '.join(UNIQUE)}"
     else:
-        yield from (
-            (f"{at}/effects/{index}", f"{identity!r} is the id of a record, which never changes") for index, _ in specs
-        )
+        reason = f"{identity!r} is the id of a record, which never changes"
+        yield from ((f"{at}/effects/{index}", reason) for index, _ in specs)
 
 
 def _source_fields(spec: Mapping[str, Json]) -> Iterator[str]:
@@ -206,9 +194,8 @@ def _lint_refusals(world: World, contract: Contract) -> Iterator[Problem]:
             yield "/errors/body", f"{{{name}}} is not at {at or 'its top'}, where the contract has it"
     for index, grant in enumerate(world.tokens.values()):
         for operation in contract.operations if grant.refused else ():
-            if operation.secured and not any(
-                grant.refused in response.refusals for response in operation.responses.values()
-            ):
+            answered = {cause for response in operation.responses.values() for cause in response.refusals}
+            if operation.secured and grant.refused not in answered:
                 yield f"/tokens/{index}/refused", f"no response of {operation.operation_id} answers {grant.refused}"
 
 
@@ -287,24 +274,19 @@ def _lint_generator(spec: Mapping[str, Json], at: str) -> Iterator[Problem]:
             re.sub(f"(?:{pattern})|", form, "")
         except (re.error, IndexError) as error:
             yield f"{at}/rewrite/forms/{index}", f"cannot be used: {error}"
-    yield from _lint_range(spec, at)
-
-
-def _lint_range(spec: Mapping[str, Json], at: str) -> Iterator[Problem]:
-    if "between" in spec:
-        low, high = spec["between"]
-        if low > high or not math.isfinite(high - low):
-            yield f"{at}/between", "the first is not below the second"
-        if not spec.get("decimals") and not (isinstance(low, int) and isinstance(high, int)):
-            yield f"{at}/between", "without decimals both must be whole numbers"
+    low, high = spec.get("between", (0, 0))
+    if low > high or not math.isfinite(high - low):
+        yield f"{at}/between", "the first is not below the second"
+    if not spec.get("decimals") and not (isinstance(low, int) and isinstance(high, int)):
+        yield f"{at}/between", "without decimals both must be whole numbers"
     if "time" in spec:
         try:
             first, last = (datetime.fromisoformat(text).astimezone(UTC) for text in spec["time"])
+            reason = "the first is after the second" if first > last else ""
         except (ValueError, OverflowError):
-            yield f"{at}/time", "is not a pair of times"
-        else:
-            if first > last:
-                yield f"{at}/time", "the first is after the second"
+            reason = "is not a pair of times"
+        if reason:
+            yield f"{at}/time", reason
 
 
 def possible_values(generate: GeneratorSpec) -> Iterator[tuple[str, Json]]:
@@ -352,10 +334,8 @@ def lint_records(  # noqa: C901 - one branch for each problem
         for field, expected in order_types.items():
             order_types[field] = found = _order_type(record.get(field))
             if not found or expected not in ("", found):
-                yield (
-                    f"{at}/{field}",
-                    f"a list is sorted by this field, so it must be {expected or 'a text or a number'}",
-                )
+                wanted = expected or "a text or a number"
+                yield f"{at}/{field}", f"a list is sorted by this field, so it must be {wanted}"
         key = (account, record[identity])
         if key in seen:
             yield f"{at}/{identity}", f"{record[identity]!r} is there twice"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trunkline.errors import UsageError
-from trunkline.exchange import SECRET_HEADERS, Exchange, Json, NotJSON, Request, Response, Target, parse_json
+from trunkline.exchange import SECRET_HEADERS, Json, NotJSON, Request, Response, Target, parse_json
 from trunkline.mock.mock import from_vendor
 from trunkline.mock.overrides import RecordsOrCount, override
 from trunkline.redaction import Masked
@@ -28,23 +28,17 @@ if TYPE_CHECKING:
 class RecordedRequest:
     """One request and the status of its response. It prints no credential."""
 
-    _exchange: Exchange
+    method: str
+    path: str
+    """The path below the base address, as sent: `/trunks`."""
+    query: str
+    """The query string, as sent: `limit=10&status=active`."""
+    body: bytes
+    status: int
+    """The status of the response: 200."""
+    _request: Request
     _contract: Contract
     _secrets: Secrets
-
-    @property
-    def method(self) -> str:
-        return self._exchange.request.method
-
-    @property
-    def path(self) -> str:
-        """The path below the base address, as sent: `/trunks`."""
-        return self._exchange.request.path
-
-    @property
-    def query(self) -> str:
-        """The query string, as sent: `limit=10&status=active`."""
-        return self._exchange.request.query
 
     @property
     def operation(self) -> str | None:
@@ -56,16 +50,12 @@ class RecordedRequest:
     def headers(self) -> dict[str, str]:
         """The headers: names in lower case, repeated ones joined by commas. Secret values print as `***`."""
         joined: dict[str, str] = {}
-        for name, value in self._exchange.request.headers:
+        for name, value in self._request.headers:
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
         return {
             name: Masked(value) if name in SECRET_HEADERS or self._secrets.hide(value) != value else value
             for name, value in joined.items()
         }
-
-    @property
-    def body(self) -> bytes:
-        return self._exchange.request.body
 
     @property
     def json(self) -> Json:
@@ -82,13 +72,8 @@ class RecordedRequest:
             return self._secrets.mask(value, by_value=True)
         raise error from None
 
-    @property
-    def status(self) -> int:
-        """The status of the response: 200."""
-        return self._exchange.response.status
-
     def __repr__(self) -> str:
-        return self._secrets.hide(f"<{self._exchange.request!r} -> {self.status}>")
+        return self._secrets.hide(f"<{self._request!r} -> {self.status}>")
 
 
 class RecordingMock:
@@ -123,7 +108,9 @@ class RecordingMock:
 
     def __call__(self, request: Request) -> Response:
         response = self._mock(request)
-        self.requests.append(RecordedRequest(Exchange(request, response), self.vendor.contract, self._mock.secrets))
+        sent = (request.method, request.path, request.query, request.body)
+        recorded = RecordedRequest(*sent, response.status, request, self.vendor.contract, self._mock.secrets)
+        self.requests.append(recorded)
         return response
 
     @property
