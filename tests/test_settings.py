@@ -18,7 +18,10 @@ from trunkline.errors import UsageError
 from trunkline.report import FORMATS
 from trunkline.settings import (
     FLAG,
+    NEEDS,
     OPTIONS,
+    RIVALS,
+    SECRET,
     Option,
     Settings,
     Source,
@@ -62,7 +65,7 @@ def table() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in OPTIONS.values():
         value = f"a list: {row.type.wanted}" if row.repeatable else row.type.wanted
-        flag = " ".join(filter(None, [row.short, row.flag, row.metavar]))
+        flag = " ".join(filter(None, [row.short, row.flag, row.type.metavar]))
         where = ", ".join(face for face in FACES if face in row.faces)
         yield f"| `{row.name}` | `{flag}` | {where} | {value} | {row.shown_default} | {row.help} |"
 
@@ -84,8 +87,9 @@ def test_each_row_is_a_field_of_a_type_that_its_default_has() -> None:
         assert (row.type is FLAG) == (found.type == "bool")
         if row.default not in (None, (), False):
             assert row.type.parse(str(row.default)) == row.default
-        for name in filter(None, [row.rival, *row.needs]):
-            assert OPTIONS[name].faces & row.faces
+    for name, others in (*RIVALS, *NEEDS.items()):
+        for other in [others] if isinstance(others, str) else others:
+            assert OPTIONS[name].faces & OPTIONS[other].faces
     assert OPTIONS["format"].type.wanted == " or ".join(FORMATS)
 
 
@@ -256,7 +260,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(project: Path) -> None:
 
 def test_a_secret_is_not_in_the_text_of_the_settings() -> None:
     """Whatever prints the settings shows no credential."""
-    secrets = {name: "hush" for name, row in OPTIONS.items() if row.secret}
+    secrets = {name: "hush" for name, row in OPTIONS.items() if row.type is SECRET}
     assert len(secrets) == 3
     assert "hush" not in repr(given(token="hush"))
     assert "hush" not in repr(Settings(**secrets))  # type: ignore[arg-type]  # they are texts

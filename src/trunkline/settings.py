@@ -17,8 +17,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import partial
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +27,7 @@ from trunkline.report import FORMATS
 DEBUG = "TRUNKLINE_DEBUG"
 """The environment variable that shows an unexpected error in full."""
 
-FILE, PYPROJECT = "trunkline.toml", "pyproject.toml"
+TRUNKLINE_TOML, PYPROJECT = "trunkline.toml", "pyproject.toml"
 """The two names of a configuration file; in pyproject.toml it is the table `[tool.trunkline]`."""
 
 
@@ -42,18 +41,26 @@ def describe_bug(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """The type of an option. `parse` raises `ValueError` for a text that is not `wanted`."""
+    """The type of an option. A text is `wanted` if it can be converted and the value is valid."""
 
-    parse: Callable[[str], Any]
+    convert: Callable[[str], Any]
     wanted: str
     metavar: str
+    is_valid: Callable[[Any], bool] = lambda _: True
     toml: tuple[type, ...] = (str,)
     """The types that a TOML value can have."""
     ini: Literal["string", "bool", "int", "float"] = "string"
     """pytest's name of the type."""
 
+    def parse(self, text: str) -> Any:
+        """The value of a text. Raises `ValueError` for one that is not wanted."""
+        value = self.convert(text)
+        if not self.is_valid(value):
+            raise ValueError
+        return value
 
-def _parse_flag(text: str) -> bool:
+
+def _flag(text: str) -> bool:
     if text.lower() in {"1", "true", "yes", "on"}:
         return True
     if text.lower() in {"0", "false", "no", "off"}:
@@ -61,52 +68,37 @@ def _parse_flag(text: str) -> bool:
     raise ValueError
 
 
-def _parse_pair(text: str) -> tuple[str, str]:
+def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     text.encode()  # the command line keeps bytes that are not UTF-8 as lone surrogates
-    if not (name and value):
-        raise ValueError
     return name, value
 
 
-def _whole(wanted: str, metavar: str = "N", *, at_least: int = 0, at_most: int | None = None) -> Type:
-    def parse(text: str) -> int:
-        number = int(text)
-        if number < at_least or (at_most is not None and number > at_most):
-            raise ValueError
-        return number
-
-    return Type(parse, wanted, metavar, (int,), "int")
+def _text(metavar: str) -> Type:
+    return Type(str, "text", metavar)
 
 
-def _number(wanted: str, metavar: str, is_valid: Callable[[float], bool]) -> Type:
-    def parse(text: str) -> float:
-        number = float(text)
-        if not is_valid(number):
-            raise ValueError
-        return number
-
-    return Type(parse, wanted, metavar, (int, float), "float")
+def _path(metavar: str) -> Type:
+    return Type(str, "the name of a file or folder", metavar)
 
 
 def _one_of(metavar: str, *choices: str) -> Type:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError
-        return text
-
-    return Type(parse, f"{', '.join(choices[:-1])} or {choices[-1]}", metavar)
+    return Type(str, f"{', '.join(choices[:-1])} or {choices[-1]}", metavar, choices.__contains__)
 
 
-TEXT = Type(str, "text", "TEXT")
-FLAG = Type(_parse_flag, "true or false", "", (bool,), "bool")
-PATH = Type(str, "the name of a file or folder", "FILE")
-PAIR = Type(_parse_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE")
-COUNT = _whole("a whole number")
-AT_LEAST_ONE = _whole("a whole number, at least 1", at_least=1)
-PORT = _whole("a whole number from 0 to 65535", "PORT", at_most=65535)
-SECONDS = _number("a number above 0, at most 86400", "SECONDS", lambda number: 0 < number <= 86400)
-RATE = _number("a number, at least 0.00028 (one an hour)", "N", lambda number: 1 / 3600 <= number < float("inf"))
+FLAG = Type(_flag, "true or false", "", toml=(bool,), ini="bool")
+SECRET = _text("TOKEN")
+"""A secret is never printed, and never taken from a TOML file."""
+BASE = _text("BASE")
+FILE, FOLDER = _path("FILE"), _path("DIR")
+PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE", all)
+COUNT = Type(int, "a whole number", "N", lambda number: number >= 0, (int,), "int")
+AT_LEAST_ONE = Type(int, "a whole number, at least 1", "N", lambda number: number >= 1, (int,), "int")
+PORT = Type(int, "a whole number from 0 to 65535", "PORT", lambda port: 0 <= port <= 65535, (int,), "int")
+_A_DAY = "a number above 0, at most 86400"
+SECONDS = Type(float, _A_DAY, "SECONDS", lambda seconds: 0 < seconds <= 86400, (int, float), "float")
+_ONE_AN_HOUR = "a number, at least 0.00028 (one an hour)"
+RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf"), (int, float), "float")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
 FORMAT = _one_of("FORMAT", *FORMATS)
 
@@ -116,27 +108,23 @@ FORMAT = _one_of("FORMAT", *FORMATS)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the table. `faces` are the commands that have the option, and `pytest`."""
+    """One row of the table. `faces` are the commands that have the option, and `pytest`.
 
-    name: str
+    `flag` is how the command line spells it, `short` one more spelling such as `-o`.
+    """
+
     type: Type
     faces: frozenset[str]
     help: str
-    default: Any = None
-    metavar: str = ""
+    default: Any
     flag: str = ""
-    """How the command line spells it, with two hyphens."""
     short: str = ""
-    """One more spelling on the command line, such as `-o`."""
-    repeatable: bool = False
-    secret: bool = False
-    """A secret is never printed, and never taken from a TOML file."""
-    rival: str = ""
-    """An option that has the same purpose: if one is set, sources further down cannot set the other."""
-    needs: tuple[str, ...] = ()
-    """A value from the environment or a TOML file is used only if one of these is set, if the face has any of them."""
-    command_line_only: frozenset[str] = frozenset()
-    """The faces that take no value from the environment or a TOML file."""
+    name: str = ""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be given several times: its value is a tuple."""
+        return isinstance(self.default, tuple)
 
     @property
     def variable(self) -> str:
@@ -154,30 +142,11 @@ class Option:
         return "" if self.default in (None, False, ()) else str(self.default)
 
 
-def option(
-    type: Type,
-    faces: str,
-    help: str,
-    default: Any = None,
-    *,
-    command_line_only: str = "",
-    repeatable: bool = False,
-    secret: bool = False,
-    **more: Any,
-) -> Any:
-    """A field of `Settings`, and a row of the table. `faces` and `command_line_only` are separated by spaces."""
-    default = False if type is FLAG else () if repeatable else default
-    row = {
-        "type": type,
-        "faces": frozenset(faces.split()),
-        "help": help,
-        "default": default,
-        "command_line_only": frozenset(command_line_only.split()),
-        "repeatable": repeatable,
-        "secret": secret,
-        **more,
-    }
-    return field(default=default, repr=not secret, metadata=row)
+def option(type: Type, faces: str, help: str, default: Any = None, *, flag: str = "", short: str = "") -> Any:
+    """A field of `Settings`, and a row of the table. `faces` are separated by spaces."""
+    default = False if type is FLAG else default
+    row = Option(type, frozenset(faces.split()), help, default, flag, short)
+    return field(default=default, repr=type is not SECRET, metadata={"row": row})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,13 +154,12 @@ class Settings:
     """The values of a run. An option that a face does not have is at its default; a name of a file is text."""
 
     # which mocks are served
-    host: str = option(TEXT, "serve", "The address to listen on.", "127.0.0.1", metavar="HOST")
+    host: str = option(_text("HOST"), "serve", "The address to listen on.", "127.0.0.1")
     port: int = option(PORT, "serve", "The port to listen on; 0 finds a free one.", 8900)
     fixtures: str | None = option(
-        PATH,
+        FOLDER,
         "serve pytest",
         "A folder with your own records, DIR/VENDOR/trunks.json, which are added to the shipped ones.",
-        metavar="DIR",
     )
     trunks: int | None = option(COUNT, "serve pytest", "Serve N generated trunks instead of the shipped ones.")
     seed: int | None = option(
@@ -201,84 +169,48 @@ class Settings:
     )
     rate_limit: int | None = option(AT_LEAST_ONE, "serve", "How many requests a credential may send per time window.")
     state: str | None = option(
-        PATH,
+        FILE,
         "serve reset",
         "The file that keeps every write, secrets included, from one start of a server to the next.",
-        command_line_only="reset",
-        rival="server",
     )
-    server: str | None = option(
-        TEXT,
-        "reset",
-        "The running server. [default: http://127.0.0.1:8900]",
-        flag="--url",
-        metavar="BASE",
-        rival="state",
-    )
+    server: str | None = option(BASE, "reset", "The running server. [default: http://127.0.0.1:8900]", flag="--url")
     admin_token: str | None = option(
-        TEXT,
+        SECRET,
         "serve reset",
         "The credential for a reset from any machine; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
-        secret=True,
     )
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
     # which implementation is checked
-    live: bool = option(
-        FLAG,
-        "validate",
-        "Send one request to an implementation, instead of reading a SOURCE.",
-        command_line_only="validate",
-    )
+    live: bool = option(FLAG, "validate", "Send one request to an implementation, instead of reading a SOURCE.")
     vendor: tuple[str, ...] = option(
-        TEXT,
-        "pytest",
-        "The vendor whose contract the suite checks; can be repeated. [default: all]",
-        metavar="NAME",
-        repeatable=True,
+        _text("NAME"), "pytest", "The vendor whose contract the suite checks; can be repeated. [default: all]", ()
     )
     url: str | None = option(
-        TEXT,
-        "check validate pytest",
-        "The base address of the implementation, such as https://api.example.com/v1.",
-        metavar="BASE",
-        rival="app",
-        needs=("live", "vendor"),
+        BASE, "check validate pytest", "The base address of the implementation, such as https://api.example.com/v1."
     )
     app: str | None = option(
-        TEXT,
+        _text("MODULE:ATTRIBUTE"),
         "check validate pytest",
         "An ASGI application to check in this process instead, such as main:app.",
-        metavar="MODULE:ATTRIBUTE",
-        rival="url",
-        needs=("live", "vendor"),
     )
     token: str | None = option(
-        TEXT,
-        "check validate pytest",
-        "The credential; better set TRUNKLINE_TOKEN (`ps` shows options).",
-        secret=True,
-        rival="token_file",
+        SECRET, "check validate pytest", "The credential; better set TRUNKLINE_TOKEN (`ps` shows options)."
     )
     token_file: str | None = option(
-        PATH,
-        "check validate pytest",
-        "A file that contains the credential and nothing else.",
-        rival="token",
-        needs=("url", "app"),
+        FILE, "check validate pytest", "A file that contains the credential and nothing else."
     )
     param: tuple[tuple[str, str], ...] = option(
         PAIR,
         "check validate pytest",
         "A parameter to send, such as the id of an existing trunk: trunk_id=7; can be repeated.",
-        repeatable=True,
-        needs=("live", "url", "app"),
+        (),
     )
     timeout: float = option(SECONDS, "check validate pytest", "How long one response may take, at most a day.", 10.0)
 
     # what is sent
     operation: tuple[str, ...] = option(
-        TEXT, "check", "Check only the operation with this operationId; can be repeated.", metavar="ID", repeatable=True
+        _text("ID"), "check", "Check only the operation with this operationId; can be repeated.", ()
     )
     examples: int = option(AT_LEAST_ONE, "check pytest", "How many requests to generate for each operation.", 50)
     rate: float | None = option(
@@ -291,35 +223,24 @@ class Settings:
         FLAG, "check pytest", "Also create, change and delete, but only items that this run created itself."
     )
     second_token: str | None = option(
-        TEXT,
+        SECRET,
         "check pytest",
         "The credential of another account, to check that accounts are isolated; better set TRUNKLINE_SECOND_TOKEN.",
-        secret=True,
-        rival="second_token_file",
-        needs=("allow_writes",),
     )
     second_token_file: str | None = option(
-        PATH,
-        "check pytest",
-        "A file that contains that credential and nothing else.",
-        rival="second_token",
-        needs=("allow_writes",),
+        FILE, "check pytest", "A file that contains that credential and nothing else."
     )
     leave: int | None = option(
         COUNT,
         "check pytest",
         "How many items may be left that no operation can delete. [default: 0; any number on the built-in mock]",
-        needs=("allow_writes",),
     )
     journal: str | None = option(
-        PATH,
+        FILE,
         "check pytest",
         "Where created items are recorded until they are deleted, so that the next run can clean up.",
-        needs=("allow_writes",),
     )
-    dry_run: bool = option(
-        FLAG, "check", "Print the requests that would change something, and send nothing.", command_line_only="check"
-    )
+    dry_run: bool = option(FLAG, "check", "Print the requests that would change something, and send nothing.")
 
     # how it is reported
     strictness: str = option(
@@ -329,18 +250,11 @@ class Settings:
         "implied",
     )
     format: str = option(FORMAT, "check validate", "How the report is printed: text, or json (docs/report.md).", "text")
-    first: bool = option(FLAG, "check", "Stop at the first finding.", command_line_only="check")
+    first: bool = option(FLAG, "check", "Stop at the first finding.")
     document_url: str | None = option(
-        TEXT,
-        "export",
-        "The server that the document names, instead of the vendor's own.",
-        flag="--url",
-        metavar="BASE",
-        command_line_only="export",
+        BASE, "export", "The server that the document names, instead of the vendor's own.", flag="--url"
     )
-    output: str | None = option(
-        PATH, "export", "The file to write. [default: standard output]", short="-o", command_line_only="export"
-    )
+    output: str | None = option(FILE, "export", "The file to write. [default: standard output]", short="-o")
 
     def only(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Some of the settings, as keyword arguments: `connect(vendor, **settings.only(CONNECTION))`."""
@@ -354,14 +268,35 @@ WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "journa
 """The settings that `check.safety.WriteOptions` takes."""
 
 
-def _row(name: str, row: Mapping[str, Any]) -> Option:
-    metavar = "TOKEN" if row["secret"] else row["type"].metavar
-    defaults = {"metavar": metavar, "flag": f"--{name.replace('_', '-')}"}
-    return Option(name, **{**defaults, **row})
-
-
-OPTIONS: Mapping[str, Option] = {found.name: _row(found.name, found.metadata) for found in fields(Settings)}
+OPTIONS: Mapping[str, Option] = {
+    found.name: replace(row, name=found.name, flag=row.flag or f"--{found.name.replace('_', '-')}")
+    for found in fields(Settings)
+    for row in [found.metadata["row"]]
+}
 """Each option by its name, in the order of the help texts."""
+
+RIVALS = (("url", "app"), ("token", "token_file"), ("second_token", "second_token_file"), ("state", "server"))
+"""Options that have the same purpose: if a source sets one, sources further down cannot set the other."""
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "url": ("live", "vendor"),
+    "app": ("live", "vendor"),
+    "token_file": ("url", "app"),
+    "param": ("live", "url", "app"),
+    **dict.fromkeys(("second_token", "second_token_file", "leave", "journal"), ("allow_writes",)),
+}
+"""A standing value of an option is used only if one of these is set, if the face has any of them.
+
+The order counts: an address that is not used is no reason to use a token file.
+"""
+
+COMMAND_LINE_ONLY = {
+    "reset": {"state"},
+    "check": {"dry_run", "first"},
+    "validate": {"live"},
+    "export": {"document_url", "output"},
+}
+"""The options of each face that take no standing value."""
 
 
 def options_of(face: str) -> tuple[Option, ...]:
@@ -396,21 +331,19 @@ def resolve(face: str, *sources: Source) -> Settings:
     taken: set[str] = set()
     rows = options_of(face)
     for source in sources:
-        present = [
-            row
+        passed_over = taken | COMMAND_LINE_ONLY.get(face, set()) if source.standing else taken
+        present = {
+            row.name: _read(row, source.values[row.name], source)
             for row in rows
-            if source.values.get(row.name) not in (None, (), [])
-            and row.name not in taken
-            and not (source.standing and face in row.command_line_only)
-        ]
-        for row in present:
-            found[row.name] = _read(row, source.values[row.name], source)
-        standing |= {row.name for row in present if source.standing}
-        taken |= {name for row in present for name in (row.name, row.rival)}
-    for row in rows:
-        needs = [name for name in row.needs if face in OPTIONS[name].faces]
-        if row.name in standing and needs and not any(found.get(name) for name in needs):
-            del found[row.name]
+            if source.values.get(row.name) not in (None, (), []) and row.name not in passed_over
+        }
+        found |= present
+        standing |= present.keys() if source.standing else set()
+        taken = taken.union(present, *(pair for pair in RIVALS if present.keys() & pair))
+    for name, others in NEEDS.items():
+        needs = [other for other in others if face in OPTIONS[other].faces]
+        if name in standing and needs and not any(found.get(other) for other in needs):
+            del found[name]
     return Settings(**found)
 
 
@@ -420,7 +353,7 @@ def _read(row: Option, value: Any, source: Source) -> Any:
     try:
         items = shlex.split(value) if row.repeatable and isinstance(value, str) else value
         parsed = tuple(
-            str(source.folder / item) if row.type is PATH and source.folder else row.type.parse(str(item))
+            str(source.folder / item) if row.type in (FILE, FOLDER) and source.folder else row.type.parse(str(item))
             for item in (items if isinstance(items, list | tuple) else [items])
         )
     except ValueError:
@@ -449,24 +382,24 @@ def configuration(folder: Path | None = None) -> Source:
     The search ends at the first trunkline.toml, pyproject.toml with a table `[tool.trunkline]`, or folder with `.git`.
     Raises `UsageError` for a file that cannot be read, an unknown key, a value of another type, or a secret.
     """
+    path, table = _nearest_table(folder)
+    source = Source(table, lambda row: f"{row.name} in {path}", path.parent, standing=True)
+    _check(path, source)
+    return source
+
+
+def _nearest_table(folder: Path | None) -> tuple[Path, dict[str, Any]]:
     try:
         start = (folder or Path.cwd()).absolute()
     except OSError:  # the current folder was deleted
-        return Source({}, lambda row: row.name)
+        return Path(), {}
     for place in (start, *start.parents):
-        for path, keys in ((place / FILE, ()), (place / PYPROJECT, ("tool", "trunkline"))):
-            table = _table(path, keys)
-            if table is not None:
-                source = Source(table, partial(_key_in, path), place, standing=True)
-                _check(path, source)
-                return source
+        for path, keys in ((place / TRUNKLINE_TOML, ()), (place / PYPROJECT, ("tool", "trunkline"))):
+            if (table := _table(path, keys)) is not None:
+                return path, table
         if (place / ".git").exists():
             break
-    return Source({}, lambda row: row.name)
-
-
-def _key_in(path: Path, row: Option) -> str:
-    return f"{row.name} in {path}"
+    return Path(), {}
 
 
 def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
@@ -497,11 +430,13 @@ def _check(path: Path, source: Source) -> None:
     for key, value in source.values.items():
         row = OPTIONS.get(key)
         if row is None:
-            raise UsageError(
-                f"{path} has an unknown key {key!r}{_suggestion(key)}; docs/configuration.md lists the keys"
-            )
-        if row.secret:
-            file = f", or give {row.rival} (--{row.rival.replace('_', '-')})" if row.rival else ""
+            from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+            meant = "".join(f"; did you mean {name!r}?" for name in get_close_matches(key, OPTIONS, 1))
+            raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
+        if row.type is SECRET:
+            other = OPTIONS.get(f"{key}_file")
+            file = f", or give {other.name} ({other.flag})" if other else ""
             raise UsageError(
                 f"{path} holds a secret, {key}, and such a file is easily shared; set {row.variable}{file}"
             )
@@ -510,9 +445,3 @@ def _check(path: Path, source: Source) -> None:
             wanted = f"a list; each item should be {row.type.wanted}" if row.repeatable else row.type.wanted
             raise UsageError(f"{key} in {path} is not {wanted}")
         _read(row, value, source)
-
-
-def _suggestion(key: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
-
-    return "".join(f"; did you mean {name!r}?" for name in get_close_matches(key, OPTIONS, 1))

@@ -43,7 +43,7 @@ def _option(row: Option) -> click.Option:
     return click.Option(
         [row.name, row.flag, *filter(None, [row.short])],
         help=row.help + default,
-        metavar=row.metavar or None,
+        metavar=row.type.metavar or None,
         is_flag=row.type is FLAG or None,  # False would let a text option be given without its value
         multiple=row.repeatable,
     )

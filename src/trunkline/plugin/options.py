@@ -37,7 +37,7 @@ def declare(parser: pytest.Parser) -> None:
             group.addoption(_flag(row), dest=row.ini, action="store_true", default=None, help=text)
         else:
             action = "append" if row.repeatable else "store"
-            group.addoption(_flag(row), dest=row.ini, action=action, default=None, metavar=row.metavar, help=text)
+            group.addoption(_flag(row), dest=row.ini, action=action, default=None, metavar=row.type.metavar, help=text)
         ini_type: Literal["args", "string", "bool", "int", "float"] = "args" if row.repeatable else row.type.ini
         parser.addini(row.ini, text, type=ini_type, default=None)
 
