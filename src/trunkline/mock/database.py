@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,11 @@ class Database:
                 with suppress(sqlite3.Error):
                     if self.connection.in_transaction:
                         self.connection.execute("ROLLBACK")
+
+    def execute(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute a statement for each row, in one transaction."""
+        with self.write() as connection:
+            connection.executemany(statement, rows)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -38,6 +38,8 @@ LEDGER = FileFormat(
     follows_links=False,
 )
 
+_PUT_ORIGIN = "INSERT INTO ledger VALUES (?, ?, ?)"
+_PUT_ENTRY = "REPLACE INTO entries VALUES (?, ?, ?)"
 _SALT = re.compile(r"[0-9a-f]{1,64}")
 _RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
 """The prefix of a run. A ledger that was tampered with could otherwise make a run delete items of others."""
@@ -66,6 +68,10 @@ class Entry:
     def key(self) -> tuple[str, str]:
         return self.resource, self.identity
 
+    def row(self, *, is_open: bool) -> tuple[int, bool, str]:
+        """The entry as a row of the table."""
+        return self.number, is_open, json.dumps(asdict(self))
+
 
 @dataclass(slots=True, repr=False)
 class Ledger:
@@ -79,9 +85,9 @@ class Ledger:
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     _database: Database | None = None
     _entries: dict[int, Entry] = field(default_factory=dict)
-    _open: dict[int, None] = field(default_factory=dict)
+    _open: dict[int, Entry] = field(default_factory=dict)
     _by_identity: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
-    """The number of the entry for each (run, resource, identity) and digest of a credential."""
+    """The number of the last entry that had it, by (run, resource, identity) and digest of a credential."""
     _reported: set[int] = field(default_factory=set)
 
     @classmethod
@@ -108,24 +114,22 @@ class Ledger:
 
     def _load(self, database: Database, vendor: str, base: str) -> None:
         with database.read() as connection:
-            head = connection.execute("SELECT vendor, base, salt FROM ledger").fetchone()
+            origin = connection.execute("SELECT vendor, base, salt FROM ledger").fetchone()
             rows = connection.execute("SELECT is_open, entry FROM entries ORDER BY number").fetchall()
-        if head is None and not rows:
-            with database.write() as connection:
-                connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", (vendor, base, self.salt))
+        if origin is None and not rows:
+            database.execute(_PUT_ORIGIN, [(vendor, base, self.salt)])
             return
         try:
-            origin, self.salt = head[:2], head[2]
-            entries = [(_checked(json.loads(text)), bool(is_open)) for is_open, text in rows]
+            known_vendor, known_base, self.salt = origin
             is_sound = _SALT.fullmatch(self.salt)
-        except (TypeError, ValueError, RecursionError):
+            for is_open, text in rows:
+                self._remember(_checked(json.loads(text)), is_open=bool(is_open))
+        except (AttributeError, TypeError, ValueError, RecursionError):
             is_sound = None
         if not is_sound:
             raise database.damaged()
-        if origin != (vendor, base):
-            raise UsageError(f"{database.path} is the ledger of {origin[0]} at {origin[1]}; {LEDGER.elsewhere}")
-        for entry, is_open in entries:
-            self._remember(entry, is_open=is_open)
+        if (known_vendor, known_base) != (vendor, base):
+            raise UsageError(f"{database.path} is the ledger of {known_vendor} at {known_base}; {LEDGER.elsewhere}")
 
     def __enter__(self) -> Ledger:
         return self
@@ -135,23 +139,20 @@ class Ledger:
 
     def close(self) -> None:
         """Release the file. It keeps the runs that left something to do, and is deleted when there are none."""
-        database, self._database = self._database, None
+        database = self._database
         if database is None:
             return
         try:
-            for number in self._reported & self._open.keys():
-                del self._open[number]
-            runs = {self._entries[number].run for number in self._open}
+            for number in self._reported:
+                self.finished(self._entries[number])
+            runs = {entry.run for entry in self._open.values()}
             if not runs:
                 database.remove()
                 return
             finished = [(entry.number,) for entry in self._entries.values() if entry.run not in runs]
-            with database.write() as connection:
-                connection.executemany("DELETE FROM entries WHERE number = ?", finished)
-                connection.executemany(
-                    "UPDATE entries SET is_open = 0 WHERE number = ?", [(number,) for number in self._reported]
-                )
+            database.execute("DELETE FROM entries WHERE number = ?", finished)
         finally:
+            self._database = None
             database.close()
 
     @property
@@ -204,27 +205,33 @@ class Ledger:
         """Remember that no run can do more than report this entry; it is finished when the ledger is closed."""
         self._reported.add(entry.number)
 
+    def replay(self, values: Any) -> None:
+        """Record a line of a journal of trunkline 0.1. Raises an error of lookup or type for one that no run wrote."""
+        match values:
+            case {"begun": int(number), "mark": digest, "sign": unique, **rest} if number not in self._entries:
+                renamed = {"number": number, "credential_digest": digest, "unique_digest": unique}
+                self._record(_checked({**renamed, **rest}))
+            case {"made": int(number), "id": str(identity)}:
+                self.created(self._entries[number], identity)
+            case {"lost": int(number)}:
+                self.disowned(self._entries[number])
+            case {"over": int(number)}:
+                self.finished(self._entries[number])
+            case _:
+                raise ValueError
+
     def _record(self, entry: Entry, *, is_open: bool = True) -> Entry:
         self._remember(entry, is_open=is_open)
         if self._database:
-            with self._database.write() as connection:
-                connection.execute(
-                    "REPLACE INTO entries VALUES (?, ?, ?)", (entry.number, is_open, json.dumps(asdict(entry)))
-                )
+            self._database.execute(_PUT_ENTRY, [entry.row(is_open=is_open)])
         return entry
 
     def _remember(self, entry: Entry, *, is_open: bool) -> None:
-        before = self._entries.get(entry.number)
-        if before is None or before.identity != entry.identity:
-            digest = entry.credential_digest
-            numbers = self._by_identity.get((entry.run, *before.key), {}) if before else {}
-            if numbers.get(digest) == entry.number:
-                del numbers[digest]
-            if entry.identity:
-                self._by_identity.setdefault((entry.run, *entry.key), {})[digest] = entry.number
+        if entry.identity:
+            self._by_identity.setdefault((entry.run, *entry.key), {})[entry.credential_digest] = entry.number
         self._entries[entry.number] = entry
         if is_open:
-            self._open[entry.number] = None
+            self._open[entry.number] = entry
         else:
             self._open.pop(entry.number, None)
 
@@ -237,16 +244,15 @@ class Ledger:
 
     def open_entries(self, *, earlier: bool = False) -> tuple[Entry, ...]:
         """What is left of this run, or of `earlier` ones, in the order of creation."""
-        entries = (self._entries[number] for number in self._open)
-        return tuple(entry for entry in entries if (entry.run != self.prefix) is earlier)
+        return tuple(entry for entry in self._open.values() if (entry.run != self.prefix) is earlier)
 
     def find(
         self, resource: str, identity: str, *, credential_digest: str | None = None, run: str = ""
     ) -> Entry | None:
         """What this run, or another `run`, created under an id, deleted or not; with this credential or any."""
         numbers = self._by_identity.get((run or self.prefix, resource, identity), {})
-        number = next(reversed(numbers.values()), None) if credential_digest is None else numbers.get(credential_digest)
-        return None if number is None else self._entries[number]
+        entries = [self._entries[number] for digest, number in numbers.items() if credential_digest in (None, digest)]
+        return next((entry for entry in reversed(entries) if entry.identity == identity), None)
 
     def is_open(self, entry: Entry) -> bool:
         """Whether something is left to do: as far as is known, the item was not deleted."""
@@ -283,11 +289,11 @@ def default_path(vendor: str, base: str, environ: Mapping[str, str] = os.environ
 
 
 def _checked(values: dict[Any, Any]) -> Entry:
-    """The entry with these fields. Raises `TypeError` or `ValueError` for one that no run wrote."""
+    """The entry with these fields. Raises `AttributeError`, `TypeError` or `ValueError` for one that no run wrote."""
     entry = Entry(**values)
-    parents = values["parents"].values() if isinstance(values["parents"], dict) else (None,)
     texts = [value for name, value in values.items() if name not in {"number", "parents"}]
-    if not isinstance(values["number"], int) or not all(isinstance(text, str) for text in (*texts, *parents)):
+    texts += entry.parents.values()
+    if not (isinstance(values["number"], int) and all(isinstance(text, str) for text in texts)):
         raise TypeError
     if not _RUN.fullmatch(entry.run):
         raise ValueError
@@ -313,51 +319,27 @@ def _convert_journal(path: Path) -> bool:
             return True  # another process has just converted it
         if not (_JOURNAL.startswith(content) or content.startswith(_JOURNAL)):
             return False
+        origins, ledger = _read_journal(content, path)
         draft = path.with_name(f"{path.name}.new")
-        draft.unlink(missing_ok=True)
-        try:
-            with closing(open_database(draft, LEDGER)) as database:
-                _copy_journal(content, path, database)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        draft.unlink(missing_ok=True)  # of a conversion that was killed
+        with closing(open_database(draft, LEDGER)) as database:
+            database.execute(_PUT_ORIGIN, origins)
+            database.execute(_PUT_ENTRY, [entry.row(is_open=ledger.is_open(entry)) for entry in ledger.entries])
+        draft.replace(path)
     return True
 
 
-def _copy_journal(content: bytes, path: Path, database: Database) -> None:
-    head, *lines = content.split(b"\n")
-    if not lines:  # a crash cut the first line off, before anything was sent
-        return
-    entries: dict[int, tuple[Entry, bool]] = {}
-    number = 1
-    try:
-        values = json.loads(head)
-        origin = [values[name] for name in ("vendor", "base", "salt")]
-        for number, line in enumerate(lines[:-1], 2):  # noqa: B007 - for the message; the last line is empty or cut off
-            _read_line(json.loads(line), entries)
-    except (LookupError, TypeError, ValueError, RecursionError):
-        raise UsageError(f"line {number} of {path} is damaged; {LEDGER.damaged}") from None
-    with database.write() as connection:
-        connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", origin)
-        rows = [(number, is_open, json.dumps(asdict(entry))) for number, (entry, is_open) in entries.items()]
-        connection.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
-
-
-def _read_line(values: Any, entries: dict[int, tuple[Entry, bool]]) -> None:
-    """Take over one line. Raises `LookupError`, `TypeError` or `ValueError` for one that no run wrote."""
-    match values:
-        case {"begun": int(number), "mark": digest, "sign": unique, **rest} if number not in entries:
-            entries[number] = (
-                _checked({"number": number, "credential_digest": digest, "unique_digest": unique, **rest}),
-                True,
-            )
-        case {"made": int(number), "id": str(identity)}:
-            entries[number] = replace(entries[number][0], identity=identity, wrong_identity=""), True
-        case {"lost": int(number)}:
-            entry, _ = entries[number]
-            entries[number] = replace(entry, identity="", wrong_identity=entry.identity), True
-        case {"over": int(number)}:
-            entries[number] = entries[number][0], False
-        case _:
-            raise ValueError
+def _read_journal(content: bytes, path: Path) -> tuple[list[tuple[str, ...]], Ledger]:
+    """The vendor, base and salt of a journal, and its entries. It has neither if a crash cut the first line off."""
+    origins: list[tuple[str, ...]] = []
+    ledger = Ledger()
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):  # the last line is empty or cut off
+        try:
+            values = json.loads(line)
+            if number == 1:
+                origins.append(tuple(values[name] for name in ("vendor", "base", "salt")))
+            else:
+                ledger.replay(values)
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            raise UsageError(f"line {number} of {path} is damaged; {LEDGER.damaged}") from None
+    return origins, ledger
