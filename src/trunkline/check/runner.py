@@ -286,9 +286,7 @@ class Checker:
         """The request as it may be sent, None for none: one that writes is about an item that this run created."""
         if self._gate is None:
             return request
-        resources = {operation.resource for operation in self.vendor.contract.operations if operation.resource}
-        own = {resource: ids[-1] for resource in resources if (ids := self._gate.existing(resource))}
-        return self._gate.steer(make_harmless(self.vendor.contract, request, self._random), own)
+        return self._gate.steer(make_harmless(self.vendor.contract, request, self._random))
 
     def clean(self) -> None:
         """Delete what the run created, however it ended, and report what is left."""

@@ -2,7 +2,7 @@
 
     >>> with Ledger.from_file(path, "acme", base) as ledger:
     ...     gate = Gate(contract, live, ledger, credentials=(token,))
-    ...     left = gate.clean_earlier(live)     # what earlier runs left and this one could not remove
+    ...     left = gate.clean(live, earlier=True)     # what earlier runs left and this one could not remove
     ...     try:
     ...         gate(request)                   # a target like any other
     ...     finally:

@@ -85,7 +85,7 @@ def write_access(
             say("removing what an earlier run left")
         credentials = tuple(credential for credential in (connection.credential, second) if credential)
         gate = Gate(vendor.contract, cleaner, ledger, credentials)
-        report.left += [f"of an earlier run: {leftover}" for leftover in gate.clean_earlier(cleaner)]
+        report.left += [f"of an earlier run: {leftover}" for leftover in gate.clean(cleaner, earlier=True)]
         say(f"everything created is named {ledger.prefix}..." + (f" and recorded in {path}" if path else ""))
         yield WriteAccess(ledger, cleaner, second, options.allowed_leftovers(built_in=connection.built_in))
     if connection.built_in:

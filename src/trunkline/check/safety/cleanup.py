@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trunkline.check.lists import ListReading
 from trunkline.check.safety.ledger import Entry, Ledger
@@ -17,12 +17,10 @@ from trunkline.check.safety.ownership import (
     has_prefix,
     is_safe_id,
     label_of,
-    operation_for,
     safe_path,
-    unique_digest,
 )
 from trunkline.contract.bodies import at_pointer
-from trunkline.contract.model import Contract, Delete
+from trunkline.contract.model import Delete
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, NotJSON, Request, Response, Target
 from trunkline.findings import to_text, truncate
@@ -36,7 +34,8 @@ _MAY_PASS = frozenset({409, 423, 425})
 """The refusals that may be different later: conflict, locked, too early."""
 _LONGEST = 80
 _UNSURE = "it may have been created: "
-_UNSAFE = "its id cannot be used in a path safely; delete it by hand"
+_UNSAFE = "its id cannot be used in a path safely"
+_BY_HAND = "delete it by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,6 @@ class Leftover:
         return f"{' '.join(word for word in words if word)}: {self.reason}"
 
 
-def is_deletable(contract: Contract, resource: str) -> bool:
-    """Whether an operation deletes items of a resource."""
-    return operation_for(contract, Delete, resource) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where to look for items: the list of a resource below some parents, as one credential sees it."""
@@ -80,53 +74,55 @@ class Cleanup:
     credentials by their digests.
     """
 
-    contract: Contract
-    ledger: Ledger
     ownership: Ownership
     target: Target
     headers: Mapping[str, str]
     earlier: bool = False
     sleep: Callable[[float], None] = time.sleep
-    _reasons: dict[int, str] = field(default_factory=dict)
-    _unsafe_ids: dict[int, str] = field(default_factory=dict)
+    _left: dict[int, Leftover] = field(default_factory=dict)
+    """Why an entry is left, by its number. Entries that are not here are due."""
     _retry: set[int] = field(default_factory=set)
     _duplicates: list[str] = field(default_factory=list)
     """The labels under which an item was found that no entry had."""
     _failures: int = 0
 
-    def run(self) -> tuple[Leftover, ...]:
-        """Remove what can be removed, and return what is left in the order of creation."""
-        self._round({entry.number for entry in self._entries})
-        for wait in () if self.earlier else WAITS:
-            if self._retry and self._failures < _MOST_FAILURES:
-                self.sleep(wait)
-                self._round(self._retry)
-        if not self.earlier:
-            for place in self._places():
-                with suppress(TargetError):
-                    self._find_undeleted(place)
-        return tuple(self._leftover(entry) for entry in self._entries)
-
-    def _round(self, due: set[int]) -> None:
-        """Look for what has no id yet, and delete what is due."""
-        self._retry = set()
-        for place in self._places():
-            with self._reporting_errors(*self._missing(place)):
-                self._find(place)
-        known = [entry for entry in self._entries if entry.identity]
-        for entry in sorted(known, key=lambda entry: (len(entry.parents), entry.number), reverse=True):
-            if entry.number in due or entry.number not in self._reasons:
-                with self._reporting_errors(entry):
-                    self._delete(entry)
+    @property
+    def ledger(self) -> Ledger:
+        return self.ownership.ledger
 
     @property
     def _entries(self) -> tuple[Entry, ...]:
         return self.ledger.open_entries(earlier=self.earlier)
 
-    def _leftover(self, entry: Entry) -> Leftover:
-        identity = entry.identity or self._unsafe_ids.get(entry.number, "")
-        reason = self._reasons.get(entry.number) or f"the cleanup did not reach it; {self.ledger.next_step}"
-        return Leftover(entry.resource, identity, entry.label, reason)
+    def run(self) -> tuple[Leftover, ...]:
+        """Remove what can be removed, and return what is left in the order of creation."""
+        self._round()
+        for wait in () if self.earlier else WAITS:
+            if self._retry and self._failures < _MOST_FAILURES:
+                self.sleep(wait)
+                self._round()
+        if not self.earlier:
+            for place in self._places():
+                with suppress(TargetError):
+                    self._find_undeleted(place)
+        for entry in self._entries:
+            if entry.number not in self._left:
+                self._leave(entry, "the cleanup did not reach it")
+        return tuple(self._left[entry.number] for entry in self._entries)
+
+    def _round(self) -> None:
+        """Look for what has no id yet, and delete what is due."""
+        for entry in self._entries:
+            if entry.number in self._retry or not entry.identity:
+                self._left.pop(entry.number, None)
+        self._retry.clear()
+        for place in self._places():
+            with self._reporting_errors(*self._missing(place)):
+                self._find(place)
+        known = [entry for entry in self._entries if entry.identity and entry.number not in self._left]
+        for entry in sorted(known, key=lambda entry: (len(entry.parents), entry.number), reverse=True):
+            with self._reporting_errors(entry):
+                self._delete(entry)
 
     @contextmanager
     def _reporting_errors(self, *entries: Entry) -> Iterator[None]:
@@ -135,11 +131,18 @@ class Cleanup:
             yield
         except TargetError as error:
             for entry in entries:
-                self._leave(entry, f"{'' if entry.identity else _UNSURE}{error}", retry=True)
+                self._leave(entry, f"{'' if entry.identity else _UNSURE}{error}", "", retry=True)
 
-    def _leave(self, entry: Entry, reason: str, *, retry: bool = False, give_up: bool = False) -> None:
-        """Say why an entry is left: to be tried again in this run or a later one, or by no run."""
-        self._reasons[entry.number] = reason
+    def _leave(
+        self, entry: Entry, reason: str, then: str | None = None, *, retry: bool = False, give_up: bool = False
+    ) -> None:
+        """Say why an entry is left, and what happens `then`: by default, the next run tries again.
+
+        This run tries again too with `retry`, and no run with `give_up`.
+        """
+        then = self.ledger.next_step if then is None else then
+        reason = f"{reason}; {then}" if then else reason
+        self._left[entry.number] = Leftover(entry.resource, entry.identity, entry.label, reason)
         if retry:
             self._retry.add(entry.number)
         if give_up:
@@ -196,7 +199,7 @@ class Cleanup:
         for identity, item in zip(reading.identities, reading.items, strict=True) if reading else ():
             self._adopt(place, identity, item)
         for entry in self._missing(place):
-            if entry.number not in self._unsafe_ids:
+            if entry.number not in self._left:
                 self._explain_missing(entry, reading)
 
     def _explain_missing(self, entry: Entry, reading: ListReading | None) -> None:
@@ -209,14 +212,14 @@ class Cleanup:
         if entry.wrong_identity:
             identity = truncate(to_text(entry.wrong_identity), _LONGEST)
             wrong_id = f"its creation returned the id {identity}, under which no response shows it, and "
-        if has_credential and (parent_is_gone or (is_not_listed and self.earlier)):
+        if not has_credential:
+            reason = f"{_UNSURE}no list shows it with this credential"
+            self._leave(entry, reason, "check again with the one that it was sent with")
+        elif parent_is_gone or (is_not_listed and self.earlier):
             self.ledger.finished(entry)
-        elif not has_credential:
-            other = "no list shows it with this credential; check again with the one that it was sent with"
-            self._leave(entry, _UNSURE + other)
         elif is_not_listed:
             found = wrong_id or "no response gave an id of its own, and "
-            self._leave(entry, f"{_UNSURE}{found}no list shows it yet; {self.ledger.next_step}", retry=True)
+            self._leave(entry, f"{_UNSURE}{found}no list shows it yet", retry=True)
         else:
             why = "no response identifies it as ours"
             if reading is None:
@@ -224,28 +227,25 @@ class Cleanup:
             elif is_identifiable:
                 why = "its list cannot be read completely"
             give_up = reading is None or not is_identifiable or (self.earlier and 200 <= reading.status < 300)
-            self._leave(entry, f"{_UNSURE}{wrong_id}{why}; look for it by hand", give_up=give_up)
+            self._leave(entry, f"{_UNSURE}{wrong_id}{why}", "look for it by hand", give_up=give_up)
 
     def _adopt(self, place: _Place, identity: Json, item: Json) -> None:
         """Take a listed item for ours if it has the same label, or the same unique inputs, as one of our entries."""
-        alike = [entry for entry in self._alike(place.resource, item) if self._place(entry) == place]
-        alike = [entry for entry in alike if self._concerns(entry)]
-        if not alike:
-            return
+        alike = self._alike(place, item)
         missing = [entry for entry in alike if self._has_no_id(entry)]
         if not is_safe_id(identity):
+            shown = truncate(to_text(identity), _LONGEST) if isinstance(identity, str | int) else ""
             for entry in missing:
-                shown = to_text(identity) if isinstance(identity, str | int) else ""
-                self._unsafe_ids[entry.number] = truncate(shown, _LONGEST)
-                self._leave(entry, _UNSAFE, give_up=True)
+                self._leave(replace(entry, identity=shown), _UNSAFE, _BY_HAND, give_up=True)
+            return
+        if not alike:
             return
         candidates = (*missing, *alike)
-        first = candidates[0]
-        digest = self.ownership.credential_digest(place.header)
+        first, digest = candidates[0], self.ownership.credential_digest(place.header)
+        # One without an id, or one that was refused and yet created.
+        without_id = (entry for entry in candidates if entry.credential_digest == digest and not entry.identity)
         known = self.ledger.find(place.resource, identity, credential_digest=digest, run=first.run)
-        if known is None:  # one without an id, or one that was refused and yet created
-            without_id = (entry for entry in candidates if entry.credential_digest == digest and not entry.identity)
-            known = next(without_id, None)
+        known = known or next(without_id, None)
         if known is None:  # a second one of the same label, or one that was not to be created with this credential
             known = self.ledger.begin(
                 place.resource,
@@ -261,28 +261,30 @@ class Cleanup:
                 self._duplicates.append(first.label)
         if not (self.ledger.is_open(known) and known.identity):
             self.ledger.created(known, identity)
+            self._left.pop(known.number, None)
 
-    def _alike(self, resource: str, item: Json) -> tuple[Entry, ...]:
-        """The entries that a listed item may belong to."""
-        label = label_of(self.contract, resource)
+    def _alike(self, place: _Place, item: Json) -> list[Entry]:
+        """The entries at a place that a listed item may belong to."""
+        label = self.ownership.label(place.resource)
         if label:
-            shown = item.get(label) if isinstance(item, dict) else None
-            return self.ledger.labelled(resource, shown) if isinstance(shown, str) else ()
-        digest = unique_digest(self.contract, resource, item, self.ledger)
-        entries = self._entries if digest else ()
-        return tuple(entry for entry in entries if entry.resource == resource and entry.unique_digest == digest)
+            shown = label_of(item, label)
+            entries = self.ledger.labelled(place.resource, shown) if isinstance(shown, str) else ()
+        else:
+            digest = self.ownership.unique_digest(place.resource, item)
+            entries = tuple(entry for entry in self._entries if digest and entry.unique_digest == digest)
+        return [entry for entry in entries if self._concerns(entry) and self._place(entry) == place]
 
     # --- deleting ---------------------------------------------------------------------------------------------------
 
     def _delete(self, entry: Entry) -> None:
         """Delete an item, or say why not."""
-        operation = operation_for(self.contract, Delete, entry.resource)
+        operation = self.ownership.operation(Delete, entry.resource)
         if operation is None:
-            self._leave(entry, "no operation deletes it; delete it by hand", give_up=True)
+            self._leave(entry, "no operation deletes it", _BY_HAND, give_up=True)
             return
         path = safe_path(operation, {**entry.parents, entry.resource: entry.identity})
         if path is None:
-            self._leave(entry, _UNSAFE)
+            self._leave(entry, _UNSAFE, _BY_HAND)
             return
         header = self._header(entry)
         self.ownership.doubt(entry)  # others may have deleted it since, and its id may be used again
@@ -290,13 +292,11 @@ class Cleanup:
         if owner is Owner.OTHERS:
             self._disown(entry, header)
         elif owner is Owner.UNKNOWN:
-            self._leave(entry, f"no response identifies it as ours; {self.ledger.next_step}", retry=True)
+            self._leave(entry, "no response identifies it as ours", retry=True)
         elif owner is Owner.GONE and self.earlier:
             self._finish_gone(entry)
         elif owner is Owner.GONE and not self.ownership.was_ours(entry):
-            self._leave(
-                entry, f"no response ever showed it under the id that its creation returned; {self.ledger.next_step}"
-            )
+            self._leave(entry, "no response ever showed it under the id that its creation returned")
         else:
             response = self._send(Request(operation.method, path, "", authorization(header)))
             if 200 <= response.status < 300:
@@ -305,11 +305,7 @@ class Cleanup:
                 self._finish_gone(entry)
             else:
                 may_pass = response.status >= 500 or response.status in _MAY_PASS
-                self._leave(
-                    entry,
-                    f"its deletion was answered {self._status(response)}; {self.ledger.next_step}",
-                    retry=may_pass,
-                )
+                self._leave(entry, f"its deletion was answered {self._status(response)}", retry=may_pass)
 
     def _disown(self, entry: Entry, header: str | None) -> None:
         """Give up an id that belongs to others: our item has another id, or does not exist."""
@@ -322,33 +318,31 @@ class Cleanup:
             self._duplicates.remove(entry.label)
             self.ledger.finished(entry)
             return
-        reason = (
-            f"its creation returned the id {entry.identity}, which belongs to another item; {self.ledger.next_step}"
-        )
-        self._leave(entry, reason, retry=True)
+        reason = f"its creation returned the id {entry.identity}, which belongs to another item"
+        self._leave(replace(entry, identity=""), reason, retry=True)
 
     def _finish_gone(self, entry: Entry) -> None:
         """Finish an entry whose item is not found, if the credential that created it was used to look for it."""
         if self._has_credential(entry):
             self.ledger.finished(entry)
         elif entry.credential_digest:
-            other = "it was created with another credential and is not found with this one"
-            self._leave(entry, f"{other}; check again with that one")
+            reason = "it was created with another credential and is not found with this one"
+            self._leave(entry, reason, "check again with that one")
         else:
-            nobody = "it was created without the credential of an account and is not found with this one"
-            self._leave(entry, f"{nobody}; look for it by hand", give_up=self.earlier)
+            reason = "it was created without the credential of an account and is not found with this one"
+            self._leave(entry, reason, "look for it by hand", give_up=self.earlier)
 
     def _status(self, response: Response) -> str:
         """The status, and the error code if it is one word: `409 TRUNK_HAS_DIDS`."""
         with suppress(NotJSON):
-            code = at_pointer(response.json(), self.contract.errors.code)
+            code = at_pointer(response.json(), self.ownership.contract.errors.code)
             if isinstance(code, str) and code.isprintable() and " " not in code:
                 return f"{response.status} {truncate(code, _LONGEST)}"
         return str(response.status)
 
     def _find_undeleted(self, place: _Place) -> None:
         """Find what a list still shows although its deletion was answered with success or not found."""
-        label = label_of(self.contract, place.resource)
+        label = self.ownership.label(place.resource)
         entries = (entry for entry in self.ledger.entries if entry.identity and self._concerns(entry))
         if not label or not any(self._place(entry) == place for entry in entries):
             return
@@ -357,11 +351,9 @@ class Cleanup:
             if not isinstance(identity, str):
                 continue
             entry = self.ledger.find(place.resource, identity, credential_digest=digest)
-            if entry is None or self.ledger.is_open(entry) or not has_prefix(item.get(label), entry.run):
+            if entry is None or self.ledger.is_open(entry) or not has_prefix(label_of(item, label), entry.run):
                 continue
             # The list is believed more than a response which says that the item does not exist.
             if self.ownership.current_owner(self._send, entry, place.header) is not Owner.OTHERS:
                 self.ledger.created(entry, entry.identity)
-                self._leave(
-                    entry, f"it still exists, although its deletion was answered as done; {self.ledger.next_step}"
-                )
+                self._leave(entry, "it still exists, although its deletion was answered as done")

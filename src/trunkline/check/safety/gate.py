@@ -7,17 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from trunkline.check.safety.cleanup import Cleanup, Leftover, is_deletable
+from trunkline.check.safety.cleanup import Cleanup, Leftover
 from trunkline.check.safety.ledger import Entry, Ledger
-from trunkline.check.safety.ownership import (
-    Owner,
-    Ownership,
-    ids_by_resource,
-    is_safe_id,
-    label_of,
-    safe_path,
-    unique_digest,
-)
+from trunkline.check.safety.ownership import Owner, Ownership, ids_by_resource, is_safe_id, label_of, safe_path
 from trunkline.contract.bodies import NOTHING, at_pointer
 from trunkline.contract.model import Act, Contract, Create, Delete, Operation, Update
 from trunkline.errors import BudgetExhausted, NotOurs, UsageError
@@ -43,15 +35,15 @@ class Gate:
     credentials: tuple[str, ...] = ()
     leave: int | None = 0
     ownership: Ownership = field(init=False)
+    _headers: dict[str, str] = field(init=False)
+    """The `Authorization` header of each credential, by its digest."""
     _misleading: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why an id that a creation returned is not used, by resource and id."""
 
     def __post_init__(self) -> None:
         self.ownership = Ownership(self.contract, self.ledger)
-
-    @property
-    def _headers(self) -> tuple[str, ...]:
-        return tuple(f"Bearer {credential}" for credential in self.credentials)
+        headers = (f"Bearer {credential}" for credential in self.credentials)
+        self._headers = {self.ownership.credential_digest(header): header for header in headers}
 
     @property
     def prefix(self) -> str:
@@ -68,10 +60,13 @@ class Gate:
             self.ownership.observe(request, response)
             return response
         operation, ids = self._documented(request)
-        self._check(operation, request, ids)
+        self._check_label(operation, request)
+        if isinstance(operation.kind, Create):
+            self._check_budget(operation.resource)
+        entries = {resource: self._own_entry(request, resource, identity) for resource, identity in ids.items()}
         if isinstance(operation.kind, Create):
             return self._create(operation, request, ids)
-        entry = self._find(operation.resource, ids.get(operation.resource, ""), request)
+        entry = entries.get(operation.resource)
         try:
             response = self.target(request)
         finally:
@@ -88,10 +83,10 @@ class Gate:
 
     def has_room(self, resource: str) -> bool:
         """Whether the run may create one more item: it can be deleted again, or may stay."""
-        if self.leave is None or is_deletable(self.contract, resource):
+        if self.leave is None or self.ownership.operation(Delete, resource):
             return True
-        staying = (entry for entry in self.ledger.open_entries() if not is_deletable(self.contract, entry.resource))
-        return sum(1 for _ in staying) < self.leave
+        entries = self.ledger.open_entries()
+        return sum(self.ownership.operation(Delete, entry.resource) is None for entry in entries) < self.leave
 
     # --- checking a request -----------------------------------------------------------------------------------------
 
@@ -107,30 +102,35 @@ class Gate:
                     return operation, ids
         raise _bug(request, "no documented operation changes one item with it")
 
-    def _check(self, operation: Operation, request: Request, ids: Mapping[str, str]) -> None:
-        """Raise an error unless a request can only change what the run created."""
+    def _check_label(self, operation: Operation, request: Request) -> None:
+        """Raise `UsageError` if a request sets a label without the prefix."""
+        label = self.ownership.label(operation.resource)
         if isinstance(operation.kind, Create | Update):
-            label = label_of(self.contract, operation.resource)
             for text in _labels(request.body, label):
                 if not text.startswith(self.prefix):
                     raise _bug(request, f"its {label} does not begin with {self.prefix}")
-        if isinstance(operation.kind, Create):
-            self._check_budget(operation.resource)
+
+    def _own_entry(self, request: Request, resource: str, identity: str) -> Entry:
+        """What the run created under an id in the path of a request. Raises an error if that may belong to others."""
+        name = truncate(to_text(identity), _LONGEST)
         header = request.header("authorization")
-        for resource, identity in ids.items():
-            name = truncate(to_text(identity), _LONGEST)
-            entry = self._find(resource, identity, request)
-            if entry is None:
-                reason = self._misleading.get((resource, identity))
-                if reason is None:
-                    raise _bug(request, f"the run did not create {name} in {resource}")
-                raise NotOurs(f"a creation returned the id {name}, {reason}; nothing was sent to it")
-            owner = self.ownership.owner(self.target, entry, header)
-            if owner is Owner.OTHERS:
-                self._disown(entry, self.ownership.credential_digest(header))
-                raise NotOurs(f"the id {identity} in {resource} belongs to another item now; nothing was sent to it")
-            if owner is not Owner.OURS and self.ledger.is_open(entry) and not self._is_ours_to_creator(entry):
-                raise NotOurs(f"no response identifies {name} in {resource} as ours; nothing was sent to it")
+        digest = self.ownership.credential_digest(header)
+        entry = self.ownership.find(digest, resource, identity)
+        if entry is None:
+            reason = self._misleading.get((resource, identity))
+            if reason is None:
+                raise _bug(request, f"the run did not create {name} in {resource}")
+            raise NotOurs(f"a creation returned the id {name}, {reason}; nothing was sent to it")
+        owner = self.ownership.owner(self.target, entry, header)
+        if owner is Owner.OTHERS:
+            self.ownership.disown(digest, entry)
+            if entry.credential_digest == digest and self.ledger.is_open(entry):
+                self._misleading[entry.key] = "which belongs to another item"
+                self.ledger.disowned(entry)
+            raise NotOurs(f"the id {identity} in {resource} belongs to another item now; nothing was sent to it")
+        if owner is not Owner.OURS and self.ledger.is_open(entry) and not self._is_ours_to_creator(entry):
+            raise NotOurs(f"no response identifies {name} in {resource} as ours; nothing was sent to it")
+        return entry
 
     def _check_budget(self, resource: str) -> None:
         """Raise `BudgetExhausted` if nothing more may be created."""
@@ -139,7 +139,7 @@ class Gate:
             for entry in self.ledger.open_entries()
             if entry.wrong_identity
             and not self.ownership.was_ours(entry)
-            and label_of(self.contract, entry.resource)  # items without a label are removed with their parents
+            and self.ownership.label(entry.resource)  # items without a label are removed with their parents
         ]
         if len(unidentified) >= _MOST_UNIDENTIFIED:
             raise BudgetExhausted(
@@ -156,40 +156,23 @@ class Gate:
 
         An item that is not found and was never seen may be in another account: only its creation says that it is ours.
         """
-        for header in self._headers:
-            if self.ownership.credential_digest(header) == entry.credential_digest:
-                owner = self.ownership.owner(self.target, entry, header)
-                return owner is Owner.OURS or (owner is Owner.GONE and self.ownership.was_ours(entry))
-        return False
-
-    def _find(self, resource: str, identity: str, request: Request) -> Entry | None:
-        """What the run created under an id: with the credential of the request, or with another."""
-        if not is_safe_id(identity):
-            return None
-        digest = self.ownership.credential_digest(request.header("authorization"))
-        own = self.ledger.find(resource, identity, credential_digest=digest)
-        return own or self.ledger.find(resource, identity)
-
-    def _disown(self, entry: Entry, digest: str) -> None:
-        """Give up an id that a response showed to belong to others."""
-        self.ownership.disown(digest, entry)
-        if entry.credential_digest == digest and self.ledger.is_open(entry):
-            self._misleading[entry.key] = "which belongs to another item"
-            self.ledger.disowned(entry)
+        header = self._headers.get(entry.credential_digest)
+        owner = self.ownership.owner(self.target, entry, header) if header else Owner.UNKNOWN
+        return owner is Owner.OURS or (owner is Owner.GONE and self.ownership.was_ours(entry))
 
     # --- creating ---------------------------------------------------------------------------------------------------
 
     def _create(self, operation: Operation, request: Request, parents: Mapping[str, str]) -> Response:
         """Record a creation and send it. Only a 4xx response says that nothing was created."""
         resource, header = operation.resource, request.header("authorization")
-        label = label_of(self.contract, resource)
+        digest, label = self.ownership.credential_digest(header), self.ownership.label(resource)
         entry = self.ledger.begin(
             resource,
             next(iter(_labels(request.body, label)), ""),
             parents,
             # Without a credential of the run, the item could not be looked for.
-            credential_digest=self.ownership.credential_digest(header) if header in self._headers else "",
-            unique_digest="" if label else unique_digest(self.contract, resource, _json(request.body), self.ledger),
+            credential_digest=digest if header in self._headers.values() else "",
+            unique_digest="" if label else self.ownership.unique_digest(resource, _json(request.body)),
         )
         try:
             response = self.target(request)
@@ -197,12 +180,12 @@ class Gate:
             self.ledger.finished(entry)
             raise
         if 200 <= response.status < 300:
-            self._identify(operation, entry, header, response)
+            self._identify(operation, entry, digest, response)
         elif 400 <= response.status < 500:
             self.ledger.finished(entry)
         return response
 
-    def _identify(self, operation: Operation, entry: Entry, header: str | None, response: Response) -> None:
+    def _identify(self, operation: Operation, entry: Entry, digest: str, response: Response) -> None:
         """Record the id that a response returns for a created item, if it can be its id."""
         shown = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
         identity = str(shown) if isinstance(shown, int | float) else shown
@@ -213,7 +196,7 @@ class Gate:
             reason = "which is not a string"
         elif not is_safe_id(identity):
             reason = "which cannot be used in a path safely"
-        elif self.ownership.is_others(self.ownership.credential_digest(header), entry.resource, identity):
+        elif self.ownership.is_others(digest, entry.resource, identity):
             reason = "which existed before"
         if reason:
             self._misleading[entry.resource, identity] = reason
@@ -225,73 +208,60 @@ class Gate:
 
     # --- generated requests -----------------------------------------------------------------------------------------
 
-    def steer(self, request: Request, own: Mapping[str, str]) -> Request | None:
+    def steer(self, request: Request) -> Request | None:
         """Make a generated request harmless: with items of the run and its prefix. None if that is not possible.
 
-        `own` are ids to use instead of unknown ones, by resource. The label stays within its maximum length, or too
-        long if it was. Nothing else is changed.
+        Unknown ids are replaced by those of the newest items. The label stays within its maximum length, or too long if
+        it was. Nothing else is changed.
         """
         if request.method in SAFE_METHODS:
             return request
         try:
             operation, ids = self._documented(request)
+            path = safe_path(operation, {resource: self._own_id(resource, ids[resource]) for resource in ids})
+            if path is None or (isinstance(operation.kind, Create) and not self.has_room(operation.resource)):
+                return None
+            steered = self._with_prefix(operation, replace(request, path=path))
+            self._check_label(operation, steered)
         except UsageError:
             return None
-        path = safe_path(
-            operation, {resource: self._own_id(resource, identity, own) for resource, identity in ids.items()}
-        )
-        if path is None or (isinstance(operation.kind, Create) and not self.has_room(operation.resource)):
-            return None
-        steered = replace(request, path=path)
-        label = label_of(self.contract, operation.resource)
-        if not label or not isinstance(operation.kind, Create | Update):
-            return steered
-        body = _json(request.body)
-        if isinstance(body, dict) and isinstance(body.get(label), str):
-            text = self._prefixed(operation, label, body[label])
-            if text is None:
-                return None
-            if text != body[label]:
-                steered = _with_body(steered, {**body, label: text})
-        return steered if all(text.startswith(self.prefix) for text in _labels(steered.body, label)) else None
+        return steered
 
-    def _own_id(self, resource: str, identity: str, own: Mapping[str, str]) -> str:
-        """The id itself if the run created its item, or the one to use instead, or empty."""
-        for candidate in (identity, own.get(resource, "")):
-            if is_safe_id(candidate) and self.ledger.find(resource, candidate):
-                return candidate
-        return ""
+    def _own_id(self, resource: str, identity: str) -> str:
+        """The id itself if the run created its item, else the id of the newest item that it created, or empty."""
+        return identity if self.ledger.find(resource, identity) else next(reversed(self.existing(resource)), "")
 
-    def _prefixed(self, operation: Operation, label: str, text: str) -> str | None:
-        """The label with the prefix, unless it then breaks other keywords of its schema than before."""
-        if text.startswith(self.prefix):
-            return text
+    def _with_prefix(self, operation: Operation, request: Request) -> Request:
+        """The request with the prefix before the label, unless this breaks other keywords of its schema than before."""
+        label, body = self.ownership.label(operation.resource), _json(request.body)
+        text = label_of(body, label)
+        if not isinstance(operation.kind, Create | Update) or not isinstance(text, str) or text.startswith(self.prefix):
+            return request
         longest = operation.inputs.get(label, {}).get("maxLength")
         prefixed = self.prefix + text
         if isinstance(longest, int) and len(text) <= longest:
             prefixed = prefixed[:longest]
-        breaks_the_same = _broken(operation, label, prefixed) == _broken(operation, label, text)
-        return prefixed if breaks_the_same and prefixed.startswith(self.prefix) else None
+        if _broken(operation, label, prefixed) != _broken(operation, label, text):
+            return request
+        headers = tuple(pair for pair in request.headers if pair[0] != "content-length")
+        return replace(request, headers=headers, body=json.dumps({**body, label: prefixed}).encode())
 
     # --- cleaning up ------------------------------------------------------------------------------------------------
 
-    def clean_earlier(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Leftover, ...]:
-        """Remove what earlier runs left, before this one begins. Returns what is still left of it."""
-        return self._cleanup(target, sleep, earlier=True).run()
+    def clean(
+        self, target: Target, sleep: Callable[[float], None] = time.sleep, *, earlier: bool = False
+    ) -> tuple[Leftover, ...]:
+        """Remove what the run created, or what `earlier` runs left before this one begins. Returns what is left.
 
-    def clean(self, target: Target, sleep: Callable[[float], None] = time.sleep) -> tuple[Leftover, ...]:
-        """Remove what the run created, through a target without a request budget. Returns what is left."""
-        return self._cleanup(target, sleep, earlier=False).run()
+        The `target` has no request budget.
+        """
+        return Cleanup(self.ownership, target, self._headers, earlier, sleep).run()
 
     def pending(self) -> tuple[Leftover, ...]:
         """What the run created and did not delete, to be reported when its cleanup is interrupted."""
         reason = f"the cleanup was interrupted; {self.ledger.next_step}"
         entries = self.ledger.open_entries()
         return tuple(Leftover(entry.resource, entry.identity, entry.label, reason) for entry in entries)
-
-    def _cleanup(self, target: Target, sleep: Callable[[float], None], *, earlier: bool) -> Cleanup:
-        headers = {self.ownership.credential_digest(header): header for header in self._headers}
-        return Cleanup(self.contract, self.ledger, self.ownership, target, headers, earlier, sleep)
 
 
 class _Members(list[tuple[str, Json]]):
@@ -316,11 +286,6 @@ def _json(body: bytes) -> Json:
         return parse_json(body)
     except NotJSON:
         return NOTHING
-
-
-def _with_body(request: Request, body: Json) -> Request:
-    headers = tuple(pair for pair in request.headers if pair[0] != "content-length")
-    return replace(request, headers=headers, body=json.dumps(body).encode())
 
 
 def _broken(operation: Operation, label: str, text: str) -> set[str]:

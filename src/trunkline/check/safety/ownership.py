@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeGuard, TypeVar
@@ -45,17 +45,6 @@ def is_safe_id(identity: object) -> TypeGuard[str]:
     return isinstance(identity, str) and _SAFE_ID.fullmatch(identity) is not None
 
 
-def operation_for(contract: Contract, kind: type[_K], resource: str) -> Operation[_K] | None:
-    """The first operation of a kind on a resource."""
-    return next(iter(contract.of_kind(kind, resource)), None)
-
-
-def label_of(contract: Contract, resource: str) -> str:
-    """The input that people recognize an item of the resource by, or empty."""
-    operation = operation_for(contract, Create, resource)
-    return operation.kind.label if operation else ""
-
-
 def ids_by_resource(operation: Operation, values: Mapping[str, str]) -> dict[str, str]:
     """The ids in a path by resource, from its parameters: `{"trunk_id": "1"}` -> `{"trunks": "1"}`."""
     return {
@@ -65,8 +54,10 @@ def ids_by_resource(operation: Operation, values: Mapping[str, str]) -> dict[str
     }
 
 
-def safe_path(operation: Operation, ids: Mapping[str, str]) -> str | None:
-    """The path of an operation with these ids by resource; None if one is missing or not safe."""
+def safe_path(operation: Operation | None, ids: Mapping[str, str]) -> str | None:
+    """The path of an operation with these ids by resource; None if there is no operation, or an id is not safe."""
+    if operation is None:
+        return None
     values = {
         parameter.name: ids.get(parameter.resource, "")
         for parameter in operation.parameters
@@ -75,14 +66,9 @@ def safe_path(operation: Operation, ids: Mapping[str, str]) -> str | None:
     return fill_path(operation, values, encode=False) if all(map(is_safe_id, values.values())) else None
 
 
-def unique_digest(contract: Contract, resource: str, item: Json, ledger: Ledger) -> str:
-    """A digest of the inputs that no two items share; empty unless there are some and the item has all as text."""
-    operation = operation_for(contract, Create, resource)
-    if operation is None or not isinstance(item, dict):
-        return ""
-    names = sorted(operation.kind.unique.keys() - contract.secrets.keys())
-    values = [item.get(name) for name in names]
-    return ledger.digest(json.dumps(values), 8) if names and all(isinstance(value, str) for value in values) else ""
+def label_of(item: Json, label: str) -> Json:
+    """The label that an item shows, from the name of its field; None if there is none."""
+    return item.get(label) if label and isinstance(item, dict) else None
 
 
 def has_prefix(label: Json, prefix: str) -> bool:
@@ -102,12 +88,36 @@ class Ownership:
     contract: Contract
     ledger: Ledger
     _others: set[_Key] = field(default_factory=set)
-    _ours: set[_Key] = field(default_factory=set)
-    _once_ours: set[_Key] = field(default_factory=set)
+    _ours: dict[_Key, bool] = field(default_factory=dict)
+    """False for an id that was shown to be ours, and has to be looked at again before something is sent to it."""
+
+    def operation(self, kind: type[_K], resource: str) -> Operation[_K] | None:
+        """The first operation of a kind on a resource."""
+        return next(iter(self.contract.of_kind(kind, resource)), None)
+
+    def label(self, resource: str) -> str:
+        """The input that people recognize an item of the resource by, or empty."""
+        operation = self.operation(Create, resource)
+        return operation.kind.label if operation else ""
 
     def credential_digest(self, header: str | None) -> str:
         """A digest that tells the credential of a request from others."""
         return self.ledger.digest(header or "", 2)
+
+    def unique_digest(self, resource: str, item: Json) -> str:
+        """A digest of the inputs that no two items share; empty unless there are some and the item has all as text."""
+        operation = self.operation(Create, resource)
+        if operation is None or not isinstance(item, dict):
+            return ""
+        names = sorted(operation.kind.unique.keys() - self.contract.secrets.keys())
+        values = [item.get(name) for name in names]
+        has_all = names and all(isinstance(value, str) for value in values)
+        return self.ledger.digest(json.dumps(values), 8) if has_all else ""
+
+    def find(self, digest: str, resource: str, identity: str) -> Entry | None:
+        """The entry of this run for an id: created with this credential or, if there is none, with another."""
+        own = self.ledger.find(resource, identity, credential_digest=digest)
+        return own or self.ledger.find(resource, identity)
 
     def is_others(self, digest: str, resource: str, identity: str) -> bool:
         """Whether an id was shown to belong to an item that the run did not create."""
@@ -119,20 +129,14 @@ class Ownership:
 
     def was_ours(self, entry: Entry) -> bool:
         """Whether a response once showed an item to be ours, to the credential that created it."""
-        return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._once_ours
+        return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._ours
 
     def doubt(self, entry: Entry) -> None:
-        """Forget that an item and all below it are ours: after a write, their ids may belong to others."""
-        self._ours = {key for key in self._ours if key[1:] != entry.key and not self._is_below(key, entry)}
-
-    def _is_below(self, key: _Key, entry: Entry) -> bool:
-        digest, resource, identity = key
-        child = self.ledger.find(resource, identity, credential_digest=digest) or self.ledger.find(resource, identity)
-        return child is not None and child.parents.get(entry.resource) == entry.identity
-
-    def _confirm(self, key: _Key) -> None:
-        self._ours.add(key)
-        self._once_ours.add(key)
+        """Look again at an item and all below it: after a write, their ids may belong to others."""
+        for key, is_ours in self._ours.items():
+            child = self.find(*key) if is_ours else None
+            if key[1:] == entry.key or (child and child.parents.get(entry.resource) == entry.identity):
+                self._ours[key] = False
 
     # --- observing --------------------------------------------------------------------------------------------------
 
@@ -147,30 +151,28 @@ class Ownership:
         digest, resource = self.credential_digest(request.header("authorization")), operation.resource
         ids = ids_by_resource(operation, values)
         if not 200 <= response.status < 300:
-            if isinstance(operation.kind, Fetch) and response.status in GONE:
-                self._ours.discard((digest, resource, ids.get(resource, "")))
+            key = (digest, resource, ids.get(resource, ""))
+            if isinstance(operation.kind, Fetch) and response.status in GONE and key in self._ours:
+                self._ours[key] = False
             return
-        label = label_of(self.contract, resource)
+        label = self.label(resource)
         parents = [self.ledger.find(parent, identity) for parent, identity in ids.items() if parent != resource]
-        parents_are_ours = bool(parents) and all(entry and (digest, *entry.key) in self._ours for entry in parents)
+        parents_are_ours = bool(parents) and all(entry and self._ours.get((digest, *entry.key)) for entry in parents)
         for identity, item in _shown(operation, Exchange(request, response), ids.get(resource, "")):
             key = (digest, resource, identity)
-            shown = item.get(label) if label and isinstance(item, dict) else None
-            is_ours = has_prefix(shown, self.ledger.prefix) if label else parents_are_ours
+            is_ours = has_prefix(label_of(item, label), self.ledger.prefix) if label else parents_are_ours
             if self.ledger.find(resource, identity) is None:
                 if not is_ours and not any(parents):
                     self._others.add(key)
-            elif is_ours:
-                self._confirm(key)
-            else:
-                self._ours.discard(key)  # look again before writing to it
+            elif is_ours or key in self._ours:
+                self._ours[key] = is_ours
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
         """Whose the item of an entry is, as a credential sees it. What is known to be ours is not asked for again."""
         key = (self.credential_digest(header), *entry.key)
-        if key in self._ours:
+        if self._ours.get(key):
             return Owner.OURS
         of_parents = self._owner_of_parents(target, entry, header)
         if of_parents in (Owner.OTHERS, Owner.GONE):
@@ -179,20 +181,19 @@ class Ownership:
         if of_parents is Owner.UNKNOWN and owner is not Owner.OTHERS:
             return Owner.UNKNOWN
         if owner is Owner.OURS:
-            self._confirm(key)
+            self._ours[key] = True
         return owner
 
     def _owner_of_parents(self, target: Target, entry: Entry, header: str | None) -> Owner:
         """Whose the parents of an item without a label are; a label speaks for itself."""
-        if label_of(self.contract, entry.resource):
-            return Owner.OURS
         owner = Owner.OURS
-        for resource, identity in entry.parents.items():
+        for resource, identity in () if self.label(entry.resource) else entry.parents.items():
             parent = self.ledger.find(resource, identity, credential_digest=entry.credential_digest, run=entry.run)
             of_parent = self.owner(target, parent, header) if parent else Owner.UNKNOWN
             if of_parent in (Owner.OTHERS, Owner.GONE):
                 return of_parent
-            owner = of_parent if of_parent is Owner.UNKNOWN else owner
+            if of_parent is Owner.UNKNOWN:
+                owner = of_parent
         return owner
 
     def current_owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
@@ -201,8 +202,8 @@ class Ownership:
         return owner if owner is not Owner.UNKNOWN else self._owner_by_listing(target, entry, header)
 
     def _owner_by_fetching(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        operation = operation_for(self.contract, Fetch, entry.resource)
-        path = safe_path(operation, {**entry.parents, entry.resource: entry.identity}) if operation else None
+        operation = self.operation(Fetch, entry.resource)
+        path = safe_path(operation, {**entry.parents, entry.resource: entry.identity})
         if operation is None or path is None:
             return Owner.UNKNOWN
         exchange = self._read(target, path, header)
@@ -229,17 +230,17 @@ class Ownership:
         return Owner.OTHERS if is_elsewhere else Owner.GONE
 
     def _owner_by_fields(self, entry: Entry, item: Json) -> Owner:
-        label = label_of(self.contract, entry.resource)
+        label = self.label(entry.resource)
         if not label:
-            digest = unique_digest(self.contract, entry.resource, item, self.ledger)
-            return Owner.OURS if entry.parents and entry.unique_digest in ("", digest) else Owner.UNKNOWN
-        shown = item.get(label) if isinstance(item, dict) else None
+            has_unique = entry.unique_digest in ("", self.unique_digest(entry.resource, item))
+            return Owner.OURS if entry.parents and has_unique else Owner.UNKNOWN
+        shown = label_of(item, label)
         if has_prefix(shown, entry.run):
             return Owner.OURS
         if isinstance(shown, str):
             return Owner.OTHERS if entry.label else Owner.UNKNOWN
         # Others have to give a label, so an item that shows none is ours if we gave none and its id is the entry's.
-        operation = operation_for(self.contract, Create, entry.resource)
+        operation = self.operation(Create, entry.resource)
         has_id = operation is not None and at_pointer(item, operation.identity) == entry.identity
         return Owner.OURS if has_id and not entry.label else Owner.UNKNOWN
 
@@ -247,8 +248,8 @@ class Ownership:
         self, target: Target, resource: str, parents: Mapping[str, str], header: str | None, *, until: str | None = None
     ) -> ListReading | None:
         """The list of a resource, read to its end or to the id `until`; None if no operation lists it."""
-        operation = operation_for(self.contract, List, resource)
-        path = safe_path(operation, parents) if operation else None
+        operation = self.operation(List, resource)
+        path = safe_path(operation, parents)
         if operation is None or path is None:
             return None
         return read_list(operation, lambda query: self._read(target, path, header, query), until=until)
@@ -260,14 +261,11 @@ class Ownership:
         return Exchange(request, response)
 
 
-def _shown(operation: Operation, exchange: Exchange, identity: str) -> Iterator[tuple[str, Json]]:
+def _shown(operation: Operation, exchange: Exchange, identity: str) -> list[tuple[str, Json]]:
     """Each item that a response shows, with its id; a fetched item has the `identity` of the request."""
     kind, body = operation.kind, json_of(exchange)
-    if isinstance(kind, Fetch):
-        yield identity, at_pointer(body, kind.item)
-    elif isinstance(kind, List):
-        items = at_pointer(body, kind.items)
-        for item in items if isinstance(items, list) else ():
-            shown = at_pointer(item, kind.identity)
-            if isinstance(shown, str):
-                yield shown, item
+    if not isinstance(kind, List):
+        return [(identity, at_pointer(body, kind.item or ""))]
+    items = at_pointer(body, kind.items)
+    pairs = [(at_pointer(item, kind.identity), item) for item in items] if isinstance(items, list) else []
+    return [(shown, item) for shown, item in pairs if isinstance(shown, str)]
