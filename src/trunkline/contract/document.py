@@ -295,8 +295,8 @@ class Header(Node, frozen=True):
     description: str = ""
 
 
-class RefusalNode(Node, frozen=True):
-    """The error code of a cause; `status` is the evidence that the cause has the status of the response."""
+class ErrorCode(Node, frozen=True):
+    """The error code of a cause; `status` is the evidence for the status, if it is not that of the response."""
 
     code: str
     evidence: Evidence
@@ -307,7 +307,7 @@ class ResponseExtension(Node, frozen=True):
     """The `x-trunkline` of a response: the causes that it answers."""
 
     evidence: Evidence
-    refusals: Annotated[dict[str, RefusalNode], _only(Cause)] = {}
+    refusals: Annotated[dict[str, ErrorCode], _only(Cause)] = {}
 
 
 class Response(Node, frozen=True):

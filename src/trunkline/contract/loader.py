@@ -15,7 +15,6 @@ from trunkline.contract.document import (
     OperationExtension,
     OperationNode,
     ParameterNode,
-    RefusalNode,
     RequestBodyNode,
     Response,
 )
@@ -26,7 +25,6 @@ from trunkline.contract.model import (
     Act,
     Contract,
     DocumentedResponse,
-    ErrorCode,
     Kind,
     Operation,
     Parameter,
@@ -51,22 +49,18 @@ def read(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
     files = {path.name: load_json(path, f"{name}/{path.name}", lint=lint) for path in paths}
     if DOCUMENT not in files:
         raise DataError(f"{name}/{DOCUMENT}", "", "the file is missing")
-    if lint:
-        _lint_files(files, name)
-    contract = _Compiler(files, vendor, name).contract()
-    if lint:
-        for at, reason in lint_contract(contract):
-            raise DataError(f"{name}/{DOCUMENT}", at, reason)
-    return contract
-
-
-def _lint_files(files: Mapping[str, Json], name: str) -> None:
+    if not lint:
+        return _Compiler(files, vendor, name).contract()
     for file, content in files.items():
         check_format(SCHEMA_FILE, "Document" if file == DOCUMENT else "SchemaFile", content, f"{name}/{file}")
         if file != DOCUMENT:
             check_dialect(content, f"{name}/{file}")
     for file, at, reason in lint_files(files):
         raise DataError(f"{name}/{file}", at, reason)
+    contract = _Compiler(files, vendor, name).contract()
+    for at, reason in lint_contract(contract):
+        raise DataError(f"{name}/{DOCUMENT}", at, reason)
+    return contract
 
 
 class _Compiler:
@@ -76,18 +70,16 @@ class _Compiler:
         self._files = files
         self._vendor = vendor
         self._folder = folder
-        self._read = ""
         try:
             document = msgspec.convert(files[DOCUMENT], Document)
         except msgspec.ValidationError as error:
             check_format(SCHEMA_FILE, "Document", files[DOCUMENT], f"{folder}/{DOCUMENT}")
-            raise self._error("", str(error)) from None
+            raise DataError(f"{folder}/{DOCUMENT}", "", str(error)) from None
         self._read = document.extension.read
         self._document = self._dated(document)
 
     def contract(self) -> Contract:
-        document = self._document
-        extension = document.extension
+        document, extension = self._document, self._document.extension
         contract = Contract(
             vendor=self._vendor,
             folder=self._folder,
@@ -149,9 +141,7 @@ class _Compiler:
             summary=node.summary,
             evidence=node.extension.evidence,
             secured=node.security is None,
-            parameters=tuple(
-                _parameter(parameter, f"{at}/parameters/{index}") for index, parameter in enumerate(node.parameters)
-            ),
+            parameters=tuple(_parameter(found, f"{at}/parameters/{i}") for i, found in enumerate(node.parameters)),
             responses=self._responses(node.responses, f"{at}/responses"),
             kind=self._kind(node.extension, f"{at}/x-trunkline"),
             resource=node.extension.resource or "",
@@ -183,28 +173,16 @@ class _Compiler:
             pointer=at,
             evidence=extension.evidence,
             schema=f"{at}/content/application~1json/schema" if response.content else "",
-            refusals={cause: _error_code(refusal, extension.evidence) for cause, refusal in extension.refusals.items()},
+            refusals=extension.refusals,
             headers={name.lower(): header.extension.evidence for name, header in response.headers.items()},
         )
 
 
-def _error_code(node: RefusalNode, evidence: Evidence) -> ErrorCode:
-    return ErrorCode(node.code, node.evidence, node.status or evidence)
-
-
 def _parameter(node: ParameterNode, at: str) -> Parameter:
-    extension = node.extension
-    evidence = extension.evidence
-    return Parameter(
-        name=node.name,
-        location=node.location,
-        schema=node.schema,
-        pointer=at,
-        evidence=Evidence(evidence.grade, evidence.source, evidence.note, evidence.read),
-        refused=extension.refused,
-        keywords=evidence.keywords,
-        resource=extension.names or "",
-    )
+    extension, own = node.extension, node.extension.evidence
+    evidence = Evidence(own.grade, own.source, own.note, own.read)
+    names = extension.names or ""
+    return Parameter(node.name, node.location, node.schema, at, evidence, extension.refused, own.keywords, names)
 
 
 def _request_body(node: RequestBodyNode, at: str) -> RequestBody:

@@ -18,6 +18,7 @@ from trunkline.contract.document import (
     BodyLocation,
     Create,
     Delete,
+    ErrorCode,
     Errors,
     Fetch,
     Filter,
@@ -39,7 +40,6 @@ __all__ = [
     "Contract",
     "Create",
     "Delete",
-    "Disagreement",
     "DocumentedResponse",
     "ErrorCode",
     "Errors",
@@ -111,15 +111,6 @@ class RequestBody:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorCode:
-    """The error code of a cause, its evidence, and in `status` the evidence for the status of the response."""
-
-    code: str
-    evidence: Evidence
-    status: Evidence
-
-
-@dataclass(frozen=True, slots=True)
 class DocumentedResponse:
     """One documented response of an operation: `key` is `200`, or a range such as `4XX`."""
 
@@ -166,15 +157,6 @@ class Violation:
     def seen(self) -> str:
         """The value as JSON, or `absent`."""
         return "absent" if self.keyword == "required" else to_text(self.instance)
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """A violation that only one of the two validators sees."""
-
-    violation: Violation
-    seen_by: str
-    not_seen_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,8 +349,12 @@ class Contract:
             return []
         return [self._violation(file, schema, error) for error in self._schemas.errors(place, value)]
 
-    def confirmed_violations(self, schema: str, value: Json) -> tuple[list[Violation], list[Disagreement]]:
+    def confirmed_violations(
+        self, schema: str, value: Json
+    ) -> tuple[list[Violation], list[tuple[Violation, str, str]]]:
         """The violations that both validators see, in the words of jsonschema, and those that only one sees.
+
+        The latter are (violation, name of the validator that sees it, name of the other).
 
         A value that jsonschema-rs accepts is not given to jsonschema, which is slow to import and to run.
         """
@@ -382,10 +368,12 @@ class Contract:
         confirmed = [in_second[key] for key in in_first if key in in_second]
         if max(len(first), len(second)) >= MAX_ERRORS:
             return confirmed, []  # not all errors are known, so a missing one says nothing
-        only_first = [in_first[key] for key in in_first if key not in in_second]
-        only_second = [in_second[key] for key in in_second if key not in in_first]
-        disagreements = [Disagreement(violation, "jsonschema-rs", "jsonschema") for violation in only_first]
-        disagreements += [Disagreement(violation, "jsonschema", "jsonschema-rs") for violation in only_second]
+        disagreements = [
+            (found, "jsonschema-rs", "jsonschema") for key, found in in_first.items() if key not in in_second
+        ]
+        disagreements += [
+            (found, "jsonschema", "jsonschema-rs") for key, found in in_second.items() if key not in in_first
+        ]
         return confirmed, disagreements
 
     def violations_at(self, schema: str, at: str, value: Json) -> list[Violation]:

@@ -88,7 +88,11 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
         return problem.finding("refusal_is_documented", operation, exchange)
 
     if all(status != int(found.key) for _, found, _ in documented):
-        evidence = _weakest(evidence for reason, _, found in documented for evidence in (reason.evidence, found.status))
+        evidence = _weakest(
+            evidence
+            for reason, found, code_found in documented
+            for evidence in (reason.evidence, code_found.status or found.evidence)
+        )
         yield undocumented("status", evidence, "status", response.pointer, response.key)
     if all(code != found.code for *_, found in documented):
         evidence = _weakest(

@@ -86,11 +86,11 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Pr
     for violation in _grouped(confirmed):
         evidence = violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence)
         yield _violated(violation, violation.message, evidence)
-    for found in disagreements:
-        page = found.violation.evidence
-        message = f"{found.seen_by} refuses this and {found.not_seen_by} accepts it: {found.violation.message}"
+    for violation, seen_by, not_seen_by in disagreements:
+        page = violation.evidence
+        message = f"{seen_by} refuses this and {not_seen_by} accepts it: {violation.message}"
         evidence = Evidence(Grade.CUSTOMARY, page.source, "two validators disagree", page.read)
-        yield _violated(found.violation, message, evidence)
+        yield _violated(violation, message, evidence)
 
 
 def _violated(violation: Violation, message: str, evidence: Evidence) -> Problem:
