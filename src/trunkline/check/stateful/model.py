@@ -6,7 +6,7 @@ It follows the contract alone. What no page settles has no expectation, so nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from urllib.parse import quote
@@ -34,34 +34,41 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
-    """The value that a field must have, and the law that another value breaks.
+class Claim:
+    """What an implementation is held to: a law, the operation that it is judged for, and what it rests on.
 
-    `operation` and `reference` are what a finding is about. `shown_by` is the operationId of the response that showed
-    a field which nobody sent. `assumes` are the laws that the expectation relies on: a field that stays as it was must
-    have been right before, and perhaps nobody has read it since.
+    `reference` is a place in the contract, by default that of the operation. `assumes` are the laws that the claim
+    relies on: a field that stays as it was must have been right before, and perhaps nobody has read it since.
     """
 
-    value: Json
     law: str
     operation: Operation
     evidence: Evidence
-    reference: str
-    reason: str
-    shown_by: str = ""
+    reference: str = ""
     assumes: frozenset[str] = frozenset()
 
-    def kept_by(self, law: str, operation: Operation, evidence: Evidence, reference: str) -> Expectation:
-        """The same value, now because this operation must leave it as it is."""
-        return Expectation(
-            self.value,
-            law,
-            operation,
-            evidence.weakest(self.evidence),
-            reference,
-            f"as it was before {operation.operation_id}",
-            assumes=self.assumes | {self.law},
-        )
+    def weakened(self, evidence: Evidence) -> Claim:
+        """The same claim, which rests on this evidence too."""
+        return replace(self, evidence=self.evidence.weakest(evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The value that a field must have, and the claim that another value breaks.
+
+    `shown_by` is the operationId of the response that showed a field which nobody sent.
+    """
+
+    value: Json
+    claim: Claim
+    reason: str
+    shown_by: str = ""
+
+    def kept_by(self, claim: Claim) -> Expectation:
+        """The same value, now because an operation must leave it as it is."""
+        assumes = self.claim.assumes | {self.claim.law}
+        claim = replace(claim.weakened(self.claim.evidence), assumes=assumes)
+        return Expectation(self.value, claim, f"as it was before {claim.operation.operation_id}")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -74,9 +81,9 @@ class Item:
 
     operations: ResourceOperations
     identity: str
-    parent: Item | None = None
-    created_with: frozenset[str] = frozenset()
-    creation: tuple[Exchange, ...] = ()
+    parent: Item | None
+    created_with: frozenset[str]
+    creation: Exchange
     expected: dict[str, Expectation] = field(default_factory=dict)
     sent: dict[str, Json] = field(default_factory=dict)
     state: State = State.EXISTS
@@ -92,19 +99,19 @@ class Item:
         return self.operations.resource
 
     @property
+    def key(self) -> str:
+        """The id, as ids are compared."""
+        return key(self.identity)
+
+    @property
     def ids(self) -> dict[str, str]:
         """The ids of the item and of its parents, by resource: `{"sip-trunks": "a1", "dids": "d7"}`."""
         return {**(self.parent.ids if self.parent else {}), self.resource: self.identity}
 
     @property
-    def values(self) -> dict[str, Json]:
-        """The value that each field must have, as far as it is known."""
-        return {name: expectation.value for name, expectation in self.expected.items()}
-
-    @property
     def known_values(self) -> dict[str, Json]:
         """The expected values, and the values that were sent for fields that are not shown."""
-        return {**self.values, **self.sent}
+        return {**_values(self.expected), **self.sent}
 
     @property
     def inputs(self) -> dict[str, Input]:
@@ -118,9 +125,14 @@ class Item:
         return {name: evidence for operation in operations for name, evidence in creation_times(operation).items()}
 
     @property
-    def parent_fields(self) -> frozenset[str]:
-        """The fields that hold the ids of its parents."""
-        return frozenset(parameter.name for parameter in self.operations.create.parents)
+    def lasting(self) -> set[str]:
+        """The fields that only an operation on the item can change: inputs, times of creation and ids of parents."""
+        parents = {parameter.name for parameter in self.operations.create.parents}
+        return self.inputs.keys() | self.creation_times.keys() | parents
+
+
+def _values(expected: Mapping[str, Expectation]) -> dict[str, Json]:
+    return {name: expectation.value for name, expectation in expected.items()}
 
 
 # --- how requests change the model ----------------------------------------------------------------------------------
@@ -134,32 +146,24 @@ def record_creation(item: Item, operation: Operation[Create], body: Mapping[str,
             value = item.sent[input_.name] = body[input_.name]
             if input_.is_binding(value, {}):
                 evidence = implied(input_.schema.evidence, "a sent value is read back")
-                item.expected[input_.name] = Expectation(
-                    value, law, operation, evidence, input_.schema.reference, "as it was sent"
-                )
+                claim = Claim(law, operation, evidence, input_.schema.reference)
+                item.expected[input_.name] = Expectation(value, claim, "as it was sent")
     for name, default in defaults(operation, body).items():
-        item.expected[name] = Expectation(
-            default.value,
-            "defaults_are_applied",
-            operation,
-            default.schema.evidence,
-            f"{default.schema.reference}/default",
-            "as its default",
-        )
+        schema = default.schema
+        claim = Claim("defaults_are_applied", operation, schema.evidence, f"{schema.reference}/default")
+        item.expected[name] = Expectation(default.value, claim, "as its default")
     for parameter in operation.parents:
         evidence = implied(parameter.evidence, "an item shows what it belongs to")
-        reference = operation.reference(parameter.pointer)
-        item.expected[parameter.name] = Expectation(
-            item.ids[parameter.resource], law, operation, evidence, reference, "as the id of its parent"
-        )
+        claim = Claim(law, operation, evidence, operation.reference(parameter.pointer))
+        item.expected[parameter.name] = Expectation(item.ids[parameter.resource], claim, "as the id of its parent")
 
 
 def record_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> None:
     """An update changes what was sent and what that resets, and leaves the rest. What no page settles is forgotten."""
-    before = item.values
-    expected = _left_by_update(item, operation, frozenset(body))
-    unknown = _apply_resets(item, operation, frozenset(body), _surely_changed(item, body), expected)
-    settled = {name: expectation.value for name, expectation in expected.items()}
+    before = _values(item.expected)
+    expected = _left_by_update(item, operation, body)
+    unknown = _apply_resets(item, operation, body, expected)
+    settled = _values(expected)
     for input_ in inputs(operation):
         if input_.name not in body:
             continue
@@ -169,89 +173,77 @@ def record_update(item: Item, operation: Operation[Update], body: Mapping[str, J
         if input_.name not in unknown and input_.is_binding(value, before) and input_.is_binding(value, settled):
             item.sent[input_.name] = value
             evidence = implied(input_.schema.evidence.weakest(operation.kind.evidence), "an updated value is shown")
-            expected[input_.name] = Expectation(
-                value, "update_shows", operation, evidence, input_.schema.reference, "as it was updated"
-            )
-    after = {name: expectation.value for name, expectation in expected.items()}
+            claim = Claim("update_shows", operation, evidence, input_.schema.reference)
+            expected[input_.name] = Expectation(value, claim, "as it was updated")
+    after = _values(expected)
     for name, input_ in item.inputs.items():
         if name in expected and not input_.is_binding(after[name], after):
             del expected[name]
     item.expected = expected
 
 
-def _surely_changed(item: Item, body: Mapping[str, Json]) -> frozenset[str]:
-    """The inputs of an update that surely get another value than the item had."""
-    had, inputs_ = item.known_values, item.inputs
-    return frozenset(
-        name
-        for name, value in body.items()
-        if name in inputs_
-        and (not same(had[name], value) if name in had else bool(inputs_[name].pattern) and isinstance(value, str))
-    )
-
-
-def _left_by_update(item: Item, operation: Operation[Update], sent: frozenset[str]) -> dict[str, Expectation]:
-    """The fields that an update leaves: inputs that were not sent, the ids of parents and the times of creation.
+def _left_by_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> dict[str, Expectation]:
+    """The lasting fields that were not sent, as an update leaves them.
 
     An input whose default depends on a sent one is not among them: no page says whether the default follows.
     """
-    partial, times = operation.kind.partial, item.creation_times
+    partial, times, lasting = operation.kind.partial, item.creation_times, item.lasting
+    claim = Claim("update_leaves_the_rest", operation, partial, operation.extension_reference("update/partial"))
     dependencies = default_dependencies(item.operations.create)
-    lasting = item.inputs.keys() | times.keys() | item.parent_fields
-    reference = operation.extension_reference("update/partial")
     return {
-        name: expectation.kept_by(
-            "update_leaves_the_rest", operation, partial.weakest(times.get(name, partial)), reference
-        )
+        name: expectation.kept_by(claim.weakened(times.get(name, partial)))
         for name, expectation in item.expected.items()
-        if name in lasting and name not in sent and not dependencies.get(name, frozenset()) & sent
+        if name in lasting and name not in body and dependencies.get(name, frozenset()).isdisjoint(body)
     }
 
 
 def _apply_resets(
-    item: Item,
-    operation: Operation[Update],
-    sent: frozenset[str],
-    changed: frozenset[str],
-    expected: dict[str, Expectation],
-) -> frozenset[str]:
+    item: Item, operation: Operation[Update], body: Mapping[str, Json], expected: dict[str, Expectation]
+) -> set[str]:
     """Set the expectations of the fields that an update resets or must not reset.
 
     Returns the fields of which nobody can say whether they were reset.
     """
-    unknown = set()
+    unknown, changed = set(), _surely_changed(item, body)
     for index, reset in enumerate(operation.kind.resets):
         name, reference = reset.field, operation.extension_reference(f"update/resets/{index}")
         before = item.expected.get(name)
-        if sent - {name} <= reset.never:
-            if before and name not in sent and reset.evidence.grade is not Grade.DECISION:
-                expected[name] = before.kept_by("other_changes_reset_nothing", operation, reset.evidence, reference)
-        elif any(group <= changed for group in reset.when) and name not in sent:
-            expected[name] = Expectation(
-                reset.to, "connectivity_change_resets", operation, reset.evidence, reference, "as the change resets it"
-            )
+        if body.keys() - {name} <= reset.never:
+            if before and name not in body and reset.evidence.grade is not Grade.DECISION:
+                claim = Claim("other_changes_reset_nothing", operation, reset.evidence, reference)
+                expected[name] = before.kept_by(claim)
+        elif any(group <= changed for group in reset.when) and name not in body:
+            claim = Claim("connectivity_change_resets", operation, reset.evidence, reference)
+            expected[name] = Expectation(reset.to, claim, "as the change resets it")
         else:
             unknown.add(name)
             expected.pop(name, None)
-    return frozenset(unknown)
+    return unknown
+
+
+def _surely_changed(item: Item, body: Mapping[str, Json]) -> set[str]:
+    """The inputs of an update that surely get another value than the item had."""
+    had, inputs_ = item.known_values, item.inputs
+    return {
+        name
+        for name, value in body.items()
+        if name in inputs_
+        and (not same(had[name], value) if name in had else bool(inputs_[name].pattern) and isinstance(value, str))
+    }
 
 
 def record_action(item: Item, operation: Operation[Act]) -> None:
     """An action leaves the inputs and what it documents as kept. What it changes is unknown until it is shown."""
-    kind, inputs_ = operation.kind, item.inputs
-    lasting = item.creation_times.keys() | item.parent_fields
+    kind, inputs_, lasting = operation.kind, item.inputs, item.lasting
     expected = {}
     for name, expectation in item.expected.items():
-        if name in kind.changes:
-            continue
+        unsettled = inputs_[name].unsettled if name in inputs_ else ()
+        depends_on = {name, *(other for entry in unsettled for other in entry["unless"])}
         if name in kind.keeps:
             reference = operation.extension_reference(f"act/keeps/{name}")
-            expected[name] = expectation.kept_by("action_leaves_the_rest", operation, kind.keeps[name], reference)
-        elif name in inputs_:
-            depends_on = {other for entry in inputs_[name].unsettled for other in entry["unless"]}
-            if not depends_on & kind.changes:
-                expected[name] = expectation
-        elif name in lasting:
+            claim = Claim("action_leaves_the_rest", operation, kind.keeps[name], reference)
+            expected[name] = expectation.kept_by(claim)
+        elif name in lasting and not depends_on & kind.changes:
             expected[name] = expectation
     item.expected = expected
 
@@ -259,15 +251,13 @@ def record_action(item: Item, operation: Operation[Act]) -> None:
 def record_refusal(item: Item, operation: Operation, law: str = "refused_requests_change_nothing") -> None:
     """A refused request leaves every field as it was; another value breaks `law`."""
     evidence = implied(operation.evidence, "a refused request changes nothing")
-    reference = operation.reference(operation.pointer)
-    item.expected = {
-        name: expectation.kept_by(law, operation, evidence, reference) for name, expectation in item.expected.items()
-    }
+    claim = Claim(law, operation, evidence, operation.reference(operation.pointer))
+    item.expected = {name: expectation.kept_by(claim) for name, expectation in item.expected.items()}
 
 
 def record_change_of_children(item: Item) -> None:
     """A child was created or removed, so fields that nobody sent may have changed."""
-    lasting = item.inputs.keys() | item.creation_times.keys() | item.parent_fields
+    lasting = item.lasting
     item.expected = {name: expectation for name, expectation in item.expected.items() if name in lasting}
 
 
@@ -282,22 +272,24 @@ def unchangeable(item: Item) -> dict[str, Json]:
     return {name: value for name, value in item.sent.items() if name not in changing}
 
 
+_LAWS_OF_SHOWN_FIELDS: Mapping[type, str] = {
+    Act: "action_shows_in_a_read",
+    Create: "created_is_read_back",
+    Update: "update_shows",
+}
+"""The law that a field which nobody sent stays as it was shown, by the kind of the operation that showed it."""
+
+
 def record_shown(item: Item, operation: Operation, shown: Field, value: Json) -> None:
     """Expect a field that nobody sent to stay as this response shows it."""
-    match operation.kind:
-        case Act():
-            law, owner = "action_shows_in_a_read", operation
-        case Create():
-            law, owner = "created_is_read_back", operation
-        case Update():
-            law, owner = "update_shows", operation
-        case _:
-            law, owner = "list_and_detail_agree", item.operations.fetch or item.operations.create
+    law = _LAWS_OF_SHOWN_FIELDS.get(type(operation.kind), "list_and_detail_agree")
+    owner = operation
+    if law == "list_and_detail_agree":
+        owner = item.operations.fetch or item.operations.create
     evidence = implied(shown.schema.evidence, "two responses about one item agree")
-    reason = f"as {operation.operation_id} showed it"
-    item.expected[shown.name] = Expectation(
-        value, law, owner, evidence, shown.schema.reference, reason, operation.operation_id
-    )
+    claim = Claim(law, owner, evidence, shown.schema.reference)
+    name = operation.operation_id
+    item.expected[shown.name] = Expectation(value, claim, f"as {name} showed it", name)
 
 
 # --- comparing ------------------------------------------------------------------------------------------------------

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
-from trunkline.check.stateful.model import Item, State, key
+from trunkline.check.stateful.model import Claim, Item, State, key
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.check.stateful.scenario import NOT_FOUND, Scenario, by_key
+from trunkline.check.stateful.scenario import NOT_FOUND, Scenario, by_key, is_success
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Fetch, List, Operation
+from trunkline.contract.predicates import fetches, lists
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import to_text
-
-_LISTED = "a list shows the items that exist"
 
 
 def pick_parent(scenario: Scenario, operations: ResourceOperations, numbers: Numbers) -> Item | None:
@@ -44,64 +43,50 @@ def list_items(
 
 def read_item(scenario: Scenario, item: Item, choice: int) -> None:
     """Read an item by one of the operations that show it; 0 for none."""
-    operations = item.operations
-    readers: list[Callable[[], None]] = [
-        partial(check_list, scenario, operations, listing, item.parent if listing.parents else None)
-        for listing in operations.lists
-    ]
-    if operations.fetch:
-        readers.insert(0, partial(fetch_item, scenario, item, operations.fetch))
-    if choice and readers:
-        readers[(choice - 1) % len(readers)]()
+    if not choice or not item.operations.readers:
+        return
+    operation = pick(item.operations.readers, choice - 1)
+    if lists(operation):
+        check_list(scenario, item.operations, operation, item.parent if operation.parents else None)
+    elif fetches(operation):
+        _fetch_item(scenario, item, operation)
 
 
-def fetch_item(scenario: Scenario, item: Item, operation: Operation[Fetch]) -> None:
+def _fetch_item(scenario: Scenario, item: Item, operation: Operation[Fetch]) -> None:
     """An existing item is shown as the model says; a removed one is not found."""
     exchange = scenario.request(operation, item.ids)
-    status = exchange.response.status
     if item.state is State.REMOVED:
-        deletes = item.operations.deletes
-        scenario.judge_not_found("removed_is_gone", deletes[0], operation, exchange, item.resource)
+        scenario.judge_not_found("removed_is_gone", item.operations.deletes[0], operation, exchange, item)
     elif item.exists:
-        judge_found(scenario, item, operation, status)
-        if 200 <= status < 300:
-            judge_shown(scenario, item, operation, exchange)
+        judge_found(scenario, item, operation, exchange)
+        judge_shown(scenario, item, operation, exchange)
 
 
-def judge_found(scenario: Scenario, item: Item, operation: Operation, status: int) -> None:
+def judge_found(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
     """An operation about an existing item does not answer that it is not found."""
-    create = item.operations.create
-    scenario.judge(
-        "created_is_found",
-        create,
-        implied(create.evidence.weakest(operation.evidence), "a created item is found by its id"),
-        status not in NOT_FOUND,
-        f"{operation.operation_id} answers {status} for a created item",
-        reference=operation.reference(operation.pointer),
-        expected="found",
-        seen=str(status),
-    )
+    create, status = item.operations.create, exchange.response.status
+    evidence = implied(create.evidence.weakest(operation.evidence), "a created item is found by its id")
+    claim = Claim("created_is_found", create, evidence, operation.reference(operation.pointer))
+    message = f"{operation.operation_id} answers {status} for a created item"
+    scenario.judge(claim, status not in NOT_FOUND, message, "found", status)
 
 
 def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
     """A successful response about an item shows the id of that item, and its fields as the model says."""
-    if operation.item is None:
+    if operation.item is None or not is_success(exchange):
         return
     shown, create = at_pointer(json_of(exchange), operation.item), item.operations.create
     identity = at_pointer(shown, operation.identity) if operation.identity else NOTHING
     if identity is not NOTHING:
-        scenario.judge(
-            "created_is_read_back",
-            create,
-            implied(create.evidence.weakest(operation.evidence), "an id names one item"),
-            key(identity) == key(item.identity),
-            f"{operation.operation_id} answers another id than the requested one",
-            at=f"body{operation.item}{operation.identity}",
-            reference=create.extension_reference("create/identity"),
-            expected=to_text(item.identity),
-            seen=to_text(identity),
-        )
+        evidence = implied(create.evidence.weakest(operation.evidence), "an id names one item")
+        claim = Claim("created_is_read_back", create, evidence, create.extension_reference("create/identity"))
+        message = f"{operation.operation_id} answers another id than the requested one"
+        at = f"body{operation.item}{operation.identity}"
+        scenario.judge(claim, key(identity) == item.key, message, to_text(item.identity), to_text(identity), at)
     scenario.compare(item, operation, shown, f"body{operation.item}")
+
+
+# --- lists ----------------------------------------------------------------------------------------------------------
 
 
 def check_list(
@@ -117,147 +102,112 @@ def check_list(
     """
     ids = ids_of(parent)
     reading = scenario.read_list(operation, ids)
-    if not reading.readable:
-        if parent and parent.exists:
-            judge_found(scenario, parent, operation, reading.status)
-        return
-    listed = by_key(reading)
-    existing = {key(item.identity) for item in scenario.existing(operations.resource)}
-    for item in scenario.items:
-        if item.resource != operations.resource:
-            continue
-        belongs = item.parent is parent or not operation.parents
-        if item.state is State.REMOVED and key(item.identity) not in existing:
-            _judge_absent(scenario, item, operation, listed, "removed_is_gone", "a removed item")
-        elif item.exists and not belongs:
-            _judge_absent(scenario, item, operation, listed, "created_is_listed", "an item of another parent")
-        elif item.exists:
-            _judge_present(scenario, item, operation, ids, reading, listed)
-    _judge_total(scenario, operations, operation, ids, reading)
-    if filter_number:
-        _check_filter(scenario, operations, operation, ids, listed, filter_number)
+    if reading.readable:
+        found = _List(scenario, operations, operation, ids, reading)
+        found.judge_items(parent)
+        found.judge_total()
+        found.judge_filter(filter_number)
+    elif parent and parent.exists:
+        judge_found(scenario, parent, operation, reading.exchanges[-1])
 
 
-def _judge_absent(
-    scenario: Scenario,
-    item: Item,
-    operation: Operation[List],
-    listed: Mapping[str, tuple[int, Json]],
-    law: str,
-    what: str,
-) -> None:
-    owner = item.operations.deletes[0] if law == "removed_is_gone" else item.operations.create
-    entry = listed.get(key(item.identity))
-    scenario.judge(
-        law,
-        owner,
-        implied(owner.evidence.weakest(operation.kind.evidence), _LISTED),
-        entry is None,
-        f"{operation.operation_id} shows {what}",
-        at=f"body{operation.kind.items}/{entry[0]}" if entry else f"body{operation.kind.items}",
-        reference=operation.extension_reference("list"),
-        expected=f"no {item.identity}",
-        seen=to_text(item.identity),
-    )
+@dataclass(slots=True)
+class _List:
+    """A list that was read, below the parents with these `ids`."""
 
+    scenario: Scenario
+    operations: ResourceOperations
+    operation: Operation[List]
+    ids: Mapping[str, str]
+    reading: ListReading
+    listed: dict[str, tuple[int, Json]] = field(init=False)
 
-def _judge_present(
-    scenario: Scenario,
-    item: Item,
-    operation: Operation[List],
-    ids: Mapping[str, str],
-    reading: ListReading,
-    listed: Mapping[str, tuple[int, Json]],
-) -> None:
-    """The item is in the list, if that was surely read as a whole. A missing item is looked for twice."""
-    entry = listed.get(key(item.identity))
-    if entry is None:
-        if not reading.whole:
+    def __post_init__(self) -> None:
+        self.listed = by_key(self.reading)
+
+    def read(self, query: Mapping[str, Json] | None = None) -> ListReading:
+        """Read the list again."""
+        return self.scenario.read_list(self.operation, self.ids, query=query)
+
+    def judge_items(self, parent: Item | None) -> None:
+        existing = {item.key for item in self.scenario.existing(self.operations.resource)}
+        for item in self.scenario.items:
+            if item.resource != self.operations.resource:
+                continue
+            if item.state is State.REMOVED and item.key not in existing:
+                self._judge_absent(item, "removed_is_gone", item.operations.deletes[0], "a removed item")
+            elif item.exists and self.operation.parents and item.parent is not parent:
+                self._judge_absent(item, "created_is_listed", item.operations.create, "an item of another parent")
+            elif item.exists:
+                self._judge_present(item)
+
+    def _judge_absent(self, item: Item, law: str, owner: Operation, description: str) -> None:
+        entry, place = self.listed.get(item.key), f"body{self.operation.kind.items}"
+        message = f"{self.operation.operation_id} shows {description}"
+        at = f"{place}/{entry[0]}" if entry else place
+        expected, seen = f"no {item.identity}", to_text(item.identity)
+        self.scenario.judge(self._claim(law, owner), entry is None, message, expected, seen, at)
+
+    def _judge_present(self, item: Item) -> None:
+        """The item is in the list, if that was surely read as a whole. A missing item is looked for twice."""
+        entry = self.listed.get(item.key)
+        if entry is None:
+            again = self.read() if self.reading.whole else self.reading
+            if not again.whole:
+                return
+            entry = by_key(again).get(item.key)
+        self._judge_listed(item, self.reading, holds=entry is not None)
+        if entry is not None:
+            self.scenario.compare(item, self.operation, entry[1], f"body{self.operation.kind.items}/{entry[0]}")
+
+    def _judge_listed(self, item: Item, reading: ListReading, *, holds: bool, through: str = "") -> None:
+        claim = self._claim("created_is_listed", item.operations.create)
+        message = f"{self.operation.operation_id}{through} does not show a created item"
+        expected, seen = to_text(item.identity), f"{len(reading)} others"
+        self.scenario.judge(claim, holds, message, expected, seen, f"body{self.operation.kind.items}")
+
+    def _claim(self, law: str, owner: Operation) -> Claim:
+        evidence = owner.evidence.weakest(self.operation.kind.evidence)
+        evidence = implied(evidence, "a list shows the items that exist")
+        return Claim(law, owner, evidence, self.operation.extension_reference("list"))
+
+    def judge_filter(self, number: int) -> None:
+        """A filtered list shows each of our items that has the value before and after it is read."""
+        filters = [
+            (name, found.at) for name, found in self.operation.kind.filters.items() if found.comparison == "equal"
+        ]
+        if not number or not filters:
             return
-        again = scenario.read_list(operation, ids)
-        if not again.whole:
+        name, at = pick(filters, number - 1)
+        ours = {item.key: item for item in self.scenario.existing(self.operations.resource) if item.key in self.listed}
+        values = {identity: at_pointer(self.listed[identity][1], at) for identity in ours}
+        choices = self.operation.parameter(name).schema.get("enum")
+        usable = (value for value in values.values() if isinstance(value, str) and (not choices or value in choices))
+        value = next(usable, None)
+        reading = self.read({name: value}) if value is not None else None
+        if reading is None or not reading.whole:
             return
-        entry = by_key(again).get(key(item.identity))
-    _judge_listed(scenario, item, operation, len(reading.items), entry is not None)
-    if entry is not None:
-        scenario.compare(item, operation, entry[1], f"body{operation.kind.items}/{entry[0]}")
+        filtered = by_key(reading)
+        matching = [identity for identity in values if values[identity] == value]
+        now = {} if filtered.keys() >= {*matching} else by_key(self.read())
+        for identity in matching:
+            if identity in filtered or at_pointer(now.get(identity, (0, None))[1], at) == value:
+                through = f" filtered by {name}={value}"
+                self._judge_listed(ours[identity], reading, holds=identity in filtered, through=through)
 
-
-def _judge_listed(
-    scenario: Scenario, item: Item, operation: Operation[List], count: int, holds: bool, through: str = ""
-) -> None:
-    create = item.operations.create
-    scenario.judge(
-        "created_is_listed",
-        create,
-        implied(create.evidence.weakest(operation.kind.evidence), _LISTED),
-        holds,
-        f"{operation.operation_id}{through} does not show a created item",
-        at=f"body{operation.kind.items}",
-        reference=operation.extension_reference("list"),
-        expected=to_text(item.identity),
-        seen=f"{count} others",
-    )
-
-
-def _check_filter(
-    scenario: Scenario,
-    operations: ResourceOperations,
-    operation: Operation[List],
-    ids: Mapping[str, str],
-    listed: Mapping[str, tuple[int, Json]],
-    number: int,
-) -> None:
-    """A filtered list shows each of our items that has the value before and after it is read."""
-    filters = [(name, entry.at) for name, entry in operation.kind.filters.items() if entry.comparison == "equal"]
-    if not filters:
-        return
-    name, field = filters[(number - 1) % len(filters)]
-    ours = {key(item.identity): item for item in scenario.existing(operations.resource)}
-    values = {identity: at_pointer(listed[identity][1], field) for identity in ours if identity in listed}
-    choices = operation.parameter(name).schema.get("enum")
-    value = next(
-        (value for value in values.values() if isinstance(value, str) and (choices is None or value in choices)), None
-    )
-    if value is None:
-        return
-    reading = scenario.read_list(operation, ids, query={name: value})
-    if not reading.whole:
-        return
-    filtered = by_key(reading)
-    matching = [identity for identity in values if values[identity] == value]
-    all_there = all(identity in filtered for identity in matching)
-    now = {} if all_there else by_key(scenario.read_list(operation, ids))
-    for identity in matching:
-        if identity in filtered or at_pointer(now.get(identity, (0, None))[1], field) == value:
-            through = f" filtered by {name}={value}"
-            _judge_listed(scenario, ours[identity], operation, len(reading.items), identity in filtered, through)
-
-
-def _judge_total(
-    scenario: Scenario,
-    operations: ResourceOperations,
-    operation: Operation[List],
-    ids: Mapping[str, str],
-    reading: ListReading,
-) -> None:
-    """The total is the number of items, in two equal readings of the whole list."""
-    total = operation.kind.paging.total if operation.kind.paging else None
-    if not (total and reading.whole and reading.total is not None and scenario.existing(operations.resource)):
-        return
-    count = len(reading.items)
-    if reading.total != count:
-        again = scenario.read_list(operation, ids)
-        if again.total != reading.total or by_key(again).keys() != by_key(reading).keys():
+    def judge_total(self) -> None:
+        """The total is the number of items, in two equal readings of the whole list."""
+        total = self.operation.kind.paging.total if self.operation.kind.paging else None
+        count, answered, create = len(self.reading), self.reading.total, self.operations.create
+        ours = self.scenario.existing(self.operations.resource)
+        if not (total and self.reading.whole and answered is not None and ours):
             return
-    scenario.judge(
-        "created_is_counted",
-        operations.create,
-        implied(operations.create.evidence.weakest(total.evidence), "the total counts the items of the list"),
-        reading.total == count,
-        f"{operation.operation_id} answers another total than the number of its items",
-        at=f"body{total.at}",
-        reference=operation.extension_reference("list/paging/total"),
-        expected=str(count),
-        seen=str(reading.total),
-    )
+        if answered != count:
+            again = self.read()
+            if again.total != answered or by_key(again).keys() != self.listed.keys():
+                return
+        evidence = implied(create.evidence.weakest(total.evidence), "the total counts the items of the list")
+        reference = self.operation.extension_reference("list/paging/total")
+        claim = Claim("created_is_counted", create, evidence, reference)
+        message = f"{self.operation.operation_id} answers another total than the number of its items"
+        self.scenario.judge(claim, answered == count, message, str(count), answered, f"body{total.at}")

@@ -11,6 +11,7 @@ from trunkline.check.stateful.engine import Plan, run
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.moves import moves
 from trunkline.check.stateful.request_bodies import ValueFactory
+from trunkline.check.stateful.resources import operations_of
 from trunkline.check.stateful.scenario import Scenario, StatefulRun
 from trunkline.check.stateful.scenarios import fixed_scenarios
 from trunkline.check.stateful.write_moves import clean_up
@@ -83,12 +84,12 @@ def _findings(stateful: StatefulRun, seed: int, examples: int, steps: int, tries
 def plan_of(stateful: StatefulRun) -> Plan[Scenario]:
     """The moves and the fixed scenarios for a contract."""
     table = moves(stateful)
-    return Plan(table, stateful.start, clean_up, fixed_scenarios(stateful, table))
+    return Plan(table, stateful.start, clean_up, fixed_scenarios(stateful.resources, table))
 
 
 def _reason(stateful: StatefulRun, law: StatefulLaw, resource: str) -> str:
     """Why a law was not judged."""
-    operations = stateful.operations_of(resource)
+    operations = operations_of(stateful.contract, resource)
     if law.needs_other_account and stateful.second_credential is None:
         return "the credential of another account is not known; give it with --second-token"
     if operations is not None and not operations.deletes and stateful.leave == 0:

@@ -13,15 +13,15 @@ from trunkline.check.lists import ListReading, read_list
 from trunkline.check.rules import hides
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.stateful.fields import inputs, shown_fields
-from trunkline.check.stateful.model import Item, State, in_path, key, record_shown, same, unchangeable
-from trunkline.check.stateful.request_bodies import ValueFactory, Values, to_json
+from trunkline.check.stateful.model import Claim, Item, State, in_path, key, record_shown, same, unchangeable
+from trunkline.check.stateful.request_bodies import ValueFactory, Values
 from trunkline.check.stateful.resources import ResourceOperations, resource_operations
-from trunkline.contract.bodies import NOTHING, at_pointer, json_of
+from trunkline.contract.bodies import NOTHING, at_pointer
 from trunkline.contract.model import Contract, List, Operation
-from trunkline.contract.refusals import documented_response, refusal_for
+from trunkline.contract.refusals import refusal_for
 from trunkline.contract.requests import build_request
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Json, Target
-from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.findings import Finding, Grade, to_text
 from trunkline.redaction import redactor
 
 NOT_FOUND = frozenset({404, 410})
@@ -35,6 +35,9 @@ NOT_ABOUT_THE_BODY = _BEFORE_LOOKING | {406, 409, 411, 412, 413, 417, 421, 423}
 
 _SHORTEST_SECRET = 8
 """A shorter secret may be in a response by chance."""
+
+_MOST_REFUSALS = 10
+"""After so many refusals in a row no more items of a resource are created."""
 
 
 class Broken(Exception):
@@ -69,17 +72,10 @@ class StatefulRun:
     """How often in a row a valid creation was refused, by resource."""
     obstacles: dict[str, str] = field(default_factory=dict)
     """Why an item could not be created, by resource."""
-    resources: tuple[ResourceOperations, ...] = ()
-    take_secrets: tuple[Operation, ...] = ()
-    """The operations with a secret in their body."""
 
-    def __post_init__(self) -> None:
-        self.resources = resource_operations(self.contract)
-        writers = (writer for operations in self.resources for writer in operations.writers)
-        self.take_secrets = tuple(writer for writer in writers if any(input_.secret for input_ in inputs(writer)))
-
-    def operations_of(self, resource: str) -> ResourceOperations | None:
-        return next((operations for operations in self.resources if operations.resource == resource), None)
+    @property
+    def resources(self) -> tuple[ResourceOperations, ...]:
+        return resource_operations(self.contract)
 
     def start(self) -> Scenario:
         """A scenario with the items that had to be left behind."""
@@ -89,22 +85,30 @@ class StatefulRun:
         """Report no further finding of this law. After a note, one that fails a run is still reported."""
         self.muted |= {(finding.rule, True), (finding.rule, _is_note(finding))}
 
-    def is_muted(self, finding: Finding) -> bool:
-        return (finding.rule, _is_note(finding)) in self.muted
-
-    def may_leave(self, resource: str, *, surely: bool) -> bool:
+    def may_create(self, operations: ResourceOperations, *, surely: bool) -> bool:
         """Whether one more item may be created: `surely` one, or one only if the implementation errs.
 
-        The last of several is kept for errors.
+        Of the items that may stay behind, the last of several is kept for errors.
         """
-        operations = self.operations_of(resource)
-        if self.leave is None or (operations is not None and operations.deletes):
+        if self.refused[operations.resource] >= _MOST_REFUSALS:
+            return False
+        if self.leave is None or operations.deletes:
             return True
         return self.left_count < (max(1, self.leave - 1) if surely else self.leave) and self.leave > 0
 
 
 def _is_note(finding: Finding) -> bool:
     return finding.evidence.grade.rank > Grade.IMPLIED.rank
+
+
+def is_success(exchange: Exchange) -> bool:
+    """Whether the response is of the 2xx class."""
+    return 200 <= exchange.response.status < 300
+
+
+def is_refusal(exchange: Exchange) -> bool:
+    """Whether the response is a client error: the request had no effect."""
+    return 400 <= exchange.response.status < 500
 
 
 @dataclass(slots=True, repr=False)
@@ -126,21 +130,18 @@ class Scenario:
         self,
         operation: Operation,
         ids: Mapping[str, str],
+        body: bytes | Values | None = None,
         *,
         query: str = "",
-        body: bytes | None = None,
         media_type: str = "application/json",
         other_account: bool = False,
     ) -> Exchange:
         """Send one request about the items with these ids, by resource: `{"sip-trunks": "a1"}`."""
-        path = {
-            parameter.name: ids[parameter.resource]
-            for parameter in operation.parameters
-            if parameter.location == "path"
-        }
+        if isinstance(body, dict):
+            self.note_secrets(operation, body)
         request = build_request(
             operation,
-            path,
+            {found.name: ids[found.resource] for found in operation.parameters if found.location == "path"},
             query=query,
             body=body,
             media_type=media_type,
@@ -151,13 +152,6 @@ class Scenario:
         self.exchanges.append(exchange)
         self._judge_secrets(operation, exchange)
         return exchange
-
-    def send(
-        self, operation: Operation, ids: Mapping[str, str], values: Values, *, other_account: bool = False
-    ) -> Exchange:
-        """Send one request with a JSON body of these values."""
-        self.note_secrets(operation, values)
-        return self.request(operation, ids, body=to_json(values), other_account=other_account)
 
     def read_list(
         self,
@@ -175,125 +169,67 @@ class Scenario:
     # --- judging ----------------------------------------------------------------------------------------------------
 
     def judge(
-        self,
-        law: str,
-        operation: Operation,
-        evidence: Evidence,
-        holds: bool,
-        message: str,
-        *,
-        at: str = "status",
-        reference: str = "",
-        expected: str = "",
-        seen: str = "",
-        assumes: frozenset[str] = frozenset(),
+        self, claim: Claim, holds: bool, message: str = "", expected: str = "", seen: str | int = "", at: str = "status"
     ) -> None:
-        """Count one judgement of a law, and end the scenario with a finding if it does not hold.
+        """Count one judgement of a law, and end the scenario with a finding if the claim does not hold.
 
         Nothing is judged on evidence that is only a decision of the mock. A law is muted with its own finding, and with
-        one of a law that the expectation assumes.
+        one of a law that the claim assumes.
         """
-        if evidence.grade is Grade.DECISION:
+        operation = claim.operation
+        if claim.evidence.grade is Grade.DECISION:
             return
-        self.run.counts[operation.operation_id, law] += 1
-        if not holds and not any((assumed, False) in self.run.muted for assumed in assumes):
-            contract = reference or operation.reference(operation.pointer)
-            self._report(
-                operation.finding(law, evidence, message, at=at, contract=contract, expected=expected, seen=seen)
-            )
+        self.run.counts[operation.operation_id, claim.law] += 1
+        if not holds and not any((assumed, False) in self.run.muted for assumed in claim.assumes):
+            finding = operation.finding(claim.law, claim.evidence, message, at=at, expected=expected, seen=str(seen))
+            self._report(replace(finding, contract=claim.reference or finding.contract))
 
     def compare(self, item: Item, operation: Operation, shown: Json, at: str) -> None:
         """Compare what a response shows of an item with the model, and take in the fields that were not known."""
         self._compared = item
-        for name, shown_field in shown_fields(operation).items():
+        for name, field_ in shown_fields(operation).items():
             value = at_pointer(shown, f"/{name}")
-            if value is NOTHING or shown_field.volatile or f"/{name}" == operation.identity:
+            if value is NOTHING or field_.volatile or f"/{name}" == operation.identity:
                 continue
             known = item.expected.get(name)
-            if known is None or (known.shown_by == operation.operation_id and known.law == "list_and_detail_agree"):
-                record_shown(item, operation, shown_field, value)
-            elif same(known.value, value):
-                if Grade.DECISION not in (known.evidence.grade, shown_field.schema.evidence.grade):
-                    self.run.counts[known.operation.operation_id, known.law] += 1
-                if known.assumes and operation.reads:
-                    item.expected[name] = replace(known, assumes=frozenset())
-            else:
-                self.judge(
-                    known.law,
-                    known.operation,
-                    known.evidence.weakest(shown_field.schema.evidence),
-                    False,
-                    f"{operation.operation_id} does not show {name} {known.reason}",
-                    at=f"{at}/{name}",
-                    reference=known.reference,
-                    expected=to_text(known.value),
-                    seen=to_text(value),
-                    assumes=known.assumes,
-                )
-                record_shown(item, operation, shown_field, value)
+            if known is None or (
+                known.shown_by == operation.operation_id and known.claim.law == "list_and_detail_agree"
+            ):
+                record_shown(item, operation, field_, value)
+                continue
+            claim = known.claim.weakened(field_.schema.evidence)
+            if not same(known.value, value):
+                message = f"{operation.operation_id} does not show {name} {known.reason}"
+                self.judge(claim, False, message, to_text(known.value), to_text(value), at=f"{at}/{name}")
+                record_shown(item, operation, field_, value)
+                continue
+            self.judge(claim, True)
+            if operation.reads and known.claim.assumes:
+                item.expected[name] = replace(known, claim=replace(known.claim, assumes=frozenset()))
 
-    def judge_not_found(
-        self, law: str, owner: Operation, operation: Operation, exchange: Exchange, resource: str
-    ) -> None:
+    def judge_not_found(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, item: Item) -> None:
         """A request about an item that does not exist is refused, with the documented status and code."""
         status = exchange.response.status
         parameter = next(
-            parameter
-            for parameter in operation.parameters
-            if parameter.resource == resource and parameter.location == "path"
+            found for found in operation.parameters if found.resource == item.resource and found.location == "path"
         )
         evidence = parameter.refused.get("id_unknown")
         if evidence is None:
             return
-        self.judge(
-            law,
-            owner,
-            evidence,
-            not 200 <= status < 300,
-            f"{operation.operation_id} answers {status} for an item that does not exist",
-            reference=operation.reference(f"{parameter.pointer}/x-trunkline/refused/id_unknown"),
-            expected="not found",
-            seen=str(status),
-        )
-        if 400 <= status < 500 and status not in _BEFORE_LOOKING and status != 410:
+        place = operation.reference(f"{parameter.pointer}/x-trunkline/refused/id_unknown")
+        message = f"{operation.operation_id} answers {status} for an item that does not exist"
+        self.judge(Claim(law, owner, evidence, place), not is_success(exchange), message, "not found", status)
+        if is_refusal(exchange) and status not in _BEFORE_LOOKING and status != 410:
             self.judge_code(law, owner, operation, exchange, "id_unknown", parameter.name)
 
     def judge_code(
         self, law: str, owner: Operation, operation: Operation, exchange: Exchange, cause: str, name: str
     ) -> None:
         """A refusal has the documented status and code of its cause."""
-        sent = f"{operation.method} {exchange.request.path}"
-        refusal = refusal_for(operation, cause, sent, cause, {"name": name})
+        refusal = refusal_for(operation, cause, "", "", {"name": name})
         for finding in judge_refusal(operation, exchange, (refusal,)):
-            self.judge(
-                law,
-                owner,
-                finding.evidence,
-                False,
-                f"{operation.operation_id}: {finding.message}",
-                at=finding.at,
-                reference=finding.contract,
-                expected=finding.expected,
-                seen=finding.seen,
-            )
-
-    def evidence_of_cause(self, operation: Operation, exchange: Exchange, cause: str, name: str) -> Evidence | None:
-        """The evidence that a refusal was answered for this cause: its code is that of no other cause."""
-        try:
-            refusal = refusal_for(operation, cause, "", "", {"name": name})
-            response, code = documented_response(operation.contract, refusal)
-        except LookupError:
-            return None
-        other_codes = {
-            other.code
-            for documented in operation.responses.values()
-            for other_cause, other in documented.refusals.items()
-            if other_cause != cause
-        }
-        answered = at_pointer(json_of(exchange), operation.contract.errors.code)
-        if answered != code.code or code.code in other_codes or exchange.response.status != int(response.key):
-            return None
-        return refusal.evidence.weakest(response.evidence).weakest(code.evidence)
+            message = f"{operation.operation_id}: {finding.message}"
+            self._report(replace(finding, rule=law, operation=owner.operation_id, message=message))
 
     def note_secrets(self, operation: Operation, values: Values) -> None:
         """Remember the secrets of a body. No later response may contain them."""
@@ -305,8 +241,9 @@ class Scenario:
     def _judge_secrets(self, operation: Operation, exchange: Exchange) -> None:
         if not self.secrets:
             return
-        for writer in self.run.take_secrets:
-            self.run.counts[writer.operation_id, "secrets_never_come_back"] += 1
+        for writer in (writer for operations in self.run.resources for writer in operations.writers):
+            if any(input_.secret for input_ in inputs(writer)):
+                self.run.counts[writer.operation_id, "secrets_never_come_back"] += 1
         body = exchange.response.body.decode("utf-8", "replace")
         texts = (body, *(value for _, value in exchange.response.headers))
         if any(secret in text for secret in self.secrets for text in texts):
@@ -314,17 +251,18 @@ class Scenario:
                 self._report(replace(finding, rule="secrets_never_come_back"))
 
     def _report(self, finding: Finding) -> None:
-        if self.silent or self.run.is_muted(finding) or finding.evidence.grade is Grade.DECISION:
+        is_muted = (finding.rule, _is_note(finding)) in self.run.muted
+        if self.silent or is_muted or finding.evidence.grade is Grade.DECISION:
             return
         hide = redactor(frozenset(self.secrets))
-        earlier = (exchange for item in self._concerned() for exchange in item.creation)
+        earlier = (item.creation for item in self._concerned() if item.creation not in self.exchanges)
         raise Broken(
             replace(
                 finding,
                 message=hide(finding.message),
                 expected=hide(finding.expected),
                 seen=hide(finding.seen),
-                exchanges=(*(exchange for exchange in earlier if exchange not in self.exchanges), *self.exchanges),
+                exchanges=(*earlier, *self.exchanges),
             )
         )
 

@@ -10,11 +10,9 @@ from typing import TypeAlias
 
 from trunkline.check.stateful.engine import Move, Numbers, Step
 from trunkline.check.stateful.fields import inputs
-from trunkline.check.stateful.moves import name_of
-from trunkline.check.stateful.refused_moves import naming_item, reaching_item
 from trunkline.check.stateful.request_bodies import flaws, variant_counts
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.check.stateful.scenario import Scenario, StatefulRun
+from trunkline.check.stateful.scenario import Scenario
 from trunkline.check.stateful.write_moves import input_groups
 from trunkline.contract.model import List, Operation, Update
 
@@ -28,13 +26,15 @@ _BATCH = 12
 """So many flawed bodies are sent in one scenario. With more, reducing it to the one that matters would take long."""
 
 
-def fixed_scenarios(run: StatefulRun, moves: tuple[Move[Scenario], ...]) -> tuple[list[Step[Scenario]], ...]:
+def fixed_scenarios(
+    resources: tuple[ResourceOperations, ...], moves: tuple[Move[Scenario], ...]
+) -> tuple[list[Step[Scenario]], ...]:
     """The scenarios that are always run, resource by resource."""
     table = {move.name: move for move in moves}
     return tuple(
         [(table[name], _numbers(table[name], choices)) for name, choices in scenario if name in table]
-        for operations in run.resources
-        for scenario in _scenarios(run, operations)
+        for operations in resources
+        for scenario in _scenarios(operations)
     )
 
 
@@ -52,11 +52,11 @@ def _do(name: str, **choices: int | tuple[int, ...]) -> _NamedStep:
     return name, choices
 
 
-def _scenarios(run: StatefulRun, operations: ResourceOperations) -> Iterator[list[_NamedStep]]:
+def _scenarios(operations: ResourceOperations) -> Iterator[list[_NamedStep]]:
     resource, create = operations.resource, operations.create
     parents = [_do(f"create_{parent}") for parent in operations.parents]
     created = [*parents, _do(f"create_{resource}", read=1)]
-    listed = [_do(name_of("list", listing)) for listing in operations.lists]
+    listed = [_do(f"list_{listing.operation_id}") for listing in operations.lists]
     duplicates = [_do(f"create_duplicate_{resource}", parent=number, read=1) for number in (0, 1)]
     yield [*created, *listed]
     for body in _each_choice(create):
@@ -67,7 +67,7 @@ def _scenarios(run: StatefulRun, operations: ResourceOperations) -> Iterator[lis
         yield [*parents, *(_do(f"create_flawed_{resource}", flaw=number, read=1) for number in batch)]
     for listing in operations.lists:
         filters = range(1, 1 + len(listing.kind.filters))
-        yield [*created, *(_do(name_of("list", listing), filter=number) for number in filters)]
+        yield [*created, *(_do(f"list_{listing.operation_id}", filter=number) for number in filters)]
     yield [*created, *duplicates]
     yield [*parents, *created, *duplicates]
     yield [*parents, *(_do(f"create_{resource}") for _ in range(_SHORT_PAGE)), *listed]
@@ -75,8 +75,8 @@ def _scenarios(run: StatefulRun, operations: ResourceOperations) -> Iterator[lis
     for update in operations.updates:
         yield from _updates(operations, update, created, listed)
     yield from _actions(operations, created, listed)
-    yield from _removals(run, operations, created, listed)
-    yield from _misuses(run, operations, created, listed)
+    yield from _removals(operations, created, listed)
+    yield from _misuses(operations, created, listed)
 
 
 def _each_choice(operation: Operation) -> Iterator[tuple[int, ...]]:
@@ -88,14 +88,14 @@ def _each_choice(operation: Operation) -> Iterator[tuple[int, ...]]:
 
 
 def _changing_actions(operations: ResourceOperations) -> list[_NamedStep]:
-    return [_do(name_of("act", act)) for act in operations.acts if act.kind.changes]
+    return [_do(f"act_{act.operation_id}") for act in operations.acts if act.kind.changes]
 
 
 def _updates(
     operations: ResourceOperations, update: Operation[Update], created: list[_NamedStep], listed: list[_NamedStep]
 ) -> Iterator[list[_NamedStep]]:
     """Each input alone, all at once, in each group that resets something, on one of two items, and with each flaw."""
-    name = name_of("update", update)
+    name = f"update_{update.operation_id}"
     alone = [_do(name, body=body, read=1) for body in _each_choice(update)]
     full = [*created[:-1], _do(created[-1][0], body=1, read=1)]
     for batch in _batches(len(alone)):
@@ -118,14 +118,17 @@ def _updates(
         read = _do(f"read_{operations.resource}")
         yield [*created, *acts, *created, _do(name, item=1, group=1), read, *listed]
     for batch in _batches(len(flaws(update))):
-        yield [*created, *(_do(name_of("update_flawed", update), flaw=number, body=1, read=1) for number in batch)]
+        yield [
+            *created,
+            *(_do(f"update_flawed_{update.operation_id}", flaw=number, body=1, read=1) for number in batch),
+        ]
 
 
 def _unsettled_updates(update: Operation[Update]) -> list[_NamedStep]:
     """The updates whose value only some items must take, such as activating a verified trunk."""
     unsettled = [index for index, input_ in enumerate(inputs(update)) if input_.unsettled]
     bodies = (body for body in _each_choice(update) if any(body[index] for index in unsettled))
-    return [_do(name_of("update", update), body=body, read=1) for body in bodies]
+    return [_do(f"update_{update.operation_id}", body=body, read=1) for body in bodies]
 
 
 def _actions(
@@ -133,7 +136,7 @@ def _actions(
 ) -> Iterator[list[_NamedStep]]:
     """Each action alone, after the others, after updates, and on one of two items."""
     for act in operations.acts:
-        action = _do(name_of("act", act), read=1)
+        action = _do(f"act_{act.operation_id}", read=1)
         before = [step for step in _changing_actions(operations) if step[0] != action[0]]
         yield [*created, action, *listed]
         yield [*created, *before, action]
@@ -143,42 +146,38 @@ def _actions(
 
 
 def _removals(
-    run: StatefulRun, operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
+    operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
 ) -> Iterator[list[_NamedStep]]:
     """A removal and requests about the removed item, a removal of one of two items, and of one with children."""
-    below = [other for other in run.resources if other.parents and other.parents[-1] == operations.resource]
+    below = operations.children
     children = [_do(f"create_{other.resource}", read=1) for other in below]
-    emptied = [_do(name_of("remove", delete), read=1) for other in below for delete in other.deletes]
-    count = len(naming_item(operations, run.resources))
+    emptied = [_do(f"remove_{delete.operation_id}", read=1) for other in below for delete in other.deletes]
+    count = len(operations.naming_item)
     for delete in operations.deletes:
-        removed = _do(name_of("remove", delete), read=1)
+        removed = _do(f"remove_{delete.operation_id}", read=1)
         used = [_do(f"use_removed_{operations.resource}", operation=number) for number in range(count)]
         yield [*created, removed, *listed, *used, *created, *listed]
         yield [*created, *created, removed, *listed]
         yield [*created, *children, removed, *listed, *emptied, removed]
-    child_lists = [_do(name_of("list", listing)) for other in below for listing in other.lists]
+    child_lists = [_do(f"list_{listing.operation_id}") for other in below for listing in other.lists]
     for update in operations.updates if child_lists else ():
-        yield [*created, *children, _do(name_of("update", update), body=1, read=1), *child_lists]
+        yield [*created, *children, _do(f"update_{update.operation_id}", body=1, read=1), *child_lists]
 
 
 def _misuses(
-    run: StatefulRun, operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
+    operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
 ) -> Iterator[list[_NamedStep]]:
     """Requests about items below another parent, and with the credential of another account."""
     resource = operations.resource
     if operations.parents:
         elsewhere = [(name, {**choices, "parent": 1}) for name, choices in listed]
-        count = len(naming_item(operations, run.resources))
+        count = len(operations.naming_item)
         astray = [_do(f"use_wrong_parent_{resource}", operation=number, read=1) for number in range(count)]
         yield [_do(f"create_{operations.parents[-1]}"), *created, *listed, *elsewhere, *astray]
-    reaching = reaching_item(operations, run.resources)
+    reaching = operations.reaching_item
     stranger = f"use_other_account_{resource}"
     yield [*created, *(_do(stranger, operation=number, read=1) for number in range(len(reaching)))]
-    children = [
-        _do(f"create_{other.resource}", read=1)
-        for other in run.resources
-        if other.parents and other.parents[-1] == resource
-    ]
+    children = [_do(f"create_{other.resource}", read=1) for other in operations.children]
     lists = [number for number, operation in enumerate(reaching) if isinstance(operation.kind, List)]
     yield [*created, *children, *(_do(stranger, operation=number) for number in lists)]
 

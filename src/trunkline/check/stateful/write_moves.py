@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
-from trunkline.check.stateful.fields import conditional_inputs, inputs
+from trunkline.check.stateful.fields import conditional_inputs
 from trunkline.check.stateful.model import (
+    Claim,
     Item,
     State,
     key,
@@ -19,9 +20,17 @@ from trunkline.check.stateful.model import (
 from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, pick_parent, read_item
 from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, NOT_FOUND, Broken, Scenario
+from trunkline.check.stateful.scenario import (
+    NOT_ABOUT_THE_BODY,
+    NOT_FOUND,
+    Broken,
+    Scenario,
+    is_refusal,
+    is_success,
+)
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Act, Delete, Operation, Update
+from trunkline.contract.refusals import documented_response, refusal_for
 from trunkline.errors import NotOurs, TargetError
 from trunkline.exchange import Exchange
 from trunkline.findings import Evidence, Finding
@@ -35,65 +44,40 @@ _RETRIES = 2
 
 def create(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
     """Create an item of a valid body, and read it."""
+    operation, run, resource = operations.create, scenario.run, operations.resource
     parent = pick_parent(scenario, operations, numbers)
-    body = complete_body(operations.create, scenario.run.factory, numbers["body"])
-    item = create_item(scenario, operations, parent, body)
+    body = complete_body(operation, run.factory, numbers["body"])
+    exchange = scenario.request(operation, ids_of(parent), body.values)
+    if is_success(exchange):
+        run.refused[resource] = 0
+        for name, evidence in operation.kind.unique.items():
+            scenario.judge(_claim_of_conflict(operation, evidence, f"create/unique/{name}"), True)
+    else:
+        run.refused[resource] += 1
+        run.obstacles[resource] = f"{operation.operation_id} answered {exchange.response.status} to a valid body"
+    if is_refusal(exchange) and parent and parent.exists:
+        judge_found(scenario, parent, operation, exchange)
+    judge_accepted(scenario, operation, body, exchange)
+    item = add_created(scenario, operations, parent, body.values, exchange)
     if item is not None:
         read_item(scenario, item, *numbers["read"])
-
-
-def create_item(
-    scenario: Scenario, operations: ResourceOperations, parent: Item | None, body: DraftBody
-) -> Item | None:
-    """Create an item of a valid body. None if it was not created, or if its id is unknown."""
-    operation, run = operations.create, scenario.run
-    exchange = scenario.send(operation, ids_of(parent), body.values)
-    status = exchange.response.status
-    if 200 <= status < 300:
-        run.refused[operations.resource] = 0
-        judge_accepted(scenario, operation, body, status)
-        for name, evidence in operation.kind.unique.items():
-            _judge_conflict_reason(scenario, operation, evidence, f"create/unique/{name}")
-        return add_item(scenario, operations, parent, body.values, exchange)
-    run.refused[operations.resource] += 1
-    run.obstacles[operations.resource] = f"{operation.operation_id} answered {status} to a valid body"
-    if 400 <= status < 500:
-        if parent is not None and parent.exists:
-            judge_found(scenario, parent, operation, status)
-        judge_accepted(scenario, operation, body, status)
+    elif is_refusal(exchange):
         _judge_conflict_of_new_values(scenario, operations, parent, exchange)
-    else:
-        note_unknown_creation(scenario, operations, parent)
-    return None
 
 
-def note_unknown_creation(scenario: Scenario, operations: ResourceOperations, parent: Item | None) -> None:
-    """An item may have been created whose id is unknown."""
-    if not operations.deletes:
-        scenario.run.left_count += 1
-    if parent is not None:
-        parent.may_have_more_children = True
-
-
-def judge_accepted(scenario: Scenario, operation: Operation, body: DraftBody, status: int) -> None:
+def judge_accepted(scenario: Scenario, operation: Operation, body: DraftBody, exchange: Exchange) -> None:
     """A body that the page allows is not refused as invalid. A refusal for another reason says nothing about it."""
-    succeeded = 200 <= status < 300
-    about_the_body = 400 <= status < 500 and status not in NOT_ABOUT_THE_BODY and status not in NOT_FOUND
-    if not body.binding or not (succeeded or about_the_body):
-        return
-    scenario.judge(
-        "valid_input_is_accepted",
-        operation,
-        implied(body.evidence, "a body that the page allows is accepted"),
-        succeeded,
-        f"{operation.operation_id} refuses a body that its page allows",
-        reference=operation.reference(operation.body.pointer if operation.body else operation.pointer),
-        expected="success",
-        seen=str(status),
-    )
+    status = exchange.response.status
+    about_the_body = is_refusal(exchange) and status not in NOT_ABOUT_THE_BODY | NOT_FOUND
+    if body.binding and (is_success(exchange) or about_the_body):
+        evidence = implied(body.evidence, "a body that the page allows is accepted")
+        place = operation.reference(operation.body.pointer if operation.body else operation.pointer)
+        claim = Claim("valid_input_is_accepted", operation, evidence, place)
+        message = f"{operation.operation_id} refuses a body that its page allows"
+        scenario.judge(claim, is_success(exchange), message, "success", status)
 
 
-def add_item(
+def add_created(
     scenario: Scenario,
     operations: ResourceOperations,
     parent: Item | None,
@@ -102,36 +86,32 @@ def add_item(
     *,
     from_valid_body: bool = True,
 ) -> Item | None:
-    """Take in an item that a response says was created. What it shows is judged if the body was valid."""
+    """Take in the item that a response says was created. What it shows is judged if the body was valid.
+
+    None if none was created, and if one was or may have been whose id is unknown.
+    """
     operation, kind = operations.create, operations.create.kind
-    identity = at_pointer(json_of(exchange), kind.item + kind.identity)
-    if not key(identity):
-        scenario.run.obstacles[operations.resource] = f"the response of {operation.operation_id} shows no id"
-        note_unknown_creation(scenario, operations, parent)
+    if is_refusal(exchange):
         return None
     if not operations.deletes:
         scenario.run.left_count += 1
-    item = Item(operations, str(identity), parent, frozenset(values), (exchange,))
+    identity = at_pointer(json_of(exchange), kind.item + kind.identity)
+    if not is_success(exchange) or not key(identity):
+        if is_success(exchange):
+            scenario.run.obstacles[operations.resource] = f"the response of {operation.operation_id} shows no id"
+        if parent is not None:
+            parent.may_have_more_children = True
+        return None
+    item = Item(operations, str(identity), parent, frozenset(values), exchange)
     record_creation(item, operation, values)
-    with_same_id = [
-        other
-        for other in scenario.items
-        if other.resource == operations.resource and key(other.identity) == key(identity)
-    ]
+    with_same_id = [other for other in scenario.items if other.resource == item.resource and other.key == item.key]
     scenario.items.append(item)
     if parent is not None:
         record_change_of_children(parent)
-    scenario.judge(
-        "ids_are_never_reused",
-        operation,
-        implied(kind.evidence, "an id names one item"),
-        not with_same_id,
-        f"{operation.operation_id} answers an id that another item had",
-        at=f"body{kind.item}{kind.identity}",
-        reference=operation.extension_reference("create/identity"),
-        expected="a new id",
-        seen=item.identity,
-    )
+    evidence, place = implied(kind.evidence, "an id names one item"), operation.extension_reference("create/identity")
+    claim = Claim("ids_are_never_reused", operation, evidence, place)
+    message, at = f"{operation.operation_id} answers an id that another item had", f"body{kind.item}{kind.identity}"
+    scenario.judge(claim, not with_same_id, message, "a new id", item.identity, at)
     for other in with_same_id:
         other.state = State.UNKNOWN
     if from_valid_body:
@@ -147,38 +127,43 @@ def _judge_conflict_of_new_values(
     """A conflict about a new value has no reason. It is reported if other new values meet it too."""
     operation = operations.create
     for name in operation.kind.unique:
-        evidence = scenario.evidence_of_cause(operation, exchange, "not_unique", name)
+        evidence = _evidence_of_cause(operation, exchange, "not_unique", name)
         for _ in range(_RETRIES):
             if evidence is None:
                 return
-            body = complete_body(operation, scenario.run.factory, (0,) * len(inputs(operation)))
-            exchange = scenario.send(operation, ids_of(parent), body.values)
-            if 200 <= exchange.response.status < 300:
-                add_item(scenario, operations, parent, body.values, exchange)
-                return
-            if not 400 <= exchange.response.status < 500:
-                note_unknown_creation(scenario, operations, parent)
-            evidence = scenario.evidence_of_cause(operation, exchange, "not_unique", name)
+            values = complete_body(operation, scenario.run.factory).values
+            exchange = scenario.request(operation, ids_of(parent), values)
+            add_created(scenario, operations, parent, values, exchange)
+            evidence = _evidence_of_cause(operation, exchange, "not_unique", name)
         if evidence is not None:
-            broken = f"{operation.operation_id} answers for each new {name} that it exists already"
-            word, status = f"create/unique/{name}", exchange.response.status
-            _judge_conflict_reason(scenario, operation, evidence, word, broken, status)
+            claim = _claim_of_conflict(operation, evidence, f"create/unique/{name}")
+            message = f"{operation.operation_id} answers for each new {name} that it exists already"
+            scenario.judge(claim, False, message, "success", exchange.response.status)
 
 
-def _judge_conflict_reason(
-    scenario: Scenario, operation: Operation, evidence: Evidence, word: str, broken: str = "", status: int = 0
-) -> None:
-    """A conflict is answered only where there is one. `broken` is the message of a finding, if there is one."""
-    scenario.judge(
-        "conflict_needs_a_reason",
-        operation,
-        implied(evidence, "there is a conflict only with another item"),
-        not broken,
-        broken,
-        reference=operation.extension_reference(word),
-        expected="success",
-        seen=str(status),
-    )
+def _claim_of_conflict(operation: Operation, evidence: Evidence, word: str) -> Claim:
+    """A conflict is answered only where there is one."""
+    evidence = implied(evidence, "there is a conflict only with another item")
+    return Claim("conflict_needs_a_reason", operation, evidence, operation.extension_reference(word))
+
+
+def _evidence_of_cause(operation: Operation, exchange: Exchange, cause: str, name: str) -> Evidence | None:
+    """The evidence that a refusal was answered for this cause: its code is that of no other cause."""
+    try:
+        refusal = refusal_for(operation, cause, "", "", {"name": name})
+        response, code = documented_response(operation.contract, refusal)
+    except LookupError:
+        return None
+    other_codes = {
+        other.code
+        for documented in operation.responses.values()
+        for other_cause, other in documented.refusals.items()
+        if other_cause != cause
+    }
+    answered = at_pointer(json_of(exchange), operation.contract.errors.code)
+    if answered != code.code or code.code in other_codes or exchange.response.status != int(response.key):
+        return None
+    return refusal.evidence.weakest(response.evidence).weakest(code.evidence)
 
 
 # --- updating -------------------------------------------------------------------------------------------------------
@@ -187,15 +172,25 @@ def _judge_conflict_reason(
 def update(operations: ResourceOperations, operation: Operation[Update], scenario: Scenario, numbers: Numbers) -> None:
     """Update some inputs of an item, and read it."""
     item = pick(scenario.existing(operations.resource), *numbers["item"])
-    (number,) = numbers["group"]
-    if number:
-        names = frozenset(name for name in input_groups(operation)[number - 1] if belongs_to(item, name))
+    (group,) = numbers["group"]
+    if group:
+        names = frozenset(name for name in input_groups(operation)[group - 1] if belongs_to(item, name))
         body = changing_body(operation, scenario.run.factory, names, item.known_values)
     else:
         body = update_body(scenario, item, operation, numbers["body"])
-    if body.values:
-        update_item(scenario, item, operation, body)
-        read_item(scenario, item, *numbers["read"])
+    if not body.values:
+        return
+    exchange = scenario.request(operation, item.ids, body.values)
+    judge_found(scenario, item, operation, exchange)
+    judge_accepted(scenario, operation, body, exchange)
+    if is_success(exchange):
+        record_update(item, operation, body.values)
+        judge_shown(scenario, item, operation, exchange)
+    elif is_refusal(exchange):
+        record_refusal(item, operation)
+    else:
+        record_unknown_outcome(item)
+    read_item(scenario, item, *numbers["read"])
 
 
 def update_body(scenario: Scenario, item: Item, operation: Operation, chosen: tuple[int, ...]) -> DraftBody:
@@ -214,40 +209,20 @@ def belongs_to(item: Item, name: str) -> bool:
     return name not in conditional_inputs(item.operations.create) or name in item.created_with
 
 
-def update_item(scenario: Scenario, item: Item, operation: Operation[Update], body: DraftBody) -> None:
-    """Send a valid update, judge its response, and record the outcome in the model."""
-    exchange = scenario.send(operation, item.ids, body.values)
-    status = exchange.response.status
-    judge_found(scenario, item, operation, status)
-    judge_accepted(scenario, operation, body, status)
-    if 200 <= status < 300:
-        record_update(item, operation, body.values)
-        judge_shown(scenario, item, operation, exchange)
-    elif 400 <= status < 500:
-        record_refusal(item, operation)
-    else:
-        record_unknown_outcome(item)
-
-
 # --- acting ---------------------------------------------------------------------------------------------------------
 
 
 def act(operations: ResourceOperations, operation: Operation[Act], scenario: Scenario, numbers: Numbers) -> None:
     """Perform an action on an item, and read the item."""
     item = pick(scenario.existing(operations.resource), *numbers["item"])
-    if operation.body:
-        body = complete_body(operation, scenario.run.factory, numbers["body"])
-        exchange = scenario.send(operation, item.ids, body.values)
-    else:
-        exchange = scenario.request(operation, item.ids)
-    status = exchange.response.status
-    judge_found(scenario, item, operation, status)
-    if 200 <= status < 500:
+    body = complete_body(operation, scenario.run.factory, numbers["body"]).values if operation.body else None
+    exchange = scenario.request(operation, item.ids, body)
+    judge_found(scenario, item, operation, exchange)
+    if exchange.response.status < 500:
         record_action(item, operation)
     else:
         record_unknown_outcome(item)
-    if 200 <= status < 300:
-        judge_shown(scenario, item, operation, exchange)
+    judge_shown(scenario, item, operation, exchange)
     read_item(scenario, item, *numbers["read"])
 
 
@@ -257,36 +232,30 @@ def act(operations: ResourceOperations, operation: Operation[Act], scenario: Sce
 def remove(operations: ResourceOperations, operation: Operation[Delete], scenario: Scenario, numbers: Numbers) -> None:
     """Remove an item, and read it."""
     item = pick(scenario.existing(operations.resource), *numbers["item"])
-    remove_item(scenario, item, operation)
+    _remove_item(scenario, item, operation)
     read_item(scenario, item, *numbers["read"])
 
 
-def remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
+def _remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
     """An empty item is removed; one that must be empty and is not stays."""
-    kind = operation.kind
+    law, kind = "conflicts_are_refused", operation.kind
     children = {resource: scenario.children(item, resource) for resource in kind.empty}
     not_empty = [resource for resource in children if any(child.exists for child in children[resource])]
     surely_empty = not item.may_have_more_children and not any(children.values())
     exchange = scenario.request(operation, item.ids)
     status = exchange.response.status
     if item.exists:
-        judge_found(scenario, item, operation, status)
+        judge_found(scenario, item, operation, exchange)
     for resource in not_empty:
-        scenario.judge(
-            "conflicts_are_refused",
-            operation,
-            kind.empty[resource],
-            not 200 <= status < 300,
-            f"{operation.operation_id} removes an item that still has {resource}",
-            reference=operation.extension_reference(f"delete/empty/{resource}"),
-            expected="refused",
-            seen=str(status),
-        )
-    if 200 <= status < 300:
+        place = operation.extension_reference(f"delete/empty/{resource}")
+        claim = Claim(law, operation, kind.empty[resource], place)
+        message = f"{operation.operation_id} removes an item that still has {resource}"
+        scenario.judge(claim, not is_success(exchange), message, "refused", status)
+    if is_success(exchange):
         _record_removal(scenario, item, operation)
-    elif 400 <= status < 500:
+    elif is_refusal(exchange):
         if not_empty and status not in NOT_ABOUT_THE_BODY - {409}:
-            scenario.judge_code("conflicts_are_refused", operation, operation, exchange, "not_empty", not_empty[0])
+            scenario.judge_code(law, operation, operation, exchange, "not_empty", not_empty[0])
         elif item.exists and surely_empty:
             _judge_removable(scenario, operation, exchange)
         record_refusal(item, operation)
@@ -297,10 +266,10 @@ def remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) ->
 def _record_removal(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
     """Record that an item was removed, and that no conflict was answered if there was none."""
     kind, children = operation.kind, scenario.children(item)
-    scenario.judge("removed_is_gone", operation, kind.evidence, True, "")
+    scenario.judge(Claim("removed_is_gone", operation, kind.evidence), True)
     if not children and not item.may_have_more_children:
         for evidence in (*kind.empty.values(), *((kind.unused,) if kind.unused else ())):
-            _judge_conflict_reason(scenario, operation, evidence, "delete")
+            scenario.judge(_claim_of_conflict(operation, evidence, "delete"), True)
     item.state = State.REMOVED
     for child in children:
         child.state = State.UNKNOWN
@@ -313,20 +282,15 @@ def _judge_removable(scenario: Scenario, operation: Operation[Delete], exchange:
     kind, status = operation.kind, exchange.response.status
     causes = [("not_empty", resource) for resource in kind.empty] + ([("in_use", "")] if kind.unused else [])
     for cause, resource in causes:
-        evidence = scenario.evidence_of_cause(operation, exchange, cause, resource)
+        evidence = _evidence_of_cause(operation, exchange, cause, resource)
         if evidence is not None:
-            broken = f"{operation.operation_id} answers that a new item is {cause.replace('_', ' ')}"
-            _judge_conflict_reason(scenario, operation, evidence, "delete", broken, status)
-    if status not in NOT_ABOUT_THE_BODY and status not in NOT_FOUND:
-        scenario.judge(
-            "removed_is_gone",
-            operation,
-            kind.evidence,
-            False,
-            f"{operation.operation_id} does not remove an item that exists and is empty",
-            expected="success",
-            seen=str(status),
-        )
+            claim = _claim_of_conflict(operation, evidence, "delete")
+            message = f"{operation.operation_id} answers that a new item is {cause.replace('_', ' ')}"
+            scenario.judge(claim, False, message, "success", status)
+    if status not in NOT_ABOUT_THE_BODY | NOT_FOUND:
+        claim = Claim("removed_is_gone", operation, kind.evidence)
+        message = f"{operation.operation_id} does not remove an item that exists and is empty"
+        scenario.judge(claim, False, message, "success", status)
 
 
 def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
@@ -345,7 +309,7 @@ def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
                 run.left_behind.append(item)
             continue
         try:
-            remove_item(scenario, item, item.operations.deletes[0])
+            _remove_item(scenario, item, item.operations.deletes[0])
         except Broken as broken:
             finding = finding or broken.finding
             scenario.silent = True
