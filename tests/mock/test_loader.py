@@ -18,7 +18,7 @@ from trunkline.exchange import Json, Request
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
 from trunkline.mock.loader import Vendor
-from trunkline.mock.overrides import override
+from trunkline.mock.recording import override
 from trunkline.mock.world import project
 
 ROOT = folders.roots()[0]

@@ -1,4 +1,4 @@
-"""Tests of `trunkline.mock.recording` and `trunkline.overrides`, used without pytest's fixtures."""
+"""Tests of `trunkline.mock.recording`, used without pytest's fixtures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 import trunkline
 from trunkline import Request, mock
 from trunkline.errors import DataError, UsageError
-from trunkline.mock.overrides import override
-from trunkline.mock.recording import RecordingMock
+from trunkline.mock.recording import RecordingMock, override
 
 TELEPATH = trunkline.load("telepath")
 TALKOVER = trunkline.load("talkover")

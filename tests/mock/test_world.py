@@ -42,7 +42,8 @@ def test_a_record_without_its_parent_is_an_orphan() -> None:
         record("9", "staging", trunk_id="c"),
     )
     world = small_world(trunks, dids)
-    assert list(world.orphans()) == [("dids", 1), ("dids", 3), ("dids", 4), ("dids", 5)]
+    parent = Parent("trunks", "trunk_id")
+    assert list(world.orphans()) == [("dids", index, parent) for index in (1, 3, 4, 5)]
     kept = world.without_orphans()
     assert [record["id"] for record in kept.collections["dids"].records] == ["1", "3", "7", "8", "9"]
     assert kept.collections["trunks"].records == trunks

@@ -20,7 +20,7 @@ from dataclasses import replace
 import trunkline
 from trunkline import mock
 from trunkline.transport import asgi
-from trunkline.mock.overrides import override
+from trunkline.mock.recording import override
 vendor = override(trunkline.load("telepath"), tokens=["tok_hush_" + "0123456789"])
 good = mock.from_vendor(vendor)
 def bad(request):

@@ -165,14 +165,12 @@ def _behavior(node: Mapping[str, Json], resource: str) -> Behavior:
 
 def _check_parents(world: World, folder: str, own: Mapping[str, tuple[Record, ...]] | None = None) -> None:
     """Raise `DataError` for the first record whose parent is missing. Of an overlay, only `own` records can be one."""
-    for name, index in world.orphans():
-        collection = world.collections[name]
-        record, parent = collection.records[index], collection.parent
+    for name, index, parent in world.orphans():
         if own is not None:
+            record = world.collections[name].records[index]
             index = next(at for at, other in enumerate(own[name]) if other is record)  # noqa: PLW2901 - in its own file
-        if parent:
-            at, reason = f"/{index}/{parent.field}", f"there is no such record in {parent.collection}"
-            raise DataError(f"{folder}/{name}.json", at, reason)
+        reason = f"there is no such record in {parent.collection}"
+        raise DataError(f"{folder}/{name}.json", f"/{index}/{parent.field}", reason)
 
 
 def _records(

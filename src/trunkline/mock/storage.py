@@ -191,5 +191,5 @@ def _check(vendor: Vendor, tables: Tables) -> None:
             texts = frozenset(text for _, text in all_texts(records))
             raise DataError(name, error.pointer, redactor(texts)(error.reason)) from None
         world = world.with_records(name, tuple(records))
-    for name, index in world.orphans():
+    for name, index, _ in world.orphans():
         raise DataError(name, f"/{name}/{index}", "its parent does not exist")

@@ -145,23 +145,22 @@ class World(Struct, frozen=True):
                 tables.setdefault((name, self.account_of(record)), {})[record[collection.identity]] = record
         return tables
 
-    def orphans(self) -> Iterator[tuple[str, int]]:
-        """The (collection, index) of each record whose parent is not in the same account."""
+    def orphans(self) -> Iterator[tuple[str, int, Parent]]:
+        """The (collection, index, parent) of each record whose parent is not in the same account."""
         for name, collection in self.collections.items():
             if parent := collection.parent:
                 parents = self.collections[parent.collection]
                 known = {(self.account_of(record), record[parents.identity]) for record in parents.records}
                 for index, record in enumerate(collection.records):
                     if (self.account_of(record), record.get(parent.field)) not in known:
-                        yield name, index
+                        yield name, index, parent
 
     def without_orphans(self) -> World:
         """The world without the records whose parents are missing."""
-        world, orphans = self, set(self.orphans())
+        world, orphans = self, {(name, index) for name, index, _ in self.orphans()}
         for name in {name for name, _ in orphans}:
-            records = self.collections[name].records
-            kept = tuple(record for index, record in enumerate(records) if (name, index) not in orphans)
-            world = world.with_records(name, kept)
+            records = enumerate(self.collections[name].records)
+            world = world.with_records(name, tuple(record for at, record in records if (name, at) not in orphans))
         return world
 
     def overlaid(self, collection: str, records: tuple[Record, ...]) -> World:
