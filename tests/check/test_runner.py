@@ -11,7 +11,7 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.runner import FUZZ, Checker, check
+from trunkline.check.runner import FUZZ, Checker
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
@@ -54,7 +54,7 @@ def check_laws(vendor: Vendor, target: Target, **more: Any) -> Report:
 
 def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
     """Laws and fuzzing are exercised, and lead to no finding and no note."""
-    report = check(telepath, mock.from_vendor(telepath), credential=telepath.world.token, seed=3, examples=5)
+    report = Checker(telepath, mock.from_vendor(telepath), credential=telepath.world.token, seed=3, examples=5).run()
     assert report.findings == ()
     assert report.exercised["listTrunks", FUZZ] == ""
     assert str(report) == "no finding"
@@ -68,19 +68,19 @@ def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
 def test_a_refused_probe_ends_the_check(telepath: Vendor, status: int, words: str) -> None:
     """When the plain documented request is refused, one sentence says so, with the way out."""
     with pytest.raises(TargetError, match=words):
-        check(telepath, lambda _: Response(status, (), b"{}"), credential="sk_live_something")
+        Checker(telepath, lambda _: Response(status, (), b"{}"), credential="sk_live_something").run()
 
 
 def test_a_parameter_of_no_item_ends_the_check() -> None:
     """A parameter that names no item is a mistake of the caller, and is reported as such."""
     talkover = trunkline.load("talkover")
     with pytest.raises(TargetError, match="--param"):
-        check(
+        Checker(
             talkover,
             mock.from_vendor(talkover),
             credential=talkover.world.token,
             parameters={"trunk_id": "not-there"},
-        )
+        ).run()
 
 
 @pytest.mark.parametrize("name", ["talkover", "telepath"])
@@ -89,7 +89,7 @@ def test_a_refused_second_credential_ends_the_check(name: str) -> None:
     vendor = trunkline.load(name)
     writing = WriteAccess(Ledger(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
     with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
-        check(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing)
+        Checker(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing).run()
 
 
 def test_a_finding_about_a_created_item_shows_its_creation() -> None:
@@ -103,15 +103,14 @@ def test_a_finding_about_a_created_item_shows_its_creation() -> None:
             return replace(response, body=b'{"success": true, "data": {"id": 7}}')
         return response
 
-    report = check(
+    report = Checker(
         vendor,
         target,
         credential=vendor.world.token,
-        operations=["updateSipTrunk"],
         seed=1,
         examples=2,
         writing=WriteAccess(Ledger(), target),
-    )
+    ).run(["updateSipTrunk"])
     found = next(said for said in report.findings if said.rule == "body_matches_schema")
     assert [exchange.request.method for exchange in found.exchanges] == ["POST", "PUT"]
     assert '"$BASE/sip-trunks/$ID_1"' in script(vendor.contract, found)
@@ -130,19 +129,19 @@ def test_only_a_redirect_of_the_probe_ends_a_check(telepath: Vendor) -> None:
     assert report.reached["listTrunks", 307] > 0
     judged = Report()
     with pytest.raises(Redirected, match="307 to another path"):
-        check(
+        Checker(
             telepath,
             lambda request: target(replace(request, query="%")),
             credential=telepath.world.token,
             report=judged,
-        )
+        ).run()
     assert judged.findings == (), "what ends a check is no verdict"
 
 
 def test_a_spent_budget_stops_the_check(telepath: Vendor) -> None:
     """Steps that were not reached are not exercised, and the report says that the run was stopped."""
     target = budgeted(mock.from_vendor(telepath), 20)
-    report = check(telepath, target, credential=telepath.world.token)
+    report = Checker(telepath, target, credential=telepath.world.token).run()
     assert "20" in report.stopped
     assert report.requests == 20
     assert all(reason for (_, name), reason in report.exercised.items() if name == FUZZ)

@@ -11,7 +11,7 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.runner import check
+from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.exchange import Request, Response, Target
@@ -29,16 +29,16 @@ def examined(
     """A whole check of the mock behind a wrapper."""
     vendor = trunkline.load(name)
     target = wrap(mock.from_vendor(vendor))
-    return check(
+    return Checker(
         vendor,
         target,
         credential=vendor.world.token,
         parameters=parameters if parameters is not None else known_parameters(vendor),
         seed=1,
         examples=10,
-        report=report,
+        report=report or Report(),
         writing=WriteAccess(Ledger(), target, None, None),
-    )
+    ).run()
 
 
 def answering(change: Change) -> Callable[[Target], Target]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from trunkline import mock
-from trunkline.check.runner import check
+from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteAccess, WriteOptions
 from trunkline.check.safety.ledger import Ledger
 from trunkline.contract.model import Contract
@@ -38,21 +38,16 @@ def dry_run(
     log: list[Exchange] = []
     cleaner = targets.recorded(mock.from_vendor(vendor), log)
     second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
-    check(
+    another = second_credential(vendor, None, None, built_in=True) if second else None
+    Checker(
         vendor,
         cleaner if max_requests is None else targets.budgeted(cleaner, max_requests),
         credential=vendor.world.token,
         parameters=known_parameters(vendor),
-        operations=operations,
         seed=seed,
         examples=examples,
-        writing=WriteAccess(
-            Ledger(),
-            cleaner,
-            second_credential(vendor, None, None, built_in=True) if second else None,
-            options.allowed_leftovers(built_in=built_in),
-        ),
-    )
+        writing=WriteAccess(Ledger(), cleaner, another, options.allowed_leftovers(built_in=built_in)),
+    ).run(operations)
     yield from preview((exchange.request for exchange in log), vendor.contract, redactor(vendor.secrets))
 
 

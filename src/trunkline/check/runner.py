@@ -1,7 +1,7 @@
 """A whole check of one implementation: probe, laws, stateful check, fuzzing, clean-up.
 
-The rules judge every exchange of each step. The command line and library users call `check`; the pytest suite calls the
-steps of a `Checker` one by one.
+The rules judge every exchange of each step. The command line calls `Checker.run`; the pytest suite calls the steps one
+by one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from random import Random
 from trunkline.check import fuzz
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
+from trunkline.check.problem import Problem, implied
 from trunkline.check.rules import RULES, Rule, hides, judge, operation_of
+from trunkline.check.rules.rule import RFC9110
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import Creations
 from trunkline.check.stateful.laws import STATEFUL_LAWS
@@ -52,7 +54,7 @@ class Checker:
 
     vendor: Vendor
     target: Target
-    report: Report
+    report: Report = field(default_factory=Report)
     credential: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
@@ -155,8 +157,8 @@ class Checker:
             for operation in self.vendor.contract.of_kind(List, resource):
                 if not operation.parents:
                     exchange = self._unjudged(operation, self.credential)
-                    ids = identities(operation, exchange) if succeeded(operation, exchange) else []
-                    self._first_ids[resource] = ids[0] if ids else ""
+                    if succeeded(operation, exchange):
+                        self._first_ids[resource] = next(iter(identities(operation, exchange)), "")
         return self._first_ids[resource]
 
     def _unjudged(
@@ -302,11 +304,13 @@ class Checker:
             finally:
                 self.report.left += [str(leftover) for leftover in left]
 
-    def run(self, operations: Collection[str] | None = None) -> None:
-        """Check the operations with these operationIds, or all. Laws come first, since they find most soonest."""
-        chosen = [
-            found for found in self.vendor.contract.operations if operations is None or found.operation_id in operations
-        ]
+    def run(self, operations: Collection[str] | None = None) -> Report:
+        """Check the operations with these operationIds, or all. Laws come first, since they find most soonest.
+
+        Raises `TargetError` when the implementation cannot be reached or refuses the credential.
+        """
+        every = self.vendor.contract.operations
+        chosen = [found for found in every if operations is None or found.operation_id in operations]
         laws = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
         steps = [(operation.operation_id, law.name) for operation, law in laws]
         steps += [(operation.operation_id, FUZZ) for operation in chosen]
@@ -326,6 +330,7 @@ class Checker:
                     self.report.exercised[step] = str(exhausted)
         finally:
             self.clean()
+        return self.report
 
 
 def _stateful_steps(operations: Iterable[Operation]) -> list[tuple[str, str]]:
@@ -340,44 +345,9 @@ def _stateful_steps(operations: Iterable[Operation]) -> list[tuple[str, str]]:
 
 def _finding(operation: Operation, failure: fuzz.Failure) -> Finding:
     """The finding for a failed check of Schemathesis itself."""
+    evidence = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-15.5.6")
     if failure.check == "ignored_auth":
-        page = operation.contract.security.evidence
-        evidence = Evidence(Grade.IMPLIED, page.source, page.note, page.read)
-    else:
-        evidence = Evidence(Grade.CUSTOMARY, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6")
-    return operation.finding(failure.check, evidence, failure.message, at="status", exchanges=(failure.exchange,))
-
-
-def check(
-    vendor: Vendor,
-    target: Target,
-    *,
-    credential: str | None = None,
-    parameters: Mapping[str, str] | None = None,
-    operations: Collection[str] | None = None,
-    seed: int = 0,
-    examples: int = 50,
-    report: Report | None = None,
-    secret_values: Mapping[str, str] | None = None,
-    writing: WriteAccess | None = None,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Report:
-    """Check an implementation by every rule and law; the report has the findings and what was not exercised.
-
-    The other arguments are those of `Checker`; `operations` are operationIds, all by default. Raises `TargetError` when
-    the implementation cannot be reached or refuses the credential.
-    """
-    checker = Checker(
-        vendor,
-        target,
-        report if report is not None else Report(),
-        credential=credential,
-        parameters=parameters or {},
-        seed=seed,
-        examples=examples,
-        secret_values=secret_values or {},
-        writing=writing,
-        progress=progress,
-    )
-    checker.run(operations)
-    return checker.report
+        stated = operation.contract.security.evidence
+        evidence = implied(stated, stated.note)
+    problem = Problem(failure.message, evidence, "status", seen="")
+    return problem.finding(failure.check, operation, failure.exchange)

@@ -40,8 +40,8 @@ def check(settings: Settings, vendor: str) -> int:
     given. Each finding is shown as soon as it is found, with its evidence and the commands that show it again. What
     could not be exercised is reported separately.
     """
-    from trunkline.check import runner
     from trunkline.check.dry_run import dry_run
+    from trunkline.check.runner import Checker
     from trunkline.check.safety import WriteOptions, write_access
     from trunkline.check.stateful.script import script
     from trunkline.contract.requests import check_parameters
@@ -93,19 +93,18 @@ def check(settings: Settings, vendor: str) -> int:
         has_ended = (lambda: bool(report.failures(strictness))) if settings.first else (lambda: False)
         try:
             with write_access(loaded, connection, write_options, report, screen.progress) as writing:
-                runner.check(
+                Checker(
                     loaded,
                     _until(connection.target, stopped, has_ended),
+                    report,
                     credential=connection.credential,
                     parameters={**connection.parameters, **dict(settings.param)},
-                    operations=names,
                     seed=seed,
                     examples=settings.examples,
-                    report=report,
                     secret_values=connection.secret_values,
                     writing=writing,
                     progress=progress,
-                )
+                ).run(names)
         except KeyboardInterrupt:
             code = INTERRUPTED
         except Exception as unexpected:  # noqa: BLE001 - reported below, after everything that was found

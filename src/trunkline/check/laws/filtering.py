@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
@@ -13,11 +14,16 @@ from trunkline.contract.predicates import filters
 from trunkline.findings import to_text
 
 
-def _filters(session: Session[List]) -> Iterator[tuple[Parameter, Filter, tuple[str, ...]]]:
+def _filters(session: Session[List]) -> Iterator[tuple[Parameter, Filter, list[str]]]:
     """Each filter with the values that the page lists for it, or else with some values that items have."""
     for name, filter_ in session.operation.kind.filters.items():
         parameter = session.operation.parameter(name)
-        yield parameter, filter_, tuple(parameter.schema.get("enum") or _values_in_use(session, filter_))
+        yield parameter, filter_, parameter.schema.get("enum") or _values_in_use(session, filter_)
+
+
+def _cases(session: Session[List]) -> Iterator[tuple[Parameter, Filter, str]]:
+    """Each filter with each of its values."""
+    return ((parameter, filter_, value) for parameter, filter_, values in _filters(session) for value in values)
 
 
 def _values_in_use(session: Session[List], filter_: Filter) -> list[str]:
@@ -42,15 +48,12 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
     _require_items(session)
     whole = session.whole()
     for parameter, filter_, values in _filters(session):
-        if any(at_pointer(item, filter_.at) is NOTHING for item in whole.items):
+        shown = [at_pointer(item, filter_.at) for item in whole.items]
+        if NOTHING in shown:
             raise Inconclusive(f"some items do not show {filter_.at[1:]}, by which {parameter.name} filters")
         for value in values:
-            pairs = zip(whole.identities, whole.items, strict=True)
-            wanted = [
-                identity
-                for identity, item in pairs
-                if isinstance(identity, str) and satisfies(filter_, at_pointer(item, filter_.at), value)
-            ]
+            pairs = zip(whole.identities, shown, strict=True)
+            wanted = [name for name, has in pairs if isinstance(name, str) and satisfies(filter_, has, value)]
             filtered = session.whole({parameter.name: value})
             found = list(filtered.ids)
             if found == wanted:
@@ -64,8 +67,7 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
                 message = f"{len(missing)} of {len(wanted)} items with {parameter.name} {to_text(value)} are missing"
             else:
                 message = f"the list has {len(found)} items where {len(wanted)} match"
-            exchanges = (whole.exchanges[0], filtered.exchanges[0])
-            expected, seen = to_text(wanted), to_text(found)
+            expected, seen, exchanges = to_text(wanted), to_text(found), (whole.exchanges[0], filtered.exchanges[0])
             yield Problem(message, evidence, session.items, parameter.pointer, expected, seen, exchanges)
             return
 
@@ -74,22 +76,20 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
 def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Problem]:
     """No item is in the lists of two values of one filter."""
     _require_items(session)
-    for parameter, filter_, values in _filters(session):
-        seen: dict[str, str] = {}
-        for value in values if filter_.comparison == "equal" else ():
-            filtered = session.whole({parameter.name: value})
-            for identity in filtered.ids:
-                if seen.setdefault(identity, value) != value:
-                    other = session.whole({parameter.name: seen[identity]})
-                    yield Problem(
-                        f"an item is in the lists of {to_text(seen[identity])} and of {to_text(value)}",
-                        implied(filter_.evidence, "an item has one value"),
-                        at=session.items,
-                        contract=parameter.pointer,
-                        seen=to_text(identity),
-                        exchanges=(other.exchanges[0], filtered.exchanges[0]),
-                    )
-                    return
+    seen: dict[tuple[str, str], str] = {}
+    for parameter, filter_, value in _cases(session):
+        if filter_.comparison != "equal":
+            continue
+        filtered = session.whole({parameter.name: value})
+        for identity in filtered.ids:
+            earlier = seen.setdefault((parameter.name, identity), value)
+            if earlier != value:
+                message = f"an item is in the lists of {to_text(earlier)} and of {to_text(value)}"
+                evidence = implied(filter_.evidence, "an item has one value")
+                exchanges = (session.whole({parameter.name: earlier}).exchanges[0], filtered.exchanges[0])
+                seen_text = to_text(identity)
+                yield Problem(message, evidence, session.items, parameter.pointer, "", seen_text, exchanges)
+                return
 
 
 @law("implied by the filter and the paging together", filters)
@@ -97,32 +97,29 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
     """A page of a filtered list is a slice of the filtered list, not the filtered part of a page."""
     paging = session.paging
     tested = False
-    for parameter, filter_, values in _filters(session):
-        for value in values:
-            size = len(session.whole({parameter.name: value}))
-            if size < 2:
-                continue
-            tested = True
 
-            def misplaced(
-                offset: int, parameter: Parameter = parameter, filter_: Filter = filter_, value: str = value
-            ) -> Problem | None:
-                filtered = session.whole({parameter.name: value})
-                limit = max(1, len(filtered) // 2)
-                ids, exchange = session.page({parameter.name: value, paging.limit: limit, paging.offset: offset})
-                wanted = list(filtered.ids[offset : offset + limit])
-                if ids == wanted:
-                    return None
-                message = "the page is not that part of the filtered list"
-                evidence = implied(filter_.evidence, "the filtered list is what is paged")
-                exchanges = (filtered.exchanges[0], exchange)
-                expected, seen = to_text(wanted), to_text(ids)
-                return Problem(message, evidence, session.items, parameter.pointer, expected, seen, exchanges)
+    def misplaced(parameter: Parameter, filter_: Filter, value: str, offset: int) -> Problem | None:
+        filtered = session.whole({parameter.name: value})
+        limit = max(1, len(filtered) // 2)
+        ids, exchange = session.page({parameter.name: value, paging.limit: limit, paging.offset: offset})
+        wanted = list(filtered.ids[offset : offset + limit])
+        if ids == wanted:
+            return None
+        message = "the page is not that part of the filtered list"
+        evidence = implied(filter_.evidence, "the filtered list is what is paged")
+        exchanges = (filtered.exchanges[0], exchange)
+        return Problem(message, evidence, session.items, parameter.pointer, to_text(wanted), to_text(ids), exchanges)
 
-            examples = max(3, session.examples // 5)
-            if problem := search(integers(0, size - 1), misplaced, seed=session.seed, examples=examples):
-                yield problem
-                return
+    for parameter, filter_, value in _cases(session):
+        size = len(session.whole({parameter.name: value}))
+        if size < 2:
+            continue
+        tested = True
+        test = partial(misplaced, parameter, filter_, value)
+        examples = max(3, session.examples // 5)
+        if problem := search(integers(0, size - 1), test, seed=session.seed, examples=examples):
+            yield problem
+            return
     if not tested:
         raise Inconclusive("no value of a filter leaves two items")
 
@@ -132,15 +129,13 @@ def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Problem]:
     """The total of a filtered list is the number of items that match."""
     location, limit = session.total, session.paging.limit
     _require_items(session)
-    for parameter, _, values in _filters(session):
-        for value in values:
-            filtered = session.whole({parameter.name: value})
-            others = (session.ask({parameter.name: value, limit: 1}), session.ask({parameter.name: value}))
-            message = f"the total is not the number of items with {parameter.name} {to_text(value)}"
-            exchanges = (*filtered.exchanges, *others)
-            if problem := session.wrong_total(location, message, len(filtered), exchanges):
-                yield problem
-                return
+    for parameter, _, value in _cases(session):
+        filtered = session.whole({parameter.name: value})
+        others = (session.ask({parameter.name: value, limit: 1}), session.ask({parameter.name: value}))
+        message = f"the total is not the number of items with {parameter.name} {to_text(value)}"
+        if problem := session.wrong_total(location, message, len(filtered), (*filtered.exchanges, *others)):
+            yield problem
+            return
 
 
 LAWS = (

@@ -72,21 +72,16 @@ def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
 def same_request_same_response(session: Session) -> Iterator[Problem]:
     """The same request, sent again, gets the same response, except for values that change by themselves."""
     operation = session.operation
-    exchanges = [session.ask() for _ in range(3)]
+    exchanges = tuple(session.ask() for _ in range(3))
     first, second, third = (_stable_values(operation, exchange) for exchange in exchanges)
     if second in (first, third):  # one change may be somebody else's
         return
-    reordered = _stable_values(operation, exchanges[0], ordered=True) == _stable_values(
-        operation, exchanges[1], ordered=True
-    )
-    yield Problem(
-        "the same request got different responses",
-        _ORDERED if reordered else implied(operation.evidence, "a GET shows the current state"),
-        at="body",
-        expected="the same response, except for values that change by themselves",
-        seen=_difference(first, second),
-        exchanges=(exchanges[0], exchanges[1]),
-    )
+    in_order = [_stable_values(operation, exchange, ordered=True) for exchange in exchanges[:2]]
+    is_reordered = in_order[0] == in_order[1]
+    evidence = _ORDERED if is_reordered else implied(operation.evidence, "a GET shows the current state")
+    message, seen = "the same request got different responses", _difference(first, second)
+    expected = "the same response, except for values that change by themselves"
+    yield Problem(message, evidence, "body", "", expected, seen, exchanges[:2])
 
 
 def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = False) -> dict[str, Json]:

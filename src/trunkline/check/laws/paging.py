@@ -43,15 +43,11 @@ def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
     for offset, ids, exchange in _pages(session, whole, limit):
         for identity in ids:
             if seen.setdefault(identity, exchange) is not exchange:
-                yield Problem(
-                    f"an item of the page at offset {offset} was on an earlier page",
-                    implied(session.paging.evidence, "pages of one list do not share items"),
-                    at=session.items,
-                    contract=session.operation.extension_reference("list/paging"),
-                    expected="each item on one page",
-                    seen=to_text(identity),
-                    exchanges=(seen[identity], exchange),
-                )
+                message = f"an item of the page at offset {offset} was on an earlier page"
+                evidence = implied(session.paging.evidence, "pages of one list do not share items")
+                place, expected = session.operation.extension_reference("list/paging"), "each item on one page"
+                exchanges = (seen[identity], exchange)
+                yield Problem(message, evidence, session.items, place, expected, to_text(identity), exchanges)
                 return
 
 
@@ -64,15 +60,11 @@ def pages_leave_no_gap(session: Session[List]) -> Iterator[Problem]:
     expected = {identity for offset, *_ in visited for identity in whole.ids[offset : offset + limit]}
     lost = [identity for identity in whole.ids if identity in expected - found]
     if lost:
-        yield Problem(
-            f"{len(lost)} of {len(expected)} items are on no page of {limit}",
-            implied(session.paging.evidence, "the pages together are the list"),
-            at=session.items,
-            contract=session.operation.extension_reference("list/paging"),
-            expected="every item on a page",
-            seen=f"{to_text(lost[0])} on none",
-            exchanges=(whole.exchanges[0], visited[-1][2]),
-        )
+        message = f"{len(lost)} of {len(expected)} items are on no page of {limit}"
+        evidence = implied(session.paging.evidence, "the pages together are the list")
+        place, seen = session.operation.extension_reference("list/paging"), f"{to_text(lost[0])} on none"
+        exchanges = (whole.exchanges[0], visited[-1][2])
+        yield Problem(message, evidence, session.items, place, "every item on a page", seen, exchanges)
 
 
 @law("implied by paging: offset counts items of one order", pages)
@@ -87,16 +79,12 @@ def any_page_is_its_slice(session: Session[List]) -> Iterator[Problem]:
         wanted = list(whole.ids[start : start + drawn[paging.limit]])
         if ids == wanted:
             return None
-        same = sorted(ids) == sorted(wanted)
-        return Problem(
-            "the page is in another order than the whole list" if same else "the page is not that part of the list",
-            implied(paging.evidence, "a page is the part of the list that its limit and offset name"),
-            at=session.items,
-            contract=operation.parameter(paging.offset).pointer,
-            expected=to_text(wanted),
-            seen=to_text(ids),
-            exchanges=(whole.exchanges[0], exchange),
-        )
+        is_reordered = sorted(ids) == sorted(wanted)
+        message = "is in another order than the whole list" if is_reordered else "is not that part of the list"
+        evidence = implied(paging.evidence, "a page is the part of the list that its limit and offset name")
+        place, exchanges = operation.parameter(paging.offset).pointer, (whole.exchanges[0], exchange)
+        expected, seen = to_text(wanted), to_text(ids)
+        return Problem(f"the page {message}", evidence, session.items, place, expected, seen, exchanges)
 
     largest = operation.parameter(paging.limit).schema["maximum"]
     queries = mappings({paging.limit: integers(1, largest), paging.offset: integers(0, len(whole) - 1)})
@@ -147,15 +135,11 @@ def defaults_are_as_documented(session: Session[List]) -> Iterator[Problem]:
         explicit, exchange = session.page({parameter.name: parameter.schema["default"]})
         tested = True
         if explicit != without and session.page({})[0] == without:
-            yield Problem(
-                f"without {parameter.name} the response is not the one for its default",
-                parameter.evidence,
-                at=session.items,
-                contract=f"{parameter.pointer}/schema/default",
-                expected=f"{len(explicit)} items as with {parameter.name}={parameter.schema['default']}",
-                seen=f"{len(without)} items",
-                exchanges=(first, exchange),
-            )
+            message = f"without {parameter.name} the response is not the one for its default"
+            place = f"{parameter.pointer}/schema/default"
+            expected = f"{len(explicit)} items as with {parameter.name}={parameter.schema['default']}"
+            seen, exchanges = f"{len(without)} items", (first, exchange)
+            yield Problem(message, parameter.evidence, session.items, place, expected, seen, exchanges)
     limit = operation.parameter(paging.limit).schema.get("default")
     if not tested or (limit is not None and len(session.whole()) <= limit and not paging.echo):
         raise Inconclusive(f"the list has {len(session.whole())} items, no more than the default of {limit}")
