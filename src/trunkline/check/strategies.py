@@ -5,10 +5,10 @@ Hypothesis is imported here only, and only when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from trunkline.contract.model import Parameter
@@ -39,29 +39,20 @@ MALFORMED = (
 )
 """Query values that are not integers, percent-encoded. `%D9%A3` is an Arabic-Indic three."""
 
-NONSENSE = (
-    "%00",
-    "%2F",
-    "%2f..%2f",
-    "%FF%FE",
-    "%C3%28",
-    "'%22",
-    "%0d%0a",
-    "%25",
-    "%F0%9F%98%80",
-    "{}",
-    "%u0041",
-)
+NONSENSE = ("%00", "%2F", "%2f..%2f", "%FF%FE", "%C3%28", "'%22", "%0d%0a", "%25", "%F0%9F%98%80", "{}", "%u0041")
 """Values that no client means, percent-encoded: NUL, slashes, broken UTF-8, quotes, line ends, other scripts."""
 
 
-def search(strategy: SearchStrategy[T], test: Callable[[T], F | None], *, seed: int, examples: int) -> F | None:
+def search(
+    strategy: Callable[[Any], SearchStrategy[T]], test: Callable[[T], F | None], *, seed: int, examples: int
+) -> F | None:
     """Test `examples` drawn values; return the finding of the smallest value that has one, or None.
 
+    `strategy` makes the strategy from Hypothesis' module of strategies: `lambda st: st.integers(0, 9)`.
     The same seed draws the same values. An exception of the test ends the search at once and is raised again, unless a
     finding came first; `TargetError` and `KeyboardInterrupt` are always raised.
     """
-    from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415
+    from hypothesis import HealthCheck, Phase, given, settings, strategies  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
 
     findings: list[F] = []
@@ -77,7 +68,7 @@ def search(strategy: SearchStrategy[T], test: Callable[[T], F | None], *, seed: 
         print_blob=False,
     )
     @seeded(seed)
-    @given(strategy)
+    @given(strategy(strategies))
     def run(value: T) -> None:
         if errors:
             return
@@ -121,35 +112,19 @@ def isolated() -> Iterator[None]:
             set_hypothesis_home_dir(home)
 
 
-def integers(low: int, high: int) -> SearchStrategy[int]:
-    """Integers of a range, both ends included."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    return st.integers(low, high)
-
-
-def mappings(values: Mapping[str, SearchStrategy[int]]) -> SearchStrategy[dict[str, int]]:
-    """A value for each name."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    return st.fixed_dictionaries(dict(values))
-
-
-def nonsense(longest: int) -> SearchStrategy[str]:
+def nonsense(st: Any, longest: int) -> SearchStrategy[str]:
     """Percent-encoded texts that no client means, of at most `longest` characters where they are long."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
     special = st.sampled_from(NONSENSE)
     text = st.text(st.characters(codec="ascii"), max_size=8).map(lambda value: quote(value, safe=""))
     binary = st.binary(max_size=8).map(lambda value: quote(value, safe=""))
     long = st.sampled_from(("a" * longest, "%41" * (longest // 3), "9" * longest))
-    return st.one_of(st.lists(st.one_of(special, text, binary), max_size=4).map("".join), long)
+    found: SearchStrategy[str] = st.one_of(st.lists(st.one_of(special, text, binary), max_size=4).map("".join), long)
+    return found
 
 
-def queries(parameters: tuple[Parameter, ...]) -> SearchStrategy[str]:
+def queries(st: Any, parameters: tuple[Parameter, ...]) -> SearchStrategy[str]:
     """Query strings of documented and of unknown names with nonsense values."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
     known = st.sampled_from([*(parameter.name for parameter in parameters), "page", "sort", "%5B%5D", "__proto__"])
-    pairs = st.tuples(known, st.one_of(st.sampled_from(MALFORMED), nonsense(1200)))
-    return st.lists(pairs.map("=".join), min_size=1, max_size=3).map("&".join)
+    pairs = st.tuples(known, st.one_of(st.sampled_from(MALFORMED), nonsense(st, 1200)))
+    found: SearchStrategy[str] = st.lists(pairs.map("=".join), min_size=1, max_size=3).map("&".join)
+    return found

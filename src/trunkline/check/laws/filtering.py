@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
-from trunkline.check.strategies import integers, search
+from trunkline.check.strategies import search
 from trunkline.contract.bodies import NOTHING, at_pointer, satisfies, time_at
 from trunkline.contract.model import Filter, List, Parameter
 from trunkline.contract.predicates import filters
@@ -92,6 +93,10 @@ def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Problem]:
                 return
 
 
+def _offsets(size: int, st: Any) -> Any:
+    return st.integers(0, size - 1)
+
+
 @law("implied by the filter and the paging together", filters)
 def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
     """A page of a filtered list is a slice of the filtered list, not the filtered part of a page."""
@@ -117,7 +122,7 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
         tested = True
         test = partial(misplaced, parameter, filter_, value)
         examples = max(3, session.examples // 5)
-        if problem := search(integers(0, size - 1), test, seed=session.seed, examples=examples):
+        if problem := search(partial(_offsets, size), test, seed=session.seed, examples=examples):
             yield problem
             return
     if not tested:

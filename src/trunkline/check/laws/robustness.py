@@ -44,12 +44,14 @@ def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
             session.ask(headers=headers)
         for index, text in enumerate(NONSENSE if queried else ()):
             session.ask(f"{queried[index % len(queried)].name}={text}")
-        if finding := search(queries(queried), server_error, seed=session.seed, examples=examples):
+        if finding := search(lambda st: queries(st, queried), server_error, seed=session.seed, examples=examples):
             yield finding
     if in_path:
         for text in NONSENSE:
             session.ask(path=dict.fromkeys(in_path, text))
-        if finding := search(nonsense(_LONGEST_ID), server_error_for_id, seed=session.seed, examples=examples):
+        if finding := search(
+            lambda st: nonsense(st, _LONGEST_ID), server_error_for_id, seed=session.seed, examples=examples
+        ):
             yield finding
 
 
