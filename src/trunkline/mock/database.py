@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from trunkline.errors import StorageError, UsageError
 
@@ -40,6 +41,27 @@ class FileFormat:
     unwritten: str
     """The consequence of a failed write."""
     follows_links: bool = True
+
+    def problem(self, error: Exception) -> str:
+        """What an error means and what to do, to follow the name of the file."""
+        if isinstance(error, sqlite3.ProgrammingError):
+            return "is closed"
+        name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name, it is text that is not UTF-8
+        found = (sentence for prefix, sentence in _PROBLEMS.items() if name.startswith(prefix))
+        return next(found, f"cannot be used: {name}").format(format=self)
+
+
+_PROBLEMS = {
+    "SQLITE_NOTADB": "is not {format.name}; {format.elsewhere}",
+    "SQLITE_BUSY": "is in use by another process; {format.in_use}",
+    "SQLITE_CANTOPEN": "cannot be opened; check the permissions of the file and its folder",
+    "SQLITE_READONLY": "cannot be read and written; check the permissions of the file and its folder",
+    "SQLITE_CORRUPT": "is damaged; {format.damaged}",
+    "SQLITE_ERROR": "is damaged; {format.damaged}",
+    "SQLITE_FULL": "cannot grow: the disk is full or a limit is reached; make room",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error; see the system log",
+}
+"""The first entry whose name is a prefix of SQLite's name of the error applies."""
 
 
 class NotSQLite(UsageError):
@@ -88,7 +110,7 @@ class Database:
                 yield self.connection
                 self.connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise StorageError(f"{self.path} {_problem(error, self._format)}; {self._format.unwritten}") from None
+                raise StorageError(f"{self.path} {self._format.problem(error)}; {self._format.unwritten}") from None
             finally:
                 with suppress(sqlite3.Error):
                     if self.connection.in_transaction:
@@ -99,14 +121,13 @@ class Database:
         with self.write() as connection:
             connection.executemany(statement, rows)
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for queries. Raises `UsageError` for a file that cannot be read."""
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows that a query finds. Raises `UsageError` for a file that cannot be read."""
         with self._lock:
             try:
-                yield self.connection
+                return self.connection.execute(statement, values).fetchall()
             except (sqlite3.Error, UnicodeDecodeError) as error:
-                raise UsageError(f"{self.path} {_problem(error, self._format)}") from None
+                raise UsageError(f"{self.path} {self._format.problem(error)}") from None
 
     def damaged(self) -> UsageError:
         """The error to raise for content that this program cannot have written."""
@@ -123,14 +144,11 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
         while True:
             file = _regular_file(path, file_format, create=create)
             try:
-                connection = _locked(path, file, file_format)
+                return Database(path, file_format, _locked(path, file, file_format))
             except (sqlite3.Error, UnicodeDecodeError) as error:
                 if _file_at(path) == file:
                     kind = NotSQLite if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB" else UsageError
-                    raise kind(f"{path} {_problem(error, file_format)}") from None
-            else:
-                if connection is not None:
-                    return Database(path, file_format, connection)
+                    raise kind(f"{path} {file_format.problem(error)}") from None
             # The last process to use the file has just removed it: try again.
     except FileNotFoundError:
         if path.is_symlink():
@@ -152,8 +170,8 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _regular_file(path: Path, file_format: FileFormat, *, create: bool) -> tuple[int, int] | None:
-    """The identity of the file at a path. A missing one is created, empty and only for its owner."""
+def _regular_file(path: Path, file_format: FileFormat, *, create: bool) -> tuple[int, int]:
+    """The device and inode of the file at a path. A missing one is created, empty and only for its owner."""
     if path.is_symlink() and not file_format.follows_links:
         raise UsageError(f"{path} is a link; {file_format.elsewhere}")
     if create:
@@ -169,17 +187,14 @@ def _regular_file(path: Path, file_format: FileFormat, *, create: bool) -> tuple
     return found.st_dev, found.st_ino
 
 
-def _locked(path: Path, file: tuple[int, int] | None, file_format: FileFormat) -> sqlite3.Connection | None:
-    """A connection that locks the file until it is closed; None if the path no longer leads to this file."""
+def _locked(path: Path, file: tuple[int, int], file_format: FileFormat) -> sqlite3.Connection:
+    """A connection that locks the file until it is closed. Raises `sqlite3.Error` if the path leads to another file."""
     address = f"{path.as_uri()}?mode=rw"  # never creates the file
     connection = sqlite3.connect(address, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
-        if _file_at(path) != file:
-            connection.close()
-            return None
-        _claim(connection, path, file_format)
+        _claim(connection, path, file, file_format)
         connection.execute("COMMIT")
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
@@ -191,8 +206,10 @@ def _locked(path: Path, file: tuple[int, int] | None, file_format: FileFormat) -
     return connection
 
 
-def _claim(connection: sqlite3.Connection, path: Path, file_format: FileFormat) -> None:
+def _claim(connection: sqlite3.Connection, path: Path, file: tuple[int, int], file_format: FileFormat) -> None:
     """Make the tables in a new file. Raises `UsageError` for a file of another program or version, or a damaged one."""
+    if _file_at(path) != file:
+        raise sqlite3.OperationalError
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     ours = int.from_bytes(file_format.application_id)
@@ -211,27 +228,3 @@ def _claim(connection: sqlite3.Connection, path: Path, file_format: FileFormat) 
             connection.execute(table)
         connection.execute(f"PRAGMA application_id = {ours}")
         connection.execute(f"PRAGMA user_version = {file_format.version}")
-
-
-def _problem(error: Exception, file_format: FileFormat) -> str:
-    """What is wrong and what to do, in words that follow the name of the file."""
-    if isinstance(error, sqlite3.ProgrammingError):
-        return "is closed"
-    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name, it is text that is not UTF-8
-    sentence = next(
-        (words for prefix, words in _PROBLEMS.items() if name.startswith(prefix)), f"cannot be used: {name}"
-    )
-    return sentence.format(format=file_format)
-
-
-_PROBLEMS = {
-    "SQLITE_NOTADB": "is not {format.name}; {format.elsewhere}",
-    "SQLITE_BUSY": "is in use by another process; {format.in_use}",
-    "SQLITE_CANTOPEN": "cannot be opened; check the permissions of the file and its folder",
-    "SQLITE_READONLY": "cannot be read and written; check the permissions of the file and its folder",
-    "SQLITE_CORRUPT": "is damaged; {format.damaged}",
-    "SQLITE_ERROR": "is damaged; {format.damaged}",
-    "SQLITE_FULL": "cannot grow: the disk is full or a limit is reached; make room",
-    "SQLITE_IOERR": "cannot be read or written: the disk reports an error; see the system log",
-}
-"""The first entry whose name is a prefix of SQLite's name of the error applies."""

@@ -73,37 +73,33 @@ class Storage:
 
     def vendors(self) -> tuple[str, ...]:
         """The vendors that the file holds, in alphabetical order."""
-        with self.database.read() as connection:
-            return tuple(name for (name,) in connection.execute("SELECT name FROM vendors ORDER BY name"))
+        return tuple(name for (name,) in self.database.query("SELECT name FROM vendors ORDER BY name"))
 
     def load(self, vendor: Vendor) -> SavedState | None:
         """The saved state of a vendor, or None. Raises `UsageError` if it no longer fits the contract."""
         if vendor.name in self._loaded:
             raise UsageError(f"a mock of {vendor.name} already writes to {self.path}; name another file for a second")
         self._loaded.add(vendor.name)
-        with self.database.read() as connection:
-            row = connection.execute("SELECT made, checked FROM vendors WHERE name = ?", (vendor.name,)).fetchone()
-        if row is None:
+        rows = self.database.query("SELECT made, checked FROM vendors WHERE name = ?", (vendor.name,))
+        if not rows:
             return None
-        last_serial, checked = row
-        way_out = f"`trunkline reset {vendor.name} --state {self.path}` returns it to the fixtures"
-        tables = self._tables(vendor.name)
+        tables, current = self._tables(vendor.name), _version(vendor)
+        ((last_serial, checked),) = rows
         try:
             _check_rows(vendor, tables)
-            if checked != (current := _version(vendor)):
+            if checked != current:
                 _check(vendor, tables)
-                with self.database.write() as connection:
-                    connection.execute("UPDATE vendors SET checked = ? WHERE name = ?", (current, vendor.name))
-            damaged = not isinstance(last_serial, int) or not 0 <= last_serial < _LARGEST_SERIAL
+                self.database.execute("UPDATE vendors SET checked = ? WHERE name = ?", [(current, vendor.name)])
+            problem = "" if last_serial in range(_LARGEST_SERIAL) else "is damaged"
         except DataError as error:
-            raise UsageError(
-                f"the state of {vendor.name} in {self.path} no longer fits its contract "
-                f"({error.pointer}: {error.reason}); {way_out}"
-            ) from None
+            problem = f"no longer fits its contract ({error.pointer}: {error.reason})"
         except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
-            damaged = True
-        if damaged:
-            raise UsageError(f"the state of {vendor.name} in {self.path} is damaged; {way_out}")
+            problem = "is damaged"
+        if problem:
+            raise UsageError(
+                f"the state of {vendor.name} in {self.path} {problem}; "
+                f"`trunkline reset {vendor.name} --state {self.path}` returns it to the fixtures"
+            )
         return SavedState(tables, last_serial)
 
     def reset(self, vendor: Vendor) -> None:
@@ -140,9 +136,8 @@ class Storage:
         tables: dict[tuple[str, str], dict[str, Record]] = {}
         query = "SELECT collection, account, identity, record FROM records WHERE vendor = ? ORDER BY place"
         try:
-            with self.database.read() as connection:
-                for collection, account, identity, record in connection.execute(query, (name,)):
-                    tables.setdefault((collection, account), {})[identity] = dict(json.loads(record))
+            for collection, account, identity, record in self.database.query(query, (name,)):
+                tables.setdefault((collection, account), {})[identity] = dict(json.loads(record))
         except (TypeError, ValueError, RecursionError):
             raise self.database.damaged() from None
         return tables

@@ -113,14 +113,13 @@ class Ledger:
         return ledger
 
     def _load(self, database: Database, vendor: str, base: str) -> None:
-        with database.read() as connection:
-            origin = connection.execute("SELECT vendor, base, salt FROM ledger").fetchone()
-            rows = connection.execute("SELECT is_open, entry FROM entries ORDER BY number").fetchall()
-        if origin is None and not rows:
+        origins = database.query("SELECT vendor, base, salt FROM ledger")
+        rows = database.query("SELECT is_open, entry FROM entries ORDER BY number")
+        if not origins and not rows:
             database.execute(_PUT_ORIGIN, [(vendor, base, self.salt)])
             return
         try:
-            known_vendor, known_base, self.salt = origin
+            ((known_vendor, known_base, self.salt),) = origins
             is_sound = _SALT.fullmatch(self.salt)
             for is_open, text in rows:
                 self._remember(_checked(json.loads(text)), is_open=bool(is_open))
