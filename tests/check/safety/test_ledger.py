@@ -72,7 +72,7 @@ def test_entries_of_an_earlier_run_are_loaded(path: Path) -> None:
     for done in (begun(first, "refused"), first.created(begun(first, "removed"), "uuid-2")):
         first.finished(done)
     lost = first.created(begun(first, "lost"), "uuid-3")
-    first.disowned(lost)
+    first.misidentified(lost, lost.identity)
     crash(first)
     with opened(path) as second:
         assert second.prefix != first.prefix

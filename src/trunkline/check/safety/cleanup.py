@@ -16,13 +16,14 @@ from trunkline.check.safety.ownership import (
     authorization,
     has_prefix,
     is_safe_id,
+    json_value,
     label_of,
     safe_path,
 )
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Delete
 from trunkline.errors import TargetError
-from trunkline.exchange import Json, NotJSON, Request, Response, Target
+from trunkline.exchange import Json, Request, Response, Target
 from trunkline.findings import to_text, truncate
 
 WAITS = (1.0, 3.0)
@@ -71,12 +72,12 @@ class Cleanup:
 
     What this run created is removed unless a response shows that it belongs to others. What an earlier run created is
     removed only if a response shows that it is ours: its id may have been used again since. `headers` are the
-    credentials by their digests.
+    credentials by their digests, or None for the empty digest if there are none.
     """
 
     ownership: Ownership
     target: Target
-    headers: Mapping[str, str]
+    headers: Mapping[str, str | None]
     earlier: bool = False
     sleep: Callable[[float], None] = time.sleep
     _left: dict[int, Leftover] = field(default_factory=dict)
@@ -164,11 +165,7 @@ class Cleanup:
 
     def _header(self, entry: Entry) -> str | None:
         """The credential that an entry was created with, or else the first."""
-        return self.headers.get(entry.credential_digest) or next(iter(self.headers.values()), None)
-
-    def _has_credential(self, entry: Entry) -> bool:
-        """Whether the credential that an entry was created with is known."""
-        return self.ownership.credential_digest(self._header(entry)) == entry.credential_digest
+        return self.headers.get(entry.credential_digest) or next(iter(self.headers.values()))
 
     # --- finding ----------------------------------------------------------------------------------------------------
 
@@ -204,7 +201,6 @@ class Cleanup:
 
     def _explain_missing(self, entry: Entry, reading: ListReading | None) -> None:
         """Say why an entry has no id, or finish it if the item surely does not exist."""
-        has_credential = self._has_credential(entry) or not entry.credential_digest
         is_identifiable = bool(entry.label or entry.unique_digest)
         parent_is_gone = reading is not None and entry.parents and reading.status in GONE
         is_not_listed = reading is not None and reading.whole and is_identifiable
@@ -212,7 +208,7 @@ class Cleanup:
         if entry.wrong_identity:
             identity = truncate(to_text(entry.wrong_identity), _LONGEST)
             wrong_id = f"its creation returned the id {identity}, under which no response shows it, and "
-        if not has_credential:
+        if entry.credential_digest not in ("", *self.headers):
             reason = f"{_UNSURE}no list shows it with this credential"
             self._leave(entry, reason, "check again with the one that it was sent with")
         elif parent_is_gone or (is_not_listed and self.earlier):
@@ -309,11 +305,11 @@ class Cleanup:
 
     def _disown(self, entry: Entry, header: str | None) -> None:
         """Give up an id that belongs to others: our item has another id, or does not exist."""
-        self.ownership.disown(self.ownership.credential_digest(header), entry)
+        self.ownership.others.add((self.ownership.credential_digest(header), *entry.key))
         if self.earlier:
             self._finish_gone(entry)
             return
-        self.ledger.disowned(entry)
+        self.ledger.misidentified(entry, entry.identity)
         if entry.label in self._duplicates:  # the item of this entry was found under its label
             self._duplicates.remove(entry.label)
             self.ledger.finished(entry)
@@ -323,7 +319,7 @@ class Cleanup:
 
     def _finish_gone(self, entry: Entry) -> None:
         """Finish an entry whose item is not found, if the credential that created it was used to look for it."""
-        if self._has_credential(entry):
+        if entry.credential_digest in self.headers:
             self.ledger.finished(entry)
         elif entry.credential_digest:
             reason = "it was created with another credential and is not found with this one"
@@ -334,11 +330,9 @@ class Cleanup:
 
     def _status(self, response: Response) -> str:
         """The status, and the error code if it is one word: `409 TRUNK_HAS_DIDS`."""
-        with suppress(NotJSON):
-            code = at_pointer(response.json(), self.ownership.contract.errors.code)
-            if isinstance(code, str) and code.isprintable() and " " not in code:
-                return f"{response.status} {truncate(code, _LONGEST)}"
-        return str(response.status)
+        code = at_pointer(json_value(response.body), self.ownership.contract.errors.code)
+        is_word = isinstance(code, str) and code.isprintable() and " " not in code
+        return f"{response.status} {truncate(code, _LONGEST)}" if is_word else str(response.status)
 
     def _find_undeleted(self, place: _Place) -> None:
         """Find what a list still shows although its deletion was answered with success or not found."""

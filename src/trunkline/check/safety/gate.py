@@ -9,11 +9,19 @@ from dataclasses import dataclass, field, replace
 
 from trunkline.check.safety.cleanup import Cleanup, Leftover
 from trunkline.check.safety.ledger import Entry, Ledger
-from trunkline.check.safety.ownership import Owner, Ownership, ids_by_resource, is_safe_id, label_of, safe_path
-from trunkline.contract.bodies import NOTHING, at_pointer
+from trunkline.check.safety.ownership import (
+    Owner,
+    Ownership,
+    ids_by_resource,
+    is_safe_id,
+    json_value,
+    label_of,
+    safe_path,
+)
+from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Act, Contract, Create, Delete, Operation, Update
 from trunkline.errors import BudgetExhausted, NotOurs, UsageError
-from trunkline.exchange import SAFE_METHODS, Json, NotJSON, Request, Response, Target, parse_json, pointer
+from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target, pointer
 from trunkline.findings import to_text, truncate
 
 _LONGEST = 80
@@ -66,13 +74,12 @@ class Gate:
         entries = {resource: self._own_entry(request, resource, identity) for resource, identity in ids.items()}
         if isinstance(operation.kind, Create):
             return self._create(operation, request, ids)
-        entry = entries.get(operation.resource)
+        entry = entries[operation.resource]
         try:
             response = self.target(request)
         finally:
-            if entry is not None:
-                self.ownership.doubt(entry)
-        if entry is not None and isinstance(operation.kind, Delete) and 200 <= response.status < 300:
+            self.ownership.doubt(entry)
+        if isinstance(operation.kind, Delete) and 200 <= response.status < 300:
             self.ledger.finished(entry)
         return response
 
@@ -94,12 +101,11 @@ class Gate:
         """The writing operation of a request, and the ids in its path by resource."""
         operations, values = self.contract.match(request.path)
         for operation in operations:
-            kind = operation.kind
-            writes = isinstance(kind, Create | Update | Delete) or (isinstance(kind, Act) and kind.parameter)
-            if operation.method == request.method and writes:
-                ids = ids_by_resource(operation, values)
-                if len(ids) == len(values) and (ids or isinstance(kind, Create)):
-                    return operation, ids
+            kind, ids = operation.kind, ids_by_resource(operation, values)
+            changes_item = isinstance(kind, Update | Delete | Act) and kind.parameter and operation.resource in ids
+            is_safe = len(ids) == len(values) and (changes_item or isinstance(kind, Create))
+            if is_safe and operation.method == request.method:
+                return operation, ids
         raise _bug(request, "no documented operation changes one item with it")
 
     def _check_label(self, operation: Operation, request: Request) -> None:
@@ -123,10 +129,10 @@ class Gate:
             raise NotOurs(f"a creation returned the id {name}, {reason}; nothing was sent to it")
         owner = self.ownership.owner(self.target, entry, header)
         if owner is Owner.OTHERS:
-            self.ownership.disown(digest, entry)
+            self.ownership.others.add((digest, *entry.key))
             if entry.credential_digest == digest and self.ledger.is_open(entry):
                 self._misleading[entry.key] = "which belongs to another item"
-                self.ledger.disowned(entry)
+                self.ledger.misidentified(entry, identity)
             raise NotOurs(f"the id {identity} in {resource} belongs to another item now; nothing was sent to it")
         if owner is not Owner.OURS and self.ledger.is_open(entry) and not self._is_ours_to_creator(entry):
             raise NotOurs(f"no response identifies {name} in {resource} as ours; nothing was sent to it")
@@ -172,7 +178,7 @@ class Gate:
             parents,
             # Without a credential of the run, the item could not be looked for.
             credential_digest=digest if header in self._headers.values() else "",
-            unique_digest="" if label else self.ownership.unique_digest(resource, _json(request.body)),
+            unique_digest="" if label else self.ownership.unique_digest(resource, json_value(request.body)),
         )
         try:
             response = self.target(request)
@@ -187,7 +193,7 @@ class Gate:
 
     def _identify(self, operation: Operation, entry: Entry, digest: str, response: Response) -> None:
         """Record the id that a response returns for a created item, if it can be its id."""
-        shown = at_pointer(_json(response.body), f"{operation.item or ''}{operation.identity}")
+        shown = at_pointer(json_value(response.body), f"{operation.item or ''}{operation.identity}")
         identity = str(shown) if isinstance(shown, int | float) else shown
         if not isinstance(identity, str) or not identity:
             return
@@ -196,7 +202,7 @@ class Gate:
             reason = "which is not a string"
         elif not is_safe_id(identity):
             reason = "which cannot be used in a path safely"
-        elif self.ownership.is_others(digest, entry.resource, identity):
+        elif (digest, entry.resource, identity) in self.ownership.others:
             reason = "which existed before"
         if reason:
             self._misleading[entry.resource, identity] = reason
@@ -233,7 +239,7 @@ class Gate:
 
     def _with_prefix(self, operation: Operation, request: Request) -> Request:
         """The request with the prefix before the label, unless this breaks other keywords of its schema than before."""
-        label, body = self.ownership.label(operation.resource), _json(request.body)
+        label, body = self.ownership.label(operation.resource), json_value(request.body)
         text = label_of(body, label)
         if not isinstance(operation.kind, Create | Update) or not isinstance(text, str) or text.startswith(self.prefix):
             return request
@@ -255,7 +261,7 @@ class Gate:
 
         The `target` has no request budget.
         """
-        return Cleanup(self.ownership, target, self._headers, earlier, sleep).run()
+        return Cleanup(self.ownership, target, self._headers or {"": None}, earlier, sleep).run()
 
     def pending(self) -> tuple[Leftover, ...]:
         """What the run created and did not delete, to be reported when its cleanup is interrupted."""
@@ -279,13 +285,6 @@ def _labels(body: bytes, label: str) -> list[str]:
     if not label or not isinstance(members, _Members):
         return []
     return [text for name, text in members if name.casefold() == label.casefold() and isinstance(text, str)]
-
-
-def _json(body: bytes) -> Json:
-    try:
-        return parse_json(body)
-    except NotJSON:
-        return NOTHING
 
 
 def _broken(operation: Operation, label: str, text: str) -> set[str]:

@@ -187,13 +187,8 @@ class Ledger:
         return self._record(replace(self._entries[entry.number], identity=identity, wrong_identity=""))
 
     def misidentified(self, entry: Entry, identity: str) -> None:
-        """Record an id that a response gave and that cannot be the one of the created item."""
-        self._record(replace(self._entries[entry.number], wrong_identity=identity))
-
-    def disowned(self, entry: Entry) -> None:
-        """Record that the id of an entry belongs to another item."""
-        known = self._entries[entry.number]
-        self._record(replace(known, identity="", wrong_identity=known.identity))
+        """Record an id that a response gave, and that belongs to another item or cannot be used."""
+        self._record(replace(self._entries[entry.number], identity="", wrong_identity=identity))
 
     def finished(self, entry: Entry) -> None:
         """Record that nothing is left to do: the item was never created, or is gone."""
@@ -213,7 +208,7 @@ class Ledger:
             case {"made": int(number), "id": str(identity)}:
                 self.created(self._entries[number], identity)
             case {"lost": int(number)}:
-                self.disowned(self._entries[number])
+                self.misidentified(self._entries[number], self._entries[number].identity)
             case {"over": int(number)}:
                 self.finished(self._entries[number])
             case _:

@@ -18,7 +18,7 @@ from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.contract.requests import fill_path
-from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target
+from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, Target, parse_json
 
 GONE = (404, 410)
 """The statuses which say that an item does not exist."""
@@ -81,13 +81,22 @@ def authorization(header: str | None) -> Headers:
     return (("authorization", header),) if header else ()
 
 
+def json_value(body: bytes) -> Json:
+    """A body as a JSON value, or `NOTHING` when it is not JSON."""
+    try:
+        return parse_json(body)
+    except NotJSON:
+        return NOTHING
+
+
 @dataclass(slots=True, repr=False)
 class Ownership:
     """Remembers which ids responses showed to be ours or those of others, for each credential."""
 
     contract: Contract
     ledger: Ledger
-    _others: set[_Key] = field(default_factory=set)
+    others: set[_Key] = field(default_factory=set)
+    """The ids that responses showed to belong to items that the run did not create."""
     _ours: dict[_Key, bool] = field(default_factory=dict)
     """False for an id that was shown to be ours, and has to be looked at again before something is sent to it."""
 
@@ -118,14 +127,6 @@ class Ownership:
         """The entry of this run for an id: created with this credential or, if there is none, with another."""
         own = self.ledger.find(resource, identity, credential_digest=digest)
         return own or self.ledger.find(resource, identity)
-
-    def is_others(self, digest: str, resource: str, identity: str) -> bool:
-        """Whether an id was shown to belong to an item that the run did not create."""
-        return (digest, resource, identity) in self._others
-
-    def disown(self, digest: str, entry: Entry) -> None:
-        """Remember that the id of an entry belongs to another item."""
-        self._others.add((digest, *entry.key))
 
     def was_ours(self, entry: Entry) -> bool:
         """Whether a response once showed an item to be ours, to the credential that created it."""
@@ -163,7 +164,7 @@ class Ownership:
             is_ours = has_prefix(label_of(item, label), self.ledger.prefix) if label else parents_are_ours
             if self.ledger.find(resource, identity) is None:
                 if not is_ours and not any(parents):
-                    self._others.add(key)
+                    self.others.add(key)
             elif is_ours or key in self._ours:
                 self._ours[key] = is_ours
 
