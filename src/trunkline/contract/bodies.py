@@ -101,17 +101,13 @@ def contents_of(body: bytes) -> Contents | None:
 
 def all_keys(value: Json) -> Iterator[tuple[str, str]]:
     """The (place, name) of each property of a body."""
-    for at, node in all_places(value):
-        if isinstance(node, dict):
-            for key in node:
-                yield at + pointer((key,)), key
+    objects = ((at, node) for at, node in all_places(value) if isinstance(node, dict))
+    return ((at + pointer((key,)), key) for at, node in objects for key in node)
 
 
 def all_texts(value: Json) -> Iterator[tuple[str, str]]:
     """The (place, text) of each string value of a body."""
-    for at, node in all_places(value):
-        if isinstance(node, str):
-            yield at, node
+    return ((at, node) for at, node in all_places(value) if isinstance(node, str))
 
 
 def time_at(value: Json, at: str) -> datetime | None:

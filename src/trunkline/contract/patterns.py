@@ -89,8 +89,7 @@ class _Parser:
         found = ""
         while not self._take("]"):
             first = self._char(within=True)
-            if self.rest.startswith("-") and not self.rest.startswith("-]"):
-                self.rest = self.rest[1:]
+            if not self.rest.startswith("-]") and self._take("-"):
                 last = self._char(within=True)
                 found += "".join(map(chr, range(ord(first), ord(last) + 1)))
             else:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import jsonschema_rs
@@ -27,6 +27,8 @@ from trunkline.findings import to_text, truncate
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
     from referencing import Registry
+
+_T = TypeVar("_T")
 
 MAX_ERRORS = 2000
 """The number of errors of one value after which no more are looked for."""
@@ -61,20 +63,12 @@ class Schemas:
 
     def accepts(self, place: str, value: Json) -> bool:
         """Whether the value obeys the schema at a place, for jsonschema-rs."""
-        validator = self._validator(place)
-        try:
-            return validator.is_valid(value)
-        except UnicodeEncodeError:
-            return validator.is_valid(_without_surrogates(value))
+        return _validate(self._validator(place).is_valid, value)
 
     def errors(self, place: str, value: Json) -> list[SchemaError]:
         """The keywords that the value breaks, for jsonschema-rs."""
         validator = self._validator(place)
-        try:
-            found = list(islice(validator.iter_errors(value), MAX_ERRORS))
-        except UnicodeEncodeError:
-            found = list(islice(validator.iter_errors(_without_surrogates(value)), MAX_ERRORS))
-        return [_error(error) for error in found]
+        return [_error(error) for error in islice(_validate(validator.iter_errors, value), MAX_ERRORS)]
 
     def second_opinion(self, place: str, value: Json) -> list[SchemaError]:
         """The keywords that the value breaks, for jsonschema. Its steps contain no `$ref`."""
@@ -120,6 +114,14 @@ class Schemas:
         return registry.with_resources(
             (self._base + file, DRAFT202012.create_resource(content)) for file, content in self._files.items()
         )
+
+
+def _validate(validate: Callable[[Json], _T], value: Json) -> _T:
+    """The verdict of jsonschema-rs, which can only be given values in UTF-8."""
+    try:
+        return validate(value)
+    except UnicodeEncodeError:
+        return validate(_without_surrogates(value))
 
 
 def _error(error: jsonschema_rs.ValidationError) -> SchemaError:

@@ -42,11 +42,8 @@ class RecordFactory:
         self.identity, self.parent = data.identity, data.parent
         operations = [operation for operation in vendor.contract.operations if operation.resource == collection]
         creating = vendor.contract.of_kind(Create, collection)
-        effects = [
-            effect
-            for operation in creating[:1]
-            for effect in vendor.world.behaviors[operation.operation_id].outcomes[0].effects
-        ]
+        behaviors = [vendor.world.behaviors[operation.operation_id] for operation in creating[:1]]
+        effects = [effect for behavior in behaviors for effect in behavior.outcomes[0].effects]
         rng = Random(seed)  # noqa: S311 - plausible data, not secrets
         self._serial = serial
         self._generators = build_generators(data.generate, rng)
@@ -204,11 +201,10 @@ def _facts_in_use(world: World, collection: str) -> set[str]:
     """The mock-only facts that the operations on a collection depend on."""
     behaviors = [behavior for behavior in world.behaviors.values() if behavior.collection == collection]
     outcomes = [outcome for behavior in behaviors for outcome in behavior.outcomes]
-    effects = [effect for outcome in outcomes for effect in outcome.effects]
+    conditions = [outcome.when for outcome in outcomes]
+    conditions += [effect.when for outcome in outcomes for effect in outcome.effects]
     names = {name for behavior in behaviors for guard, name in behavior.guards if guard == "unused"}
-    names.update(name for outcome in outcomes for name in outcome.when)
-    names.update(name for effect in effects for name in effect.when)
-    return {*MOCK_FACTS} & names
+    return {*MOCK_FACTS} & names.union(*conditions)
 
 
 def _derive(generate: Generator, record: Record) -> Json:

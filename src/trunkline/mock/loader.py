@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from traceback import extract_tb
 
 from msgspec import convert
 
@@ -88,27 +89,26 @@ def load(
 
     Raises `UsageError` for an unknown name, and `DataError` for data that break their format or the contract.
     """
-    own = roots()[0]
-    for root in roots() if name in names() else ():
-        if (root / "schemas" / name).is_dir():
-            strict = root != own if lint is None else lint
-            with _naming_the_folder(f"schemas/{name}"):
-                contract = read(root / "schemas" / name, name, lint=strict)
-            with _naming_the_folder(f"fixtures/{name}"):
-                world = _world(root / "fixtures" / name, contract, lint=strict)
-                cases = _cases(root / "fixtures" / name, contract, lint=strict)
-                if trunks is not None:
-                    world = _generated(world, trunks, seed, contract)
-            if overlay is not None:
-                with _naming_the_folder(str(overlay / name)):
-                    world = _overlaid(world, overlay / name, contract)
-            if strict or trunks is not None or overlay is not None:
-                with _naming_the_folder(f"fixtures/{name}"):
-                    for at, reason in lint_responses(world, contract):
-                        redact = redactor(_secrets(world, contract))
-                        raise DataError(f"fixtures/{name}/world.toml", at, redact(reason))
-            return Vendor(name, contract, world, cases)
-    raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}")
+    if name not in names():
+        raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}")
+    root = next(root for root in roots() if (root / "schemas" / name).is_dir())
+    strict = root != roots()[0] if lint is None else lint
+    with _naming_the_folder(f"schemas/{name}"):
+        contract = read(root / "schemas" / name, name, lint=strict)
+    with _naming_the_folder(f"fixtures/{name}"):
+        world = _world(root / "fixtures" / name, contract, lint=strict)
+        cases = _cases(root / "fixtures" / name, contract, lint=strict)
+        if trunks is not None:
+            world = _generated(world, trunks, seed, contract)
+    if overlay is not None:
+        with _naming_the_folder(str(overlay / name)):
+            world = _overlaid(world, overlay / name, contract)
+    if strict or trunks is not None or overlay is not None:
+        with _naming_the_folder(f"fixtures/{name}"):
+            for at, reason in lint_responses(world, contract):
+                redact = redactor(_secrets(world, contract))
+                raise DataError(f"fixtures/{name}/world.toml", at, redact(reason))
+    return Vendor(name, contract, world, cases)
 
 
 @contextmanager
@@ -119,10 +119,7 @@ def _naming_the_folder(folder: str) -> Iterator[None]:
     except TrunklineError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the data cause is an error of the data
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = trace.tb_frame.f_code.co_name if trace else "reading"
+        place = extract_tb(error.__traceback__)[-1].name
         raise DataError(folder, "", f"cannot be understood: {type(error).__name__} in {place}") from None
 
 

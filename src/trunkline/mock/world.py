@@ -127,10 +127,8 @@ class World(Struct, frozen=True):
     def with_tokens(self, tokens: Sequence[str]) -> World:
         """The world with only these tokens for the default account. The other accounts keep theirs."""
         given = {token: Grant(self.account) for token in tokens}
-        others = {
-            token: grant for token, grant in self.tokens.items() if grant.account != self.account and token not in given
-        }
-        return replace(self, tokens={**given, **others})
+        others = {token: grant for token, grant in self.tokens.items() if grant.account != self.account}
+        return replace(self, tokens=given | others | given)
 
     def with_records(self, collection: str, records: tuple[Record, ...]) -> World:
         """The world with other records in a collection."""
