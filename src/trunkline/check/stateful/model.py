@@ -37,14 +37,14 @@ class State(Enum):
 class Claim:
     """What an implementation is held to: a law, the operation that it is judged for, and what it rests on.
 
-    `reference` is a place in the contract, by default that of the operation. `assumes` are the laws that the claim
-    relies on: a field that stays as it was must have been right before, and perhaps nobody has read it since.
+    `place` is a pointer into the contract document or a reference, by default the operation. `assumes` are the laws
+    that it relies on: a field that stays as it was must have been right before, and perhaps nobody has read it since.
     """
 
     law: str
     operation: Operation
     evidence: Evidence
-    reference: str = ""
+    place: str = ""
     assumes: frozenset[str] = frozenset()
 
     def weakened(self, evidence: Evidence) -> Claim:
@@ -154,7 +154,7 @@ def record_creation(item: Item, operation: Operation[Create], body: Mapping[str,
         item.expected[name] = Expectation(default.value, claim, "as its default")
     for parameter in operation.parents:
         evidence = implied(parameter.evidence, "an item shows what it belongs to")
-        claim = Claim(law, operation, evidence, operation.reference(parameter.pointer))
+        claim = Claim(law, operation, evidence, parameter.pointer)
         item.expected[parameter.name] = Expectation(item.ids[parameter.resource], claim, "as the id of its parent")
 
 
@@ -251,7 +251,7 @@ def record_action(item: Item, operation: Operation[Act]) -> None:
 def record_refusal(item: Item, operation: Operation, law: str = "refused_requests_change_nothing") -> None:
     """A refused request leaves every field as it was; another value breaks `law`."""
     evidence = implied(operation.evidence, "a refused request changes nothing")
-    claim = Claim(law, operation, evidence, operation.reference(operation.pointer))
+    claim = Claim(law, operation, evidence)
     item.expected = {name: expectation.kept_by(claim) for name, expectation in item.expected.items()}
 
 

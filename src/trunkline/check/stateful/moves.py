@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from trunkline.check.stateful import read_moves, refused_moves, write_moves
-from trunkline.check.stateful.engine import Move, Numbers
+from trunkline.check.stateful.engine import Move, Numbers, pick
+from trunkline.check.stateful.model import Item
 from trunkline.check.stateful.request_bodies import flaws, variant_counts
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import Broken, Scenario, StatefulRun
@@ -16,117 +18,112 @@ from trunkline.findings import Finding
 _PICK = (4,)
 """The bound of a number that picks one of several items: a scenario has few."""
 
+T = TypeVar("T")
+
 
 def moves(run: StatefulRun) -> tuple[Move[Scenario], ...]:
     """The moves of every resource."""
-    return tuple(move for operations in run.resources for move in _moves_of(run, operations))
-
-
-def _moves_of(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
-    choices = {"item": _PICK, "read": (1 + len(operations.readers),)}
-
-    def exists(scenario: Scenario) -> bool:
-        return bool(scenario.existing(operations.resource))
-
-    yield from _creations(operations)
-    for listing in operations.lists:
-        possible = partial(_has_parent, operations) if listing.parents else _always
-        action = partial(read_moves.list_items, operations, listing)
-        filters = (1 + len(listing.kind.filters),)
-        yield _move(f"list_{listing.operation_id}", action, possible, filter=filters, parent=_PICK)
-    if operations.fetch:
-        yield _move(f"read_{operations.resource}", partial(read_moves.read, operations), exists, **choices)
-    for update in operations.updates:
-        name, bodies = update.operation_id, variant_counts(update)
-        groups = (1 + len(write_moves.input_groups(update)),)
-        action = partial(write_moves.update, operations, update)
-        yield _move(f"update_{name}", action, exists, body=bodies, **choices, group=groups)
-        action = partial(refused_moves.update_flawed, operations, update)
-        yield _move(f"update_flawed_{name}", action, exists, body=bodies, **choices, flaw=(len(flaws(update)),))
-    for act in operations.acts:
-        action = partial(write_moves.act, operations, act)
-        yield _move(f"act_{act.operation_id}", action, exists, **choices, body=variant_counts(act))
-    for delete in operations.deletes:
-        action = partial(write_moves.remove, operations, delete)
-        yield _move(f"remove_{delete.operation_id}", action, exists, **choices)
-    yield from _misuses(run, operations, exists)
+    return tuple(
+        move
+        for operations in run.resources
+        for table in (_creations(operations), _documented(operations), _misuses(run, operations))
+        for move in table
+    )
 
 
 def _creations(operations: ResourceOperations) -> Iterator[Move[Scenario]]:
     """Create items: of a valid body, of a flawed one, like another item, and with a value that must be unique."""
     resource, create = operations.resource, operations.create
+    choices = {"body": variant_counts(create), "read": _reads(operations), "parent": _PICK}
+    parents, existing = partial(Scenario.parents_of, operation=create), _existing(operations)
 
-    def can_create(scenario: Scenario, *, surely: bool = False) -> bool:
-        return _has_parent(operations, scenario) and scenario.run.may_create(operations, surely=surely)
+    def duplicable(scenario: Scenario) -> list[Item]:
+        return [item for item in existing(scenario) if not create.kind.unique.keys().isdisjoint(item.sent)]
 
-    def can_create_surely(scenario: Scenario) -> bool:
-        return can_create(scenario, surely=True)
+    def allowed(candidates: Callable[[Scenario], list[T]], *, surely: bool) -> Callable[[Scenario], list[T]]:
+        return lambda found: candidates(found) if found.run.may_create(operations, surely=surely) else []
 
-    def can_create_alike(scenario: Scenario) -> bool:
-        return can_create(scenario, surely=True) and bool(scenario.existing(resource))
-
-    def can_duplicate(scenario: Scenario) -> bool:
-        return can_create(scenario) and bool(refused_moves.with_unique_value(scenario, operations))
-
-    choices = {"body": variant_counts(create), "read": (1 + len(operations.readers),), "parent": _PICK}
-    yield _move(f"create_{resource}", partial(write_moves.create, operations), can_create_surely, **choices)
-    action = partial(refused_moves.create_flawed, operations)
-    yield _move(f"create_flawed_{resource}", action, can_create, **choices, flaw=(len(flaws(create)),))
-    action = partial(refused_moves.create_alike, operations)
-    yield _move(f"create_alike_{resource}", action, can_create_alike, **choices, item=_PICK)
+    action = partial(write_moves.create, operations)
+    yield _move(f"create_{resource}", "parent", allowed(parents, surely=True), action, **choices)
+    action, flaw = partial(refused_moves.create_flawed, operations), (len(flaws(create)),)
+    yield _move(f"create_flawed_{resource}", "parent", allowed(parents, surely=False), action, **choices, flaw=flaw)
+    alike, duplicate = refused_moves.create_alike, refused_moves.create_duplicate
+    choices["item"] = _PICK
+    yield _move(f"create_alike_{resource}", "item", allowed(existing, surely=True), alike, **choices)
     if create.kind.unique:
-        action = partial(refused_moves.create_duplicate, operations)
-        yield _move(f"create_duplicate_{resource}", action, can_duplicate, **choices, item=_PICK, name=_PICK)
+        candidates = allowed(duplicable, surely=False)
+        yield _move(f"create_duplicate_{resource}", "item", candidates, duplicate, **choices, name=_PICK)
 
 
-def _misuses(
-    run: StatefulRun, operations: ResourceOperations, exists: Callable[[Scenario], bool]
-) -> Iterator[Move[Scenario]]:
+def _documented(operations: ResourceOperations) -> Iterator[Move[Scenario]]:
+    """Read, update, act on and remove items as documented, and update them with a flawed body."""
+    existing, choices = _existing(operations), {"item": _PICK, "read": _reads(operations)}
+    for listing in operations.lists:
+        parents, action = partial(Scenario.parents_of, operation=listing), partial(read_moves.check_list, listing)
+        filters = (1 + len(listing.kind.filters),)
+        yield _move(f"list_{listing.operation_id}", "parent", parents, action, filter=filters, parent=_PICK)
+    if operations.fetch:
+        fetch = partial(read_moves.fetch_item, operations.fetch)
+        yield _move(f"read_{operations.resource}", "item", existing, fetch, **choices)
+    for update in operations.updates:
+        name, bodies = update.operation_id, variant_counts(update)
+        change, spoil = partial(write_moves.update, update), partial(refused_moves.update_flawed, update)
+        groups, flaw = (1 + len(write_moves.input_groups(update)),), (len(flaws(update)),)
+        yield _move(f"update_{name}", "item", existing, change, body=bodies, **choices, group=groups)
+        yield _move(f"update_flawed_{name}", "item", existing, spoil, body=bodies, **choices, flaw=flaw)
+    for act in operations.acts:
+        perform, bodies = partial(write_moves.act, act), variant_counts(act)
+        yield _move(f"act_{act.operation_id}", "item", existing, perform, **choices, body=bodies)
+    for delete in operations.deletes:
+        remove = partial(write_moves.remove, delete)
+        yield _move(f"remove_{delete.operation_id}", "item", existing, remove, **choices)
+
+
+def _misuses(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
     """Requests about items that are removed, below another parent, or another account's."""
-    resource, naming = operations.resource, (len(operations.naming_item),)
-    choices = {"item": _PICK, "read": (1 + len(operations.readers),)}
+    resource, existing = operations.resource, _existing(operations)
+    choices = {"item": _PICK, "read": _reads(operations), "operation": (len(operations.naming_item),)}
 
-    def is_removed(scenario: Scenario) -> bool:
-        return bool(refused_moves.surely_removed(scenario, operations))
-
-    def has_other_parent(scenario: Scenario) -> bool:
-        return exists(scenario) and len(scenario.parents_of(operations)) > 1
+    def with_other_parents(scenario: Scenario) -> list[Item]:
+        return existing(scenario) if len(scenario.parents_of(operations.create)) > 1 else []
 
     if operations.deletes:
-        action = partial(refused_moves.use_removed, operations)
-        yield _move(f"use_removed_{resource}", action, is_removed, **choices, operation=naming)
-    if operations.parents and any(operation.parents for operation in operations.about_item):
-        action = partial(refused_moves.use_wrong_parent, operations)
-        yield _move(f"use_wrong_parent_{resource}", action, has_other_parent, **choices, operation=naming, parent=_PICK)
+        removed = partial(refused_moves.surely_removed, operations)
+        yield _move(f"use_removed_{resource}", "item", removed, refused_moves.use_removed, **choices)
+    if any(operation.parents for operation in operations.about_item):
+        action = refused_moves.use_wrong_parent
+        yield _move(f"use_wrong_parent_{resource}", "item", with_other_parents, action, **choices, parent=_PICK)
     if run.second_credential is not None:
-        action = partial(refused_moves.use_other_account, operations)
-        reaching = (len(operations.reaching_item),)
-        yield _move(f"use_other_account_{resource}", action, exists, **choices, operation=reaching)
+        choices["operation"] = (len(operations.reaching_item),)
+        yield _move(f"use_other_account_{resource}", "item", existing, refused_moves.use_other_account, **choices)
 
 
-def _has_parent(operations: ResourceOperations, scenario: Scenario) -> bool:
-    return not operations.parents or bool(scenario.parents_of(operations))
+def _existing(operations: ResourceOperations) -> Callable[[Scenario], list[Item]]:
+    return lambda scenario: scenario.existing(operations.resource)
 
 
-def _always(_: Scenario) -> bool:
-    return True
+def _reads(operations: ResourceOperations) -> tuple[int]:
+    return (1 + len(operations.readers),)
 
 
 def _move(
     name: str,
-    action: Callable[[Scenario, Numbers], None],
-    possible: Callable[[Scenario], bool],
+    subject: str,
+    candidates: Callable[[Scenario], list[T]],
+    action: Callable[[Scenario, T, Numbers], None],
     /,
     **choices: tuple[int, ...],
 ) -> Move[Scenario]:
+    """A move about one of the candidates, which the choice named `subject` picks. Without one it is not possible."""
+
     def run(scenario: Scenario, numbers: Numbers) -> Finding | None:
         scenario.run.steps += 1
         try:
-            action(scenario, numbers)
+            action(scenario, pick(candidates(scenario), *numbers[subject]), numbers)
         except Broken as broken:
             return broken.finding
         except NotOurs as error:
             scenario.give_up(str(error))
         return None
 
-    return Move(name, choices, possible, run)
+    return Move(name, choices, lambda scenario: bool(candidates(scenario)), run)

@@ -9,7 +9,6 @@ from trunkline.check.lists import ListReading
 from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.model import Claim, Item, State, key
-from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_FOUND, Scenario, by_key, is_success
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Fetch, List, Operation
@@ -18,42 +17,13 @@ from trunkline.exchange import Exchange, Json
 from trunkline.findings import to_text
 
 
-def pick_parent(scenario: Scenario, operations: ResourceOperations, numbers: Numbers) -> Item | None:
-    """The drawn parent, for a resource that belongs to another."""
-    return pick(scenario.parents_of(operations), *numbers["parent"]) if operations.parents else None
-
-
 def ids_of(parent: Item | None) -> dict[str, str]:
     """The ids for the path of a request below a parent, or below none."""
     return parent.ids if parent else {}
 
 
-def read(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
-    """Fetch an item."""
-    read_item(scenario, pick(scenario.existing(operations.resource), *numbers["item"]), 1)
-
-
-def list_items(
-    operations: ResourceOperations, operation: Operation[List], scenario: Scenario, numbers: Numbers
-) -> None:
-    """Read a list, and perhaps through one of its filters."""
-    parent = pick_parent(scenario, operations, numbers) if operation.parents else None
-    check_list(scenario, operations, operation, parent, *numbers["filter"])
-
-
-def read_item(scenario: Scenario, item: Item, choice: int) -> None:
-    """Read an item by one of the operations that show it; 0 for none."""
-    if not choice or not item.operations.readers:
-        return
-    operation = pick(item.operations.readers, choice - 1)
-    if lists(operation):
-        check_list(scenario, item.operations, operation, item.parent if operation.parents else None)
-    elif fetches(operation):
-        _fetch_item(scenario, item, operation)
-
-
-def _fetch_item(scenario: Scenario, item: Item, operation: Operation[Fetch]) -> None:
-    """An existing item is shown as the model says; a removed one is not found."""
+def fetch_item(operation: Operation[Fetch], scenario: Scenario, item: Item, _: Numbers | None = None) -> None:
+    """Fetch an item. An existing one is shown as the model says; a removed one is not found."""
     exchange = scenario.request(operation, item.ids)
     if item.state is State.REMOVED:
         scenario.judge_not_found("removed_is_gone", item.operations.deletes[0], operation, exchange, item)
@@ -62,13 +32,24 @@ def _fetch_item(scenario: Scenario, item: Item, operation: Operation[Fetch]) -> 
         judge_shown(scenario, item, operation, exchange)
 
 
+def read_item(scenario: Scenario, item: Item, choice: int) -> None:
+    """Read an item by one of the operations that show it; 0 for none."""
+    if not choice or not item.operations.readers:
+        return
+    operation = pick(item.operations.readers, choice - 1)
+    if lists(operation):
+        check_list(operation, scenario, item.parent if operation.parents else None)
+    elif fetches(operation):
+        fetch_item(operation, scenario, item)
+
+
 def judge_found(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
     """An operation about an existing item does not answer that it is not found."""
     create, status = item.operations.create, exchange.response.status
     evidence = implied(create.evidence.weakest(operation.evidence), "a created item is found by its id")
-    claim = Claim("created_is_found", create, evidence, operation.reference(operation.pointer))
+    claim = Claim("created_is_found", create, evidence, operation.pointer)
     message = f"{operation.operation_id} answers {status} for a created item"
-    scenario.judge(claim, status not in NOT_FOUND, message, "found", status)
+    scenario.judge(claim, status not in NOT_FOUND, message, "found")
 
 
 def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
@@ -82,7 +63,7 @@ def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: 
         claim = Claim("created_is_read_back", create, evidence, create.extension_reference("create/identity"))
         message = f"{operation.operation_id} answers another id than the requested one"
         at = f"body{operation.item}{operation.identity}"
-        scenario.judge(claim, key(identity) == item.key, message, to_text(item.identity), to_text(identity), at)
+        scenario.judge(claim, key(identity) == item.key, message, to_text(item.identity), at)
     scenario.compare(item, operation, shown, f"body{operation.item}")
 
 
@@ -90,23 +71,19 @@ def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: 
 
 
 def check_list(
-    scenario: Scenario,
-    operations: ResourceOperations,
-    operation: Operation[List],
-    parent: Item | None,
-    filter_number: int = 0,
+    operation: Operation[List], scenario: Scenario, parent: Item | None, numbers: Numbers | None = None
 ) -> None:
     """A list shows the items that exist, as the model says, and none that was removed or belongs to another parent.
 
-    With a `filter_number` the list is read again through that filter.
+    With a number for `filter` the list is read again through that filter.
     """
     ids = ids_of(parent)
     reading = scenario.read_list(operation, ids)
     if reading.readable:
-        found = _List(scenario, operations, operation, ids, reading)
+        found = _List(scenario, operation, ids, reading)
         found.judge_items(parent)
         found.judge_total()
-        found.judge_filter(filter_number)
+        found.judge_filter(numbers["filter"][0] if numbers else 0)
     elif parent and parent.exists:
         judge_found(scenario, parent, operation, reading.exchanges[-1])
 
@@ -116,7 +93,6 @@ class _List:
     """A list that was read, below the parents with these `ids`."""
 
     scenario: Scenario
-    operations: ResourceOperations
     operation: Operation[List]
     ids: Mapping[str, str]
     reading: ListReading
@@ -130,9 +106,9 @@ class _List:
         return self.scenario.read_list(self.operation, self.ids, query=query)
 
     def judge_items(self, parent: Item | None) -> None:
-        existing = {item.key for item in self.scenario.existing(self.operations.resource)}
+        existing = {item.key for item in self.scenario.existing(self.operation.resource)}
         for item in self.scenario.items:
-            if item.resource != self.operations.resource:
+            if item.resource != self.operation.resource:
                 continue
             if item.state is State.REMOVED and item.key not in existing:
                 self._judge_absent(item, "removed_is_gone", item.operations.deletes[0], "a removed item")
@@ -146,7 +122,7 @@ class _List:
         message = f"{self.operation.operation_id} shows {description}"
         at = f"{place}/{entry[0]}" if entry else place
         expected, seen = f"no {item.identity}", to_text(item.identity)
-        self.scenario.judge(self._claim(law, owner), entry is None, message, expected, seen, at)
+        self.scenario.judge(self._claim(law, owner), entry is None, message, expected, at, seen)
 
     def _judge_present(self, item: Item) -> None:
         """The item is in the list, if that was surely read as a whole. A missing item is looked for twice."""
@@ -164,7 +140,7 @@ class _List:
         claim = self._claim("created_is_listed", item.operations.create)
         message = f"{self.operation.operation_id}{through} does not show a created item"
         expected, seen = to_text(item.identity), f"{len(reading)} others"
-        self.scenario.judge(claim, holds, message, expected, seen, f"body{self.operation.kind.items}")
+        self.scenario.judge(claim, holds, message, expected, f"body{self.operation.kind.items}", seen)
 
     def _claim(self, law: str, owner: Operation) -> Claim:
         evidence = owner.evidence.weakest(self.operation.kind.evidence)
@@ -179,7 +155,7 @@ class _List:
         if not number or not filters:
             return
         name, at = pick(filters, number - 1)
-        ours = {item.key: item for item in self.scenario.existing(self.operations.resource) if item.key in self.listed}
+        ours = {item.key: item for item in self.scenario.existing(self.operation.resource) if item.key in self.listed}
         values = {identity: at_pointer(self.listed[identity][1], at) for identity in ours}
         choices = self.operation.parameter(name).schema.get("enum")
         usable = (value for value in values.values() if isinstance(value, str) and (not choices or value in choices))
@@ -198,16 +174,17 @@ class _List:
     def judge_total(self) -> None:
         """The total is the number of items, in two equal readings of the whole list."""
         total = self.operation.kind.paging.total if self.operation.kind.paging else None
-        count, answered, create = len(self.reading), self.reading.total, self.operations.create
-        ours = self.scenario.existing(self.operations.resource)
+        count, answered = len(self.reading), self.reading.total
+        ours = self.scenario.existing(self.operation.resource)
         if not (total and self.reading.whole and answered is not None and ours):
             return
         if answered != count:
             again = self.read()
             if again.total != answered or by_key(again).keys() != self.listed.keys():
                 return
+        create = ours[0].operations.create
         evidence = implied(create.evidence.weakest(total.evidence), "the total counts the items of the list")
         reference = self.operation.extension_reference("list/paging/total")
         claim = Claim("created_is_counted", create, evidence, reference)
         message = f"{self.operation.operation_id} answers another total than the number of its items"
-        self.scenario.judge(claim, answered == count, message, str(count), answered, f"body{total.at}")
+        self.scenario.judge(claim, answered == count, message, str(count), f"body{total.at}", str(answered))

@@ -6,7 +6,7 @@ from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.fields import inputs, shown_fields
 from trunkline.check.stateful.model import Claim, Item, State, record_refusal, record_unknown_outcome, same
-from trunkline.check.stateful.read_moves import ids_of, pick_parent, read_item
+from trunkline.check.stateful.read_moves import ids_of, read_item
 from trunkline.check.stateful.request_bodies import Flaw, Values, complete_body, flaws, label_of, partial_body, to_json
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Scenario, by_key, is_refusal, is_success
@@ -26,10 +26,9 @@ _APART = "accounts_are_apart"
 # --- invalid bodies -------------------------------------------------------------------------------------------------
 
 
-def create_flawed(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: Item | None, numbers: Numbers) -> None:
     """Create an item with one flaw in its body. The rules judge the response; here: nothing is created."""
     operation = operations.create
-    parent = pick_parent(scenario, operations, numbers)
     flaw = pick(flaws(operation), *numbers["flaw"])
     values = complete_body(operation, scenario.run.factory, numbers["body"], flaw.needs).values
     exchange, intact = _send_flawed(scenario, operation, ids_of(parent), flaw, values)
@@ -40,24 +39,18 @@ def create_flawed(operations: ResourceOperations, scenario: Scenario, numbers: N
             claim = Claim("conditional_inputs_are_required", operation, reason.evidence, place)
             message = f"{operation.operation_id} accepts a body with {reason.sent}, though {when}"
             expected = f"refused, since {reason.broke}"
-            scenario.judge(claim, not is_success(exchange), message, expected, exchange.response.status)
+            scenario.judge(claim, not is_success(exchange), message, expected)
     add_created(scenario, operations, parent, intact, exchange, from_valid_body=False)
     if is_refusal(exchange):
         _judge_not_created(scenario, operations, parent, intact, numbers)
 
 
-def update_flawed(
-    operations: ResourceOperations, operation: Operation[Update], scenario: Scenario, numbers: Numbers
-) -> None:
+def update_flawed(operation: Operation[Update], scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Update an item with one flaw in the body. The rules judge the response; here: nothing is changed."""
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
     flaw = pick(flaws(operation), *numbers["flaw"])
     values = update_body(scenario, item, operation, numbers["body"]).values
     exchange, _ = _send_flawed(scenario, operation, item.ids, flaw, values)
-    if is_refusal(exchange):
-        record_refusal(item, operation)
-    else:
-        record_unknown_outcome(item)
+    _record_misuse(item, operation, exchange)
     read_item(scenario, item, *numbers["read"])
 
 
@@ -103,24 +96,24 @@ def _judge_not_created(
     claim = Claim("refused_requests_change_nothing", operation, evidence)
     message = f"{operation.operation_id} refused a body, but {listing.operation_id} shows an item with its values"
     seen = f"one with the {' and '.join(shown)} that was sent"
-    scenario.judge(claim, not alike, message, "nothing created", seen, next(iter(alike), place))
+    scenario.judge(claim, not alike, message, "nothing created", next(iter(alike), place), seen)
 
 
 # --- duplicates -----------------------------------------------------------------------------------------------------
 
 
-def create_duplicate(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def create_duplicate(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Create an item with the value of another that must be unique."""
-    law, operation, unique = "conflicts_are_refused", operations.create, operations.create.kind.unique
-    item = pick(with_unique_value(scenario, operations), *numbers["item"])
+    law, operations = "conflicts_are_refused", item.operations
+    operation, unique = operations.create, operations.create.kind.unique
     name = pick([name for name in unique if name in item.sent], *numbers["name"])
-    parent = pick_parent(scenario, operations, numbers)
+    parent = pick(scenario.parents_of(operations.create), *numbers["parent"])
     values = complete_body(operation, scenario.run.factory, numbers["body"], {name: item.sent[name]}).values
     exchange = scenario.request(operation, ids_of(parent), values)
     status = exchange.response.status
     claim = Claim(law, operation, unique[name], operation.extension_reference(f"create/unique/{name}"))
     message = f"{operation.operation_id} accepts a {name} that another item has"
-    scenario.judge(claim, not is_success(exchange), message, "refused", status)
+    scenario.judge(claim, not is_success(exchange), message, "refused")
     add_created(scenario, operations, parent, values, exchange)
     if is_refusal(exchange):
         if status not in NOT_ABOUT_THE_BODY - {409}:
@@ -128,40 +121,32 @@ def create_duplicate(operations: ResourceOperations, scenario: Scenario, numbers
         _judge_not_created(scenario, operations, parent, values, numbers)
 
 
-def with_unique_value(scenario: Scenario, operations: ResourceOperations) -> list[Item]:
-    """The items that have a value which must be unique."""
-    unique = operations.create.kind.unique
-    return [item for item in scenario.existing(operations.resource) if any(name in item.sent for name in unique)]
-
-
-def create_alike(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def create_alike(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Create an item with the values of another, apart from its name, secrets and unique values: it is a new item.
 
     A refusal is lawful: no page says that two items may be alike.
     """
-    operation = operations.create
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
+    operation = item.operations.create
     own = {*operation.kind.unique, label_of(operation)}
     shared = {input_.name for input_ in inputs(operation) if not input_.secret} - own
     start = {name: value for name, value in item.sent.items() if name in shared}
     values = complete_body(operation, scenario.run.factory, numbers["body"], start).values
     exchange = scenario.request(operation, ids_of(item.parent), values)
-    add_created(scenario, operations, item.parent, values, exchange)
+    add_created(scenario, item.operations, item.parent, values, exchange)
 
 
 # --- items that are removed or out of reach -------------------------------------------------------------------------
 
 
-def use_removed(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def use_removed(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about a removed item: it is not found."""
-    item = pick(surely_removed(scenario, operations), *numbers["item"])
-    operation = pick(operations.naming_item, *numbers["operation"])
+    operation = pick(item.operations.naming_item, *numbers["operation"])
     exchange = _request_about(scenario, item, operation, item.ids)
     law = "second_removal_is_not_found" if isinstance(operation.kind, Delete) else "removed_is_gone"
-    scenario.judge_not_found(law, operations.deletes[0], operation, exchange, item)
+    scenario.judge_not_found(law, item.operations.deletes[0], operation, exchange, item)
 
 
-def surely_removed(scenario: Scenario, operations: ResourceOperations) -> list[Item]:
+def surely_removed(operations: ResourceOperations, scenario: Scenario) -> list[Item]:
     """The removed items whose id no other item has and whose parent exists."""
     existing = {item.key for item in scenario.existing(operations.resource)}
     return [
@@ -174,38 +159,36 @@ def surely_removed(scenario: Scenario, operations: ResourceOperations) -> list[I
     ]
 
 
-def use_wrong_parent(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def use_wrong_parent(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about an item below another parent: it is not found, and the item stays as it is."""
     law = "items_are_found_only_under_their_parent"
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
-    others = [parent for parent in scenario.parents_of(operations) if parent is not item.parent]
+    operations = item.operations
+    others = [parent for parent in scenario.parents_of(operations.create) if parent is not item.parent]
     operation = pick([operation for operation in operations.about_item if operation.parents], *numbers["operation"])
-    ids = {**pick(others, *numbers["parent"]).ids, item.resource: item.identity}
+    ids = {**ids_of(pick(others, *numbers["parent"])), item.resource: item.identity}
     exchange = _request_about(scenario, item, operation, ids)
     scenario.judge_not_found(law, operation, operation, exchange, item)
     _record_misuse(item, operation, exchange, law)
     read_item(scenario, item, *numbers["read"])
 
 
-def use_other_account(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about an item with the credential of another account: it shows nothing, and the item stays."""
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
-    operation = pick(operations.reaching_item, *numbers["operation"])
+    operation = pick(item.operations.reaching_item, *numbers["operation"])
     security = operation.contract.security
     evidence = implied(security.evidence, "a credential opens its own account")
-    claim = Claim(_APART, operation, evidence, operation.reference(security.pointer))
+    claim = Claim(_APART, operation, evidence, security.pointer)
     message = f"{operation.operation_id} gives another account access to an item of this one"
     condition = "if the second credential is another account's"
     if lists(operation):
-        ids = ids_of(item.parent) if operation.resource == operations.resource else item.ids
+        ids = ids_of(item.parent) if operation.resource == item.resource else item.ids
         listed = by_key(scenario.read_list(operation, ids, other_account=True))
         shown = [to_text(other.identity) for other in scenario.existing(operation.resource) if other.key in listed]
         expected, at = f"no item of this account, {condition}", f"body{operation.kind.items}"
-        scenario.judge(claim, not shown, message, expected, next(iter(shown), "none"), at)
+        scenario.judge(claim, not shown, message, expected, at, next(iter(shown), "none"))
     else:
         exchange = _request_about(scenario, item, operation, item.ids, other_account=True)
-        status = exchange.response.status
-        scenario.judge(claim, not is_success(exchange), message, f"refused, {condition}", status)
+        scenario.judge(claim, not is_success(exchange), message, f"refused, {condition}")
         _record_misuse(item, operation, exchange, _APART)
     read_item(scenario, item, *numbers["read"])
 
@@ -223,10 +206,10 @@ def _request_about(
     return scenario.request(operation, ids, values, other_account=other_account)
 
 
-def _record_misuse(item: Item, operation: Operation, exchange: Exchange, law: str) -> None:
+def _record_misuse(item: Item, operation: Operation, exchange: Exchange, *law: str) -> None:
     """Record what is known of an item after a request that must not reach it."""
     if is_refusal(exchange):
-        record_refusal(item, operation, law)
+        record_refusal(item, operation, *law)
         return
     record_unknown_outcome(item)
     if isinstance(operation.kind, Create):

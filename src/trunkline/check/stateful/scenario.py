@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from trunkline.check.lists import ListReading, read_list
+from trunkline.check.problem import Problem
 from trunkline.check.rules import hides
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.stateful.fields import inputs, shown_fields
@@ -17,7 +18,7 @@ from trunkline.check.stateful.model import Claim, Item, State, in_path, key, rec
 from trunkline.check.stateful.request_bodies import ValueFactory, Values
 from trunkline.check.stateful.resources import ResourceOperations, resource_operations
 from trunkline.contract.bodies import NOTHING, at_pointer
-from trunkline.contract.model import Contract, List, Operation
+from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.refusals import refusal_for
 from trunkline.contract.requests import build_request
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Json, Target
@@ -169,20 +170,25 @@ class Scenario:
     # --- judging ----------------------------------------------------------------------------------------------------
 
     def judge(
-        self, claim: Claim, holds: bool, message: str = "", expected: str = "", seen: str | int = "", at: str = "status"
+        self,
+        claim: Claim,
+        holds: bool,
+        message: str = "",
+        expected: str = "",
+        at: str = "status",
+        seen: str | None = None,
     ) -> None:
         """Count one judgement of a law, and end the scenario with a finding if the claim does not hold.
 
-        Nothing is judged on evidence that is only a decision of the mock. A law is muted with its own finding, and with
-        one of a law that the claim assumes.
+        `seen` is by default the value at `at` in the last response. Nothing is judged on evidence that is only a
+        decision of the mock. A law is muted with its own finding, and with one of a law that the claim assumes.
         """
-        operation = claim.operation
         if claim.evidence.grade is Grade.DECISION:
             return
-        self.run.counts[operation.operation_id, claim.law] += 1
+        self.run.counts[claim.operation.operation_id, claim.law] += 1
         if not holds and not any((assumed, False) in self.run.muted for assumed in claim.assumes):
-            finding = operation.finding(claim.law, claim.evidence, message, at=at, expected=expected, seen=str(seen))
-            self._report(replace(finding, contract=claim.reference or finding.contract))
+            problem = Problem(message, claim.evidence, at, claim.place, expected, seen)
+            self._report(problem.finding(claim.law, claim.operation, self.exchanges[-1]))
 
     def compare(self, item: Item, operation: Operation, shown: Json, at: str) -> None:
         """Compare what a response shows of an item with the model, and take in the fields that were not known."""
@@ -200,7 +206,7 @@ class Scenario:
             claim = known.claim.weakened(field_.schema.evidence)
             if not same(known.value, value):
                 message = f"{operation.operation_id} does not show {name} {known.reason}"
-                self.judge(claim, False, message, to_text(known.value), to_text(value), at=f"{at}/{name}")
+                self.judge(claim, False, message, to_text(known.value), f"{at}/{name}", to_text(value))
                 record_shown(item, operation, field_, value)
                 continue
             self.judge(claim, True)
@@ -210,15 +216,14 @@ class Scenario:
     def judge_not_found(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, item: Item) -> None:
         """A request about an item that does not exist is refused, with the documented status and code."""
         status = exchange.response.status
-        parameter = next(
-            found for found in operation.parameters if found.resource == item.resource and found.location == "path"
-        )
+        named = (found for found in operation.parameters if found.resource == item.resource)
+        parameter = next(found for found in named if found.location == "path")
         evidence = parameter.refused.get("id_unknown")
         if evidence is None:
             return
-        place = operation.reference(f"{parameter.pointer}/x-trunkline/refused/id_unknown")
+        place = f"{parameter.pointer}/x-trunkline/refused/id_unknown"
         message = f"{operation.operation_id} answers {status} for an item that does not exist"
-        self.judge(Claim(law, owner, evidence, place), not is_success(exchange), message, "not found", status)
+        self.judge(Claim(law, owner, evidence, place), not is_success(exchange), message, "not found")
         if is_refusal(exchange) and status not in _BEFORE_LOOKING and status != 410:
             self.judge_code(law, owner, operation, exchange, "id_unknown", parameter.name)
 
@@ -277,9 +282,9 @@ class Scenario:
     def existing(self, resource: str) -> list[Item]:
         return [item for item in self.items if item.resource == resource and item.exists]
 
-    def parents_of(self, operations: ResourceOperations) -> list[Item]:
-        """The items below which one of the resource can be created."""
-        return self.existing(operations.parents[-1]) if operations.parents else []
+    def parents_of(self, operation: Operation[Create] | Operation[List]) -> list[Item | None]:
+        """The items below which an operation creates or lists; `[None]` for one that does so below none."""
+        return [*self.existing(operation.parents[-1].resource)] if operation.parents else [None]
 
     def children(self, item: Item, resource: str = "") -> list[Item]:
         """The items below this one that may still exist."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from trunkline.check.rules import operation_of
@@ -15,7 +16,7 @@ from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.model import in_path
 from trunkline.contract.model import Contract, Create, Delete, Operation
 from trunkline.contract.requests import fill_path
-from trunkline.exchange import TOKEN_VARIABLE, Exchange, Json, NotJSON, Request, parse_json
+from trunkline.exchange import TOKEN_VARIABLE, Exchange, Request
 from trunkline.findings import Finding
 
 _TIMESTAMP = "1763700000"
@@ -40,7 +41,8 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
     The address is `$BASE`, `base` by default. The credentials are `$TRUNKLINE_TOKEN` and, for another account,
     `$TRUNKLINE_SECOND_TOKEN`.
     """
-    variables = _secret_variables(contract, finding.exchanges) | _unique_variables(contract, finding.exchanges)
+    pairs = [(operation_of(contract, exchange), exchange) for exchange in finding.exchanges]
+    variables = _variables(pairs)
     head = ["#!/bin/sh", f"# {_one_line(f'{finding.rule} {finding.operation}: {finding.message}')}"]
     if finding.expected or finding.seen:
         expected, seen, at = map(_one_line, (finding.expected, finding.seen, finding.at))
@@ -49,9 +51,9 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
     head += [_required(name, "a credential") for name in _credentials(finding.exchanges)]
     head += [line for _, line in sorted(variables.values())]
     id_variables: dict[str, str] = {}
+    left_behind: Counter[str] = Counter()
     lines: list[str] = []
-    for number, exchange in enumerate(finding.exchanges, start=1):
-        operation = operation_of(contract, exchange)
+    for number, (operation, exchange) in enumerate(pairs, start=1):
         name = operation.operation_id if operation else exchange.request.method
         lines += [
             "",
@@ -59,19 +61,21 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
             f'{_curl(exchange.request, id_variables, variables)} >"$answers/{number}"',
             f'cat "$answers/{number}"; echo',
         ]
-        if created := created_id(operation, exchange):
-            id_variables[created[1]] = f"ID_{number}"
-            lines.append(f"ID_{number}=$(at {number} {shlex.quote(created[0])})")
+        if operation and (created := created_id(operation, exchange)):
+            at, identity = created
+            id_variables[identity] = f"ID_{number}"
+            lines.append(f"ID_{number}=$(at {number} {shlex.quote(at)})")
+            left_behind[operation.resource] += not contract.of_kind(Delete, operation.resource)
         variable = id_variables.get(exchange.request.path.rpartition("/")[2])
         if variable and operation and isinstance(operation.kind, Delete):
             lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {variable}_GONE=1 ;; esac')
-    removals = list(_removals(contract, finding, id_variables))
-    return "\n".join([*head, *_warnings(contract, finding), *_tidy(removals), *lines]) + "\n"
-
-
-def _tidy(removals: list[str]) -> list[str]:
-    """The function that the script calls however it ends."""
-    return [
+    head += [
+        f"# this leaves {count} {resource} behind: no page documents their removal"
+        for resource, count in sorted(left_behind.items())
+        if count
+    ]
+    removals = [line for pair in reversed(pairs) if (line := _removal(*pair, id_variables))]
+    tidy = [
         f"tidy() {{ # runs however the script ends{', and removes what it created' if removals else ''}",
         "    set +e",
         *(f"    {line}" for line in removals),
@@ -80,17 +84,7 @@ def _tidy(removals: list[str]) -> list[str]:
         "trap tidy EXIT",
         "trap 'exit 130' INT TERM",
     ]
-
-
-def _warnings(contract: Contract, finding: Finding) -> list[str]:
-    """A comment for each resource that the script creates and no operation removes."""
-    pairs = ((operation_of(contract, exchange), exchange) for exchange in finding.exchanges)
-    created = [operation.resource for operation, exchange in pairs if operation and created_id(operation, exchange)]
-    removable = {operation.resource for operation in contract.of_kind(Delete)}
-    return [
-        f"# this leaves {created.count(resource)} {resource} behind: no page documents their removal"
-        for resource in sorted({*created} - removable)
-    ]
+    return "\n".join([*head, *tidy, *lines]) + "\n"
 
 
 def _one_line(text: str) -> str:
@@ -147,71 +141,45 @@ def _single_quoted(text: str, variables: _Variables) -> str:
     return quoted
 
 
-def _secret_variables(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
-    """A variable for each secret that was sent, set to another value of the same length; longest first."""
-    found: dict[str, tuple[str, str]] = {}
-    for exchange in exchanges:
-        operation = operation_of(contract, exchange)
+def _variables(pairs: list[tuple[Operation | None, Exchange]]) -> _Variables:
+    """Variables for the secrets that were sent, longest first, and for the values that must be unique.
+
+    A secret is set to another value of the same length, and a unique value to another one in each run.
+    """
+    secrets: dict[str, tuple[str, str]] = {}
+    unique: dict[str, tuple[str, str]] = {}
+    for operation, exchange in pairs:
         text = exchange.request.body.decode("utf-8", "replace")
         for input_ in inputs(operation) if operation else ():
-            if operation is None or not input_.secret:
-                continue
+            is_unique = operation and isinstance(operation.kind, Create) and input_.name in operation.kind.unique
             for value in re.findall(rf'"{re.escape(input_.name)}"\s*:\s*"([^"\\]+)"', text):
-                if value in found or not input_.schema.allows(value):  # a flaw on purpose is no secret
-                    continue
-                number, length = len(found) + 1, len(value)
-                name, plain = f"SECRET_{number}", f"{number:0{length}d}"
-                line = f"{name}=$(printf '%0{length}d' {number}) # {input_.name}"
-                if len(plain) != length or not input_.schema.allows(plain):
-                    line = _required(name, f"a {input_.name} of {length} characters")
-                found[value] = (name, line)
-    return dict(sorted(found.items(), key=lambda entry: len(entry[0]), reverse=True))
+                if value in secrets or value in unique or not input_.schema.allows(value):
+                    continue  # a flaw on purpose is no secret
+                if input_.secret:
+                    number, length = len(secrets) + 1, len(value)
+                    name, plain = f"SECRET_{number}", f"{number:0{length}d}"
+                    line = f"{name}=$(printf '%0{length}d' {number}) # {input_.name}"
+                    if len(plain) != length or not input_.schema.allows(plain):
+                        line = _required(name, f"a {input_.name} of {length} characters")
+                    secrets[value] = (name, line)
+                elif is_unique and input_.schema.allows(f"{value}{_TIMESTAMP}"):
+                    name = f"UNIQUE_{len(unique) + 1}"
+                    unique[value] = (name, f"{name}={shlex.quote(value)}$(date +%s) # {input_.name}")
+    return dict(sorted(secrets.items(), key=lambda entry: len(entry[0]), reverse=True)) | unique
 
 
-def _unique_variables(contract: Contract, exchanges: tuple[Exchange, ...]) -> dict[str, tuple[str, str]]:
-    """A variable for each value that must be unique, with a line that sets it to another one in each run."""
-    found: dict[str, tuple[str, str]] = {}
-    for exchange in exchanges:
-        operation = operation_of(contract, exchange)
-        sent = _sent(exchange.request)
-        if operation is None or not isinstance(operation.kind, Create) or not isinstance(sent, dict):
-            continue
-        for input_ in inputs(operation):
-            value = sent.get(input_.name)
-            if input_.name not in operation.kind.unique or not isinstance(value, str) or value in found:
-                continue
-            if input_.schema.allows(value) and input_.schema.allows(f"{value}{_TIMESTAMP}"):
-                name = f"UNIQUE_{len(found) + 1}"
-                found[value] = (name, f"{name}={shlex.quote(value)}$(date +%s) # {input_.name}")
-    return found
-
-
-def _sent(request: Request) -> Json:
-    try:
-        return parse_json(request.body)
-    except NotJSON:
-        return None
-
-
-def _removals(contract: Contract, finding: Finding, id_variables: Mapping[str, str]) -> Iterator[str]:
-    """Lines that remove the items which the script created and did not remove itself, the last first."""
-    for exchange in reversed(finding.exchanges):
-        operation = operation_of(contract, exchange)
-        created = created_id(operation, exchange)
-        request = _removal(contract, operation, exchange.request, created[1]) if operation and created else None
-        if created and request:
-            name = id_variables[created[1]]
-            line = _curl(request, id_variables, {})
-            yield f'[ -z "${{{name}:-}}" ] || [ -n "${{{name}_GONE:-}}" ] || {line}; echo'
-
-
-def _removal(contract: Contract, create: Operation, request: Request, identity: str) -> Request | None:
-    """The request that removes the item which `request` created."""
-    _, values = contract.match(request.path)
-    ids = {parameter.resource: in_path(values[parameter.name]) for parameter in create.parents}
-    ids[create.resource] = identity
-    for delete in contract.of_kind(Delete, create.resource):
-        path = {parameter.name: ids[parameter.resource] for parameter in delete.parameters}
-        headers = tuple(header for header in request.headers if header[0] == "authorization")
-        return Request(delete.method, fill_path(delete, path, encode=False), "", headers, b"", request.shown)
-    return None
+def _removal(operation: Operation | None, exchange: Exchange, id_variables: Mapping[str, str]) -> str:
+    """A line that removes the item which the exchange created, unless the script did; empty if there is none."""
+    created = created_id(operation, exchange)
+    delete = next(iter(operation.contract.of_kind(Delete, operation.resource)), None) if operation else None
+    if operation is None or created is None or delete is None:
+        return ""
+    request, (_, identity) = exchange.request, created
+    _, values = operation.contract.match(request.path)
+    ids = {parameter.resource: in_path(values[parameter.name]) for parameter in operation.parents}
+    ids[operation.resource] = identity
+    path = fill_path(delete, {found.name: ids[found.resource] for found in delete.parameters}, encode=False)
+    headers = tuple(header for header in request.headers if header[0] == "authorization")
+    line = _curl(Request(delete.method, path, "", headers, b"", request.shown), id_variables, {})
+    name = id_variables[identity]
+    return f'[ -z "${{{name}:-}}" ] || [ -n "${{{name}_GONE:-}}" ] || {line}; echo'

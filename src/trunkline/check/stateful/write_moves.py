@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trunkline.check.problem import implied
-from trunkline.check.stateful.engine import Numbers, pick
+from trunkline.check.stateful.engine import Numbers
 from trunkline.check.stateful.fields import conditional_inputs
 from trunkline.check.stateful.model import (
     Claim,
@@ -17,7 +17,7 @@ from trunkline.check.stateful.model import (
     record_unknown_outcome,
     record_update,
 )
-from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, pick_parent, read_item
+from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, read_item
 from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import (
@@ -42,10 +42,9 @@ _RETRIES = 2
 # --- creating -------------------------------------------------------------------------------------------------------
 
 
-def create(operations: ResourceOperations, scenario: Scenario, numbers: Numbers) -> None:
+def create(operations: ResourceOperations, scenario: Scenario, parent: Item | None, numbers: Numbers) -> None:
     """Create an item of a valid body, and read it."""
     operation, run, resource = operations.create, scenario.run, operations.resource
-    parent = pick_parent(scenario, operations, numbers)
     body = complete_body(operation, run.factory, numbers["body"])
     exchange = scenario.request(operation, ids_of(parent), body.values)
     if is_success(exchange):
@@ -71,10 +70,10 @@ def judge_accepted(scenario: Scenario, operation: Operation, body: DraftBody, ex
     about_the_body = is_refusal(exchange) and status not in NOT_ABOUT_THE_BODY | NOT_FOUND
     if body.binding and (is_success(exchange) or about_the_body):
         evidence = implied(body.evidence, "a body that the page allows is accepted")
-        place = operation.reference(operation.body.pointer if operation.body else operation.pointer)
+        place = operation.body.pointer if operation.body else operation.pointer
         claim = Claim("valid_input_is_accepted", operation, evidence, place)
         message = f"{operation.operation_id} refuses a body that its page allows"
-        scenario.judge(claim, is_success(exchange), message, "success", status)
+        scenario.judge(claim, is_success(exchange), message, "success")
 
 
 def add_created(
@@ -111,7 +110,7 @@ def add_created(
     evidence, place = implied(kind.evidence, "an id names one item"), operation.extension_reference("create/identity")
     claim = Claim("ids_are_never_reused", operation, evidence, place)
     message, at = f"{operation.operation_id} answers an id that another item had", f"body{kind.item}{kind.identity}"
-    scenario.judge(claim, not with_same_id, message, "a new id", item.identity, at)
+    scenario.judge(claim, not with_same_id, message, "a new id", at, item.identity)
     for other in with_same_id:
         other.state = State.UNKNOWN
     if from_valid_body:
@@ -138,7 +137,7 @@ def _judge_conflict_of_new_values(
         if evidence is not None:
             claim = _claim_of_conflict(operation, evidence, f"create/unique/{name}")
             message = f"{operation.operation_id} answers for each new {name} that it exists already"
-            scenario.judge(claim, False, message, "success", exchange.response.status)
+            scenario.judge(claim, False, message, "success")
 
 
 def _claim_of_conflict(operation: Operation, evidence: Evidence, word: str) -> Claim:
@@ -169,9 +168,8 @@ def _evidence_of_cause(operation: Operation, exchange: Exchange, cause: str, nam
 # --- updating -------------------------------------------------------------------------------------------------------
 
 
-def update(operations: ResourceOperations, operation: Operation[Update], scenario: Scenario, numbers: Numbers) -> None:
+def update(operation: Operation[Update], scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Update some inputs of an item, and read it."""
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
     (group,) = numbers["group"]
     if group:
         names = frozenset(name for name in input_groups(operation)[group - 1] if belongs_to(item, name))
@@ -212,9 +210,8 @@ def belongs_to(item: Item, name: str) -> bool:
 # --- acting ---------------------------------------------------------------------------------------------------------
 
 
-def act(operations: ResourceOperations, operation: Operation[Act], scenario: Scenario, numbers: Numbers) -> None:
+def act(operation: Operation[Act], scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Perform an action on an item, and read the item."""
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
     body = complete_body(operation, scenario.run.factory, numbers["body"]).values if operation.body else None
     exchange = scenario.request(operation, item.ids, body)
     judge_found(scenario, item, operation, exchange)
@@ -229,9 +226,8 @@ def act(operations: ResourceOperations, operation: Operation[Act], scenario: Sce
 # --- removing -------------------------------------------------------------------------------------------------------
 
 
-def remove(operations: ResourceOperations, operation: Operation[Delete], scenario: Scenario, numbers: Numbers) -> None:
+def remove(operation: Operation[Delete], scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Remove an item, and read it."""
-    item = pick(scenario.existing(operations.resource), *numbers["item"])
     _remove_item(scenario, item, operation)
     read_item(scenario, item, *numbers["read"])
 
@@ -250,7 +246,7 @@ def _remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -
         place = operation.extension_reference(f"delete/empty/{resource}")
         claim = Claim(law, operation, kind.empty[resource], place)
         message = f"{operation.operation_id} removes an item that still has {resource}"
-        scenario.judge(claim, not is_success(exchange), message, "refused", status)
+        scenario.judge(claim, not is_success(exchange), message, "refused")
     if is_success(exchange):
         _record_removal(scenario, item, operation)
     elif is_refusal(exchange):
@@ -286,11 +282,11 @@ def _judge_removable(scenario: Scenario, operation: Operation[Delete], exchange:
         if evidence is not None:
             claim = _claim_of_conflict(operation, evidence, "delete")
             message = f"{operation.operation_id} answers that a new item is {cause.replace('_', ' ')}"
-            scenario.judge(claim, False, message, "success", status)
+            scenario.judge(claim, False, message, "success")
     if status not in NOT_ABOUT_THE_BODY | NOT_FOUND:
         claim = Claim("removed_is_gone", operation, kind.evidence)
         message = f"{operation.operation_id} does not remove an item that exists and is empty"
-        scenario.judge(claim, False, message, "success", status)
+        scenario.judge(claim, False, message, "success")
 
 
 def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
