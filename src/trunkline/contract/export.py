@@ -108,9 +108,8 @@ def _links(operation: Operation) -> dict[str, Json]:
     known[operation.resource] = f"$response.body#{operation.item}{operation.identity}"
     links = {}
     for other in operation.contract.operations:
-        in_path = [parameter for parameter in other.parameters if parameter.location == "path"]
-        names = {parameter.resource for parameter in in_path}
+        names = {parameter.resource for parameter in other.path_parameters}
         if operation.resource in names and names <= set(known):
-            parameters = {parameter.name: known[parameter.resource] for parameter in in_path}
+            parameters = {parameter.name: known[parameter.resource] for parameter in other.path_parameters}
             links[other.operation_id] = {"operationId": other.operation_id, "parameters": parameters}
     return links

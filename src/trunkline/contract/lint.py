@@ -151,7 +151,7 @@ def lint_contract(contract: Contract) -> Iterator[Problem]:
 
 
 def _lint_parameters(operation: Operation) -> Iterator[Problem]:
-    in_path = {parameter.name for parameter in operation.parameters if parameter.location == "path"}
+    in_path = {parameter.name for parameter in operation.path_parameters}
     wanted = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
     if wanted != in_path:
         yield f"{operation.pointer}/parameters", f"the path names {sorted(wanted)}, the parameters {sorted(in_path)}"

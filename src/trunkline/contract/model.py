@@ -229,13 +229,14 @@ class Operation(Generic[K]):
         return self.method == "GET"
 
     @property
+    def path_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters in the path, each of which holds an id."""
+        return tuple(parameter for parameter in self.parameters if parameter.location == "path")
+
+    @property
     def parents(self) -> tuple[Parameter, ...]:
         """The path parameters that hold the ids of the items to which an item belongs."""
-        return tuple(
-            parameter
-            for parameter in self.parameters
-            if parameter.location == "path" and parameter.name != self.kind.parameter
-        )
+        return tuple(parameter for parameter in self.path_parameters if parameter.name != self.kind.parameter)
 
     @property
     def inputs(self) -> Mapping[str, Mapping[str, Json]]:

@@ -29,8 +29,7 @@ def fill_path(operation: Operation, values: Mapping[str, str], *, encode: bool =
 
 def missing_parameters(operation: Operation, values: Mapping[str, str]) -> tuple[str, ...]:
     """The path parameters without a value."""
-    names = (parameter.name for parameter in operation.parameters if parameter.location == "path")
-    return tuple(name for name in names if name not in values)
+    return tuple(parameter.name for parameter in operation.path_parameters if parameter.name not in values)
 
 
 def is_bearer_token(text: str) -> bool:

@@ -28,7 +28,7 @@ def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
     """Nonsense in the query, in an id or in a header gets a response that is not a server error."""
     operation = session.operation
     queried = tuple(parameter for parameter in operation.parameters if parameter.location == "query")
-    in_path = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
+    in_path = [parameter.name for parameter in operation.path_parameters]
 
     def server_error(query: str = "", path: Mapping[str, str] | None = None) -> Finding | None:
         """The rules report it as well; returned here, so that the search finds the smallest such request."""

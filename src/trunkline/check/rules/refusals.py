@@ -47,7 +47,7 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Problem]
     status = exchange.response.status
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
         return
-    if any(parameter.location == "path" for parameter in operation.parameters):
+    if operation.path_parameters:
         return  # no page says which ids are well formed
     parsed = parse_request(operation.contract, exchange.request)
     sent = [part.partition("=")[0] for part in exchange.request.query.split("&") if part]

@@ -47,22 +47,15 @@ def is_safe_id(identity: object) -> TypeGuard[str]:
 
 def ids_by_resource(operation: Operation, values: Mapping[str, str]) -> dict[str, str]:
     """The ids in a path by resource, from its parameters: `{"trunk_id": "1"}` -> `{"trunks": "1"}`."""
-    return {
-        parameter.resource: values[parameter.name]
-        for parameter in operation.parameters
-        if parameter.location == "path" and parameter.resource
-    }
+    known = (parameter for parameter in operation.path_parameters if parameter.resource)
+    return {parameter.resource: values[parameter.name] for parameter in known}
 
 
 def safe_path(operation: Operation | None, ids: Mapping[str, str]) -> str | None:
     """The path of an operation with these ids by resource; None if there is no operation, or an id is not safe."""
     if operation is None:
         return None
-    values = {
-        parameter.name: ids.get(parameter.resource, "")
-        for parameter in operation.parameters
-        if parameter.location == "path"
-    }
+    values = {parameter.name: ids.get(parameter.resource, "") for parameter in operation.path_parameters}
     return fill_path(operation, values, encode=False) if all(map(is_safe_id, values.values())) else None
 
 
@@ -171,30 +164,25 @@ class Ownership:
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """Whose the item of an entry is, as a credential sees it. What is known to be ours is not asked for again."""
+        """Whose the item of an entry is, as a credential sees it. What is known to be ours is not asked for again.
+
+        An item with a label speaks for itself; one without is ours only if its parents are.
+        """
         key = (self.credential_digest(header), *entry.key)
         if self._ours.get(key):
             return Owner.OURS
-        of_parents = self._owner_of_parents(target, entry, header)
-        if of_parents in (Owner.OTHERS, Owner.GONE):
-            return of_parents
+        parents_are_ours = True
+        for resource, identity in () if self.label(entry.resource) else entry.parents.items():
+            parent = self.ledger.find(resource, identity, credential_digest=entry.credential_digest, run=entry.run)
+            owner = self.owner(target, parent, header) if parent else Owner.UNKNOWN
+            if owner in (Owner.OTHERS, Owner.GONE):
+                return owner
+            parents_are_ours = parents_are_ours and owner is Owner.OURS
         owner = self.current_owner(target, entry, header)
-        if of_parents is Owner.UNKNOWN and owner is not Owner.OTHERS:
+        if not parents_are_ours and owner is not Owner.OTHERS:
             return Owner.UNKNOWN
         if owner is Owner.OURS:
             self._ours[key] = True
-        return owner
-
-    def _owner_of_parents(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """Whose the parents of an item without a label are; a label speaks for itself."""
-        owner = Owner.OURS
-        for resource, identity in () if self.label(entry.resource) else entry.parents.items():
-            parent = self.ledger.find(resource, identity, credential_digest=entry.credential_digest, run=entry.run)
-            of_parent = self.owner(target, parent, header) if parent else Owner.UNKNOWN
-            if of_parent in (Owner.OTHERS, Owner.GONE):
-                return of_parent
-            if of_parent is Owner.UNKNOWN:
-                owner = of_parent
         return owner
 
     def current_owner(self, target: Target, entry: Entry, header: str | None) -> Owner:

@@ -142,7 +142,7 @@ class Scenario:
             self.note_secrets(operation, body)
         request = build_request(
             operation,
-            {found.name: ids[found.resource] for found in operation.parameters if found.location == "path"},
+            {found.name: ids[found.resource] for found in operation.path_parameters},
             query=query,
             body=body,
             media_type=media_type,
@@ -216,8 +216,7 @@ class Scenario:
     def judge_not_found(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, item: Item) -> None:
         """A request about an item that does not exist is refused, with the documented status and code."""
         status = exchange.response.status
-        named = (found for found in operation.parameters if found.resource == item.resource)
-        parameter = next(found for found in named if found.location == "path")
+        parameter = next(found for found in operation.path_parameters if found.resource == item.resource)
         evidence = parameter.refused.get("id_unknown")
         if evidence is None:
             return
