@@ -98,7 +98,8 @@ def fuzz(
     sent, with it only documented methods. `steer` sees each request before it is sent. An exception of the target ends
     the run and is raised here.
     """
-    names = _operation_ids(document)
+    documented = _operations(document)
+    names = {label: operation["operationId"] for label, operation in documented.items()}
     if examples < 1:
         raise UsageError(f"examples is {examples}; Schemathesis needs at least 1")
     if unknown := sorted(set(operations or ()) - set(names.values())):
@@ -110,10 +111,15 @@ def fuzz(
             yield Obstacle(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
     if not chosen:
         return
+    has_links = any(  # for the stateful phase to follow
+        link["operationId"] in chosen.values()
+        for label in chosen
+        for response in documented[label]["responses"].values()
+        for link in response.get("links", {}).values()
+    )
     bridge = _Bridge()
     with _isolated():
-        linked = _has_links(document, frozenset(chosen.values()))
-        settings = _settings(seed, examples, stateful=linked)
+        settings = _settings(seed, examples, stateful=has_links)
         schema = _schema(document, application(bridge.ask, base=base_path), base_path, settings)
         if isinstance(schema, Obstacle):
             yield schema
@@ -130,22 +136,10 @@ def fuzz(
             bridge.close()
 
 
-def _has_links(document: Json, chosen: frozenset[str]) -> bool:
-    """Whether a response of a chosen operation has a link to a chosen one, for the stateful phase to follow."""
-    return any(
-        link["operationId"] in chosen
-        for item in document["paths"].values()
-        for operation in item.values()
-        if isinstance(operation, dict) and operation.get("operationId") in chosen
-        for response in operation["responses"].values()
-        for link in response.get("links", {}).values()
-    )
-
-
-def _operation_ids(document: Json) -> dict[str, str]:
-    """The operationIds by the labels of Schemathesis: `{"GET /trunks": "list_trunks"}`."""
+def _operations(document: Json) -> dict[str, Json]:
+    """The operations by the labels of Schemathesis, such as `GET /trunks`."""
     return {
-        f"{method.upper()} {path}": operation["operationId"]
+        f"{method.upper()} {path}": operation
         for path, item in document["paths"].items()
         for method, operation in item.items()
         if isinstance(operation, dict) and "operationId" in operation
@@ -344,12 +338,9 @@ def _redacted(event: Event, credential: str | None) -> Event:
     """The event with its text on one line and without the credential."""
     hide = redactor(frozenset({credential} if credential else ()))
 
-    def clean(text: str) -> str:
-        return hide(" ".join(text.split()))
-
     match event:
         case Failure():
-            return replace(event, message=clean(event.message))
+            return replace(event, message=hide(" ".join(event.message.split())))
         case Obstacle():
-            return replace(event, reason=clean(event.reason))
+            return replace(event, reason=hide(" ".join(event.reason.split())))
     return event
