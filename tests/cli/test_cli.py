@@ -23,9 +23,9 @@ import pytest
 import trunkline
 from tests.servers import environment, serving, start
 from trunkline import cli, mock
-from trunkline.check import runner
 from trunkline.check.laws import LAWS
 from trunkline.check.rules import RULES
+from trunkline.check.runner import Checker
 from trunkline.contract import folders
 from trunkline.contract.export import document as document_of
 from trunkline.contract.model import List
@@ -478,11 +478,11 @@ def test_the_token_is_taken_from_the_environment(run: Run, vendor: Vendor, monke
 def test_an_interrupted_check_reports_what_was_found(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code is 130, and the report says that it is not complete."""
 
-    def stop(*_: object, progress: Callable[[str], None], **__: object) -> None:
-        progress("somewhere")
+    def stop(checker: Checker, _: object) -> None:
+        checker.progress("somewhere")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "check", stop)
+    monkeypatch.setattr(Checker, "run", stop)
     code, out, _ = run("check", vendor.name, "--format", "json")
     assert (code, document(out)["complete"]) == (130, False)
     code, out, err = run("check", vendor.name)
@@ -495,7 +495,6 @@ def test_a_bug_in_a_check_does_not_hide_findings(
     run: Run, vendor: Vendor, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report so far comes first, then the sentence that calls it a bug."""
-    from trunkline.check.runner import Checker  # noqa: PLC0415
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError(TOKEN)

@@ -10,22 +10,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from threading import Event, current_thread, main_thread
-from typing import TYPE_CHECKING
 
 import click
 
+from trunkline.check.dry_run import dry_run
+from trunkline.check.runner import Checker
+from trunkline.check.safety import WriteOptions, write_access
+from trunkline.check.stateful.script import script
 from trunkline.cli import output
 from trunkline.cli.options import command
 from trunkline.cli.output import INTERRUPTED, SUCCESS
+from trunkline.contract.model import Operation
+from trunkline.contract.requests import check_parameters
 from trunkline.errors import BudgetExhausted, UsageError
+from trunkline.exchange import Request, Response, Target
+from trunkline.findings import Grade, Report
+from trunkline.mock import loader
+from trunkline.redaction import redactor
+from trunkline.report import terminal
+from trunkline.report.run import RunInfo
+from trunkline.report.text import finding_lines
 from trunkline.settings import CONNECTION, WRITING, Settings
-
-if TYPE_CHECKING:
-    from trunkline.contract.model import Operation
-    from trunkline.exchange import Request, Response, Target
-    from trunkline.findings import Report
-    from trunkline.report.run import RunInfo
-    from trunkline.report.terminal import Screen
+from trunkline.traffic.validation import operation_named
+from trunkline.transport.connect import connect, redacting_errors
 
 
 @command(
@@ -40,19 +47,6 @@ def check(settings: Settings, vendor: str) -> int:
     given. Each finding is shown as soon as it is found, with its evidence and the commands that show it again. What
     could not be exercised is reported separately.
     """
-    from trunkline.check.dry_run import dry_run
-    from trunkline.check.runner import Checker
-    from trunkline.check.safety import WriteOptions, write_access
-    from trunkline.check.stateful.script import script
-    from trunkline.contract.requests import check_parameters
-    from trunkline.findings import Grade, Report
-    from trunkline.mock import loader
-    from trunkline.redaction import redactor
-    from trunkline.report.run import RunInfo
-    from trunkline.report.terminal import screen as open_screen
-    from trunkline.traffic.validation import operation_named
-    from trunkline.transport.connect import connect, redacting_errors
-
     write_options = WriteOptions(**settings.only(WRITING))
     write_options.check()
     if settings.dry_run and settings.format != "text":
@@ -86,7 +80,7 @@ def check(settings: Settings, vendor: str) -> int:
     error: Exception | None = None
     code = SUCCESS
     quiet = settings.format != "text" and not sys.stderr.isatty()
-    with _stop_signals() as stopped, open_screen(quiet=quiet) as screen:
+    with _stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
         note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
         screen.progress(f"checking {loaded.name} at {connection.name}{note}, seed {seed}")
         progress = _progress(report, run, screen, findings=settings.format == "text")
@@ -177,10 +171,8 @@ def _until(target: Target, stopped: Event, has_ended: Callable[[], bool]) -> Tar
     return send
 
 
-def _progress(report: Report, run: RunInfo, screen: Screen, *, findings: bool) -> Callable[[str], None]:
+def _progress(report: Report, run: RunInfo, screen: terminal.Screen, *, findings: bool) -> Callable[[str], None]:
     """A function that shows a sentence of progress, after the findings that are new since the last call."""
-    from trunkline.report.text import finding_lines
-
     shown = set()
 
     def progress(sentence: str) -> None:

@@ -8,8 +8,11 @@ import click
 
 from trunkline.cli.options import command
 from trunkline.cli.output import SUCCESS, json_text
+from trunkline.contract.export import document
 from trunkline.errors import UsageError
+from trunkline.mock import loader
 from trunkline.settings import Settings
+from trunkline.transport.client import address
 
 
 @command(
@@ -22,10 +25,6 @@ def export(settings: Settings, vendor: str) -> int:
 
     Ids that exist on the mock are examples in it, so that a fuzzer reaches existing items.
     """
-    from trunkline.contract.export import document
-    from trunkline.mock import loader
-    from trunkline.transport.client import address
-
     if settings.document_url is not None:
         address(settings.document_url)  # raises UsageError for what cannot be a base address
     loaded = loader.load(vendor)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
 from trunkline.cli.options import command
 from trunkline.cli.output import SUCCESS
+from trunkline.contract import folders
 from trunkline.errors import TargetError, UsageError
+from trunkline.exchange import NotJSON, Request
+from trunkline.mock import storage
+from trunkline.redaction import redactor
 from trunkline.settings import OPTIONS, Settings
+from trunkline.transport import admin, targets
 
 _SERVER = f"http://127.0.0.1:{OPTIONS['port'].default}"
 _TIMEOUT = 60.0
@@ -44,12 +50,6 @@ def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
 
 def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
     """The vendors that a running server reports as reset."""
-    from urllib.parse import urlencode
-
-    from trunkline.exchange import NotJSON, Request
-    from trunkline.redaction import redactor
-    from trunkline.transport import admin, targets
-
     credential = (("authorization", f"Bearer {admin.check_token(token)}"),) if token is not None else ()
     server = targets.http(url, timeout=_TIMEOUT)
     query = urlencode([("vendor", name) for name in vendors])
@@ -75,9 +75,6 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
 
 def _reset_file(state: str, vendors: tuple[str, ...]) -> list[str]:
     """The vendors whose state was removed from a state file."""
-    from trunkline.contract import folders
-    from trunkline.mock import storage
-
     with closing(storage.from_file(Path(state), create=False)) as stored:
         present = stored.vendors()
         known = {*present, *folders.names()}

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 import trunkline
 from trunkline.cli.options import command
 from trunkline.cli.output import SUCCESS, json_text
+from trunkline.contract import folders
+from trunkline.contract.requests import read_request
 from trunkline.errors import UsageError
+from trunkline.exchange import curl
+from trunkline.mock import Mock, from_vendor, loader, storage
+from trunkline.mock.loader import Vendor
+from trunkline.mock.storage import Storage
 from trunkline.settings import Settings
-
-if TYPE_CHECKING:
-    from trunkline.mock import Mock
-    from trunkline.mock.loader import Vendor
-    from trunkline.mock.storage import Storage
+from trunkline.transport import admin, server
+from trunkline.transport.connect import known_parameters
 
 _MANY = 20_000
 """So many generated records take seconds, and are announced."""
@@ -38,10 +42,6 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     With --state, a server continues where the last one ended, even if that one was killed; `trunkline reset` returns to
     the fixtures.
     """
-    from trunkline.contract import folders
-    from trunkline.mock import from_vendor, loader
-    from trunkline.transport import admin, server
-
     names = tuple(dict.fromkeys(vendors or folders.names()))
     if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
@@ -86,16 +86,12 @@ def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
     """The open state file, or None without one."""
     if state is None:
         return nullcontext()
-    from trunkline.mock import storage
-
     return closing(storage.from_file(Path(state)))
 
 
 @contextmanager
 def _logged_refusals() -> Iterator[None]:
     """Inside, a mock logs each refused request with its reason, one line each on standard error."""
-    import logging
-
     logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     level, logger.propagate = logger.level, False
@@ -141,12 +137,6 @@ def _announce(url: str, vendors: list[Vendor], settings: Settings) -> None:
 
 def _sample(vendor: Vendor, base: str) -> str:
     """A curl command that works when pasted: for a list if there is one, else for an existing item."""
-    from dataclasses import replace
-
-    from trunkline.contract.requests import read_request
-    from trunkline.exchange import curl
-    from trunkline.transport.connect import known_parameters
-
     operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
     unknown = {parameter.name: "unknown" for parameter in operation.parameters}
     request = read_request(operation, {}, vendor.world.token, known=unknown | known_parameters(vendor))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
 from trunkline.cli import output
 from trunkline.cli.options import command
+from trunkline.contract.model import Operation
+from trunkline.contract.requests import check_parameters, read_request
 from trunkline.errors import UsageError
+from trunkline.exchange import Exchange
+from trunkline.findings import Grade, Report
+from trunkline.mock import loader
+from trunkline.mock.loader import Vendor
+from trunkline.redaction import printable, redactor
+from trunkline.report.run import RunInfo
 from trunkline.settings import CONNECTION, OPTIONS, Settings
-
-if TYPE_CHECKING:
-    from trunkline.contract.model import Operation
-    from trunkline.findings import Report
-    from trunkline.mock.loader import Vendor
-    from trunkline.report.run import RunInfo
+from trunkline.traffic import validation
+from trunkline.traffic.curl import read_curl
+from trunkline.transport import targets
+from trunkline.transport.connect import connect, redacting_errors
+from trunkline.transport.files import read_source
 
 
 @command(
@@ -32,8 +38,6 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     response shows which one it is. A rule that needs something the source does not contain, such as the request, is
     reported as not exercised.
     """
-    from trunkline.mock import loader
-
     report, run = (_judge_live if settings.live else _judge_source)(settings, loader.load(vendor), rest)
     output.show(report, run, settings.format)
     return output.exit_code(report, run)
@@ -41,12 +45,6 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
 
 def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
     """Judge a saved response."""
-    from trunkline.findings import Grade
-    from trunkline.report.run import RunInfo
-    from trunkline.traffic.curl import read_curl
-    from trunkline.traffic.validation import operation_named, validate
-    from trunkline.transport.files import read_source
-
     if not 1 <= len(rest) <= 2:
         raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")
     for unused in ("url", "app", "token", "token_file", "param"):
@@ -55,22 +53,13 @@ def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> 
             raise UsageError(f"{flag} is about asking an implementation; add --live to ask, or leave it out")
     name = rest[0] if len(rest) == 2 else None
     if name is not None:
-        operation_named(vendor.contract, name)
-    report = validate(vendor, read_curl(read_source(rest[-1])), name)
+        validation.operation_named(vendor.contract, name)
+    report = validation.validate(vendor, read_curl(read_source(rest[-1])), name)
     return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
 
 
 def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
     """Send one request, and judge the response."""
-    from trunkline.contract.requests import check_parameters, read_request
-    from trunkline.exchange import Exchange
-    from trunkline.findings import Grade
-    from trunkline.redaction import printable, redactor
-    from trunkline.report.run import RunInfo
-    from trunkline.traffic.validation import validate
-    from trunkline.transport import targets
-    from trunkline.transport.connect import connect, redacting_errors
-
     operation = _operation(vendor, rest)
     check_parameters([name for name, _ in settings.param], [operation])
 
@@ -87,7 +76,9 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     progress(f"asking {vendor.name} at {connection.name}")
     with redacting_errors(redactor(connection.secrets)):
         response = connection.target(request)
-        report = validate(vendor, Exchange(request, response), operation.operation_id, secrets=connection.secrets)
+        report = validation.validate(
+            vendor, Exchange(request, response), operation.operation_id, secrets=connection.secrets
+        )
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
@@ -100,12 +91,10 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
 
 def _operation(vendor: Vendor, rest: tuple[str, ...]) -> Operation:
     """The operation named on the command line, or the only one of the vendor."""
-    from trunkline.traffic.validation import operation_named
-
     if len(rest) > 1:
         raise UsageError("with --live there is no SOURCE; name the OPERATION only")
     if rest:
-        return operation_named(vendor.contract, rest[0])
+        return validation.operation_named(vendor.contract, rest[0])
     if len(vendor.contract.operations) > 1:
         names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
         raise UsageError(f"{vendor.name} has several operations; name one of: {names}")
