@@ -14,7 +14,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import NoReturn, TextIO
@@ -22,18 +21,11 @@ from typing import NoReturn, TextIO
 import click
 
 import trunkline
+from trunkline.cli.commands import COMMANDS
 from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
 from trunkline.errors import TrunklineError
-
-COMMANDS = {
-    "serve": "Serve mocks.",
-    "reset": "Return mocks to their fixtures.",
-    "check": "Check an implementation against the contract.",
-    "validate": "Judge one response.",
-    "export": "Print a contract as one OpenAPI document.",
-    "rules": "List every rule and law.",
-}
-"""Each command, which is a function in the module of the same name, and its line in `trunkline --help`."""
+from trunkline.redaction import printable
+from trunkline.settings import DEBUG, describe_bug
 
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """The errors of a write. If the exception names no file, it was standard output that could not be written."""
@@ -81,8 +73,6 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         code = BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - anything else is a bug, and is reported as one
-        from trunkline.settings import DEBUG, describe_bug
-
         if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and error.filename is None:
             sentence = _output_error(error)
             _flush(sys.stdout)
@@ -97,8 +87,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def _print_error(sentence: str) -> None:
     """Print one line on standard error; long words and a long middle are cut."""
-    from trunkline.redaction import printable
-
     text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
@@ -134,25 +122,13 @@ def _usage_error(error: click.ClickException) -> str:
 
 
 class _Commands(click.Group):
-    """A group that imports the module of a command when the command is used."""
-
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
-        return [*COMMANDS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        with formatter.section("Commands"):
-            formatter.write_dl([*COMMANDS.items()])
+        return [*self.commands]
 
 
 @click.group(
     cls=_Commands,
-    commands={name: click.Command(name) for name in COMMANDS},  # only their names, which click suggests after a typo
+    commands=COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

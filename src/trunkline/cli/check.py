@@ -18,7 +18,6 @@ from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteOptions, write_access
 from trunkline.check.stateful.script import script
 from trunkline.cli import output
-from trunkline.cli.options import command
 from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.contract.model import Operation
 from trunkline.contract.requests import check_parameters
@@ -35,18 +34,8 @@ from trunkline.traffic.validation import operation_named
 from trunkline.transport.connect import connect, redacting_errors
 
 
-@command(
-    "check",
-    click.Argument(["vendor"]),
-    example="trunkline check VENDOR --url https://api.example.com/v1 --token-file token.txt",
-)
 def check(settings: Settings, vendor: str) -> int:
-    """Check an implementation against the contract of VENDOR: every rule, every law, and fuzzing.
-
-    Without --url and --app, the built-in mock is checked. Only requests that read are sent, unless --allow-writes is
-    given. Each finding is shown as soon as it is found, with its evidence and the commands that show it again. What
-    could not be exercised is reported separately.
-    """
+    """Check an implementation by every rule, every law and fuzzing, and show the report."""
     write_options = WriteOptions(**settings.only(WRITING))
     write_options.check()
     if settings.dry_run and settings.format != "text":

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from trunkline.cli.options import command
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract.export import document
 from trunkline.errors import UsageError
@@ -15,16 +14,8 @@ from trunkline.settings import Settings
 from trunkline.transport.client import address
 
 
-@command(
-    "export",
-    click.Argument(["vendor"]),
-    example='trunkline export VENDOR -o api.json; schemathesis run api.json --url BASE -H "Authorization: Bearer ..."',
-)
 def export(settings: Settings, vendor: str) -> int:
-    """Print the contract of VENDOR as one OpenAPI 3.1 document, for any other tool.
-
-    Ids that exist on the mock are examples in it, so that a fuzzer reaches existing items.
-    """
+    """Print or write the contract as one OpenAPI document."""
     if settings.document_url is not None:
         address(settings.document_url)  # raises UsageError for what cannot be a base address
     loaded = loader.load(vendor)

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 import click
 
-from trunkline.cli.options import command
 from trunkline.cli.output import SUCCESS
 from trunkline.contract import folders
 from trunkline.errors import TargetError, UsageError
@@ -23,17 +22,8 @@ _TIMEOUT = 60.0
 """Seconds: a reset may have many records to write."""
 
 
-@command(
-    "reset",
-    click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]..."),
-    example="trunkline reset VENDOR",
-)
 def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
-    """Return the mocks of the vendors, or of all vendors, to their fixtures.
-
-    The command asks a running server, at its reserved path /_trunkline/reset. The server accepts a request from the
-    same machine, or one with its admin token. With --state, the file of a stopped server is emptied instead.
-    """
+    """Return the mocks on a running server, or in a state file, to their fixtures."""
     if settings.state is None:
         server = settings.server or _SERVER
         click.echo(f"reset {', '.join(_reset_server(server, vendors, settings.admin_token))} at {server}")

@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 import trunkline
-from trunkline.cli.options import command
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract import folders
 from trunkline.contract.requests import read_request
@@ -29,19 +28,8 @@ _MANY = 20_000
 """So many generated records take seconds, and are announced."""
 
 
-@command(
-    "serve",
-    click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]..."),
-    example="trunkline serve VENDOR --trunks 250",
-)
 def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
-    """Serve mocks of the vendors, or of all vendors, until Ctrl-C or SIGTERM; then the exit code is 0.
-
-    As soon as the mocks answer, one line of JSON on standard output has their addresses, with a token and a curl
-    command for each. Standard error has the same for people, and then a line for each refused request with the reason.
-    With --state, a server continues where the last one ended, even if that one was killed; `trunkline reset` returns to
-    the fixtures.
-    """
+    """Serve mocks until Ctrl-C or SIGTERM."""
     names = tuple(dict.fromkeys(vendors or folders.names()))
     if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)

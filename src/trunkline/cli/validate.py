@@ -7,7 +7,6 @@ from dataclasses import replace
 import click
 
 from trunkline.cli import output
-from trunkline.cli.options import command
 from trunkline.contract.model import Operation
 from trunkline.contract.requests import check_parameters, read_request
 from trunkline.errors import UsageError
@@ -25,19 +24,8 @@ from trunkline.transport.connect import connect, redacting_errors
 from trunkline.transport.files import read_source
 
 
-@command(
-    "validate",
-    click.Argument(["vendor"]),
-    click.Argument(["rest"], nargs=-1, metavar="[OPERATION] SOURCE"),
-    example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
-)
 def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
-    """Judge one response of VENDOR: from a file, from standard input (-), or with --live from an implementation.
-
-    A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it can be left out if the
-    response shows which one it is. A rule that needs something the source does not contain, such as the request, is
-    reported as not exercised.
-    """
+    """Judge one response, and show the report."""
     report, run = (_judge_live if settings.live else _judge_source)(settings, loader.load(vendor), rest)
     output.show(report, run, settings.format)
     return output.exit_code(report, run)

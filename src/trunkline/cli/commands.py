@@ -1,0 +1,128 @@
+"""The commands: each with its help, its arguments, and the options that the table of settings gives it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from trunkline.contract import folders
+from trunkline.settings import FLAG, Option, Source, configuration, environment, options_of, resolve
+
+
+class Command(click.Command):
+    """A command whose help ends with an example and the names of the vendors."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        vendors = folders.names()
+        example = (self.epilog or "").replace("VENDOR", vendors[-1] if vendors else "VENDOR")
+        formatter.write(f"\nExample:\n  {example}\n\nVendors:\n  {', '.join(vendors) or 'there are none'}\n")
+
+
+def command(name: str, summary: str, text: str, *arguments: click.Argument, example: str) -> Command:
+    """A command. It calls the function of its name in the module of its name, with its settings and its arguments.
+
+    The module is imported only then, so that help is fast. `summary` is its line in `trunkline --help`, `text` its own
+    help.
+    """
+    rows = options_of(name)
+
+    def callback(**values: Any) -> Any:
+        texts = {row.name: values.pop(row.name) for row in rows}
+        given = {row: None if value is False else value for row, value in texts.items()}  # False: no such flag
+        settings = resolve(name, Source(given, lambda row: row.flag), environment(), configuration())
+        return getattr(import_module(f"trunkline.cli.{name}"), name)(settings, **values)
+
+    params: list[click.Parameter] = [*arguments, *map(_option, rows)]
+    return Command(name, callback=callback, params=params, help=text, short_help=summary, epilog=example)
+
+
+def _option(row: Option) -> click.Option:
+    """The option of click. It takes any text: `resolve` checks it, with one wording for every source."""
+    default = f" [default: {row.shown_default}]" if row.shown_default else ""
+    return click.Option(
+        [row.name, row.flag, *filter(None, [row.short])],
+        help=row.help + default,
+        metavar=row.type.metavar or None,
+        is_flag=row.type is FLAG or None,  # False would let a text option be given without its value
+        multiple=row.repeatable,
+    )
+
+
+_VENDOR = click.Argument(["vendor"])
+_VENDORS = click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]...")
+
+COMMANDS = (
+    command(
+        "serve",
+        "Serve mocks.",
+        """Serve mocks of the vendors, or of all vendors, until Ctrl-C or SIGTERM; then the exit code is 0.
+
+        As soon as the mocks answer, one line of JSON on standard output has their addresses, with a token and a curl
+        command for each. Standard error has the same for people, and then a line for each refused request with the
+        reason. With --state, a server continues where the last one ended, even if that one was killed; `trunkline
+        reset` returns to the fixtures.
+        """,
+        _VENDORS,
+        example="trunkline serve VENDOR --trunks 250",
+    ),
+    command(
+        "reset",
+        "Return mocks to their fixtures.",
+        """Return the mocks of the vendors, or of all vendors, to their fixtures.
+
+        The command asks a running server, at its reserved path /_trunkline/reset. The server accepts a request from the
+        same machine, or one with its admin token. With --state, the file of a stopped server is emptied instead.
+        """,
+        _VENDORS,
+        example="trunkline reset VENDOR",
+    ),
+    command(
+        "check",
+        "Check an implementation against the contract.",
+        """Check an implementation against the contract of VENDOR: every rule, every law, and fuzzing.
+
+        Without --url and --app, the built-in mock is checked. Only requests that read are sent, unless --allow-writes
+        is given. Each finding is shown as soon as it is found, with its evidence and the commands that show it again.
+        What could not be exercised is reported separately.
+        """,
+        _VENDOR,
+        example="trunkline check VENDOR --url https://api.example.com/v1 --token-file token.txt",
+    ),
+    command(
+        "validate",
+        "Judge one response.",
+        """Judge one response of VENDOR: from a file, from standard input (-), or with --live from an implementation.
+
+        A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it can be left out if the
+        response shows which one it is. A rule that needs something the source does not contain, such as the request, is
+        reported as not exercised.
+        """,
+        _VENDOR,
+        click.Argument(["rest"], nargs=-1, metavar="[OPERATION] SOURCE"),
+        example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
+    ),
+    command(
+        "export",
+        "Print a contract as one OpenAPI document.",
+        """Print the contract of VENDOR as one OpenAPI 3.1 document, for any other tool.
+
+        Ids that exist on the mock are examples in it, so that a fuzzer reaches existing items.
+        """,
+        _VENDOR,
+        example="trunkline export VENDOR -o api.json; schemathesis run api.json --url BASE"
+        ' -H "Authorization: Bearer ..."',
+    ),
+    command(
+        "rules",
+        "List every rule and law.",
+        """List every rule and law: its name, what it says, and the evidence for its findings.
+
+        A rule judges one exchange. A law sends requests of its own and judges the responses together. A stateful law
+        judges what happens to an item between its creation and its deletion (`check --allow-writes`).
+        """,
+        example="trunkline rules",
+    ),
+)
+"""Every command, in the order of `trunkline --help`."""
