@@ -15,7 +15,6 @@ from trunkline.contract.document import (
     OperationExtension,
     OperationNode,
     ParameterNode,
-    RequestBodyNode,
     Response,
 )
 from trunkline.contract.files import load_json
@@ -37,6 +36,7 @@ from trunkline.exchange import Json, pointer
 from trunkline.findings import Evidence
 
 _T = TypeVar("_T")
+_JSON_SCHEMA = "/content/application~1json/schema"
 
 
 def read(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
@@ -132,6 +132,10 @@ class _Compiler:
 
     def _operation(self, contract: Contract, path: str, method: str, node: OperationNode) -> Operation:
         at = pointer(("paths", path, method))
+        body = None
+        if node.request_body:
+            place, extension = f"{at}/requestBody", node.request_body.extension
+            body = RequestBody(place, f"{place}{_JSON_SCHEMA}", extension.evidence, extension.refused)
         return Operation(
             contract=contract,
             operation_id=node.operation_id,
@@ -146,7 +150,7 @@ class _Compiler:
             kind=self._kind(node.extension, f"{at}/x-trunkline"),
             resource=node.extension.resource or "",
             unmetered=node.extension.unmetered,
-            body=_request_body(node.request_body, f"{at}/requestBody") if node.request_body else None,
+            body=body,
         )
 
     def _kind(self, extension: OperationExtension, at: str) -> Kind:
@@ -172,7 +176,7 @@ class _Compiler:
             key=key,
             pointer=at,
             evidence=extension.evidence,
-            schema=f"{at}/content/application~1json/schema" if response.content else "",
+            schema=f"{at}{_JSON_SCHEMA}" if response.content else "",
             refusals=extension.refusals,
             headers={name.lower(): header.extension.evidence for name, header in response.headers.items()},
         )
@@ -183,8 +187,3 @@ def _parameter(node: ParameterNode, at: str) -> Parameter:
     evidence = Evidence(own.grade, own.source, own.note, own.read)
     names = extension.names or ""
     return Parameter(node.name, node.location, node.schema, at, evidence, extension.refused, own.keywords, names)
-
-
-def _request_body(node: RequestBodyNode, at: str) -> RequestBody:
-    schema = f"{at}/content/application~1json/schema"
-    return RequestBody(at, schema, node.extension.evidence, node.extension.refused)

@@ -23,7 +23,6 @@ from trunkline.contract.model import (
     Operation,
     Parameter,
     RequestBody,
-    Violation,
 )
 from trunkline.contract.requests import BEARER_TOKEN
 from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
@@ -348,17 +347,13 @@ def _fields(operation: Operation, expected: RequestBody, body: dict[str, Json]) 
     mistyped = {violation.at for violation in violations if violation.keyword == "type"}
     relevant = [found for found in violations if found.keyword == "type" or found.at not in mistyped]
     for violation in sorted(relevant, key=lambda violation: violation.keyword != "required"):
-        yield _bad_field(operation, expected, violation, body)
-
-
-def _bad_field(operation: Operation, expected: RequestBody, violation: Violation, body: dict[str, Json]) -> Refusal:
-    cause = _CAUSE_OF_KEYWORD.get(violation.keyword, "field_invalid")
-    name = violation.at[1:] or "body"
-    sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, violation.at, body)}"
-    file, _, at = violation.contract.rpartition("#")
-    evidence = expected.refused[cause].weakest(violation.evidence)
-    words = {"name": name, "reason": violation.demand}
-    return Refusal(cause, operation, at, evidence, sent, violation.expected, words, file)
+        cause = _CAUSE_OF_KEYWORD.get(violation.keyword, "field_invalid")
+        name = violation.at[1:] or "body"
+        sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, violation.at, body)}"
+        file, _, at = violation.contract.rpartition("#")
+        evidence = expected.refused[cause].weakest(violation.evidence)
+        words = {"name": name, "reason": violation.demand}
+        yield Refusal(cause, operation, at, evidence, sent, violation.expected, words, file)
 
 
 def _quoted(operation: Operation, at: str, body: Json) -> str:

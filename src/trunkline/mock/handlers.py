@@ -91,7 +91,9 @@ def create_record(call: Call[Create]) -> Result:
     inputs = served.operation.contract.completed(served.body_schema, call.request.body)
     record: Record = {name: _normalize(inputs[name]) for name in served.inputs if name in inputs} | parent_field
     for _, name in served.behavior.guards:
-        _check_unique(call, name, record.get(name))
+        value = record.get(name)
+        if value is not None and any(other.get(name) == value for other in call.records().values()):
+            _refuse(call, "not_unique", f"{name}={to_text(value)}", f"a {name} of its own", name=name, value=str(value))
     if call.account != call.world.account:
         record[MOCK_ONLY] = {"account": call.account}
     record = _apply_effects(call, call.outcome, record, {}, frozenset(record))
@@ -179,12 +181,6 @@ def _find_record(call: Call) -> Record:
     if record is None or any(record.get(field) != value for field, value in parent_field.items()):
         _refuse_id(call, name, identity)
     return record
-
-
-def _check_unique(call: Call, name: str, value: Json) -> None:
-    """Refuse a value that another record of the account has."""
-    if value is not None and any(record.get(name) == value for record in call.records().values()):
-        _refuse(call, "not_unique", f"{name}={to_text(value)}", f"a {name} of its own", name=name, value=str(value))
 
 
 def _has_children(call: Call, collection: str, identity: str) -> bool:

@@ -81,17 +81,14 @@ class Views:
         if items is None:
             if len(self._lists) >= _MAX_LISTS:
                 self._lists.clear()
-            items = self._lists[key] = self._encode_list(served, account, criteria)
+            records = list(self.store.records(served.behavior.collection, account).values())
+            for criterion in criteria:
+                records = _select(records, *criterion)
+            for field in reversed(served.behavior.order):
+                name = field.lstrip("-")
+                records.sort(key=lambda record: record[name], reverse=field.startswith("-"))
+            items = self._lists[key] = [self.encoded(served, account, record) for record in records]
         return items
-
-    def _encode_list(self, served: ServedOperation, account: str, criteria: Criteria) -> list[bytes]:
-        records = list(self.store.records(served.behavior.collection, account).values())
-        for field, comparison, value in criteria:
-            records = _select(records, field, comparison, value)
-        for field in reversed(served.behavior.order):
-            name = field.lstrip("-")
-            records.sort(key=lambda record: record[name], reverse=field.startswith("-"))
-        return [self.encoded(served, account, record) for record in records]
 
     def encoded(self, served: ServedOperation, account: str, record: Record) -> bytes:
         """The fields of a record that an operation shows, as JSON."""
