@@ -34,31 +34,10 @@ from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Finding, Grade, to_text
 
 __all__ = [
-    "DOCUMENT",
-    "Act",
-    "BodyLocation",
-    "Contract",
-    "Create",
-    "Delete",
-    "DocumentedResponse",
-    "ErrorCode",
-    "Errors",
-    "Fetch",
-    "Filter",
-    "Kind",
-    "List",
-    "Operation",
-    "Paging",
-    "Parameter",
-    "RateLimit",
-    "RequestBody",
-    "Reset",
-    "Security",
-    "Update",
-    "View",
-    "Violation",
-    "evidence_of",
-]
+    "DOCUMENT", "Act", "BodyLocation", "Contract", "Create", "Delete", "DocumentedResponse", "ErrorCode", "Errors",
+    "Fetch", "Filter", "Kind", "List", "Operation", "Paging", "Parameter", "RateLimit", "RequestBody", "Reset",
+    "Security", "Update", "View", "Violation", "evidence_of",
+]  # fmt: skip
 
 DOCUMENT = "openapi.json"
 
