@@ -1,14 +1,4 @@
-"""The exceptions for mistakes of the caller, of the data and of the environment. A wrong API is a `Finding` instead.
-
-TrunklineError              the base class; the command line prints its sentence and exits with code 2
-    ├── DataError           a contract, world, fixture or case file breaks its format
-    ├── UsageError          an option, an argument or a marker is wrong
-    ├── StorageError        the state file of a mock cannot be written, so the write was not made
-    └── TargetError         the implementation cannot be reached: it is down, hangs or sends no end
-        ├── Redirected      it answered with a redirect, which is not followed
-        ├── BudgetExhausted the run has sent as many requests as it may
-        └── NotOurs         the request would change an item that the run may not have created
-"""
+"""The exceptions for mistakes of the caller, of the data and of the environment. A wrong API is a `Finding` instead."""
 
 from __future__ import annotations
 
@@ -19,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class TrunklineError(Exception):
-    """The base class. Its text is one sentence that names the place and the way out."""
+    """The base class. Its text is one sentence that names the place and the way out; the command line exits with 2."""
 
 
 class DataError(TrunklineError):
@@ -37,11 +27,11 @@ class UsageError(TrunklineError):
 
 
 class StorageError(TrunklineError):
-    """A write could not be stored, so it was not made."""
+    """The state file of a mock could not be written, so the write was not made."""
 
 
 class TargetError(TrunklineError):
-    """The implementation could not be reached, so its responses cannot be judged."""
+    """The implementation could not be reached: it is down, hangs or sends no end. Its responses cannot be judged."""
 
 
 class Redirected(TargetError):

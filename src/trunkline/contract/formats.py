@@ -44,13 +44,8 @@ def is_time(text: str) -> bool:
 
 
 def _is_day(year: str, month: str, day: str) -> bool:
-    if "01" <= month <= "12" and "01" <= day <= "28":
-        return True
-    try:
-        date(int(year) or 2000, int(month), int(day))  # the year 0000 is a leap year too, and Python has none
-    except ValueError:
-        return False
-    return True
+    """Whether the calendar has the day; the year 0000 is a leap year too, and Python has none."""
+    return _accepts(date, int(year) or 2000, int(month), int(day))
 
 
 def _is_second(hour: str, minute: str, second: str, sign: str | None, hours: str | None, minutes: str | None) -> bool:
@@ -61,15 +56,17 @@ def _is_second(hour: str, minute: str, second: str, sign: str | None, hours: str
     return (int(hour) * 60 + int(minute) + (offset if sign == "-" else -offset)) % 1440 == 1439
 
 
-def _is_address(parse: Callable[[str], object]) -> Callable[[str], bool]:
-    def check(text: str) -> bool:
-        try:
-            parse(text)
-        except ValueError:
-            return False
-        return "%" not in text  # a zone is no part of an address in JSON Schema
+def _is_address(text: str, parse: Callable[[str], object]) -> bool:
+    """Whether the text is an IP address, without a zone, which is no part of an address in JSON Schema."""
+    return "%" not in text and _accepts(parse, text)
 
-    return check
+
+def _accepts(parse: Callable[..., object], *parts: str | int) -> bool:
+    try:
+        parse(*parts)
+    except ValueError:
+        return False
+    return True
 
 
 FORMATS: Mapping[str, Callable[[str], bool]] = {
@@ -79,8 +76,8 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "uuid": lambda text: _UUID.fullmatch(text) is not None,
     "email": lambda text: _EMAIL.fullmatch(text) is not None,
     "hostname": lambda text: _HOST.fullmatch(text) is not None,
-    "ipv4": _is_address(ipaddress.IPv4Address),
-    "ipv6": _is_address(ipaddress.IPv6Address),
+    "ipv4": lambda text: _is_address(text, ipaddress.IPv4Address),
+    "ipv6": lambda text: _is_address(text, ipaddress.IPv6Address),
     "uri": lambda text: _URI.fullmatch(text) is not None,
 }
 """The check for each format; any other format stops the load."""

@@ -255,10 +255,9 @@ def _lint_samples(operation: Operation, name: str, pattern: str) -> Iterator[str
     except ValueError as error:
         yield f"no value of the input {name!r} can be made: {error}"
         return
-    for value in values:
-        if demand := _demand(operation, {name: value}):
-            yield f"a value made of the input {name!r} is not allowed: {demand}"
-            return
+    demands = (_demand(operation, {name: value}) for value in values)
+    if demand := next(filter(None, demands), ""):
+        yield f"a value made of the input {name!r} is not allowed: {demand}"
 
 
 def _demand(operation: Operation, sent: dict[str, Json]) -> str:
