@@ -126,6 +126,17 @@ class Exchange:
     known: frozenset[str] = frozenset({"request", "status", "headers", "body"})
 
 
+ReadKey: TypeAlias = tuple[bytes, bytes, bytes | None]
+"""Path, query and `Authorization` of a GET request without a body, as they were sent."""
+
+
+def request_from_key(key: ReadKey) -> Request:
+    """The GET request of a key, without its other headers."""
+    path, query, authorization = key
+    headers = () if authorization is None else (("authorization", authorization.decode("latin-1")),)
+    return Request("GET", path.decode("latin-1"), query.decode("latin-1"), headers)
+
+
 Target: TypeAlias = Callable[[Request], Response]
 """A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 

@@ -299,6 +299,8 @@ class Contract:
 
     def match(self, path: str) -> tuple[tuple[Operation, ...], dict[str, str]]:
         """The operations at a path (percent-encoded), and its decoded path parameters; `((), {})` for no operation."""
+        if operations := self._static_routes.get(path):
+            return operations, {}
         segments = path.split("/")
         for template, operations in self._routes.get(len(segments), ()):
             values: dict[str, str] = {}
@@ -312,6 +314,12 @@ class Contract:
             else:
                 return operations, values
         return (), {}
+
+    @cached_property
+    def _static_routes(self) -> dict[str, tuple[Operation, ...]]:
+        """The operations by path, for paths without parameters."""
+        paths = {operation.path for operation in self.operations if "{" not in operation.path}
+        return {path: tuple(operation for operation in self.operations if operation.path == path) for path in paths}
 
     @cached_property
     def _routes(self) -> dict[int, list[tuple[list[str], tuple[Operation, ...]]]]:

@@ -10,8 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from trunkline.contract.model import (
     DOCUMENT,
@@ -60,6 +63,8 @@ LONGEST_BODY = 1 << 20
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _CREDENTIAL = re.compile(f"(?i:bearer) +({BEARER_TOKEN})", re.ASCII)
 """RFC 6750 section 2.1."""
+_SHORT = 32
+"""The most characters of a parameter whose parsed value is remembered."""
 _MOST_DIGITS = 1000
 """The number of digits from which on an integer is beyond every bound; Python reads at most 4,300."""
 _JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE)
@@ -91,8 +96,7 @@ class Refusal:
         return f"{self.file or f'{contract.folder}/{DOCUMENT}'}#{self.pointer}"
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRequest:
+class ParsedRequest(Struct, frozen=True):
     """A request that the contract allows: its operation, its parameters as values, its credential, its body."""
 
     operation: Operation
@@ -224,22 +228,28 @@ def _credential(operation: Operation, request: Request) -> str | Refusal:
 # --- parameters -----------------------------------------------------------------------------------------------------
 
 
-def _parameters(operation: Operation, query: str) -> Iterator[tuple[str, Json] | Refusal]:
+def _parameters(operation: Operation, query: str) -> list[tuple[str, Json] | Refusal]:
     """Name and value of each query parameter, defaults included, or the reason to refuse it."""
-    sent: dict[str, list[str]] = {}
-    for name, value in _query_pairs(query):
-        sent.setdefault(name, []).append(value)
-    for parameter in operation.parameters:
-        if parameter.location != "query":
-            continue
-        texts = sent.get(parameter.name, [])
-        if not texts:
+    pairs = _query_pairs(query)
+    sent = dict(pairs)
+    parsed: list[tuple[str, Json] | Refusal] = []
+    for parameter in _query_parameters(operation):
+        name = parameter.name
+        text = sent.get(name)
+        if text is None:
             if "default" in parameter.schema:
-                yield parameter.name, parameter.schema["default"]
-        elif len(texts) > 1:
-            yield _bad_parameter(operation, parameter, "parameter_repeated", "", *texts[:2])
+                parsed.append((name, parameter.schema["default"]))
+        elif len(sent) < len(pairs) and len(texts := [value for found, value in pairs if found == name]) > 1:
+            parsed.append(_bad_parameter(operation, parameter, "parameter_repeated", "", *texts[:2]))
         else:
-            yield _value(operation, parameter, texts[0])
+            parse = _short_value if len(text) <= _SHORT else _value
+            parsed.append(parse(operation, parameter.name, text))
+    return parsed
+
+
+@lru_cache(maxsize=256)
+def _query_parameters(operation: Operation) -> tuple[Parameter, ...]:
+    return tuple(parameter for parameter in operation.parameters if parameter.location == "query")
 
 
 def _query_pairs(query: str) -> list[tuple[str, str]]:
@@ -250,7 +260,8 @@ def _query_pairs(query: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in pairs]
 
 
-def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, Json] | Refusal:
+def _value(operation: Operation, name: str, text: str) -> tuple[str, Json] | Refusal:
+    parameter = operation.parameter(name)
     schema = parameter.schema
     cause = keyword = ""
     value: Json = text
@@ -268,6 +279,10 @@ def _value(operation: Operation, parameter: Parameter, text: str) -> tuple[str, 
         elif value > schema.get("maximum", value):
             cause, keyword = "parameter_out_of_range", "maximum"
     return _bad_parameter(operation, parameter, cause, keyword, text) if cause else (parameter.name, value)
+
+
+_short_value = lru_cache(maxsize=4096)(_value)
+"""`_value` for short texts: clients send the same values again and again."""
 
 
 def _bad_parameter(operation: Operation, parameter: Parameter, cause: str, keyword: str, *texts: str) -> Refusal:

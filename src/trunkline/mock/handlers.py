@@ -67,16 +67,18 @@ def handle(call: Call) -> Result | Refusal:
 
 def list_records(call: Call[List]) -> Result:
     """Filter, sort and page the records. The total counts what the filters leave."""
-    kind, values = call.served.operation.kind, call.request.values
+    served, values = call.served, call.request.values
+    kind, outcome = served.operation.kind, served.behavior.outcomes[0]
     criteria = [(field, "equal", identity) for field, identity in _parent_field(call).items()]
     criteria += [(by.at[1:], by.comparison, values[name]) for name, by in kind.filters.items() if name in values]
-    items = page = call.views.items(call.served, call.account, tuple(criteria))
+    items = page = call.views.items(served, call.account, tuple(criteria))
     if kind.paging:
         offset = values[kind.paging.offset]
         page = items[offset : offset + values[kind.paging.limit]]
-    parts = {name: encode(value) for name, value in values.items()}
-    parts |= {"items": b"[" + b",".join(page) + b"]", "total": b"%d" % len(items)}
-    return call.outcome.status, call.served.fill_body(call.outcome, parts)
+    parts = {name: encode(values[name]) for name in served.echoed if name in values}
+    parts["items"] = b"[%b]" % b",".join(page)
+    parts["total"] = b"%d" % len(items)
+    return outcome.status, served.fill_body(outcome, parts)
 
 
 def fetch_record(call: Call[Fetch]) -> Result:

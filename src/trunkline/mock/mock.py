@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from trunkline.contract.model import List, Operation, RateLimit
@@ -34,7 +34,7 @@ from trunkline.contract.refusals import (
     refusal_for,
 )
 from trunkline.errors import StorageError, UsageError
-from trunkline.exchange import Headers, Json, Request, Response, find
+from trunkline.exchange import Headers, Json, ReadKey, Request, Response, find, request_from_key
 from trunkline.findings import truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
@@ -61,11 +61,8 @@ _MAX_LEARNED = 64
 """The number of secrets from clients, the latest ones, that are kept out of the log beside those of the fixtures."""
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
-_Key: TypeAlias = tuple[str, str, str, str | None]
-"""Method, path, query and `Authorization` of a request."""
 
-
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """An answer without its rate-limit headers. Its request counts for the known token `token`.
 
     A `cacheable` one is the answer to every equal request until the next write.
@@ -143,7 +140,7 @@ class Mock:
     def _begin(self, store: Store) -> None:
         self._views = Views(store)
         self._meter.reset()
-        self._answers: dict[_Key, _Answer] = {}
+        self._answers: dict[ReadKey, Answer] = {}
         self._requested = set[int]()
         for served in self._served.values():
             if isinstance(served.operation.kind, List) and not served.operation.parents:
@@ -187,23 +184,20 @@ class Mock:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def __call__(self, request: Request) -> Response:
-        authorization = find(request.headers, "authorization")
-        found = self.replay(request.method, request.path, request.query, authorization)
-        response, limits = found or self.answer(request)
+        response, limits = self.answer(request)
         return Response(response.status, (*response.headers, *limits), response.body)
 
-    def replay(self, method: str, path: str, query: str, authorization: str | None) -> tuple[Response, Headers] | None:
-        """The remembered answer to an equal request, and its rate-limit headers; None for a new request.
+    def replay(self, key: ReadKey) -> tuple[Response, Headers] | None:
+        """The remembered answer to an equal request, and its rate-limit headers; None for a request to `answer`.
 
-        A server calls this first: it is fast, since it needs neither the other headers nor a `Request`.
+        A server calls this first: it needs neither the other headers nor a `Request`.
         """
-        answer = self._answers.get((method, path, query, authorization))
+        answer = self._answers.get(key)
         if answer is None:
             return None
         limits, exceeded = self._count(answer.operation, answer.token)
         if exceeded and answer.operation is not None:
-            headers = () if authorization is None else (("authorization", authorization),)
-            answer = self._rate_limited(Request(method, path, query, headers), answer.operation)
+            answer = self._rate_limited(request_from_key(key), answer.operation)
         if answer.explanation:
             log.info("%s", answer.explanation)
         return answer.response, limits
@@ -213,8 +207,8 @@ class Mock:
         request = replace(request, body=bytes(LONGEST_BODY + 1))
         return self(request) if isinstance(parse_request(self._contract, request, self._authorize), Refusal) else None
 
-    def answer(self, request: Request) -> tuple[Response, Headers]:
-        """A new answer, and its rate-limit headers."""
+    def answer(self, request: Request, key: ReadKey | None = None) -> tuple[Response, Headers]:
+        """A new answer, and its rate-limit headers. It is remembered for the `key`, if there is one."""
         authorization = find(request.headers, "authorization")
         parsed = parse_request(self._contract, request, self._authorize)
         operation, token = parsed.operation, self._known_token(authorization)
@@ -224,24 +218,24 @@ class Mock:
         else:
             with self._lock:
                 answer = self._answer(request, parsed, token)
-                if answer.cacheable:
-                    self._remember((request.method, request.path, request.query, authorization), answer)
+                if answer.cacheable and key:
+                    self._remember(key, answer)
         if answer.explanation:
             log.info("%s", answer.explanation)
         return answer.response, limits
 
-    def _remember(self, key: _Key, answer: _Answer) -> None:
+    def _remember(self, key: ReadKey, answer: Answer) -> None:
         """Keep an answer for which there were two requests: to keep all takes longer than to work one out."""
         if hash(key) not in self._requested:
             if len(self._requested) >= _MAX_ANSWERS:
                 self._requested.clear()
             self._requested.add(hash(key))
-        elif sum(len(part or "") for part in key) < _MAX_KEY:
+        elif sum(len(part or b"") for part in key) < _MAX_KEY:
             if len(self._answers) >= _MAX_ANSWERS:
                 self._answers.clear()
             self._answers[key] = answer
 
-    def _answer(self, request: Request, parsed: ParsedRequest | Refusal, token: str) -> _Answer:
+    def _answer(self, request: Request, parsed: ParsedRequest | Refusal, token: str) -> Answer:
         try:
             outcome = parsed if isinstance(parsed, Refusal) else self._serve(parsed)
         except StorageError as error:
@@ -251,7 +245,7 @@ class Mock:
         assert isinstance(parsed, ParsedRequest)  # noqa: S101 - a refusal is its own outcome
         status, body = outcome
         served = self._served[parsed.operation.operation_id]
-        return _Answer(Response(status, (_JSON,), body), parsed.operation, token, cacheable=served.cacheable)
+        return Answer(Response(status, (_JSON,), body), parsed.operation, token, cacheable=served.cacheable)
 
     def _serve(self, parsed: ParsedRequest) -> Result | Refusal:
         served = self._served[parsed.operation.operation_id]
@@ -294,12 +288,12 @@ class Mock:
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 
-    def _rate_limited(self, request: Request, operation: Operation) -> _Answer:
+    def _rate_limited(self, request: Request, operation: Operation) -> Answer:
         limit = f"{self._meter.limit} requests"
         refusal = refusal_for(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
         return self._refuse(request, refusal)
 
-    def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> _Answer:
+    def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> Answer:
         has_body = 0 < len(request.body) <= LONGEST_BODY
         sent = frozenset(
             {
@@ -310,7 +304,7 @@ class Mock:
         )
         explanation = self._explain(refusal, sent)
         target = json.dumps(truncate(self._redact_target(request.target, sent), _MAX_LOGGED))[1:-1]
-        return _Answer(
+        return Answer(
             response=self._refusal_response(refusal, explanation, sent),
             operation=refusal.operation,
             token=token,
@@ -391,10 +385,10 @@ class _Meter:
         return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
 
 
-def _not_saved(error: StorageError, operation: Operation | None, token: str) -> _Answer:
+def _not_saved(error: StorageError, operation: Operation | None, token: str) -> Answer:
     """The answer to a write that cannot be saved, in our own words: 507 (RFC 4918, section 11.5)."""
     log.error("%s", error)
-    return _Answer(Response(507, (_JSON,), encode({"error": str(error)})), operation, token, cacheable=False)
+    return Answer(Response(507, (_JSON,), encode({"error": str(error)})), operation, token, cacheable=False)
 
 
 def _fill(template: Json, words: Mapping[str, str]) -> Json:

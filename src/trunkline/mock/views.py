@@ -46,7 +46,10 @@ class ServedOperation(Generic[K]):
         has_effects = any(outcome.effects for outcome in outcomes)
         self.writes = has_effects or self.behavior.verb in ("create", "update", "delete")
         """Whether the operation can change records."""
-        tells_time = any("now" in template for template in self._templates.values())
+        named = {part for template in self._templates.values() for part in template if isinstance(part, str)}
+        self.echoed = named - {"items", "item", "total", "now"}
+        """The parameters whose values are in a body."""
+        tells_time = "now" in named
         self.cacheable = not (self.writes or tells_time or operation.body)
         """Whether equal requests have equal answers until the next write, whatever their bodies."""
 

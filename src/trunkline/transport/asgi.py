@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
 from trunkline.errors import TargetError
-from trunkline.exchange import Headers, Request, Response, Target, find
+from trunkline.exchange import Headers, ReadKey, Request, Response, Target, find, request_from_key
 from trunkline.transport.content_coding import endless, unpacked
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
@@ -46,11 +46,11 @@ _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
 class Remembering(Protocol):
     """A target that remembers its answers, as a mock does. Each answer has headers to add: those of a rate limit."""
 
-    def replay(self, method: str, path: str, query: str, authorization: str | None) -> Answer | None:
-        """The remembered answer to a request without a body, or None."""
+    def replay(self, key: ReadKey) -> Answer | None:
+        """The remembered answer to a request, or None."""
 
-    def answer(self, request: Request) -> Answer:
-        """A new answer to any request."""
+    def answer(self, request: Request, key: ReadKey | None = None) -> Answer:
+        """A new answer to any request, to be remembered for its key."""
 
 
 Answer: TypeAlias = tuple[Response, Headers]
@@ -59,22 +59,22 @@ Answer: TypeAlias = tuple[Response, Headers]
 # --- a target as an application -------------------------------------------------------------------------------------
 
 
-def application(
+def application(  # noqa: C901 - its parts share the base
     target: Target,
     *,
     base: str = "",
     blocking: bool = False,
     max_bytes: int = MAX_BODY,
     too_large: Callable[[Request], Response | None] | None = None,
+    elsewhere: Response | None = None,
 ) -> ASGIApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
 
     A request with a body of more than `max_bytes` does not reach the target: `too_large` may answer it, without the
-    body; otherwise the answer is a 413 in our own words.
+    body; otherwise the answer is a 413 in our own words. `elsewhere` is the answer to a path that is not below `base`.
     """
     any_target: Any = target
     mock = any_target if isinstance(any_target, Remembering) else None
-    replay = mock.replay if mock and not blocking else None
 
     def respond(request: Request) -> Answer:
         return mock.answer(request) if mock else (target(request), ())
@@ -82,14 +82,15 @@ def application(
     prefix = _prefix(base)
     start = len(prefix)
     below = prefix + "/"
-    elsewhere = _sentence(404, f"nothing is served here; every path begins with {below}")
+    raw_below = below.encode()
+    not_below = elsewhere or _sentence(404, f"nothing is served here; every path begins with {below}")
     oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
 
     async def answer(scope: Message, receive: Receive) -> tuple[Response, Headers]:
         raw = scope.get("raw_path")
         path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
         if not path.startswith(below) and path != prefix:
-            return elsewhere, ()
+            return not_below, ()
         headers = tuple([(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]])
         body: bytes | None = b""
         if _announces_body(scope, headers):
@@ -102,13 +103,18 @@ def application(
         except TargetError as error:
             return _sentence(502, str(error)), ()
 
+    def read(scope: Message) -> Answer | None:
+        """The answer to a GET request without a body: of that, a mock needs only the key."""
+        if mock is None or blocking or (key := _read_key(scope, raw_below)) is None:
+            return None
+        return mock.replay(key) or mock.answer(request_from_key(key), key)
+
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await _pass_by(scope["type"], receive, send)
             return
-        found = _replayed(replay, scope, below) if replay else None
         try:
-            response, added = found or await answer(scope, receive)
+            response, added = read(scope) or await answer(scope, receive)
         except _Gone:
             return
         headers, body = _message(response, added, scope["method"])
@@ -118,21 +124,19 @@ def application(
     return app
 
 
-def _replayed(
-    replay: Callable[[str, str, str, str | None], Answer | None], scope: Message, below: str
-) -> Answer | None:
-    """The remembered answer to a GET request without a body. It skips all that is done for other requests."""
-    path = (scope.get("raw_path") or b"").decode("latin-1")
-    if scope["method"] != "GET" or not path.startswith(below):
+def _read_key(scope: Message, base: bytes) -> ReadKey | None:
+    """The key of a GET request below the base ("/v1/") that has no body; None for every other request."""
+    path: bytes = scope.get("raw_path") or b""
+    if scope["method"] != "GET" or not path.startswith(base) or scope.get("http_version", "1.1") > "1.1":
         return None
     authorization = None
     for name, value in scope["headers"]:
         if name == b"authorization":
             if authorization is None:
-                authorization = value.decode("latin-1")
+                authorization = value
         elif name in _ANNOUNCES_BODY:
             return None
-    return replay("GET", path[len(below) - 1 :], scope["query_string"].decode("latin-1"), authorization)
+    return path[len(base) - 1 :], scope["query_string"], authorization
 
 
 async def _pass_by(kind: str, receive: Receive, send: Send) -> None:
