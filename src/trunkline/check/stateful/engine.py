@@ -126,20 +126,14 @@ def _run(plan: Plan[S], choose: Callable[[S], Iterable[Step[S]]]) -> _Outcome[S]
 
 def _shortest(plan: Plan[S], best: _Outcome[S], tries: int) -> Finding:
     """The finding of the shortest scenario that can be made of these steps and still has one."""
-    left = iter(range(tries))
-    shorter = True
-    while shorter:
-        shorter = False
-        for steps in _simpler(best.steps):
-            if next(left, None) is None:
-                return best.finding
-            try:
-                outcome = _run_steps(plan, steps)
-            except Exception:  # noqa: BLE001 - the finding is kept as it is when it cannot be made shorter
-                return best.finding
-            if outcome and outcome.size < best.size:
-                best, shorter = outcome, True
+    candidates = _simpler(best.steps)
+    with suppress(Exception):  # a finding that cannot be made shorter is kept as it is
+        for _ in range(tries):
+            if (steps := next(candidates, None)) is None:
                 break
+            outcome = _run_steps(plan, steps)
+            if outcome and outcome.size < best.size:
+                best, candidates = outcome, _simpler(outcome.steps)
     return best.finding
 
 

@@ -15,25 +15,28 @@ from trunkline.findings import Grade
 
 @dataclass(frozen=True, slots=True)
 class StatefulLaw:
-    """A statement about a sequence of requests.
+    """A statement about a sequence of requests. `concerns` tells whether it says something about an operation.
 
-    It concerns the operations of some kinds, about items that a check can create, that have a `feature`.
     `needs_other_account` is whether the law can be judged only with the credential of another account.
     """
 
     name: str
     statement: str
     basis: str
-    kinds: type | UnionType
-    feature: Callable[[Operation[Any], ResourceOperations], object] = lambda *_: True
+    concerns: Callable[[Operation], bool]
     needs_other_account: bool = False
 
-    def concerns(self, operation: Operation) -> bool:
-        """Whether the law says something about an operation."""
-        operations = operations_of(operation.contract, operation.resource)
-        if operations is None or not isinstance(operation.kind, self.kinds):
-            return False
-        return bool(self.feature(operation, operations))
+
+def _about(
+    kinds: type | UnionType, feature: Callable[[Operation[Any], ResourceOperations], object] = lambda *_: True
+) -> Callable[[Operation], bool]:
+    """Whether an operation is of these kinds, is about items that a check can create, and has the feature."""
+
+    def concerns(operation: Operation) -> bool:
+        siblings = operations_of(operation.contract, operation.resource)
+        return siblings is not None and isinstance(operation.kind, kinds) and bool(feature(operation, siblings))
+
+    return concerns
 
 
 def _has_shown_default(create: Operation[Create], operations: ResourceOperations) -> bool:
@@ -72,154 +75,145 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         "created_is_read_back",
         "A created item is shown with the values that were sent, and with those that the creation answered.",
         "implied by what the pages say of the input and of the field that shows it",
-        Create,
+        _about(Create),
     ),
     StatefulLaw(
         "created_is_found",
         "A created item is found by every operation that names it.",
         "implied by the operations' pages",
-        Create,
+        _about(Create),
     ),
     StatefulLaw(
         "created_is_listed",
         "A created item is in its list and under every filter that it meets, and in no other list.",
         "implied by the pages of the creation and of the list",
-        Create,
-        lambda _, operations: operations.lists,
+        _about(Create, lambda _, operations: operations.lists),
     ),
     StatefulLaw(
         "created_is_counted",
         "The total of a list counts every created item.",
         "implied by what the page shows of the total",
-        Create,
-        lambda _, operations: any(paging.total for listing in operations.lists if (paging := listing.kind.paging)),
+        _about(
+            Create,
+            lambda _, operations: any(paging.total for listing in operations.lists if (paging := listing.kind.paging)),
+        ),
     ),
     StatefulLaw(
         "defaults_are_applied",
         "An input that is left out gets its documented default.",
         "what the page says of the default",
-        Create,
-        _has_shown_default,
+        _about(Create, _has_shown_default),
     ),
     StatefulLaw(
         "valid_input_is_accepted",
         "A body that the page allows is not refused as invalid, at both ends of every limit too.",
         "implied by what the page says of each input",
-        Create | Update,
+        _about(Create | Update),
     ),
     StatefulLaw(
         "conditional_inputs_are_required",
         "A body is refused without an input that the value of another input requires.",
         "what the page says of the condition",
-        Create | Update,
-        lambda operation, _: conditions(operation),
+        _about(Create | Update, lambda operation, _: conditions(operation)),
     ),
     StatefulLaw(
         "ids_are_never_reused",
         "A new item has an id that no other item had, removed items included.",
         "implied: an id names one item",
-        Create,
+        _about(Create),
     ),
     StatefulLaw(
         "update_shows",
         "An updated value is shown wherever the field is shown.",
         "implied by the page of the update",
-        Update,
+        _about(Update),
     ),
     StatefulLaw(
         "update_leaves_the_rest",
         "An update leaves every input that was not sent as it was.",
         "what the page says of a partial update",
-        Update,
+        _about(Update),
     ),
     StatefulLaw(
         "connectivity_change_resets",
         "Updating a value that a field depends on resets the field.",
         "what the page says of the reset",
-        Update,
-        _has_resets,
+        _about(Update, _has_resets),
     ),
     StatefulLaw(
         "other_changes_reset_nothing",
         "Updating a value that a field does not depend on leaves the field as it was.",
         "what the page says of the reset",
-        Update,
-        _has_resets,
+        _about(Update, _has_resets),
     ),
     StatefulLaw(
         "action_shows_in_a_read",
         "The values that an action answers are shown by later responses.",
         "implied by the page of the action",
-        Act,
-        _changes_shown_fields,
+        _about(Act, _changes_shown_fields),
     ),
     StatefulLaw(
         "action_leaves_the_rest",
         "An action leaves the fields that its page says it never changes.",
         "what the page says of the action",
-        Act,
-        lambda operation, _: operation.kind.keeps,
+        _about(Act, lambda operation, _: operation.kind.keeps),
     ),
     StatefulLaw(
         "refused_requests_change_nothing",
         "After a refused request nothing was created, changed or removed.",
         "implied: a refused request is not carried out",
-        Create | Update | Delete,
-        lambda operation, _: not isinstance(operation.kind, Delete) or operation.kind.empty,
+        _about(
+            Create | Update | Delete,
+            lambda operation, _: not isinstance(operation.kind, Delete) or operation.kind.empty,
+        ),
     ),
     StatefulLaw(
         "conflicts_are_refused",
         "A value that must be unique is not accepted twice, and an item that must be empty is not removed before.",
         "what the page says of the conflict",
-        Create | Delete,
-        _conflicts,
+        _about(Create | Delete, _conflicts),
     ),
     StatefulLaw(
         "conflict_needs_a_reason",
         "A documented conflict is answered only where there is one.",
         "implied by what the page says of the conflict",
-        Create | Delete,
-        _answers_conflicts,
+        _about(Create | Delete, _answers_conflicts),
     ),
     StatefulLaw(
         "removed_is_gone",
         "A removed item is not shown, not listed, and not found by any operation.",
         "what the page says of the removal and of unknown ids",
-        Delete,
+        _about(Delete),
     ),
     StatefulLaw(
         "second_removal_is_not_found",
         "Removing an item a second time is answered as an unknown id.",
         "what the page says of unknown ids",
-        Delete,
+        _about(Delete),
     ),
     StatefulLaw(
         "items_are_found_only_under_their_parent",
         "An item is not found under the parent of another item.",
         "what the page says of unknown ids",
-        Kind,
-        lambda operation, _: operation.kind.parameter and operation.parents,
+        _about(Kind, lambda operation, _: operation.kind.parameter and operation.parents),
     ),
     StatefulLaw(
         "list_and_detail_agree",
         "A list and a fetch show the same values of an item.",
         "implied: both show one item",
-        Fetch,
-        lambda _, operations: operations.lists,
+        _about(Fetch, lambda _, operations: operations.lists),
     ),
     StatefulLaw(
         "secrets_never_come_back",
         "No later response contains a secret that was sent, error responses included.",
         "what the pages say of the secret",
-        Create | Update,
-        lambda operation, _: any(input_.secret for input_ in inputs(operation)),
+        _about(Create | Update, lambda operation, _: any(input_.secret for input_ in inputs(operation))),
     ),
     StatefulLaw(
         "accounts_are_apart",
         "Another account can neither read, change nor remove an item of this one.",
         "implied: a credential opens its own account",
-        Kind,
-        _reaches_items,
+        _about(Kind, _reaches_items),
         needs_other_account=True,
     ),
 )

@@ -65,7 +65,7 @@ def _send_flawed(
     if isinstance(text, str) and not text.startswith(prefix):  # an implementation that accepts it shows whose it is
         spoiled = sent = {**sent, label: f"{prefix}{text}"}
     scenario.note_secrets(operation, values)
-    exchange = scenario.request(operation, ids, flaw.cut(to_json(spoiled)), media_type=flaw.media_type)
+    exchange = scenario.request(operation, ids, body=flaw.cut(to_json(spoiled)), media_type=flaw.media_type)
     return exchange, {name: value for name, value in values.items() if name in sent and sent[name] == value}
 
 
@@ -109,7 +109,7 @@ def create_duplicate(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     name = pick([name for name in unique if name in item.sent], *numbers["name"])
     parent = pick(scenario.parents_of(operations.create), *numbers["parent"])
     values = complete_body(operation, scenario.run.factory, numbers["body"], {name: item.sent[name]}).values
-    exchange = scenario.request(operation, ids_of(parent), values)
+    exchange = scenario.request(operation, ids_of(parent), body=values)
     status = exchange.response.status
     claim = Claim(law, operation, unique[name], operation.extension_reference(f"create/unique/{name}"))
     message = f"{operation.operation_id} accepts a {name} that another item has"
@@ -131,7 +131,7 @@ def create_alike(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     shared = {input_.name for input_ in inputs(operation) if not input_.secret} - own
     start = {name: value for name, value in item.sent.items() if name in shared}
     values = complete_body(operation, scenario.run.factory, numbers["body"], start).values
-    exchange = scenario.request(operation, ids_of(item.parent), values)
+    exchange = scenario.request(operation, ids_of(item.parent), body=values)
     add_created(scenario, item.operations, item.parent, values, exchange)
 
 
@@ -203,7 +203,7 @@ def _request_about(
         values = partial_body(operation, scenario.run.factory, plain, lambda name: belongs_to(item, name), {}).values
     elif operation.body is not None:
         values = complete_body(operation, scenario.run.factory).values
-    return scenario.request(operation, ids, values, other_account=other_account)
+    return scenario.request(operation, ids, body=values, other_account=other_account)
 
 
 def _record_misuse(item: Item, operation: Operation, exchange: Exchange, *law: str) -> None:

@@ -153,10 +153,7 @@ def variant_counts(operation: Operation) -> tuple[int, ...]:
 
 
 def complete_body(
-    operation: Operation,
-    factory: ValueFactory,
-    chosen: tuple[int, ...] = (),
-    start: Mapping[str, Json] | None = None,
+    operation: Operation, factory: ValueFactory, chosen: tuple[int, ...] = (), start: Mapping[str, Json] | None = None
 ) -> DraftBody:
     """A body with every required input, the optional ones as chosen, and the inputs that their values require.
 

@@ -20,9 +20,6 @@ from trunkline.errors import TargetError
 from trunkline.exchange import Target
 from trunkline.findings import Finding
 
-MOST_FINDINGS = 6
-"""After so many findings the stateful check ends."""
-
 
 @dataclass(frozen=True, slots=True)
 class Exercised:
@@ -44,7 +41,7 @@ def run_stateful(
     seed: int = 0,
     examples: int = 25,
     steps: int = 12,
-    most_findings: int = MOST_FINDINGS,
+    most_findings: int = 6,
     tries: int = 200,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding | Exercised]:
@@ -59,7 +56,8 @@ def run_stateful(
     error: TargetError | None = None
     progress("stateful check")
     try:
-        for finding in islice(_findings(stateful, seed, examples, steps, tries), most_findings):
+        findings = run(plan_of(stateful), seed=seed, examples=examples, steps=steps, tries=tries)
+        for finding in islice(findings, most_findings):
             yield finding
             stateful.mute(finding)
             progress(f"stateful check, without {finding.rule}")
@@ -73,12 +71,6 @@ def run_stateful(
                 yield Exercised(operation.operation_id, law.name, reason)
     if error is not None:
         raise error
-
-
-def _findings(stateful: StatefulRun, seed: int, examples: int, steps: int, tries: int) -> Iterator[Finding]:
-    if not stateful.resources:
-        return iter(())
-    return run(plan_of(stateful), seed=seed, examples=examples, steps=steps, tries=tries)
 
 
 def plan_of(stateful: StatefulRun) -> Plan[Scenario]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from trunkline.check.lists import ListReading, read_list
 from trunkline.check.problem import Problem
@@ -131,9 +132,9 @@ class Scenario:
         self,
         operation: Operation,
         ids: Mapping[str, str],
-        body: bytes | Values | None = None,
-        *,
         query: str = "",
+        *,
+        body: bytes | Values | None = None,
         media_type: str = "application/json",
         other_account: bool = False,
     ) -> Exchange:
@@ -163,20 +164,12 @@ class Scenario:
         other_account: bool = False,
     ) -> ListReading:
         """Read a list, all pages of it."""
-        return read_list(
-            operation, lambda text: self.request(operation, ids, query=text, other_account=other_account), query=query
-        )
+        return read_list(operation, partial(self.request, operation, ids, other_account=other_account), query=query)
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
     def judge(
-        self,
-        claim: Claim,
-        holds: bool,
-        message: str = "",
-        expected: str = "",
-        at: str = "status",
-        seen: str | None = None,
+        self, claim: Claim, holds: bool, message: str = "", expected: str = "", at: str = "status", seen: str = ""
     ) -> None:
         """Count one judgement of a law, and end the scenario with a finding if the claim does not hold.
 
@@ -187,7 +180,7 @@ class Scenario:
             return
         self.run.counts[claim.operation.operation_id, claim.law] += 1
         if not holds and not any((assumed, False) in self.run.muted for assumed in claim.assumes):
-            problem = Problem(message, claim.evidence, at, claim.place, expected, seen)
+            problem = Problem(message, claim.evidence, at, claim.place, expected, seen or None)
             self._report(problem.finding(claim.law, claim.operation, self.exchanges[-1]))
 
     def compare(self, item: Item, operation: Operation, shown: Json, at: str) -> None:

@@ -63,8 +63,9 @@ def _scenarios(operations: ResourceOperations) -> Iterator[list[_NamedStep]]:
         yield [*parents, _do(f"create_{resource}", body=body, read=1)]
     for choice in range(1, max(variant_counts(create))):
         yield [*parents, _do(f"create_{resource}", body=choice, read=1), *listed]
-    for batch in _batches(len(flaws(create))):
-        yield [*parents, *(_do(f"create_flawed_{resource}", flaw=number, read=1) for number in batch)]
+    flawed = [_do(f"create_flawed_{resource}", flaw=number, read=1) for number in range(len(flaws(create)))]
+    for batch in _batches(flawed):
+        yield [*parents, *batch]
     for listing in operations.lists:
         filters = range(1, 1 + len(listing.kind.filters))
         yield [*created, *(_do(f"list_{listing.operation_id}", filter=number) for number in filters)]
@@ -98,10 +99,9 @@ def _updates(
     name = f"update_{update.operation_id}"
     alone = [_do(name, body=body, read=1) for body in _each_choice(update)]
     full = [*created[:-1], _do(created[-1][0], body=1, read=1)]
-    for batch in _batches(len(alone)):
-        yield [*created, *alone[batch.start : batch.stop]]
-        # Read the list before too: what it showed must not be lost.
-        yield [*full, *listed, *alone[batch.start : batch.stop], *listed]
+    for batch in _batches(alone):
+        yield [*created, *batch]
+        yield [*full, *listed, *batch, *listed]  # the list is read before too: what it showed must not be lost
     for choice in range(1, max(variant_counts(update))):
         yield [*created, _do(name, body=choice, read=1), *listed]
     yield [*created, *created, _do(name, item=1), *listed]
@@ -117,11 +117,9 @@ def _updates(
     if groups:  # an update of one item leaves the other
         read = _do(f"read_{operations.resource}")
         yield [*created, *acts, *created, _do(name, item=1, group=1), read, *listed]
-    for batch in _batches(len(flaws(update))):
-        yield [
-            *created,
-            *(_do(f"update_flawed_{update.operation_id}", flaw=number, body=1, read=1) for number in batch),
-        ]
+    flawed = f"update_flawed_{update.operation_id}"
+    for batch in _batches([_do(flawed, flaw=number, body=1, read=1) for number in range(len(flaws(update)))]):
+        yield [*created, *batch]
 
 
 def _unsettled_updates(update: Operation[Update]) -> list[_NamedStep]:
@@ -182,6 +180,5 @@ def _misuses(
     yield [*created, *children, *(_do(stranger, operation=number) for number in lists)]
 
 
-def _batches(count: int) -> Iterator[range]:
-    for start in range(0, count, _BATCH):
-        yield range(start, min(count, start + _BATCH))
+def _batches(steps: list[_NamedStep]) -> Iterator[list[_NamedStep]]:
+    return (steps[start : start + _BATCH] for start in range(0, len(steps), _BATCH))

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from trunkline.check.problem import implied
+from trunkline.check.stateful import model
 from trunkline.check.stateful.engine import Numbers
 from trunkline.check.stateful.fields import conditional_inputs
-from trunkline.check.stateful.model import (
-    Claim,
-    Item,
-    State,
-    key,
-    record_action,
-    record_change_of_children,
-    record_creation,
-    record_refusal,
-    record_unknown_outcome,
-    record_update,
-)
+from trunkline.check.stateful.model import Claim, Item, State, key
 from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, read_item
 from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.check.stateful.scenario import (
-    NOT_ABOUT_THE_BODY,
-    NOT_FOUND,
-    Broken,
-    Scenario,
-    is_refusal,
-    is_success,
-)
+from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, NOT_FOUND, Broken, Scenario, is_refusal, is_success
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Act, Delete, Operation, Update
 from trunkline.contract.refusals import documented_response, refusal_for
@@ -46,7 +29,7 @@ def create(operations: ResourceOperations, scenario: Scenario, parent: Item | No
     """Create an item of a valid body, and read it."""
     operation, run, resource = operations.create, scenario.run, operations.resource
     body = complete_body(operation, run.factory, numbers["body"])
-    exchange = scenario.request(operation, ids_of(parent), body.values)
+    exchange = scenario.request(operation, ids_of(parent), body=body.values)
     if is_success(exchange):
         run.refused[resource] = 0
         for name, evidence in operation.kind.unique.items():
@@ -102,11 +85,11 @@ def add_created(
             parent.may_have_more_children = True
         return None
     item = Item(operations, str(identity), parent, frozenset(values), exchange)
-    record_creation(item, operation, values)
+    model.record_creation(item, operation, values)
     with_same_id = [other for other in scenario.items if other.resource == item.resource and other.key == item.key]
     scenario.items.append(item)
     if parent is not None:
-        record_change_of_children(parent)
+        model.record_change_of_children(parent)
     evidence, place = implied(kind.evidence, "an id names one item"), operation.extension_reference("create/identity")
     claim = Claim("ids_are_never_reused", operation, evidence, place)
     message, at = f"{operation.operation_id} answers an id that another item had", f"body{kind.item}{kind.identity}"
@@ -131,7 +114,7 @@ def _judge_conflict_of_new_values(
             if evidence is None:
                 return
             values = complete_body(operation, scenario.run.factory).values
-            exchange = scenario.request(operation, ids_of(parent), values)
+            exchange = scenario.request(operation, ids_of(parent), body=values)
             add_created(scenario, operations, parent, values, exchange)
             evidence = _evidence_of_cause(operation, exchange, "not_unique", name)
         if evidence is not None:
@@ -178,16 +161,16 @@ def update(operation: Operation[Update], scenario: Scenario, item: Item, numbers
         body = update_body(scenario, item, operation, numbers["body"])
     if not body.values:
         return
-    exchange = scenario.request(operation, item.ids, body.values)
+    exchange = scenario.request(operation, item.ids, body=body.values)
     judge_found(scenario, item, operation, exchange)
     judge_accepted(scenario, operation, body, exchange)
     if is_success(exchange):
-        record_update(item, operation, body.values)
+        model.record_update(item, operation, body.values)
         judge_shown(scenario, item, operation, exchange)
     elif is_refusal(exchange):
-        record_refusal(item, operation)
+        model.record_refusal(item, operation)
     else:
-        record_unknown_outcome(item)
+        model.record_unknown_outcome(item)
     read_item(scenario, item, *numbers["read"])
 
 
@@ -213,12 +196,12 @@ def belongs_to(item: Item, name: str) -> bool:
 def act(operation: Operation[Act], scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Perform an action on an item, and read the item."""
     body = complete_body(operation, scenario.run.factory, numbers["body"]).values if operation.body else None
-    exchange = scenario.request(operation, item.ids, body)
+    exchange = scenario.request(operation, item.ids, body=body)
     judge_found(scenario, item, operation, exchange)
     if exchange.response.status < 500:
-        record_action(item, operation)
+        model.record_action(item, operation)
     else:
-        record_unknown_outcome(item)
+        model.record_unknown_outcome(item)
     judge_shown(scenario, item, operation, exchange)
     read_item(scenario, item, *numbers["read"])
 
@@ -254,7 +237,7 @@ def _remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -
             scenario.judge_code(law, operation, operation, exchange, "not_empty", not_empty[0])
         elif item.exists and surely_empty:
             _judge_removable(scenario, operation, exchange)
-        record_refusal(item, operation)
+        model.record_refusal(item, operation)
     else:
         item.state = State.UNKNOWN
 
@@ -270,7 +253,7 @@ def _record_removal(scenario: Scenario, item: Item, operation: Operation[Delete]
     for child in children:
         child.state = State.UNKNOWN
     if item.parent is not None:
-        record_change_of_children(item.parent)
+        model.record_change_of_children(item.parent)
 
 
 def _judge_removable(scenario: Scenario, operation: Operation[Delete], exchange: Exchange) -> None:
