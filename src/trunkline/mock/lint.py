@@ -28,7 +28,7 @@ from trunkline.contract.refusals import CAUSES
 from trunkline.exchange import Json, pointer
 from trunkline.findings import truncate
 from trunkline.mock.generators import UNIQUE, GeneratorSpec, Record
-from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World, project
+from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World, fill_template, project
 
 _LONGEST = 60
 _NOW = "2024-03-05T14:22:15Z"
@@ -372,7 +372,7 @@ def lint_responses(world: World, contract: Contract) -> Iterator[Problem]:
     for response in _responses(contract):
         for cause, code in response.refusals.items():
             message = world.message(cause, code.code).format_map(CAUSES.get(cause, {}))
-            body = _fill(world.error_body, {"code": code.code, "message": message})
+            body = fill_template(world.error_body, {"code": code.code, "message": message})
             yield from (("/errors/body", f"for {cause}, {reason}") for reason in _violations(contract, response, body))
     for operation in contract.operations:
         behavior = world.behaviors[operation.operation_id]
@@ -392,7 +392,7 @@ def _lint_filled_body(
     changed = {name: spec.get("value", _NOW) for name, spec in specs.items() if "value" in spec or "now" in spec}
     if isinstance(operation.kind, Act | Create) and item is not None:
         item = {**item, **{name: value for name, value in changed.items() if name in operation.view}}
-    body = _fill(outcome.body, _values(behavior, operation, item))
+    body = fill_template(outcome.body, _values(behavior, operation, item))
     response = operation.response_for(outcome.status) or operation.success
     for reason in _violations(operation.contract, response, body):
         yield f"{at}/body", f"{'filled' if item else 'empty'}, {reason}"
@@ -435,11 +435,3 @@ def _values(behavior: Behavior, operation: Operation, item: Json) -> dict[str, J
         if "default" in schema:
             values[parameter.name] = schema["default"]
     return {**values, "items": items, "total": len(items)}
-
-
-def _fill(template: Json, values: Mapping[str, Json]) -> Json:
-    if isinstance(template, dict):
-        return {name: _fill(inner, values) for name, inner in template.items()}
-    if isinstance(template, list):
-        return [_fill(inner, values) for inner in template]
-    return values[template[1:-1]] if isinstance(template, str) and template.startswith("{") else template

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from traceback import extract_tb
 
@@ -47,12 +46,8 @@ class Vendor:
     @property
     def example_ids(self) -> dict[str, list[Json]]:
         """A few ids of the first token's account for each resource: `{"trunks": ["trunk_1", "trunk_2"]}`."""
-        world = self.world
-        found: dict[str, list[Json]] = {}
-        for name, collection in world.collections.items():
-            mine = (record for record in collection.records if world.account_of(record) == world.account)
-            found[name] = [record[collection.identity] for record in islice(mine, _EXAMPLES)]
-        return found
+        tables, account = self.world.tables(), self.world.account
+        return {name: [*tables.get((name, account), ())][:_EXAMPLES] for name in self.world.collections}
 
     def validate(
         self,

@@ -40,7 +40,7 @@ from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor
 from trunkline.mock.views import ServedOperation, Views, encode
-from trunkline.mock.world import Store
+from trunkline.mock.world import Store, fill_template
 from trunkline.redaction import Secrets, redactor, secrets_in_body, secrets_in_header, secrets_in_query
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Mock:
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
         if "allow" in documented.headers:
             headers = (*headers, ("allow", refusal.words["allow"]))
-        return Response(int(documented.key), headers, encode(_fill(self._world.error_body, filling)))
+        return Response(int(documented.key), headers, encode(fill_template(self._world.error_body, filling)))
 
     def _explain(self, refusal: Refusal, sent: frozenset[str]) -> str:
         """Which value broke which bound, and where contract and page say so: strings of JSON, in ASCII."""
@@ -389,9 +389,3 @@ def _not_saved(error: StorageError, operation: Operation | None, token: str) -> 
     """The answer to a write that cannot be saved, in our own words: 507 (RFC 4918, section 11.5)."""
     log.error("%s", error)
     return Answer(Response(507, (_JSON,), encode({"error": str(error)})), operation, token, cacheable=False)
-
-
-def _fill(template: Json, words: Mapping[str, str]) -> Json:
-    if isinstance(template, dict):
-        return {name: _fill(value, words) for name, value in template.items()}
-    return template.format_map(words) if isinstance(template, str) else template

@@ -30,6 +30,15 @@ def project(record: Record, view: View) -> Record:
     return shown
 
 
+def fill_template(template: Json, values: Mapping[str, Json]) -> Json:
+    """A body template with a value for each placeholder, which is a whole text: `{"total": "{total}"}`."""
+    if isinstance(template, dict):
+        return {name: fill_template(inner, values) for name, inner in template.items()}
+    if isinstance(template, list):
+        return [fill_template(inner, values) for inner in template]
+    return values[template[1:-1]] if isinstance(template, str) and template.startswith("{") else template
+
+
 class Grant(Struct, frozen=True):
     """The access that a token gives: an account, or the cause for which every request is refused."""
 
