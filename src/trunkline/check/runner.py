@@ -66,10 +66,8 @@ class Checker:
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
     """The target, with its requests counted. Nobody judges its responses."""
-    _reader: Target = field(init=False)
-    """The target for requests that only read; the rules judge each exchange."""
-    _writer: Target = field(init=False)
-    """The same, with writing requests where they are allowed."""
+    _judged: Target = field(init=False)
+    """The target behind the gate, if writing is allowed; the rules judge each exchange."""
     _gate: Gate | None = None
     _creations: Creations = field(init=False)
     _sessions: dict[str, Session] = field(default_factory=dict)
@@ -87,9 +85,9 @@ class Checker:
         if self.writing is not None:
             self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.leave)
         self._target = self._counted(self.target)
-        judged = checked(self._gate or self._send, self.judge)
-        self._reader = read_only(judged)
-        self._writer = judged if self._gate else self._reader
+        self._judged = checked(self._gate or self._send, self.judge)
+        if self._gate is None:
+            self._judged = read_only(self._judged)
         self._creations = Creations(contract)
         self._random = Random(self.seed)  # noqa: S311 - values to send, not secrets
 
@@ -135,10 +133,8 @@ class Checker:
         """The session about an operation. All its laws share it, so that each list is read once."""
         name = operation.operation_id
         if name not in self._sessions:
-            parameters = self._parameters(operation)
-            self._sessions[name] = Session(
-                operation, self._reader, self.credential, parameters, self.seed, self.examples
-            )
+            parameters, reader = self._parameters(operation), read_only(self._judged)
+            self._sessions[name] = Session(operation, reader, self.credential, parameters, self.seed, self.examples)
         return self._sessions[name]
 
     def _parameters(self, operation: Operation) -> dict[str, str]:
@@ -226,7 +222,7 @@ class Checker:
             return
         for result in run_stateful(
             self.vendor.contract,
-            self._writer,
+            self._judged,
             prefix=self._gate.prefix,
             credential=self.credential,
             second_credential=self.writing.second,
@@ -245,10 +241,8 @@ class Checker:
     def fuzz(self, operations: Collection[Operation]) -> None:
         """Have Schemathesis generate requests for some operations, and follow the links among them."""
         allowed = [operation for operation in operations if operation.reads or self._gate is not None]
-        steps = {
-            (operation.operation_id, FUZZ): "" if operation in allowed else NOT_ALLOWED for operation in operations
-        }
-        self.report.exercised.update(steps)
+        for operation in operations:
+            self.report.exercised[operation.operation_id, FUZZ] = "" if operation in allowed else NOT_ALLOWED
         if not allowed:
             return
         names = [operation.operation_id for operation in allowed]
@@ -256,7 +250,7 @@ class Checker:
         with self._budget((name, FUZZ) for name in names):
             for event in fuzz.fuzz(
                 export.document(self.vendor.contract, examples=self._known_ids(allowed)),
-                self._writer,
+                self._judged,
                 base_path=self.vendor.contract.base_path,
                 credential=self.credential,
                 operations=names,

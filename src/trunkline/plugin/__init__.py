@@ -44,9 +44,6 @@ _MARKER_HELP = (
 )
 
 
-# --- hooks ----------------------------------------------------------------------------------------------------------
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and their ini keys."""
     declare(parser)
@@ -88,8 +85,6 @@ def pytest_testnodedown(node: Any) -> None:
     """Take over the lines of a worker of pytest-xdist."""
     report_left_behind(node.config, getattr(node, "workeroutput", {}).get(_OUTPUT, []))
 
-
-# --- fixtures -------------------------------------------------------------------------------------------------------
 
 if TYPE_CHECKING:
     _LoadVendor: TypeAlias = Callable[[str], Vendor]

@@ -7,6 +7,7 @@ passes each text through `Report.redact`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,15 +18,11 @@ if TYPE_CHECKING:
 Format: TypeAlias = "Callable[[Report, RunInfo], str]"
 
 
-def _format(name: str) -> Format:
-    """The `render` of a module of this package, which is imported on the first call."""
-
-    def render(report: Report, run: RunInfo) -> str:
-        text: str = import_module(f"{__name__}.{name}").render(report, run)
-        return text
-
-    return render
+def _render(name: str, report: Report, run: RunInfo) -> str:
+    """The report in a format, whose module is imported now."""
+    text: str = import_module(f"{__name__}.{name}").render(report, run)
+    return text
 
 
-FORMATS: Mapping[str, Format] = {name: _format(name) for name in ("text", "json")}
+FORMATS: Mapping[str, Format] = {name: partial(_render, name) for name in ("text", "json")}
 """Each format that `--format` takes."""

@@ -43,9 +43,6 @@ def plain(line: Line) -> str:
     return "".join(text for text, _ in line).rstrip()
 
 
-# --- one finding ----------------------------------------------------------------------------------------------------
-
-
 def finding_lines(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     """A finding with its evidence and the command, or the script, that shows it again."""
     yield from _redacted(report, _finding(finding, report, run))
@@ -71,9 +68,6 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     if script:  # a here-document, so that a script which fails does not end the user's own shell
         yield from (((line, ""),) for line in ("sh <<'END_OF_SCRIPT'", *script.splitlines(), "END_OF_SCRIPT"))
     yield ()
-
-
-# --- the summary ----------------------------------------------------------------------------------------------------
 
 
 def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
@@ -116,16 +110,18 @@ def _exercised(report: Report) -> Iterator[Line]:
 
 
 def _reached(report: Report, run: RunInfo) -> Iterator[Line]:
-    reached: dict[str, list[str]] = {}
-    for (name, status), count in sorted(report.reached.items()):
-        reached.setdefault(name, []).append(f"{status} {_times(count)}")
-    for name, statuses in reached.items():
-        yield _row("reached", f"{name}: {', '.join(statuses)}")
-    missing: dict[str, list[str]] = {}
-    for name, key in not_reached(report, run):
-        missing.setdefault(name, []).append(key)
-    for name, statuses in missing.items():
-        yield _row("NOT REACHED", f"{name}: {', '.join(statuses)}", _MISSING)
+    reached = ((name, f"{status} {_times(count)}") for (name, status), count in sorted(report.reached.items()))
+    yield from _rows_by_operation("reached", reached)
+    yield from _rows_by_operation("NOT REACHED", not_reached(report, run), _MISSING)
+
+
+def _rows_by_operation(title: str, pairs: Iterable[tuple[str, str]], style: str = "") -> Iterator[Line]:
+    """One row for each operationId of the pairs (operationId, text), with its texts."""
+    texts: dict[str, list[str]] = {}
+    for name, text in pairs:
+        texts.setdefault(name, []).append(text)
+    for name, found in texts.items():
+        yield _row(title, f"{name}: {', '.join(found)}", style)
 
 
 def _end(report: Report, run: RunInfo) -> Iterator[Line]:
@@ -150,9 +146,6 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         reason = f"no success of {names} was seen" if names else "nothing was put to the test"
         text, style = f"{NOT_EXERCISED.upper()}: {reason}", _MISSING
     yield _row("verdict", f"{text}{unsaid}{early}", f"{_STRONG} {style}")
-
-
-# --- pieces ---------------------------------------------------------------------------------------------------------
 
 
 def _row(title: str, text: str, style: str = "") -> Line:

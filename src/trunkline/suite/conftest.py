@@ -28,8 +28,6 @@ from trunkline.report.text import finding_lines, plain
 from trunkline.settings import CONNECTION, DEBUG, WRITING, Settings, describe_bug
 from trunkline.transport.connect import Connection, connect, redacting_errors
 
-# --- collection -----------------------------------------------------------------------------------------------------
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make the tests of one function, with ids `vendor-operationId-name`, in the order of the contract.
@@ -68,9 +66,6 @@ def _operations(settings: Settings) -> list[Operation]:
         return [operation for name in settings.vendor or names() for operation in load(name).contract.operations]
     except TrunklineError as error:
         raise pytest.Collector.CollectError(f"trunkline: {error}") from None  # pytest prints it without a traceback
-
-
-# --- the implementation ---------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -196,9 +191,6 @@ def implementation(
             writing = _open_ledgers.enter_context(access)
             _implementations[name] = Implementation(vendor, connection, settings, writing, report.left)
     return _implementations[name]
-
-
-# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True)
