@@ -42,7 +42,7 @@ def test_a_list_is_read_until_a_page_is_short(count: int, pages: int) -> None:
     found = reading(slices(count))
     assert (found.readable, found.whole, len(found), len(found.exchanges)) == (True, True, count, pages)
     assert found.ids == tuple(f"trunk-{number}" for number in range(count))
-    assert found.positions == tuple(number % LIMIT for number in range(count))
+    assert found.positions == [number % LIMIT for number in range(count)]
     assert found.total == 250
 
 
@@ -70,5 +70,5 @@ def test_a_page_that_is_no_success_with_items_is_not_readable(items: Json, statu
 def test_items_without_an_id_are_kept() -> None:
     """They have no id in `identities` and are left out of `ids`."""
     found = reading(lambda *_: [{"id": "a"}, {"name": "b"}, {"id": 7}])
-    assert found.identities == ("a", NOTHING, 7)
+    assert found.identities == ["a", NOTHING, 7]
     assert (len(found), found.ids) == (3, ("a",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from trunkline.contract.bodies import NOTHING, at_pointer, count_at, json_of
@@ -14,7 +14,7 @@ MOST_PAGES = 100
 """A list with more pages is not read to its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ListReading:
     """The items of a list in order, and the exchange of each page.
 
@@ -22,15 +22,15 @@ class ListReading:
     were read.
     """
 
-    items: tuple[Json, ...]
-    identities: tuple[Json, ...]
+    items: list[Json] = field(default_factory=list)
+    identities: list[Json] = field(default_factory=list)
     """The id of each item, or `NOTHING` for an item without one."""
-    positions: tuple[int, ...]
+    positions: list[int] = field(default_factory=list)
     """The index of each item in its page."""
-    exchanges: tuple[Exchange, ...]
-    total: int | None
-    readable: bool
-    whole: bool
+    exchanges: list[Exchange] = field(default_factory=list)
+    total: int | None = None
+    readable: bool = True
+    whole: bool = False
 
     def __len__(self) -> int:
         return len(self.items)
@@ -65,34 +65,28 @@ def read_list(
     """
     listing, paging = operation.kind, operation.kind.paging
     limit = operation.parameter(paging.limit).schema.get("maximum", 100) if paging else 0
-    items: list[Json] = []
-    identities: list[Json] = []
-    positions: list[int] = []
-    exchanges: list[Exchange] = []
-    total: int | None = None
-
-    def reading(*, readable: bool = True, whole: bool = False) -> ListReading:
-        return ListReading(tuple(items), tuple(identities), tuple(positions), tuple(exchanges), total, readable, whole)
-
+    reading = ListReading()
     for number in range(MOST_PAGES):
         pages = {paging.limit: limit, paging.offset: number * limit} if paging else {}
         exchange = ask(urlencode({**(query or {}), **pages}))
-        exchanges.append(exchange)
+        reading.exchanges.append(exchange)
         page = at_pointer(json_of(exchange), listing.items)
         if not 200 <= exchange.response.status < 300 or not isinstance(page, list):
-            return reading(readable=False)
+            reading.readable = False
+            break
         found = [at_pointer(item, listing.identity) for item in page]
-        repeated = bool(number) and {name for name in found if isinstance(name, str)} <= {*map(str, identities)}
-        items += page
-        identities += found
-        positions += range(len(page))
+        earlier = {*map(str, reading.identities)}
+        reading.items += page
+        reading.identities += found
+        reading.positions += range(len(page))
         if paging is None:
-            return reading(whole=not listing.whole_below or len(page) < listing.whole_below)
-        total = count_at(json_of(exchange), paging.total.at) if paging.total else None
+            reading.whole = not listing.whole_below or len(page) < listing.whole_below
+            break
+        reading.total = count_at(json_of(exchange), paging.total.at) if paging.total else None
         if until is not None and until in found:
-            return reading()
-        if len(page) < limit:
-            return reading(whole=True)
-        if repeated:
-            return reading()
-    return reading()
+            break
+        reading.whole = len(page) < limit
+        is_repeated = bool(number) and {name for name in found if isinstance(name, str)} <= earlier
+        if reading.whole or is_repeated:
+            break
+    return reading
