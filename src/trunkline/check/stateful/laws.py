@@ -66,7 +66,7 @@ def _answers_conflicts(operation: Operation[Create | Delete], operations: Resour
 
 def _reaches_items(operation: Operation, _: ResourceOperations) -> bool:
     """Whether the operation names an item, its own or a parent, or lists items."""
-    names_item = any(parameter.resource for parameter in operation.path_parameters)
+    names_item = any(parameter.resource for parameter in operation.parameters if parameter.location == "path")
     return operation.secured and (names_item or isinstance(operation.kind, List))
 
 

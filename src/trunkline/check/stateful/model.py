@@ -282,10 +282,9 @@ _LAWS_OF_SHOWN_FIELDS: Mapping[type, str] = {
 
 def record_shown(item: Item, operation: Operation, shown: Field, value: Json) -> None:
     """Expect a field that nobody sent to stay as this response shows it."""
-    law = _LAWS_OF_SHOWN_FIELDS.get(type(operation.kind), "list_and_detail_agree")
-    owner = operation
-    if law == "list_and_detail_agree":
-        owner = item.operations.fetch or item.operations.create
+    law, owner = _LAWS_OF_SHOWN_FIELDS.get(type(operation.kind)), operation
+    if law is None:
+        law, owner = "list_and_detail_agree", next(iter(item.operations.fetches), item.operations.create)
     evidence = implied(shown.schema.evidence, "two responses about one item agree")
     claim = Claim(law, owner, evidence, shown.schema.reference)
     name = operation.operation_id

@@ -62,8 +62,8 @@ def _documented(operations: ResourceOperations) -> Iterator[Move[Scenario]]:
         parents, action = partial(Scenario.parents_of, operation=listing), partial(read_moves.check_list, listing)
         filters = (1 + len(listing.kind.filters),)
         yield _move(f"list_{listing.operation_id}", "parent", parents, action, filter=filters, parent=_PICK)
-    if operations.fetch:
-        fetch = partial(read_moves.fetch_item, operations.fetch)
+    for fetching in operations.fetches:
+        fetch = partial(read_moves.fetch_item, fetching)
         yield _move(f"read_{operations.resource}", "item", existing, fetch, **choices)
     for update in operations.updates:
         name, bodies = update.operation_id, variant_counts(update)

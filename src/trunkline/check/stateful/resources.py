@@ -10,24 +10,28 @@ from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List,
 
 @dataclass(frozen=True, slots=True)
 class ResourceOperations:
-    """The operations of one resource, by kind. `parents` are the resources that it belongs to, the nearest last.
+    """The operations of one resource, by kind."""
 
-    For the DIDs of a trunk `resource` is `dids` and `parents` is `("sip-trunks",)`.
-    """
-
-    resource: str
     create: Operation[Create]
-    fetch: Operation[Fetch] | None
+    fetches: tuple[Operation[Fetch], ...]
     lists: tuple[Operation[List], ...]
     updates: tuple[Operation[Update], ...]
     deletes: tuple[Operation[Delete], ...]
     acts: tuple[Operation[Act], ...]
-    parents: tuple[str, ...]
+
+    @property
+    def resource(self) -> str:
+        return self.create.resource
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The resources that it belongs to, the nearest last: `("sip-trunks",)` for the DIDs of a trunk."""
+        return tuple(parameter.resource for parameter in self.create.parents)
 
     @property
     def readers(self) -> tuple[Operation[Fetch] | Operation[List], ...]:
         """The operations that show an item."""
-        return (*((self.fetch,) if self.fetch else ()), *self.lists)
+        return (*self.fetches, *self.lists)
 
     @property
     def writers(self) -> tuple[Operation[Create] | Operation[Update], ...]:
@@ -37,7 +41,7 @@ class ResourceOperations:
     @property
     def about_item(self) -> tuple[Operation, ...]:
         """The operations whose path names an item of the resource last."""
-        return (*((self.fetch,) if self.fetch else ()), *self.updates, *self.deletes, *self.acts)
+        return (*self.fetches, *self.updates, *self.deletes, *self.acts)
 
     @property
     def children(self) -> tuple[ResourceOperations, ...]:
@@ -64,14 +68,12 @@ def resource_operations(contract: Contract) -> tuple[ResourceOperations, ...]:
     """The operations of each resource that an operation creates, parents before children."""
     found = [
         ResourceOperations(
-            resource=create.resource,
-            create=create,
-            fetch=next(iter(contract.of_kind(Fetch, create.resource)), None),
-            lists=contract.of_kind(List, create.resource),
-            updates=contract.of_kind(Update, create.resource),
-            deletes=contract.of_kind(Delete, create.resource),
-            acts=tuple(act for act in contract.of_kind(Act, create.resource) if act.kind.parameter),
-            parents=tuple(parameter.resource for parameter in create.parents),
+            create,
+            contract.of_kind(Fetch, create.resource),
+            contract.of_kind(List, create.resource),
+            contract.of_kind(Update, create.resource),
+            contract.of_kind(Delete, create.resource),
+            tuple(act for act in contract.of_kind(Act, create.resource) if act.kind.parameter),
         )
         for create in contract.of_kind(Create)
     ]

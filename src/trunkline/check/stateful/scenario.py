@@ -143,7 +143,7 @@ class Scenario:
             self.note_secrets(operation, body)
         request = build_request(
             operation,
-            {found.name: ids[found.resource] for found in operation.path_parameters},
+            {found.name: ids[found.resource] for found in operation.parameters if found.location == "path"},
             query=query,
             body=body,
             media_type=media_type,
@@ -209,7 +209,8 @@ class Scenario:
     def judge_not_found(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, item: Item) -> None:
         """A request about an item that does not exist is refused, with the documented status and code."""
         status = exchange.response.status
-        parameter = next(found for found in operation.path_parameters if found.resource == item.resource)
+        named = (found for found in operation.parameters if found.resource == item.resource)
+        parameter = next(found for found in named if found.location == "path")
         evidence = parameter.refused.get("id_unknown")
         if evidence is None:
             return
