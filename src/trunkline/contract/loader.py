@@ -121,14 +121,14 @@ class _Compiler:
         return node
 
     def _security(self) -> Security:
-        for requirement in self._document.security or ():
-            for name in requirement:
-                at = pointer(("components", "securitySchemes", name))
-                scheme = self._document.components.security_schemes.get(name)
-                if scheme is None:
-                    raise self._error("/security/0", f"{at} is missing")
-                return Security(at, scheme.extension.evidence, scheme.extension.refused)
-        raise self._error("/security", "the security requirement is missing")
+        if not self._document.security:
+            raise self._error("/security", "the security requirement is missing")
+        (name,) = self._document.security[0]
+        at = pointer(("components", "securitySchemes", name))
+        scheme = self._document.components.security_schemes.get(name)
+        if scheme is None:
+            raise self._error("/security/0", f"{at} is missing")
+        return Security(at, scheme.extension.evidence, scheme.extension.refused)
 
     def _operation(self, contract: Contract, path: str, method: str, node: OperationNode) -> Operation:
         at = pointer(("paths", path, method))

@@ -244,16 +244,15 @@ def _lint_message(message: str, names: Iterable[str]) -> Iterator[str]:
 
 def _lint_parent(world: World, name: str) -> Iterator[Problem]:
     """The problem of a parent that does not exist, or that leads back to the collection itself."""
-    parent, seen = world.collections[name].parent, {name}
-    while parent:
+    line = [name]
+    while parent := world.collections[line[-1]].parent:
+        if parent.collection in line:
+            yield f"/collections/{name}/parent", "a collection cannot belong to itself"
+            return
         if parent.collection not in world.collections:
             yield f"/collections/{name}/parent", f"there is no collection {parent.collection!r}"
             return
-        if parent.collection in seen:
-            yield f"/collections/{name}/parent", "a collection cannot belong to itself"
-            return
-        seen.add(parent.collection)
-        parent = world.collections[parent.collection].parent
+        line.append(parent.collection)
 
 
 # --- generators -----------------------------------------------------------------------------------------------------
