@@ -35,15 +35,15 @@ class FileFormat:
     elsewhere: str
     """How to use another file: `name another file`."""
     in_use: str
-    """What to do when another process has the file."""
+    """The way out when another process has the file."""
     damaged: str
-    """What to do with a damaged file."""
+    """The way out of a damaged file."""
     unwritten: str
     """The consequence of a failed write."""
     follows_links: bool = True
 
     def problem(self, error: Exception) -> str:
-        """What an error means and what to do, to follow the name of the file."""
+        """The meaning of an error and the way out, as words that follow the name of the file."""
         if isinstance(error, sqlite3.ProgrammingError):
             return "is closed"
         name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name, it is text that is not UTF-8
@@ -151,11 +151,10 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
                     raise kind(f"{path} {file_format.problem(error)}") from None
             # The last process to use the file has just removed it: try again.
     except FileNotFoundError:
-        if path.is_symlink():
-            raise UsageError(f"{path} is a link to a file that does not exist; {file_format.elsewhere}") from None
         if not path.parent.exists():
             raise UsageError(f"the folder {path.parent} does not exist; make it, or {file_format.elsewhere}") from None
-        raise UsageError(f"{path} does not exist; {file_format.elsewhere}") from None
+        reason = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
+        raise UsageError(f"{path} {reason}; {file_format.elsewhere}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a file name"
         raise UsageError(f"{path} cannot be {file_format.name}: {reason.lower()}; {file_format.elsewhere}") from None

@@ -117,7 +117,7 @@ class Gate:
                     raise _bug(request, f"its {label} does not begin with {self.prefix}")
 
     def _own_entry(self, request: Request, resource: str, identity: str) -> Entry:
-        """What the run created under an id in the path of a request. Raises an error if that may belong to others."""
+        """The entry for an id in the path of a request. Raises an error if the item may belong to others."""
         name = truncate(to_text(identity), _LONGEST)
         header = request.header("authorization")
         digest = self.ownership.credential_digest(header)
@@ -264,7 +264,7 @@ class Gate:
         return Cleanup(self.ownership, target, self._headers or {"": None}, earlier, sleep).run()
 
     def pending(self) -> tuple[Leftover, ...]:
-        """What the run created and did not delete, to be reported when its cleanup is interrupted."""
+        """The items that the run created and did not delete, to be reported when its cleanup is interrupted."""
         reason = f"the cleanup was interrupted; {self.ledger.next_step}"
         entries = self.ledger.open_entries()
         return tuple(Leftover(entry.resource, entry.identity, entry.label, reason) for entry in entries)

@@ -156,7 +156,7 @@ class Ledger:
 
     @property
     def next_step(self) -> str:
-        """What happens to an item that is left now: with a file, the next run finds it."""
+        """The next step for an item that is left: with a file, the next run finds it."""
         return "the next run tries again" if self._database else "delete it by hand"
 
     # --- recording --------------------------------------------------------------------------------------------------
@@ -237,13 +237,13 @@ class Ledger:
         return tuple(self._entries.values())
 
     def open_entries(self, *, earlier: bool = False) -> tuple[Entry, ...]:
-        """What is left of this run, or of `earlier` ones, in the order of creation."""
+        """The open entries of this run, or of `earlier` ones, in the order of creation."""
         return tuple(entry for entry in self._open.values() if (entry.run != self.prefix) is earlier)
 
     def find(
         self, resource: str, identity: str, *, credential_digest: str | None = None, run: str = ""
     ) -> Entry | None:
-        """What this run, or another `run`, created under an id, deleted or not; with this credential or any."""
+        """The entry of this run, or of another `run`, for an id, deleted or not; with this credential or any."""
         numbers = self._by_identity.get((run or self.prefix, resource, identity), {})
         entries = [self._entries[number] for digest, number in numbers.items() if credential_digest in (None, digest)]
         return next((entry for entry in reversed(entries) if entry.identity == identity), None)

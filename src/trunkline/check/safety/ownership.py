@@ -1,4 +1,4 @@
-"""Decide whose an item is from what responses show, whatever the response to its creation said.
+"""Decide who owns an item from what responses show, whatever the response to its creation said.
 
 An implementation may answer a creation with the id of another item, and may use an id again. A run that wrote to an
 item because of its id alone would trust the very responses that it checks.
@@ -32,7 +32,7 @@ _K = TypeVar("_K", List, Fetch, Create, Update, Delete, Act)
 
 
 class Owner(Enum):
-    """Whose an item is, as far as responses show it."""
+    """The owner of an item, as far as responses show it."""
 
     OURS = "created by the run"
     OTHERS = "not created by the run"
@@ -164,7 +164,7 @@ class Ownership:
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """Whose the item of an entry is, as a credential sees it. What is known to be ours is not asked for again.
+        """The owner of the item of an entry, as a credential sees it. Items known to be ours are not read again.
 
         An item with a label speaks for itself; one without is ours only if its parents are.
         """
@@ -186,7 +186,7 @@ class Ownership:
         return owner
 
     def current_owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """Whose the item of an entry is just now, whatever is remembered and whose its parents are."""
+        """The owner of the item of an entry just now, whatever is remembered and whoever owns its parents."""
         owner = self._owner_by_fetching(target, entry, header)
         return owner if owner is not Owner.UNKNOWN else self._owner_by_listing(target, entry, header)
 
