@@ -245,8 +245,11 @@ class Ledger:
     ) -> Entry | None:
         """The entry of this run, or of another `run`, for an id, deleted or not; with this credential or any."""
         numbers = self._by_identity.get((run or self.prefix, resource, identity), {})
-        entries = [self._entries[number] for digest, number in numbers.items() if credential_digest in (None, digest)]
-        return next((entry for entry in reversed(entries) if entry.identity == identity), None)
+        for digest in reversed(numbers) if credential_digest is None else (credential_digest,):
+            entry = self._entries.get(numbers.get(digest, 0))
+            if entry is not None and entry.identity == identity:
+                return entry
+        return None
 
     def is_open(self, entry: Entry) -> bool:
         """Whether something is left to do: as far as is known, the item was not deleted."""

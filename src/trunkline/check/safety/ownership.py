@@ -127,9 +127,9 @@ class Ownership:
 
     def doubt(self, entry: Entry) -> None:
         """Look again at an item and all below it: after a write, their ids may belong to others."""
-        for key, is_ours in self._ours.items():
-            child = self.find(*key) if is_ours else None
-            if key[1:] == entry.key or (child and child.parents.get(entry.resource) == entry.identity):
+        for key in [key for key, is_ours in self._ours.items() if is_ours]:
+            child = self.find(*key)
+            if key[1:] == entry.key or (child and entry.key in child.parents.items()):
                 self._ours[key] = False
 
     # --- observing --------------------------------------------------------------------------------------------------
