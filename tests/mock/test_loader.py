@@ -427,6 +427,12 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "/operations/createTrunk/effects/0/set/sip_endpoint",
         "'user' is no field of a record",
     ),
+    "a text of a secret": (
+        '"sip://{sip_username}@sip.telepathvoice.com" } # as in the sample',
+        '"sip://{sip_password}@sip.telepathvoice.com" } # as in the sample',
+        "/operations/createTrunk/effects/0/set/sip_endpoint",
+        "'sip_password' is a secret, which no other field may show",
+    ),
     "a text with half a brace": (
         '"sip://{sip_username}@sip.telepathvoice.com" } # as in the sample',
         '"sip://{sip_username@sip.telepathvoice.com" } # as in the sample',
