@@ -20,6 +20,9 @@ from trunkline.contract.model import Act, Create, Operation, Update
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade
 
+NOTHING_CHANGES = "refused_requests_change_nothing"
+"""The law that a refused request must not break."""
+
 _SAME_TIME = timedelta(seconds=1)
 """Times that differ by less are the same, written more or less exactly."""
 _UUID_LENGTH = 36
@@ -248,7 +251,7 @@ def record_action(item: Item, operation: Operation[Act]) -> None:
     item.expected = expected
 
 
-def record_refusal(item: Item, operation: Operation, law: str = "refused_requests_change_nothing") -> None:
+def record_refusal(item: Item, operation: Operation, law: str = NOTHING_CHANGES) -> None:
     """A refused request leaves every field as it was; another value breaks `law`."""
     evidence = implied(operation.evidence, "a refused request changes nothing")
     claim = Claim(law, operation, evidence)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from trunkline.check.problem import implied
+from trunkline.check.stateful import model
 from trunkline.check.stateful.engine import Numbers, pick
 from trunkline.check.stateful.fields import inputs, shown_fields
-from trunkline.check.stateful.model import Claim, Item, State, record_refusal, record_unknown_outcome, same
+from trunkline.check.stateful.model import Claim, Item, State, same
 from trunkline.check.stateful.read_moves import ids_of, read_item
 from trunkline.check.stateful.request_bodies import Flaw, Values, complete_body, flaws, label_of, partial_body, to_json
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Scenario, by_key, is_refusal, is_success
-from trunkline.check.stateful.write_moves import add_created, belongs_to, update_body
+from trunkline.check.stateful.write_moves import add_created, belongs_to, record_attempt, update_body
 from trunkline.contract.bodies import at_pointer
-from trunkline.contract.model import Create, Delete, Operation, Update
+from trunkline.contract.model import Delete, Operation, Update
 from trunkline.contract.predicates import lists
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.exchange import Exchange
@@ -50,7 +51,7 @@ def update_flawed(operation: Operation[Update], scenario: Scenario, item: Item, 
     flaw = pick(flaws(operation), *numbers["flaw"])
     values = update_body(scenario, item, operation, numbers["body"]).values
     exchange, _ = _send_flawed(scenario, operation, item.ids, flaw, values)
-    _record_misuse(item, operation, exchange)
+    record_attempt(item, operation, exchange)
     read_item(scenario, item, *numbers["read"])
 
 
@@ -93,7 +94,7 @@ def _judge_not_created(
         if identity not in ours and all(same(at_pointer(item, f"/{name}"), value) for name, value in shown.items())
     ]
     evidence = implied(operation.evidence, "a refused request changes nothing")
-    claim = Claim("refused_requests_change_nothing", operation, evidence)
+    claim = Claim(model.NOTHING_CHANGES, operation, evidence)
     message = f"{operation.operation_id} refused a body, but {listing.operation_id} shows an item with its values"
     seen = f"one with the {' and '.join(shown)} that was sent"
     scenario.judge(claim, not alike, message, "nothing created", next(iter(alike), place), seen)
@@ -168,7 +169,7 @@ def use_wrong_parent(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     ids = {**ids_of(pick(others, *numbers["parent"])), item.resource: item.identity}
     exchange = _request_about(scenario, item, operation, ids)
     scenario.judge_not_found(law, operation, operation, exchange, item)
-    _record_misuse(item, operation, exchange, law)
+    record_attempt(item, operation, exchange, law)
     read_item(scenario, item, *numbers["read"])
 
 
@@ -189,7 +190,7 @@ def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     else:
         exchange = _request_about(scenario, item, operation, item.ids, other_account=True)
         scenario.judge(claim, not is_success(exchange), message, f"refused, {condition}")
-        _record_misuse(item, operation, exchange, _APART)
+        record_attempt(item, operation, exchange, _APART)
     read_item(scenario, item, *numbers["read"])
 
 
@@ -204,15 +205,3 @@ def _request_about(
     elif operation.body is not None:
         values = complete_body(operation, scenario.run.factory).values
     return scenario.request(operation, ids, body=values, other_account=other_account)
-
-
-def _record_misuse(item: Item, operation: Operation, exchange: Exchange, *law: str) -> None:
-    """Record what is known of an item after a request that must not reach it."""
-    if is_refusal(exchange):
-        record_refusal(item, operation, *law)
-        return
-    record_unknown_outcome(item)
-    if isinstance(operation.kind, Create):
-        item.may_have_more_children = True
-    if isinstance(operation.kind, Delete):
-        item.state = State.UNKNOWN

@@ -12,7 +12,7 @@ from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, NOT_FOUND, Broken, Scenario, is_refusal, is_success
 from trunkline.contract.bodies import at_pointer, json_of
-from trunkline.contract.model import Act, Delete, Operation, Update
+from trunkline.contract.model import Act, Create, Delete, Operation, Update
 from trunkline.contract.refusals import documented_response, refusal_for
 from trunkline.errors import NotOurs, TargetError
 from trunkline.exchange import Exchange
@@ -167,11 +167,21 @@ def update(operation: Operation[Update], scenario: Scenario, item: Item, numbers
     if is_success(exchange):
         model.record_update(item, operation, body.values)
         judge_shown(scenario, item, operation, exchange)
-    elif is_refusal(exchange):
-        model.record_refusal(item, operation)
     else:
-        model.record_unknown_outcome(item)
+        record_attempt(item, operation, exchange)
     read_item(scenario, item, *numbers["read"])
+
+
+def record_attempt(item: Item, operation: Operation, exchange: Exchange, law: str = model.NOTHING_CHANGES) -> None:
+    """Record what is known of an item after a request that did not succeed, or should not have."""
+    if is_refusal(exchange):
+        model.record_refusal(item, operation, law)
+        return
+    model.record_unknown_outcome(item)
+    if isinstance(operation.kind, Create):
+        item.may_have_more_children = True
+    if isinstance(operation.kind, Delete):
+        item.state = State.UNKNOWN
 
 
 def update_body(scenario: Scenario, item: Item, operation: Operation, chosen: tuple[int, ...]) -> DraftBody:
