@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
+from typing import TYPE_CHECKING, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from trunkline.contract.document import (
@@ -31,7 +31,7 @@ from trunkline.contract.document import (
 )
 from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, demand_text, failure_text
 from trunkline.exchange import Json, pointer, resolve
-from trunkline.findings import Evidence, Finding, Grade, to_text
+from trunkline.findings import Evidence, Grade, to_text
 
 __all__ = [
     "DOCUMENT", "Act", "BodyLocation", "Contract", "Create", "Delete", "DocumentedResponse", "ErrorCode", "Errors",
@@ -250,11 +250,6 @@ class Operation(Generic[K]):
     def extension_reference(self, word: str) -> str:
         """The reference of a word of the operation's extension, e.g. `list/paging/total`."""
         return self.reference(f"{self.pointer}/x-trunkline/{word}")
-
-    def finding(self, rule: str, evidence: Evidence, message: str, **more: Any) -> Finding:
-        """Build a finding about this operation. By default, its place in the contract is the operation."""
-        more.setdefault("contract", self.reference(self.pointer))
-        return Finding(rule, self.operation_id, evidence, message, **more)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

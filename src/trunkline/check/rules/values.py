@@ -156,9 +156,9 @@ def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Ex
     _, values = operation.contract.match(exchange.request.path)
     identity, requested = at_pointer(json_of(exchange), kind.item + kind.identity), values.get(kind.parameter)
     if isinstance(identity, str) and not _same_id(identity, requested or ""):
-        message, place = "the response shows another item than the path names", operation.parameter(kind.parameter)
-        at, expected = f"body{kind.item}{kind.identity}", to_text(requested)
-        yield Problem(message, kind.evidence, at, place.pointer, expected)
+        message, at = "the response shows another item than the path names", f"body{kind.item}{kind.identity}"
+        place, expected = operation.parameter(kind.parameter).pointer, to_text(requested)
+        yield Problem(message, kind.evidence, at, place, expected)
 
 
 def _page(operation: Operation[List], exchange: Exchange) -> tuple[list[Json], Mapping[str, Json]] | None:
