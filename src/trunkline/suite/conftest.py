@@ -81,15 +81,12 @@ class Implementation:
     _plain: dict[str, Report] = field(default_factory=dict)
     _stateful: Report | None = None
 
-    def new_report(self) -> Report:
-        return Report(secrets=self.connection.secrets)
-
-    def checker(self, report: Report) -> Checker:
-        """A checker that adds to the report."""
+    def new_checker(self) -> Checker:
+        """A checker with a report of its own."""
         return Checker(
             self.vendor,
             self.connection.target,
-            report,
+            Report(secrets=self.connection.secrets),
             credential=self.connection.credential,
             parameters={**self.connection.parameters, **dict(self.settings.param)},
             seed=self.settings.seed or 0,
@@ -102,23 +99,22 @@ class Implementation:
         """The report of the plain documented request; `stopped` says why it could not be sent."""
         name = operation.operation_id
         if name not in self._plain:
-            report = self.new_report()
-            checker = self.checker(report)
+            checker = self.new_checker()
             checker.probe(operation)
             session = checker.session(operation)
             if session.needs:
                 parameter = session.needs[0]
-                report.stopped = f"{parameter} is not known; give it with --trunkline-param {parameter}=..."
+                checker.report.stopped = f"{parameter} is not known; give it with --trunkline-param {parameter}=..."
             else:
                 session.ask()
-            self._plain[name] = report
+            self._plain[name] = checker.report
         return self._plain[name]
 
     def stateful_report(self) -> Report:
         """The report of one stateful check of all operations."""
         if self._stateful is None:
-            self._stateful = self.new_report()
-            checker = self.checker(self._stateful)
+            checker = self.new_checker()
+            self._stateful = checker.report
             try:
                 checker.probe_second_account()
                 checker.check_stateful(self.vendor.contract.operations)
@@ -158,16 +154,12 @@ class Implementation:
 
 
 @pytest.fixture(scope="session")
-def _implementations() -> dict[str, Implementation]:
-    return {}
-
-
-@pytest.fixture(scope="session")
-def _open_ledgers(pytestconfig: pytest.Config, _implementations: dict[str, Implementation]) -> Iterator[ExitStack]:
-    """The ledgers of created items, which are closed at the end of the run."""
-    with ExitStack() as stack:
-        yield stack
-    left = [line for implementation in _implementations.values() for line in implementation.left]
+def _implementations(pytestconfig: pytest.Config) -> Iterator[tuple[dict[str, Implementation], ExitStack]]:
+    """The implementation of each vendor, and the ledgers of created items, which are closed at the end of the run."""
+    found: dict[str, Implementation] = {}
+    with ExitStack() as ledgers:
+        yield found, ledgers
+    left = [line for implementation in found.values() for line in implementation.left]
     report_left_behind(pytestconfig, [printable(line) for line in left])
 
 
@@ -175,22 +167,21 @@ def _open_ledgers(pytestconfig: pytest.Config, _implementations: dict[str, Imple
 def implementation(
     operation: Operation,
     request: pytest.FixtureRequest,
-    _implementations: dict[str, Implementation],
-    _open_ledgers: ExitStack,
+    _implementations: tuple[dict[str, Implementation], ExitStack],
 ) -> Implementation:
     """The implementation of the operation's vendor."""
-    name = operation.contract.vendor
+    name, (implementations, ledgers) = operation.contract.vendor, _implementations
     settings = settings_of(request.config)
     with _without_traceback(request.session, frozenset()):
-        if name not in _implementations:
+        if name not in implementations:
             vendor = load(name)
             connection = connect(vendor, **settings.only(CONNECTION))
             report = Report()
             options = WriteOptions(**settings.only(WRITING))
             access = write_access(vendor, connection, options, report, lambda _: None)
-            writing = _open_ledgers.enter_context(access)
-            _implementations[name] = Implementation(vendor, connection, settings, writing, report.left)
-    return _implementations[name]
+            writing = ledgers.enter_context(access)
+            implementations[name] = Implementation(vendor, connection, settings, writing, report.left)
+    return implementations[name]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -44,9 +44,10 @@ def test_rule(implementation: Implementation, operation: Operation, rule: Rule) 
 
 def test_law(implementation: Implementation, operation: Operation, law: Law) -> None:
     """The responses to the requests of the law obey the law, and break no rule that the plain response obeys."""
-    report = implementation.new_report()
+    checker = implementation.new_checker()
+    report = checker.report
     with suppress(BudgetExhausted):  # the report has the reason
-        implementation.checker(report).check_law(operation, law)
+        checker.check_law(operation, law)
     implementation.fail(implementation.new_failures(operation, report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
         skip(reason)
@@ -69,8 +70,8 @@ def test_stateful_law(implementation: Implementation, operation: Operation, stat
 
 def test_schemathesis(implementation: Implementation, operation: Operation) -> None:
     """The responses to generated requests break no rule that the plain response obeys."""
-    report = implementation.new_report()
-    checker = implementation.checker(report)
+    checker = implementation.new_checker()
+    report = checker.report
     try:
         with suppress(BudgetExhausted):  # the report has the reason
             checker.fuzz([operation])
