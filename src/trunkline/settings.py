@@ -235,7 +235,7 @@ class Settings:
         "check pytest",
         "How many items may be left that no operation can delete. [default: 0; any number on the built-in mock]",
     )
-    journal: str | None = option(
+    ledger: str | None = option(
         FILE,
         "check pytest",
         "Where created items are recorded until they are deleted, so that the next run can clean up.",
@@ -264,7 +264,7 @@ class Settings:
 CONNECTION = ("url", "app", "token", "token_file", "timeout", "rate", "max_requests")
 """The settings that `transport.connect.connect` takes."""
 
-WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "journal", "dry_run")
+WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "ledger", "dry_run")
 """The settings that `check.safety.WriteOptions` takes."""
 
 
@@ -283,7 +283,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "app": ("live", "vendor"),
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
-    **dict.fromkeys(("second_token", "second_token_file", "leave", "journal"), ("allow_writes",)),
+    **dict.fromkeys(("second_token", "second_token_file", "leave", "ledger"), ("allow_writes",)),
 }
 """A standing value of an option is used only if one of these is set, if the face has any of them.
 

@@ -219,7 +219,7 @@ ERRORS = {
     ("check", "{vendor}", "--allow-writes", "--dry-run", "--format", "json"): "--dry-run prints plain lines",
     ("check", "{vendor}", "--allow-writes", "--dry-run", "--second-token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--allow-writes", "--second-token", TOKEN): "answers the second credential with 401",
-    ("check", "{vendor}", "--allow-writes", "--url", "http://127.0.0.1:1", "--journal", ""): "name another file",
+    ("check", "{vendor}", "--allow-writes", "--url", "http://127.0.0.1:1", "--ledger", ""): "name another file",
     ("check", "{vendor}", "--app", "frob"): "does not name an application",
     ("check", "{vendor}", "--app", "frob:app"): "there is no module frob here",
     ("validate", "{vendor}"): "name one SOURCE",
@@ -754,7 +754,7 @@ def test_a_signal_stops_a_check_at_once(vendor: Vendor, call: signal.Signals) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, None])
 def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signals | None, tmp_path: Path) -> None:
-    """After a signal, or when the output is closed, the trunks are those of before, and the journal is gone."""
+    """After a signal, or when the output is closed, the trunks are those of before, and the ledger is gone."""
     _, printed = served("talkover", "--quiet")  # nobody reads its log of refusals
     vendor = loader.load("talkover")
     target = targets.http(printed["vendors"]["talkover"]["url"])
@@ -763,9 +763,9 @@ def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signa
         auth = (("authorization", f"Bearer {vendor.world.token}"),)
         return target(Request("GET", "/sip-trunks", "", auth)).json()["data"]
 
-    before, journal = trunks(), tmp_path / "journal"
+    before, ledger = trunks(), tmp_path / "ledger.db"
     process = start(
-        *("check", "talkover", "--url", target.base, "--allow-writes", "--journal", str(journal), "--seed", "1"),
+        *("check", "talkover", "--url", target.base, "--allow-writes", "--ledger", str(ledger), "--seed", "1"),
         environ={"TRUNKLINE_TOKEN": vendor.world.token},
     )
     while len(trunks()) == len(before):
@@ -782,7 +782,7 @@ def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signa
         out, err = process.communicate(timeout=30)
         assert process.returncode == 130, err
         assert "LEFT BEHIND" not in out
-    assert (trunks(), journal.exists()) == (before, False)
+    assert (trunks(), ledger.exists()) == (before, False)
 
 
 @pytest.mark.parametrize("gap", [0.005, 0.05])

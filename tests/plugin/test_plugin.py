@@ -394,7 +394,7 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
         trunkline_param = trunk_id=1 trunk_id=2=3
         trunkline_token_file = token.txt
         trunkline_allow_writes = true
-        trunkline_journal = journal.txt
+        trunkline_ledger = ledger.db
         trunkline_timeout = 2.5
         """
     )
@@ -409,7 +409,7 @@ def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> N
             assert "secret" not in repr(found)
             assert found == Settings(
                 vendor=("talkover",), url="http://cli.example/v1", app="main:app", token="sk_secret",
-                allow_writes=True, journal=str(Path("journal.txt").absolute()),
+                allow_writes=True, ledger=str(Path("ledger.db").absolute()),
                 param=(("trunk_id", "1"), ("trunk_id", "2=3")),
                 strictness="customary", examples=9, timeout=2.5, rate=0.5, max_requests=70,
             )

@@ -140,7 +140,7 @@ def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
 
 @pytest.mark.parametrize("workers", [["-n", "2"], ["-d", "--tx", "3*popen"]])
 def test_one_worker_writes(run: Run, workers: list[str]) -> None:
-    """Several workers would use one journal, so the run ends before it sends anything."""
+    """Several workers would use one ledger, so the run ends before it sends anything."""
     live = ["--trunkline-app=", "--trunkline-url=http://127.0.0.1:9/v1", "--trunkline-allow-writes"]
     result = run("-p", "xdist", *workers, *live)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

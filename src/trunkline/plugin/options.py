@@ -83,10 +83,10 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if settings.fixtures and not any((Path(settings.fixtures) / name).is_dir() for name in known):
         folders = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {settings.fixtures} has no folder {folders}")
-    writing = (settings.second_token, settings.second_token_file, settings.leave, settings.journal)
+    writing = (settings.second_token, settings.second_token_file, settings.leave, settings.ledger)
     if not settings.allow_writes and any(value is not None for value in writing):
         raise pytest.UsageError(
-            "a second token, --trunkline-leave and --trunkline-journal need --trunkline-allow-writes"
+            "a second token, --trunkline-leave and --trunkline-ledger need --trunkline-allow-writes"
         )
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")

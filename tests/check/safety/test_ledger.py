@@ -285,7 +285,7 @@ def foreign(path: Path) -> None:
 
 
 FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "text": (lambda path: path.write_text("hello\n"), "is not a ledger; name another file with --journal"),
+    "text": (lambda path: path.write_text("hello\n"), "is not a ledger; name another file with --ledger"),
     "one byte": (lambda path: path.write_bytes(b"S"), "is not a ledger"),
     "bytes": (lambda path: path.write_bytes(b"\x00\xff\n\n" * 1000), "is not a ledger"),
     "other JSON lines": (lambda path: path.write_text('{"trunkline": "ledger"}\n'), "is not a ledger"),
@@ -307,7 +307,7 @@ def test_a_foreign_file_is_refused_and_unchanged(path: Path, make: Callable[[Pat
     with pytest.raises(UsageError, match=sentence) as caught:
         opened(path)
     assert str(path) in str(caught.value)
-    assert "--journal" in str(caught.value)
+    assert "--ledger" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == content
 
@@ -390,7 +390,7 @@ def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
     opened(tmp_path / "elsewhere" / "ledger").close()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "ledger")
     for name in ("pipe", "file/ledger", ".", "link"):
-        with pytest.raises(UsageError, match="--journal"):
+        with pytest.raises(UsageError, match="--ledger"):
             opened(tmp_path / name)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     with pytest.raises(UsageError, match="is not a regular file"):
@@ -454,12 +454,12 @@ def test_an_interruption_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPat
     crash(ledger)
 
 
-# --- the journal of trunkline 0.1 -----------------------------------------------------------------------------------
+# --- the journal of the development version before 0.1.0 ------------------------------------------------------------
 
 JOURNAL = Path(__file__).with_name("journal-format-1.jsonl").read_bytes()
 
 
-def test_a_journal_of_version_0_1_is_converted(path: Path) -> None:
+def test_a_journal_is_converted(path: Path) -> None:
     """With all that it holds, in a file of the same name, which is deleted when nothing is left."""
     path.parent.mkdir()
     path.write_bytes(JOURNAL + b'{"over": 1')  # cut off by a crash
@@ -493,7 +493,7 @@ def test_a_journal_at_its_old_default_path_is_found(tmp_path: Path) -> None:
     journal.write_bytes(JOURNAL)
     assert default_path("acme", BASE, environ) == journal
     path.touch()
-    with pytest.raises(UsageError, match=f"finish it first with --journal {journal}"):
+    with pytest.raises(UsageError, match=f"finish it first with --ledger {journal}"):
         default_path("acme", BASE, environ)
 
 

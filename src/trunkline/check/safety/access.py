@@ -27,7 +27,7 @@ class WriteOptions:
     second_token: str | None = None
     second_token_file: str | None = None
     leave: int | None = None
-    journal: str | None = None
+    ledger: str | None = None
     dry_run: bool = False
 
     def allowed_leftovers(self, *, built_in: bool) -> int | None:
@@ -78,8 +78,8 @@ def write_access(
     report.secrets |= {second} if second else set()
     cleaner = connection.cleaner or connection.target
     path = None
-    if options.journal is not None or connection.live:
-        path = Path(options.journal) if options.journal is not None else default_path(vendor.name, connection.base)
+    if options.ledger is not None or connection.live:
+        path = Path(options.ledger) if options.ledger is not None else default_path(vendor.name, connection.base)
     with Ledger.from_file(path, vendor.name, connection.base) if path else Ledger() as ledger:
         if ledger.open_entries(earlier=True):
             say("removing what an earlier run left")

@@ -31,7 +31,7 @@ LEDGER = FileFormat(
         "CREATE TABLE ledger (vendor TEXT NOT NULL, base TEXT NOT NULL, salt TEXT NOT NULL)",
         "CREATE TABLE entries (number INTEGER PRIMARY KEY, is_open INTEGER NOT NULL, entry TEXT NOT NULL)",
     ),
-    elsewhere="name another file with --journal",
+    elsewhere="name another file with --ledger",
     in_use="another run is writing to this address; wait until it has ended",
     damaged="restore a copy; or delete what is named trunkline-check-... on the account, and then this file",
     unwritten="so nothing more is created",
@@ -199,8 +199,8 @@ class Ledger:
         """Remember that no run can do more than report this entry; it is finished when the ledger is closed."""
         self._reported.add(entry.number)
 
-    def replay(self, values: Any) -> None:
-        """Record a line of a journal of trunkline 0.1. Raises an error of lookup or type for one that no run wrote."""
+    def convert(self, values: Any) -> None:
+        """Record a line of a journal. Raises `LookupError`, `TypeError` or `ValueError` for one that no run wrote."""
         match values:
             case {"begun": int(number), "mark": digest, "sign": unique, **rest} if number not in self._entries:
                 renamed = {"number": number, "credential_digest": digest, "unique_digest": unique}
@@ -270,18 +270,18 @@ class Ledger:
 def default_path(vendor: str, base: str, environ: Mapping[str, str] = os.environ) -> Path:
     """The ledger of a vendor at a base address, in $XDG_STATE_HOME/trunkline or ~/.local/state/trunkline.
 
-    The journal that trunkline 0.1 left there for this address comes first.
+    A journal that is there for this address comes first: the development version before 0.1.0 wrote it.
     """
     home = environ.get("XDG_STATE_HOME", "")
     try:
         folder = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state"
     except RuntimeError:
-        raise UsageError("there is no home directory to keep the ledger in; name a file with --journal") from None
+        raise UsageError("there is no home directory to keep the ledger in; name a file with --ledger") from None
     host = re.sub(r"[^a-z0-9.-]+", "_", base.partition("://")[2].lower())[:60]
     name = f"{vendor}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}"
     path, journal = (folder / "trunkline" / f"{name}.{ending}" for ending in ("db", "jsonl"))
     if path.exists() and journal.exists():
-        raise UsageError(f"an earlier version left {journal}; finish it first with --journal {journal}")
+        raise UsageError(f"an earlier version left {journal}; finish it first with --ledger {journal}")
     return journal if journal.exists() else path
 
 
@@ -297,13 +297,13 @@ def _checked(values: dict[Any, Any]) -> Entry:
     return entry
 
 
-# --- the journal of trunkline 0.1 -----------------------------------------------------------------------------------
+# --- the journal of the development version before 0.1.0 ------------------------------------------------------------
 
 _JOURNAL = b'{"trunkline": "journal", "format": 1, '
 
 
 def _convert_journal(path: Path) -> bool:
-    """Replace a journal of trunkline 0.1, which was a file of JSON lines, by a ledger. False for any other file."""
+    """Replace a journal, which was a file of JSON lines, by a ledger. False for any other file."""
     import fcntl  # noqa: PLC0415 - a journal was written only where this module exists
 
     with path.open("rb") as file:
@@ -336,7 +336,7 @@ def _read_journal(content: bytes, path: Path) -> tuple[list[tuple[str, ...]], Le
             if number == 1:
                 origins.append(tuple(values[name] for name in ("vendor", "base", "salt")))
             else:
-                ledger.replay(values)
+                ledger.convert(values)
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             raise UsageError(f"line {number} of {path} is damaged; {LEDGER.damaged}") from None
     return origins, ledger
