@@ -116,7 +116,7 @@ def test_ids_with_dots_and_colons_are_used() -> None:
 
     report = examined("talkover", lambda _: target, parameters={})
     assert report.failures() == (), str(report)
-    assert report.exercised["deleteSipTrunk", "second_removal_is_not_found"] == ""
+    assert report.exercised["deleteSipTrunk", "second_deletion_is_not_found"] == ""
 
 
 @pytest.mark.slow
@@ -163,8 +163,8 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("removal", ["not found", "soft"])
-def test_items_that_are_still_listed_are_reported(removal: str) -> None:
+@pytest.mark.parametrize("deletion", ["not found", "soft"])
+def test_items_that_are_still_listed_are_reported(deletion: str) -> None:
     """Although fetching and deleting them finds nothing, or deleting only hides them."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
@@ -174,9 +174,9 @@ def test_items_that_are_still_listed_are_reported(removal: str) -> None:
     def target(request: Request) -> Response:
         identity = request.path.removeprefix("/sip-trunks/")
         lost = identity != request.path and "/" not in identity and identity not in fixtures
-        if lost and removal == "not found" and request.method in {"GET", "DELETE"}:
+        if lost and deletion == "not found" and request.method in {"GET", "DELETE"}:
             return good(replace(request, path="/sip-trunks/nothing"))
-        if lost and removal == "soft" and request.method == "DELETE":
+        if lost and deletion == "soft" and request.method == "DELETE":
             hidden.add(identity)
             return Response(200, JSON, b'{"success": true, "message": "SIP trunk deleted"}')
         return good(replace(request, path="/sip-trunks/nothing") if identity in hidden else request)

@@ -37,7 +37,7 @@ STATE = FileFormat(
     ),
     elsewhere="name another file, or one that does not exist yet",
     in_use="stop it, or ask a running server with `trunkline reset --url`",
-    damaged="restore a copy, or remove it to start with the fixtures",
+    damaged="restore a copy, or delete it to start with the fixtures",
     unwritten="nothing was changed",
 )
 """`made` is the last serial number, `checked` the version of the data that the records were checked against.
@@ -51,7 +51,7 @@ _PUT = (
     "INSERT INTO records (vendor, collection, account, identity, record) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (vendor, collection, account, identity) DO UPDATE SET record = excluded.record"
 )
-_REMOVE = "DELETE FROM records WHERE vendor = ? AND collection = ? AND account = ? AND identity = ?"
+_DELETE = "DELETE FROM records WHERE vendor = ? AND collection = ? AND account = ? AND identity = ?"
 
 
 def from_file(path: Path, *, create: bool = True) -> Storage:
@@ -120,7 +120,7 @@ class Storage:
             for change in changes:
                 key = (name, change.collection, change.account, change.identity)
                 if change.record is None:
-                    connection.execute(_REMOVE, key)
+                    connection.execute(_DELETE, key)
                 else:
                     connection.execute(_PUT, (*key, json.dumps(change.record)))
             connection.execute("UPDATE vendors SET made = ? WHERE name = ?", (last_serial, name))

@@ -237,7 +237,7 @@ def test_reading_requests_pass(nested: Contract, method: str) -> None:
 
 
 def test_a_lifecycle_leaves_nothing(nested: Contract) -> None:
-    """The run may create, change, use and delete its own items, and the cleanup removes the rest."""
+    """The run may create, change, use and delete its own items, and the cleanup deletes the rest."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -383,7 +383,7 @@ HOSTILE += [5, None, True, ["uuid-1"], {"id": "uuid-1"}, 1e300]  # type: ignore[
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_an_unsafe_id_is_never_used(nested: Contract, value: Any) -> None:
-    """The created item is found by its label instead, and removed."""
+    """The created item is found by its label instead, and deleted."""
     server = Server(after=returning(value)).seed()
     before = server.state()
     gate = gated(nested, server)
@@ -625,7 +625,7 @@ def test_a_refused_creation_that_created_is_found(nested: Contract) -> None:
 
 @pytest.mark.parametrize("status", [500, 409, 403])
 def test_a_failed_deletion_is_reported(nested: Contract, tmp_path: Path, status: int) -> None:
-    """With id and reason; the rest is removed, and the next run tries again."""
+    """With id and reason; the rest is deleted, and the next run tries again."""
     server = Server().seed()
     before = server.state()
     path = tmp_path / "ledger"
@@ -805,14 +805,14 @@ def test_a_rate_limit_holds_for_writes(nested: Contract) -> None:
 
 
 def test_a_second_interruption_keeps_the_ledger_correct(nested: Contract, tmp_path: Path) -> None:
-    """The next run removes what the interrupted cleanup did not reach or got no response for."""
+    """The next run deletes what the interrupted cleanup did not reach or got no response for."""
     server = Server().seed()
     before = server.state()
     path = tmp_path / "ledger"
-    removals = count()
+    deletions = count()
 
     def interrupt(request: Request, response: Response) -> Response:
-        if request.method == "DELETE" and next(removals) == 1:
+        if request.method == "DELETE" and next(deletions) == 1:
             raise KeyboardInterrupt
         return response
 
@@ -857,7 +857,7 @@ with Ledger.from_file(Path(path), vendor, base) as ledger:
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("moment", [6, 7])
 def test_a_killed_run_is_finished_by_the_next(nested: Contract, tmp_path: Path, signum: int, moment: int) -> None:
-    """Killed right after the server has created; on Ctrl-C the run itself removes everything."""
+    """Killed right after the server has created; on Ctrl-C the run itself deletes everything."""
     reached, release = threading.Event(), threading.Event()
     creations = count(1)
 

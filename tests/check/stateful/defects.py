@@ -112,7 +112,7 @@ def cut(thing: Record, names: str) -> Record:
     return {name: thing[name] for name in names.split() if name in thing}
 
 
-# --- the vendor whose trunks can be removed ---------------------------------------------------------------------------
+# --- the vendor whose trunks can be deleted ---------------------------------------------------------------------------
 
 LINE = "name provider_name domain username password port transport outbound_proxy auth_realm is_active"
 SHORT = "id name provider_name domain transport is_active is_verified health_status created_at"
@@ -607,7 +607,7 @@ class UnverifiedIsHidden(Talkover):
 
 @seeded("created_is_found", 2)
 class NobodyDeletes(Talkover):
-    """The removal looks for the trunk by its name."""
+    """The deletion looks for the trunk by its name."""
 
     def delete_trunk(self, account: str, request: Request, identity: str) -> Answer:
         raise Refused(404, "TRUNK_NOT_FOUND")
@@ -615,7 +615,7 @@ class NobodyDeletes(Talkover):
 
 @seeded("created_is_found", 4)
 class DeletesAll(Talkover):
-    """A removal forgets its WHERE clause."""
+    """A deletion forgets its WHERE clause."""
 
     def drop(self, trunk: Record) -> None:
         self.trunks.clear()
@@ -1122,8 +1122,8 @@ class ConflictIsStored(Talkover):
 
 
 @seeded("created_is_found", 5)
-class RefusedAndRemoved(Talkover):
-    """A trunk with numbers is refused to be removed, and is gone."""
+class RefusedAndDeleted(Talkover):
+    """A trunk with numbers is refused to be deleted, and is gone."""
 
     def has_dids(self, trunk: Record) -> bool:
         full = super().has_dids(trunk)
@@ -1173,8 +1173,8 @@ class NumbersPerTrunk(Talkover):
 
 
 @seeded("conflicts_are_refused", 3)
-class RemovesFull(Talkover):
-    """A trunk with numbers is removed."""
+class DeletesFull(Talkover):
+    """A trunk with numbers is deleted."""
 
     def has_dids(self, trunk: Record) -> bool:
         return False
@@ -1220,7 +1220,7 @@ class OneNumber(Talkover):
 
 @seeded("conflict_needs_a_reason", 4)
 class FullForever(Talkover):
-    """A trunk that had numbers can never be removed."""
+    """A trunk that had numbers can never be deleted."""
 
     had: ClassVar[set[str]] = set()
 
@@ -1240,7 +1240,7 @@ class UsedForever(Talkover):
         return True
 
 
-# removing
+# deleting
 
 
 @seeded("created_is_read_back", 2)
@@ -1310,9 +1310,9 @@ class AnswersTheFirst(Talkover):
         return super().create_trunk(account, request)
 
 
-@seeded("removed_is_gone", 3)
+@seeded("deleted_is_gone", 3)
 class ListedStill(Talkover):
-    """What was removed is listed still."""
+    """What was deleted is listed still."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1321,9 +1321,9 @@ class ListedStill(Talkover):
         return [trunk for trunk in self.trunks.values() if self.owned(account, trunk)]
 
 
-@seeded("removed_is_gone", 3)
+@seeded("deleted_is_gone", 3)
 class ReadStill(Talkover):
-    """What was removed can be read still."""
+    """What was deleted can be read still."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1336,9 +1336,9 @@ class ReadStill(Talkover):
         )
 
 
-@seeded("removed_is_gone", 3)
+@seeded("deleted_is_gone", 3)
 class ChangedStill(Talkover):
-    """What was removed can be changed still."""
+    """What was deleted can be changed still."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1351,9 +1351,9 @@ class ChangedStill(Talkover):
         )
 
 
-@seeded("removed_is_gone", 3)
+@seeded("deleted_is_gone", 3)
 class VerifiedStill(Talkover):
-    """What was removed can be verified still."""
+    """What was deleted can be verified still."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1363,9 +1363,9 @@ class VerifiedStill(Talkover):
         return super().verify(account, request, identity)
 
 
-@seeded("removed_is_gone", 3)
+@seeded("deleted_is_gone", 3)
 class NumbersForGone(Talkover):
-    """A number can be added to what was removed."""
+    """A number can be added to what was deleted."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1397,26 +1397,26 @@ class ListKeepsWhatItShowedFirst(Talkover):
         return {**super().item(trunk), "provider_name": trunk.setdefault("shown", trunk["provider_name"])}
 
 
-@seeded("removed_is_gone", 2)
-class NobodyRemoves(Talkover):
-    """A removal is refused as wrong, since it has no body."""
+@seeded("deleted_is_gone", 2)
+class DeletionNeedsABody(Talkover):
+    """A deletion is refused as wrong, since it has no body."""
 
     def delete_trunk(self, account: str, request: Request, identity: str) -> Answer:
         self.find(account, identity)
         raise Refused(400, "MALFORMED_BODY")
 
 
-@seeded("removed_is_gone", 4)
+@seeded("deleted_is_gone", 4)
 class NumberListedStill(Talkover):
-    """A number that was removed is listed still."""
+    """A number that was deleted is listed still."""
 
     def release(self, did: Record) -> None:
         self.dids[f"{did['id']}-old"] = self.dids.pop(did["id"])
 
 
-@seeded("second_removal_is_not_found", 3)
-class RemovedTwice(Talkover):
-    """A second removal is a success."""
+@seeded("second_deletion_is_not_found", 3)
+class DeletedTwice(Talkover):
+    """A second deletion is a success."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1426,9 +1426,9 @@ class RemovedTwice(Talkover):
         return super().delete_trunk(account, request, identity)
 
 
-@seeded("second_removal_is_not_found", 4)
-class NumberRemovedTwice(Talkover):
-    """A second removal of a number is a success."""
+@seeded("second_deletion_is_not_found", 4)
+class NumberDeletedTwice(Talkover):
+    """A second deletion of a number is a success."""
 
     def delete_did(self, account: str, request: Request, trunk_id: str, identity: str) -> Answer:
         self.find(account, trunk_id)
@@ -1441,7 +1441,7 @@ class NumberRemovedTwice(Talkover):
 
 @seeded("items_are_found_only_under_their_parent", 4)
 class AnyTrunkWillDo(Talkover):
-    """A number is removed below any trunk."""
+    """A number is deleted below any trunk."""
 
     def delete_did(self, account: str, request: Request, trunk_id: str, identity: str) -> Answer:
         self.find(account, trunk_id)
@@ -1627,8 +1627,8 @@ class VerifiedOnceOnly(Talkover):
 
 
 @deep("created_is_found")
-class RemovesANeighbour(Talkover):
-    """The removal of a trunk removes a number of another one."""
+class DeletesANeighbour(Talkover):
+    """The deletion of a trunk deletes a number of another one."""
 
     def drop(self, trunk: Record) -> None:
         super().drop(trunk)
@@ -1637,7 +1637,7 @@ class RemovesANeighbour(Talkover):
 
 @deep("update_shows")
 class FrozenByConflict(Talkover):
-    """After a refused removal a trunk takes no updates any more."""
+    """After a refused deletion a trunk takes no updates any more."""
 
     def has_dids(self, trunk: Record) -> bool:
         trunk["frozen"] = super().has_dids(trunk)
@@ -1786,7 +1786,7 @@ class IdOnlyToo(Telepath):
 
 @lawful
 class NothingSaid(Talkover):
-    """Removals and updates are answered with 204."""
+    """Deletions and updates are answered with 204."""
 
     def update_trunk(self, account: str, request: Request, identity: str) -> Answer:
         super().update_trunk(account, request, identity)

@@ -83,7 +83,7 @@ def test_the_same_seed_sends_the_same_requests(vendor: str) -> None:
     assert requests(1) != requests(2)
 
 
-def test_everything_that_can_be_removed_is_removed() -> None:
+def test_everything_that_can_be_deleted_is_deleted() -> None:
     """The check leaves nothing behind, after a finding too."""
 
     class Wrong(Talkover):
@@ -102,7 +102,7 @@ def test_everything_that_can_be_removed_is_removed() -> None:
 
 @pytest.mark.parametrize("leave", [0, 1, 3])
 def test_no_more_is_left_behind_than_is_allowed(leave: int) -> None:
-    """Where nothing can be removed, no more items are created than may stay, and scenarios use them again."""
+    """Where nothing can be deleted, no more items are created than may stay, and scenarios use them again."""
     server = Telepath()
     results = results_of(LOADED["telepath"].contract, server, leave=leave)
     assert findings(results) == []
@@ -157,7 +157,7 @@ def test_an_error_of_the_target_comes_after_the_results(error: TargetError) -> N
     results = results_until(LOADED["talkover"].contract, target, type(error))
     why = reasons(results)
     assert why["createSipTrunk", "created_is_read_back"] == ""
-    assert why["deleteSipTrunk", "second_removal_is_not_found"] == str(error)
+    assert why["deleteSipTrunk", "second_deletion_is_not_found"] == str(error)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Bug()])

@@ -75,7 +75,7 @@ CHOSEN = {
     ids=lambda defect: defect.law,
 )
 def test_a_script_takes_ids_from_responses_and_cleans_up(defect: object, tmp_path: Path) -> None:
-    """On the mock each request is answered, ids come from the responses, and created items are removed again."""
+    """On the mock each request is answered, ids come from the responses, and created items are deleted again."""
     assert isinstance(defect, type(DEFECTS[0]))
     vendor = LOADED[defect.vendor]
     finding = first(defect.vendor, defect.server)
@@ -127,13 +127,13 @@ def test_a_script_can_be_pasted_from_a_report(tmp_path: Path) -> None:
         done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
         assert (done.stderr, done.returncode) == ("", 0)
         assert done.stdout.endswith("code 0\n")
-        assert done.stdout.count("HTTP/1.1 2") == len(finding.exchanges) + 1  # the last removes the item
+        assert done.stdout.count("HTTP/1.1 2") == len(finding.exchanges) + 1  # the last deletes the item
     done = run(f"{text}\necho code $?", tmp_path, TRUNKLINE_TOKEN=vendor.world.token)
     assert done.stdout.endswith("code 7\n")  # curl's code where no server listens
 
 
-def test_a_script_that_ends_early_removes_what_it_made(tmp_path: Path) -> None:
-    """After an error in the middle the created item is still removed."""
+def test_a_script_that_ends_early_deletes_what_it_made(tmp_path: Path) -> None:
+    """After an error in the middle the created item is still deleted."""
     finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "created_is_read_back").server)
     vendor = LOADED["talkover"]
     with listening(vendor) as (url, log):
@@ -154,16 +154,16 @@ def test_a_script_can_be_run_again(tmp_path: Path) -> None:
     fake = mock.from_vendor(vendor)
     text = script(vendor.contract, finding)
     made = sum(exchange.request.method == "POST" for exchange in finding.exchanges)
-    assert f"# this leaves {made} trunks behind: no page documents their removal" in text
+    assert f"# this leaves {made} trunks behind: no page documents their deletion" in text
     with server.running(server.asgi({"/v1": fake})) as url:
         for second in ("", "sleep 1.1\n"):
             done = run(second + text, tmp_path, BASE=f"{url}/v1", TRUNKLINE_TOKEN=vendor.world.token)
             assert (done.returncode, done.stdout.count("HTTP/1.1 201")) == (0, made), done.stderr
 
 
-def test_a_script_removes_each_item_once(tmp_path: Path) -> None:
-    """If it ends before its own removal, the item is removed at the end; else it is not removed twice."""
-    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "removed_is_gone").server)
+def test_a_script_deletes_each_item_once(tmp_path: Path) -> None:
+    """If it ends before its own deletion, the item is deleted at the end; else it is not deleted twice."""
+    finding = first("talkover", next(defect for defect in DEFECTS if defect.law == "deleted_is_gone").server)
     vendor = LOADED["talkover"]
     with listening(vendor) as (url, log):
         text = script(vendor.contract, finding, url)

@@ -1,8 +1,8 @@
-"""Safe writing on a live account: a run changes only what it created, and removes all of it.
+"""Safe writing on a live account: a run changes only what it created, and deletes all of it.
 
     >>> with Ledger.from_file(path, "acme", base) as ledger:
     ...     gate = Gate(contract, live, ledger, credentials=(token,))
-    ...     left = gate.clean(live, earlier=True)     # what earlier runs left and this one could not remove
+    ...     left = gate.clean(live, earlier=True)     # what earlier runs left and this one could not delete
     ...     try:
     ...         gate(request)                   # a target like any other
     ...     finally:

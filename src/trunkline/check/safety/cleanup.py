@@ -1,4 +1,4 @@
-"""Remove what a run created, children before their parents, and report what cannot be removed."""
+"""Delete what a run created, children before their parents, and report what cannot be deleted."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class _Place:
 
 @dataclass(slots=True, repr=False)
 class Cleanup:
-    """Removes the open entries of a ledger: those of this run or, with `earlier`, those of the runs before it.
+    """Deletes the open entries of a ledger: those of this run or, with `earlier`, those of the runs before it.
 
-    What this run created is removed unless a response shows that it belongs to others. What an earlier run created is
-    removed only if a response shows that it is ours: its id may have been used again since. `headers` are the
+    What this run created is deleted unless a response shows that it belongs to others. What an earlier run created is
+    deleted only if a response shows that it is ours: its id may have been used again since. `headers` are the
     credentials by their digests, or None for the empty digest if there are none.
     """
 
@@ -96,7 +96,7 @@ class Cleanup:
         return self.ledger.open_entries(earlier=self.earlier)
 
     def run(self) -> tuple[Leftover, ...]:
-        """Remove what can be removed, and return what is left in the order of creation."""
+        """Delete what can be deleted, and return what is left in the order of creation."""
         self._round()
         for wait in () if self.earlier else WAITS:
             if self._retry and self._failures < _MOST_FAILURES:

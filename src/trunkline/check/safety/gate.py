@@ -145,7 +145,7 @@ class Gate:
             for entry in self.ledger.open_entries()
             if entry.wrong_identity
             and not self.ownership.was_ours(entry)
-            and self.ownership.label(entry.resource)  # items without a label are removed with their parents
+            and self.ownership.label(entry.resource)  # items without a label are deleted with their parents
         ]
         if len(unidentified) >= _MOST_UNIDENTIFIED:
             raise BudgetExhausted(
@@ -257,7 +257,7 @@ class Gate:
     def clean(
         self, target: Target, sleep: Callable[[float], None] = time.sleep, *, earlier: bool = False
     ) -> tuple[Leftover, ...]:
-        """Remove what the run created, or what `earlier` runs left before this one begins. Returns what is left.
+        """Delete what the run created, or what `earlier` runs left before this one begins. Returns what is left.
 
         The `target` has no request budget.
         """

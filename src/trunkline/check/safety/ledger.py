@@ -1,4 +1,4 @@
-"""The ledger of what a run creates on a live account, so that it is removed even after a crash.
+"""The ledger records what a run creates on a live account, so that it can be deleted even after a crash.
 
 There is one file for each vendor and base address. An entry is on disk before its request is sent, and the file is
 deleted once nothing is left to do. Of what was sent it holds only labels. Without a file, the ledger is in memory.

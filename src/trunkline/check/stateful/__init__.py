@@ -1,4 +1,4 @@
-"""The stateful check: scenarios that create, read, update, act on and remove items, judged against a model.
+"""The stateful check: scenarios that create, read, update, act on and delete items, judged against a model.
 
 =================  ====================================================================================
 `runner`           `run_stateful`, the entry point

@@ -1,4 +1,4 @@
-"""The laws that the stateful check judges by: what must hold of an item from its creation to its removal."""
+"""The laws that the stateful check judges by: what must hold of an item from its creation to its deletion."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
     ),
     StatefulLaw(
         "ids_are_never_reused",
-        "A new item has an id that no other item had, removed items included.",
+        "A new item has an id that no other item had, deleted items included.",
         "implied: an id names one item",
         _about(Create),
     ),
@@ -160,7 +160,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
     ),
     StatefulLaw(
         "refused_requests_change_nothing",
-        "After a refused request nothing was created, changed or removed.",
+        "After a refused request nothing was created, changed or deleted.",
         "implied: a refused request is not carried out",
         _about(
             Create | Update | Delete,
@@ -169,7 +169,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
     ),
     StatefulLaw(
         "conflicts_are_refused",
-        "A value that must be unique is not accepted twice, and an item that must be empty is not removed before.",
+        "A value that must be unique is not accepted twice, and an item that must be empty is not deleted before.",
         "what the page says of the conflict",
         _about(Create | Delete, _conflicts),
     ),
@@ -180,14 +180,14 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         _about(Create | Delete, _answers_conflicts),
     ),
     StatefulLaw(
-        "removed_is_gone",
-        "A removed item is not shown, not listed, and not found by any operation.",
-        "what the page says of the removal and of unknown ids",
+        "deleted_is_gone",
+        "A deleted item is not shown, not listed, and not found by any operation.",
+        "what the page says of the deletion and of unknown ids",
         _about(Delete),
     ),
     StatefulLaw(
-        "second_removal_is_not_found",
-        "Removing an item a second time is answered as an unknown id.",
+        "second_deletion_is_not_found",
+        "Deleting an item a second time is answered as an unknown id.",
         "what the page says of unknown ids",
         _about(Delete),
     ),
@@ -211,7 +211,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
     ),
     StatefulLaw(
         "accounts_are_apart",
-        "Another account can neither read, change nor remove an item of this one.",
+        "Another account can neither read, change nor delete an item of this one.",
         "implied: a credential opens its own account",
         _about(Kind, _reaches_items),
         needs_other_account=True,

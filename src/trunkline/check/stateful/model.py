@@ -32,7 +32,7 @@ class State(Enum):
     """Whether an item exists. `UNKNOWN` when a response left it open."""
 
     EXISTS = "exists"
-    REMOVED = "removed"
+    DELETED = "deleted"
     UNKNOWN = "unknown"
 
 
@@ -259,7 +259,7 @@ def record_refusal(item: Item, operation: Operation, law: str = NOTHING_CHANGES)
 
 
 def record_change_of_children(item: Item) -> None:
-    """A child was created or removed, so fields that nobody sent may have changed."""
+    """A child was created or deleted, so fields that nobody sent may have changed."""
     lasting = item.lasting
     item.expected = {name: expectation for name, expectation in item.expected.items() if name in lasting}
 

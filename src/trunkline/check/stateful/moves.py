@@ -56,7 +56,7 @@ def _creations(operations: ResourceOperations) -> Iterator[Move[Scenario]]:
 
 
 def _documented(operations: ResourceOperations) -> Iterator[Move[Scenario]]:
-    """Read, update, act on and remove items as documented, and update them with a flawed body."""
+    """Read, update, act on and delete items as documented, and update them with a flawed body."""
     existing, choices = _existing(operations), {"item": _PICK, "read": _reads(operations)}
     for listing in operations.lists:
         parents, action = partial(Scenario.parents_of, operation=listing), partial(read_moves.check_list, listing)
@@ -74,13 +74,13 @@ def _documented(operations: ResourceOperations) -> Iterator[Move[Scenario]]:
     for act in operations.acts:
         perform, bodies = partial(write_moves.act, act), variant_counts(act)
         yield _move(f"act_{act.operation_id}", "item", existing, perform, **choices, body=bodies)
-    for delete in operations.deletes:
-        remove = partial(write_moves.remove, delete)
-        yield _move(f"remove_{delete.operation_id}", "item", existing, remove, **choices)
+    for deleting in operations.deletes:
+        delete = partial(write_moves.delete, deleting)
+        yield _move(f"delete_{deleting.operation_id}", "item", existing, delete, **choices)
 
 
 def _misuses(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[Scenario]]:
-    """Requests about items that are removed, below another parent, or another account's."""
+    """Requests about items that are deleted, below another parent, or another account's."""
     resource, existing = operations.resource, _existing(operations)
     choices = {"item": _PICK, "read": _reads(operations), "operation": (len(operations.naming_item),)}
 
@@ -88,8 +88,8 @@ def _misuses(run: StatefulRun, operations: ResourceOperations) -> Iterator[Move[
         return existing(scenario) if len(scenario.parents_of(operations.create)) > 1 else []
 
     if operations.deletes:
-        removed = partial(refused_moves.surely_removed, operations)
-        yield _move(f"use_removed_{resource}", "item", removed, refused_moves.use_removed, **choices)
+        deleted = partial(refused_moves.surely_deleted, operations)
+        yield _move(f"use_deleted_{resource}", "item", deleted, refused_moves.use_deleted, **choices)
     if any(operation.parents for operation in operations.about_item):
         action = refused_moves.use_wrong_parent
         yield _move(f"use_wrong_parent_{resource}", "item", with_other_parents, action, **choices, parent=_PICK)

@@ -23,10 +23,10 @@ def ids_of(parent: Item | None) -> dict[str, str]:
 
 
 def fetch_item(operation: Operation[Fetch], scenario: Scenario, item: Item, _: Numbers | None = None) -> None:
-    """Fetch an item. An existing one is shown as the model says; a removed one is not found."""
+    """Fetch an item. An existing one is shown as the model says; a deleted one is not found."""
     exchange = scenario.request(operation, item.ids)
-    if item.state is State.REMOVED:
-        scenario.judge_not_found("removed_is_gone", item.operations.deletes[0], operation, exchange, item)
+    if item.state is State.DELETED:
+        scenario.judge_not_found("deleted_is_gone", item.operations.deletes[0], operation, exchange, item)
     elif item.exists:
         judge_found(scenario, item, operation, exchange)
         judge_shown(scenario, item, operation, exchange)
@@ -73,7 +73,7 @@ def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: 
 def check_list(
     operation: Operation[List], scenario: Scenario, parent: Item | None, numbers: Numbers | None = None
 ) -> None:
-    """A list shows the items that exist, as the model says, and none that was removed or belongs to another parent.
+    """A list shows the items that exist, as the model says, and none that was deleted or belongs to another parent.
 
     With a number for `filter` the list is read again through that filter.
     """
@@ -110,8 +110,8 @@ class _List:
         for item in self.scenario.items:
             if item.resource != self.operation.resource:
                 continue
-            if item.state is State.REMOVED and item.key not in existing:
-                self._judge_absent(item, "removed_is_gone", item.operations.deletes[0], "a removed item")
+            if item.state is State.DELETED and item.key not in existing:
+                self._judge_absent(item, "deleted_is_gone", item.operations.deletes[0], "a deleted item")
             elif item.exists and self.operation.parents and item.parent is not parent:
                 self._judge_absent(item, "created_is_listed", item.operations.create, "an item of another parent")
             elif item.exists:

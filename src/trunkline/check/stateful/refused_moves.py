@@ -1,4 +1,4 @@
-"""Moves that must be refused: invalid bodies, duplicates, and requests about items that are removed or out of reach."""
+"""Moves that must be refused: invalid bodies, duplicates, and requests about items that are deleted or out of reach."""
 
 from __future__ import annotations
 
@@ -136,25 +136,25 @@ def create_alike(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     add_created(scenario, item.operations, item.parent, values, exchange)
 
 
-# --- items that are removed or out of reach -------------------------------------------------------------------------
+# --- items that are deleted or out of reach -------------------------------------------------------------------------
 
 
-def use_removed(scenario: Scenario, item: Item, numbers: Numbers) -> None:
-    """Send a request about a removed item: it is not found."""
+def use_deleted(scenario: Scenario, item: Item, numbers: Numbers) -> None:
+    """Send a request about a deleted item: it is not found."""
     operation = pick(item.operations.naming_item, *numbers["operation"])
     exchange = _request_about(scenario, item, operation, item.ids)
-    law = "second_removal_is_not_found" if isinstance(operation.kind, Delete) else "removed_is_gone"
+    law = "second_deletion_is_not_found" if isinstance(operation.kind, Delete) else "deleted_is_gone"
     scenario.judge_not_found(law, item.operations.deletes[0], operation, exchange, item)
 
 
-def surely_removed(operations: ResourceOperations, scenario: Scenario) -> list[Item]:
-    """The removed items whose id no other item has and whose parent exists."""
+def surely_deleted(operations: ResourceOperations, scenario: Scenario) -> list[Item]:
+    """The deleted items whose id no other item has and whose parent exists."""
     existing = {item.key for item in scenario.existing(operations.resource)}
     return [
         item
         for item in scenario.items
         if item.resource == operations.resource
-        and item.state is State.REMOVED
+        and item.state is State.DELETED
         and item.key not in existing
         and (item.parent is None or item.parent.exists)
     ]

@@ -1,4 +1,4 @@
-"""Run the stateful check: scenarios that create, read, update, act on and remove items, judged against a model."""
+"""Run the stateful check: scenarios that create, read, update, act on and delete items, judged against a model."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_stateful(
     """Check every resource that the contract can create. Yields the findings, then which laws were judged.
 
     `prefix` begins the name of every created item. `second_credential` is that of another account. `leave` is how many
-    items may stay behind that no operation removes. After a finding its law is muted and the check goes on, up to
+    items may stay behind that no operation deletes. After a finding its law is muted and the check goes on, up to
     `most_findings`. An exception of the target is raised after everything was yielded.
     """
     factory = ValueFactory(prefix, Random(f"{prefix}{seed}"))  # noqa: S311 - values to send, not secrets
@@ -85,7 +85,7 @@ def _reason(stateful: StatefulRun, law: StatefulLaw, resource: str) -> str:
     if law.needs_other_account and stateful.second_credential is None:
         return "the credential of another account is not known; give it with --second-token"
     if operations is not None and not operations.deletes and stateful.leave == 0:
-        return "no page documents how such an item is removed; allow some to stay with --leave"
+        return "no page documents how such an item is deleted; allow some to stay with --leave"
     resources = (resource, *reversed(operations.parents if operations else ()))
     obstacles = (stateful.obstacles[name] for name in resources if name in stateful.obstacles)
     return next(obstacles, "no scenario reached it; run more with --examples")

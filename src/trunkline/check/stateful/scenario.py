@@ -54,7 +54,7 @@ class Broken(Exception):
 class StatefulRun:
     """All scenarios against one target.
 
-    `leave` is how many items may stay behind that no operation removes; None for any number. `counts` tells how often
+    `leave` is how many items may stay behind that no operation deletes; None for any number. `counts` tells how often
     each (operationId, law) was judged. `muted` are the laws with a finding, each with whether it was only worth a note.
     """
 
@@ -67,7 +67,7 @@ class StatefulRun:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     muted: set[tuple[str, bool]] = field(default_factory=set)
     left_behind: list[Item] = field(default_factory=list)
-    """The items that no operation removes. The next scenario uses them again."""
+    """The items that no operation deletes. The next scenario uses them again."""
     left_count: int = 0
     steps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -284,7 +284,7 @@ class Scenario:
         return [
             child
             for child in self.items
-            if child.parent is item and child.state is not State.REMOVED and resource in ("", child.resource)
+            if child.parent is item and child.state is not State.DELETED and resource in ("", child.resource)
         ]
 
     def give_up(self, reason: str) -> None:

@@ -76,7 +76,7 @@ def _scenarios(operations: ResourceOperations) -> Iterator[list[_NamedStep]]:
     for update in operations.updates:
         yield from _updates(operations, update, created, listed)
     yield from _actions(operations, created, listed)
-    yield from _removals(operations, created, listed)
+    yield from _deletions(operations, created, listed)
     yield from _misuses(operations, created, listed)
 
 
@@ -143,20 +143,20 @@ def _actions(
         yield [*created, *created, action, *listed]
 
 
-def _removals(
+def _deletions(
     operations: ResourceOperations, created: list[_NamedStep], listed: list[_NamedStep]
 ) -> Iterator[list[_NamedStep]]:
-    """A removal and requests about the removed item, a removal of one of two items, and of one with children."""
+    """A deletion and requests about the deleted item, a deletion of one of two items, and of one with children."""
     below = operations.children
     children = [_do(f"create_{other.resource}", read=1) for other in below]
-    emptied = [_do(f"remove_{delete.operation_id}", read=1) for other in below for delete in other.deletes]
+    emptied = [_do(f"delete_{delete.operation_id}", read=1) for other in below for delete in other.deletes]
     count = len(operations.naming_item)
     for delete in operations.deletes:
-        removed = _do(f"remove_{delete.operation_id}", read=1)
-        used = [_do(f"use_removed_{operations.resource}", operation=number) for number in range(count)]
-        yield [*created, removed, *listed, *used, *created, *listed]
-        yield [*created, *created, removed, *listed]
-        yield [*created, *children, removed, *listed, *emptied, removed]
+        deleted = _do(f"delete_{delete.operation_id}", read=1)
+        used = [_do(f"use_deleted_{operations.resource}", operation=number) for number in range(count)]
+        yield [*created, deleted, *listed, *used, *created, *listed]
+        yield [*created, *created, deleted, *listed]
+        yield [*created, *children, deleted, *listed, *emptied, deleted]
     child_lists = [_do(f"list_{listing.operation_id}") for other in below for listing in other.lists]
     for update in operations.updates if child_lists else ():
         yield [*created, *children, _do(f"update_{update.operation_id}", body=1, read=1), *child_lists]

@@ -70,15 +70,15 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
         if variable and operation and isinstance(operation.kind, Delete):
             lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {variable}_GONE=1 ;; esac')
     head += [
-        f"# this leaves {count} {resource} behind: no page documents their removal"
+        f"# this leaves {count} {resource} behind: no page documents their deletion"
         for resource, count in sorted(left_behind.items())
         if count
     ]
-    removals = [line for pair in reversed(pairs) if (line := _removal(*pair, id_variables))]
+    deletions = [line for pair in reversed(pairs) if (line := _deletion(*pair, id_variables))]
     tidy = [
-        f"tidy() {{ # runs however the script ends{', and removes what it created' if removals else ''}",
+        f"tidy() {{ # runs however the script ends{', and deletes what it created' if deletions else ''}",
         "    set +e",
-        *(f"    {line}" for line in removals),
+        *(f"    {line}" for line in deletions),
         '    rm -r "$answers"',
         "}",
         "trap tidy EXIT",
@@ -168,8 +168,8 @@ def _variables(pairs: list[tuple[Operation | None, Exchange]]) -> _Variables:
     return dict(sorted(secrets.items(), key=lambda entry: len(entry[0]), reverse=True)) | unique
 
 
-def _removal(operation: Operation | None, exchange: Exchange, id_variables: Mapping[str, str]) -> str:
-    """A line that removes the item which the exchange created, unless the script did; empty if there is none."""
+def _deletion(operation: Operation | None, exchange: Exchange, id_variables: Mapping[str, str]) -> str:
+    """A line that deletes the item which the exchange created, unless the script did; empty if there is none."""
     created = created_id(operation, exchange)
     delete = next(iter(operation.contract.of_kind(Delete, operation.resource)), None) if operation else None
     if operation is None or created is None or delete is None:

@@ -1,4 +1,4 @@
-"""Moves that create, update, act on and remove items as documented, and record the outcome in the model."""
+"""Moves that create, update, act on and delete items as documented, and record the outcome in the model."""
 
 from __future__ import annotations
 
@@ -216,17 +216,17 @@ def act(operation: Operation[Act], scenario: Scenario, item: Item, numbers: Numb
     read_item(scenario, item, *numbers["read"])
 
 
-# --- removing -------------------------------------------------------------------------------------------------------
+# --- deleting -------------------------------------------------------------------------------------------------------
 
 
-def remove(operation: Operation[Delete], scenario: Scenario, item: Item, numbers: Numbers) -> None:
-    """Remove an item, and read it."""
-    _remove_item(scenario, item, operation)
+def delete(operation: Operation[Delete], scenario: Scenario, item: Item, numbers: Numbers) -> None:
+    """Delete an item, and read it."""
+    _delete_item(scenario, item, operation)
     read_item(scenario, item, *numbers["read"])
 
 
-def _remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
-    """An empty item is removed; one that must be empty and is not stays."""
+def _delete_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
+    """An empty item is deleted; one that must be empty and is not stays."""
     law, kind = "conflicts_are_refused", operation.kind
     children = {resource: scenario.children(item, resource) for resource in kind.empty}
     not_empty = [resource for resource in children if any(child.exists for child in children[resource])]
@@ -238,36 +238,36 @@ def _remove_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -
     for resource in not_empty:
         place = operation.extension_reference(f"delete/empty/{resource}")
         claim = Claim(law, operation, kind.empty[resource], place)
-        message = f"{operation.operation_id} removes an item that still has {resource}"
+        message = f"{operation.operation_id} deletes an item that still has {resource}"
         scenario.judge(claim, not is_success(exchange), message, "refused")
     if is_success(exchange):
-        _record_removal(scenario, item, operation)
+        _record_deletion(scenario, item, operation)
     elif is_refusal(exchange):
         if not_empty and status not in NOT_ABOUT_THE_BODY - {409}:
             scenario.judge_code(law, operation, operation, exchange, "not_empty", not_empty[0])
         elif item.exists and surely_empty:
-            _judge_removable(scenario, operation, exchange)
+            _judge_deletable(scenario, operation, exchange)
         model.record_refusal(item, operation)
     else:
         item.state = State.UNKNOWN
 
 
-def _record_removal(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
-    """Record that an item was removed, and that no conflict was answered if there was none."""
+def _record_deletion(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
+    """Record that an item was deleted, and that no conflict was answered if there was none."""
     kind, children = operation.kind, scenario.children(item)
-    scenario.judge(Claim("removed_is_gone", operation, kind.evidence), True)
+    scenario.judge(Claim("deleted_is_gone", operation, kind.evidence), True)
     if not children and not item.may_have_more_children:
         for evidence in (*kind.empty.values(), *((kind.unused,) if kind.unused else ())):
             scenario.judge(_claim_of_conflict(operation, evidence, "delete"), True)
-    item.state = State.REMOVED
+    item.state = State.DELETED
     for child in children:
         child.state = State.UNKNOWN
     if item.parent is not None:
         model.record_change_of_children(item.parent)
 
 
-def _judge_removable(scenario: Scenario, operation: Operation[Delete], exchange: Exchange) -> None:
-    """The removal of an item that exists, is empty and is not in use is not refused."""
+def _judge_deletable(scenario: Scenario, operation: Operation[Delete], exchange: Exchange) -> None:
+    """The deletion of an item that exists, is empty and is not in use is not refused."""
     kind, status = operation.kind, exchange.response.status
     causes = [("not_empty", resource) for resource in kind.empty] + ([("in_use", "")] if kind.unused else [])
     for cause, resource in causes:
@@ -277,20 +277,20 @@ def _judge_removable(scenario: Scenario, operation: Operation[Delete], exchange:
             message = f"{operation.operation_id} answers that a new item is {cause.replace('_', ' ')}"
             scenario.judge(claim, False, message, "success")
     if status not in NOT_ABOUT_THE_BODY | NOT_FOUND:
-        claim = Claim("removed_is_gone", operation, kind.evidence)
-        message = f"{operation.operation_id} does not remove an item that exists and is empty"
+        claim = Claim("deleted_is_gone", operation, kind.evidence)
+        message = f"{operation.operation_id} does not delete an item that exists and is empty"
         scenario.judge(claim, False, message, "success")
 
 
 def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
-    """End a scenario: remove its items, children first, and remember those that no operation removes.
+    """End a scenario: delete its items, children first, and remember those that no operation deletes.
 
-    The removals are judged too, if `judged`.
+    The deletions are judged too, if `judged`.
     """
     scenario.silent = not judged
     run, finding = scenario.run, None
     for item in reversed(scenario.items):
-        if item.state is State.REMOVED:
+        if item.state is State.DELETED:
             continue
         if not item.operations.deletes:
             known = {left.identity for left in run.left_behind}
@@ -298,7 +298,7 @@ def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
                 run.left_behind.append(item)
             continue
         try:
-            _remove_item(scenario, item, item.operations.deletes[0])
+            _delete_item(scenario, item, item.operations.deletes[0])
         except Broken as broken:
             finding = finding or broken.finding
             scenario.silent = True
