@@ -3,7 +3,7 @@
 serving("--trunks", "3")       `trunkline serve` in a process of its own
 scripted(b"HTTP/1.1 ...")      a socket on which a function, or the bytes of one response, answers
 target_server(target, "/v1")   any `Target` behind the standard library's `http.server`
-independent(Behaviour())       both vendors, in code that shares nothing with trunkline
+independent(Behavior())       both vendors, in code that shares nothing with trunkline
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ DETAIL = {
 
 
 @dataclass
-class Behaviour:
+class Behavior:
     """How the independent implementation behaves. Everything here is lawful, or happens in networks."""
 
     trunks: int = 30
@@ -236,18 +236,18 @@ class Behaviour:
 
 
 class _Independent(_Quiet):
-    behaviour: Behaviour
+    behavior: Behavior
 
     def do_GET(self) -> None:
-        behaviour = self.behaviour
-        behaviour.received.append((self.command, self.path, self.headers.get("Authorization")))
-        if behaviour.redirect:
+        behavior = self.behavior
+        behavior.received.append((self.command, self.path, self.headers.get("Authorization")))
+        if behavior.redirect:
             self.send_response(302)
-            self.send_header("Location", behaviour.redirect)
+            self.send_header("Location", behavior.redirect)
             self.send_header("Content-Length", "0")
             self.end_headers()
-        elif behaviour.busy > 0:
-            behaviour.busy -= 1
+        elif behavior.busy > 0:
+            behavior.busy -= 1
             self._answer(429, {"error": {"code": "SLOW_DOWN", "message": "wait"}}, {"Retry-After": "1"})
         else:
             self._answer(*self._routed())
@@ -283,7 +283,7 @@ class _Independent(_Quiet):
             sent.isascii() and sent.isdigit() and 1 <= int(sent[:15]) <= 100 and len(sent) < 12
         ):
             return 400, {"error": {"code": "INVALID_PARAMS", "message": "limit: 1 to 100"}}
-        items = [trunk(number) for number in range(self.behaviour.trunks)]
+        items = [trunk(number) for number in range(self.behavior.trunks)]
         status = query.get("status", [""])[0]
         if status in ("active", "inactive", "error"):
             items = [item for item in items if item["status"] == status]
@@ -296,11 +296,11 @@ class _Independent(_Quiet):
         limits = {"X-RateLimit-Limit": "60", "x-ratelimit-remaining": "0", "X-RATELIMIT-RESET": "1900000000"}
         for name, value in {**limits, "X-Powered-By": "tea", **(headers or {})}.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", self.behaviour.media)
-        if self.behaviour.coding == "gzip":
+        self.send_header("Content-Type", self.behavior.media)
+        if self.behavior.coding == "gzip":
             data = gzip.compress(data)
             self.send_header("Content-Encoding", "gzip")
-        if self.behaviour.coding == "chunked":
+        if self.behavior.coding == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for start in range(0, len(data), 37):
@@ -315,8 +315,8 @@ class _Independent(_Quiet):
 
 
 @contextmanager
-def independent(behaviour: Behaviour) -> Iterator[str]:
+def independent(behavior: Behavior) -> Iterator[str]:
     """The independent implementation on a free port; gives `http://127.0.0.1:PORT`."""
-    handler = type("Handler", (_Independent,), {"behaviour": behaviour, "protocol_version": behaviour.protocol})
+    handler = type("Handler", (_Independent,), {"behavior": behavior, "protocol_version": behavior.protocol})
     with listening(handler) as url:
         yield url

@@ -422,7 +422,13 @@ def test_the_loaded_contract_keeps_its_evidence(vendor: Vendor) -> None:
     contract = vendor.contract
     parts: list[object] = [contract.security, contract.secrets, contract.rate_limit]
     for operation in contract.operations:
-        parts += [operation.evidence, operation.unmetered, operation.body, operation.parameters, operation.responses]
+        parts += [
+            operation.evidence,
+            operation.rate_limit_exemption,
+            operation.body,
+            operation.parameters,
+            operation.responses,
+        ]
         parts.append(operation.kind)
     found = [evidence for part in parts for evidence in evidences(part)]
     assert len(found) > 20 * len(contract.operations)

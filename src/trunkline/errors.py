@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class TrunklineError(Exception):
-    """The base class. Its text is one sentence that names the place and the way out; the command line exits with 2."""
+    """The base class. Its text is one sentence that names the place and the fix; the command line exits with 2."""
 
 
 class DataError(TrunklineError):
@@ -27,11 +27,11 @@ class UsageError(TrunklineError):
 
 
 class StorageError(TrunklineError):
-    """The state file of a mock could not be written, so the write was not made."""
+    """The state file of a mock could not be written, so the write was not applied."""
 
 
 class TargetError(TrunklineError):
-    """The implementation could not be reached: it is down, hangs or sends no end. Its responses cannot be judged."""
+    """The implementation cannot be judged: it is down, does not answer in time, or sends too much."""
 
 
 class Redirected(TargetError):

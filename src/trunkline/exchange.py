@@ -178,8 +178,8 @@ def parse_json(body: bytes) -> Json:
     return value
 
 
-def has_lost_letters(value: Json) -> bool:
-    """Whether a text of the value has half of a surrogate pair, which UTF-8 cannot encode (RFC 8259, section 8.2)."""
+def has_lone_surrogate(value: Json) -> bool:
+    """Whether a text of the value has a lone surrogate, which UTF-8 cannot encode (RFC 8259, section 8.2)."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -199,8 +199,8 @@ def _is_deep(value: Json) -> bool:
     return True
 
 
-def _no_constant(word: str) -> NoReturn:
-    raise NotJSON(f"{word} is not a JSON number (RFC 8259 section 6)")
+def _no_constant(constant: str) -> NoReturn:
+    raise NotJSON(f"{constant} is not a JSON number (RFC 8259 section 6)")
 
 
 def pointer(parts: Iterable[str | int]) -> str:

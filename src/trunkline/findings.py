@@ -26,7 +26,7 @@ class Grade(StrEnum):
     CUSTOMARY = "customary"
     """It is customary in HTTP or an RFC; no page says it."""
     DECISION = "decision"
-    """It is our own choice for the mock. No check holds an implementation to it."""
+    """It is our own choice for the mock. No check reports an implementation for differing from it."""
 
     @property
     def rank(self) -> int:
@@ -79,7 +79,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotExercised:
-    """The reason why a law could not be tested. Such a law never counts as passed."""
+    """The reason why a rule, a law or Schemathesis could not run. It never counts as passed."""
 
     reason: str
 
@@ -88,8 +88,8 @@ class NotExercised:
 class Report:
     """Findings, and what was exercised to find them. The values of `secrets` never occur in it.
 
-    `exercised` maps (operationId, law) to "" when the law was tested, or to the reason why it was not. `reached` counts
-    the responses for each (operationId, status).
+    `exercised` maps (operationId, check) to "" when the check ran, or to the reason why it did not. A check is a
+    rule, a law or Schemathesis. `reached` counts the responses for each (operationId, status).
     """
 
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
@@ -148,14 +148,14 @@ class Report:
 def to_text(value: Json) -> str:
     """A value as JSON on one line: `"busy"`, `[1, 2]`. A long one is truncated; a `Report` truncates it further."""
     pieces: list[str] = []
-    room = _LONGEST_TEXT
+    remaining = _LONGEST_TEXT
     try:
         for piece in json.JSONEncoder(ensure_ascii=False).iterencode(
             value[:_LONGEST_TEXT] if isinstance(value, str) else value
         ):
-            pieces.append(piece[:room])
-            room -= len(piece)
-            if room <= 0:
+            pieces.append(piece[:remaining])
+            remaining -= len(piece)
+            if remaining <= 0:
                 break
     except (ValueError, RecursionError):
         return f"<{type(value).__name__} too large to print>"

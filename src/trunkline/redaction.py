@@ -22,11 +22,11 @@ HIDDEN = "***"
 CREDENTIAL_NAMES = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
 """The query parameters in which clients send a credential by mistake."""
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
-"""The words before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
+"""The scheme names before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
 _SHORTEST = 4
 """Shorter secrets are not redacted: they occur everywhere by chance."""
 _WINDOW = 12
-"""The number of characters in a row that make a part of a secret; fewer may be a word of the language."""
+"""The number of characters in a row that make a part of a secret; fewer may be an ordinary word."""
 _LONG = 16
 """The length from which on the parts of a secret are redacted too."""
 
@@ -36,15 +36,15 @@ def redactor(secrets: frozenset[str]) -> Callable[[str], str]:
     """Make a function that replaces each secret in a text by `***`, and each long enough part of one."""
     long_enough = (secret for secret in secrets if len(secret) >= _SHORTEST)
     forms = {form for secret in long_enough for form in _forms(secret) if len(form) >= _SHORTEST}
-    words = tuple(sorted((form for form in forms if len(form) < _LONG), key=len, reverse=True))
+    short_forms = tuple(sorted((form for form in forms if len(form) < _LONG), key=len, reverse=True))
     windows = {form[at : at + _WINDOW] for form in forms if len(form) >= _LONG for at in range(len(form) - _WINDOW + 1)}
 
     def hide(text: str) -> str:
         if windows and len(text) >= _WINDOW:
             text = _without(text, windows)  # first, for a short secret may be the beginning of a long one
-        for word in words:
-            if word in text:
-                text = text.replace(word, HIDDEN)
+        for form in short_forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
         return text
 
     return hide
@@ -100,8 +100,8 @@ def secrets_in_query(query: str, names: Iterable[str]) -> set[str]:
 
 
 def secrets_in_header(value: str) -> set[str]:
-    """The words of an Authorization header that are not the name of a scheme."""
-    return {word for word in value.split() if word.lower() not in AUTH_SCHEMES}
+    """The parts of an Authorization header that are not the name of a scheme."""
+    return {part for part in value.split() if part.lower() not in AUTH_SCHEMES}
 
 
 def printable(text: str) -> str:

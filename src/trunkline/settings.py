@@ -212,7 +212,12 @@ class Settings:
     operation: tuple[str, ...] = option(
         _text("ID"), "check", "Check only the operation with this operationId; can be repeated.", ()
     )
-    examples: int = option(AT_LEAST_ONE, "check pytest", "How many requests to generate for each operation.", 50)
+    examples: int = option(
+        AT_LEAST_ONE,
+        "check pytest",
+        "How many requests to generate for each operation; with --allow-writes also half as many random scenarios.",
+        50,
+    )
     rate: float | None = option(
         RATE, "check pytest", "How many requests to send per second at most; at least one an hour."
     )
@@ -249,7 +254,9 @@ class Settings:
         "The weakest grade of evidence that fails a run: documented, implied or customary.",
         "implied",
     )
-    format: str = option(FORMAT, "check validate", "How the report is printed: text, or json (docs/report.md).", "text")
+    format: str = option(
+        FORMAT, "check validate", f"How the report is printed: {' or '.join(FORMATS)} (docs/report.md).", "text"
+    )
     first: bool = option(FLAG, "check", "Stop at the first finding.")
     document_url: str | None = option(
         BASE, "export", "The server that the document names, instead of the vendor's own.", flag="--url"

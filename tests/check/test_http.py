@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import trunkline
-from tests.servers import TOKEN, TRUNK_ID, Behaviour, independent
+from tests.servers import TOKEN, TRUNK_ID, Behavior, independent
 from trunkline import cli
 from trunkline.check.laws import LAWS
 from trunkline.check.runner import Checker
@@ -29,13 +29,13 @@ SERVED = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
 """The operation of each vendor that the implementation has."""
 
 LAWFUL = {
-    "HTTP/1.0, closed by the server": Behaviour(),
-    "HTTP/1.1": Behaviour(protocol="HTTP/1.1"),
-    "gzip": Behaviour(protocol="HTTP/1.1", coding="gzip"),
-    "chunked": Behaviour(protocol="HTTP/1.1", coding="chunked"),
-    "no trunks": Behaviour(trunks=0),
-    "one trunk": Behaviour(trunks=1),
-    "thousands": Behaviour(protocol="HTTP/1.1", trunks=2345),
+    "HTTP/1.0, closed by the server": Behavior(),
+    "HTTP/1.1": Behavior(protocol="HTTP/1.1"),
+    "gzip": Behavior(protocol="HTTP/1.1", coding="gzip"),
+    "chunked": Behavior(protocol="HTTP/1.1", coding="chunked"),
+    "no trunks": Behavior(trunks=0),
+    "one trunk": Behavior(trunks=1),
+    "thousands": Behavior(protocol="HTTP/1.1", trunks=2345),
 }
 
 
@@ -83,7 +83,7 @@ def test_a_lawful_trunk_has_no_failing_finding(name: str) -> None:
 
 def test_laws_of_pages_are_not_exercised_on_an_empty_account() -> None:
     """Laws that need a second page are listed as not exercised, with the reason."""
-    with independent(Behaviour(trunks=0)) as base:
+    with independent(Behavior(trunks=0)) as base:
         report = report_of(base, "telepath")
     silent = {law: reason for (_, law), reason in report.exercised.items() if reason}
     assert {"pages_do_not_overlap", "pages_leave_no_gap", "any_page_is_its_slice", "filter_comes_before_paging"} <= set(
@@ -94,8 +94,8 @@ def test_laws_of_pages_are_not_exercised_on_an_empty_account() -> None:
 
 def test_a_429_is_waited_out(capfd: pytest.CaptureFixture[str]) -> None:
     """A 429 is waited out as its header says, and is not held against the implementation."""
-    behaviour = Behaviour(busy=2)
-    with independent(behaviour) as base:
+    behavior = Behavior(busy=2)
+    with independent(behavior) as base:
         begin = time.monotonic()
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "40")
         code, *_ = run(capfd, "check", "telepath", *arguments)
@@ -105,8 +105,8 @@ def test_a_429_is_waited_out(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_redirect_is_not_followed(capfd: pytest.CaptureFixture[str]) -> None:
     """A redirect to another host ends the run with one sentence, and the other host gets no request."""
-    elsewhere = Behaviour()
-    with independent(elsewhere) as other, independent(Behaviour(redirect=f"{other}/v1/trunks")) as base:
+    elsewhere = Behavior()
+    with independent(elsewhere) as other, independent(Behavior(redirect=f"{other}/v1/trunks")) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
     assert code == 2
     assert "redirect" in err
@@ -115,7 +115,7 @@ def test_a_redirect_is_not_followed(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_wrong_credential_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
     """When the plain request is refused with 401 nothing can be judged: one sentence, exit code 2, no secret."""
-    with independent(Behaviour()) as base:
+    with independent(Behavior()) as base:
         code, out, err = run(capfd, "check", "telepath", "--url", base + "/v1", "--token", "sk_live_not_this_one")
     assert code == 2
     assert "refuses the credential" in err
@@ -126,8 +126,8 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
     """Two runs with one seed send the same requests in the same order, and none that could change anything."""
     asked, reports = [], []
     for _ in range(2):
-        behaviour = Behaviour(protocol="HTTP/1.1")
-        with independent(behaviour) as base:
+        behavior = Behavior(protocol="HTTP/1.1")
+        with independent(behavior) as base:
             arguments = (
                 "check",
                 "telepath",
@@ -144,7 +144,7 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
             )
             code, out, _ = run(capfd, *arguments)
         assert code == 0
-        asked.append(behaviour.received)
+        asked.append(behavior.received)
         reports.append(json.loads(out))
     assert asked[0] == asked[1]
     assert {method for method, _, _ in asked[0]} <= {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"}
@@ -154,20 +154,20 @@ def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str])
 
 def test_steps_beyond_the_budget_are_not_exercised(capfd: pytest.CaptureFixture[str]) -> None:
     """With --max-requests, later steps are listed as not exercised, and no further request is sent."""
-    behaviour = Behaviour()
-    with independent(behaviour) as base:
+    behavior = Behavior()
+    with independent(behavior) as base:
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "30", "--format", "json")
         _, out, _ = run(capfd, "check", "telepath", *arguments)
-    assert len(behaviour.received) == 30
+    assert len(behavior.received) == 30
     left = {row["check"]: row["reason"] for row in json.loads(out)["not_exercised"]}
     assert "30" in left["schemathesis"]
 
 
 def test_a_404_for_a_list_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
     """When a documented list answers 404 the address is doubted: one sentence, exit code 2, and what to do."""
-    behaviour = Behaviour()
-    with independent(behaviour) as base:
+    behavior = Behavior()
+    with independent(behavior) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
     assert code == 2
     assert "listCalls answers 404 for /calls: give the base that stands for the vendor's own" in err
-    assert {method for method, _, _ in behaviour.received} == {"GET"}
+    assert {method for method, _, _ in behavior.received} == {"GET"}

@@ -147,7 +147,7 @@ def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptu
     assert written(mocks) == ALL
     with caplog.at_level(logging.INFO):
         assert reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor={ALL[0]}").json() == {"reset": [ALL[0]]}
-    assert caplog.messages == [f"{ALL[0]} is back at its fixtures"]
+    assert caplog.messages == [f"{ALL[0]} was reset to its fixtures"]
     assert written(mocks) == ALL[1:]
 
 
@@ -227,7 +227,7 @@ def test_no_vendor_can_have_the_reserved_path() -> None:
     vendor = VENDORS[ALL[0]]
     for base in ("/_trunkline", "/_trunkline/v1"):
         odd = replace(vendor, contract=replace(vendor.contract, url=f"https://api.example.com{base}"))
-        with pytest.raises(UsageError, match="which is kept for trunkline itself"):
+        with pytest.raises(UsageError, match="which is reserved for trunkline itself"):
             server.bases([odd])
 
 
@@ -343,7 +343,7 @@ def test_a_served_mock_can_be_reset(tmp_path: Path, run: Run) -> None:
         assert client.listed() == before
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
-    assert f"{vendor.name} is back at its fixtures\n" in err
+    assert f"{vendor.name} was reset to its fixtures\n" in err
     assert TOKEN not in err
     with closing(storage.from_file(path)) as state:
         assert written({vendor.name: mock.from_vendor(vendor, storage=state)}) == []

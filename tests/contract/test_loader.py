@@ -102,21 +102,21 @@ EVIDENCE = {"grade": "documented", "source": "https://example.com/page"}
 TEXT = {"type": "string", "x-trunkline": {"evidence": EVIDENCE}}
 
 BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
-    "an unknown word in the extension": (DOCUMENT, put("/x-trunkline/colour", "red"), "/x-trunkline", "colour"),
-    "an unknown word about an operation": (
+    "an unknown key in the extension": (DOCUMENT, put("/x-trunkline/colour", "red"), "/x-trunkline", "colour"),
+    "an unknown key about an operation": (
         DOCUMENT,
         put(f"{LIST}/x-trunkline/sort", {}),
         f"{LIST}/x-trunkline",
         "sort",
     ),
-    "an unknown word about paging": (DOCUMENT, put(f"{PAGING}/cursor", "next"), PAGING, "cursor"),
-    "an unknown word about a parameter": (
+    "an unknown key about paging": (DOCUMENT, put(f"{PAGING}/cursor", "next"), PAGING, "cursor"),
+    "an unknown key about a parameter": (
         DOCUMENT,
         put(f"{LIMIT}/x-trunkline/unit", "1"),
         f"{LIMIT}/x-trunkline",
         "unit",
     ),
-    "an unknown word about a property": (
+    "an unknown key about a property": (
         "trunk.json",
         put("/properties/name/x-trunkline/secret", value=True),
         "/properties/name/x-trunkline",
@@ -157,25 +157,25 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk.json",
         put("/properties/metrics/$ref", "#/$defs/metric"),
         "/properties/metrics/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "a $ref to a file that is not there": (
         "trunk-list.json",
         put("/properties/trunks/items/$ref", "trunks.json"),
         "/properties/trunks/items/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "a $ref to a response that is not there": (
         DOCUMENT,
         put(f"{LIST}/responses/400/$ref", "#/components/responses/Nothing"),
         f"{LIST}/responses/400/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "a $ref out of the folder": (
         "trunk-list.json",
         put("/properties/trunks/items/$ref", "../talkover/trunk.json"),
         "/properties/trunks/items/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "no evidence of a property": (
         "trunk.json",
@@ -363,7 +363,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
             {"item": "/trunks/0", "identity": "/id", "parameter": "status", "evidence": EVIDENCE},
         ),
         f"{LIST}/x-trunkline",
-        "does one thing, not list and fetch",
+        "has more than one kind: list, fetch",
     ),
     "an operation that does nothing with what it is about": (
         DOCUMENT,
@@ -419,7 +419,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-input.json",
         drop("/properties/system_prompt/x-trunkline/made"),
         None,
-        "the input 'system_prompt' has neither enum nor made",
+        "the input 'system_prompt' needs 'enum' or 'made'",
     ),
     "a recipe of harmless values that is none": (
         "trunk-input.json",
@@ -544,19 +544,19 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         f"{CREATE}/x-trunkline",
         "the response has no /uuid",
     ),
-    "an unknown word about a creation": (
+    "an unknown key about a creation": (
         DOCUMENT,
         put(f"{CREATE}/x-trunkline/create/quota", 5),
         f"{CREATE}/x-trunkline/create",
         "quota",
     ),
-    "an unknown word about an update": (
+    "an unknown key about an update": (
         DOCUMENT,
         put(f"{UPDATE}/x-trunkline/update/whole", value=True),
         f"{UPDATE}/x-trunkline/update",
         "whole",
     ),
-    "an unknown word about a body": (
+    "an unknown key about a body": (
         DOCUMENT,
         put(f"{INPUT}/x-trunkline/encoding", "gzip"),
         f"{INPUT}/x-trunkline",
@@ -665,19 +665,19 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-list.json",
         put("/properties/trunks/items/$ref", "trunk.json#/title"),
         "/properties/trunks/items/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "a $ref to a map of schemas": (
         "trunk-list.json",
         put("/properties/trunks/items/$ref", "trunk.json#/properties"),
         "/properties/trunks/items/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "a $ref to an anchor": (
         "trunk-list.json",
         put("/properties/trunks/items/$ref", "trunk.json#trunk"),
         "/properties/trunks/items/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "a $ref from a schema to the document": (
         "trunk-list.json",
@@ -685,17 +685,17 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "/properties/trunks/items/$ref",
         "leads to no schema",
     ),
-    "a property that is named as a keyword, and leads nowhere": (
+    "a property that is named as a keyword, and does not resolve": (
         "trunk.json",
         put("/properties/default", {"$ref": "#/$defs/nothing"}),
         "/properties/default/$ref",
-        "leads nowhere",
+        "does not resolve",
     ),
     "an address that is none": (DOCUMENT, put("/servers/0/url", "https://[::"), "/servers/0/url", "not an address"),
     "an address of no port": (DOCUMENT, put("/servers/0/url", "https://a:99999"), "/servers/0/url", "not an address"),
     "an address with a query": (DOCUMENT, put("/servers/0/url", "https://a.b/v1?x=1"), "/servers/0/url", "address"),
-    "half of a surrogate pair": (DOCUMENT, put("/info/title", "\ud800"), "/info/title", "surrogate"),
-    "half of a surrogate pair in a name": ("trunk.json", put("/properties/\ud800", TEXT), "/properties", "surrogate"),
+    "a lone surrogate": (DOCUMENT, put("/info/title", "\ud800"), "/info/title", "surrogate"),
+    "a lone surrogate in a name": ("trunk.json", put("/properties/\ud800", TEXT), "/properties", "surrogate"),
     "a document without an end to its depth": (DOCUMENT, put("/tags", deep(400)), "", "100 levels"),
 }
 """What is broken of one vendor -> the file, how, the place that the error names, a word of its reason.
@@ -1052,7 +1052,7 @@ def test_an_operation_knows_what_it_does(operation: Operation) -> None:
         name for name, (about, *_) in KINDS.items() if about and about == resource and named(operation, name)
     }
     assert operation.secured is (operation.operation_id != "getHealth")
-    assert bool(operation.unmetered) is (operation.operation_id == "getHealth")
+    assert bool(operation.rate_limit_exemption) is (operation.operation_id == "getHealth")
     for parameter in operation.parameters:
         assert parameter.location == "query" or parameter.resource == (resource if parameter.name == own else "trunks")
 
@@ -1280,7 +1280,7 @@ def test_both_validators_see_the_same_violations(operation: Operation) -> None:
             assert [(found.at, found.contract, found.evidence) for found in confirmed] == [
                 (found.at, found.contract, found.evidence) for found in violations
             ]
-            assert all(found.words for found in confirmed)
+            assert all(found.sentence for found in confirmed)
 
 
 def spoiled_copies(body: Json) -> Iterator[Json]:

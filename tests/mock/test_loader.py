@@ -176,7 +176,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "/tokens/3/token",
         "twice",
     ),
-    "an unknown word": ("rate_limit = 1000000", "rate_limit = 1\ncolour = 1", "", "colour"),
+    "an unknown key": ("rate_limit = 1000000", "rate_limit = 1\ncolour = 1", "", "colour"),
     "no format": ("format = 1", "", "", "format"),
     "another format": ("format = 1", "format = 2", "/format", "1"),
     "a rate limit of nothing": ("rate_limit = 1000000", "rate_limit = 0", "/rate_limit", "minimum: 1"),
@@ -810,8 +810,8 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     "an id that is there twice": (lambda all_: all_.append(dict(all_[0])), "/30/id", "is there twice"),
     "no id": (lambda all_: all_[0].pop("id"), "/0/id", "required"),
     "an id that is no text": (lambda all_: all_[0].update(id=1), "/0/id", "not of type"),
-    "half of a surrogate pair": (lambda all_: all_[0].update(name="\udc00"), "/0/name", "surrogate"),
-    "half of a surrogate pair in a name": (lambda all_: all_[0].update({"\ud800": 1}), "/0", "surrogate"),
+    "a lone surrogate": (lambda all_: all_[0].update(name="\udc00"), "/0/name", "surrogate"),
+    "a lone surrogate in a name": (lambda all_: all_[0].update({"\ud800": 1}), "/0", "surrogate"),
     "a secret that would be shown": (
         lambda all_: all_[0].update(metrics={**all_[0]["metrics"], "sip_password": "hunter2hunter2"}),
         "/0/metrics/sip_password",
@@ -955,10 +955,10 @@ def test_what_is_no_list_of_records_is_not_quoted(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_unknown_is_cut() -> None:
-    """The name of an unknown word is told, but not all of an absurd one."""
+    """The name of an unknown key is reported, but not all of an absurd one."""
     vendor = loader.load("telepath")
     record = {**record_of("telepath"), "x-trunkline": {"y" * 5000: 1}}
-    with pytest.raises(DataError, match="has the unknown word") as caught:
+    with pytest.raises(DataError, match="has the unknown key") as caught:
         loader.with_records(vendor, "trunks", [record])
     assert len(caught.value.reason) < 100
 

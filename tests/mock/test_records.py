@@ -100,7 +100,7 @@ def test_of_gives_the_records_of_another_account(telepath_target: RecordingMock)
     assert [record["name"] for record in theirs if record["id"] == added["id"]] == ["Changed"]
     assert "conn_second" not in {record["id"] for record in theirs}
     assert added["id"] not in {record["id"] for record in telepath_target.trunks}
-    with pytest.raises(UsageError, match=re.escape("no token opens the account 'x'; there are: another, main")):
+    with pytest.raises(UsageError, match="no token gives access to the account 'x'; there are: another, main"):
         telepath_target.trunks.of("x")
 
 
@@ -343,7 +343,7 @@ MISTAKES: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]
     ),
     "an unknown account": (
         lambda a, _: a.trunks.add(account="x"),
-        "no token opens the account 'x'; there are: another, main",
+        "no token gives access to the account 'x'; there are: another, main",
     ),
     "a wrong id": (lambda a, _: a.trunks.add(id=7), f"{RECORD}/id: 7 is not of type string *"),
     "an id that is there": (

@@ -381,7 +381,7 @@ def test_a_packed_answer_is_unpacked() -> None:
     packed = (("content-encoding", "gzip"),)
     assert wrap(answering(200, gzip.compress(b"plain"), packed))(Request("GET", "/")).body == b"plain"
     bomb = wrap(answering(200, gzip.compress(bytes(10**6)), packed), max_bytes=10**5)
-    with pytest.raises(TargetError, match="the application answers without end: more than 100000 bytes"):
+    with pytest.raises(TargetError, match="the application sent more than 100000 bytes"):
         bomb(Request("GET", "/"))
 
 
@@ -483,7 +483,7 @@ def test_a_body_without_end_is_left_at_the_limit(stubborn: bool) -> None:
                 if not stubborn:
                     raise
 
-    with pytest.raises(TargetError, match="the application answers without end: more than 100000 bytes"):
+    with pytest.raises(TargetError, match="the application sent more than 100000 bytes"):
         wrap(app, max_bytes=100_000)(Request("GET", "/"))
     over.set()
 

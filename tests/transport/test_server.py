@@ -347,7 +347,7 @@ def test_a_slow_target_stops_nobody_else() -> None:
 def test_two_vendors_at_one_base_path_are_refused() -> None:
     """The sentence names both, and the path that they share."""
     telepath = trunkline.load("telepath")
-    with pytest.raises(UsageError, match="telepath and other both live at /v1"):
+    with pytest.raises(UsageError, match="telepath and other both have the base path /v1"):
         server.bases([telepath, replace(telepath, name="other")])
 
 
@@ -409,12 +409,12 @@ def test_keep_alive_serves_many_requests(echoing: str) -> None:
     """One connection carries them all, and none waits for a delayed acknowledgement."""
     with connected(echoing) as connection:
         connection.connect()
-        plug = connection.sock
+        sock = connection.sock
         begin = time.perf_counter()
         for number in range(50):
             connection.request("GET", f"/v1/{number}")
             assert json.loads(connection.getresponse().read())[1] == f"/{number}"
-        assert connection.sock is plug
+        assert connection.sock is sock
     assert time.perf_counter() - begin < 50 * 0.035
 
 
@@ -451,7 +451,7 @@ def test_a_port_in_use_is_refused(echoing: str) -> None:
 def test_a_privileged_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may not bind a port is told which ones are free for all."""
 
-    def bind(plug: socket.socket, address: Any) -> None:
+    def bind(sock: socket.socket, address: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", bind)

@@ -232,7 +232,7 @@ def test_content_codings_are_undone(serve: Serve, coding: str, body: bytes) -> N
 def test_a_body_that_is_not_coded_as_it_says_is_told(serve: Serve, coding: str, body: bytes) -> None:
     """Broken and cut gzip and deflate are one sentence, not an exception of zlib."""
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
-    with pytest.raises(TargetError, match=f"says that its answer is coded as {coding}"):
+    with pytest.raises(TargetError, match=f"announces the content coding {coding}"):
         ask(serve(head.encode() + body))
 
 
@@ -245,7 +245,7 @@ def test_a_gzip_bomb_does_not_go_off(serve: Serve) -> None:
     tracemalloc.reset_peak()
     before, _ = tracemalloc.get_traced_memory()
     try:
-        with pytest.raises(TargetError, match="answers without end: more than 1048576 bytes"):
+        with pytest.raises(TargetError, match="sent more than 1048576 bytes"):
             ask(server)
         assert tracemalloc.get_traced_memory()[1] - before < 8 << 20
     finally:
@@ -420,14 +420,14 @@ def test_an_endless_body_is_left_at_the_limit(serve: Serve, head: bytes, part: b
             connection.sendall(part)
 
     server.script = script
-    with pytest.raises(TargetError, match="answers without end: more than 100000 bytes"):
+    with pytest.raises(TargetError, match="sent more than 100000 bytes"):
         ask(server, max_bytes=100_000)
 
 
 def test_the_limit_itself_is_allowed(serve: Serve) -> None:
     """Exactly `max_bytes` is an answer; one more is not."""
     assert ask(serve(OK), max_bytes=2).body == b"ok"
-    with pytest.raises(TargetError, match="without end"):
+    with pytest.raises(TargetError, match="sent more than"):
         ask(serve(OK), max_bytes=1)
 
 
@@ -826,7 +826,7 @@ def test_patience_has_an_end() -> None:
     """Without a hint the waits double; after five of them the 429 is told."""
     clock, log = Clock(), list[Exchange]()
     target = targets.waiting_out_429(targets.recorded(answers(Response(429)), log), clock=clock.time, sleep=clock.sleep)
-    with pytest.raises(TargetError, match=r"GET /trunks is still answered 429 after 5 waits"):
+    with pytest.raises(TargetError, match=r"GET /trunks still gets a 429 after 5 waits"):
         target(Request("GET", "/trunks", f"key={SECRET}"))
     assert clock.slept == [1, 2, 4, 8, 16]
     assert len(log) == 6
@@ -838,7 +838,7 @@ def test_patience_does_not_wait_too_long() -> None:
     target = targets.waiting_out_429(
         answers(Response(429, (("retry-after", "3600"),))), clock=clock.time, sleep=clock.sleep
     )
-    with pytest.raises(TargetError, match=r"told to wait 3600 s, more than the 120 s allowed"):
+    with pytest.raises(TargetError, match=r"asks to wait 3600 s, more than the 120 s allowed"):
         target(GET)
     assert clock.slept == []
 
@@ -846,7 +846,7 @@ def test_patience_does_not_wait_too_long() -> None:
 @pytest.mark.parametrize("digits", ["1" + "0" * 308, "9" * 5000])
 def test_an_absurd_wait_is_told_briefly(digits: str) -> None:
     """However many digits an answer sends, the sentence stays one that can be read."""
-    with pytest.raises(TargetError, match=r"told to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
+    with pytest.raises(TargetError, match=r"asks to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
         targets.waiting_out_429(answers(Response(429, (("retry-after", digits),))))(GET)
     assert len(str(caught.value)) < 200
 

@@ -1,7 +1,8 @@
 """A whole check of one implementation: probe, laws, stateful check, fuzzing, clean-up.
 
-The rules judge every exchange of each step. The command line calls `Checker.run`; the pytest suite calls the steps one
-by one.
+The rules judge the exchanges of the probes, the laws, the stateful check and fuzzing. They do not judge the search for
+an existing id, the probe of the second account and the clean-up. The command line calls `Checker.run`; the pytest
+suite calls the steps one by one.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class Checker:
         self.judge(exchange)
 
     def probe_second_account(self) -> None:
-        """Raises `TargetError` when the second credential opens no account: then accounts cannot be compared."""
+        """Raise `TargetError` when the second credential gives access to no account, so that none are compared."""
         second = self.writing.second if self.writing else None
         lists = (found for found in self.vendor.contract.of_kind(List) if found.secured and not found.parents)
         operation = next(lists, None)

@@ -60,12 +60,12 @@ def check_value(value: Json, name: str) -> None:
 
 
 def _reason_not_json(node: Json) -> str:
-    """Why a value is not JSON, its parts aside; empty when it is."""
+    """The reason why a value is not JSON, its parts aside; empty when it is."""
     texts: list[Json] = [*node] if isinstance(node, dict) else [node] if isinstance(node, str) else []
     if not all(isinstance(text, str) for text in texts):
         return "a name in it is no text"
     if any(not text.isascii() and re.search("[\ud800-\udfff]", text) for text in texts):
-        return "half of a surrogate pair, which UTF-8 cannot hold"
+        return "a lone surrogate, which UTF-8 cannot encode"
     if isinstance(node, float) and not math.isfinite(node):
         return "not a number that JSON has"
     if isinstance(node, int) and node.bit_length() > _MOST_BITS:

@@ -29,7 +29,7 @@ from trunkline.contract.patterns import sample
 from trunkline.contract.schema import is_pattern
 from trunkline.exchange import Json, pointer, resolve
 
-Problem: TypeAlias = tuple[str, str]
+Mistake: TypeAlias = tuple[str, str]
 """The JSON Pointer of a mistake, and the reason."""
 
 _Nodes: TypeAlias = dict[str, dict[str, Json]]
@@ -71,7 +71,7 @@ def nodes_of(content: Json) -> Iterator[tuple[str, dict[str, Json]]]:
                 yield at, node
 
 
-def _lint_keywords(nodes: Mapping[str, _Nodes], file: str) -> Iterator[Problem]:
+def _lint_keywords(nodes: Mapping[str, _Nodes], file: str) -> Iterator[Mistake]:
     for at, node in nodes[file].items():
         format_, expression, ref = node.get("format"), node.get("pattern"), node.get("$ref")
         if isinstance(format_, str) and format_ not in FORMATS:
@@ -81,7 +81,7 @@ def _lint_keywords(nodes: Mapping[str, _Nodes], file: str) -> Iterator[Problem]:
         if isinstance(ref, str):
             target, place = _target(file, ref)
             if place not in nodes.get(target, ()) or "x-trunkline" in place.split("/"):
-                yield at + "/$ref", f"{ref!r} leads nowhere"
+                yield at + "/$ref", f"{ref!r} does not resolve"
             elif target == DOCUMENT and not (file == DOCUMENT and place.startswith("/components/responses/")):
                 yield at + "/$ref", f"{ref!r} leads to no schema"
 
@@ -92,7 +92,7 @@ def _target(file: str, ref: str) -> tuple[str, str]:
     return target or file, place
 
 
-def _lint_ordered(nodes: _Nodes) -> Iterator[Problem]:
+def _lint_ordered(nodes: _Nodes) -> Iterator[Mistake]:
     for at, node in nodes.items():
         extension = node.get("x-trunkline")
         for index, pair in enumerate(extension.get("ordered", ()) if isinstance(extension, dict) else ()):
@@ -130,7 +130,7 @@ def _is_base_address(url: str) -> bool:
 # --- the compiled contract ------------------------------------------------------------------------------------------
 
 
-def lint_contract(contract: Contract) -> Iterator[Problem]:
+def lint_contract(contract: Contract) -> Iterator[Mistake]:
     """Each name in the document that names nothing: an operation, a parameter, a place in a body, a cause."""
     ids = [operation.operation_id for operation in contract.operations]
     for operation in contract.operations:
@@ -150,7 +150,7 @@ def lint_contract(contract: Contract) -> Iterator[Problem]:
     yield from _lint_refusals(contract.responses)
 
 
-def _lint_parameters(operation: Operation) -> Iterator[Problem]:
+def _lint_parameters(operation: Operation) -> Iterator[Mistake]:
     in_path = {parameter.name for parameter in operation.path_parameters}
     wanted = {part[1:-1] for part in operation.path.split("/") if part.startswith("{")}
     if wanted != in_path:
@@ -171,7 +171,7 @@ def _lint_parameters(operation: Operation) -> Iterator[Problem]:
                 yield f"{operation.pointer}/x-trunkline", f"{name!r} is not a parameter of the operation"
 
 
-def _lint_resources(operation: Operation) -> Iterator[Problem]:
+def _lint_resources(operation: Operation) -> Iterator[Mistake]:
     """Each path parameter that names no resource, or one that no operation has."""
     if not operation.resource:
         return
@@ -188,7 +188,7 @@ def _lint_resources(operation: Operation) -> Iterator[Problem]:
             yield f"{at}/names", f"no operation has the resource {parameter.resource!r}"
 
 
-def _lint_places(operation: Operation) -> Iterator[Problem]:
+def _lint_places(operation: Operation) -> Iterator[Mistake]:
     kind = operation.kind
     places: list[str] = []
     if isinstance(kind, List):
@@ -209,7 +209,7 @@ def _lint_places(operation: Operation) -> Iterator[Problem]:
             yield f"{operation.pointer}/x-trunkline", f"the response has no {place}"
 
 
-def _lint_inputs(operation: Operation) -> Iterator[Problem]:
+def _lint_inputs(operation: Operation) -> Iterator[Mistake]:
     """Each name of an input that is none, and each input without a harmless value."""
     kind, body, inputs = operation.kind, operation.body, operation.inputs
     at = f"{operation.pointer}/x-trunkline"
@@ -238,7 +238,7 @@ def _lint_values(operation: Operation) -> Iterator[str]:
         types = schema.get("type", "string")
         extension = schema.get("x-trunkline", {})
         if "string" in ([types] if isinstance(types, str) else types) and not ("enum" in schema or "made" in extension):
-            yield f"the input {name!r} has neither enum nor made"
+            yield f"the input {name!r} needs 'enum' or 'made': a check must know a harmless value"
         if "made" in extension:
             yield from _lint_samples(operation, name, extension["made"])
         for value in extension.get("unsettled", ()):
@@ -261,7 +261,7 @@ def _lint_samples(operation: Operation, name: str, pattern: str) -> Iterator[str
 
 
 def _demand(operation: Operation, sent: dict[str, Json]) -> str:
-    """What a body lacks to be accepted, missing properties aside; empty if it is accepted."""
+    """The demand that a body breaks, missing properties aside; empty if it is accepted."""
     violations = operation.contract.violations(operation.body.schema, sent) if operation.body else ()
     return next((violation.demand for violation in violations if violation.keyword != "required"), "")
 
@@ -281,7 +281,7 @@ def _lint_defaults(operation: Operation) -> Iterator[str]:
                 yield f"the default of {name!r} is not allowed: {demand or 'it is no input'}"
 
 
-def _lint_claims(operation: Operation) -> Iterator[Problem]:
+def _lint_claims(operation: Operation) -> Iterator[Mistake]:
     """Each field that no response shows, and each resource that no operation has."""
     kind, at = operation.kind, f"{operation.pointer}/x-trunkline"
     fields: list[tuple[str, str]] = []
@@ -301,12 +301,12 @@ def _lint_claims(operation: Operation) -> Iterator[Problem]:
                 yield f"{at}/delete/empty/{name}", f"no operation has the resource {name!r}"
 
 
-def _lint_bounds(operation: Operation) -> Iterator[Problem]:
+def _lint_bounds(operation: Operation) -> Iterator[Mistake]:
     for parameter in operation.parameters:
         at, schema = f"{parameter.pointer}/schema", parameter.schema
         own = ("minimum", "maximum") if schema["type"] == "integer" else ("enum", "format")
-        others = [word for word in schema if word not in ("type", "examples", "default", *own)]
-        yield from ((f"{at}/{word}", f"has no meaning for the type {schema['type']}") for word in others)
+        others = [keyword for keyword in schema if keyword not in ("type", "examples", "default", *own)]
+        yield from ((f"{at}/{keyword}", f"has no meaning for the type {schema['type']}") for keyword in others)
         if not others:
             yield from _lint_default(operation.contract, schema, at)
     paging = operation.kind.paging if isinstance(operation.kind, List) else None
@@ -321,10 +321,10 @@ def _lint_bounds(operation: Operation) -> Iterator[Problem]:
             yield at, "the limit of a page needs a maximum"
 
 
-def _lint_default(contract: Contract, schema: Mapping[str, Json], at: str) -> Iterator[Problem]:
-    for word in ("minimum", "maximum"):
-        if isinstance(schema.get(word), float):
-            yield f"{at}/{word}", "is not written as a whole number"
+def _lint_default(contract: Contract, schema: Mapping[str, Json], at: str) -> Iterator[Mistake]:
+    for keyword in ("minimum", "maximum"):
+        if isinstance(schema.get(keyword), float):
+            yield f"{at}/{keyword}", "is not written as a whole number"
     if schema.get("minimum", 0) > schema.get("maximum", schema.get("minimum", 0)):
         yield f"{at}/minimum", f"is more than the maximum of {schema['maximum']}"
     if "default" in schema:
@@ -335,11 +335,11 @@ def _lint_default(contract: Contract, schema: Mapping[str, Json], at: str) -> It
             yield f"{at}/default", f"the default {default!r} is not allowed by the schema itself"
 
 
-def _lint_causes(operation: Operation) -> Iterator[Problem]:
+def _lint_causes(operation: Operation) -> Iterator[Mistake]:
     """Each cause without a response, or with several."""
     contract, kind = operation.contract, operation.kind
     causes = set(contract.security.refused) if operation.secured else set()
-    causes |= {"rate_limited"} if contract.rate_limit and not operation.unmetered else set()
+    causes |= {"rate_limited"} if contract.rate_limit and not operation.rate_limit_exemption else set()
     causes |= set(operation.body.refused) if operation.body else set()
     causes |= {"not_unique"} if isinstance(kind, Create) and kind.unique else set()
     causes |= {"not_empty"} if isinstance(kind, Delete) and kind.empty else set()
@@ -356,7 +356,7 @@ def _lint_causes(operation: Operation) -> Iterator[Problem]:
         yield f"{operation.pointer}/responses", f"more than one response answers the cause {cause}"
 
 
-def _lint_responses(operation: Operation) -> Iterator[Problem]:
+def _lint_responses(operation: Operation) -> Iterator[Mistake]:
     yield from _lint_refusals(operation.responses)
     if not isinstance(operation.kind, List | Fetch):
         return
@@ -368,7 +368,7 @@ def _lint_responses(operation: Operation) -> Iterator[Problem]:
             yield at, f"{operation.operation_id} documents a field with the name of a secret"
 
 
-def _lint_refusals(responses: Mapping[str, DocumentedResponse]) -> Iterator[Problem]:
+def _lint_refusals(responses: Mapping[str, DocumentedResponse]) -> Iterator[Mistake]:
     for key, response in responses.items():
         if response.refusals and not key.isdigit():
             yield f"{response.pointer}/x-trunkline/refusals", f"a refusal has one status, and {key} is a range"
@@ -376,7 +376,7 @@ def _lint_refusals(responses: Mapping[str, DocumentedResponse]) -> Iterator[Prob
             yield f"{response.pointer}/headers", "only the cause method_not_allowed has an Allow header"
 
 
-_CHECKS: tuple[Callable[[Operation], Iterator[Problem]], ...] = (
+_CHECKS: tuple[Callable[[Operation], Iterator[Mistake]], ...] = (
     _lint_parameters,
     _lint_resources,
     _lint_places,

@@ -42,7 +42,7 @@ _JSON_SCHEMA = "/content/application~1json/schema"
 def read(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
     """Read the contract in a folder. Raises `DataError` with file, JSON Pointer and reason for the first mistake.
 
-    `lint` is False for data that trunkline ships: its own tests check them.
+    `lint` is False for data that ships with trunkline: its own tests lint it.
     """
     name = f"schemas/{vendor}"
     paths = (path for path in sorted(folder.glob("*.json")) if not path.name.startswith("."))
@@ -149,15 +149,15 @@ class _Compiler:
             responses=self._responses(node.responses, f"{at}/responses"),
             kind=self._kind(node.extension, f"{at}/x-trunkline"),
             resource=node.extension.resource or "",
-            unmetered=node.extension.unmetered,
+            rate_limit_exemption=node.extension.unmetered,
             body=body,
         )
 
     def _kind(self, extension: OperationExtension, at: str) -> Kind:
         kinds = extension.kinds
         if len(kinds) > 1:
-            names = " and ".join(type(kind).__name__.lower() for kind in kinds)
-            raise self._error(at, f"an operation does one thing, not {names}")
+            names = ", ".join(type(kind).__name__.lower() for kind in kinds)
+            raise self._error(at, f"the operation has more than one kind: {names}")
         if not kinds and extension.resource:
             raise self._error(f"{at}/resource", "the operation does not say what it does with it")
         return kinds[0] if kinds else Act("", "", frozenset(), {}, extension.evidence)

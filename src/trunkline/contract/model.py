@@ -106,7 +106,7 @@ class Violation:
     """One way in which a value breaks a schema.
 
     `at` is the pointer into the value (of a missing property, to where it is missed), `contract` the reference of the
-    `keyword`, `keyword_value` its value, and `words` a validator's own sentence, if there is one.
+    `keyword`, `keyword_value` its value, and `sentence` a validator's own sentence, if there is one.
     """
 
     at: str
@@ -115,12 +115,12 @@ class Violation:
     keyword_value: Json
     instance: Json
     evidence: Evidence
-    words: str = ""
+    sentence: str = ""
 
     @property
     def message(self) -> str:
         """How the value breaks the schema: `"busy" is not one of "active", "inactive"`."""
-        return self.words or failure_text(self.keyword, self.keyword_value, self.instance)
+        return self.sentence or failure_text(self.keyword, self.keyword_value, self.instance)
 
     @property
     def demand(self) -> str:
@@ -162,8 +162,9 @@ else:
 class Operation(Generic[K]):
     """One documented operation, e.g. `GET /trunks`. Its `kind` says what it does: an `Operation[List]` lists.
 
-    `pointer` leads to it in the document. `secured` says whether it needs a credential, and `unmetered` is the evidence
-    that it has no rate limit. `resource` is the collection that it is about: `trunks`.
+    `pointer` leads to it in the document. `secured` says whether it needs a credential.
+    `rate_limit_exemption` is the evidence that it has no rate limit. `resource` is the collection that it is about:
+    `trunks`.
     """
 
     contract: Contract
@@ -178,7 +179,7 @@ class Operation(Generic[K]):
     responses: Mapping[str, DocumentedResponse]
     kind: K
     resource: str = ""
-    unmetered: Evidence | None = None
+    rate_limit_exemption: Evidence | None = None
     body: RequestBody | None = None
 
     def __repr__(self) -> str:
@@ -247,9 +248,9 @@ class Operation(Generic[K]):
         """A pointer into the document as findings print it: `schemas/acme/openapi.json#/paths/~1trunks/get`."""
         return f"{self.contract.folder}/{DOCUMENT}#{at}"
 
-    def extension_reference(self, word: str) -> str:
-        """The reference of a word of the operation's extension, e.g. `list/paging/total`."""
-        return self.reference(f"{self.pointer}/x-trunkline/{word}")
+    def extension_reference(self, key: str) -> str:
+        """The reference of a key of the operation's extension, e.g. `list/paging/total`."""
+        return self.reference(f"{self.pointer}/x-trunkline/{key}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -335,7 +336,7 @@ class Contract:
     def confirmed_violations(
         self, schema: str, value: Json
     ) -> tuple[list[Violation], list[tuple[Violation, str, str]]]:
-        """The violations that both validators see, in the words of jsonschema, and those that only one sees.
+        """The violations that both validators see, in the sentences of jsonschema, and those that only one sees.
 
         The latter are (violation, name of the validator that sees it, name of the other).
 

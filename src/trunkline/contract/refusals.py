@@ -28,11 +28,11 @@ from trunkline.contract.model import (
     RequestBody,
 )
 from trunkline.contract.requests import BEARER_TOKEN
-from trunkline.exchange import Json, NotJSON, Request, has_lost_letters, parse_json, resolve
+from trunkline.exchange import Json, NotJSON, Request, has_lone_surrogate, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import HIDDEN, normalized
 
-_PARAMETER_WORDS = {"name": "limit", "bounds": "between 1 and 100"}
+_PARAMETER_PLACEHOLDERS = {"name": "limit", "bounds": "between 1 and 100"}
 CAUSES: Mapping[str, Mapping[str, str]] = {
     "path_unknown": {"path": "/nowhere"},
     "method_not_allowed": {"method": "PUT", "allow": "GET"},
@@ -40,10 +40,10 @@ CAUSES: Mapping[str, Mapping[str, str]] = {
     "credentials_malformed": {},
     "credentials_unknown": {},
     "permission_missing": {},
-    "parameter_malformed": _PARAMETER_WORDS,
-    "parameter_out_of_range": _PARAMETER_WORDS,
-    "parameter_not_allowed": _PARAMETER_WORDS,
-    "parameter_repeated": _PARAMETER_WORDS,
+    "parameter_malformed": _PARAMETER_PLACEHOLDERS,
+    "parameter_out_of_range": _PARAMETER_PLACEHOLDERS,
+    "parameter_not_allowed": _PARAMETER_PLACEHOLDERS,
+    "parameter_repeated": _PARAMETER_PLACEHOLDERS,
     "id_unknown": {"id": "nothing"},
     "rate_limited": {},
     "media_type_unsupported": {"media_type": "text/plain"},
@@ -56,7 +56,7 @@ CAUSES: Mapping[str, Mapping[str, str]] = {
     "not_empty": {"name": "things"},
     "in_use": {},
 }
-"""Every cause of a refusal, with the words that can fill its message and a sample of each."""
+"""Every cause of a refusal, with the placeholders of its message and a sample value of each."""
 
 LONGEST_BODY = 1 << 20
 """The number of bytes from which on a body is too large. No page gives a bound, and no documented body comes near."""
@@ -76,9 +76,9 @@ _SETTLED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request must be refused: the cause, the evidence, and the pointer to what it breaks.
+    """A reason to refuse a request: the cause, the evidence, and the pointer to what the request breaks.
 
-    `sent` and `broke` say it for people: `limit=0` and `minimum: 1`. `words` fill the message of the response:
+    `sent` and `broke` say it for people: `limit=0` and `minimum: 1`. `placeholders` fill the response's message:
     `{"name": "limit", "bounds": "between 1 and 100"}`. The pointer is into `file`, by default the document.
     """
 
@@ -88,7 +88,7 @@ class Refusal:
     evidence: Evidence
     sent: str
     broke: str
-    words: Mapping[str, str]
+    placeholders: Mapping[str, str]
     file: str = ""
 
     def reference(self, contract: Contract) -> str:
@@ -106,7 +106,7 @@ class ParsedRequest(Struct, frozen=True):
 
 
 Authorize: TypeAlias = Callable[[Operation, str], Refusal | None]
-"""Says why a credential does not give access to an operation, or returns None."""
+"""Returns the refusal of a credential that gives no access to an operation, or None."""
 
 
 def parse_request(contract: Contract, request: Request, authorize: Authorize | None = None) -> ParsedRequest | Refusal:
@@ -156,13 +156,13 @@ def is_settled(request: ParsedRequest) -> bool:
     )
 
 
-def refusal_for(operation: Operation, cause: str, sent: str, broke: str, words: Mapping[str, str]) -> Refusal:
+def refusal_for(operation: Operation, cause: str, sent: str, broke: str, placeholders: Mapping[str, str]) -> Refusal:
     """Build a refusal that depends on more than the contract. Raises `LookupError` if the operation has no such cause.
 
-    `words["name"]` names the parameter, the unique input or the resource that it is about.
+    `placeholders["name"]` names the parameter, the unique input or the resource that it is about.
     """
-    at, evidence = _basis(operation, cause, words.get("name", ""))
-    return Refusal(cause, operation, at, evidence, sent, broke, words)
+    at, evidence = _basis(operation, cause, placeholders.get("name", ""))
+    return Refusal(cause, operation, at, evidence, sent, broke, placeholders)
 
 
 def _basis(operation: Operation, cause: str, name: str) -> tuple[str, Evidence]:
@@ -206,12 +206,12 @@ def _find_operation(contract: Contract, request: Request) -> tuple[Operation, di
             return operation, in_path
     if operations:
         allow = ", ".join(sorted(operation.method for operation in operations))
-        response, words = contract.responses["405"], {"method": request.method, "allow": allow}
+        response, placeholders = contract.responses["405"], {"method": request.method, "allow": allow}
         cause, sent, broke = "method_not_allowed", f"method {request.method}", f"allowed: {allow}"
     else:
-        response, words = contract.responses["404"], {"path": request.path}
+        response, placeholders = contract.responses["404"], {"path": request.path}
         cause, sent, broke = "path_unknown", f"path {request.path}", "no such path"
-    return Refusal(cause, None, response.pointer, response.evidence, sent, broke, words)
+    return Refusal(cause, None, response.pointer, response.evidence, sent, broke, placeholders)
 
 
 def _credential(operation: Operation, request: Request) -> str | Refusal:
@@ -327,8 +327,8 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
     if expected is None:
         return
 
-    def bad(cause: str, sent: str, broke: str, **words: str) -> Refusal:
-        return Refusal(cause, operation, expected.pointer, expected.refused[cause], sent, broke, words)
+    def bad(cause: str, sent: str, broke: str, **placeholders: str) -> Refusal:
+        return Refusal(cause, operation, expected.pointer, expected.refused[cause], sent, broke, placeholders)
 
     size = f"{len(content)} bytes"
     if len(content) > LONGEST_BODY:
@@ -345,8 +345,8 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
         return
     if not isinstance(body, dict):
         yield bad("body_malformed", _type_name(body), "type: object", reason="the body is not an object")
-    elif has_lost_letters(body):
-        yield bad("body_malformed", size, "JSON in UTF-8", reason="a text holds half of a surrogate pair")
+    elif has_lone_surrogate(body):
+        yield bad("body_malformed", size, "JSON in UTF-8", reason="a text holds a lone surrogate")
     else:
         yield from _fields(operation, expected, body)
 
@@ -367,8 +367,8 @@ def _fields(operation: Operation, expected: RequestBody, body: dict[str, Json]) 
         sent = f"no {name}" if cause == "field_missing" else f"{name}={_quoted(operation, violation.at, body)}"
         file, _, at = violation.contract.rpartition("#")
         evidence = expected.refused[cause].weakest(violation.evidence)
-        words = {"name": name, "reason": violation.demand}
-        yield Refusal(cause, operation, at, evidence, sent, violation.expected, words, file)
+        placeholders = {"name": name, "reason": violation.demand}
+        yield Refusal(cause, operation, at, evidence, sent, violation.expected, placeholders, file)
 
 
 def _quoted(operation: Operation, at: str, body: Json) -> str:
@@ -381,6 +381,6 @@ def _quoted(operation: Operation, at: str, body: Json) -> str:
 
 
 def _type_name(value: Json) -> str:
-    """The type of a value in words. A value of the wrong type is not quoted: it may contain a secret anywhere."""
+    """The name of a value's type. A value of the wrong type is not quoted: it may contain a secret anywhere."""
     names = {list: "a list", dict: "an object", str: "a text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

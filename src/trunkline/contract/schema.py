@@ -1,4 +1,4 @@
-"""The door to JSON Schema 2020-12: the only module that imports jsonschema_rs and jsonschema.
+"""JSON Schema 2020-12. The only module that imports jsonschema_rs and jsonschema.
 
 jsonschema-rs decides: it validates a page of 100 trunks a hundred times faster than jsonschema. jsonschema gives the
 second opinion on a value that jsonschema-rs refuses, and is imported only then.
@@ -40,7 +40,7 @@ _MOST_LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class SchemaError:
-    """One failed keyword: the pointer into the value, the steps through the schema, and the validator's own words.
+    """One failed keyword: the pointer into the value, the steps through the schema, and the validator's own sentence.
 
     A missing property is at the pointer at which it is missed. The steps may contain the `$ref`s that were followed.
     """
@@ -199,12 +199,12 @@ def check_format(file: Path, kind: str, value: Json, name: str) -> None:
 
 
 def _reason(kind: Any) -> str:
-    """The reason of an error in the words of the file format: `lacks "token"`, `is not one of "list", "fetch"`."""
+    """The reason of an error as a sentence about the file: `lacks "token"`, `is not one of "list", "fetch"`."""
     facts = kind.as_dict()
     unknown = facts.get("unexpected", [facts["error"].instance] if kind.name == "propertyNames" else [])
     reasons = {
-        "additionalProperties": f"has the unknown word {_quoted(unknown)}",
-        "propertyNames": f"has the unknown word {_quoted(unknown)}",
+        "additionalProperties": f"has the unknown key {_quoted(unknown)}",
+        "propertyNames": f"has the unknown key {_quoted(unknown)}",
         "required": f"lacks {_quoted([facts.get('property')])}",
         "type": f"is not of type {' or '.join(sorted(facts.get('types', [])))}",
         "enum": f"is not one of {_quoted(facts.get('options', []))}",

@@ -29,8 +29,8 @@ _DERIVED = ("text", "rewrite")
 class RecordFactory:
     """Builds the records of one collection.
 
-    The same `seed` gives the same records. An id is not used again, even after its record was removed. `serial` is the
-    last serial number in use.
+    Equal seeds give equal records. An id is not used again, even after its record was removed. `serial` is the
+    last serial number in use, `identity` the field that holds the id.
     """
 
     def __init__(self, vendor: Vendor, collection: str, seed: int | str, serial: int = 0) -> None:
@@ -52,7 +52,7 @@ class RecordFactory:
             name: generate
             for effect, generators in self._effects
             for name, generate in generators.items()
-            if any(word in effect.set[name] for word in _DERIVED)
+            if any(kind in effect.set[name] for kind in _DERIVED)
         }
         self._unique = {self.identity, *(name for operation in creating for name in operation.kind.unique)}
         self._used = {name: {*_countable(data.records, name)} for name in self._unique}

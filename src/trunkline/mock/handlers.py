@@ -153,8 +153,8 @@ def _result(call: Call, outcome: Outcome, record: Record) -> Result:
     return outcome.status, call.served.fill_body(outcome, parts)
 
 
-def _refuse(call: Call, cause: str, sent: str, broke: str, **words: str) -> NoReturn:
-    raise _Refused(refusal_for(call.request.operation, cause, sent, broke, words))
+def _refuse(call: Call, cause: str, sent: str, broke: str, **placeholders: str) -> NoReturn:
+    raise _Refused(refusal_for(call.request.operation, cause, sent, broke, placeholders))
 
 
 def _refuse_id(call: Call, name: str, identity: str) -> NoReturn:

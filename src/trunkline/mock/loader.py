@@ -79,8 +79,8 @@ def load(
     `trunks` replaces the shipped records by that many plausible ones, the same for the same `seed`. `overlay` is a
     folder laid out as `fixtures/`; its records replace those with the same id, and are added to the others.
 
-    `lint` says whether every word of the data is checked. By default that is done for all data but those that
-    trunkline ships, which its own tests check: folders named by `TRUNKLINE_DATA`, overlays, generated records.
+    `lint` says whether the data is linted. By default all data is, except that which ships with trunkline and is linted
+    by its tests: folders named by `TRUNKLINE_DATA`, overlays, generated records.
 
     Raises `UsageError` for an unknown name, and `DataError` for data that break their format or the contract.
     """

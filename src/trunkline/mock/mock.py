@@ -6,7 +6,7 @@
 
 Records are encoded once, and repeated answers are remembered until the next write. Other requests are answered one at
 a time, behind a lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved
-before it is answered; one that cannot be saved is answered 507 and not made.
+before it is answered; one that cannot be saved gets a 507 and is not applied.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Mock:
             self._commit(record)
 
     def remove(self, collection: str, identity: str, account: str | None = None) -> None:
-        """Remove a record. Raises `LookupError` when there is none."""
+        """Remove the record with the id `identity`. Raises `LookupError` when there is none."""
         with self._lock:
             self._views.store.remove(collection, account or self._world.account, identity)
             self._commit({})
@@ -225,7 +225,7 @@ class Mock:
         return answer.response, limits
 
     def _remember(self, key: ReadKey, answer: Answer) -> None:
-        """Keep an answer for which there were two requests: to keep all takes longer than to work one out."""
+        """Remember an answer at the second equal request; remembering every answer costs more than it saves."""
         if hash(key) not in self._requested:
             if len(self._requested) >= _MAX_ANSWERS:
                 self._requested.clear()
@@ -271,7 +271,7 @@ class Mock:
         """The refusal of a credential that does not allow the operation."""
         grant = self._world.tokens.get(credential)
         if grant is None:
-            sent = "a credential that opens no account"
+            sent = "a credential that gives access to no account"
             return refusal_for(operation, "credentials_unknown", sent, "a known credential", {})
         if grant.refused:
             return refusal_for(operation, grant.refused, "a credential without the permission", "the permission", {})
@@ -284,7 +284,7 @@ class Mock:
 
     def _count(self, operation: Operation | None, token: str) -> tuple[Headers, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
-        return ((), False) if operation and operation.unmetered else self._meter.count(token)
+        return ((), False) if operation and operation.rate_limit_exemption else self._meter.count(token)
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 
@@ -314,15 +314,15 @@ class Mock:
 
     def _refusal_response(self, refusal: Refusal, explanation: str, sent: frozenset[str]) -> Response:
         documented, code = documented_response(self._contract, refusal)
-        words = {name: truncate(self._redact(word, sent), _MAX_LOGGED) for name, word in refusal.words.items()}
-        filling = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(words)}
+        texts = {name: truncate(self._redact(text, sent), _MAX_LOGGED) for name, text in refusal.placeholders.items()}
+        filling = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(texts)}
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
         if "allow" in documented.headers:
-            headers = (*headers, ("allow", refusal.words["allow"]))
+            headers = (*headers, ("allow", refusal.placeholders["allow"]))
         return Response(int(documented.key), headers, encode(fill_template(self._world.error_body, filling)))
 
     def _explain(self, refusal: Refusal, sent: frozenset[str]) -> str:
-        """Which value broke which bound, and where contract and page say so: strings of JSON, in ASCII."""
+        """The value, the bound that it breaks, the place in the contract and the page, as JSON strings in ASCII."""
         parts = {
             "sent": truncate(self._redact(refusal.sent, sent), _MAX_QUOTED),
             "broke": truncate(refusal.broke, _MAX_LOGGED),
@@ -345,7 +345,7 @@ class Mock:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A period in which requests are counted: its end, the header that tells it, and a counter per token."""
+    """A period in which requests are counted: its end, the header that reports it, and a counter per token."""
 
     end: float = 0.0
     header: tuple[str, str] = ("", "")

@@ -69,14 +69,16 @@ class Records(Sequence[Record]):
         return [*self]
 
     def get(self, identity: str) -> Record | None:
-        """The record with this id, or None."""
+        """The record with the id `identity`, or None."""
         return next((self._copy(record) for record in self._snapshot() if self._has_id(record, identity)), None)
 
     def of(self, account: str) -> Records:
         """The records of another account, which a client of this one must not see."""
         known = sorted({grant.account for grant in self._mock.vendor.world.tokens.values()})
         if account not in known:
-            raise UsageError(f"no token opens the account {str(account)[:40]!r}; there are: {', '.join(known)}")
+            raise UsageError(
+                f"no token gives access to the account {str(account)[:40]!r}; there are: {', '.join(known)}"
+            )
         return Records(self._mock, self._factory, account)
 
     @overload
@@ -126,7 +128,7 @@ class Records(Sequence[Record]):
 
     @_hide_frames
     def change(self, identity: str, record: Mapping[str, Json] | None = None, /, **fields: Json) -> Record:
-        """Replace these fields of a record and return it. Fields that are made from a changed field follow it."""
+        """Replace fields of the record with the id `identity`, and return it. Fields that depend on them follow."""
         factory, given = self._factory, self._factory.parse(record, fields)
         with factory.lock:
             changed = factory.update(self._find(identity), given)
@@ -138,7 +140,7 @@ class Records(Sequence[Record]):
 
     @_hide_frames
     def remove(self, identity: str) -> None:
-        """Remove a record and all that belong to it."""
+        """Remove the record with the id `identity`, and all that belong to it."""
         self._find(identity)
         self._remove(self._factory.collection, identity)
 
@@ -180,5 +182,5 @@ class Records(Sequence[Record]):
                 for record in self._mock.snapshot(name, self._account):
                     if record.get(child.parent.field) == identity:
                         self._remove(name, record[child.identity])
-        with suppress(LookupError):  # a client was faster
+        with suppress(LookupError):  # a client has already removed it
             self._mock.remove(collection, identity, self._account)

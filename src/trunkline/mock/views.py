@@ -39,6 +39,7 @@ class ServedOperation(Generic[K]):
         self.body_schema = operation.body.schema if operation.body else ""
         collection = world.collections.get(self.behavior.collection)
         self.identity = collection.identity if collection else ""
+        """The field of a record that holds its id."""
         self.parent = collection.parent if collection else None
         self.parent_parameters = operation.parents
         outcomes = self.behavior.outcomes
@@ -49,8 +50,8 @@ class ServedOperation(Generic[K]):
         named = {part for template in self._templates.values() for part in template if isinstance(part, str)}
         self.echoed = named - {"items", "item", "total", "now"}
         """The parameters whose values are in a body."""
-        tells_time = "now" in named
-        self.cacheable = not (self.writes or tells_time or operation.body)
+        shows_current_time = "now" in named
+        self.cacheable = not (self.writes or shows_current_time or operation.body)
         """Whether equal requests have equal answers until the next write, whatever their bodies."""
 
     def fill_body(self, outcome: Outcome, values: Mapping[str, bytes]) -> bytes:

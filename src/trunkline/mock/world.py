@@ -200,7 +200,7 @@ def meets(record: Record, conditions: Mapping[str, Json]) -> bool:
 
 
 class Change(Struct, frozen=True):
-    """One step of a write: the new record with this id, or None if the record is removed."""
+    """One step of a write: the new record with the id `identity`, or None if the record is removed."""
 
     collection: str
     account: str
@@ -244,7 +244,7 @@ class Store:
         self._prepared.append(Change(collection, account, record[self._identities[collection]], record))
 
     def remove(self, collection: str, account: str, identity: str) -> None:
-        """Remove a record. Raises `LookupError` when there is none."""
+        """Remove the record with the id `identity`. Raises `LookupError` when there is none."""
         if identity not in self.records(collection, account):
             raise LookupError(identity)
         self._prepared.append(Change(collection, account, identity, None))
@@ -267,7 +267,7 @@ class Store:
         self._prepared = []
 
     def is_free(self, collection: str, account: str, identity: str) -> bool:
-        """Whether no record has this id now, and none of the fixtures had it."""
+        """Whether no record has the id `identity` now, and none of the fixtures had it."""
         key = (collection, account)
         return identity not in self._tables.get(key, ()) and identity not in self._shipped.get(key, ())
 

@@ -117,7 +117,7 @@ def _reset(mocks: Mapping[str, Mock], query: str) -> Response:
         except StorageError as error:
             log.error("%s", error)  # noqa: TRY400 - one sentence, no traceback
             return _error(507, f"{name} was not reset: {error}")
-        log.info("%s is back at its fixtures", name)
+        log.info("%s was reset to its fixtures", name)
     return _answer(200, {"reset": chosen})
 
 

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, ReadKey, Request, Response, Target, find, request_from_key
-from trunkline.transport.content_coding import endless, unpacked
+from trunkline.transport.content_coding import too_large, unpacked
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -29,7 +29,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
 
-_DROPPED = 64 << 20
+_MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read: a client that still sends would not read the answer."""
 
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
@@ -46,14 +46,15 @@ _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
 class Remembering(Protocol):
     """A target that remembers its answers, as a mock does. Each answer has headers to add: those of a rate limit."""
 
-    def replay(self, key: ReadKey) -> Answer | None:
+    def replay(self, key: ReadKey) -> ExtendedResponse | None:
         """The remembered answer to a request, or None."""
 
-    def answer(self, request: Request, key: ReadKey | None = None) -> Answer:
+    def answer(self, request: Request, key: ReadKey | None = None) -> ExtendedResponse:
         """A new answer to any request, to be remembered for its key."""
 
 
-Answer: TypeAlias = tuple[Response, Headers]
+ExtendedResponse: TypeAlias = tuple[Response, Headers]
+"""A response, and headers to add to it."""
 
 
 # --- a target as an application -------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def application(  # noqa: C901 - its parts share the base
     any_target: Any = target
     mock = any_target if isinstance(any_target, Remembering) else None
 
-    def respond(request: Request) -> Answer:
+    def respond(request: Request) -> ExtendedResponse:
         return mock.answer(request) if mock else (target(request), ())
 
     prefix = _prefix(base)
@@ -103,7 +104,7 @@ def application(  # noqa: C901 - its parts share the base
         except TargetError as error:
             return _sentence(502, str(error)), ()
 
-    def read(scope: Message) -> Answer | None:
+    def read(scope: Message) -> ExtendedResponse | None:
         """The answer to a GET request without a body: of that, a mock needs only the key."""
         if mock is None or blocking or (key := _read_key(scope, raw_below)) is None:
             return None
@@ -172,7 +173,7 @@ async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | N
         body += part if size <= max_bytes else b""
         if message["type"] != "http.request":
             raise _Gone
-        if size > max_bytes + _DROPPED:
+        if size > max_bytes + _MAX_DISCARDED:
             return None
         more = message.get("more_body", False)
     return bytes(body) if size <= max_bytes else None
@@ -340,7 +341,7 @@ class _Client:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        await asyncio.sleep(0)  # so that a stream without end can be cancelled
+        await asyncio.sleep(0)  # so that an endless stream can be cancelled
         if self.answer.done():
             raise OSError("the client has disconnected")
         if message["type"] == "http.response.start":
@@ -348,7 +349,7 @@ class _Client:
         elif message["type"] == "http.response.body":
             self.received += message.get("body", b"")
             if len(self.received) > self.max_bytes:
-                self.answer.set_exception(endless("the application", self.max_bytes))
+                self.answer.set_exception(too_large("the application", self.max_bytes))
             elif not message.get("more_body"):
                 self.answer.set_result(self.response())
                 self.gone.set()

@@ -165,7 +165,7 @@ class Http:
     def _take_idle(self) -> _Connection | None:
         """An idle connection on which nothing arrived since the last answer, neither bytes nor its end."""
         while self._idle:
-            with suppress(IndexError):  # another thread was quicker
+            with suppress(IndexError):  # another thread took the last one
                 connection = self._idle.pop()
                 if connection.is_silent():
                     return connection
@@ -176,22 +176,22 @@ class Http:
         addresses = _resolve(self._host, self._port, deadline)
         failure = OSError("no address")
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            plug = socket.socket(family, kind, protocol)
+            sock = socket.socket(family, kind, protocol)
             try:
-                plug.settimeout(_time_left(deadline) / (len(addresses) - index))
-                plug.connect(address)
-                plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(_time_left(deadline) / (len(addresses) - index))
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context is not None:
-                    plug.settimeout(_time_left(deadline))
-                    plug = self._context.wrap_socket(plug, server_hostname=self._host.rstrip("."))
-                return _Connection(plug, self.max_bytes)
+                    sock.settimeout(_time_left(deadline))
+                    sock = self._context.wrap_socket(sock, server_hostname=self._host.rstrip("."))
+                return _Connection(sock, self.max_bytes)
             except OSError as error:
-                plug.close()
+                sock.close()
                 failure = error
         raise failure
 
     def _describe_location(self, location: str) -> str:
-        """Where a redirect leads, without any part of its address: each may be a secret."""
+        """Describe the target of a redirect without any part of its address: each may be a secret."""
         with suppress(ValueError):
             parts = urlsplit(urljoin(self.base, location))
             if (parts.hostname or "").encode("idna").decode() != self._host:
@@ -203,7 +203,7 @@ class Http:
         return "an address that cannot be read"
 
     def _describe(self, error: Exception) -> str:
-        sentence = next(sentence for kinds, sentence in _TROUBLE if isinstance(error, kinds))
+        sentence = next(sentence for kinds, sentence in _ERROR_SENTENCES if isinstance(error, kinds))
         reason = getattr(error, "verify_message", None) or getattr(error, "reason", None)
         reason = reason or getattr(error, "strerror", None) or type(error).__name__
         return f"{self.name} {sentence.format(timeout=self.timeout, max_bytes=self.max_bytes, reason=reason)}"
@@ -216,8 +216,8 @@ class _TooLong(Exception):
 class _Connection:
     """A socket and the state of HTTP/1.1 on it."""
 
-    def __init__(self, plug: socket.socket, max_bytes: int) -> None:
-        self._socket = plug
+    def __init__(self, sock: socket.socket, max_bytes: int) -> None:
+        self._socket = sock
         self._max_bytes = max_bytes + _MAX_OVERHEAD
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._max_bytes)
         self.received = 0
@@ -310,12 +310,12 @@ def _time_left(deadline: float) -> float:
 
 def _close_all(connections: list[_Connection]) -> None:
     while connections:
-        with suppress(IndexError):  # another thread was quicker
+        with suppress(IndexError):  # another thread took the last one
             connections.pop().close()
 
 
-_TROUBLE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
-    ((_TooLong,), "answers without end: more than {max_bytes} bytes came; look into its log"),
+_ERROR_SENTENCES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((_TooLong,), "sent more than {max_bytes} bytes; check the server"),
     ((TimeoutError,), "did not answer in full within {timeout:g} s; see that it is up, or allow more time"),
     ((socket.gaierror,), "is unknown: no such host is found; check the address given with --url"),
     (
@@ -324,7 +324,7 @@ _TROUBLE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     ((ssl.SSLError,), "does not speak TLS as it should ({reason}); check http:// or https:// in --url"),
     ((ConnectionRefusedError,), "refuses connections; start it, or check the address given with --url"),
-    ((ConnectionError,), "closed the connection before its answer was complete; look into its log"),
+    ((ConnectionError,), "closed the connection before its answer was complete; check the server"),
     ((h11.RemoteProtocolError,), "did not answer in HTTP/1.1; check the address given with --url"),
     ((OSError,), "cannot be reached ({reason}); check the address given with --url"),
 )

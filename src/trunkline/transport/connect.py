@@ -48,9 +48,9 @@ class Connection:
     parameters: Mapping[str, str] = field(default_factory=dict)
     secret_values: Mapping[str, str] = field(default_factory=dict)
     cleaner: Target | None = None
-    """The same target without a budget of requests, to delete what was created."""
+    """The target without its budget of requests, to delete what was created."""
     name: str = "the built-in mock"
-    """What a message calls the implementation: its address, or `module:attribute in process`."""
+    """The name of the implementation in messages: its address, or `module:attribute in process`."""
     live: bool = False
     """Whether requests leave this process."""
     built_in: bool = False

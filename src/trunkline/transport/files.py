@@ -16,7 +16,7 @@ _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 def read_source(source: str, limit: int = MOST_BYTES) -> bytes:
-    """The bytes of a file, or of standard input for `-`. Raises `UsageError` with the reason and the way out."""
+    """The bytes of a file, or of standard input for `-`. Raises `UsageError` with the reason and how to fix it."""
     if not source:
         raise UsageError("the source has no name; name a file, or - for standard input")
     try:

@@ -63,10 +63,10 @@ def bases(vendors: Iterable[Vendor]) -> dict[str, Vendor]:
     for vendor in vendors:
         base = vendor.contract.base_path
         if f"{base}/".startswith(f"{RESERVED}/"):
-            raise UsageError(f"{vendor.name} lives at {base}, which is kept for trunkline itself")
+            raise UsageError(f"{vendor.name} has the base path {base}, which is reserved for trunkline itself")
         other = found.setdefault(base, vendor)
         if other is not vendor:
-            raise UsageError(f"{other.name} and {vendor.name} both live at {base}; serve them one by one")
+            raise UsageError(f"{other.name} and {vendor.name} both have the base path {base}; serve them one by one")
     return found
 
 
@@ -243,11 +243,11 @@ class _Server(uvicorn.Server):
         """Close each connection: an idle one at once, another after its answer, every one after the grace."""
         for server in self.servers:
             server.close()
-        state, told = self.server_state, set[object]()
+        state, notified = self.server_state, set[object]()
         for _ in range(round(_GRACE / _TICK)):
-            for connection in state.connections - told:
+            for connection in state.connections - notified:
                 connection.shutdown()
-                told.add(connection)
+                notified.add(connection)
             if not (state.connections or state.tasks):
                 return
             await asyncio.sleep(_TICK)

@@ -133,8 +133,8 @@ def waiting_out_429(
                 wait = 2.0**attempt
             if wait > max_wait:
                 raise TargetError(
-                    f"{request.method} {request.path} was answered 429 and told to wait {wait:g} s, "
-                    f"more than the {max_wait:g} s allowed; come back later, or allow a longer wait"
+                    f"{request.method} {request.path} got a 429 that asks to wait {wait:g} s, "
+                    f"more than the {max_wait:g} s allowed; try again later, or allow a longer wait"
                 )
             if waiting is not None:
                 waiting(wait)
@@ -142,7 +142,7 @@ def waiting_out_429(
             response = target(request)
         if response.status == 429:
             raise TargetError(
-                f"{request.method} {request.path} is still answered 429 after {tries} waits; ask more slowly"
+                f"{request.method} {request.path} still gets a 429 after {tries} waits; send fewer requests per second"
             )
         return response
 

@@ -117,7 +117,9 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
         if len(missing) == 1:
             yield missing[0]
         else:
-            yield replace(missing[0], at=at, words=f"{len(names)} required properties are absent: {', '.join(names)}")
+            yield replace(
+                missing[0], at=at, sentence=f"{len(names)} required properties are absent: {', '.join(names)}"
+            )
 
 
 @rule("customary: an extra property is lawful, and worth knowing", "body", of_success=True)
@@ -161,7 +163,7 @@ def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
 def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """Every response has the documented rate-limit headers, and what remains is within the limit."""
     names = operation.contract.rate_limit
-    if names is None or operation.unmetered or exchange.response.status >= 500:
+    if names is None or operation.rate_limit_exemption or exchange.response.status >= 500:
         return
 
     def wrong(message: str, at: str, expected: str, seen: str | None = None) -> Problem:
