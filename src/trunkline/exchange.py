@@ -31,6 +31,9 @@ SECOND_VARIABLE = "TRUNKLINE_SECOND_TOKEN"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
 """The methods that change nothing (RFC 9110, section 9.2.1; for QUERY its draft)."""
 
+NOT_FOUND = frozenset({404, 410})
+"""The statuses which say that an item does not exist: not found, and gone (RFC 9110, section 15.5)."""
+
 _DEEPEST = 100
 """The number of levels to which a body may be nested."""
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})

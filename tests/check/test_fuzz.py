@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.check.fuzz import Event, Failure, Obstacle, Progress, fuzz
+from trunkline.check.fuzz import Event, Failure, Progress, Skipped, fuzz
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target
 
@@ -97,8 +97,8 @@ def failures(said: list[Event], check: str) -> list[Failure]:
     return [item for item in said if isinstance(item, Failure) and item.check == check]
 
 
-def obstacles(said: list[Event]) -> list[Obstacle]:
-    return [item for item in said if isinstance(item, Obstacle)]
+def skipped(said: list[Event]) -> list[Skipped]:
+    return [item for item in said if isinstance(item, Skipped)]
 
 
 @pytest.fixture(scope="module")
@@ -257,13 +257,13 @@ def writable() -> Json:
 
 
 def test_nothing_is_written_unless_allowed() -> None:
-    """Without `writes` only safe methods are sent, undocumented ones included; an obstacle reports the rest."""
+    """Without `writes` only safe methods are sent, undocumented ones included; the rest is reported as skipped."""
     target, requests = recorded(answer)
     said = run(target, writable())
     methods = {request.method for request in requests}
     assert methods <= {*SAFE_METHODS}
     assert {"GET", "TRACE"} <= methods
-    assert [(item.operation, item.phase) for item in obstacles(said)] == [("create_trunk", "")]
+    assert [(item.operation, item.phase) for item in skipped(said)] == [("create_trunk", "")]
     assert not failures(said, "unsupported_method")
 
 
@@ -283,7 +283,7 @@ def test_a_request_that_is_not_sent_is_not_judged() -> None:
         made = any(sent.method == "POST" for sent in requests)
         return None if request.method == "POST" and made else request
 
-    said = run(target, writable(), writes=True, steer=once)
+    said = run(target, writable(), writes=True, make_safe=once)
     assert [request.method for request in requests].count("POST") == 1
     assert not failures(said, "ignored_auth")
     assert len(requests) == len([item for item in said if isinstance(item, Progress)])
@@ -292,7 +292,7 @@ def test_a_request_that_is_not_sent_is_not_judged() -> None:
 def test_only_writing_operations_leave_nothing_to_send() -> None:
     """A run over a POST alone reports it and sends nothing."""
     target, requests = recorded(answer)
-    assert [type(item) for item in run(target, writable(), operations=["create_trunk"])] == [Obstacle]
+    assert [type(item) for item in run(target, writable(), operations=["create_trunk"])] == [Skipped]
     assert not requests
 
 
@@ -356,7 +356,7 @@ def test_an_operation_without_valid_requests_is_an_obstacle() -> None:
         "schema": {"type": "integer", "minimum": 5, "maximum": 1},
     }
     target, requests = recorded(answer)
-    said = obstacles(run(target, document))
+    said = skipped(run(target, document))
     assert said
     assert {item.operation for item in said} == {"list_trunks"}
     assert all(item.reason and "\n" not in item.reason for item in said)
@@ -364,9 +364,9 @@ def test_an_operation_without_valid_requests_is_an_obstacle() -> None:
 
 
 def test_an_unreadable_document_is_an_obstacle() -> None:
-    """A document of a version that Schemathesis does not know is an obstacle to everything; nothing is sent."""
+    """A document of a version that Schemathesis does not know skips everything; nothing is sent."""
     target, requests = recorded(answer)
-    (said,) = obstacles(run(target, DOCUMENT | {"openapi": "4.0.0"}))
+    (said,) = skipped(run(target, DOCUMENT | {"openapi": "4.0.0"}))
     assert (said.operation, said.phase) == ("", "")
     assert "4.0.0" in said.reason
     assert not requests
@@ -375,8 +375,8 @@ def test_an_unreadable_document_is_an_obstacle() -> None:
 
 
 def test_an_operation_that_schemathesis_gives_up_is_an_obstacle() -> None:
-    """When every response is a 405, Schemathesis gives an operation up: an obstacle, not a success."""
-    said = obstacles(run(lambda _: Response(405, (("allow", "POST"),))))
+    """When every response is a 405, Schemathesis gives an operation up: it is skipped, not a success."""
+    said = skipped(run(lambda _: Response(405, (("allow", "POST"),))))
     assert [(item.operation, item.phase) for item in said] == [("list_trunks", "fuzzing")]
 
 
@@ -391,7 +391,7 @@ def test_links_are_followed() -> None:
     }
     said = run(answer, document)
     assert "stateful" in {item.phase for item in said if isinstance(item, Progress)}
-    assert not obstacles(said)
+    assert not skipped(said)
 
 
 def test_no_credential_is_invented() -> None:

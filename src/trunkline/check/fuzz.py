@@ -66,7 +66,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class Skipped:
     """Why something was not exercised. `operation` is empty for several operations, `phase` for all phases."""
 
     operation: str
@@ -74,10 +74,10 @@ class Obstacle:
     reason: str
 
 
-Steer: TypeAlias = Callable[[Request], Request | None]
-"""Changes a request so that it does no harm, or returns None when it must not be sent."""
+RequestFilter: TypeAlias = Callable[[Request], Request | None]
+"""Changes a request so that it does no harm. Returns None for a request that must not be sent."""
 
-Event: TypeAlias = Progress | Failure | Obstacle
+Event: TypeAlias = Progress | Failure | Skipped
 
 
 def fuzz(
@@ -90,13 +90,13 @@ def fuzz(
     seed: int,
     examples: int = 50,
     writes: bool = False,
-    steer: Steer = lambda request: request,
+    make_safe: RequestFilter = lambda request: request,
 ) -> Iterator[Event]:
     """Send the requests that Schemathesis generates for an OpenAPI document. The same seed sends the same requests.
 
     `operations` are operationIds, all by default; links among them are followed. Without `writes` only safe methods are
-    sent, with it only documented methods. `steer` sees each request before it is sent. An exception of the target ends
-    the run and is raised here.
+    sent, with it only documented methods. `make_safe` changes each request before it is sent. An exception of the
+    target ends the run and is raised here.
     """
     documented = _operations(document)
     names = {label: operation["operationId"] for label, operation in documented.items()}
@@ -108,7 +108,7 @@ def fuzz(
     if not writes:
         target = read_only(target)
         for label in [label for label in chosen if not label.startswith(SAFE_METHODS)]:
-            yield Obstacle(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
+            yield Skipped(chosen.pop(label), "", f"{label} may change something, and writing was not allowed")
     if not chosen:
         return
     has_links = any(  # for the stateful phase to follow
@@ -121,7 +121,7 @@ def fuzz(
     with _isolated():
         settings = _settings(seed, examples, stateful=has_links)
         schema = _schema(document, application(bridge.ask, base=base_path), base_path, settings)
-        if isinstance(schema, Obstacle):
+        if isinstance(schema, Skipped):
             yield schema
             return
         schema = schema.include(operation_id=list(chosen.values()))
@@ -130,7 +130,7 @@ def fuzz(
         if credential is not None:
             _authorize(schema, credential)
         try:
-            for event in _events(bridge, schema, target, steer, names):
+            for event in _events(bridge, schema, target, make_safe, names):
                 yield _redacted(event, credential)
         finally:
             bridge.close()
@@ -149,7 +149,7 @@ def _operations(document: Json) -> dict[str, Json]:
 # --- the engine -----------------------------------------------------------------------------------------------------
 
 
-def _schema(document: Json, app: ASGIApp, base_path: str, settings: Mapping[str, Any]) -> BaseSchema | Obstacle:
+def _schema(document: Json, app: ASGIApp, base_path: str, settings: Mapping[str, Any]) -> BaseSchema | Skipped:
     """The schema of Schemathesis for the document. It can send requests to the application only."""
     from schemathesis import openapi  # noqa: PLC0415
     from schemathesis.config import SchemathesisConfig  # noqa: PLC0415
@@ -161,7 +161,7 @@ def _schema(document: Json, app: ASGIApp, base_path: str, settings: Mapping[str,
     try:
         schema = openapi.from_dict(document, config=config)
     except SchemathesisError as error:
-        return Obstacle("", "", str(error))
+        return Skipped("", "", str(error))
     schema.app = app
     return schema
 
@@ -277,7 +277,7 @@ class _Bridge:
 
 
 def _events(
-    bridge: _Bridge, schema: BaseSchema, target: Target, steer: Steer, names: dict[str, str]
+    bridge: _Bridge, schema: BaseSchema, target: Target, make_safe: RequestFilter, names: dict[str, str]
 ) -> Iterator[Event]:
     """Send the engine's requests, and translate its events."""
     from schemathesis.engine import StopReason, events, from_schema  # noqa: PLC0415
@@ -287,7 +287,7 @@ def _events(
     for item in bridge.items(from_schema(schema).execute()):
         match item:
             case _PendingRequest():
-                exchange = _answer(item, target, steer)
+                exchange = _answer(item, target, make_safe)
                 if exchange is not None:
                     exchanges[item.case] = exchange
                     requests += 1
@@ -298,18 +298,18 @@ def _events(
                 yield from _failures(item, exchanges, names)
                 exchanges.clear()
                 if item.skip_reason and item.phase.value != "examples":  # no operation needs to have examples
-                    yield Obstacle(names.get(item.label or "", ""), phase, item.skip_reason)
+                    yield Skipped(names.get(item.label or "", ""), phase, item.skip_reason)
             case events.NonFatalError():
-                yield Obstacle(names.get(item.label, ""), phase, f"{item.info.title}: {item.info.message}")
+                yield Skipped(names.get(item.label, ""), phase, f"{item.info.title}: {item.info.message}")
             case events.EngineFinished() if item.stop_reason is not StopReason.COMPLETED:
-                yield Obstacle("", "", item.stop_reason.skip_explanation or item.stop_reason.value)
+                yield Skipped("", "", item.stop_reason.skip_explanation or item.stop_reason.value)
             case BaseException():
                 raise item
 
 
-def _answer(pending: _PendingRequest, target: Target, steer: Steer) -> Exchange | None:
+def _answer(pending: _PendingRequest, target: Target, make_safe: RequestFilter) -> Exchange | None:
     """Answer a request of the engine. None when nothing was sent."""
-    request = steer(pending.request)
+    request = make_safe(pending.request)
     try:
         response = target(request) if request is not None else None
     except NotOurs:
@@ -341,6 +341,6 @@ def _redacted(event: Event, credential: str | None) -> Event:
     match event:
         case Failure():
             return replace(event, message=hide(" ".join(event.message.split())))
-        case Obstacle():
+        case Skipped():
             return replace(event, reason=hide(" ".join(event.reason.split())))
     return event

@@ -84,7 +84,7 @@ class Checker:
         if self.secret_values:
             self.rules = (*self.rules, hides(self.secret_values))
         if self.writing is not None:
-            self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.leave)
+            self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.allowed_leftovers)
         self._target = self._counted(self.target)
         self._judged = checked(self._gate or self._send, self.judge)
         if self._gate is None:
@@ -120,8 +120,8 @@ class Checker:
         if operation.method == exchange.request.method:
             self.report.reached[operation.operation_id, exchange.response.status] += 1
         for finding in judge(operation, exchange, self.rules):
-            self.add(replace(finding, exchanges=(*self._creations.behind(exchange), *finding.exchanges)))
-        self._creations.note(exchange)
+            self.add(replace(finding, exchanges=(*self._creations.for_exchange(exchange), *finding.exchanges)))
+        self._creations.remember(exchange)
 
     def add(self, finding: Finding) -> None:
         """Add a finding to the report, which learns the secrets in its requests so that it never prints them."""
@@ -227,7 +227,7 @@ class Checker:
             prefix=self._gate.prefix,
             credential=self.credential,
             second_credential=self.writing.second,
-            leave=self.writing.leave,
+            allowed_leftovers=self.writing.allowed_leftovers,
             seed=self.seed,
             examples=max(2, self.examples // 2),
             progress=self.progress,
@@ -258,12 +258,12 @@ class Checker:
                 seed=self.seed,
                 examples=self.examples,
                 writes=self._gate is not None,
-                steer=self._steer,
+                make_safe=self._make_safe,
             ):
                 match event:
                     case fuzz.Failure():
                         self.add(_finding(self.vendor.contract.operation(event.operation), event))
-                    case fuzz.Obstacle():
+                    case fuzz.Skipped():
                         for name in [event.operation] if event.operation else names:
                             self.report.exercised[name, FUZZ] = event.reason
                     case fuzz.Progress() if event.requests % _REQUESTS_PER_MESSAGE == 0:
@@ -279,17 +279,17 @@ class Checker:
             if parameter.resource and parameter.name in values
         }
 
-    def _steer(self, request: Request) -> Request | None:
+    def _make_safe(self, request: Request) -> Request | None:
         """The request as it may be sent, None for none: one that writes is about an item that this run created."""
         if self._gate is None:
             return request
-        return self._gate.steer(make_harmless(self.vendor.contract, request, self._random))
+        return self._gate.make_safe(make_harmless(self.vendor.contract, request, self._random))
 
     def clean(self) -> None:
         """Delete what the run created, however it ended, and report what is left."""
         if self.writing is None or self._gate is None:
             return
-        left = self._gate.pending()
+        left = self._gate.leftovers()
         try:
             if left:
                 self.progress("deleting what was created")

@@ -5,7 +5,7 @@
         connection.execute("INSERT ...")
 
 An open file is locked, so one process writes to it. A transaction is on disk when its block ends: neither a killed
-process nor a power failure takes it back. Only the owner can read the file. Messages never quote what is in it.
+process nor a power failure takes it back. Only the owner can read the file. Messages never quote the content.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class FileFormat:
     """A kind of SQLite file, and what messages about it say."""
 
     name: str
-    """With its article: `a state file`."""
+    """The name with its article: `a state file`."""
     application_id: bytes
     version: int
     tables: tuple[str, ...]
-    elsewhere: str
-    """How to use another file: `name another file`."""
+    use_another: str
+    """The advice for a path that cannot be used: `name another file`."""
     in_use: str
-    """The way out when another process has the file."""
+    """The advice for a file that another process has open."""
     damaged: str
-    """The way out of a damaged file."""
+    """The advice for a damaged file."""
     unwritten: str
     """The consequence of a failed write."""
     follows_links: bool = True
 
     def problem(self, error: Exception) -> str:
-        """The meaning of an error and the way out, as words that follow the name of the file."""
+        """The description of an error and the advice, to follow a path in a message: `is damaged; restore a copy`."""
         if isinstance(error, sqlite3.ProgrammingError):
             return "is closed"
         name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name, it is text that is not UTF-8
@@ -52,7 +52,7 @@ class FileFormat:
 
 
 _PROBLEMS = {
-    "SQLITE_NOTADB": "is not {format.name}; {format.elsewhere}",
+    "SQLITE_NOTADB": "is not {format.name}; {format.use_another}",
     "SQLITE_BUSY": "is in use by another process; {format.in_use}",
     "SQLITE_CANTOPEN": "cannot be opened; check the permissions of the file and its folder",
     "SQLITE_READONLY": "cannot be read and written; check the permissions of the file and its folder",
@@ -152,12 +152,14 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
             # The last process to use the file has just removed it: try again.
     except FileNotFoundError:
         if not path.parent.exists():
-            raise UsageError(f"the folder {path.parent} does not exist; make it, or {file_format.elsewhere}") from None
+            raise UsageError(
+                f"the folder {path.parent} does not exist; make it, or {file_format.use_another}"
+            ) from None
         reason = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
-        raise UsageError(f"{path} {reason}; {file_format.elsewhere}") from None
+        raise UsageError(f"{path} {reason}; {file_format.use_another}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a file name"
-        raise UsageError(f"{path} cannot be {file_format.name}: {reason.lower()}; {file_format.elsewhere}") from None
+        raise UsageError(f"{path} cannot be {file_format.name}: {reason.lower()}; {file_format.use_another}") from None
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
@@ -172,17 +174,17 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 def _regular_file(path: Path, file_format: FileFormat, *, create: bool) -> tuple[int, int]:
     """The device and inode of the file at a path. A missing one is created, empty and only for its owner."""
     if path.is_symlink() and not file_format.follows_links:
-        raise UsageError(f"{path} is a link; {file_format.elsewhere}")
+        raise UsageError(f"{path} is a link; {file_format.use_another}")
     if create:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path} is not a regular file; {file_format.elsewhere}")
+        raise UsageError(f"{path} is not a regular file; {file_format.use_another}")
     if not os.access(path, os.R_OK | os.W_OK):
         raise UsageError(f"{path} {_PROBLEMS['SQLITE_READONLY']}")
     if found.st_size == 1:  # SQLite takes it for an empty file, and would overwrite it
-        raise NotSQLite(f"{path} is not {file_format.name}; {file_format.elsewhere}")
+        raise NotSQLite(f"{path} is not {file_format.name}; {file_format.use_another}")
     return found.st_dev, found.st_ino
 
 
@@ -216,12 +218,12 @@ def _claim(connection: sqlite3.Connection, path: Path, file: tuple[int, int], fi
         if version != file_format.version:
             raise UsageError(
                 f"{path} has the format {version}, but this version of trunkline reads only format "
-                f"{file_format.version}; {file_format.elsewhere}"
+                f"{file_format.version}; {file_format.use_another}"
             )
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise UsageError(f"{path} is damaged; {file_format.damaged}")
     elif owner or version or connection.execute("SELECT * FROM sqlite_master").fetchone():
-        raise UsageError(f"{path} is not {file_format.name} but a database of another kind; {file_format.elsewhere}")
+        raise UsageError(f"{path} is not {file_format.name} but a database of another kind; {file_format.use_another}")
     else:
         for table in file_format.tables:
             connection.execute(table)

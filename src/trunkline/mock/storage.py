@@ -35,7 +35,7 @@ STATE = FileFormat(
             UNIQUE (vendor, collection, account, identity)
         )""",
     ),
-    elsewhere="name another file, or one that does not exist yet",
+    use_another="name another file, or one that does not exist yet",
     in_use="stop it, or ask a running server with `trunkline reset --url`",
     damaged="restore a copy, or delete it to start with the fixtures",
     unwritten="nothing was changed",

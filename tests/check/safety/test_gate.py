@@ -217,8 +217,8 @@ def never(_: float) -> None:
     """Do not sleep."""
 
 
-def gated(contract: Contract, target: Target, ledger: Ledger | None = None, leave: int | None = 0) -> Gate:
-    return Gate(contract, target, ledger or Ledger(), (TOKEN, OTHER), leave)
+def gated(contract: Contract, target: Target, ledger: Ledger | None = None, allowed_leftovers: int | None = 0) -> Gate:
+    return Gate(contract, target, ledger or Ledger(), (TOKEN, OTHER), allowed_leftovers)
 
 
 def clean(gate: Gate, target: Target) -> tuple[Leftover, ...]:
@@ -345,11 +345,11 @@ def test_undeletable_items_are_counted(flat: Contract) -> None:
     server = Server(FLAT).seed()
     with pytest.raises(BudgetExhausted, match="--leave"):
         make(gated(flat, server), shape=FLAT)
-    gate = gated(flat, server, leave=2)
+    gate = gated(flat, server, allowed_leftovers=2)
     assert gate(post("/trunks", {})).status == 400
     first = make(gate, "1", FLAT)
     second = make(gate, "2", FLAT)
-    assert not gate.has_room("trunks")
+    assert not gate.may_create_more("trunks")
     with pytest.raises(BudgetExhausted, match="--leave"):
         make(gate, "3", FLAT)
     assert gate(post(f"/trunks/{first}", {"name": gate.prefix + "x"}, method="PATCH")).status == 200
@@ -358,7 +358,7 @@ def test_undeletable_items_are_counted(flat: Contract) -> None:
     assert {item.reason for item in left} == {"no operation deletes it; delete it by hand"}
     assert f"trunks {first}" in str(left[0])
     assert server.harm == []
-    anything = gated(flat, server, leave=None)
+    anything = gated(flat, server, allowed_leftovers=None)
     assert [make(anything, str(number), FLAT) for number in range(5)]
 
 
@@ -538,7 +538,7 @@ def test_an_item_without_a_response_is_found(nested: Contract, flat: Contract, e
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
     listing = Server(FLAT, after=after_create(error)).seed(250)
-    gate = gated(flat, listing, leave=1)
+    gate = gated(flat, listing, allowed_leftovers=1)
     with pytest.raises(type(error)):
         make(gate, shape=FLAT)
     (left,) = clean(gate, listing)
@@ -823,7 +823,7 @@ def test_a_second_interruption_keeps_the_ledger_correct(nested: Contract, tmp_pa
         server.after = interrupt
         with pytest.raises(KeyboardInterrupt):
             clean(gate, server)
-        assert len(gate.pending()) == 3
+        assert len(gate.leftovers()) == 3
     with Ledger.from_file(path, NESTED, BASE) as ledger:
         assert gated(nested, server, ledger).clean(server, never, earlier=True) == ()
     assert (server.state(), server.harm) == (before, [])
@@ -1132,9 +1132,9 @@ def test_random_requests_and_faults_do_no_harm(nested: Contract, tmp_path: Path,
 # --- steering -------------------------------------------------------------------------------------------------------
 
 
-def steered(gate: Gate, request: Request) -> tuple[str, Any] | None:
-    """The path and body of the steered request."""
-    found = gate.steer(request)
+def safe(gate: Gate, request: Request) -> tuple[str, Any] | None:
+    """The path and body of the safe request."""
+    found = gate.make_safe(request)
     return None if found is None else (found.path, json.loads(found.body) if found.body else None)
 
 
@@ -1145,19 +1145,19 @@ def test_a_generated_request_is_made_harmless(nested: Contract) -> None:
     trunk = make(gate)
     did = make_did(gate, trunk)
     body = {"name": "x", "port": 1.5, "domain": "é"}
-    assert steered(gate, post("/sip-trunks", body)) == ("/sip-trunks", {**body, "name": gate.prefix + "x"})
-    assert steered(gate, post("/sip-trunks/uuid-1", {"name": "y"}, method="PUT")) == (
+    assert safe(gate, post("/sip-trunks", body)) == ("/sip-trunks", {**body, "name": gate.prefix + "x"})
+    assert safe(gate, post("/sip-trunks/uuid-1", {"name": "y"}, method="PUT")) == (
         f"/sip-trunks/{trunk}",
         {"name": gate.prefix + "y"},
     )
-    assert steered(gate, delete("/sip-trunks/0/dids/%2e")) == (
+    assert safe(gate, delete("/sip-trunks/0/dids/%2e")) == (
         f"/sip-trunks/{trunk}/dids/{did}",
         None,
     )
-    assert steered(gate, delete(f"/sip-trunks/{trunk}")) == (f"/sip-trunks/{trunk}", None)
+    assert safe(gate, delete(f"/sip-trunks/{trunk}")) == (f"/sip-trunks/{trunk}", None)
     reading = Request("GET", "/sip-trunks/uuid-1", "x=1", AUTH)
-    assert gate.steer(reading) is reading
-    found = gate.steer(post("/sip-trunks", body, (*AUTH, ("content-length", "5"))))
+    assert gate.make_safe(reading) is reading
+    found = gate.make_safe(post("/sip-trunks", body, (*AUTH, ("content-length", "5"))))
     assert found is not None
     assert (found.headers, gate(found).status) == (AUTH, 201)
 
@@ -1177,26 +1177,26 @@ def test_a_generated_request_is_made_harmless(nested: Contract) -> None:
 def test_a_request_that_cannot_be_made_harmless_is_dropped(nested: Contract, request_: Request) -> None:
     """No item of ours can be used, no operation is documented, or it can be read in two ways."""
     gate = gated(nested, Server().seed())
-    assert gate.steer(request_) is None
+    assert gate.make_safe(request_) is None
 
 
 def test_a_steered_label_keeps_to_its_maximum_length(nested: Contract, flat: Contract) -> None:
     """What obeys the schema still does, and what is too long stays too long."""
     gate = gated(nested, Server())
     for length in (0, 1, 227, 228, 255, 256, 5000):
-        found = steered(gate, post("/sip-trunks", {"name": "x" * length}))
+        found = safe(gate, post("/sip-trunks", {"name": "x" * length}))
         assert found is not None
         name = found[1]["name"]
         assert name.startswith(gate.prefix)
         assert (len(name) <= 255) is (length <= 255)
     body = {"name": gate.prefix + "x", "port": 5}
     request = post("/sip-trunks", json.dumps(body, indent=7).encode())
-    assert gate.steer(request) == request
-    assert steered(gate, post("/sip-trunks", {"name": 5})) == ("/sip-trunks", {"name": 5})
+    assert gate.make_safe(request) == request
+    assert safe(gate, post("/sip-trunks", {"name": 5})) == ("/sip-trunks", {"name": 5})
     broken = post("/sip-trunks", b'{"name": "x"')
-    assert gate.steer(broken) == broken
-    assert gated(flat, Server(FLAT)).steer(post("/trunks", {"name": "x"})) is None
-    assert gated(flat, Server(FLAT), leave=1).steer(post("/trunks", {"name": "x"})) is not None
+    assert gate.make_safe(broken) == broken
+    assert gated(flat, Server(FLAT)).make_safe(post("/trunks", {"name": "x"})) is None
+    assert gated(flat, Server(FLAT), allowed_leftovers=1).make_safe(post("/trunks", {"name": "x"})) is not None
 
 
 # --- the dry run ----------------------------------------------------------------------------------------------------

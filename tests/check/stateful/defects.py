@@ -94,8 +94,8 @@ class Server:
     def malformed(self) -> str:
         return "MALFORMED_BODY"
 
-    def owned(self, account: str, thing: Record) -> bool:
-        return bool(thing["account"] == account)
+    def owned(self, account: str, record: Record) -> bool:
+        return bool(record["account"] == account)
 
     def find(self, account: str, identity: str) -> Record:
         """The trunk of an account."""
@@ -108,8 +108,8 @@ class Server:
         return [trunk for trunk in self.trunks.values() if self.owned(account, trunk) and not trunk.get("deleted")]
 
 
-def cut(thing: Record, names: str) -> Record:
-    return {name: thing[name] for name in names.split() if name in thing}
+def select(record: Record, names: str) -> Record:
+    return {name: record[name] for name in names.split() if name in record}
 
 
 # --- the vendor whose trunks can be deleted ---------------------------------------------------------------------------
@@ -148,13 +148,13 @@ class Talkover(Server):
         return self.done([self.item(trunk) for trunk in self.listed(account)])
 
     def item(self, trunk: Record) -> Record:
-        return cut(trunk, SHORT)
+        return select(trunk, SHORT)
 
     def get_trunk(self, account: str, request: Request, identity: str) -> Answer:
         return self.done(self.detail(self.find(account, identity)))
 
     def detail(self, trunk: Record) -> Record:
-        return cut(trunk, FULL)
+        return select(trunk, FULL)
 
     created_status = 201
 
@@ -194,7 +194,7 @@ class Talkover(Server):
         self.trunks[trunk["id"]] = trunk
 
     def made(self, trunk: Record) -> Record:
-        return cut(trunk, MADE)
+        return select(trunk, MADE)
 
     longest = 255
 
@@ -249,7 +249,7 @@ class Talkover(Server):
         return {"domain", "transport", "username", "password"}
 
     def changed(self, trunk: Record) -> Record:
-        return cut(trunk, "id name is_active is_verified updated_at")
+        return select(trunk, "id name is_active is_verified updated_at")
 
     def delete_trunk(self, account: str, request: Request, identity: str) -> Answer:
         trunk = self.find(account, identity)
@@ -290,7 +290,7 @@ class Talkover(Server):
         return bool(did["trunk_id"] == trunk["id"])
 
     def did(self, did: Record) -> Record:
-        return cut(did, "id number country_code formatted_number")
+        return select(did, "id number country_code formatted_number")
 
     def create_did(self, account: str, request: Request, identity: str) -> Answer:
         trunk = self.find(account, identity)
@@ -306,10 +306,10 @@ class Talkover(Server):
             "account": account,
             "trunk_id": trunk["id"],
             "formatted_number": body["number"],
-            **cut(body, "country_code number"),
+            **select(body, "country_code number"),
         }
         self.keep(did)
-        return self.done(cut(did, "id number country_code formatted_number trunk_id"), self.created_status)
+        return self.done(select(did, "id number country_code formatted_number trunk_id"), self.created_status)
 
     def keep(self, did: Record) -> None:
         self.dids[did["id"]] = did
@@ -384,7 +384,7 @@ class Telepath(Server):
 
     def item(self, trunk: Record) -> Record:
         metrics = {"calls_today": 0, "success_rate": 100.0, "avg_latency_ms": 0}
-        return cut({**trunk, "metrics": metrics}, ITEM)
+        return select({**trunk, "metrics": metrics}, ITEM)
 
     created_status = 200
 
@@ -403,7 +403,7 @@ class Telepath(Server):
             "status": "active",
             "created_at": now,
             "updated_at": now,
-            **cut(body, f"{TEXTS} ai_provider"),
+            **select(body, f"{TEXTS} ai_provider"),
         }
         self.store(trunk)
         return self.created_status, self.made(trunk)
@@ -416,7 +416,7 @@ class Telepath(Server):
 
     def made(self, trunk: Record) -> Record:
         endpoint = f"sip://{trunk['sip_username']}@sip.example.com"
-        return {**cut(trunk, "id name status ai_provider sip_username created_at"), "sip_endpoint": endpoint}
+        return {**select(trunk, "id name status ai_provider sip_username created_at"), "sip_endpoint": endpoint}
 
     def taken(self, account: str, username: str) -> bool:
         return any(trunk["sip_username"] == username and trunk["account"] == account for trunk in self.trunks.values())
@@ -451,7 +451,7 @@ class Telepath(Server):
         trunk = self.find(account, identity)
         body = self.read(request)
         self.check(body, ())
-        self.apply(trunk, cut(body, CHANGING))
+        self.apply(trunk, select(body, CHANGING))
         return 200, self.changed(trunk)
 
     def apply(self, trunk: Record, changes: Record) -> None:
@@ -459,7 +459,7 @@ class Telepath(Server):
         trunk["updated_at"] = self.now()
 
     def changed(self, trunk: Record) -> Record:
-        return cut(trunk, "id name status updated_at")
+        return select(trunk, "id name status updated_at")
 
 
 SERVERS: Mapping[str, type[Server]] = {"talkover": Talkover, "telepath": Telepath}
@@ -1138,7 +1138,7 @@ class HalfAppliedToo(Telepath):
 
     def update_trunk(self, account: str, request: Request, identity: str) -> Answer:
         body = self.read(request)
-        self.apply(self.find(account, identity), cut(body, "name"))
+        self.apply(self.find(account, identity), select(body, "name"))
         return super().update_trunk(account, request, identity)
 
 
@@ -1548,8 +1548,8 @@ class Open(Talkover):
         self.by = f"{request.method} {re.sub('_[0-9]+', '', request.path)}"
         return super().routed(request)
 
-    def owned(self, account: str, thing: Record) -> bool:
-        return super().owned(account, thing) or self.by in self.opened
+    def owned(self, account: str, record: Record) -> bool:
+        return super().owned(account, record) or self.by in self.opened
 
 
 def opened(by: str, most: int) -> None:
@@ -1578,7 +1578,7 @@ class RefusedAndDone(Talkover):
     def update_trunk(self, account: str, request: Request, identity: str) -> Answer:
         trunk = self.trunks.get(identity)
         if trunk and trunk["account"] != account and not trunk.get("deleted"):
-            self.apply(trunk, cut(self.read(request), "name"))
+            self.apply(trunk, select(self.read(request), "name"))
         return super().update_trunk(account, request, identity)
 
 
@@ -1600,21 +1600,21 @@ class ListsAny(Telepath):
 
 # --- mistakes that take several moves in a row ------------------------------------------------------------------------
 
-DEEP: list[Defect] = []
+ONLY_RANDOM_FINDS: list[Defect] = []
 """Mistakes that no fixed scenario finds; random ones do. They were written before they were tried."""
 
 
-def deep(law: str) -> Callable[[type[Server]], type[Server]]:
+def only_random_finds(law: str) -> Callable[[type[Server]], type[Server]]:
     """Put a server into the table of mistakes that only random scenarios find."""
 
     def kept(server: type[Server]) -> type[Server]:
-        DEEP.append(Defect((server.__doc__ or "").rstrip("."), "talkover", server, law, 20))
+        ONLY_RANDOM_FINDS.append(Defect((server.__doc__ or "").rstrip("."), "talkover", server, law, 20))
         return server
 
     return kept
 
 
-@deep("action_shows_in_a_read")
+@only_random_finds("action_shows_in_a_read")
 class VerifiedOnceOnly(Talkover):
     """A trunk that was verified, reset and verified again is listed as unverified."""
 
@@ -1626,7 +1626,7 @@ class VerifiedOnceOnly(Talkover):
         return {**super().item(trunk), "is_verified": trunk["is_verified"] and trunk.get("times", 0) < 2}
 
 
-@deep("created_is_found")
+@only_random_finds("created_is_found")
 class DeletesANeighbour(Talkover):
     """The deletion of a trunk deletes a number of another one."""
 
@@ -1635,7 +1635,7 @@ class DeletesANeighbour(Talkover):
         self.dids = dict(list(self.dids.items())[1:])
 
 
-@deep("update_shows")
+@only_random_finds("update_shows")
 class FrozenByConflict(Talkover):
     """After a refused deletion a trunk takes no updates any more."""
 
@@ -1647,7 +1647,7 @@ class FrozenByConflict(Talkover):
         return {} if trunk.get("frozen") else super().kept(trunk, changes)
 
 
-@deep("created_is_read_back")
+@only_random_finds("created_is_read_back")
 class MovedByConflict(Talkover):
     """After a conflict the next number is added to the oldest trunk."""
 
@@ -1664,7 +1664,7 @@ class MovedByConflict(Talkover):
         super().keep(did)
 
 
-@deep("update_shows")
+@only_random_finds("update_shows")
 class HealthRestores(Talkover):
     """A health check after a change of the domain brings the old domain back."""
 
@@ -1748,7 +1748,7 @@ class FullObjects(Talkover):
     """Every answer about a trunk shows the whole trunk."""
 
     def item(self, trunk: Record) -> Record:
-        return cut(trunk, FULL)
+        return select(trunk, FULL)
 
     made = changed = item
 
@@ -1769,7 +1769,7 @@ class IdOnly(Talkover):
     """The answers to a creation and an update show the id only."""
 
     def made(self, trunk: Record) -> Record:
-        return cut(trunk, "id")
+        return select(trunk, "id")
 
     changed = made
 
@@ -1779,7 +1779,7 @@ class IdOnlyToo(Telepath):
     """The answers to a creation and an update show the id only."""
 
     def made(self, trunk: Record) -> Record:
-        return cut(trunk, "id")
+        return select(trunk, "id")
 
     changed = made
 

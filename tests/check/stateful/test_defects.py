@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests.check.stateful.defects import DEEP, DEFECTS, OWN, SECOND, SERVERS, Defect
+from tests.check.stateful.defects import DEFECTS, ONLY_RANDOM_FINDS, OWN, SECOND, SERVERS, Defect
 from trunkline.check.rules import judge, operation_of
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.runner import run_stateful
@@ -108,7 +108,7 @@ def test_every_created_item_has_the_name_of_the_run(defect: Defect) -> None:
                 assert not value or value.startswith(PREFIX)
 
 
-@pytest.mark.parametrize("defect", DEEP, ids=label)
+@pytest.mark.parametrize("defect", ONLY_RANDOM_FINDS, ids=label)
 def test_random_scenarios_find_what_fixed_ones_do_not(defect: Defect) -> None:
     """Mistakes that take several moves in a row are found by random scenarios only."""
     assert not search(defect, examples=0, steps=0)

@@ -95,9 +95,9 @@ def test_each_flaw_is_one_that_the_contract_refuses(vendor: str) -> None:
         for operation in operations.writers:
             path = re.sub(r"\{\w+\}", "x", operation.path)
             for flaw in flaws(operation):
-                values = complete_body(operation, make, (1,) * len(inputs(operation)), flaw.needs).values
+                values = complete_body(operation, make, (1,) * len(inputs(operation)), flaw.requires).values
                 headers = (("authorization", "Bearer x"), ("content-type", flaw.media_type))
-                content = flaw.cut(to_json(flaw.spoil(values)))
+                content = flaw.edit_bytes(to_json(flaw.apply(values)))
                 request = Request(operation.method, path, "", headers, content)
                 assert reasons_to_refuse(operation.contract, request), flaw.name
 

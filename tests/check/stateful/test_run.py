@@ -100,17 +100,17 @@ def test_everything_that_can_be_deleted_is_deleted() -> None:
         assert not server.dids
 
 
-@pytest.mark.parametrize("leave", [0, 1, 3])
-def test_no_more_is_left_behind_than_is_allowed(leave: int) -> None:
+@pytest.mark.parametrize("allowed", [0, 1, 3])
+def test_no_more_is_left_behind_than_is_allowed(allowed: int) -> None:
     """Where nothing can be deleted, no more items are created than may stay, and scenarios use them again."""
     server = Telepath()
-    results = results_of(LOADED["telepath"].contract, server, leave=leave)
+    results = results_of(LOADED["telepath"].contract, server, allowed_leftovers=allowed)
     assert findings(results) == []
-    assert len(server.trunks) <= leave
+    assert len(server.trunks) <= allowed
     why = reasons(results)
-    if leave:
+    if allowed:
         assert not why["updateTrunk", "update_shows"]
-        assert bool(why["createTrunk", "refused_requests_change_nothing"]) is (leave == 1)
+        assert bool(why["createTrunk", "refused_requests_change_nothing"]) is (allowed == 1)
     else:
         assert {"--leave" in reason for reason in why.values()} == {True}
 
@@ -124,7 +124,7 @@ def test_a_finding_about_an_earlier_item_shows_its_creation() -> None:
         def apply(self, trunk: Record, changes: Record) -> None:
             super().apply(trunk, {**changes, "name": trunk["name"]})
 
-    (finding,) = findings(results_of(LOADED["telepath"].contract, Wrong(), leave=1))[:1]
+    (finding,) = findings(results_of(LOADED["telepath"].contract, Wrong(), allowed_leftovers=1))[:1]
     assert finding.rule == "update_shows"
     assert [exchange.request.method for exchange in finding.exchanges] == ["POST", "PATCH"]
 
@@ -231,7 +231,7 @@ def test_no_response_confuses_the_check(vendor: str, share: float, seed: int) ->
             return Response(random.choice((response.status, *STATUSES)), (), random.choice(JUNK))
         return response
 
-    results = results_of(contract, target, seed=seed, leave=random.choice((None, 2)), tries=20)
+    results = results_of(contract, target, seed=seed, allowed_leftovers=random.choice((None, 2)), tries=20)
     assert reasons(results)
     assert all(finding.exchanges for finding in findings(results))
 

@@ -31,7 +31,7 @@ class WriteOptions:
     dry_run: bool = False
 
     def allowed_leftovers(self, *, built_in: bool) -> int | None:
-        """How many items may stay that no operation deletes; None for any number, as on the built-in mock."""
+        """How many items may be left that no operation deletes; None for any number, as on the built-in mock."""
         return None if built_in and self.leave is None else self.leave or 0
 
     def check(self) -> None:
@@ -46,14 +46,14 @@ class WriteOptions:
 class WriteAccess:
     """Permission for a check to write. Creations are recorded in `ledger`; `cleaner` is the target that cleans up.
 
-    `second` is the credential of another account. `leave` is how many items may stay that no operation deletes, None
-    for any number.
+    `second` is the credential of another account. `allowed_leftovers` is how many items may be left that
+    no operation deletes, None for any number.
     """
 
     ledger: Ledger
     cleaner: Target
     second: str | None = None
-    leave: int | None = 0
+    allowed_leftovers: int | None = 0
 
 
 @contextmanager

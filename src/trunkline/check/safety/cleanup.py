@@ -10,20 +10,19 @@ from dataclasses import dataclass, field, replace
 from trunkline.check.lists import ListReading
 from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.check.safety.ownership import (
-    GONE,
     Owner,
     Ownership,
     authorization,
     has_prefix,
     is_safe_id,
     json_value,
-    label_of,
+    label_value,
     safe_path,
 )
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Delete
 from trunkline.errors import TargetError
-from trunkline.exchange import Json, Request, Response, Target
+from trunkline.exchange import NOT_FOUND, Json, Request, Response, Target
 from trunkline.findings import to_text, truncate
 
 WAITS = (1.0, 3.0)
@@ -80,7 +79,7 @@ class Cleanup:
     headers: Mapping[str, str | None]
     earlier: bool = False
     sleep: Callable[[float], None] = time.sleep
-    _left: dict[int, Leftover] = field(default_factory=dict)
+    _leftovers: dict[int, Leftover] = field(default_factory=dict)
     """Why an entry is left, by its number. Entries that are not here are due."""
     _retry: set[int] = field(default_factory=set)
     _duplicates: list[str] = field(default_factory=list)
@@ -107,20 +106,20 @@ class Cleanup:
                 with suppress(TargetError):
                     self._find_undeleted(place)
         for entry in self._entries:
-            if entry.number not in self._left:
-                self._leave(entry, "the cleanup did not reach it")
-        return tuple(self._left[entry.number] for entry in self._entries)
+            if entry.number not in self._leftovers:
+                self._report_leftover(entry, "the cleanup did not reach it")
+        return tuple(self._leftovers[entry.number] for entry in self._entries)
 
     def _round(self) -> None:
         """Look for what has no id yet, and delete what is due."""
         for entry in self._entries:
             if entry.number in self._retry or not entry.identity:
-                self._left.pop(entry.number, None)
+                self._leftovers.pop(entry.number, None)
         self._retry.clear()
         for place in self._places():
             with self._reporting_errors(*self._missing(place)):
                 self._find(place)
-        known = [entry for entry in self._entries if entry.identity and entry.number not in self._left]
+        known = [entry for entry in self._entries if entry.identity and entry.number not in self._leftovers]
         for entry in sorted(known, key=lambda entry: (len(entry.parents), entry.number), reverse=True):
             with self._reporting_errors(entry):
                 self._delete(entry)
@@ -132,9 +131,9 @@ class Cleanup:
             yield
         except TargetError as error:
             for entry in entries:
-                self._leave(entry, f"{'' if entry.identity else _UNSURE}{error}", "", retry=True)
+                self._report_leftover(entry, f"{'' if entry.identity else _UNSURE}{error}", "", retry=True)
 
-    def _leave(
+    def _report_leftover(
         self, entry: Entry, reason: str, then: str | None = None, *, retry: bool = False, give_up: bool = False
     ) -> None:
         """Say why an entry is left, and what happens `then`: by default, the next run tries again.
@@ -143,7 +142,7 @@ class Cleanup:
         """
         then = self.ledger.next_step if then is None else then
         reason = f"{reason}; {then}" if then else reason
-        self._left[entry.number] = Leftover(entry.resource, entry.identity, entry.label, reason)
+        self._leftovers[entry.number] = Leftover(entry.resource, entry.identity, entry.label, reason)
         if retry:
             self._retry.add(entry.number)
         if give_up:
@@ -194,15 +193,15 @@ class Cleanup:
         """Give entries the ids that a list shows, and say why the others have none."""
         reading = self._list(place)
         for identity, item in zip(reading.identities, reading.items, strict=True) if reading else ():
-            self._adopt(place, identity, item)
+            self._match_listed_item(place, identity, item)
         for entry in self._missing(place):
-            if entry.number not in self._left:
+            if entry.number not in self._leftovers:
                 self._explain_missing(entry, reading)
 
     def _explain_missing(self, entry: Entry, reading: ListReading | None) -> None:
-        """Say why an entry has no id, or finish it if the item surely does not exist."""
+        """Say why an entry has no id, or finish it if the item does not exist."""
         is_identifiable = bool(entry.label or entry.unique_digest)
-        parent_is_gone = reading is not None and entry.parents and reading.status in GONE
+        parent_is_gone = reading is not None and entry.parents and reading.status in NOT_FOUND
         is_not_listed = reading is not None and reading.whole and is_identifiable
         wrong_id = ""
         if entry.wrong_identity:
@@ -210,12 +209,12 @@ class Cleanup:
             wrong_id = f"its creation returned the id {identity}, under which no response shows it, and "
         if entry.credential_digest not in ("", *self.headers):
             reason = f"{_UNSURE}no list shows it with this credential"
-            self._leave(entry, reason, "check again with the one that it was sent with")
+            self._report_leftover(entry, reason, "check again with the one that it was sent with")
         elif parent_is_gone or (is_not_listed and self.earlier):
             self.ledger.finished(entry)
         elif is_not_listed:
             found = wrong_id or "no response gave an id of its own, and "
-            self._leave(entry, f"{_UNSURE}{found}no list shows it yet", retry=True)
+            self._report_leftover(entry, f"{_UNSURE}{found}no list shows it yet", retry=True)
         else:
             why = "no response identifies it as ours"
             if reading is None:
@@ -223,20 +222,20 @@ class Cleanup:
             elif is_identifiable:
                 why = "its list cannot be read completely"
             give_up = reading is None or not is_identifiable or (self.earlier and 200 <= reading.status < 300)
-            self._leave(entry, f"{_UNSURE}{wrong_id}{why}", "look for it by hand", give_up=give_up)
+            self._report_leftover(entry, f"{_UNSURE}{wrong_id}{why}", "look for it by hand", give_up=give_up)
 
-    def _adopt(self, place: _Place, identity: Json, item: Json) -> None:
+    def _match_listed_item(self, place: _Place, identity: Json, item: Json) -> None:
         """Take a listed item for ours if it has the same label, or the same unique inputs, as one of our entries."""
-        alike = self._alike(place, item)
-        missing = [entry for entry in alike if self._has_no_id(entry)]
+        matching = self._matching_entries(place, item)
+        missing = [entry for entry in matching if self._has_no_id(entry)]
         if not is_safe_id(identity):
             shown = truncate(to_text(identity), _LONGEST) if isinstance(identity, str | int) else ""
             for entry in missing:
-                self._leave(replace(entry, identity=shown), _UNSAFE, _BY_HAND, give_up=True)
+                self._report_leftover(replace(entry, identity=shown), _UNSAFE, _BY_HAND, give_up=True)
             return
-        if not alike:
+        if not matching:
             return
-        candidates = (*missing, *alike)
+        candidates = (*missing, *matching)
         first, digest = candidates[0], self.ownership.credential_digest(place.header)
         # One without an id, or one that was refused and yet created.
         without_id = (entry for entry in candidates if entry.credential_digest == digest and not entry.identity)
@@ -257,13 +256,13 @@ class Cleanup:
                 self._duplicates.append(first.label)
         if not (self.ledger.is_open(known) and known.identity):
             self.ledger.created(known, identity)
-            self._left.pop(known.number, None)
+            self._leftovers.pop(known.number, None)
 
-    def _alike(self, place: _Place, item: Json) -> list[Entry]:
+    def _matching_entries(self, place: _Place, item: Json) -> list[Entry]:
         """The entries at a place that a listed item may belong to."""
         label = self.ownership.label(place.resource)
         if label:
-            shown = label_of(item, label)
+            shown = label_value(item, label)
             entries = self.ledger.labelled(place.resource, shown) if isinstance(shown, str) else ()
         else:
             digest = self.ownership.unique_digest(place.resource, item)
@@ -276,34 +275,34 @@ class Cleanup:
         """Delete an item, or say why not."""
         operation = self.ownership.operation(Delete, entry.resource)
         if operation is None:
-            self._leave(entry, "no operation deletes it", _BY_HAND, give_up=True)
+            self._report_leftover(entry, "no operation deletes it", _BY_HAND, give_up=True)
             return
         path = safe_path(operation, {**entry.parents, entry.resource: entry.identity})
         if path is None:
-            self._leave(entry, _UNSAFE, _BY_HAND)
+            self._report_leftover(entry, _UNSAFE, _BY_HAND)
             return
         header = self._header(entry)
-        self.ownership.doubt(entry)  # others may have deleted it since, and its id may be used again
+        self.ownership.recheck(entry)  # others may have deleted it since, and its id may be used again
         owner = self.ownership.owner(self._send, entry, header)
         if owner is Owner.OTHERS:
-            self._disown(entry, header)
+            self._give_up_id(entry, header)
         elif owner is Owner.UNKNOWN:
-            self._leave(entry, "no response identifies it as ours", retry=True)
+            self._report_leftover(entry, "no response identifies it as ours", retry=True)
         elif owner is Owner.GONE and self.earlier:
             self._finish_gone(entry)
         elif owner is Owner.GONE and not self.ownership.was_ours(entry):
-            self._leave(entry, "no response ever showed it under the id that its creation returned")
+            self._report_leftover(entry, "no response ever showed it under the id that its creation returned")
         else:
             response = self._send(Request(operation.method, path, "", authorization(header)))
             if 200 <= response.status < 300:
                 self.ledger.finished(entry)
-            elif response.status in GONE:
+            elif response.status in NOT_FOUND:
                 self._finish_gone(entry)
             else:
                 may_pass = response.status >= 500 or response.status in _MAY_PASS
-                self._leave(entry, f"its deletion was answered {self._status(response)}", retry=may_pass)
+                self._report_leftover(entry, f"its deletion was answered {self._status(response)}", retry=may_pass)
 
-    def _disown(self, entry: Entry, header: str | None) -> None:
+    def _give_up_id(self, entry: Entry, header: str | None) -> None:
         """Give up an id that belongs to others: our item has another id, or does not exist."""
         self.ownership.others.add((self.ownership.credential_digest(header), *entry.key))
         if self.earlier:
@@ -315,7 +314,7 @@ class Cleanup:
             self.ledger.finished(entry)
             return
         reason = f"its creation returned the id {entry.identity}, which belongs to another item"
-        self._leave(replace(entry, identity=""), reason, retry=True)
+        self._report_leftover(replace(entry, identity=""), reason, retry=True)
 
     def _finish_gone(self, entry: Entry) -> None:
         """Finish an entry whose item is not found, if the credential that created it was used to look for it."""
@@ -323,10 +322,10 @@ class Cleanup:
             self.ledger.finished(entry)
         elif entry.credential_digest:
             reason = "it was created with another credential and is not found with this one"
-            self._leave(entry, reason, "check again with that one")
+            self._report_leftover(entry, reason, "check again with that one")
         else:
             reason = "it was created without the credential of an account and is not found with this one"
-            self._leave(entry, reason, "look for it by hand", give_up=self.earlier)
+            self._report_leftover(entry, reason, "look for it by hand", give_up=self.earlier)
 
     def _status(self, response: Response) -> str:
         """The status, and the error code if it is one word: `409 TRUNK_HAS_DIDS`."""
@@ -345,9 +344,9 @@ class Cleanup:
             if not isinstance(identity, str):
                 continue
             entry = self.ledger.find(place.resource, identity, credential_digest=digest)
-            if entry is None or self.ledger.is_open(entry) or not has_prefix(label_of(item, label), entry.run):
+            if entry is None or self.ledger.is_open(entry) or not has_prefix(label_value(item, label), entry.run):
                 continue
             # The list is believed more than a response which says that the item does not exist.
             if self.ownership.current_owner(self._send, entry, place.header) is not Owner.OTHERS:
                 self.ledger.created(entry, entry.identity)
-                self._leave(entry, "it still exists, although its deletion was answered as done")
+                self._report_leftover(entry, "it still exists, although its deletion was answered as done")

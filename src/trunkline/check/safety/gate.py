@@ -15,7 +15,7 @@ from trunkline.check.safety.ownership import (
     ids_by_resource,
     is_safe_id,
     json_value,
-    label_of,
+    label_value,
     safe_path,
 )
 from trunkline.contract.bodies import at_pointer
@@ -33,15 +33,15 @@ _MOST_UNIDENTIFIED = 10
 class Gate:
     """A target that sends requests which read, which create with the prefix of the run, or which concern only that.
 
-    `credentials` are those of the run; the first is used for items of unknown origin. `leave` is how many items may
-    stay that no operation deletes, None for any number.
+    `credentials` are those of the run; the first is used for items of unknown origin. `allowed_leftovers` is how many
+    items may be left that no operation deletes, None for any number.
     """
 
     contract: Contract
     target: Target
     ledger: Ledger = field(default_factory=Ledger)
     credentials: tuple[str, ...] = ()
-    leave: int | None = 0
+    allowed_leftovers: int | None = 0
     ownership: Ownership = field(init=False)
     _headers: dict[str, str] = field(init=False)
     """The `Authorization` header of each credential, by its digest."""
@@ -78,7 +78,7 @@ class Gate:
         try:
             response = self.target(request)
         finally:
-            self.ownership.doubt(entry)
+            self.ownership.recheck(entry)
         if isinstance(operation.kind, Delete) and 200 <= response.status < 300:
             self.ledger.finished(entry)
         return response
@@ -88,12 +88,14 @@ class Gate:
         entries = self.ledger.open_entries()
         return tuple(entry.identity for entry in entries if entry.resource == resource and entry.identity)
 
-    def has_room(self, resource: str) -> bool:
-        """Whether the run may create one more item: it can be deleted again, or may stay."""
-        if self.leave is None or self.ownership.operation(Delete, resource):
+    def may_create_more(self, resource: str) -> bool:
+        """Whether the run may create one more item: it can be deleted again, or may be left."""
+        if self.allowed_leftovers is None or self.ownership.operation(Delete, resource):
             return True
         entries = self.ledger.open_entries()
-        return sum(self.ownership.operation(Delete, entry.resource) is None for entry in entries) < self.leave
+        return (
+            sum(self.ownership.operation(Delete, entry.resource) is None for entry in entries) < self.allowed_leftovers
+        )
 
     # --- checking a request -----------------------------------------------------------------------------------------
 
@@ -152,9 +154,9 @@ class Gate:
                 f"{_MOST_UNIDENTIFIED} created items cannot be identified as ours, so no more are created; "
                 "they are reported at the end"
             )
-        if not self.has_room(resource):
+        if not self.may_create_more(resource):
             raise BudgetExhausted(
-                f"no operation deletes {resource}, and as many were created as may stay; allow more with --leave"
+                f"no operation deletes {resource}, and as many were created as may be left; allow more with --leave"
             )
 
     def _is_ours_to_creator(self, entry: Entry) -> bool:
@@ -214,7 +216,7 @@ class Gate:
 
     # --- generated requests -----------------------------------------------------------------------------------------
 
-    def steer(self, request: Request) -> Request | None:
+    def make_safe(self, request: Request) -> Request | None:
         """Make a generated request harmless: with items of the run and its prefix. None if that is not possible.
 
         Unknown ids are replaced by those of the newest items. The label stays within its maximum length, or too long if
@@ -225,13 +227,13 @@ class Gate:
         try:
             operation, ids = self._documented(request)
             path = safe_path(operation, {resource: self._own_id(resource, ids[resource]) for resource in ids})
-            if path is None or (isinstance(operation.kind, Create) and not self.has_room(operation.resource)):
+            if path is None or (isinstance(operation.kind, Create) and not self.may_create_more(operation.resource)):
                 return None
-            steered = self._with_prefix(operation, replace(request, path=path))
-            self._check_label(operation, steered)
+            safe = self._with_prefix(operation, replace(request, path=path))
+            self._check_label(operation, safe)
         except UsageError:
             return None
-        return steered
+        return safe
 
     def _own_id(self, resource: str, identity: str) -> str:
         """The id itself if the run created its item, else the id of the newest item that it created, or empty."""
@@ -240,7 +242,7 @@ class Gate:
     def _with_prefix(self, operation: Operation, request: Request) -> Request:
         """The request with the prefix before the label, unless this breaks other keywords of its schema than before."""
         label, body = self.ownership.label(operation.resource), json_value(request.body)
-        text = label_of(body, label)
+        text = label_value(body, label)
         if not isinstance(operation.kind, Create | Update) or not isinstance(text, str) or text.startswith(self.prefix):
             return request
         longest = operation.inputs.get(label, {}).get("maxLength")
@@ -263,7 +265,7 @@ class Gate:
         """
         return Cleanup(self.ownership, target, self._headers or {"": None}, earlier, sleep).run()
 
-    def pending(self) -> tuple[Leftover, ...]:
+    def leftovers(self) -> tuple[Leftover, ...]:
         """The items that the run created and did not delete, to be reported when its cleanup is interrupted."""
         reason = f"the cleanup was interrupted; {self.ledger.next_step}"
         entries = self.ledger.open_entries()

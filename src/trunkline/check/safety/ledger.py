@@ -31,7 +31,7 @@ LEDGER = FileFormat(
         "CREATE TABLE ledger (vendor TEXT NOT NULL, base TEXT NOT NULL, salt TEXT NOT NULL)",
         "CREATE TABLE entries (number INTEGER PRIMARY KEY, is_open INTEGER NOT NULL, entry TEXT NOT NULL)",
     ),
-    elsewhere="name another file with --ledger",
+    use_another="name another file with --ledger",
     in_use="another run is writing to this address; wait until it has ended",
     damaged="restore a copy; or delete what is named trunkline-check-... on the account, and then this file",
     unwritten="so nothing more is created",
@@ -97,7 +97,7 @@ class Ledger:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
-            raise UsageError(f"the folder {path.parent} cannot be made: {reason}; {LEDGER.elsewhere}") from None
+            raise UsageError(f"the folder {path.parent} cannot be made: {reason}; {LEDGER.use_another}") from None
         try:
             database = open_database(path, LEDGER)
         except NotSQLite:
@@ -128,7 +128,7 @@ class Ledger:
         if not is_sound:
             raise database.damaged()
         if (known_vendor, known_base) != (vendor, base):
-            raise UsageError(f"{database.path} is the ledger of {known_vendor} at {known_base}; {LEDGER.elsewhere}")
+            raise UsageError(f"{database.path} is the ledger of {known_vendor} at {known_base}; {LEDGER.use_another}")
 
     def __enter__(self) -> Ledger:
         return self

@@ -18,10 +18,7 @@ from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.contract.requests import fill_path
-from trunkline.exchange import Exchange, Headers, Json, NotJSON, Request, Response, Target, parse_json
-
-GONE = (404, 410)
-"""The statuses which say that an item does not exist."""
+from trunkline.exchange import NOT_FOUND, Exchange, Headers, Json, NotJSON, Request, Response, Target, parse_json
 
 _SAFE_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@-]{1,256}")
 
@@ -59,7 +56,7 @@ def safe_path(operation: Operation | None, ids: Mapping[str, str]) -> str | None
     return fill_path(operation, values, encode=False) if all(map(is_safe_id, values.values())) else None
 
 
-def label_of(item: Json, label: str) -> Json:
+def label_value(item: Json, label: str) -> Json:
     """The label that an item shows, from the name of its field; None if there is none."""
     return item.get(label) if label and isinstance(item, dict) else None
 
@@ -125,7 +122,7 @@ class Ownership:
         """Whether a response once showed an item to be ours, to the credential that created it."""
         return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._ours
 
-    def doubt(self, entry: Entry) -> None:
+    def recheck(self, entry: Entry) -> None:
         """Look again at an item and all below it: after a write, their ids may belong to others."""
         for key in [key for key, is_ours in self._ours.items() if is_ours]:
             child = self.find(*key)
@@ -146,7 +143,7 @@ class Ownership:
         ids = ids_by_resource(operation, values)
         if not 200 <= response.status < 300:
             key = (digest, resource, ids.get(resource, ""))
-            if isinstance(operation.kind, Fetch) and response.status in GONE and key in self._ours:
+            if isinstance(operation.kind, Fetch) and response.status in NOT_FOUND and key in self._ours:
                 self._ours[key] = False
             return
         label = self.label(resource)
@@ -154,7 +151,7 @@ class Ownership:
         parents_are_ours = bool(parents) and all(entry and self._ours.get((digest, *entry.key)) for entry in parents)
         for identity, item in _shown(operation, Exchange(request, response), ids.get(resource, "")):
             key = (digest, resource, identity)
-            is_ours = has_prefix(label_of(item, label), self.ledger.prefix) if label else parents_are_ours
+            is_ours = has_prefix(label_value(item, label), self.ledger.prefix) if label else parents_are_ours
             if self.ledger.find(resource, identity) is None:
                 if not is_ours and not any(parents):
                     self.others.add(key)
@@ -196,7 +193,7 @@ class Ownership:
         if operation is None or path is None:
             return Owner.UNKNOWN
         exchange = self._read(target, path, header)
-        if exchange.response.status in GONE:
+        if exchange.response.status in NOT_FOUND:
             return Owner.GONE
         if not 200 <= exchange.response.status < 300:
             return Owner.UNKNOWN
@@ -209,21 +206,21 @@ class Ownership:
         item = reading.item(entry.identity)
         if item is not NOTHING:
             return self._owner_by_fields(entry, item)
-        if entry.parents and reading.status in GONE:
+        if entry.parents and reading.status in NOT_FOUND:
             return Owner.GONE
         if not reading.whole:
             return Owner.UNKNOWN
         # The list of this parent does not show an item of another parent, and yet a request may reach it. So an item
         # that was never in the list may not be gone.
-        is_elsewhere = entry.parents and self.ledger.is_open(entry) and not self.was_ours(entry)
-        return Owner.OTHERS if is_elsewhere else Owner.GONE
+        may_have_other_parent = entry.parents and self.ledger.is_open(entry) and not self.was_ours(entry)
+        return Owner.OTHERS if may_have_other_parent else Owner.GONE
 
     def _owner_by_fields(self, entry: Entry, item: Json) -> Owner:
         label = self.label(entry.resource)
         if not label:
             has_unique = entry.unique_digest in ("", self.unique_digest(entry.resource, item))
             return Owner.OURS if entry.parents and has_unique else Owner.UNKNOWN
-        shown = label_of(item, label)
+        shown = label_value(item, label)
         if has_prefix(shown, entry.run):
             return Owner.OURS
         if isinstance(shown, str):

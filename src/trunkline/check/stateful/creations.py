@@ -27,12 +27,12 @@ class Creations:
     contract: Contract
     _by_id: dict[str, tuple[Exchange, ...]] = field(default_factory=dict)
 
-    def note(self, exchange: Exchange) -> None:
+    def remember(self, exchange: Exchange) -> None:
         """Remember a creation, together with those of its parents."""
         if found := created_id(operation_of(self.contract, exchange), exchange):
-            self._by_id[found[1]] = (*self.behind(exchange), exchange)
+            self._by_id[found[1]] = (*self.for_exchange(exchange), exchange)
 
-    def behind(self, exchange: Exchange) -> tuple[Exchange, ...]:
+    def for_exchange(self, exchange: Exchange) -> tuple[Exchange, ...]:
         """The creations of the items that a path names, parents first; empty for items that the run did not create."""
         parts = (self._by_id.get(part, ()) for part in exchange.request.path.split("/"))
         return tuple({id(creation): creation for creations in parts for creation in creations}.values())

@@ -40,7 +40,7 @@ Step: TypeAlias = tuple[Move[S], Numbers]
 T = TypeVar("T")
 
 
-def pick(choices: Sequence[T], number: int) -> T:
+def choose(choices: Sequence[T], number: int) -> T:
     """The choice that a drawn number stands for."""
     return choices[number % len(choices)]
 
@@ -76,7 +76,7 @@ def run(plan: Plan[S], *, seed: int, examples: int, steps: int, tries: int = 200
 
     The same seed draws the same scenarios. A scenario with a finding is run again at most `tries` times with fewer and
     simpler moves, and the finding of the shortest is yielded. Then the same scenario is run again, so the caller must
-    mute the law of each finding. Exceptions end the run.
+    suppress the law of each finding. Exceptions end the run.
     """
     for fixed in plan.fixed:
         while outcome := _run_steps(plan, fixed):
@@ -103,11 +103,11 @@ def _run_steps(plan: Plan[S], steps: list[Step[S]]) -> _Outcome[S] | None:
     return _run(plan, lambda state: (step for step in steps if step[0].possible(state)))
 
 
-def _run(plan: Plan[S], choose: Callable[[S], Iterable[Step[S]]]) -> _Outcome[S] | None:
-    """Run a scenario of the steps that `choose` yields, one at a time, until one has a finding; then clean up."""
+def _run(plan: Plan[S], steps_of: Callable[[S], Iterable[Step[S]]]) -> _Outcome[S] | None:
+    """Run a scenario of the steps that `steps_of` yields, one at a time, until one has a finding; then clean up."""
     state, taken, finding = plan.start(), [], None
     try:
-        for move, numbers in choose(state):
+        for move, numbers in steps_of(state):
             taken.append((move, numbers))
             if finding := move.run(state, numbers):
                 break

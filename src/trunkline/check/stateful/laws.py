@@ -64,7 +64,7 @@ def _answers_conflicts(operation: Operation[Create | Delete], operations: Resour
     return in_use or _conflicts(operation, operations)
 
 
-def _reaches_items(operation: Operation, _: ResourceOperations) -> bool:
+def _accesses_items(operation: Operation, _: ResourceOperations) -> bool:
     """Whether the operation names an item, its own or a parent, or lists items."""
     names_item = any(parameter.resource for parameter in operation.parameters if parameter.location == "path")
     return operation.secured and (names_item or isinstance(operation.kind, List))
@@ -213,7 +213,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         "accounts_are_apart",
         "Another account can neither read, change nor delete an item of this one.",
         "implied: a credential opens its own account",
-        _about(Kind, _reaches_items),
+        _about(Kind, _accesses_items),
         needs_other_account=True,
     ),
 )

@@ -207,7 +207,7 @@ def _apply_resets(
 
     Returns the fields of which nobody can say whether they were reset.
     """
-    unknown, changed = set(), _surely_changed(item, body)
+    unknown, changed = set(), _changed_inputs(item, body)
     for index, reset in enumerate(operation.kind.resets):
         name, reference = reset.field, operation.extension_reference(f"update/resets/{index}")
         before = item.expected.get(name)
@@ -224,8 +224,8 @@ def _apply_resets(
     return unknown
 
 
-def _surely_changed(item: Item, body: Mapping[str, Json]) -> set[str]:
-    """The inputs of an update that surely get another value than the item had."""
+def _changed_inputs(item: Item, body: Mapping[str, Json]) -> set[str]:
+    """The inputs of an update that get another value than the item had."""
     had, inputs_ = item.known_values, item.inputs
     return {
         name
@@ -312,7 +312,7 @@ def same(first: Json, second: Json) -> bool:
 def key(identity: Json) -> str:
     """An id as ids are compared, or "" for what cannot be one. The letters of a UUID have no case (RFC 9562 section 4).
 
-    "." and ".." cannot be ids: in a path they lead elsewhere (RFC 3986 section 5.2.4).
+    "." and ".." cannot be ids: in a path they are removed (RFC 3986 section 5.2.4).
     """
     if isinstance(identity, bool) or not isinstance(identity, str | int) or identity in (".", ".."):
         return ""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import implied
-from trunkline.check.stateful.engine import Numbers, pick
+from trunkline.check.stateful.engine import Numbers, choose
 from trunkline.check.stateful.model import Claim, Item, State, key
-from trunkline.check.stateful.scenario import NOT_FOUND, Scenario, by_key, is_success
+from trunkline.check.stateful.scenario import Scenario, by_key, is_success
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Fetch, List, Operation
 from trunkline.contract.predicates import fetches, lists
-from trunkline.exchange import Exchange, Json
+from trunkline.exchange import NOT_FOUND, Exchange, Json
 from trunkline.findings import to_text
 
 
@@ -36,7 +36,7 @@ def read_item(scenario: Scenario, item: Item, choice: int) -> None:
     """Read an item by one of the operations that show it; 0 for none."""
     if not choice or not item.operations.readers:
         return
-    operation = pick(item.operations.readers, choice - 1)
+    operation = choose(item.operations.readers, choice - 1)
     if lists(operation):
         check_list(operation, scenario, item.parent if operation.parents else None)
     elif fetches(operation):
@@ -125,7 +125,7 @@ class _List:
         self.scenario.judge(self._claim(law, owner), entry is None, message, expected, at, seen)
 
     def _judge_present(self, item: Item) -> None:
-        """The item is in the list, if that was surely read as a whole. A missing item is looked for twice."""
+        """The item is in the list, if the whole list was read. A missing item is looked for twice."""
         entry = self.listed.get(item.key)
         if entry is None:
             again = self.read() if self.reading.whole else self.reading
@@ -154,7 +154,7 @@ class _List:
         ]
         if not number or not filters:
             return
-        name, at = pick(filters, number - 1)
+        name, at = choose(filters, number - 1)
         ours = {item.key: item for item in self.scenario.existing(self.operation.resource) if item.key in self.listed}
         values = {identity: at_pointer(self.listed[identity][1], at) for identity in ours}
         choices = self.operation.parameter(name).schema.get("enum")

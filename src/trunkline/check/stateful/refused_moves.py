@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from trunkline.check.problem import implied
 from trunkline.check.stateful import model
-from trunkline.check.stateful.engine import Numbers, pick
+from trunkline.check.stateful.engine import Numbers, choose
 from trunkline.check.stateful.fields import inputs, shown_fields
 from trunkline.check.stateful.model import Claim, Item, State, same
 from trunkline.check.stateful.read_moves import ids_of, read_item
-from trunkline.check.stateful.request_bodies import Flaw, Values, complete_body, flaws, label_of, partial_body, to_json
+from trunkline.check.stateful.request_bodies import (
+    Flaw,
+    Values,
+    complete_body,
+    flaws,
+    label_input,
+    partial_body,
+    to_json,
+)
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Scenario, by_key, is_refusal, is_success
 from trunkline.check.stateful.write_moves import add_created, belongs_to, record_attempt, update_body
@@ -19,9 +27,9 @@ from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
-_TELLING = 6
+_MIN_DISTINCTIVE_CHARACTERS = 6
 """A shorter text may be in an item of somebody else by chance."""
-_APART = "accounts_are_apart"
+_ACCOUNTS_ARE_APART = "accounts_are_apart"
 
 
 # --- invalid bodies -------------------------------------------------------------------------------------------------
@@ -30,8 +38,8 @@ _APART = "accounts_are_apart"
 def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: Item | None, numbers: Numbers) -> None:
     """Create an item with one flaw in its body. The rules judge the response; here: nothing is created."""
     operation = operations.create
-    flaw = pick(flaws(operation), *numbers["flaw"])
-    values = complete_body(operation, scenario.run.factory, numbers["body"], flaw.needs).values
+    flaw = choose(flaws(operation), *numbers["flaw"])
+    values = complete_body(operation, scenario.run.factory, numbers["body"], flaw.requires).values
     exchange, intact = _send_flawed(scenario, operation, ids_of(parent), flaw, values)
     if flaw.condition is not None:
         when = " and ".join(f"{name} is {to_text(value)}" for name, value in flaw.condition.when.items())
@@ -48,7 +56,7 @@ def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: It
 
 def update_flawed(operation: Operation[Update], scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Update an item with one flaw in the body. The rules judge the response; here: nothing is changed."""
-    flaw = pick(flaws(operation), *numbers["flaw"])
+    flaw = choose(flaws(operation), *numbers["flaw"])
     values = update_body(scenario, item, operation, numbers["body"]).values
     exchange, _ = _send_flawed(scenario, operation, item.ids, flaw, values)
     record_attempt(item, operation, exchange)
@@ -59,14 +67,14 @@ def _send_flawed(
     scenario: Scenario, operation: Operation, ids: dict[str, str], flaw: Flaw, values: Values
 ) -> tuple[Exchange, Values]:
     """Send a body with its flaw. Returns the exchange, and the values that the flaw left as they were."""
-    spoiled = flaw.spoil(values)
-    sent = spoiled if isinstance(spoiled, dict) else {}
-    label, prefix = label_of(operation), scenario.run.factory.prefix
+    flawed = flaw.apply(values)
+    sent = flawed if isinstance(flawed, dict) else {}
+    label, prefix = label_input(operation), scenario.run.factory.prefix
     text = sent.get(label)
     if isinstance(text, str) and not text.startswith(prefix):  # an implementation that accepts it shows whose it is
-        spoiled = sent = {**sent, label: f"{prefix}{text}"}
-    scenario.note_secrets(operation, values)
-    exchange = scenario.request(operation, ids, body=flaw.cut(to_json(spoiled)), media_type=flaw.media_type)
+        flawed = sent = {**sent, label: f"{prefix}{text}"}
+    scenario.remember_secrets(operation, values)
+    exchange = scenario.request(operation, ids, body=flaw.edit_bytes(to_json(flawed)), media_type=flaw.media_type)
     return exchange, {name: value for name, value in values.items() if name in sent and sent[name] == value}
 
 
@@ -78,17 +86,17 @@ def _judge_not_created(
     (choice,) = numbers["read"]
     if not choice or not operations.lists:
         return
-    listing = pick(operations.lists, choice - 1)
+    listing = choose(operations.lists, choice - 1)
     choices = {input_.name for input_ in inputs(operation) if "enum" in input_.schema.content}
     shown = {name: value for name, value in sent.items() if name in shown_fields(listing) and name not in choices}
-    if not any(isinstance(value, str) and len(value) >= _TELLING for value in shown.values()):
+    if not any(isinstance(value, str) and len(value) >= _MIN_DISTINCTIVE_CHARACTERS for value in shown.values()):
         return
     reading = scenario.read_list(listing, ids_of(parent if listing.parents else None))
     if not reading.readable:
         return
     ours = {item.key for item in scenario.items if item.resource == operations.resource}
     place = f"body{listing.kind.items}"
-    alike = [
+    same_values = [
         f"{place}/{index}"
         for identity, (index, item) in by_key(reading).items()
         if identity not in ours and all(same(at_pointer(item, f"/{name}"), value) for name, value in shown.items())
@@ -97,7 +105,7 @@ def _judge_not_created(
     claim = Claim(model.NOTHING_CHANGES, operation, evidence)
     message = f"{operation.operation_id} refused a body, but {listing.operation_id} shows an item with its values"
     seen = f"one with the {' and '.join(shown)} that was sent"
-    scenario.judge(claim, not alike, message, "nothing created", next(iter(alike), place), seen)
+    scenario.judge(claim, not same_values, message, "nothing created", next(iter(same_values), place), seen)
 
 
 # --- duplicates -----------------------------------------------------------------------------------------------------
@@ -107,8 +115,8 @@ def create_duplicate(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Create an item with the value of another that must be unique."""
     law, operations = "conflicts_are_refused", item.operations
     operation, unique = operations.create, operations.create.kind.unique
-    name = pick([name for name in unique if name in item.sent], *numbers["name"])
-    parent = pick(scenario.parents_of(operations.create), *numbers["parent"])
+    name = choose([name for name in unique if name in item.sent], *numbers["name"])
+    parent = choose(scenario.parents_of(operations.create), *numbers["parent"])
     values = complete_body(operation, scenario.run.factory, numbers["body"], {name: item.sent[name]}).values
     exchange = scenario.request(operation, ids_of(parent), body=values)
     status = exchange.response.status
@@ -122,13 +130,13 @@ def create_duplicate(scenario: Scenario, item: Item, numbers: Numbers) -> None:
         _judge_not_created(scenario, operations, parent, values, numbers)
 
 
-def create_alike(scenario: Scenario, item: Item, numbers: Numbers) -> None:
+def create_same_values(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Create an item with the values of another, apart from its name, secrets and unique values: it is a new item.
 
-    A refusal is lawful: no page says that two items may be alike.
+    A refusal is lawful: no page says that two items may have the same values.
     """
     operation = item.operations.create
-    own = {*operation.kind.unique, label_of(operation)}
+    own = {*operation.kind.unique, label_input(operation)}
     shared = {input_.name for input_ in inputs(operation) if not input_.secret} - own
     start = {name: value for name, value in item.sent.items() if name in shared}
     values = complete_body(operation, scenario.run.factory, numbers["body"], start).values
@@ -141,13 +149,13 @@ def create_alike(scenario: Scenario, item: Item, numbers: Numbers) -> None:
 
 def use_deleted(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about a deleted item: it is not found."""
-    operation = pick(item.operations.naming_item, *numbers["operation"])
+    operation = choose(item.operations.naming_item, *numbers["operation"])
     exchange = _request_about(scenario, item, operation, item.ids)
     law = "second_deletion_is_not_found" if isinstance(operation.kind, Delete) else "deleted_is_gone"
     scenario.judge_not_found(law, item.operations.deletes[0], operation, exchange, item)
 
 
-def surely_deleted(operations: ResourceOperations, scenario: Scenario) -> list[Item]:
+def deleted_items(operations: ResourceOperations, scenario: Scenario) -> list[Item]:
     """The deleted items whose id no other item has and whose parent exists."""
     existing = {item.key for item in scenario.existing(operations.resource)}
     return [
@@ -165,8 +173,8 @@ def use_wrong_parent(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     law = "items_are_found_only_under_their_parent"
     operations = item.operations
     others = [parent for parent in scenario.parents_of(operations.create) if parent is not item.parent]
-    operation = pick([operation for operation in operations.about_item if operation.parents], *numbers["operation"])
-    ids = {**ids_of(pick(others, *numbers["parent"])), item.resource: item.identity}
+    operation = choose([operation for operation in operations.about_item if operation.parents], *numbers["operation"])
+    ids = {**ids_of(choose(others, *numbers["parent"])), item.resource: item.identity}
     exchange = _request_about(scenario, item, operation, ids)
     scenario.judge_not_found(law, operation, operation, exchange, item)
     record_attempt(item, operation, exchange, law)
@@ -175,10 +183,10 @@ def use_wrong_parent(scenario: Scenario, item: Item, numbers: Numbers) -> None:
 
 def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about an item with the credential of another account: it shows nothing, and the item stays."""
-    operation = pick(item.operations.reaching_item, *numbers["operation"])
+    operation = choose(item.operations.tried_by_other_account, *numbers["operation"])
     security = operation.contract.security
     evidence = implied(security.evidence, "a credential opens its own account")
-    claim = Claim(_APART, operation, evidence, security.pointer)
+    claim = Claim(_ACCOUNTS_ARE_APART, operation, evidence, security.pointer)
     message = f"{operation.operation_id} gives another account access to an item of this one"
     condition = "if the second credential is another account's"
     if lists(operation):
@@ -190,7 +198,7 @@ def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     else:
         exchange = _request_about(scenario, item, operation, item.ids, other_account=True)
         scenario.judge(claim, not is_success(exchange), message, f"refused, {condition}")
-        record_attempt(item, operation, exchange, _APART)
+        record_attempt(item, operation, exchange, _ACCOUNTS_ARE_APART)
     read_item(scenario, item, *numbers["read"])
 
 

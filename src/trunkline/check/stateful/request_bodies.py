@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from random import Random
 from typing import TypeAlias
 
-from trunkline.check.stateful.engine import pick
+from trunkline.check.stateful.engine import choose
 from trunkline.check.stateful.fields import Condition, Input, conditional_inputs, conditions, inputs
 from trunkline.contract.model import Contract, Create, Operation
 from trunkline.contract.patterns import sample
@@ -99,13 +99,13 @@ def make_harmless(contract: Contract, request: Request, random: Random) -> Reque
     texts = {
         input_.name: sample(input_.pattern, random)
         for input_ in inputs(operation)
-        if input_.pattern and input_.name != label_of(operation)
+        if input_.pattern and input_.name != label_input(operation)
         if isinstance(sent.get(input_.name), str) and input_.schema.allows(sent[input_.name])
     }
     return replace(request, body=to_json({**sent, **texts})) if texts else request
 
 
-def label_of(operation: Operation) -> str:
+def label_input(operation: Operation) -> str:
     """The input that names an item for people, or empty."""
     return next((create.kind.label for create in operation.contract.of_kind(Create, operation.resource)), "")
 
@@ -116,7 +116,7 @@ def label_of(operation: Operation) -> str:
 @lru_cache(maxsize=1024)
 def variants(operation: Operation, input_: Input) -> tuple[Variant, ...]:
     """The valid kinds of values for an input, the plainest first; none if it has no pattern of harmless values."""
-    schema, is_label = input_.schema.content, input_.name == label_of(operation)
+    schema, is_label = input_.schema.content, input_.name == label_input(operation)
     if "enum" in schema or input_.type == "boolean":
         keyword, values = ("enum", schema["enum"]) if "enum" in schema else ("type", (False, True))
         return tuple(_constant(keyword, value) for value in values)
@@ -167,7 +167,7 @@ def complete_body(
         choice = chosen[index] if chosen else 0
         is_settled = input_.name in body.values or input_.name in conditional
         if variants(operation, input_) and not is_settled and (input_.required or choice):
-            variant = pick(variants(operation, input_), choice - (not input_.required))
+            variant = choose(variants(operation, input_), choice - (not input_.required))
             body.add(input_, variant, variant.make(factory), {})
     for name in _missing(operation, body.values):
         for variant in variants(operation, by_name[name])[:1] if name in by_name else ():
@@ -197,7 +197,7 @@ def partial_body(
     ]
     body = DraftBody({}, operation.evidence)
     for input_, choice in [pair for pair in usable if pair[1]] or usable[:1]:
-        variant = pick(variants(operation, input_), max(0, choice - 1))
+        variant = choose(variants(operation, input_), max(0, choice - 1))
         body.add(input_, variant, variant.make(factory), fields)
     return body
 
@@ -221,15 +221,15 @@ def changing_body(
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One mistake to put into a valid body: `spoil` makes it, `needs` must be in the body first.
+    """One flaw to put into a valid body: `apply` puts it into the values, which must contain those of `requires`.
 
-    `cut` changes the encoded body, for one that is no longer JSON. `condition` is the one that the body breaks.
+    `edit_bytes` changes the encoded body, for one that is no longer JSON. `condition` is the one that the body breaks.
     """
 
     name: str
-    spoil: Callable[[Values], Json]
-    needs: Mapping[str, Json] = field(default_factory=dict)
-    cut: Callable[[bytes], bytes] = bytes
+    apply: Callable[[Values], Json]
+    requires: Mapping[str, Json] = field(default_factory=dict)
+    edit_bytes: Callable[[bytes], bytes] = bytes
     media_type: str = "application/json"
     condition: Condition | None = None
 
@@ -245,7 +245,7 @@ def flaws(operation: Operation) -> tuple[Flaw, ...]:
             found.append(Flaw(f"{input_.name} {flaw}", partial(_with, input_.name, value)))
     for condition in conditions(operation):
         found += [
-            Flaw(f"no {name}", partial(_without, name), needs=condition.when, condition=condition)
+            Flaw(f"no {name}", partial(_without, name), requires=condition.when, condition=condition)
             for name in condition.requires
         ]
     nested: Json = "x"
@@ -255,8 +255,8 @@ def flaws(operation: Operation) -> tuple[Flaw, ...]:
         *found,
         Flaw("a list", lambda values: [values]),
         Flaw("null", lambda _: None),
-        Flaw("cut off", dict, cut=lambda content: content[:-1]),
-        Flaw("empty", dict, cut=lambda _: b""),
+        Flaw("cut off", dict, edit_bytes=lambda content: content[:-1]),
+        Flaw("empty", dict, edit_bytes=lambda _: b""),
         Flaw("of another media type", dict, media_type="text/plain"),
         Flaw("nested too deeply", partial(_with, "nested", nested)),
     )

@@ -58,7 +58,7 @@ class ResourceOperations:
         return tuple(found)
 
     @property
-    def reaching_item(self) -> tuple[Operation, ...]:
+    def tried_by_other_account(self) -> tuple[Operation, ...]:
         """The operations that another account can try: those that name an item, and the lists that could show it."""
         return (*self.naming_item, *self.lists)
 

@@ -37,7 +37,7 @@ def run_stateful(
     prefix: str,
     credential: str | None = None,
     second_credential: str | None = None,
-    leave: int | None = None,
+    allowed_leftovers: int | None = None,
     seed: int = 0,
     examples: int = 25,
     steps: int = 12,
@@ -47,19 +47,19 @@ def run_stateful(
 ) -> Iterator[Finding | Exercised]:
     """Check every resource that the contract can create. Yields the findings, then which laws were judged.
 
-    `prefix` begins the name of every created item. `second_credential` is that of another account. `leave` is how many
-    items may stay behind that no operation deletes. After a finding its law is muted and the check goes on, up to
-    `most_findings`. An exception of the target is raised after everything was yielded.
+    `prefix` begins the name of every created item. `second_credential` is that of another account. `allowed_leftovers`
+    is how many items may be left that no operation deletes, None for any number. After a finding its law is suppressed
+    and the check goes on, up to `most_findings`. An exception of the target is raised after everything was yielded.
     """
     factory = ValueFactory(prefix, Random(f"{prefix}{seed}"))  # noqa: S311 - values to send, not secrets
-    stateful = StatefulRun(contract, target, factory, credential, second_credential, leave)
+    stateful = StatefulRun(contract, target, factory, credential, second_credential, allowed_leftovers)
     error: TargetError | None = None
     progress("stateful check")
     try:
         findings = run(plan_of(stateful), seed=seed, examples=examples, steps=steps, tries=tries)
         for finding in islice(findings, most_findings):
             yield finding
-            stateful.mute(finding)
+            stateful.stop_reporting(finding)
             progress(f"stateful check, without {finding.rule}")
     except TargetError as raised:
         error = raised
@@ -84,8 +84,8 @@ def _reason(stateful: StatefulRun, law: StatefulLaw, resource: str) -> str:
     operations = operations_of(stateful.contract, resource)
     if law.needs_other_account and stateful.second_credential is None:
         return "the credential of another account is not known; give it with --second-token"
-    if operations is not None and not operations.deletes and stateful.leave == 0:
+    if operations is not None and not operations.deletes and stateful.allowed_leftovers == 0:
         return "no page documents how such an item is deleted; allow some to stay with --leave"
     resources = (resource, *reversed(operations.parents if operations else ()))
-    obstacles = (stateful.obstacles[name] for name in resources if name in stateful.obstacles)
-    return next(obstacles, "no scenario reached it; run more with --examples")
+    creation_problems = (stateful.creation_problems[name] for name in resources if name in stateful.creation_problems)
+    return next(creation_problems, "no scenario reached it; run more with --examples")

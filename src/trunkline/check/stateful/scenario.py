@@ -1,6 +1,7 @@
 """One running scenario: it sends requests, keeps the created items, and compares responses with the model.
 
-A `StatefulRun` holds what outlasts a scenario: the target, what was exercised, which laws are muted, what is left.
+A `StatefulRun` is shared by all scenarios: it holds the target, the counts of judgements, the suppressed laws and the
+leftovers.
 """
 
 from __future__ import annotations
@@ -26,9 +27,6 @@ from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Exchange, Json, 
 from trunkline.findings import Finding, Grade, to_text
 from trunkline.redaction import redactor
 
-NOT_FOUND = frozenset({404, 410})
-"""The statuses that say that an item does not exist."""
-
 _BEFORE_LOOKING = frozenset({401, 402, 403, 405, 407, 408, 425, 426, 428, 429, 431, 451})
 """Refusals that are answered before the server looks for the item."""
 
@@ -43,7 +41,7 @@ _MOST_REFUSALS = 10
 
 
 class Broken(Exception):
-    """A law is broken: the scenario ends with its finding."""
+    """Raised to end a scenario with a finding."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.rule)
@@ -54,8 +52,8 @@ class Broken(Exception):
 class StatefulRun:
     """All scenarios against one target.
 
-    `leave` is how many items may stay behind that no operation deletes; None for any number. `counts` tells how often
-    each (operationId, law) was judged. `muted` are the laws with a finding, each with whether it was only worth a note.
+    `allowed_leftovers` is how many items may be left that no operation deletes, None for any number. `counts` is how
+    often each (operationId, law) was judged. `suppressed` are the laws with a finding, each with whether it was a note.
     """
 
     contract: Contract
@@ -63,16 +61,17 @@ class StatefulRun:
     factory: ValueFactory
     credential: str | None = None
     second_credential: str | None = None
-    leave: int | None = None
+    allowed_leftovers: int | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    muted: set[tuple[str, bool]] = field(default_factory=set)
-    left_behind: list[Item] = field(default_factory=list)
+    suppressed: set[tuple[str, bool]] = field(default_factory=set)
+    leftovers: list[Item] = field(default_factory=list)
     """The items that no operation deletes. The next scenario uses them again."""
-    left_count: int = 0
+    leftover_count: int = 0
+    """How many such items were created, including those whose id is unknown."""
     steps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     """How often in a row a valid creation was refused, by resource."""
-    obstacles: dict[str, str] = field(default_factory=dict)
+    creation_problems: dict[str, str] = field(default_factory=dict)
     """Why an item could not be created, by resource."""
 
     @property
@@ -80,23 +79,24 @@ class StatefulRun:
         return resource_operations(self.contract)
 
     def start(self) -> Scenario:
-        """A scenario with the items that had to be left behind."""
-        return Scenario(self, [replace(item, expected={}, sent=unchangeable(item)) for item in self.left_behind])
+        """A scenario with the leftovers of earlier ones."""
+        return Scenario(self, [replace(item, expected={}, sent=unchangeable(item)) for item in self.leftovers])
 
-    def mute(self, finding: Finding) -> None:
+    def stop_reporting(self, finding: Finding) -> None:
         """Report no further finding of this law. After a note, one that fails a run is still reported."""
-        self.muted |= {(finding.rule, True), (finding.rule, _is_note(finding))}
+        self.suppressed |= {(finding.rule, True), (finding.rule, _is_note(finding))}
 
-    def may_create(self, operations: ResourceOperations, *, surely: bool) -> bool:
-        """Whether one more item may be created: `surely` one, or one only if the implementation errs.
+    def may_create(self, operations: ResourceOperations, *, will_create: bool) -> bool:
+        """Whether a request may be sent that creates an item, either certainly (`will_create`) or only by an error.
 
-        Of the items that may stay behind, the last of several is kept for errors.
+        Of several items that may be left, the last is kept for errors.
         """
         if self.refused[operations.resource] >= _MOST_REFUSALS:
             return False
-        if self.leave is None or operations.deletes:
+        if self.allowed_leftovers is None or operations.deletes:
             return True
-        return self.left_count < (max(1, self.leave - 1) if surely else self.leave) and self.leave > 0
+        kept_for_errors = 1 if will_create and self.allowed_leftovers > 1 else 0
+        return self.leftover_count < self.allowed_leftovers - kept_for_errors
 
 
 def _is_note(finding: Finding) -> bool:
@@ -122,8 +122,8 @@ class Scenario:
     exchanges: list[Exchange] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     """The name of each secret that was sent, by its value."""
-    silent: bool = False
-    """Whether findings are ignored, because the scenario only cleans up."""
+    reporting: bool = True
+    """Whether findings are reported. They are not when the scenario only cleans up."""
     _compared: Item | None = None
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Scenario:
     ) -> Exchange:
         """Send one request about the items with these ids, by resource: `{"sip-trunks": "a1"}`."""
         if isinstance(body, dict):
-            self.note_secrets(operation, body)
+            self.remember_secrets(operation, body)
         request = build_request(
             operation,
             {found.name: ids[found.resource] for found in operation.parameters if found.location == "path"},
@@ -174,12 +174,12 @@ class Scenario:
         """Count one judgement of a law, and end the scenario with a finding if the claim does not hold.
 
         `seen` is by default the value at `at` in the last response. Nothing is judged on evidence that is only a
-        decision of the mock. A law is muted with its own finding, and with one of a law that the claim assumes.
+        decision of the mock. A law is suppressed with its own finding, and with one of a law that the claim assumes.
         """
         if claim.evidence.grade is Grade.DECISION:
             return
         self.run.counts[claim.operation.operation_id, claim.law] += 1
-        if not holds and not any((assumed, False) in self.run.muted for assumed in claim.assumes):
+        if not holds and not any((assumed, False) in self.run.suppressed for assumed in claim.assumes):
             problem = Problem(message, claim.evidence, at, claim.place, expected, seen or None)
             self._report(problem.finding(claim.law, claim.operation, self.exchanges[-1]))
 
@@ -229,7 +229,7 @@ class Scenario:
             message = f"{operation.operation_id}: {finding.message}"
             self._report(replace(finding, rule=law, operation=owner.operation_id, message=message))
 
-    def note_secrets(self, operation: Operation, values: Values) -> None:
+    def remember_secrets(self, operation: Operation, values: Values) -> None:
         """Remember the secrets of a body. No later response may contain them."""
         for input_ in inputs(operation):
             value = values.get(input_.name)
@@ -249,8 +249,8 @@ class Scenario:
                 self._report(replace(finding, rule="secrets_never_come_back"))
 
     def _report(self, finding: Finding) -> None:
-        is_muted = (finding.rule, _is_note(finding)) in self.run.muted
-        if self.silent or is_muted or finding.evidence.grade is Grade.DECISION:
+        is_suppressed = (finding.rule, _is_note(finding)) in self.run.suppressed
+        if not self.reporting or is_suppressed or finding.evidence.grade is Grade.DECISION:
             return
         hide = redactor(frozenset(self.secrets))
         earlier = (item.creation for item in self._concerned() if item.creation not in self.exchanges)
@@ -292,7 +292,7 @@ class Scenario:
         for item in self.items:
             item.state = State.UNKNOWN if item.exists else item.state
         for operations in self.run.resources:
-            self.run.obstacles.setdefault(operations.resource, reason)
+            self.run.creation_problems.setdefault(operations.resource, reason)
 
 
 def by_key(reading: ListReading) -> dict[str, tuple[int, Json]]:

@@ -72,7 +72,7 @@ def _scenarios(operations: ResourceOperations) -> Iterator[list[_NamedStep]]:
     yield [*created, *duplicates]
     yield [*parents, *created, *duplicates]
     yield [*parents, *(_do(f"create_{resource}") for _ in range(_SHORT_PAGE)), *listed]
-    yield [*created, _do(f"create_alike_{resource}"), _do(f"create_alike_{resource}", item=1), *listed]
+    yield [*created, _do(f"create_same_values_{resource}"), _do(f"create_same_values_{resource}", item=1), *listed]
     for update in operations.updates:
         yield from _updates(operations, update, created, listed)
     yield from _actions(operations, created, listed)
@@ -168,16 +168,16 @@ def _misuses(
     """Requests about items below another parent, and with the credential of another account."""
     resource = operations.resource
     if operations.parents:
-        elsewhere = [(name, {**choices, "parent": 1}) for name, choices in listed]
+        other_parent_lists = [(name, {**choices, "parent": 1}) for name, choices in listed]
         count = len(operations.naming_item)
-        astray = [_do(f"use_wrong_parent_{resource}", operation=number, read=1) for number in range(count)]
-        yield [_do(f"create_{operations.parents[-1]}"), *created, *listed, *elsewhere, *astray]
-    reaching = operations.reaching_item
-    stranger = f"use_other_account_{resource}"
-    yield [*created, *(_do(stranger, operation=number, read=1) for number in range(len(reaching)))]
+        wrong_parent = [_do(f"use_wrong_parent_{resource}", operation=number, read=1) for number in range(count)]
+        yield [_do(f"create_{operations.parents[-1]}"), *created, *listed, *other_parent_lists, *wrong_parent]
+    operations_to_try = operations.tried_by_other_account
+    other_account = f"use_other_account_{resource}"
+    yield [*created, *(_do(other_account, operation=number, read=1) for number in range(len(operations_to_try)))]
     children = [_do(f"create_{other.resource}", read=1) for other in operations.children]
-    lists = [number for number, operation in enumerate(reaching) if isinstance(operation.kind, List)]
-    yield [*created, *children, *(_do(stranger, operation=number) for number in lists)]
+    lists = [number for number, operation in enumerate(operations_to_try) if isinstance(operation.kind, List)]
+    yield [*created, *children, *(_do(other_account, operation=number) for number in lists)]
 
 
 def _batches(steps: list[_NamedStep]) -> Iterator[list[_NamedStep]]:

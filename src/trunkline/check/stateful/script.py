@@ -51,7 +51,7 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
     head += [_required(name, "a credential") for name in _credentials(finding.exchanges)]
     head += [line for _, line in sorted(variables.values())]
     id_variables: dict[str, str] = {}
-    left_behind: Counter[str] = Counter()
+    leftovers: Counter[str] = Counter()
     lines: list[str] = []
     for number, (operation, exchange) in enumerate(pairs, start=1):
         name = operation.operation_id if operation else exchange.request.method
@@ -65,13 +65,13 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
             at, identity = created
             id_variables[identity] = f"ID_{number}"
             lines.append(f"ID_{number}=$(at {number} {shlex.quote(at)})")
-            left_behind[operation.resource] += not contract.of_kind(Delete, operation.resource)
+            leftovers[operation.resource] += not contract.of_kind(Delete, operation.resource)
         variable = id_variables.get(exchange.request.path.rpartition("/")[2])
         if variable and operation and isinstance(operation.kind, Delete):
             lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {variable}_GONE=1 ;; esac')
     head += [
         f"# this leaves {count} {resource} behind: no page documents their deletion"
-        for resource, count in sorted(left_behind.items())
+        for resource, count in sorted(leftovers.items())
         if count
     ]
     deletions = [line for pair in reversed(pairs) if (line := _deletion(*pair, id_variables))]

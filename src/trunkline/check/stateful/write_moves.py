@@ -10,12 +10,12 @@ from trunkline.check.stateful.model import Claim, Item, State, key
 from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, read_item
 from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, NOT_FOUND, Broken, Scenario, is_refusal, is_success
+from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Broken, Scenario, is_refusal, is_success
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Act, Create, Delete, Operation, Update
 from trunkline.contract.refusals import documented_response, refusal_for
 from trunkline.errors import NotOurs, TargetError
-from trunkline.exchange import Exchange
+from trunkline.exchange import NOT_FOUND, Exchange
 from trunkline.findings import Evidence, Finding
 
 _RETRIES = 2
@@ -36,7 +36,9 @@ def create(operations: ResourceOperations, scenario: Scenario, parent: Item | No
             scenario.judge(_claim_of_conflict(operation, evidence, f"create/unique/{name}"), True)
     else:
         run.refused[resource] += 1
-        run.obstacles[resource] = f"{operation.operation_id} answered {exchange.response.status} to a valid body"
+        run.creation_problems[resource] = (
+            f"{operation.operation_id} answered {exchange.response.status} to a valid body"
+        )
     if is_refusal(exchange) and parent and parent.exists:
         judge_found(scenario, parent, operation, exchange)
     judge_accepted(scenario, operation, body, exchange)
@@ -76,11 +78,13 @@ def add_created(
     if is_refusal(exchange):
         return None
     if not operations.deletes:
-        scenario.run.left_count += 1
+        scenario.run.leftover_count += 1
     identity = at_pointer(json_of(exchange), kind.item + kind.identity)
     if not is_success(exchange) or not key(identity):
         if is_success(exchange):
-            scenario.run.obstacles[operations.resource] = f"the response of {operation.operation_id} shows no id"
+            scenario.run.creation_problems[operations.resource] = (
+                f"the response of {operation.operation_id} shows no id"
+            )
         if parent is not None:
             parent.may_have_more_children = True
         return None
@@ -230,7 +234,7 @@ def _delete_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -
     law, kind = "conflicts_are_refused", operation.kind
     children = {resource: scenario.children(item, resource) for resource in kind.empty}
     not_empty = [resource for resource in children if any(child.exists for child in children[resource])]
-    surely_empty = not item.may_have_more_children and not any(children.values())
+    is_empty = not item.may_have_more_children and not any(children.values())
     exchange = scenario.request(operation, item.ids)
     status = exchange.response.status
     if item.exists:
@@ -245,7 +249,7 @@ def _delete_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -
     elif is_refusal(exchange):
         if not_empty and status not in NOT_ABOUT_THE_BODY - {409}:
             scenario.judge_code(law, operation, operation, exchange, "not_empty", not_empty[0])
-        elif item.exists and surely_empty:
+        elif item.exists and is_empty:
             _judge_deletable(scenario, operation, exchange)
         model.record_refusal(item, operation)
     else:
@@ -287,23 +291,23 @@ def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
 
     The deletions are judged too, if `judged`.
     """
-    scenario.silent = not judged
+    scenario.reporting = judged
     run, finding = scenario.run, None
     for item in reversed(scenario.items):
         if item.state is State.DELETED:
             continue
         if not item.operations.deletes:
-            known = {left.identity for left in run.left_behind}
-            if run.leave is not None and item.exists and item.parent is None and item.identity not in known:
-                run.left_behind.append(item)
+            known = {leftover.identity for leftover in run.leftovers}
+            if run.allowed_leftovers is not None and item.exists and item.parent is None and item.identity not in known:
+                run.leftovers.append(item)
             continue
         try:
             _delete_item(scenario, item, item.operations.deletes[0])
         except Broken as broken:
             finding = finding or broken.finding
-            scenario.silent = True
+            scenario.reporting = False
         except NotOurs:
-            continue  # the gate reports at the end what is left behind
+            continue  # the gate reports the leftovers at the end
         except TargetError:
             if judged and finding is None:
                 raise
