@@ -23,7 +23,7 @@ MODULES = {
     if "_data" not in path.parts
 }
 
-ROOMS = (
+ROWS = (
     ("errors", "exchange", "redaction"),
     ("findings",),
     ("contract",),
@@ -41,7 +41,7 @@ ROOMS = (
 The modules of the first row may also import each other.
 """
 
-DOORS = {
+IMPORTERS = {
     "jsonschema_rs": {"contract.schema"},
     "jsonschema": {"contract.schema"},
     "referencing": {"contract.schema"},
@@ -57,7 +57,7 @@ DOORS = {
     "click": {"cli"},
     "pytest": {"plugin", "suite"},
 }
-"""The only modules, or rooms, that import each dependency."""
+"""The only modules, or top-level packages, that import each dependency."""
 
 AGAINST = {
     ("mock.loader", "traffic.validation"): "within `Vendor.validate`, for the caller's convenience",
@@ -95,42 +95,42 @@ def imports(path: Path) -> Iterator[Import]:
                 yield Import(name, id(node) in typing)
 
 
-def room(module: str) -> str:
+def top_level(module: str) -> str:
     """The first level of a module's name: `check.rules.shape` -> `check`."""
     return module.partition(".")[0]
 
 
-def test_every_room_has_a_row() -> None:
-    """`ROOMS` lists each entry of the package once."""
-    placed = [name for row in ROOMS for name in row]
+def test_every_entry_has_a_row() -> None:
+    """`ROWS` lists each entry of the package once."""
+    placed = [name for row in ROWS for name in row]
     assert len(placed) == len(set(placed))
-    assert {room(module) for module in MODULES} - {"__init__"} <= set(placed)
+    assert {top_level(module) for module in MODULES} - {"__init__"} <= set(placed)
 
 
 def test_imports_point_one_way() -> None:
-    """No room imports from its own row or from a row below it, not even within a function, except as listed."""
-    row = {name: number for number, names in enumerate(ROOMS) for name in names}
+    """No entry imports from its own row or from a row below it, not even within a function, except as listed."""
+    row = {name: number for number, names in enumerate(ROWS) for name in names}
     wrong: list[tuple[str, str]] = []
     for module, path in MODULES.items():
-        here = room(module)
+        here = top_level(module)
         for imported in imports(path):
             package, _, target = imported.name.partition(".")
-            there = room(target)
+            there = top_level(target)
             if package == "trunkline" and target and here not in (there, "__init__") and row[there] >= row[here] > 0:
                 wrong.append((module, target))
     assert set(wrong) == set(AGAINST)
 
 
-def test_each_dependency_has_one_door() -> None:
-    """Third-party packages are imported only where `DOORS` says."""
+def test_each_dependency_is_imported_in_one_place() -> None:
+    """Third-party packages are imported only where `IMPORTERS` says."""
     wrong = []
     for module, path in MODULES.items():
         for imported in imports(path):
-            package = room(imported.name)
-            stdlib = package in sys.stdlib_module_names and package not in DOORS
+            package = top_level(imported.name)
+            stdlib = package in sys.stdlib_module_names and package not in IMPORTERS
             if imported.typing or stdlib or package == "trunkline":
                 continue
-            if not {module, room(module)} & DOORS.get(package, set()):
+            if not {module, top_level(module)} & IMPORTERS.get(package, set()):
                 wrong.append(f"{module} imports {package}")
     assert wrong == []
 
@@ -226,7 +226,7 @@ def test_the_map_names_what_exists(name: str) -> None:
     first, *rest = name.split(".")
     if "/" in name:
         assert (SOURCE.parents[1] / name).exists()
-    elif first in {room for row in ROOMS for room in row}:
+    elif first in {entry for row in ROWS for entry in row}:
         value = importlib.import_module(f"trunkline.{first}")
         for part in rest:
             value = getattr(value, part, None) or importlib.import_module(f"{value.__name__}.{part}")

@@ -490,7 +490,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "/properties/name/x-trunkline/unsettled/0/unless",
         "minProperties",
     ),
-    "a body of which a cause is not told": (
+    "a body of which a cause is not reported": (
         DOCUMENT,
         drop(f"{INPUT}/x-trunkline/refused/body_too_large"),
         f"{INPUT}/x-trunkline/refused",
@@ -860,7 +860,7 @@ def test_a_claim_that_means_nothing_stops_the_load(tmp_path: Path, name: str) ->
     ],
 )
 def test_a_file_that_is_no_json_object_stops_the_load(folder: Path, file: str, content: bytes, reason: str) -> None:
-    """Bytes that are no JSON object are told with the file and what is wrong."""
+    """Bytes that are no JSON object are reported with the file and what is wrong."""
     (folder / file).write_bytes(content)
     with pytest.raises(DataError, match=reason) as caught:
         read(folder, "telepath")
@@ -885,7 +885,7 @@ def test_a_file_that_is_hidden_is_no_schema(folder: Path) -> None:
 
 
 def test_a_schema_that_holds_itself_stops_the_load(folder: Path) -> None:
-    """A way through several files that comes back is told at one of its steps, and is not walked for ever."""
+    """A cycle of references through several files is reported at one of its steps, and is not followed for ever."""
     edited(folder, "trunk.json", put("/$defs/metrics/items", {"$ref": "trunk-list.json"}))
     with pytest.raises(DataError, match="leads back to itself") as caught:
         read(folder, "telepath")
@@ -894,7 +894,7 @@ def test_a_schema_that_holds_itself_stops_the_load(folder: Path) -> None:
 
 @pytest.mark.parametrize("value", ["hunter2" * 9, {"hunter2": "hunter2"}, ["hunter2"], 7_777_777])
 def test_no_reason_quotes_a_value(folder: Path, value: Json) -> None:
-    """A value that breaks the format is told by its place, since it may be a secret that slipped in."""
+    """A value that breaks the format is reported by its place, since it may be a secret that slipped in."""
     for at in ("/info", "/x-trunkline/read", f"{LIST}/parameters", f"{LIST}/x-trunkline/evidence/grade", "/servers"):
         content = json.loads((ROOT / "schemas" / "telepath" / DOCUMENT).read_text("utf-8"))
         put(at, value)(content)
@@ -976,7 +976,7 @@ def test_a_path_leads_to_its_operations(telepath: Contract, talkover: Contract) 
 
 @each_operation
 def test_a_path_with_its_parameters_filled_in_leads_back(operation: Operation) -> None:
-    """Whatever stands for a parameter, the operation is found by its own path, and the text is told again."""
+    """An operation is found by its own path with any text for a parameter, and the text is returned."""
     path, wanted = operation.path, {}
     for index, parameter in enumerate(said for said in operation.parameters if said.location == "path"):
         path = path.replace(f"{{{parameter.name}}}", f"%2F{index}%25")

@@ -221,7 +221,7 @@ def test_a_missing_field_gets_the_error_on_the_page(telepath: RecordingMock, ask
 
 
 def test_the_calls_of_a_trunk_are_looked_at_one_by_one(telepath: RecordingMock, ask: Ask) -> None:
-    """The list page's filters, then the details of each call that they leave; an unknown one is told as on the page."""
+    """The list page's filters, then the details of each call that is left; an unknown id is refused as documented."""
     filters = {"trunk_id": "conn_abc123xyz", "status": "connected", "start_date": "2024-03-01"}
     _, page = ask("GET", f"{telepath.url}/calls", KEY, **filters, limit=10)
     assert page["pagination"]["total"] >= len(page["calls"]) > 1

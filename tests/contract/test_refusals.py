@@ -251,7 +251,7 @@ def test_a_cause_that_nothing_answers_is_an_error(talkover: Contract) -> None:
     ],
 )
 def test_bounds_are_told_in_words(schema: dict[str, object], words: str) -> None:
-    """The bounds of a parameter are told in the words that the documents use."""
+    """The bounds of a parameter are reported in the words that the documents use."""
     assert bounds(schema) == words
 
 
@@ -352,7 +352,7 @@ def test_a_body_is_read(operation: Operation) -> None:
 def test_a_body_that_is_no_json_object_is_refused(
     operation: Operation, body: bytes, media: str | None, cause: str, words: dict[str, str] | None
 ) -> None:
-    """Media type, size and form are told apart, each at the place of the body in the contract, with its own words."""
+    """Media type, size and form are distinguished, each at its place in the contract, with its own placeholders."""
     headers = GOOD if media is None else (*GOOD, ("content-type", media))
     found = refusal(operation.contract, sending(operation, body, headers))
     assert operation.body is not None
@@ -481,7 +481,7 @@ def test_the_required_fields_are_missed_in_their_order(operation: Operation) -> 
     ],
 )
 def test_what_one_field_makes_required_is_missed(telepath: Contract, provider: str, missing: list[str]) -> None:
-    """A conditional requirement is told like any other, and only where its condition holds."""
+    """A conditional requirement is reported like any other, and only where its condition holds."""
     sent = {"name": "n", "ai_provider": provider, "sip_username": "u", "sip_password": SECRET}
     request = Request("POST", "/trunks", "", SENT, json.dumps(sent).encode())
     found = [reason for reason in reasons_to_refuse(telepath, request) if reason.cause == "field_missing"]

@@ -89,7 +89,7 @@ def test_an_unknown_vendor_is_told_with_the_known_ones(name: str) -> None:
 
 
 def test_a_vendor_of_ones_own_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What would never be read is told."""
+    """A file or an entry that would never be read is reported."""
     (tmp_path / "schemas" / "telepath").mkdir(parents=True)
     monkeypatch.setenv("TRUNKLINE_DATA", str(tmp_path))
     with pytest.raises(UsageError, match="holds a vendor 'telepath', and trunkline has one"):
@@ -759,7 +759,7 @@ def test_a_world_that_fits_nothing_stops_the_load(data: Path, name: str) -> None
 
 @pytest.mark.parametrize(("content", "reason"), [(b"= 1", "is not TOML"), (b"\xff", "is not TOML"), (b"", "lacks")])
 def test_a_world_that_is_no_world_stops_the_load(data: Path, content: bytes, reason: str) -> None:
-    """Bytes that are no TOML are told with the file."""
+    """Bytes that are no TOML are reported with the file."""
     (data / "fixtures" / "sample" / "world.toml").write_bytes(content)
     error = trouble()
     assert error.file == "fixtures/sample/world.toml"
@@ -768,7 +768,7 @@ def test_a_world_that_is_no_world_stops_the_load(data: Path, content: bytes, rea
 
 @pytest.mark.parametrize("file", ["world.toml", "trunks.json", "cases.json"])
 def test_a_missing_file_stops_the_load(data: Path, file: str) -> None:
-    """A file that is not there is told by its name."""
+    """A file that is not there is reported by its name."""
     (data / "fixtures" / "sample" / file).unlink()
     error = trouble()
     assert error.file == f"fixtures/sample/{file}"
@@ -945,7 +945,7 @@ def test_a_secret_is_in_no_reason(data: Path, tmp_path: Path, name: str, place: 
 
 
 def test_what_is_no_list_of_records_is_not_quoted(tmp_path: Path) -> None:
-    """A file that holds a secret and no list is told without the secret."""
+    """A file that holds a secret and no list is reported without the secret."""
     for content in (SECRET, {"sip_password": SECRET}, [SECRET], [[SECRET]]):
         (tmp_path / "telepath").mkdir(exist_ok=True)
         (tmp_path / "telepath" / "trunks.json").write_text(json.dumps(content))
@@ -965,7 +965,7 @@ def test_a_name_that_is_unknown_is_cut() -> None:
 
 @pytest.mark.parametrize("file", ["world.toml", "trunks.json", "cases.json"])
 def test_what_is_no_regular_file_stops_the_load(data: Path, file: str) -> None:
-    """A pipe that nobody writes to is told; nobody waits for it."""
+    """A pipe without a writer is reported, and is not waited for."""
     path = data / "fixtures" / "sample" / file
     path.unlink()
     os.mkfifo(path)
@@ -1011,7 +1011,7 @@ def test_an_order_by_a_field_that_can_be_null_stops_the_load(data: Path) -> None
 
 
 def test_a_body_that_the_contract_does_not_allow_stops_the_load(data: Path) -> None:
-    """What the mock would say is tried at load: an envelope and a body that lack something are told with the reason."""
+    """Every answer is tried at load: an envelope or a body that lacks something is reported with the reason."""
     world = data / "fixtures" / "sample" / "world.toml"
     schema = data / "schemas" / "sample" / "error.json"
     before = schema.read_text("utf-8")
@@ -1076,7 +1076,7 @@ def test_one_id_may_be_in_two_accounts(data: Path) -> None:
 def test_a_sample_that_fits_nothing_stops_the_load(
     data: Path, edit: Callable[[Json], object], at: str, word: str
 ) -> None:
-    """A sample of an operation that is not there, or in another form, is told with its place."""
+    """A sample of an operation that is not there, or in another form, is reported with its place."""
     edited(data / "fixtures" / "sample" / "cases.json", edit)
     error = trouble()
     assert (error.file, error.pointer) == ("fixtures/sample/cases.json", at)
@@ -1174,14 +1174,14 @@ def test_an_overlay_that_holds_nothing_is_told(tmp_path: Path, names: tuple[str,
 
 
 def test_a_file_of_an_overlay_with_a_mark_is_told_as_a_file(tmp_path: Path) -> None:
-    """What an editor of another system writes first is told of the file, not of a body."""
+    """A byte order mark, which some editors write first, is reported for the file, not for a body."""
     folder = overlay(tmp_path, "telepath", "\ufeff[]")
     with pytest.raises(DataError, match=r"trunks\.json#: it starts with a byte order mark"):
         loader.load("telepath", overlay=folder)
 
 
 def test_a_folder_within_an_overlay_stops_the_load(tmp_path: Path) -> None:
-    """A folder that bears the name of a file of records is told, not crashed on."""
+    """A folder with the name of a file of records is reported, without a crash."""
     (tmp_path / "telepath" / "trunks.json").mkdir(parents=True)
     with pytest.raises(DataError, match="cannot be read"):
         loader.load("telepath", overlay=tmp_path)
@@ -1261,7 +1261,7 @@ def test_records_can_be_given(tmp_path: Path) -> None:
     ids=["surrogate", "nan", "inf", "bytes", "tuple", "name", "digits"],
 )
 def test_records_that_are_not_json_are_told(value: object, reason: str) -> None:
-    """What Python has and JSON has not is told with its place."""
+    """A value that Python has and JSON does not is reported with its place."""
     with pytest.raises(DataError, match=reason) as caught:
         loader.with_records(loader.load("telepath"), "trunks", [{**record_of("telepath"), "name": value}])
     assert caught.value.pointer == "/0/name"

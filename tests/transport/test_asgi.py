@@ -100,7 +100,7 @@ def test_the_base_is_taken_off(base: str, path: str, rest: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/trunks", "/v10/trunks", "/V1/trunks", "/v2/v1"])
 def test_nothing_is_served_beside_the_base(path: str) -> None:
-    """A client that forgot the base is told so; the target is not asked."""
+    """A client that forgot the base gets a 404 that says so; the target is not asked."""
     seen = Seen()
     sent = send_to(application(seen, base="/v1"), raw_path=path.encode())
     assert (sent[0]["status"], seen) == (404, [])
@@ -559,7 +559,7 @@ def test_a_failed_startup_is_told() -> None:
 
 
 def test_a_startup_that_hangs_is_left_at_the_deadline() -> None:
-    """Waiting for ever on startup is told."""
+    """Waiting for ever on startup is reported."""
 
     async def app(_scope: Message, _receive: Receive, _send: Send) -> None:
         await asyncio.Event().wait()

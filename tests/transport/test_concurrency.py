@@ -120,7 +120,7 @@ def test_every_answer_fits_one_order_of_all_requests(vendor: Vendor, asked: tupl
 
 
 def test_a_race_for_what_must_be_unique_has_one_winner(vendor: Vendor, asked: tuple[Mock, Target]) -> None:
-    """Of all who ask at once for the same, one gets it, and the others are told why not."""
+    """Of all who ask at once for the same, one gets it, and the others get the reason."""
     fake, target = asked
     creating = next(one for one in vendor.contract.of_kind(Create) if one.kind.unique)
     said: list[int] = []
@@ -176,7 +176,7 @@ def test_a_reset_is_before_or_after_a_request(vendor: Vendor, asked: tuple[Mock,
 
 
 def test_the_rate_limit_counts_every_request_once(vendor: Vendor) -> None:
-    """Of many at once exactly as many pass as are allowed, each told another number of what is left."""
+    """Of many at once exactly as many pass as are allowed, each with another number of what is left."""
     allowed = 100
     fake = mock.from_vendor(vendor, rate_limit=allowed, clock=lambda: 1_700_000_000.0)
     known = (("authorization", f"Bearer {vendor.world.token}"),)

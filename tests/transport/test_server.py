@@ -449,7 +449,7 @@ def test_a_port_in_use_is_refused(echoing: str) -> None:
 
 
 def test_a_privileged_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever may not bind a port is told which ones are free for all."""
+    """Whoever may not bind a port learns which ones are free for all."""
 
     def bind(sock: socket.socket, address: Any) -> None:
         raise PermissionError(13, "Permission denied")

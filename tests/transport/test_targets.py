@@ -823,7 +823,7 @@ def test_patience_waits_as_it_is_told(fields: tuple[tuple[str, str], ...], wait:
 
 
 def test_patience_has_an_end() -> None:
-    """Without a hint the waits double; after five of them the 429 is told."""
+    """Without a hint the waits double; after five of them the 429 is reported."""
     clock, log = Clock(), list[Exchange]()
     target = targets.waiting_out_429(targets.recorded(answers(Response(429)), log), clock=clock.time, sleep=clock.sleep)
     with pytest.raises(TargetError, match=r"GET /trunks still gets a 429 after 5 waits"):
@@ -833,7 +833,7 @@ def test_patience_has_an_end() -> None:
 
 
 def test_patience_does_not_wait_too_long() -> None:
-    """A wait beyond the limit is told in seconds, and nothing is slept."""
+    """A wait beyond the limit is reported in seconds, and nothing is slept."""
     clock = Clock()
     target = targets.waiting_out_429(
         answers(Response(429, (("retry-after", "3600"),))), clock=clock.time, sleep=clock.sleep

@@ -119,7 +119,7 @@ class Violation:
 
     @property
     def message(self) -> str:
-        """How the value breaks the schema: `"busy" is not one of "active", "inactive"`."""
+        """A sentence about the value: `"busy" is not one of "active", "inactive"`."""
         return self.sentence or failure_text(self.keyword, self.keyword_value, self.instance)
 
     @property

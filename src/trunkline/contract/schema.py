@@ -234,7 +234,7 @@ _TEXTS = {
     "not": ("is a value that no page shows here", "breaks not"),
     "required": ("", "is required"),
 }
-"""How an instance breaks a keyword, and what the keyword demands."""
+"""For each keyword: the text for an instance that breaks it, and the demand of the keyword."""
 
 
 def failure_text(keyword: str, value: Json, instance: Json) -> str:

@@ -17,7 +17,7 @@ Record: TypeAlias = dict[str, Json]
 """One record of the fixtures: documented fields, secrets, and facts for the mock alone under `x-trunkline`."""
 
 GeneratorSpec: TypeAlias = Mapping[str, Mapping[str, Json]]
-"""How each field of a record is generated: `{"id": {"letters": "conn_{}"}}`."""
+"""The generator of each field of a record: `{"id": {"letters": "conn_{}"}}`."""
 
 UNIQUE = ("serial", "letters", "uuid")
 """The kinds of generator that never return the same value twice."""

@@ -4,9 +4,10 @@
     >>> acme(Request("GET", "/trunks", "limit=10"))
     Response(401, <77 bytes>)
 
-Records are encoded once, and repeated answers are remembered until the next write. Other requests are answered one at
-a time, behind a lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved
-before it is answered; one that cannot be saved gets a 507 and is not applied.
+Records are encoded once. A server gets remembered answers to equal GET requests until the next write (`Mock.replay`); a
+call of the mock always works its answer out. Answers that are not remembered are worked out one at a time, behind a
+lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved before it is answered;
+one that cannot be saved gets a 507 and is not applied.
 """
 
 from __future__ import annotations

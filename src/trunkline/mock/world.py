@@ -67,7 +67,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Behavior(Struct, frozen=True):
-    """How the mock serves one operation.
+    """The way in which the mock serves one operation.
 
     `verb` names the handler, `order` the fields that sort a list (`-created_at` is descending), and `guards` the
     reasons to refuse: `("unique", "sip_username")`, `("empty", "dids")`, `("unused", "in_use")`. The first outcome
