@@ -15,7 +15,7 @@ import pytest
 from tests.defects import BY_NAME, LOADED, TOKENS, examine
 from tests.requests import bearer, body_of, example, ids_of, mine, request_of
 from trunkline import mock
-from trunkline.check.rules import RULES, hides, judge, operation_of
+from trunkline.check.rules import RULES, judge, operation_of, secret_values_rule
 from trunkline.contract.model import Create, Delete, DocumentedResponse, List, Operation, Update
 from trunkline.contract.refusals import LONGEST_BODY, Refusal, documented_response, parse_request
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target, resolve
@@ -347,7 +347,7 @@ def absurd_requests(name: str) -> Iterator[Request]:
 def test_every_absurd_request_gets_a_documented_answer(name: str) -> None:
     """A nonsensical request gets a documented response, no server error, and no secret."""
     target = mock.from_vendor(LOADED[name])
-    hidden = hides(dict.fromkeys(LOADED[name].secrets - set(LOADED[name].world.tokens), "password"))
+    hidden = secret_values_rule(dict.fromkeys(LOADED[name].secrets - set(LOADED[name].world.tokens), "password"))
     for request in absurd_requests(name):
         response = target(request)
         exchange = Exchange(request, response)

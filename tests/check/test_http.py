@@ -169,5 +169,5 @@ def test_a_404_for_a_list_ends_the_run(capfd: pytest.CaptureFixture[str]) -> Non
     with independent(behavior) as base:
         code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
     assert code == 2
-    assert "listCalls answers 404 for /calls: give the base that stands for the vendor's own" in err
+    assert "listCalls answers 404 for /calls: give the base address that corresponds to the vendor's own" in err
     assert {method for method, _, _ in behavior.received} == {"GET"}

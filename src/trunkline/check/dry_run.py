@@ -21,7 +21,8 @@ from trunkline.redaction import mask_body, printable, redactor
 from trunkline.transport import targets
 from trunkline.transport.connect import known_parameters, second_credential
 
-_LONGEST = 500
+_MOST_CHARACTERS = 500
+"""The length of a line; a longer one is cut."""
 
 
 def dry_run(
@@ -65,7 +66,7 @@ def preview(
             continue
         writing += 1
         line = f"{request.method} {request.target} {_body_text(request.body, contract.secrets)}".rstrip()
-        yield truncate(printable(hide(line)), _LONGEST)
+        yield truncate(printable(hide(line)), _MOST_CHARACTERS)
     count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
     yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
 

@@ -67,7 +67,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Why something was not exercised. `operation` is empty for several operations, `phase` for all phases."""
+    """Why an operation was not exercised. `operation` is empty for all operations, `phase` for all phases."""
 
     operation: str
     phase: str
@@ -95,8 +95,8 @@ def fuzz(
     """Send the requests that Schemathesis generates for an OpenAPI document. The same seed sends the same requests.
 
     `operations` are operationIds, all by default; links among them are followed. Without `writes` only safe methods are
-    sent, with it only documented methods. `make_safe` changes each request before it is sent. An exception of the
-    target ends the run and is raised here.
+    sent, with it only documented methods. `make_safe` can change or drop a request before it is sent. An exception of
+    the target ends the run and is raised here.
     """
     documented = _operations(document)
     names = {label: operation["operationId"] for label, operation in documented.items()}
@@ -248,12 +248,12 @@ class _Bridge:
         pending = _PendingRequest(request.header(_CASE_HEADER) or "", replace(request, headers=fields))
         self.inbox.put(pending)
         while not self.closed:
-            with suppress(TimeoutError):  # after an interruption nobody may answer; then `closed` ends the wait
+            with suppress(TimeoutError):  # no response may come after an interruption; then `closed` ends the wait
                 return pending.response.result(timeout=_POLL_SECONDS)
         raise TargetError("the run has ended")
 
     def items(self, stream: EventStream) -> Iterator[_PendingRequest | EngineEvent | BaseException]:
-        """Start the engine, and yield what its thread passes over."""
+        """Start the engine, and yield the requests and events of its thread."""
         self.stream = stream
         self.thread = Thread(target=self._run, args=(stream,), name="trunkline-fuzz", daemon=True)
         self.thread.start()
@@ -330,7 +330,7 @@ def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names:
 
 
 def _is_shown(check: str, response: Response) -> bool:
-    """Whether a response shows what a check complains of. A server error does not, nor does a refusal ignore auth."""
+    """Whether a response confirms a failed check. A server error never does, and a refusal does not ignore auth."""
     return response.status < (300 if check == "ignored_auth" else 500)
 
 

@@ -12,7 +12,7 @@ from trunkline.findings import Evidence, Finding, Grade, to_text
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One violation: `Problem("the server failed with 500", evidence, "status", expected="below 500")`.
+    """One violation of a rule or law: `Problem("the server failed with 500", evidence, "status", expected="< 500")`.
 
     `at` is the place in the response. `contract` is a pointer into the contract document, or a reference with the name
     of a file; by default it is the operation. `seen` is by default the value at `at`, and `exchanges` the one exchange
@@ -49,6 +49,6 @@ def _value_at(exchange: Exchange, at: str) -> str:
 
 
 def implied(evidence: Evidence, note: str) -> Evidence:
-    """Evidence for what follows from a statement, with the reason."""
+    """The evidence for a conclusion from a statement, with the reason."""
     grade = max(evidence.grade, Grade.IMPLIED, key=lambda grade: grade.rank)
     return Evidence(grade, evidence.source, note, evidence.read)

@@ -16,7 +16,7 @@ from trunkline.check import fuzz
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.problem import Problem, implied
-from trunkline.check.rules import RULES, Rule, hides, judge, operation_of
+from trunkline.check.rules import RULES, Rule, judge, operation_of, secret_values_rule
 from trunkline.check.rules.rule import RFC9110
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.stateful.creations import Creations
@@ -41,12 +41,12 @@ NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 
 _NOT_REACHED = "not reached"
 _REQUESTS_PER_MESSAGE = 50
-"""Fuzzing reports its progress after so many requests."""
+"""The number of fuzzing requests between two messages of progress."""
 
 
 @dataclass(slots=True, repr=False)
 class Checker:
-    """The steps of a check of one target by the contract of one vendor. What they find goes into the report.
+    """The steps of a check of one target by the contract of one vendor. Their findings go into the report.
 
     `parameters` are path parameters of items that exist, such as `{"trunk_id": "conn_abc"}`; others are taken from
     lists. `secret_values` maps secrets that no response may contain to their names. Nothing is written without
@@ -66,7 +66,7 @@ class Checker:
     writing: WriteAccess | None = None
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
-    """The target, with its requests counted. Nobody judges its responses."""
+    """The target, with its requests counted. The rules do not judge its responses."""
     _judged: Target = field(init=False)
     """The target behind the gate, if writing is allowed; the rules judge each exchange."""
     _gate: Gate | None = None
@@ -82,7 +82,7 @@ class Checker:
             self.report.secrets |= disclosures(self.credential)
         self.report.secrets |= {*credentials}
         if self.secret_values:
-            self.rules = (*self.rules, hides(self.secret_values))
+            self.rules = (*self.rules, secret_values_rule(self.secret_values))
         if self.writing is not None:
             self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.allowed_leftovers)
         self._target = self._counted(self.target)
@@ -161,7 +161,7 @@ class Checker:
     def _unjudged(
         self, operation: Operation, credential: str | None, parameters: Mapping[str, str] | None = None
     ) -> Exchange:
-        """The plain documented request and its response, which may say nothing of the contract."""
+        """Send the plain documented request; the rules do not judge its response."""
         return Session(operation, self._target, credential, parameters or {}).ask()
 
     def probe(self, operation: Operation) -> None:
@@ -173,7 +173,8 @@ class Checker:
         if operation.secured and exchange.response.status == 401:
             raise credential_refused(operation.operation_id, given=self.credential is not None)
         if exchange.response.status == 404:
-            advice = f"give the base that stands for the vendor's own, which ends in {self.vendor.contract.base_path}"
+            base = self.vendor.contract.base_path
+            advice = f"give the base address that corresponds to the vendor's own, which ends in {base}"
             if session.parameters:
                 advice = "name an item that exists with --param"
             raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {advice}")
@@ -216,7 +217,7 @@ class Checker:
             raise
 
     def check_stateful(self, operations: Collection[Operation]) -> None:
-        """Check the lifecycle of all that the contract can create, and report on the given operations."""
+        """Check the lifecycle of all items that the contract can create, and report on the given operations."""
         names = {operation.operation_id for operation in operations}
         if self.writing is None or self._gate is None:
             self.report.exercised.update(dict.fromkeys(_stateful_steps(operations), NOT_ALLOWED))
@@ -286,21 +287,23 @@ class Checker:
         return self._gate.make_safe(make_harmless(self.vendor.contract, request, self._random))
 
     def clean(self) -> None:
-        """Delete what the run created, however it ended, and report what is left."""
+        """Delete the items that the run created, however it ended, and report those that are left."""
         if self.writing is None or self._gate is None:
             return
         left = self._gate.leftovers()
         try:
             if left:
                 self.progress("deleting what was created")
-        finally:  # also when the reader of the progress has gone
+        finally:  # also when standard error is closed
             try:
                 left = self._gate.clean(self._counted(self.writing.cleaner))
             finally:
                 self.report.left += [str(leftover) for leftover in left]
 
     def run(self, operations: Collection[str] | None = None) -> Report:
-        """Check the operations with these operationIds, or all. Laws come first, since they find most soonest.
+        """Check the operations with these operationIds, or all.
+
+        Laws come first, because they find most problems, and first.
 
         Raises `TargetError` when the implementation cannot be reached or refuses the credential.
         """

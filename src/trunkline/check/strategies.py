@@ -40,7 +40,7 @@ MALFORMED = (
 """Query values that are not integers, percent-encoded. `%D9%A3` is an Arabic-Indic three."""
 
 NONSENSE = ("%00", "%2F", "%2f..%2f", "%FF%FE", "%C3%28", "'%22", "%0d%0a", "%25", "%F0%9F%98%80", "{}", "%u0041")
-"""Values that no client means, percent-encoded: NUL, slashes, broken UTF-8, quotes, line ends, other scripts."""
+"""Values that no client sends on purpose, percent-encoded: NUL, slashes, invalid UTF-8, quotes, line ends."""
 
 
 def search(
@@ -113,7 +113,7 @@ def isolated() -> Iterator[None]:
 
 
 def nonsense(st: Any, longest: int) -> SearchStrategy[str]:
-    """Percent-encoded texts that no client means, of at most `longest` characters where they are long."""
+    """Percent-encoded texts that no client sends on purpose, of at most `longest` characters where they are long."""
     special = st.sampled_from(NONSENSE)
     text = st.text(st.characters(codec="ascii"), max_size=8).map(lambda value: quote(value, safe=""))
     binary = st.binary(max_size=8).map(lambda value: quote(value, safe=""))

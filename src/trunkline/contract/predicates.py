@@ -8,26 +8,26 @@ from trunkline.contract.model import Fetch, List, Operation, Update
 
 
 def any_operation(_: Operation) -> TypeGuard[Operation]:
-    """Whether it is an operation at all: always true."""
+    """Selects every operation."""
     return True
 
 
-def lists(operation: Operation) -> TypeGuard[Operation[List]]:
-    """Whether the operation lists."""
+def is_list(operation: Operation) -> TypeGuard[Operation[List]]:
+    """Whether the operation returns a list."""
     return isinstance(operation.kind, List)
 
 
-def pages(operation: Operation) -> TypeGuard[Operation[List]]:
-    """Whether the operation lists page by page."""
+def is_paged(operation: Operation) -> TypeGuard[Operation[List]]:
+    """Whether the operation returns a list in pages."""
     return isinstance(operation.kind, List) and operation.kind.paging is not None
 
 
-def filters(operation: Operation) -> TypeGuard[Operation[List]]:
-    """Whether the operation lists, and its list can be filtered."""
+def has_filters(operation: Operation) -> TypeGuard[Operation[List]]:
+    """Whether the operation returns a list that can be filtered."""
     return isinstance(operation.kind, List) and bool(operation.kind.filters)
 
 
-def fetches(operation: Operation) -> TypeGuard[Operation[Fetch]]:
+def is_fetch(operation: Operation) -> TypeGuard[Operation[Fetch]]:
     """Whether the operation shows one item."""
     return isinstance(operation.kind, Fetch)
 
@@ -37,17 +37,17 @@ def shows_named_item(operation: Operation) -> TypeGuard[Operation[Fetch | Update
     return isinstance(operation.kind, Fetch | Update)
 
 
-def reads(operation: Operation) -> TypeGuard[Operation]:
+def is_read(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads."""
     return operation.reads
 
 
-def reads_secured(operation: Operation) -> TypeGuard[Operation]:
+def is_secured_read(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads, and needs a credential."""
     return operation.reads and operation.secured
 
 
-def reads_openly(operation: Operation) -> TypeGuard[Operation]:
+def is_public_read(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads, and needs no credential."""
     return operation.reads and not operation.secured
 

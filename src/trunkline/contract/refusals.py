@@ -145,7 +145,7 @@ def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ..
     return tuple(reason for reason in parsed if isinstance(reason, Refusal))
 
 
-def is_settled(request: ParsedRequest) -> bool:
+def is_specified(request: ParsedRequest) -> bool:
     """Whether pages settle the meaning of every value. They do not for a huge integer whose bound is our decision."""
     return not any(
         isinstance(value, int)

@@ -132,7 +132,8 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
     for line in report.left:
         yield _row("LEFT BEHIND", line, _MISSING)
     missing = sum(1 for reason in report.exercised.values() if reason)
-    unsaid = f"; {missing} of {len(report.exercised)} checks were not exercised and say nothing" if missing else ""
+    count = f"{missing} of {len(report.exercised)} checks"
+    not_exercised_note = f"; {count} were not exercised and prove nothing" if missing else ""
     early = "" if run.complete else "; the run did not come to its end"
     result = verdict(report, run)
     if result == BROKEN:
@@ -140,12 +141,12 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", _BAD
     elif result == KEPT:
         text = f"no finding at strictness {run.strictness}, {_plural(len(report.findings), 'note')}"
-        style = _NOTE if unsaid or early else _GOOD
+        style = _NOTE if not_exercised_note or early else _GOOD
     else:
         names = " or ".join(without_success(report, run))
         reason = f"no success of {names} was seen" if names else "nothing was put to the test"
         text, style = f"{NOT_EXERCISED.upper()}: {reason}", _MISSING
-    yield _row("verdict", f"{text}{unsaid}{early}", f"{_STRONG} {style}")
+    yield _row("verdict", f"{text}{not_exercised_note}{early}", f"{_STRONG} {style}")
 
 
 def _row(title: str, text: str, style: str = "") -> Line:

@@ -10,13 +10,13 @@ import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.rules import RULES, hides, judge
+from trunkline.check.rules import RULES, judge, secret_values_rule
 from trunkline.contract import bodies
 from trunkline.contract.model import Contract, List
 from trunkline.contract.requests import build_request
 from trunkline.exchange import Exchange
 
-RULES_WITH_SECRETS = (*RULES, hides({"a-secret-of-the-fixture": "password"}))
+RULES_WITH_SECRETS = (*RULES, secret_values_rule({"a-secret-of-the-fixture": "password"}))
 
 
 def listed(name: str, *, trunks: int) -> Exchange:

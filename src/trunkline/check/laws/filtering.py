@@ -11,12 +11,12 @@ from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import search
 from trunkline.contract.bodies import NOTHING, at_pointer, satisfies, time_at
 from trunkline.contract.model import Filter, List, Parameter
-from trunkline.contract.predicates import filters
+from trunkline.contract.predicates import has_filters
 from trunkline.findings import to_text
 
 
 def _filters(session: Session[List]) -> Iterator[tuple[Parameter, Filter, list[str]]]:
-    """Each filter with the values that the page lists for it, or else with some values that items have."""
+    """Each filter with the values that are documented for it, or else with some values of items."""
     for name, filter_ in session.operation.kind.filters.items():
         parameter = session.operation.parameter(name)
         yield parameter, filter_, parameter.schema.get("enum") or _values_in_use(session, filter_)
@@ -43,7 +43,7 @@ def _require_items(session: Session[List]) -> None:
         raise Inconclusive("the list is empty")
 
 
-@law("the documented filter", filters)
+@law("the documented filter", has_filters)
 def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
     """The filtered list has every item of the whole list that matches, in the same order, and no other."""
     _require_items(session)
@@ -73,7 +73,7 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
             return
 
 
-@law("implied by the filter: an item has one value", filters)
+@law("implied by the filter: an item has one value", has_filters)
 def filtered_lists_are_disjoint(session: Session[List]) -> Iterator[Problem]:
     """No item is in the lists of two values of one filter."""
     _require_items(session)
@@ -97,7 +97,7 @@ def _offsets(size: int, st: Any) -> Any:
     return st.integers(0, size - 1)
 
 
-@law("implied by the filter and the paging together", filters)
+@law("implied by the filter and the paging together", has_filters)
 def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
     """A page of a filtered list is a slice of the filtered list, not the filtered part of a page."""
     paging = session.paging
@@ -129,7 +129,7 @@ def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
         raise Inconclusive("no value of a filter leaves two items")
 
 
-@law("the total that the page shows", filters)
+@law("the documented total", has_filters)
 def total_counts_the_filtered_list(session: Session[List]) -> Iterator[Problem]:
     """The total of a filtered list is the number of items that match."""
     location, limit = session.total, session.paging.limit

@@ -12,18 +12,18 @@ from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
 from trunkline.contract.bodies import at_pointer, json_of, succeeded
 from trunkline.contract.model import Fetch, Operation
-from trunkline.contract.predicates import fetches, lists, reads
+from trunkline.contract.predicates import is_fetch, is_list, is_read
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade, to_text
 
 _ORDERED = Evidence(
     Grade.CUSTOMARY,
     "https://www.rfc-editor.org/rfc/rfc8259#section-5",
-    "an array is an ordered sequence; no page says in which order",
+    "an array is an ordered sequence; the order is not documented",
 )
 
 
-@law("the documented path parameter; judged by the rule item_is_the_one_asked_for", fetches)
+@law("the documented path parameter; judged by the rule item_is_the_one_asked_for", is_fetch)
 def known_id_is_answered(session: Session[Fetch]) -> Iterator[Problem]:
     """A request for a known id is answered with success."""
     operation = session.operation
@@ -53,7 +53,7 @@ def _other_ids(known: str, seed: int) -> Iterator[tuple[str, str]]:
     yield "an id with an encoded slash behind it", plain + "%2F"
 
 
-@law("implied: an item that does not exist cannot be shown", fetches)
+@law("implied: an item that does not exist cannot be shown", is_fetch)
 def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
     """A request for an id that is unknown, cut, extended or altered does not return another item."""
     operation, kind = session.operation, session.operation.kind
@@ -68,13 +68,13 @@ def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
             yield Problem(message, evidence, at, parameter.pointer, "no item", exchanges=(exchange,))
 
 
-@law("implied: a GET shows the current state; the order of an unpaged list is customary (RFC 8259)", reads)
+@law("implied: a GET shows the current state; the order of an unpaged list is customary (RFC 8259)", is_read)
 def same_request_same_response(session: Session) -> Iterator[Problem]:
     """The same request, sent again, gets the same response, except for values that change by themselves."""
     operation = session.operation
     exchanges = tuple(session.ask() for _ in range(3))
     first, second, third = (_stable_values(operation, exchange) for exchange in exchanges)
-    if second in (first, third):  # one change may be somebody else's
+    if second in (first, third):  # another client may have made one change
         return
     in_order = [_stable_values(operation, exchange, ordered=True) for exchange in exchanges[:2]]
     is_reordered = in_order[0] == in_order[1]
@@ -107,7 +107,7 @@ def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = 
 
 def _in_order(operation: Operation, body: Json) -> Json:
     """The body with the items of a list that is not paged in the order of their ids."""
-    if not lists(operation) or operation.kind.paging:
+    if not is_list(operation) or operation.kind.paging:
         return body
     body, identity = copy.deepcopy(body), operation.kind.identity
     items = at_pointer(body, operation.kind.items)

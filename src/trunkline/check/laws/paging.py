@@ -11,7 +11,7 @@ from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import search
 from trunkline.contract.bodies import identities, succeeded
 from trunkline.contract.model import List
-from trunkline.contract.predicates import pages
+from trunkline.contract.predicates import is_paged
 from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
@@ -36,7 +36,7 @@ def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[t
         yield offset, ids, exchange
 
 
-@law("implied by paging: two pages that share an item are not pages", pages)
+@law("implied by paging: two pages that share an item are not pages", is_paged)
 def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
     """No item is on two pages."""
     whole, limit = _several_pages(session)
@@ -52,7 +52,7 @@ def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
                 return
 
 
-@law("implied by paging: the pages together are the list", pages)
+@law("implied by paging: the pages together are the list", is_paged)
 def pages_leave_no_gap(session: Session[List]) -> Iterator[Problem]:
     """Every item of the whole list is on one of its smaller pages."""
     whole, limit = _several_pages(session)
@@ -68,7 +68,7 @@ def pages_leave_no_gap(session: Session[List]) -> Iterator[Problem]:
         yield Problem(message, evidence, session.items, place, "every item on a page", seen, exchanges)
 
 
-@law("implied by paging: offset counts items of one order", pages)
+@law("implied by paging: offset counts items of one order", is_paged)
 def any_page_is_its_slice(session: Session[List]) -> Iterator[Problem]:
     """The page at any limit and offset is that slice of the whole list, in the same order."""
     operation, paging = session.operation, session.paging
@@ -97,7 +97,7 @@ def any_page_is_its_slice(session: Session[List]) -> Iterator[Problem]:
         yield problem
 
 
-@law("the documented loop that ends on a short page", pages)
+@law("the documented loop that ends on a short page", is_paged)
 def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
     """A page past the end is a success without items."""
     operation, paging = session.operation, session.paging
@@ -115,7 +115,7 @@ def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
         return
 
 
-@law("the total that the page shows", pages)
+@law("the documented total", is_paged)
 def total_counts_the_list(session: Session[List]) -> Iterator[Problem]:
     """The total of every page is the number of items in the whole list."""
     paging, location, whole = session.paging, session.total, session.whole()
@@ -128,7 +128,7 @@ def total_counts_the_list(session: Session[List]) -> Iterator[Problem]:
         yield problem
 
 
-@law("the documented defaults", pages)
+@law("the documented defaults", is_paged)
 def defaults_are_as_documented(session: Session[List]) -> Iterator[Problem]:
     """A parameter that is left out means its documented default."""
     operation, paging = session.operation, session.paging

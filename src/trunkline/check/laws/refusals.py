@@ -11,7 +11,7 @@ from trunkline.check.problem import Problem
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.strategies import MALFORMED
 from trunkline.contract.model import Operation, Parameter
-from trunkline.contract.predicates import reads_openly, reads_secured, takes_choices, takes_numbers
+from trunkline.contract.predicates import is_public_read, is_secured_read, takes_choices, takes_numbers
 from trunkline.contract.refusals import ParsedRequest, parse_request, refusal_for
 from trunkline.exchange import TOKEN_VARIABLE, Exchange
 from trunkline.findings import Finding
@@ -45,7 +45,7 @@ def bounds_hold_on_both_sides(session: Session) -> None:
 
 
 @law(
-    "no page settles malformed values; judged by the rules on the form of a response, above all no_server_error",
+    "malformed values are not documented; judged by the rules on the form of a response, above all no_server_error",
     takes_numbers,
 )
 def malformed_numbers_cause_no_server_error(session: Session) -> None:
@@ -101,12 +101,12 @@ def _bad_credentials(credential: str | None) -> Iterator[tuple[str, str, tuple[s
 
 
 def disclosures(credential: str) -> frozenset[str]:
-    """Every form of a credential that `only_a_valid_credential_is_accepted` sends. None may ever be printed."""
+    """Every form of a credential that `only_a_valid_credential_is_accepted` sends. They must never be printed."""
     headers = (authorization[0] for *_, authorization in _bad_credentials(credential) if authorization)
     return frozenset({credential}.union(*map(secrets_in_header, headers)))
 
 
-@law("the documented security scheme", reads_secured)
+@law("the documented security scheme", is_secured_read)
 def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Problem | Finding]:
     """Without its exact credential a request is refused, with the documented status and code."""
     operation = session.operation
@@ -138,7 +138,7 @@ def _judge_refused(
         yield from judge_refusal(operation, exchange, (refusal,))
 
 
-@law("the page documents no security scheme for it", reads_openly)
+@law("no security scheme is documented for it", is_public_read)
 def public_operation_needs_no_credential(session: Session) -> Iterator[Problem]:
     """An operation without security is not refused for lack of a credential."""
     operation = session.operation

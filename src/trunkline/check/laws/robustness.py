@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from trunkline.check.laws.session import Session, law
 from trunkline.check.rules import judge
 from trunkline.check.strategies import NONSENSE, nonsense, queries, search
-from trunkline.contract.predicates import reads
+from trunkline.contract.predicates import is_read
 from trunkline.exchange import Headers
 from trunkline.findings import Finding
 
@@ -17,13 +17,13 @@ _ODD_HEADERS: tuple[Headers, ...] = (
     (("content-type", "text/plain"),),
     (("x-long", "a" * 2000),),
 )
-"""Headers that leave the response as it is. None lawfully changes it, as Range does, and none can change any data."""
+"""Headers that must not change the response (unlike Range), and that can change no data."""
 
-_LONGEST_ID = 3900
-"""A longer path may lawfully be refused by the server itself, in its own form."""
+_MOST_ID_CHARACTERS = 3900
+"""The HTTP server may refuse a longer path by itself, in its own form."""
 
 
-@law("implied by the pages, which show no server error; judged by the rules, above all no_server_error", reads)
+@law("implied: no server error is documented; judged by the rules, above all no_server_error", is_read)
 def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
     """Nonsense in the query, in an id or in a header gets a response that is not a server error."""
     operation = session.operation
@@ -50,12 +50,12 @@ def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
         for text in NONSENSE:
             session.ask(path=dict.fromkeys(in_path, text))
         if finding := search(
-            lambda st: nonsense(st, _LONGEST_ID), server_error_for_id, seed=session.seed, examples=examples
+            lambda st: nonsense(st, _MOST_ID_CHARACTERS), server_error_for_id, seed=session.seed, examples=examples
         ):
             yield finding
 
 
-@law("RFC 9110 and the pages, which show no server error; judged by the rules that hold anywhere", reads)
+@law("RFC 9110; implied: no server error is documented; judged by the rules that hold anywhere", is_read)
 def other_methods_cause_no_server_error(session: Session) -> None:
     """HEAD and OPTIONS at the path of the operation get a response; a 405 names the documented method."""
     for method in ("HEAD", "OPTIONS"):

@@ -14,19 +14,19 @@ from trunkline.check.lists import ListReading, read_list
 from trunkline.check.problem import Problem
 from trunkline.contract.bodies import at_pointer, count_at, identities, json_of, succeeded
 from trunkline.contract.model import BodyLocation, K, List, Operation, Paging
-from trunkline.contract.predicates import filters, pages
+from trunkline.contract.predicates import has_filters, is_paged
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
 from trunkline.exchange import Exchange, Headers, Json, Request, Target
 from trunkline.findings import Finding, NotExercised
 
 
 class Inconclusive(Exception):
-    """A law cannot be exercised; the text is the reason."""
+    """Raised when a law cannot be checked; the message is the reason."""
 
 
 @dataclass(slots=True, repr=False)
 class Session(Generic[K]):
-    """Requests about one operation. `parameters` are path parameters of an item that exists."""
+    """Sends the requests of laws about one operation. `parameters` are path parameters of an item that exists."""
 
     operation: Operation[K]
     target: Target
@@ -79,7 +79,7 @@ class Session(Generic[K]):
         """The total that a page shows. Raises `Inconclusive` when no total is documented."""
         paging = self.operation.kind.paging
         if paging is None or paging.total is None:
-            raise Inconclusive("no page documents a total")
+            raise Inconclusive("no total is documented")
         return paging.total
 
     @property
@@ -114,7 +114,7 @@ class Session(Generic[K]):
             raise Inconclusive(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
 
     def has_changed(self: Session[List]) -> bool:
-        """Whether the whole list now has other items than when it was read, or other values of filtered fields."""
+        """Whether the items of the list, or their values of filtered fields, have changed since the list was read."""
         try:
             return self._state_of(self.whole()) != self._state_of(self._read())
         except Inconclusive:
@@ -145,8 +145,8 @@ class Session(Generic[K]):
         return Problem(message, location.evidence, f"body{location.at}", place, str(count), exchanges=(exchange,))
 
 
-Questions: TypeAlias = Callable[[Session[K]], Iterator[Problem | Finding] | None]
-"""The requests of a law, and the problems with the responses. None if only the rules judge the responses."""
+LawFunction: TypeAlias = Callable[[Session[K]], Iterator[Problem | Finding] | None]
+"""Sends the requests of a law and yields the problems; None if only the rules judge the responses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +158,16 @@ class Law:
     basis: str
     concerns: Callable[[Operation], bool]
     """Whether an operation has the feature that the law is about."""
-    questions: Questions[Any]
+    function: LawFunction[Any]
 
     def check(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
-        """Send the requests of the law; the last value says why when the law could not be exercised.
+        """Send the requests of the law; the last value is the reason if the law could not be exercised.
 
-        Somebody may change a list while it is read. So a finding about a list counts only if it is found a second time.
+        Another client may change a list while it is read. So a finding about a list counts only if it is found twice.
         """
         results = list(self._results(session))
         found = {result.rule for result in results if isinstance(result, Finding)}
-        if found and self.concerns in (pages, filters):
+        if found and self.concerns in (is_paged, has_filters):
             session.forget()
             results = list(self._results(session))
             again = {result.rule for result in results if isinstance(result, Finding)}
@@ -177,16 +177,16 @@ class Law:
 
     def _results(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
         try:
-            for problem in self.questions(session) or ():
+            for problem in self.function(session) or ():
                 yield problem if isinstance(problem, Finding) else problem.finding(self.name, session.operation)
         except Inconclusive as reason:
             yield NotExercised(str(reason))
 
 
-def law(basis: str, concerns: Callable[[Operation], TypeGuard[Operation[K]]]) -> Callable[[Questions[K]], Law]:
-    """Make a law from a function. Its name names the law; the first line of its docstring is the statement."""
+def law(basis: str, concerns: Callable[[Operation], TypeGuard[Operation[K]]]) -> Callable[[LawFunction[K]], Law]:
+    """Make a law from a function. It has the name of the law; the first line of its docstring is the statement."""
 
-    def made(questions: Questions[K]) -> Law:
-        return Law(questions.__name__, (questions.__doc__ or "").partition("\n")[0], basis, concerns, questions)
+    def made(function: LawFunction[K]) -> Law:
+        return Law(function.__name__, (function.__doc__ or "").partition("\n")[0], basis, concerns, function)
 
     return made

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 
 from trunkline.check.rules import refusals, secrets, shape, values
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.check.rules.secrets import hides
+from trunkline.check.rules.secrets import secret_values_rule
 from trunkline.contract.bodies import succeeded
 from trunkline.contract.model import Contract, Operation
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding
 
 _AMBIGUOUS = re.compile(r"%2f|%5c|%00|%0[0-9a-f]|%1[0-9a-f]|%7f|/(\.|%2e){1,2}(/|$)|//", re.IGNORECASE)
+"""Parts of a path that a server or proxy may normalize, such as an encoded slash or a dot segment."""
 
-__all__ = ["RULES", "Rule", "hides", "judge", "operation_of", "rule"]
+__all__ = ["RULES", "Rule", "judge", "operation_of", "rule", "secret_values_rule"]
 
 RULES: tuple[Rule, ...] = (
     shape.documented_status,
@@ -49,8 +50,8 @@ RULES: tuple[Rule, ...] = (
 def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RULES) -> Iterator[Finding]:
     """Every finding of the rules about one exchange with an operation, or at its path with another method.
 
-    Servers and proxies may lawfully normalize encoded slashes, dots and control characters in a path. Such a path may
-    belong to another operation, so only the rules that hold anywhere judge its response.
+    A path that a server or proxy may normalize may belong to another operation. Only the rules that hold anywhere judge
+    its response.
     """
     certain = exchange.request.method == operation.method and not _AMBIGUOUS.search(exchange.request.path)
     success = succeeded(operation, exchange)

@@ -1,4 +1,4 @@
-"""Response schemas, compiled to look at a body without naming places: a valid page is judged in one quick walk."""
+"""Compiled response schemas, to find objects to check in one pass."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from trunkline.exchange import Exchange, Json, NotJSON, Response, pointer
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """One place of a response schema.
+    """The checks for the values at one place of a response schema.
 
-    `names` are the properties that an object may have there without a remark, None where any may stand; `ordered` are
-    the names of two times, the earlier first. `children` and `items` lead to the places that need a look.
+    `names` are the expected properties of an object, None if any are allowed. `ordered` are pairs of JSON Pointers to
+    two times, the earlier first. `children` and `items` are the outlines of properties and array items with checks.
     """
 
     names: frozenset[str] | None
@@ -49,10 +49,10 @@ def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline,
     return found
 
 
-def lawful_extras(operation: Operation, at: str) -> frozenset[str]:
-    """The properties of other views of the same item, which are lawful at a place within an item.
+def allowed_extras(operation: Operation, at: str) -> frozenset[str]:
+    """The properties of other views of the same item, which are allowed within an item.
 
-    No page says whether a view shows an item whole or in part.
+    The documentation does not say whether a view shows the whole item.
     """
     kind = operation.kind
     item = f"{kind.items}/" if isinstance(kind, List) else kind.item
@@ -72,7 +72,7 @@ def _outline(operation: Operation, key: str) -> Outline:
 
 
 def _compiled(operation: Operation, schema: Mapping[str, Json], at: str) -> Outline | None:
-    """The outline of a schema, or None where neither it nor a place below needs a look."""
+    """The outline of a schema, or None if there are no checks in it."""
     properties = schema.get("properties", {})
     pairs = ((name, _compiled(operation, child, at + pointer((name,)))) for name, child in properties.items())
     children = tuple((name, child) for name, child in pairs if child is not None)
@@ -80,5 +80,5 @@ def _compiled(operation: Operation, schema: Mapping[str, Json], at: str) -> Outl
     ordered = schema.get("x-trunkline", {}).get("ordered", ())
     if not properties and items is None and not ordered:
         return None
-    names = frozenset(properties) | lawful_extras(operation, at) if properties else None
+    names = frozenset(properties) | allowed_extras(operation, at) if properties else None
     return Outline(names, tuple((pair["first"], pair["then"]) for pair in ordered), children, items)

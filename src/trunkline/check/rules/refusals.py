@@ -13,7 +13,7 @@ from trunkline.contract.refusals import (
     Refusal,
     bounds,
     documented_response,
-    is_settled,
+    is_specified,
     parse_request,
     reasons_to_refuse,
 )
@@ -31,7 +31,7 @@ _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
 
 @rule("the documented bound that the request breaks", "request", "status", provoked=True)
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """A request that must be refused, as a page says, is not answered with success."""
+    """A request that must be refused, as documented, is not answered with success."""
     if not 200 <= exchange.response.status < 300:
         return
     for reason in reasons_to_refuse(operation.contract, exchange.request):
@@ -48,11 +48,11 @@ def accepts_valid(operation: Operation, exchange: Exchange) -> Iterator[Problem]
     if not 400 <= status < 500 or status in _NOT_ABOUT_VALIDITY or exchange.request.body:
         return
     if operation.path_parameters:
-        return  # no page says which ids are well formed
+        return  # the form of ids is not documented
     parsed = parse_request(operation.contract, exchange.request)
     sent = [part.partition("=")[0] for part in exchange.request.query.split("&") if part]
     documented = {parameter.name for parameter in operation.parameters}
-    if isinstance(parsed, Refusal) or not is_settled(parsed) or not documented.issuperset(sent):
+    if isinstance(parsed, Refusal) or not is_specified(parsed) or not documented.issuperset(sent):
         return
     message = "a request within the documented bounds is refused"
     if not sent:
@@ -76,7 +76,7 @@ def refusal_is_documented(operation: Operation, exchange: Exchange) -> Iterator[
 def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusal, ...]) -> Iterator[Finding]:
     """Findings unless status and error code are each those of one of the causes.
 
-    They rest on the weakest evidence among all causes: where one is a decision of ours, nothing is held against anyone.
+    They rest on the weakest evidence among all causes. If one of them is a decision of ours, nothing is reported.
     """
     status, code = exchange.response.status, at_pointer(json_of(exchange), operation.contract.errors.code)
     documented = [(cause, *documented_response(operation.contract, cause)) for cause in causes]

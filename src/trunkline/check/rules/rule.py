@@ -55,7 +55,7 @@ def rule(
     of_success: bool = False,
     of_bytes: bool = False,
 ) -> Callable[[Problems[K]], Rule]:
-    """Make a rule from a generator. Its name names the rule; the first line of its docstring is the statement."""
+    """Make a rule from a generator. It has the name of the rule; the first line of its docstring is the statement."""
 
     def made(problems: Problems[K]) -> Rule:
         name, statement = problems.__name__, (problems.__doc__ or "").partition("\n")[0]

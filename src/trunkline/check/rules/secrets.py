@@ -12,7 +12,7 @@ from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence
 from trunkline.redaction import normalized, secrets_in_body
 
-_SHORTEST = 8
+_LEAST_CHARACTERS = 8
 """A shorter secret occurs in other texts by chance."""
 
 
@@ -42,14 +42,14 @@ def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -
     return not any(text in sent for _, text in all_texts(value))
 
 
-_SHOWN_ONCE = "implied: a page that shows a key once does not send it back"
+_SHOWN_ONCE = "implied: a key is displayed only once, so no response contains it"
 
 
 @rule(_SHOWN_ONCE, "request", "headers", "body", anywhere=True, of_bytes=True)
 def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The credential of a request is nowhere in the response."""
     if exchange.request.method == "TRACE":
-        return  # which is there to send back the request (RFC 9110 section 9.3.8)
+        return  # TRACE returns the request by definition (RFC 9110 section 9.3.8)
     security = operation.contract.security
     _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
     for at in _places_of(credential.strip(), exchange):
@@ -57,7 +57,7 @@ def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterat
         yield _disclosed("the credential", evidence, at, security.pointer)
 
 
-def hides(values: Mapping[str, str]) -> Rule:
+def secret_values_rule(values: Mapping[str, str]) -> Rule:
     """A rule for secrets whose values are known, e.g. the passwords of a fixture: `{"secret-password": "password"}`."""
 
     @rule("the documented secret", "headers", "body", anywhere=True, of_bytes=True)
@@ -74,7 +74,7 @@ def hides(values: Mapping[str, str]) -> Rule:
 
 def _places_of(secret: str, exchange: Exchange) -> Iterator[str]:
     """Each place of a response whose text holds a secret; the place itself is printed without it."""
-    if len(secret) < _SHORTEST:
+    if len(secret) < _LEAST_CHARACTERS:
         return
     for name, value in exchange.response.headers:
         if secret in value:

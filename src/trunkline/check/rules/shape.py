@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from trunkline.check.problem import Problem, implied
-from trunkline.check.rules.outline import lawful_extras, objects_of
+from trunkline.check.rules.outline import allowed_extras, objects_of
 from trunkline.check.rules.rule import RFC8259, RFC9110, rule
 from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
@@ -17,12 +17,12 @@ from trunkline.redaction import normalized
 
 _RECENT = 1_000_000_000
 """A Unix time of this century. A smaller number is a number of seconds to wait."""
-_LOST = re.compile("[\ufffd\ud800-\udfff]")
+_REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
 _JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 
 
-@rule("the documented responses; no page lists a server error", "status")
+@rule("the documented responses, which include no server error", "status")
 def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The contract lists the status for the operation."""
     status = exchange.response.status
@@ -32,13 +32,13 @@ def documented_status(operation: Operation, exchange: Exchange) -> Iterator[Prob
         yield Problem(message, operation.success.evidence, "status", place, listed)
 
 
-@rule("implied by the pages, which show no server error for any request", "status", anywhere=True)
+@rule("implied: no server error is documented", "status", anywhere=True)
 def no_server_error(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No request makes the server fail with a 5xx."""
     status = exchange.response.status
     unknown_method = status == 501 and exchange.request.method != operation.method  # RFC 9110 section 15.6.2
     if status >= 500 and not unknown_method:
-        evidence = implied(operation.evidence, "the page shows no server error")
+        evidence = implied(operation.evidence, "no server error is documented")
         yield Problem(f"the server failed with {status}", evidence, "status", expected="below 500")
 
 
@@ -67,7 +67,7 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
     shown = shown_response(operation, exchange)
     if shown is None or (exchange.response.status == 204 and not shown.key.isdigit()):
-        return  # no page gives the exact status, so it may be 204, which has no body
+        return  # the exact status is not documented, so it may be 204, which has no body
     try:
         exchange.response.json()
     except NotJSON as error:
@@ -87,9 +87,9 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Pr
         evidence = violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence)
         yield _violated(violation, violation.message, evidence)
     for violation, seen_by, not_seen_by in disagreements:
-        page = violation.evidence
+        stated = violation.evidence
         message = f"{seen_by} refuses this and {not_seen_by} accepts it: {violation.message}"
-        evidence = Evidence(Grade.CUSTOMARY, page.source, "two validators disagree", page.read)
+        evidence = Evidence(Grade.CUSTOMARY, stated.source, "two validators disagree", stated.read)
         yield _violated(violation, message, evidence)
 
 
@@ -122,28 +122,28 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
             )
 
 
-@rule("customary: an extra property is lawful, and worth knowing", "body", of_success=True)
+@rule("customary: an extra property is allowed, and worth knowing", "body", of_success=True)
 def properties_are_documented(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """Every property of a successful body is documented. An extra property is lawful, so it is only a note."""
+    """Every property of a successful body is documented. An extra property is allowed, so it is only a note."""
     shown = shown_response(operation, exchange)
     if shown is None:
         return
     objects = objects_of(operation, shown, exchange)
     if all(outline.names is None or outline.names.issuperset(value) for outline, value in objects):
         return
-    page = operation.evidence
+    stated = operation.evidence
     secrets = {normalized(name) for name in operation.contract.secrets}
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         known = schema.get("properties")
         if not known or not isinstance(value, dict):
             continue
-        lawful = {*known, *lawful_extras(operation, at)}
-        extra = [name for name in value if name not in lawful and normalized(name) not in secrets]
+        allowed = {*known, *allowed_extras(operation, at)}
+        extra = [name for name in value if name not in allowed and normalized(name) not in secrets]
         if extra:
             one = len(extra) == 1
             subject = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
-            message = f"{subject} not on the page" + ("" if one else f": {', '.join(map(to_text, extra))}")
-            evidence = Evidence(Grade.CUSTOMARY, page.source, "extra properties are lawful", page.read)
+            message = f"{subject} not documented" + ("" if one else f": {', '.join(map(to_text, extra))}")
+            evidence = Evidence(Grade.CUSTOMARY, stated.source, "extra properties are allowed", stated.read)
             yield Problem(message, evidence, f"body{at}{pointer(extra) if one else ''}", f"{place}/properties", seen="")
 
 
@@ -151,10 +151,10 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
 def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No string of the body has a lone surrogate or U+FFFD, the mark of a lost character."""
     contents = contents_of(exchange.response.body)
-    if contents is None or contents.text.isascii() or not _LOST.search(contents.text):
+    if contents is None or contents.text.isascii() or not _REPLACEMENT_OR_SURROGATE.search(contents.text):
         return
     for at, value in all_texts(json_of(exchange)):
-        if _LOST.search(value):
+        if _REPLACEMENT_OR_SURROGATE.search(value):
             evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
             yield Problem("a character was lost", evidence, f"body{at}")
 

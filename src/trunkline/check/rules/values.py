@@ -20,15 +20,15 @@ from trunkline.contract.bodies import (
     time_at,
 )
 from trunkline.contract.model import Fetch, List, Operation, Update
-from trunkline.contract.predicates import filters, lists, pages, shows_named_item
-from trunkline.contract.refusals import ParsedRequest, is_settled, parse_request
+from trunkline.contract.predicates import has_filters, is_list, is_paged, shows_named_item
+from trunkline.contract.refusals import ParsedRequest, is_specified, parse_request
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade, to_text
 
 _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
 
 
-@rule("implied: an id names one item", "body", concerns=lists, of_success=True)
+@rule("implied: an id names one item", "body", concerns=is_list, of_success=True)
 def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """No two items of a page have the same id."""
     listing = operation.kind
@@ -82,7 +82,7 @@ def _reversed(value: Json, earlier: str, later: str) -> tuple[datetime, datetime
     return first, second
 
 
-@rule("the documented limit", "request", "status", "body", concerns=pages, of_success=True)
+@rule("the documented limit", "request", "status", "body", concerns=is_paged, of_success=True)
 def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """A page has no more items than the limit of the request, or than the documented default."""
     page, paging = _page(operation, exchange), operation.kind.paging
@@ -95,7 +95,7 @@ def page_holds_at_most_limit(operation: Operation[List], exchange: Exchange) -> 
         yield Problem(message, limit.evidence, at, limit.pointer, expected, seen=str(len(items)))
 
 
-@rule("the echo that the page shows", "request", "status", "body", concerns=pages, of_success=True)
+@rule("the documented echo", "request", "status", "body", concerns=is_paged, of_success=True)
 def pagination_echoes_request(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """The response repeats the limit and the offset that were used."""
     page, paging = _page(operation, exchange), operation.kind.paging
@@ -110,7 +110,7 @@ def pagination_echoes_request(operation: Operation[List], exchange: Exchange) ->
             yield Problem(message, location.evidence, f"body{location.at}", place, expected=str(values[name]))
 
 
-@rule("the total that the page shows", "body", concerns=pages, of_success=True)
+@rule("the documented total", "body", concerns=is_paged, of_success=True)
 def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """A page has no more items than its own limit, and does not reach beyond its own total."""
     listing, paging = operation.kind, operation.kind.paging
@@ -130,7 +130,7 @@ def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> I
     yield Problem(message, paging.total.evidence, f"body{at}", place, expected, str(seen))
 
 
-@rule("the documented filter", "request", "status", "body", concerns=filters, provoked=True, of_success=True)
+@rule("the documented filter", "request", "status", "body", concerns=has_filters, provoked=True, of_success=True)
 def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """Every item of a filtered list has the value of the filter."""
     page = _page(operation, exchange)
@@ -165,7 +165,7 @@ def _page(operation: Operation[List], exchange: Exchange) -> tuple[list[Json], M
     """The items of a successful response and the parameters of its request, if the request is surely valid."""
     items = items_of(operation, exchange)
     parsed = parse_request(operation.contract, exchange.request) if items is not None else None
-    if items is None or not isinstance(parsed, ParsedRequest) or not is_settled(parsed):
+    if items is None or not isinstance(parsed, ParsedRequest) or not is_specified(parsed):
         return None
     return items, parsed.values
 

@@ -12,7 +12,7 @@ from trunkline.check.stateful.model import Claim, Item, State, key
 from trunkline.check.stateful.scenario import Scenario, by_key, is_success
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Fetch, List, Operation
-from trunkline.contract.predicates import fetches, lists
+from trunkline.contract.predicates import is_fetch, is_list
 from trunkline.exchange import NOT_FOUND, Exchange, Json
 from trunkline.findings import to_text
 
@@ -37,9 +37,9 @@ def read_item(scenario: Scenario, item: Item, choice: int) -> None:
     if not choice or not item.operations.readers:
         return
     operation = choose(item.operations.readers, choice - 1)
-    if lists(operation):
+    if is_list(operation):
         check_list(operation, scenario, item.parent if operation.parents else None)
-    elif fetches(operation):
+    elif is_fetch(operation):
         fetch_item(operation, scenario, item)
 
 

@@ -22,7 +22,7 @@ from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Scenario, by_k
 from trunkline.check.stateful.write_moves import add_created, belongs_to, record_attempt, update_body
 from trunkline.contract.bodies import at_pointer
 from trunkline.contract.model import Delete, Operation, Update
-from trunkline.contract.predicates import lists
+from trunkline.contract.predicates import is_list
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.exchange import Exchange
 from trunkline.findings import to_text
@@ -189,7 +189,7 @@ def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     claim = Claim(_ACCOUNTS_ARE_APART, operation, evidence, security.pointer)
     message = f"{operation.operation_id} gives another account access to an item of this one"
     condition = "if the second credential is another account's"
-    if lists(operation):
+    if is_list(operation):
         ids = ids_of(item.parent) if operation.resource == item.resource else item.ids
         listed = by_key(scenario.read_list(operation, ids, other_account=True))
         shown = [to_text(other.identity) for other in scenario.existing(operation.resource) if other.key in listed]

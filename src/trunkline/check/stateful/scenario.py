@@ -13,7 +13,7 @@ from functools import partial
 
 from trunkline.check.lists import ListReading, read_list
 from trunkline.check.problem import Problem
-from trunkline.check.rules import hides
+from trunkline.check.rules import secret_values_rule
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.stateful.fields import inputs, shown_fields
 from trunkline.check.stateful.model import Claim, Item, State, in_path, key, record_shown, same, unchangeable
@@ -245,7 +245,7 @@ class Scenario:
         body = exchange.response.body.decode("utf-8", "replace")
         texts = (body, *(value for _, value in exchange.response.headers))
         if any(secret in text for secret in self.secrets for text in texts):
-            for finding in hides(self.secrets).judge(operation, exchange):
+            for finding in secret_values_rule(self.secrets).judge(operation, exchange):
                 self._report(replace(finding, rule="secrets_never_come_back"))
 
     def _report(self, finding: Finding) -> None:
