@@ -334,6 +334,33 @@ def test_a_405_without_allow_is_found() -> None:
         assert {failure.exchange.request.method for failure in seen} <= {"TRACE", "QUERY"}
 
 
+def test_the_late_end_of_a_scenario_loses_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of a scenario can arrive before the event that ends the last one; their failures are reported."""
+    from trunkline.check import fuzz as module  # noqa: PLC0415 - the seam of the two threads
+
+    items = module._Bridge.items
+
+    def late(self: module._Bridge, stream: Any) -> Any:
+        ended: list[Any] = []
+        requests = 0
+        for item in items(self, stream):
+            if type(item).__name__ == "ScenarioFinished":
+                ended.append(item)
+                requests = 0
+                continue
+            yield item
+            requests += isinstance(item, module._PendingRequest)
+            if requests == 3:
+                yield from ended
+                ended.clear()
+        yield from ended
+
+    target = changed(lambda _: Response(405))
+    expected = failures(run(target), "unsupported_method")
+    monkeypatch.setattr(module._Bridge, "items", late)
+    assert failures(run(target), "unsupported_method") == expected
+
+
 def test_no_event_contains_the_credential() -> None:
     """No text of an event contains the credential."""
     said = run(lambda request: Response(200, JSON, json.dumps(dict(request.headers)).encode()))

@@ -296,7 +296,6 @@ def _events(
                 phase = item.phase.name.value
             case events.ScenarioFinished():
                 yield from _failures(item, exchanges, names)
-                exchanges.clear()
                 if item.skip_reason and item.phase.value != "examples":  # no operation needs to have examples
                     yield Skipped(names.get(item.label or "", ""), phase, item.skip_reason)
             case events.NonFatalError():
@@ -319,6 +318,7 @@ def _answer(pending: _PendingRequest, target: Target, make_safe: RequestFilter) 
 
 
 def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names: dict[str, str]) -> Iterator[Failure]:
+    """The failed checks of a scenario. Its exchanges are removed; others belong to a scenario that has just begun."""
     recorder = scenario.recorder
     for case, checks in recorder.checks.items():
         for check in checks:
@@ -327,6 +327,8 @@ def _failures(scenario: ScenarioFinished, exchanges: dict[str, Exchange], names:
                 failure = check.failure_info.failure
                 message = f"{failure.title}: {failure.message.splitlines()[0]}"
                 yield Failure(check.name, names.get(label, label), message, exchanges[case])
+    for case in recorder.cases:
+        exchanges.pop(case, None)
 
 
 def _is_shown(check: str, response: Response) -> bool:
