@@ -17,10 +17,10 @@ from trunkline import cli
 from trunkline.errors import UsageError
 from trunkline.report import FORMATS
 from trunkline.settings import (
+    ALTERNATIVES,
     FLAG,
     NEEDS,
     OPTIONS,
-    RIVALS,
     SECRET,
     Option,
     Settings,
@@ -32,7 +32,7 @@ from trunkline.settings import (
 )
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
-FACES = ("serve", "reset", "check", "validate", "export", "pytest")
+INTERFACES = ("serve", "reset", "check", "validate", "export", "pytest")
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def given(**values: Any) -> Source:
     return Source(values, lambda row: row.flag)
 
 
-def settings(face: str, environ: Mapping[str, str] | None = None, **values: Any) -> Settings:
+def settings(interface: str, environ: Mapping[str, str] | None = None, **values: Any) -> Settings:
     """The settings of a command with the environment, and the configuration files of the current folder."""
-    return resolve(face, given(**values), environment(environ or {}), configuration())
+    return resolve(interface, given(**values), environment(environ or {}), configuration())
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def table() -> Iterator[str]:
     for row in OPTIONS.values():
         value = f"a list: {row.type.wanted}" if row.repeatable else row.type.wanted
         flag = " ".join(filter(None, [row.short, row.flag, row.type.metavar]))
-        where = ", ".join(face for face in FACES if face in row.faces)
+        where = ", ".join(interface for interface in INTERFACES if interface in row.interfaces)
         yield f"| `{row.name}` | `{flag}` | {where} | {value} | {row.shown_default} | {row.help} |"
 
 
@@ -82,24 +82,24 @@ def test_each_row_is_a_field_of_a_type_that_its_default_has() -> None:
     """The type of a field, its row and its default agree."""
     for found in fields(Settings):
         row = OPTIONS[found.name]
-        assert row.faces <= set(FACES)
+        assert row.interfaces <= set(INTERFACES)
         assert row.repeatable == str(found.type).startswith("tuple")
         assert (row.type is FLAG) == (found.type == "bool")
         if row.default not in (None, (), False):
             assert row.type.parse(str(row.default)) == row.default
-    for name, others in (*RIVALS, *NEEDS.items()):
+    for name, others in (*ALTERNATIVES, *NEEDS.items()):
         for other in [others] if isinstance(others, str) else others:
-            assert OPTIONS[name].faces & OPTIONS[other].faces
+            assert OPTIONS[name].interfaces & OPTIONS[other].interfaces
     assert OPTIONS["format"].type.wanted == " or ".join(FORMATS)
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_each_face_has_the_options_of_its_rows(face: str) -> None:
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_each_interface_has_the_options_of_its_rows(interface: str) -> None:
     """Click and pytest show every option of the table, and no other."""
     words = (
         ["-m", "pytest", "--help", "-p", "trunkline.plugin"]
-        if face == "pytest"
-        else ["-m", "trunkline.cli", face, "-h"]
+        if interface == "pytest"
+        else ["-m", "trunkline.cli", interface, "-h"]
     )
     environ = {
         **os.environ,
@@ -108,8 +108,8 @@ def test_each_face_has_the_options_of_its_rows(face: str) -> None:
     }
     shown = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, env=environ).stdout
     flags = {word.partition("=")[0].rstrip(",") for word in shown.split() if word.startswith("--")}
-    own = {row.flag for row in options_of(face)}
-    if face == "pytest":
+    own = {row.flag for row in options_of(interface)}
+    if interface == "pytest":
         assert {flag for flag in flags if flag.startswith("--trunkline-")} >= {
             f"--trunkline-{flag[2:]}" for flag in own
         }
@@ -192,7 +192,7 @@ def test_a_rival_of_a_nearer_source_wins(project: Path) -> None:
 
 
 def test_a_file_says_nothing_that_a_run_cannot_use(project: Path) -> None:
-    """A standing setting is ignored where it has no meaning; the same option on the command line is kept."""
+    """A persistent setting is ignored where it has no meaning; the same option on the command line is kept."""
     (project / "trunkline.toml").write_text('url = "http://h"\ntoken_file = "t.txt"\nleave = 3\nstate = "s.db"\n')
     found = settings("validate")
     assert (found.url, found.token_file) == (None, None)
@@ -280,6 +280,6 @@ def test_the_command_line_spells_what_it_calls() -> None:
     """Two options of one flag belong to different commands."""
     assert row("max_requests").flag == "--max-requests"
     assert (row("server").flag, row("document_url").flag, row("url").flag) == ("--url", "--url", "--url")
-    for face in FACES:
-        flags = [found.flag for found in options_of(face)]
+    for interface in INTERFACES:
+        flags = [found.flag for found in options_of(interface)]
         assert len(flags) == len(set(flags))

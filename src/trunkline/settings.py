@@ -88,7 +88,7 @@ def _one_of(metavar: str, *choices: str) -> Type:
 
 FLAG = Type(_flag, "true or false", "", toml=(bool,), ini="bool")
 SECRET = _text("TOKEN")
-"""A secret is never printed, and never taken from a TOML file."""
+"""A secret is never printed, and never read from a TOML file."""
 BASE = _text("BASE")
 FILE, FOLDER = _path("FILE"), _path("DIR")
 PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE", all)
@@ -108,13 +108,13 @@ FORMAT = _one_of("FORMAT", *FORMATS)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the table. `faces` are the commands that have the option, and `pytest`.
+    """One row of the table. `interfaces` are the commands that have the option, and `pytest`.
 
     `flag` is how the command line spells it, `short` one more spelling such as `-o`.
     """
 
     type: Type
-    faces: frozenset[str]
+    interfaces: frozenset[str]
     help: str
     default: Any
     flag: str = ""
@@ -142,16 +142,16 @@ class Option:
         return "" if self.default in (None, False, ()) else str(self.default)
 
 
-def option(type: Type, faces: str, help: str, default: Any = None, *, flag: str = "", short: str = "") -> Any:
-    """A field of `Settings`, and a row of the table. `faces` are separated by spaces."""
+def option(type: Type, interfaces: str, help: str, default: Any = None, *, flag: str = "", short: str = "") -> Any:
+    """A field of `Settings`, and a row of the table. `interfaces` are separated by spaces."""
     default = False if type is FLAG else default
-    row = Option(type, frozenset(faces.split()), help, default, flag, short)
+    row = Option(type, frozenset(interfaces.split()), help, default, flag, short)
     return field(default=default, repr=type is not SECRET, metadata={"row": row})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The values of a run. An option that a face does not have is at its default; a name of a file is text."""
+    """The values of a run. An option that an interface does not have is at its default. File names are strings."""
 
     # which mocks are served
     host: str = option(_text("HOST"), "serve", "The address to listen on.", "127.0.0.1")
@@ -257,7 +257,7 @@ class Settings:
     format: str = option(
         FORMAT, "check validate", f"How the report is printed: {' or '.join(FORMATS)} (docs/report.md).", "text"
     )
-    first: bool = option(FLAG, "check", "Stop at the first finding.")
+    fail_fast: bool = option(FLAG, "check", "Stop at the first finding.")
     document_url: str | None = option(
         BASE, "export", "The server that the document names, instead of the vendor's own.", flag="--url"
     )
@@ -282,8 +282,8 @@ OPTIONS: Mapping[str, Option] = {
 }
 """Each option by its name, in the order of the help texts."""
 
-RIVALS = (("url", "app"), ("token", "token_file"), ("second_token", "second_token_file"), ("state", "server"))
-"""Options that have the same purpose: if a source sets one, sources further down cannot set the other."""
+ALTERNATIVES = (("url", "app"), ("token", "token_file"), ("second_token", "second_token_file"), ("state", "server"))
+"""Options that exclude each other: if a source sets one, sources of lower priority cannot set the other."""
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "url": ("live", "vendor"),
@@ -292,23 +292,23 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "param": ("live", "url", "app"),
     **dict.fromkeys(("second_token", "second_token_file", "leave", "ledger"), ("allow_writes",)),
 }
-"""A standing value of an option is used only if one of these is set, if the face has any of them.
+"""A persistent value of an option is used only if one of these is set, if the interface has any of them.
 
-The order counts: an address that is not used is no reason to use a token file.
+Evaluated in order: an ignored `url` does not enable `token_file`.
 """
 
 COMMAND_LINE_ONLY = {
     "reset": {"state"},
-    "check": {"dry_run", "first"},
+    "check": {"dry_run", "fail_fast"},
     "validate": {"live"},
     "export": {"document_url", "output"},
 }
-"""The options of each face that take no standing value."""
+"""The options of each interface that take no persistent value."""
 
 
-def options_of(face: str) -> tuple[Option, ...]:
+def options_of(interface: str) -> tuple[Option, ...]:
     """The options of a command, or of `pytest`."""
-    return tuple(row for row in OPTIONS.values() if face in row.faces)
+    return tuple(row for row in OPTIONS.values() if interface in row.interfaces)
 
 
 # --- where values come from -----------------------------------------------------------------------------------------
@@ -319,37 +319,37 @@ class Source:
     """The values of one source by the names of the options, as text or as TOML has them; None is no value.
 
     `place` names an option in an error message. Relative paths are relative to `folder`, or to the current folder. A
-    `standing` source is not about one run, so its values that make no sense in a run are ignored.
+    `persistent` source applies to every run, so its values that make no sense in a run are ignored.
     """
 
     values: Mapping[str, Any] = field(repr=False)
     place: Callable[[Option], str]
     folder: Path | None = None
-    standing: bool = False
+    persistent: bool = False
 
 
-def resolve(face: str, *sources: Source) -> Settings:
-    """The settings of one run: each from the first source that has it, or has its rival; else its default.
+def resolve(interface: str, *sources: Source) -> Settings:
+    """The settings of one run: each from the first source that has it or an alternative to it; else its default.
 
     Raises `UsageError` with the place of a wrong value. It does not print the value, which may be a secret.
     """
     found: dict[str, Any] = {}
-    standing: set[str] = set()
-    taken: set[str] = set()
-    rows = options_of(face)
+    persistent: set[str] = set()
+    already_set: set[str] = set()
+    rows = options_of(interface)
     for source in sources:
-        passed_over = taken | COMMAND_LINE_ONLY.get(face, set()) if source.standing else taken
+        ignored = already_set | COMMAND_LINE_ONLY.get(interface, set()) if source.persistent else already_set
         present = {
             row.name: _read(row, source.values[row.name], source)
             for row in rows
-            if source.values.get(row.name) not in (None, (), []) and row.name not in passed_over
+            if source.values.get(row.name) not in (None, (), []) and row.name not in ignored
         }
         found |= present
-        standing |= present.keys() if source.standing else set()
-        taken = taken.union(present, *(pair for pair in RIVALS if present.keys() & pair))
+        persistent |= present.keys() if source.persistent else set()
+        already_set = already_set.union(present, *(pair for pair in ALTERNATIVES if present.keys() & pair))
     for name, others in NEEDS.items():
-        needs = [other for other in others if face in OPTIONS[other].faces]
-        if name in standing and needs and not any(found.get(other) for other in needs):
+        needs = [other for other in others if interface in OPTIONS[other].interfaces]
+        if name in persistent and needs and not any(found.get(other) for other in needs):
             del found[name]
     return Settings(**found)
 
@@ -376,7 +376,7 @@ def environment(environ: Mapping[str, str] = os.environ) -> Source:
     values: dict[str, Any] = {name: environ.get(row.variable) or None for name, row in OPTIONS.items()}
     for name in ("token", "second_token"):
         values[name] = _LATER if OPTIONS[name].variable in environ else None
-    return Source(values, lambda row: f"${row.variable}", standing=True)
+    return Source(values, lambda row: f"${row.variable}", persistent=True)
 
 
 _LATER = object()
@@ -390,7 +390,7 @@ def configuration(folder: Path | None = None) -> Source:
     Raises `UsageError` for a file that cannot be read, an unknown key, a value of another type, or a secret.
     """
     path, table = _nearest_table(folder)
-    source = Source(table, lambda row: f"{row.name} in {path}", path.parent, standing=True)
+    source = Source(table, lambda row: f"{row.name} in {path}", path.parent, persistent=True)
     _check(path, source)
     return source
 

@@ -415,11 +415,11 @@ def test_a_finding_ends_with_1_and_is_shown_with_its_command(run: Run, vendor: V
         f"checking {vendor.name} at {broken} in process (serve it at {base} to use its curl lines), seed 9\n"
     )
     assert vendor.world.token not in out + err
-    code, out, _ = run(*arguments, *params, "--first", "--format", "json")
+    code, out, _ = run(*arguments, *params, "--fail-fast", "--format", "json")
     report = document(out)
     assert (code, report["verdict"]) == (1, "broken")
     assert report["requests"] <= 2
-    assert any("--first" in entry["reason"] for entry in report["not_exercised"])
+    assert any("--fail-fast" in entry["reason"] for entry in report["not_exercised"])
 
 
 def test_a_wrong_token_ends_with_2(run: Run, vendor: Vendor) -> None:
@@ -462,7 +462,17 @@ def test_a_check_that_may_leave_nothing_names_the_option(run: Run) -> None:
 
 def test_strictness_decides_what_fails(run: Run, vendor: Vendor, broken: str) -> None:
     """A finding of a weaker grade is a note, and the JSON shows which is which."""
-    arguments = ("check", vendor.name, "--app", broken, "--token", vendor.world.token, "--first", "--format", "json")
+    arguments = (
+        "check",
+        vendor.name,
+        "--app",
+        broken,
+        "--token",
+        vendor.world.token,
+        "--fail-fast",
+        "--format",
+        "json",
+    )
     params = [f"--param={name}={value}" for name, value in connect.known_parameters(vendor).items()]
     report = document(run(*arguments, *params, "--strictness", "documented", "--examples", "1")[1])
     assert all(found["fails"] == (found["grade"] == "documented") for found in report["findings"])

@@ -73,7 +73,7 @@ def check(settings: Settings, vendor: str) -> int:
         note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
         screen.progress(f"checking {loaded.name} at {connection.name}{note}, seed {seed}")
         progress = _progress(report, run, screen, findings=settings.format == "text")
-        has_ended = (lambda: bool(report.failures(strictness))) if settings.first else (lambda: False)
+        has_ended = (lambda: bool(report.failures(strictness))) if settings.fail_fast else (lambda: False)
         try:
             with write_access(loaded, connection, write_options, report, screen.progress) as writing:
                 Checker(
@@ -154,7 +154,7 @@ def _until(target: Target, stopped: Event, has_ended: Callable[[], bool]) -> Tar
         if stopped.is_set():
             raise KeyboardInterrupt
         if has_ended():
-            raise BudgetExhausted("stopped at the first finding, as --first asks")
+            raise BudgetExhausted("stopped at the first finding, as --fail-fast asks")
         return target(request)
 
     return send
