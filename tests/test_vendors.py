@@ -320,7 +320,7 @@ def made(operation: Operation) -> st.SearchStrategy[dict[str, Json]]:
 
 @each_with_body
 def test_what_a_check_may_send_is_harmless(operation: Operation) -> None:
-    """What a check may send obeys the contract, names no possible host, number or person, and needs no trimming."""
+    """Values that a check may send obey the contract, name no possible host, number or person, and need no trimming."""
 
     @settings(max_examples=25, deadline=None, database=None, derandomize=True)
     @given(made(operation))

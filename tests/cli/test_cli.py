@@ -197,8 +197,13 @@ ERRORS = {
         "talkover",
         "deleteSipTrunk",
         "--live",
-    ): "deleteSipTrunk may change something; only what reads is asked",
-    ("validate", "telepath", "createTrunk", "--live"): "createTrunk may change something; only what reads is asked",
+    ): "deleteSipTrunk may change something; only operations that read are requested",
+    (
+        "validate",
+        "telepath",
+        "createTrunk",
+        "--live",
+    ): "createTrunk may change something; only operations that read are requested",
     ("validate", "talkover", "listSipTrunks", "--live", "--param", "limit=1"): "there is none to give",
     (
         "validate",

@@ -53,7 +53,7 @@ def test_the_document_is_valid_openapi(vendor: Vendor) -> None:
 
 
 def test_every_reference_leads_somewhere_within_the_exported(vendor: Vendor) -> None:
-    """Nothing refers to a sibling file, and nothing only trunkline reads is left."""
+    """No reference is to another file, and no extension of trunkline is left."""
     bundled = exported(vendor)
     for node in nodes(bundled):
         assert "x-trunkline" not in node
@@ -224,7 +224,7 @@ def test_schemathesis_loads_it_and_runs_against_it(vendor: Vendor) -> None:
         assert succeeded, operation
 
 
-def test_names_that_meet_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_meet_are_reported_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file `trunk.metrics.json` beside `trunk.json#/$defs/metrics` gets a component of its own."""
     own = folders.roots()[0]
     vendor_name = next(name for name in VENDORS if any("$defs" in f for f in loader.load(name).contract.files.values()))

@@ -482,7 +482,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
             [{"value": "x", "unless": {"is_verified": True}, "evidence": EVIDENCE}],
         ),
         None,
-        "'is_verified', on which 'name' depends, is shown nowhere",
+        "'is_verified', on which 'name' depends, is not in any response",
     ),
     "an unsettled value without a condition": (
         "trunk-input.json",
@@ -683,7 +683,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         "trunk-list.json",
         put("/properties/trunks/items/$ref", "openapi.json#/components/responses/TooMany"),
         "/properties/trunks/items/$ref",
-        "leads to no schema",
+        "does not resolve to a schema",
     ),
     "a property that is named as a keyword, and does not resolve": (
         "trunk.json",
@@ -698,7 +698,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
     "a lone surrogate in a name": ("trunk.json", put("/properties/\ud800", TEXT), "/properties", "surrogate"),
     "a document without an end to its depth": (DOCUMENT, put("/tags", deep(400)), "", "100 levels"),
 }
-"""What is broken of one vendor -> the file, how, the place that the error names, a word of its reason.
+"""A mistake in one vendor's data -> the file, the change, the place that the error names, a part of its reason.
 
 Without a place it is that of the body whose schema the file is.
 """
@@ -815,7 +815,7 @@ BROKEN_OTHER: dict[str, tuple[Callable[[Json], None], str, str]] = {
         "no response answers the cause permission_missing",
     ),
 }
-"""What is broken of the other vendor's document -> how, the place that the error names, a word of its reason."""
+"""A mistake in the other vendor's document -> the change, the place that the error names, a part of its reason."""
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -833,7 +833,7 @@ def test_a_contract_that_means_nothing_stops_the_load(folder: Path, name: str) -
 
 @pytest.mark.parametrize("name", BROKEN_OTHER)
 def test_a_claim_that_means_nothing_stops_the_load(tmp_path: Path, name: str) -> None:
-    """What is said of resets, deletions, acts and parents leads somewhere, or the error names its place."""
+    """Each name in a reset, a deletion, an act or a parent must exist, or the error names its place."""
     edit, at, word = BROKEN_OTHER[name]
     folder = copied(tmp_path, "talkover")
     edited(folder, DOCUMENT, edit)
@@ -867,7 +867,7 @@ def test_a_file_that_is_no_json_object_stops_the_load(folder: Path, file: str, c
     assert caught.value.file == f"schemas/telepath/{file}"
 
 
-def test_a_name_that_is_there_twice_is_told_with_its_place(folder: Path) -> None:
+def test_a_name_that_is_there_twice_is_reported_with_its_place(folder: Path) -> None:
     """Of two values of one name only one would be seen, so there is one."""
     text = (folder / DOCUMENT).read_text("utf-8")
     (folder / DOCUMENT).write_text(text.replace('"operationId"', '"summary": "", "operationId"', 1), "utf-8")
@@ -877,7 +877,7 @@ def test_a_name_that_is_there_twice_is_told_with_its_place(folder: Path) -> None
 
 
 def test_a_file_that_is_hidden_is_no_schema(folder: Path) -> None:
-    """What a file manager leaves behind does not stop the load."""
+    """A hidden file of a file manager does not stop the load."""
     there = {path.name for path in folder.glob("*.json")}
     (folder / "._trunk.json").write_bytes(b"\0")
     assert set(read(folder, "telepath").files) == there
@@ -1042,7 +1042,7 @@ KINDS = {
 
 @each_operation
 def test_an_operation_knows_what_it_does(operation: Operation) -> None:
-    """What it is about, what it does, which path parameter is its own and which names a parent, where it shows what."""
+    """An operation has the documented resource, kind, path parameters and pointers to the item and its id."""
     parents = tuple(parameter.name for parameter in operation.parents)
     resource, kind, own, item, identity, above = KINDS[operation.operation_id]
     assert (operation.resource, type(operation.kind)) == (resource, kind)
@@ -1128,7 +1128,7 @@ CALLED = {"name": "n", "provider_name": "p", "domain": "d", "username": "u", "pa
 def test_an_input_is_completed_with_its_defaults(
     talkover: Contract, sent: dict[str, Json], filled: dict[str, Json]
 ) -> None:
-    """What is absent becomes its default, also where that depends on another input; what was sent stays as it is."""
+    """A missing input becomes its default, also one that depends on another input; a sent value stays as it is."""
     body = talkover.operation("createSipTrunk").body
     assert body is not None
     before = {**CALLED, **sent}

@@ -23,7 +23,7 @@ KEY = TOKENS[-1]
 
 
 def headers(token: str) -> dict[str, str]:
-    """What the samples send, also with GET."""
+    """The headers that the samples send, also with GET."""
     return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 

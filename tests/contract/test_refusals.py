@@ -151,7 +151,7 @@ def test_a_refusal_points_at_what_is_broken(telepath: Contract, request_: Reques
     assert found.evidence.source or found.evidence.grade is Grade.DECISION
 
 
-def test_every_reason_is_told_where_no_page_says_which_comes_first(telepath: Contract) -> None:
+def test_every_reason_is_reported_where_no_page_says_which_comes_first(telepath: Contract) -> None:
     """`reasons` tells all that is wrong with a request, so that a rule can excuse an answer for any of them."""
     request = Request("GET", "/trunks", "limit=0&offset=x&status=x&status=y")
     assert [reason.cause for reason in reasons_to_refuse(telepath, request)] == [
@@ -250,7 +250,7 @@ def test_a_cause_that_nothing_answers_is_an_error(talkover: Contract) -> None:
         ({"type": "string", "format": "date-time"}, "an ISO 8601 date or time"),
     ],
 )
-def test_bounds_are_told_in_words(schema: dict[str, object], words: str) -> None:
+def test_bounds_are_reported_in_words(schema: dict[str, object], words: str) -> None:
     """The bounds of a parameter are reported in the words that the documents use."""
     assert bounds(schema) == words
 

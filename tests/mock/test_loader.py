@@ -33,7 +33,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same of the vendor whose trunks have DIDs, can be verified and can be removed."""
+    """A copy of the data of the vendor whose trunks have DIDs, and can be verified and deleted."""
     return sample_of("talkover", tmp_path, monkeypatch)
 
 
@@ -60,7 +60,7 @@ def edited(path: Path, edit: Callable[[Json], object]) -> None:
 
 
 def trouble() -> DataError:
-    """What loading the copy raises."""
+    """The error that loading the copy raises."""
     with pytest.raises(DataError) as caught:
         loader.load("sample")
     assert str(caught.value).startswith(f"{caught.value.file}#{caught.value.pointer}: ")
@@ -82,21 +82,21 @@ def test_a_folder_of_ones_own_is_found(data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody", "", ".", "..", "Telepath", "telepath/", "../schemas/telepath"])
-def test_an_unknown_vendor_is_told_with_the_known_ones(name: str) -> None:
+def test_an_unknown_vendor_is_reported_with_the_known_ones(name: str) -> None:
     """The error says which vendors there are; no name leads out of the folder."""
     with pytest.raises(UsageError, match=re.escape(f"{name!r} is not a vendor; there are: {', '.join(VENDORS)}")):
         loader.load(name)
 
 
 def test_a_vendor_of_ones_own_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file or an entry that would never be read is reported."""
+    """A vendor with the name of a shipped one is reported, because it would never be read."""
     (tmp_path / "schemas" / "telepath").mkdir(parents=True)
     monkeypatch.setenv("TRUNKLINE_DATA", str(tmp_path))
     with pytest.raises(UsageError, match="holds a vendor 'telepath', and trunkline has one"):
         folders.names()
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty `TRUNKLINE_DATA` names no folder; one that names a folder without schemas is a mistake."""
     monkeypatch.setenv("TRUNKLINE_DATA", "")
     assert folders.names() == VENDORS
@@ -578,7 +578,7 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         "the first is after",
     ),
 }
-"""What is wrong -> a text of the file, what stands there instead, the place of the error, a word of its reason."""
+"""A mistake -> a text of the file, its replacement, the place of the error, a part of its reason."""
 
 VERIFY = "/operations/verifySipTrunk/outcomes"
 OTHER_WORLDS: dict[str, tuple[str, str, str, str]] = {
@@ -709,7 +709,7 @@ OTHER_WORLDS: dict[str, tuple[str, str, str, str]] = {
         "cannot be used",
     ),
 }
-"""The same of the other vendor."""
+"""Mistakes in the data of the other vendor, in the same form."""
 
 
 @pytest.mark.parametrize("name", OTHER_WORLDS)
@@ -723,7 +723,7 @@ def test_another_world_that_fits_nothing_stops_the_load(other: Path, name: str) 
 
 
 def test_a_parent_that_the_path_does_not_name_stops_the_load(other: Path) -> None:
-    """What an operation's path says that things belong to is what they belong to on the mock."""
+    """The parent that an operation's path names is the parent of the records of the mock."""
     edited(
         other / "schemas" / "sample" / "openapi.json",
         lambda content: (
@@ -825,7 +825,7 @@ RECORDS: dict[str, tuple[Callable[[Json], object], str, str]] = {
     "a secret that is no text": (lambda all_: all_[0].update(sip_password=1), "/0/sip_password", "text"),
     "what is no record": (lambda all_: all_.insert(0, "trunk"), "/0", "not of type"),
 }
-"""What is wrong -> how, the place that the error names, a word of its reason."""
+"""A mistake -> the change, the place that the error names, a part of its reason."""
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -889,12 +889,12 @@ OTHER_RECORDS: dict[str, tuple[str, Callable[[Json], object], str, str]] = {
         "no operation documents",
     ),
 }
-"""What is wrong with a record of the other vendor -> file, how, the place that the error names, a word of it."""
+"""A mistake in a record of the other vendor -> file, change, the place that the error names, a part of it."""
 
 
 @pytest.mark.parametrize("name", OTHER_RECORDS)
 def test_a_record_that_belongs_to_nothing_stops_the_load(other: Path, name: str) -> None:
-    """What belongs to something belongs to something of its own account, and every fact is one that there is."""
+    """The parent of a record is in the account of the record, and every fact of the mock is a known one."""
     file, edit, at, word = OTHER_RECORDS[name]
     edited(other / "fixtures" / "sample" / file, edit)
     error = trouble()
@@ -987,7 +987,7 @@ def test_a_name_that_is_there_twice_stops_the_load(data: Path) -> None:
 
 
 def test_an_order_by_a_field_that_can_be_null_stops_the_load(data: Path) -> None:
-    """What a list is in the order of is a text or a number, of one kind in all records."""
+    """The field that sorts a list is a text or a number, of one type in all records."""
     rewritten(data / "fixtures" / "sample" / "world.toml", '["-created_at", "id"]', '["note", "id"]')
     schema = data / "schemas" / "sample" / "trunk.json"
     evidence = {"grade": "documented", "source": "https://example.com/page"}
@@ -1031,7 +1031,7 @@ def test_a_body_that_the_contract_does_not_allow_stops_the_load(data: Path) -> N
     assert "it breaks the contract at /cursor: a required property is absent" in error.reason
 
 
-def test_what_no_check_foresees_is_told_of_the_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_check_foresees_is_reported_of_the_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last net: an exception of ours is an error of the data, and quotes nothing of them."""
 
     def broken(*_: object, **__: object) -> None:
@@ -1109,7 +1109,7 @@ def test_an_overlay_replaces_and_adds(tmp_path: Path) -> None:
 
 
 def test_an_overlay_of_another_account_replaces_nothing(tmp_path: Path) -> None:
-    """The same id in another account is another trunk."""
+    """A trunk with an equal id in another account is another trunk."""
     record = {**record_of("telepath"), "x-trunkline": {"account": "another"}}
     world = loader.load("telepath", overlay=overlay(tmp_path, "telepath", [record])).world
     assert len(world.collections["trunks"].records) == 31
@@ -1122,7 +1122,7 @@ def test_an_overlay_lies_over_generated_records(tmp_path: Path) -> None:
     assert [record["id"] == "conn_abc123xyz" for record in records] == [False] * 5 + [True]
 
 
-def test_an_overlay_without_the_vendors_folder_is_told_how_to_lay_it_out(tmp_path: Path) -> None:
+def test_an_overlay_without_the_vendors_folder_is_reported_how_to_lay_it_out(tmp_path: Path) -> None:
     """The sentence says which file belongs where."""
     with pytest.raises(UsageError, match=r"has no folder 'telepath'; put trunks\.json"):
         loader.load("telepath", overlay=tmp_path)
@@ -1156,7 +1156,7 @@ def test_an_overlay_that_fits_nothing_stops_the_load(
 
 
 def test_what_is_hidden_or_explains_an_overlay_is_passed_over(tmp_path: Path) -> None:
-    """What a file manager leaves and what a person writes down do not stop the load."""
+    """Hidden files and Markdown files do not stop the load."""
     folder = overlay(tmp_path, "telepath", [{**record_of("telepath"), "name": "Mine"}])
     for name in (".DS_Store", "README.md", "._trunks.json", ".gitkeep"):
         (folder / "telepath" / name).write_bytes(b"\0")
@@ -1164,8 +1164,8 @@ def test_what_is_hidden_or_explains_an_overlay_is_passed_over(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("names", [(), (".gitkeep",), ("README.md", ".DS_Store")])
-def test_an_overlay_that_holds_nothing_is_told(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """Whoever asks for an overlay means some records."""
+def test_an_overlay_that_holds_nothing_is_reported(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """An overlay without records is a mistake."""
     (tmp_path / "telepath").mkdir()
     for name in names:
         (tmp_path / "telepath" / name).touch()
@@ -1173,7 +1173,7 @@ def test_an_overlay_that_holds_nothing_is_told(tmp_path: Path, names: tuple[str,
         loader.load("telepath", overlay=tmp_path)
 
 
-def test_a_file_of_an_overlay_with_a_mark_is_told_as_a_file(tmp_path: Path) -> None:
+def test_a_file_of_an_overlay_with_a_mark_is_reported_as_a_file(tmp_path: Path) -> None:
     """A byte order mark, which some editors write first, is reported for the file, not for a body."""
     folder = overlay(tmp_path, "telepath", "\ufeff[]")
     with pytest.raises(DataError, match=r"trunks\.json#: it starts with a byte order mark"):
@@ -1200,7 +1200,7 @@ def did_of(trunk: str, **more: Json) -> Record:
     return {"id": "did-mine", **number, "trunk_id": trunk, **more}
 
 
-def test_an_overlay_of_what_belongs_to_nothing_is_told_of_its_own_file(tmp_path: Path) -> None:
+def test_an_overlay_of_what_belongs_to_nothing_is_reported_of_its_own_file(tmp_path: Path) -> None:
     """The place is that of the record in the user's file, whatever it is laid over."""
     records = [did_of("trunk-uuid-1"), did_of("trunk-uuid-9", id="did-lost")]
     folder = overlay(tmp_path, "talkover", records, "dids.json")
@@ -1260,7 +1260,7 @@ def test_records_can_be_given(tmp_path: Path) -> None:
     ],
     ids=["surrogate", "nan", "inf", "bytes", "tuple", "name", "digits"],
 )
-def test_records_that_are_not_json_are_told(value: object, reason: str) -> None:
+def test_records_that_are_not_json_are_reported(value: object, reason: str) -> None:
     """A value that Python has and JSON does not is reported with its place."""
     with pytest.raises(DataError, match=reason) as caught:
         loader.with_records(loader.load("telepath"), "trunks", [{**record_of("telepath"), "name": value}])
@@ -1367,7 +1367,7 @@ GENERATED: dict[str, tuple[str, str, str, str]] = {
         "8 characters",
     ),
 }
-"""What is wrong with a recipe -> a text of the world, what stands there instead, place and reason when it is used."""
+"""A mistake in a generator -> a text of the world, its replacement, place and reason when it is used."""
 
 
 @pytest.mark.parametrize("name", GENERATED)

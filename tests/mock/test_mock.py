@@ -278,7 +278,7 @@ def test_too_large_refuses_a_body_that_was_not_read(vendor: Vendor) -> None:
 
 
 def test_responses_to_requests_with_a_body_are_not_cached(vendor: Vendor) -> None:
-    """The same request line with another body or media type is another request."""
+    """A request with an equal request line and another body or media type is another request."""
     target = mock.from_vendor(vendor)
     for shown in target._served.values():
         assert not (shown.cacheable and (shown.operation.body or shown.writes))
@@ -300,7 +300,7 @@ def test_put_copies_the_record(vendor: Vendor) -> None:
 
 
 def test_a_handler_that_fails_changes_nothing(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it has put is dropped, and the next write does not bring it."""
+    """The changes of the handler are dropped, and the next write does not apply them."""
     target = mock.from_vendor(vendor)
     before = target.snapshot("trunks")
 

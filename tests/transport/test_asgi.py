@@ -1,4 +1,4 @@
-"""What `trunkline.transport.asgi` promises: a target as an application, and an application as a target."""
+"""Tests of `trunkline.transport.asgi`: a target as an application, and an application as a target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = 0.3
 
 
 def send_to(app: ASGIApp, *events: Message, **scope: Any) -> list[Message]:
-    """What the application sends when it hears these events in this scope, at most as many as there are."""
+    """The messages that the application sends when it receives these events in this scope."""
     sent: list[Message] = []
     heard = list(events)
 
@@ -82,7 +82,7 @@ def test_a_request_arrives_as_it_was_sent() -> None:
 
 @pytest.mark.parametrize("scope", [{}, {"raw_path": None}])
 def test_a_path_without_its_raw_form_is_quoted(scope: Message) -> None:
-    """What a server decoded is encoded again, so that a percent sign stays a percent sign."""
+    """A path that a server decoded is encoded again, so that a percent sign stays a percent sign."""
     seen = Seen()
     send_to(application(seen), path="/a b/é%2F;x=1,2:@", **scope)
     assert seen[0].path == "/a%20b/%C3%A9%252F;x=1,2:@"
@@ -149,7 +149,7 @@ def test_a_body_above_the_limit_is_refused() -> None:
 
 
 def test_what_is_too_large_can_have_an_answer_of_its_own() -> None:
-    """Whoever knows the API is shown the request without its body; what it does not answer gets our own words."""
+    """`too_large` gets the request without its body; a request that it does not answer gets our own 413."""
     seen, shown = Seen(), list[Request]()
 
     def too_large(request: Request) -> Response | None:
@@ -347,13 +347,13 @@ def test_any_path_can_be_asked(path: str) -> None:
 
 
 def test_a_field_that_no_server_would_pass_is_refused() -> None:
-    """The same sentence as over HTTP."""
+    """The error has the sentence that the HTTP target has."""
     with pytest.raises(UsageError, match="header field x-a cannot be sent"):
         wrap(answering())(Request("GET", "/", headers=(("x-a", "b\n"),)))
 
 
 def test_application_and_wrap_are_inverse() -> None:
-    """What goes through both arrives as it was, both ways."""
+    """Requests and responses that pass through both arrive unchanged."""
     seen = Seen(Response(201, (("x-a", "é"),), b"\x00\xff"))
     target = wrap(application(seen, base="/v1"), base="/v1")
     response = target(Request("PUT", "/%2F//x", "a=%2f", (("accept", "a/b"),), b"body"))
@@ -544,7 +544,7 @@ def test_the_lifespan_is_that_of_the_target() -> None:
     assert log == ["startup", "shutdown"]
 
 
-def test_a_failed_startup_is_told() -> None:
+def test_a_failed_startup_is_reported() -> None:
     """The sentence has the name of what was raised, without its details."""
 
     async def app(_scope: Message, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""What a mock promises to clients that come at once: every answer fits one order of all requests."""
+"""Concurrent clients of a mock: every answer fits one order of all requests."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def at_once(*works: Callable[[], None]) -> None:
 
 
 def test_every_answer_fits_one_order_of_all_requests(vendor: Vendor, asked: tuple[Mock, Target]) -> None:
-    """Nobody loses a write of another, sees half of one, or sees an older state after a newer one."""
+    """No client loses a write of another, sees half of one, or sees an older state after a newer one."""
     fake, target = asked
     shipped = set(Client(vendor, fake).listed())
     writing = threading.Semaphore(0)
@@ -155,7 +155,7 @@ def test_ids_are_made_for_one_only(vendor: Vendor, asked: tuple[Mock, Target]) -
 
 
 def test_a_reset_is_before_or_after_a_request(vendor: Vendor, asked: tuple[Mock, Target]) -> None:
-    """Whoever writes while others reset is answered as if nobody did; in the end the fixtures are there."""
+    """A write during resets is answered as without them; in the end the fixtures are there."""
     fake, target = asked
     shipped = Client(vendor, fake).listed()
 

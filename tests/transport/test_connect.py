@@ -144,7 +144,7 @@ def test_an_application_is_imported_from_the_current_directory(vendor: Vendor, m
 
 
 def test_a_directory_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing can be imported from it."""
+    """A missing current directory is reported in one sentence, since no module can be imported from it."""
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
@@ -161,7 +161,7 @@ def test_bounds_hold_for_every_target(vendor: Vendor) -> None:
         connect(vendor, rate=1e-300, environ=EMPTY)
 
 
-def test_a_trouble_is_told_without_the_secrets_of_an_aim() -> None:
+def test_a_trouble_is_reported_without_the_secrets_of_an_aim() -> None:
     """Whatever its kind, and whatever the implementation echoed."""
     for trouble in (TargetError(f"no {TOKEN}"), BudgetExhausted(TOKEN), DataError(TOKEN, "", "x")):
         with pytest.raises(type(trouble), match=r"\*\*\*") as caught, redacting_errors(redactor(frozenset({TOKEN}))):

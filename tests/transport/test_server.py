@@ -1,4 +1,4 @@
-"""What `trunkline.transport.server` promises: targets as one application, and a server that starts and ends cleanly."""
+"""Tests of `trunkline.transport.server`: targets as one application, and a server that starts and ends cleanly."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ print("over", flush=True)
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """The response to a request."""
 
     status: int
     headers: dict[str, str]
@@ -130,7 +130,7 @@ def test_the_root_tells_what_is_served(both: str) -> None:
 @pytest.mark.parametrize(
     "target", ["/trunks", "/v2/trunks", "/v1x/trunks", "/V1/trunks", "/v1%2Ftrunks", "//v1/x", "*"]
 )
-def test_a_path_below_no_base_is_told_the_bases(both: str, target: str) -> None:
+def test_a_path_below_no_base_is_reported_the_bases(both: str, target: str) -> None:
     """A client that forgot the base path learns it from trunkline's own 404."""
     answer = ask(both, target)
     assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
@@ -153,7 +153,7 @@ def test_any_method_reaches_the_target(echoing: str, method: str) -> None:
 
 
 def test_head_has_the_headers_of_get_without_its_body(both: str) -> None:
-    """What the mock makes of HEAD arrives with a length, and nothing behind it disturbs the connection."""
+    """The response to HEAD has a length and no body, and the connection can be used again."""
     with connected(both) as connection:
         headers = {"Authorization": "Bearer YOUR_API_KEY"}
         connection.request("HEAD", "/v1/trunks", headers=headers)
@@ -184,7 +184,7 @@ def test_head_has_the_headers_of_get_without_its_body(both: str) -> None:
     ],
 )
 def test_a_path_arrives_as_sent(echoing: str, path: str) -> None:
-    """Nothing is decoded, joined or cut on the way to the target."""
+    """The path is not decoded, joined or cut on the way to the target."""
     sent = path.replace(" ", "%20")
     answer = ask(echoing, f"/v1{sent}?q=%2F&q=%ff'")
     assert json.loads(answer.body)[1:3] == [sent, "q=%2F&q=%ff'"]
@@ -449,7 +449,7 @@ def test_a_port_in_use_is_refused(echoing: str) -> None:
 
 
 def test_a_privileged_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever may not bind a port learns which ones are free for all."""
+    """The error for a port that needs privileges names the ports that need none."""
 
     def bind(sock: socket.socket, address: Any) -> None:
         raise PermissionError(13, "Permission denied")
@@ -459,7 +459,7 @@ def test_a_privileged_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         server.serve(server.asgi(echo), host="127.0.0.1", port=80, on_ready=print)
 
 
-def test_an_address_for_all_is_told_as_one() -> None:
+def test_an_address_for_all_is_reported_as_one() -> None:
     """A server on every address of the machine tells one that a client can use."""
     with server.running(server.asgi(echo), host="0.0.0.0") as url:  # noqa: S104 - this is the case
         assert url.startswith("http://127.0.0.1:")
@@ -498,7 +498,7 @@ def test_a_signal_ends_serving_cleanly(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
-    """Nobody has to wait for a target that never answers."""
+    """A second signal ends a server whose target never answers."""
     with serving() as (process, url), connected(url) as connection:
         connection.request("GET", "/forever")
         assert line(process) == "asked"
@@ -515,7 +515,7 @@ def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
 
 
 def test_trouble_while_announcing_ends_serving() -> None:
-    """What `on_ready` raises reaches the caller, and the port is free again."""
+    """An error in `on_ready` reaches the caller, and the port is free again."""
     told: list[str] = []
 
     def on_ready(url: str) -> None:

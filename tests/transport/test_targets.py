@@ -1,4 +1,4 @@
-"""What `trunkline.transport.targets` promises, against servers made of bare sockets on the loopback interface."""
+"""Tests of `trunkline.transport.targets`, against servers made of bare sockets on the loopback interface."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_body_goes_with_its_length(serve: Serve) -> None:
     ],
 )
 def test_a_field_that_would_break_the_message_is_refused(serve: Serve, request_: Request) -> None:
-    """Nothing is sent, and the sentence does not hold the value."""
+    """The request is not sent, and the sentence does not quote the value."""
     server = serve(OK)
     with pytest.raises(UsageError, match="cannot be sent") as caught:
         ask(server, request_)
@@ -229,7 +229,7 @@ def test_content_codings_are_undone(serve: Serve, coding: str, body: bytes) -> N
 
 @pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"plain", mtime=0)[:-3], b"\x1f"])
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a_body_that_is_not_coded_as_it_says_is_told(serve: Serve, coding: str, body: bytes) -> None:
+def test_a_body_that_is_not_coded_as_it_says_is_reported(serve: Serve, coding: str, body: bytes) -> None:
     """Broken and cut gzip and deflate are one sentence, not an exception of zlib."""
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
     with pytest.raises(TargetError, match=f"announces the content coding {coding}"):
@@ -237,7 +237,7 @@ def test_a_body_that_is_not_coded_as_it_says_is_told(serve: Serve, coding: str, 
 
 
 def test_a_gzip_bomb_does_not_go_off(serve: Serve) -> None:
-    """What unpacks to far more than allowed is left packed: memory stays near the limit."""
+    """A body that decodes to far more than allowed is not decoded in full: memory stays near the limit."""
     coder = zlib.compressobj(wbits=31)
     body = b"".join([coder.compress(bytes(1 << 20)) for _ in range(64)] + [coder.flush()])
     server = serve(f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -314,7 +314,7 @@ def test_a_hanging_resolver_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPa
     over.set()
 
 
-def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names host and port, and where the address came from."""
 
     def fail(*_: object, **__: object) -> None:
@@ -341,7 +341,7 @@ def test_a_truncated_answer_is_never_taken_for_a_whole_one(serve: Serve, answer:
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
-def test_a_reset_connection_is_told(serve: Serve, answer: bytes) -> None:
+def test_a_reset_connection_is_reported(serve: Serve, answer: bytes) -> None:
     """A reset, before or within the answer, is one sentence."""
     server = serve(b"")
 
@@ -355,8 +355,8 @@ def test_a_reset_connection_is_told(serve: Serve, answer: bytes) -> None:
         ask(server)
 
 
-def test_a_refused_connection_is_told() -> None:
-    """Nobody listens: the sentence says what to start or check."""
+def test_a_refused_connection_is_reported() -> None:
+    """When no server listens, the sentence says what to start or check."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(TargetError, match=rf"^127\.0\.0\.1:{port} refuses connections; start it"):
@@ -365,20 +365,20 @@ def test_a_refused_connection_is_told() -> None:
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9\r\n", b"\x15\x03\x01\x00\x02\x02\x16", b"HTTP/1.1 abc\r\n\r\n"])
 @pytest.mark.parametrize("more", [b"", b"HTTP/1.1 200 OK\r\nno colon\r\n"])
-def test_what_is_not_http_is_told(serve: Serve, answer: bytes, more: bytes) -> None:
+def test_what_is_not_http_is_reported(serve: Serve, answer: bytes, more: bytes) -> None:
     """Other protocols, bad status lines, a header line without a colon."""
     with pytest.raises(TargetError, match=r"did not answer in HTTP/1\.1"):
         ask(serve(more + b"\r\n\r\n" if more else answer))
 
 
 @pytest.mark.parametrize("size", [b"-1", b"-5", b"zz", b""])
-def test_a_chunk_without_a_size_is_told(serve: Serve, size: bytes) -> None:
-    """What the standard library reads as a negative size is no body."""
+def test_a_chunk_without_a_size_is_reported(serve: Serve, size: bytes) -> None:
+    """A chunk size that the standard library reads as negative is an error."""
     with pytest.raises(TargetError, match=r"did not answer in HTTP|before its answer was complete"):
         ask(serve(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc\r\n0\r\n\r\n"))
 
 
-def test_a_server_without_tls_is_told(serve: Serve) -> None:
+def test_a_server_without_tls_is_reported(serve: Serve) -> None:
     """`https://` to a plain server is a sentence on TLS."""
     server = serve(b"")
 
@@ -489,7 +489,7 @@ def test_a_connection_that_ends_under_a_request_is_replaced_once(serve: Serve, m
 
 @pytest.mark.parametrize("together", [True, False])
 def test_bytes_after_an_answer_are_not_the_next_answer(serve: Serve, together: bool) -> None:
-    """What comes unasked, with the answer or after it, spoils the connection, not the next exchange."""
+    """Bytes that were not asked for end the connection, and do not reach the next exchange."""
     server = serve(b"")
     spoken = threading.Event()
     unasked = b"HTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n"
@@ -573,8 +573,8 @@ def test_no_redirect_is_followed(serve: Serve, status: int) -> None:
         ("https://ex\x1bample.com", "another host;"),
     ],
 )
-def test_a_redirect_is_told_whatever_its_location(serve: Serve, location: str, place: str) -> None:
-    """Nothing of a location is printed, for any part of it may be the credential; only what it is to the base."""
+def test_a_redirect_is_reported_whatever_its_location(serve: Serve, location: str, place: str) -> None:
+    """No part of a location is printed, since it may be the credential; only its relation to the base is."""
     server = serve(b"")
     place_header = location.format(port=server.port)
     server.script = lambda connection: connection.sendall(
@@ -719,7 +719,7 @@ def test_checked_and_recorded_see_every_exchange() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get", "MERGE", "", "CONNECT"])
 def test_a_reading_target_sends_nothing_that_writes(method: str) -> None:
-    """Whoever asks for it hears a sentence; the methods that ask for no change go through as they are."""
+    """A request that writes raises a sentence; requests with safe methods are passed on unchanged."""
     log: list[Exchange] = []
     target = targets.read_only(targets.recorded(answers(Response(200)), log))
     with pytest.raises(UsageError, match="was to be sent, and writing was not allowed; nothing was sent"):
@@ -807,7 +807,7 @@ def test_no_rate_is_no_throttle() -> None:
         ((), 1),
     ],
 )
-def test_patience_waits_as_it_is_told(fields: tuple[tuple[str, str], ...], wait: float) -> None:
+def test_patience_waits_as_it_is_reported(fields: tuple[tuple[str, str], ...], wait: float) -> None:
     """Retry-After first, then the vendor's reset header, then one second."""
     clock = Clock()
     heard: list[float] = []
@@ -844,7 +844,7 @@ def test_patience_does_not_wait_too_long() -> None:
 
 
 @pytest.mark.parametrize("digits", ["1" + "0" * 308, "9" * 5000])
-def test_an_absurd_wait_is_told_briefly(digits: str) -> None:
+def test_an_absurd_wait_is_reported_briefly(digits: str) -> None:
     """However many digits an answer sends, the sentence stays one that can be read."""
     with pytest.raises(TargetError, match=r"asks to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
         targets.waiting_out_429(answers(Response(429, (("retry-after", digits),))))(GET)

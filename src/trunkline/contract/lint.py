@@ -49,7 +49,7 @@ def lint_files(files: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
         for at, reason in (*_lint_keywords(nodes, file), *_lint_ordered(nodes[file])):
             yield file, at, reason
     for file, at in _cycle(nodes):
-        yield file, f"{at}/$ref", "leads back to itself; no schema can contain itself"
+        yield file, f"{at}/$ref", "leads back to itself; a schema cannot contain itself"
     if not _is_base_address(files[DOCUMENT]["servers"][0]["url"]):
         yield DOCUMENT, "/servers/0/url", "is not an address of scheme, host and path"
 
@@ -83,7 +83,7 @@ def _lint_keywords(nodes: Mapping[str, _Nodes], file: str) -> Iterator[Mistake]:
             if place not in nodes.get(target, ()) or "x-trunkline" in place.split("/"):
                 yield at + "/$ref", f"{ref!r} does not resolve"
             elif target == DOCUMENT and not (file == DOCUMENT and place.startswith("/components/responses/")):
-                yield at + "/$ref", f"{ref!r} leads to no schema"
+                yield at + "/$ref", f"{ref!r} does not resolve to a schema"
 
 
 def _target(file: str, ref: str) -> tuple[str, str]:
@@ -244,7 +244,7 @@ def _lint_values(operation: Operation) -> Iterator[str]:
         for value in extension.get("unsettled", ()):
             for field in value["unless"]:
                 if not any(field in other.view for other in operation.same_resource):
-                    yield f"{field!r}, on which {name!r} depends, is shown nowhere"
+                    yield f"{field!r}, on which {name!r} depends, is not in any response"
 
 
 def _lint_samples(operation: Operation, name: str, pattern: str) -> Iterator[str]:

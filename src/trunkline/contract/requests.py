@@ -76,7 +76,7 @@ def read_request(
     `UsageError` for an operation that writes, and for a path parameter without a value.
     """
     if operation.method not in {"GET", "HEAD"}:
-        raise UsageError(f"{operation.operation_id} may change something; only what reads is asked")
+        raise UsageError(f"{operation.operation_id} may change something; only operations that read are requested")
     values: dict[str, str] = {}
     query: dict[str, str] = {}
     for parameter in operation.parameters:

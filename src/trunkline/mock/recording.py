@@ -139,7 +139,7 @@ class RecordingMock:
 
     @property
     def token(self) -> str:
-        """A valid credential. It opens the account whose records the collections show."""
+        """A valid credential. It gives access to the account whose records the collections show."""
         return self.vendor.world.token
 
     def asked(self, operation: str) -> list[RecordedRequest]:
