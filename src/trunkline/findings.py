@@ -98,7 +98,7 @@ class Report:
     requests: int = 0
     stopped: str = ""
     """The reason why the run did not finish, or empty."""
-    left: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
     """The items that the run created and could not delete, one line for each."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 

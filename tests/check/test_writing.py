@@ -159,7 +159,7 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
     examined("talkover", lambda _: target, report)
     assert touched == []
     assert report.failures()
-    assert report.left
+    assert report.leftovers
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_items_that_are_still_listed_are_reported(deletion: str) -> None:
     there = good(Request("GET", "/sip-trunks", "", (("authorization", f"Bearer {vendor.world.token}"),))).json()["data"]
     left = {trunk["id"] for trunk in there} - fixtures
     assert left
-    assert all(any(identity in line for line in report.left) for identity in left)
+    assert all(any(identity in line for line in report.leftovers) for identity in left)
     assert report.failures()
 
 

@@ -519,7 +519,7 @@ def test_records_that_cannot_be_sorted_are_refused(path: Path) -> None:
 
 
 def test_records_that_still_fit_are_loaded(vendor: Vendor, path: Path) -> None:
-    """Whatever a client could write fits, also a secret that is shorter than fixtures may hold."""
+    """Every record that a client could write fits, also a secret that is shorter than fixtures may hold."""
     with kept(path, vendor) as (_, fake):
         client = Client(vendor, fake)
         client.created("user-1", **({"openai_api_key": "x"} if vendor.name == "telepath" else {"password": "x"}))

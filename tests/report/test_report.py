@@ -142,11 +142,11 @@ def test_a_class_of_statuses_is_reached_by_each_of_them(status: int) -> None:
 def test_items_left_behind_are_listed() -> None:
     """Each has a line, without secrets, and is in the JSON; it does not change the verdict."""
     made = report()
-    made.left = ["trunks conn_1, made by trunkline-check-a", f"trunks {SECRET}"]
+    made.leftovers = ["trunks conn_1, made by trunkline-check-a", f"trunks {SECRET}"]
     lines = [plain(line) for line in summary_lines(made, RUN)]
     assert "LEFT BEHIND   trunks conn_1, made by trunkline-check-a" in lines
     assert "LEFT BEHIND   trunks ***" in lines
-    assert valid(document(made, RUN))["left_behind"] == [made.left[0], "trunks ***"]
+    assert valid(document(made, RUN))["left_behind"] == [made.leftovers[0], "trunks ***"]
     assert valid(document(report(), RUN))["left_behind"] == []
     assert verdict(made, RUN) == KEPT
 

@@ -287,18 +287,18 @@ class Checker:
         return self._gate.make_safe(make_harmless(self.vendor.contract, request, self._random))
 
     def clean(self) -> None:
-        """Delete the items that the run created, however it ended, and report those that are left."""
+        """Delete the items that the run created, however it ended, and report the leftovers."""
         if self.writing is None or self._gate is None:
             return
-        left = self._gate.leftovers()
+        leftovers = self._gate.leftovers()
         try:
-            if left:
+            if leftovers:
                 self.progress("deleting what was created")
         finally:  # also when standard error is closed
             try:
-                left = self._gate.clean(self._counted(self.writing.cleaner))
+                leftovers = self._gate.clean(self._counted(self.writing.cleaner))
             finally:
-                self.report.left += [str(leftover) for leftover in left]
+                self.report.leftovers += [str(leftover) for leftover in leftovers]
 
     def run(self, operations: Collection[str] | None = None) -> Report:
         """Check the operations with these operationIds, or all.

@@ -22,6 +22,9 @@ from trunkline.mock.loader import Vendor, check_records
 from trunkline.mock.world import Change, SavedState, Tables
 from trunkline.redaction import redactor
 
+# The columns keep the names of the last version, because its files are still read. `made` is the last serial number of
+# a vendor, and `checked` the version of the data that its records were checked against. `place` is the order in which
+# records were added; a record that replaces another keeps it.
 STATE = FileFormat(
     name="a state file",
     application_id=b"trnk",
@@ -40,10 +43,6 @@ STATE = FileFormat(
     damaged="restore a copy, or delete it to start with the fixtures",
     unwritten="nothing was changed",
 )
-"""`made` is the last serial number, `checked` the version of the data that the records were checked against.
-
-`place` is the order in which records were added; a record that replaces another keeps it.
-"""
 
 _LARGEST_SERIAL = 1 << 48
 """No mock creates so many records; a larger number is damage."""

@@ -45,7 +45,7 @@ def document(report: Report, run: RunInfo) -> Json:
                 {"operation": name, "status": int(key) if key.isdigit() else key}
                 for name, key in not_reached(report, run)
             ],
-            "left_behind": report.left,
+            "left_behind": report.leftovers,
         },
     )
     for member, finding in zip(value["findings"], report.findings, strict=True):

@@ -129,7 +129,7 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         seed = f", seed {run.seed}" if run.seed is not None else ""
         yield _row("requests", f"{report.requests}{seed}")
     yield _row("findings", ", ".join(f"{count} {grade}" for grade, count in count_grades(report).items()))
-    for line in report.left:
+    for line in report.leftovers:
         yield _row("LEFT BEHIND", line, _MISSING)
     missing = sum(1 for reason in report.exercised.values() if reason)
     count = f"{missing} of {len(report.exercised)} checks"

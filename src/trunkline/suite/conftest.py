@@ -76,7 +76,7 @@ class Implementation:
     connection: Connection
     settings: Settings
     writing: WriteAccess | None = None
-    left: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
     """What the run created and could not delete."""
     _plain: dict[str, Report] = field(default_factory=dict)
     _stateful: Report | None = None
@@ -122,7 +122,7 @@ class Implementation:
                 self._stateful.stopped = str(exhausted)
             finally:
                 checker.clean()
-                self.left += self._stateful.left
+                self.leftovers += self._stateful.leftovers
         return self._stateful
 
     def failures(self, report: Report) -> list[Finding]:
@@ -159,8 +159,8 @@ def _implementations(pytestconfig: pytest.Config) -> Iterator[tuple[dict[str, Im
     found: dict[str, Implementation] = {}
     with ExitStack() as ledgers:
         yield found, ledgers
-    left = [line for implementation in found.values() for line in implementation.left]
-    report_left_behind(pytestconfig, [printable(line) for line in left])
+    leftovers = [line for implementation in found.values() for line in implementation.leftovers]
+    report_left_behind(pytestconfig, [printable(line) for line in leftovers])
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def implementation(
             options = WriteOptions(**settings.only(WRITING))
             access = write_access(vendor, connection, options, report, lambda _: None)
             writing = ledgers.enter_context(access)
-            implementations[name] = Implementation(vendor, connection, settings, writing, report.left)
+            implementations[name] = Implementation(vendor, connection, settings, writing, report.leftovers)
     return implementations[name]
 
 

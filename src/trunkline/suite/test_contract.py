@@ -77,7 +77,7 @@ def test_schemathesis(implementation: Implementation, operation: Operation) -> N
             checker.fuzz([operation])
     finally:
         checker.clean()
-        implementation.left += report.left
+        implementation.leftovers += report.leftovers
     implementation.fail(implementation.new_failures(operation, report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
         skip(reason)

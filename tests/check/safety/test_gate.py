@@ -230,7 +230,7 @@ def clean(gate: Gate, target: Target) -> tuple[Leftover, ...]:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"])
 def test_reading_requests_pass(nested: Contract, method: str) -> None:
-    """Whatever they are about."""
+    """Requests that read pass the gate, also those about items of others."""
     server = Server().seed()
     gated(nested, server)(Request(method, "/anything/at%2Fall", "a=b", AUTH))
     assert [asked.method for asked in server.asked] == [method]
@@ -341,7 +341,7 @@ def test_ids_are_compared_decoded(nested: Contract) -> None:
 
 
 def test_undeletable_items_are_counted(flat: Contract) -> None:
-    """If no operation deletes them, the run creates only as many as may stay; refused creations do not count."""
+    """If no operation deletes them, the run creates only as many as may be left; refused creations do not count."""
     server = Server(FLAT).seed()
     with pytest.raises(BudgetExhausted, match="--leave"):
         make(gated(flat, server), shape=FLAT)
@@ -459,7 +459,7 @@ def test_a_reused_id_is_not_ours(nested: Contract) -> None:
 
 
 def test_an_id_may_be_another_item_in_another_account(nested: Contract) -> None:
-    """What is ours with one credential may belong to others with another."""
+    """An id that is ours with one credential may belong to others with another."""
     server = Server(name_of=lambda: "1")
     server.add_foreign(OTHER)
     server.name_of = lambda: "1"
@@ -612,7 +612,7 @@ def test_an_incomplete_list_proves_nothing(nested: Contract, tmp_path: Path) -> 
 
 
 def test_a_refused_creation_that_created_is_found(nested: Contract) -> None:
-    """Whatever the response was: what the list shows with the label of the run is ours."""
+    """An item that a list shows with the label of the run is ours, although the response refused it."""
     server = Server().seed()
     before = server.state()
     gate = gated(nested, server)
@@ -1029,7 +1029,7 @@ def test_a_creation_without_an_account_is_finished_by_the_next_run(
 
 
 def test_an_unidentified_item_of_an_earlier_run_is_reported(nested: Contract, tmp_path: Path) -> None:
-    """What an earlier run created without a label is not deleted because of its id alone."""
+    """An item that an earlier run created without a label is not deleted because of its id alone."""
     path = tmp_path / "ledger"
     server = Server(
         before=lambda request: answer(200, {"data": {"id": "uuid-1"}}) if request.method == "POST" else None
@@ -1129,7 +1129,7 @@ def test_random_requests_and_faults_do_no_harm(nested: Contract, tmp_path: Path,
             assert trunk["id"] in server.foreign | reported or not trunk["name"].startswith(tuple(runs))
 
 
-# --- steering -------------------------------------------------------------------------------------------------------
+# --- generated requests -----------------------------------------------------------------------------------------------
 
 
 def safe(gate: Gate, request: Request) -> tuple[str, Any] | None:
@@ -1180,8 +1180,8 @@ def test_a_request_that_cannot_be_made_harmless_is_dropped(nested: Contract, req
     assert gate.make_safe(request_) is None
 
 
-def test_a_steered_label_keeps_to_its_maximum_length(nested: Contract, flat: Contract) -> None:
-    """What obeys the schema still does, and what is too long stays too long."""
+def test_a_label_with_the_prefix_keeps_to_its_maximum_length(nested: Contract, flat: Contract) -> None:
+    """A label that obeys the schema still does, and one that is too long stays too long."""
     gate = gated(nested, Server())
     for length in (0, 1, 227, 228, 255, 256, 5000):
         found = safe(gate, post("/sip-trunks", {"name": "x" * length}))

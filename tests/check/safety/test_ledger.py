@@ -398,7 +398,7 @@ def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_the_creation(path: Path) -> None:
-    """What cannot be recorded is not begun, and the next entry can be."""
+    """An entry that cannot be recorded is not begun, and the next entry can be."""
     ledger = opened(path)
     entry = begun(ledger)
     connection = connected(ledger).connection
@@ -427,7 +427,7 @@ def test_a_moved_ledger_stops_the_creation(path: Path) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, sqlite3.OperationalError])
 def test_an_interruption_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
-    """Whatever interrupts a write, the memory has what may exist and nothing that was not sent."""
+    """After any interruption of a write, the memory has all that may exist and nothing that was not sent."""
     ledger = opened(path)
     made = ledger.created(begun(ledger), "uuid-1")
 

@@ -1,7 +1,7 @@
-"""An independent implementation of both vendors, and a catalogue of mistakes in it.
+"""An independent implementation of both vendors, and the seeded defects of the stateful check.
 
 Records are kept in a dictionary. The implementation shares no code with the mock or the model, and breaks no law. Each
-mistake, and each lawful variant, overrides one of its methods.
+seeded defect, and each lawful variant, overrides one of its methods.
 """
 
 # ruff: noqa: ARG002 - an overriding method gets arguments that it does not need
@@ -465,12 +465,12 @@ class Telepath(Server):
 SERVERS: Mapping[str, type[Server]] = {"talkover": Talkover, "telepath": Telepath}
 
 
-# --- mistakes ---------------------------------------------------------------------------------------------------------
+# --- seeded defects ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One mistake: the law that finds it, and the most requests that its script may have."""
+    """A seeded defect: the law that finds it, and the most requests that its script may have."""
 
     name: str
     vendor: str
@@ -484,7 +484,7 @@ DEFECTS: list[Defect] = []
 
 
 def seeded(law: str, most: int, *, by_rules: bool = False) -> Callable[[type[Server]], type[Server]]:
-    """Put a server with a mistake into the catalogue. `by_rules` tells that a rule finds it in some scenario."""
+    """Add a server to the seeded defects. `by_rules` is whether a rule finds the defect in some scenario."""
 
     def kept(server: type[Server]) -> type[Server]:
         vendor = next(name for name, whole in SERVERS.items() if issubclass(server, whole))
@@ -1553,7 +1553,7 @@ class Open(Talkover):
 
 
 def opened(by: str, most: int) -> None:
-    """Put a server into the catalogue that does not check the account in one operation."""
+    """Add a server to the seeded defects that does not check the account in one operation."""
     server = type(
         "Opened", (Open,), {"opened": frozenset({by}), "__doc__": f"{by} does not check the account of the trunk."}
     )
@@ -1598,14 +1598,14 @@ class ListsAny(Telepath):
         return list(self.trunks.values())
 
 
-# --- mistakes that take several moves in a row ------------------------------------------------------------------------
+# --- seeded defects that take several moves in a row ------------------------------------------------------------------
 
 ONLY_RANDOM_FINDS: list[Defect] = []
-"""Mistakes that no fixed scenario finds; random ones do. They were written before they were tried."""
+"""The seeded defects that random scenarios find and fixed ones do not. They were written before they were tried."""
 
 
 def only_random_finds(law: str) -> Callable[[type[Server]], type[Server]]:
-    """Put a server into the table of mistakes that only random scenarios find."""
+    """Add a server to the seeded defects that only random scenarios find."""
 
     def kept(server: type[Server]) -> type[Server]:
         ONLY_RANDOM_FINDS.append(Defect((server.__doc__ or "").rstrip("."), "talkover", server, law, 20))
@@ -1682,7 +1682,7 @@ class HealthRestores(Talkover):
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """A lawful variant. `note` tells that it breaks a custom, which is worth a note."""
+    """A lawful variant. `note` is whether it breaks a custom, which is worth a note."""
 
     name: str
     vendor: str
@@ -1694,7 +1694,7 @@ LAWFUL: list[Variation] = []
 
 
 def lawful(server: type[Server], *, note: bool = False) -> type[Server]:
-    """Put a lawful server into the table."""
+    """Add a server to the lawful variants."""
     vendor = next(name for name, whole in SERVERS.items() if issubclass(server, whole))
     LAWFUL.append(Variation((server.__doc__ or "").rstrip("."), vendor, server, note))
     return server

@@ -1,4 +1,4 @@
-"""Each mistake of the catalogue is found by the law that it names, with a short sequence of requests."""
+"""Each seeded defect is found by the law that it names, with a short sequence of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFIX = "trunkline-check-test"
 
 
 def search(defect: Defect, examples: int, steps: int) -> tuple[Finding, ...]:
-    """The findings in an implementation with the mistake, up to the one that must be found."""
+    """The findings in an implementation with the seeded defect, up to the one that must be found."""
     contract = LOADED[defect.vendor].contract
     report = Report()
 
@@ -57,8 +57,8 @@ def label(defect: Defect) -> str:
 each_defect = pytest.mark.parametrize("defect", DEFECTS, ids=label)
 
 
-def test_the_catalogue_is_large_and_has_no_duplicates() -> None:
-    """There are at least 100 mistakes, in both vendors, and each has its own name."""
+def test_seeded_defects_are_many_and_have_no_duplicates() -> None:
+    """There are at least 100 seeded defects, in both vendors, and each has its own name."""
     names = [(defect.name, defect.vendor) for defect in DEFECTS]
     assert len(DEFECTS) >= 100
     assert len(set(names)) == len(names)
@@ -66,16 +66,16 @@ def test_the_catalogue_is_large_and_has_no_duplicates() -> None:
 
 
 @each_defect
-def test_a_mistake_is_found_with_few_requests(defect: Defect) -> None:
-    """The law that a mistake names finds it, fails the run, and needs no more requests than it must."""
+def test_a_seeded_defect_is_found_with_few_requests(defect: Defect) -> None:
+    """The law that a seeded defect names finds it, fails the run, and needs no more requests than it must."""
     named = [finding for finding in found_in(defect) if finding.rule == defect.law]
     assert named, [(finding.rule, finding.message) for finding in found_in(defect)]
     assert named[0].evidence.grade in ("documented", "implied")
     assert 1 <= len(named[0].exchanges) <= defect.most
 
 
-def test_every_law_finds_a_mistake() -> None:
-    """Each law has a mistake that it must find."""
+def test_every_law_finds_a_seeded_defect() -> None:
+    """Each law has a seeded defect that it must find."""
     assert {law.name for law in STATEFUL_LAWS} <= {defect.law for defect in DEFECTS}
 
 
@@ -110,6 +110,6 @@ def test_every_created_item_has_the_name_of_the_run(defect: Defect) -> None:
 
 @pytest.mark.parametrize("defect", ONLY_RANDOM_FINDS, ids=label)
 def test_random_scenarios_find_what_fixed_ones_do_not(defect: Defect) -> None:
-    """Mistakes that take several moves in a row are found by random scenarios only."""
+    """Seeded defects that take several moves in a row are found by random scenarios only."""
     assert not search(defect, examples=0, steps=0)
     assert defect.law in {finding.rule for finding in search(defect, examples=100, steps=20)}

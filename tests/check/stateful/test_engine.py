@@ -84,7 +84,7 @@ def test_the_seed_decides_about_the_random_scenarios() -> None:
 
 
 def test_a_finding_that_does_not_come_again_is_reported() -> None:
-    """What is found once is yielded, though the same scenario does not find it again."""
+    """A finding that occurs once is yielded, though the same scenario does not find it again."""
     once = iter([finding(1, 3)])
     move: Move[list[int]] = Move("once", {}, lambda _: True, lambda *_: next(once, None))
     found = run(Plan((move,), list, lambda *_: None), seed=0, examples=5, steps=5)

@@ -62,7 +62,7 @@ def test_each_input_has_a_variant(vendor: str) -> None:
 
 @each_vendor
 def test_a_complete_body_is_valid_in_every_variant(vendor: str) -> None:
-    """Whatever is drawn for a creation, the contract accepts the body."""
+    """The contract accepts each body that is drawn for a creation."""
     random, make = Random(3), factory()  # noqa: S311 - values to look at
     for operations in resource_operations(LOADED[vendor].contract):
         create = operations.create

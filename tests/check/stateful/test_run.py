@@ -41,7 +41,7 @@ def findings(results: list[Finding | Exercised]) -> list[Finding]:
 
 
 def reasons(results: list[Finding | Exercised]) -> dict[tuple[str, str], str]:
-    """Why each law was not exercised for an operation; empty if it was."""
+    """The reason why each law was not exercised for an operation; empty if it was."""
     return {(result.operation, result.law): result.reason for result in results if isinstance(result, Exercised)}
 
 
@@ -102,7 +102,7 @@ def test_everything_that_can_be_deleted_is_deleted() -> None:
 
 @pytest.mark.parametrize("allowed", [0, 1, 3])
 def test_no_more_is_left_behind_than_is_allowed(allowed: int) -> None:
-    """Where nothing can be deleted, no more items are created than may stay, and scenarios use them again."""
+    """Where nothing can be deleted, no more items are created than may be left, and scenarios use them again."""
     server = Telepath()
     results = results_of(LOADED["telepath"].contract, server, allowed_leftovers=allowed)
     assert findings(results) == []
@@ -220,7 +220,7 @@ STATUSES = (200, 201, 204, 299, 302, 400, 401, 403, 404, 409, 410, 422, 429, 500
 @pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_no_response_confuses_the_check(vendor: str, share: float, seed: int) -> None:
-    """Whatever is answered, the check ends, and requests only paths of the contract."""
+    """The check ends after any responses, and requests only paths of the contract."""
     random, server = Random(seed), SERVERS[vendor]()  # noqa: S311 - responses, not secrets
     contract = LOADED[vendor].contract
 

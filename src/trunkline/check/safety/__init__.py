@@ -2,11 +2,11 @@
 
     >>> with Ledger.from_file(path, "acme", base) as ledger:
     ...     gate = Gate(contract, live, ledger, credentials=(token,))
-    ...     left = gate.clean(live, earlier=True)     # what earlier runs left and this one could not delete
+    ...     leftovers = gate.clean(live, earlier=True)  # of earlier runs, and still not deleted
     ...     try:
     ...         gate(request)                   # a target like any other
     ...     finally:
-    ...         left += gate.clean(live)        # also after Ctrl-C
+    ...         leftovers += gate.clean(live)        # also after Ctrl-C
 
 Every check that writes sends its requests through a `Gate`. It does not trust the caller: a request that could change
 anything else is a bug in trunkline and is not sent. It does not trust the implementation either: the response to a

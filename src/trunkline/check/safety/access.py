@@ -21,7 +21,7 @@ from trunkline.transport.connect import Connection, second_credential
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """The options about writing, each with the name of its option."""
+    """The options about writing, each named like its option on the command line."""
 
     allow_writes: bool = False
     second_token: str | None = None
@@ -31,7 +31,7 @@ class WriteOptions:
     dry_run: bool = False
 
     def allowed_leftovers(self, *, built_in: bool) -> int | None:
-        """How many items may be left that no operation deletes; None for any number, as on the built-in mock."""
+        """The number of items that may be left and that no operation deletes; None for any, as on the built-in mock."""
         return None if built_in and self.leave is None else self.leave or 0
 
     def check(self) -> None:
@@ -66,8 +66,8 @@ def write_access(
 ) -> Iterator[WriteAccess | None]:
     """Open the ledger, delete what earlier runs left, and yield the access; None if writing is not allowed.
 
-    The ledger of a live implementation is a file. What is created in process ends with the process, so its ledger needs
-    no file.
+    The ledger of a live implementation is a file. Items that are created in this process end with it, so their ledger
+    is in memory.
     """
     if not options.allow_writes:
         yield None
@@ -85,8 +85,8 @@ def write_access(
             say("deleting what an earlier run left")
         credentials = tuple(credential for credential in (connection.credential, second) if credential)
         gate = Gate(vendor.contract, cleaner, ledger, credentials)
-        report.left += [f"of an earlier run: {leftover}" for leftover in gate.clean(cleaner, earlier=True)]
+        report.leftovers += [f"of an earlier run: {leftover}" for leftover in gate.clean(cleaner, earlier=True)]
         say(f"everything created is named {ledger.prefix}..." + (f" and recorded in {path}" if path else ""))
         yield WriteAccess(ledger, cleaner, second, options.allowed_leftovers(built_in=connection.built_in))
     if connection.built_in:
-        report.left.clear()  # the mock ends with this process
+        report.leftovers.clear()  # the mock ends with this process

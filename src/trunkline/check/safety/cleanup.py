@@ -26,7 +26,7 @@ from trunkline.exchange import NOT_FOUND, Json, Request, Response, Target
 from trunkline.findings import to_text, truncate
 
 WAITS = (1.0, 3.0)
-"""Seconds to wait before looking again for what is not listed yet, and before trying a failed deletion again."""
+"""Seconds to wait before looking again for items that are not listed yet, and before retrying a failed deletion."""
 
 _MOST_FAILURES = 2
 """After so many requests in a row without a response, nothing more is sent."""
@@ -80,7 +80,7 @@ class Cleanup:
     earlier: bool = False
     sleep: Callable[[float], None] = time.sleep
     _leftovers: dict[int, Leftover] = field(default_factory=dict)
-    """Why an entry is left, by its number. Entries that are not here are due."""
+    """The open entries that were tried and are left, by number. The other open entries are still to be tried."""
     _retry: set[int] = field(default_factory=set)
     _duplicates: list[str] = field(default_factory=list)
     """The labels under which an item was found that no entry had."""
@@ -95,7 +95,7 @@ class Cleanup:
         return self.ledger.open_entries(earlier=self.earlier)
 
     def run(self) -> tuple[Leftover, ...]:
-        """Delete what can be deleted, and return what is left in the order of creation."""
+        """Delete what can be deleted, and return the leftovers in the order of creation."""
         self._round()
         for wait in () if self.earlier else WAITS:
             if self._retry and self._failures < _MOST_FAILURES:
@@ -111,7 +111,7 @@ class Cleanup:
         return tuple(self._leftovers[entry.number] for entry in self._entries)
 
     def _round(self) -> None:
-        """Look for what has no id yet, and delete what is due."""
+        """Look for the items whose ids are unknown, and delete the items that were not tried or are to be retried."""
         for entry in self._entries:
             if entry.number in self._retry or not entry.identity:
                 self._leftovers.pop(entry.number, None)
@@ -126,7 +126,7 @@ class Cleanup:
 
     @contextmanager
     def _reporting_errors(self, *entries: Entry) -> Iterator[None]:
-        """Make a target that does not respond the reason why these entries are left."""
+        """Report these entries as leftovers if the target does not respond."""
         try:
             yield
         except TargetError as error:
@@ -190,7 +190,7 @@ class Cleanup:
         return self.ownership.list_items(self._send, place.resource, dict(place.parents), place.header)
 
     def _find(self, place: _Place) -> None:
-        """Give entries the ids that a list shows, and say why the others have none."""
+        """Record the ids that a list shows, and report the entries that still have none."""
         reading = self._list(place)
         for identity, item in zip(reading.identities, reading.items, strict=True) if reading else ():
             self._match_listed_item(place, identity, item)
@@ -225,7 +225,7 @@ class Cleanup:
             self._report_leftover(entry, f"{_UNSURE}{wrong_id}{why}", "look for it by hand", give_up=give_up)
 
     def _match_listed_item(self, place: _Place, identity: Json, item: Json) -> None:
-        """Take a listed item for ours if it has the same label, or the same unique inputs, as one of our entries."""
+        """Record the id of a listed item that has the label, or the unique inputs, of one of our entries."""
         matching = self._matching_entries(place, item)
         missing = [entry for entry in matching if self._has_no_id(entry)]
         if not is_safe_id(identity):
@@ -334,7 +334,7 @@ class Cleanup:
         return f"{response.status} {truncate(code, _LONGEST)}" if is_word else str(response.status)
 
     def _find_undeleted(self, place: _Place) -> None:
-        """Find what a list still shows although its deletion was answered with success or not found."""
+        """Report the items that a list still shows although their deletion was answered with success or not found."""
         label = self.ownership.label(place.resource)
         entries = (entry for entry in self.ledger.entries if entry.identity and self._concerns(entry))
         if not label or not any(self._place(entry) == place for entry in entries):

@@ -1,4 +1,4 @@
-"""The gate to a live account: it lets a request through only if it can change nothing that the run did not create."""
+"""The gate to a live account sends a request only if it can change nothing but items that the run created."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_UNIDENTIFIED = 10
 
 @dataclass(slots=True, repr=False)
 class Gate:
-    """A target that sends requests which read, which create with the prefix of the run, or which concern only that.
+    """A target that sends only requests which read, create items with the prefix of the run, or are about such items.
 
     `credentials` are those of the run; the first is used for items of unknown origin. `allowed_leftovers` is how many
     items may be left that no operation deletes, None for any number.
@@ -46,7 +46,7 @@ class Gate:
     _headers: dict[str, str] = field(init=False)
     """The `Authorization` header of each credential, by its digest."""
     _misleading: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Why an id that a creation returned is not used, by resource and id."""
+    """The reason not to use an id that a creation returned, by resource and id."""
 
     def __post_init__(self) -> None:
         self.ownership = Ownership(self.contract, self.ledger)
@@ -259,7 +259,7 @@ class Gate:
     def clean(
         self, target: Target, sleep: Callable[[float], None] = time.sleep, *, earlier: bool = False
     ) -> tuple[Leftover, ...]:
-        """Delete what the run created, or what `earlier` runs left before this one begins. Returns what is left.
+        """Delete the items that this run or, with `earlier`, earlier runs created. Returns the leftovers.
 
         The `target` has no request budget.
         """

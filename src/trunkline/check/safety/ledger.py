@@ -1,7 +1,8 @@
 """The ledger records what a run creates on a live account, so that it can be deleted even after a crash.
 
 There is one file for each vendor and base address. An entry is on disk before its request is sent, and the file is
-deleted once nothing is left to do. Of what was sent it holds only labels. Without a file, the ledger is in memory.
+deleted once nothing is left to do. Of the values that were sent it contains only labels. Without a file, the ledger is
+in memory.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ class Entry:
 class Ledger:
     """The creations of this run and of the earlier runs that left something.
 
-    Each change is made in memory first and then in the file. So whatever interrupts it, the memory knows everything
-    that may be on the server, and the file everything that may have been sent.
+    Each change is made in memory first and then in the file. So after any interruption, the memory contains
+    everything that may be on the server, and the file everything that may have been sent.
     """
 
     prefix: str = field(default_factory=lambda: f"trunkline-check-{secrets.token_hex(5)}-")

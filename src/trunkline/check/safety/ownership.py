@@ -1,4 +1,4 @@
-"""Decide who owns an item from what responses show, whatever the response to its creation said.
+"""Find the owner of an item from the responses that show it, not only from the response to its creation.
 
 An implementation may answer a creation with the id of another item, and may use an id again. A run that wrote to an
 item because of its id alone would trust the very responses that it checks.
@@ -132,7 +132,7 @@ class Ownership:
     # --- observing --------------------------------------------------------------------------------------------------
 
     def observe(self, request: Request, response: Response) -> None:
-        """Remember what a response shows, whoever sent the request."""
+        """Remember the owners of the items that a response shows. The request need not be one of ours."""
         if request.method != "GET":
             return
         operations, values = self.contract.match(request.path)
@@ -163,7 +163,7 @@ class Ownership:
     def owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
         """The owner of the item of an entry, as a credential sees it. Items known to be ours are not read again.
 
-        An item with a label speaks for itself; one without is ours only if its parents are.
+        The label of an item shows its owner. An item without a label is ours only if its parents are.
         """
         key = (self.credential_digest(header), *entry.key)
         if self._ours.get(key):
@@ -183,7 +183,7 @@ class Ownership:
         return owner
 
     def current_owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
-        """The owner of the item of an entry just now, whatever is remembered and whoever owns its parents."""
+        """The owner of the item of an entry as a response shows it now. Earlier responses and parents do not count."""
         owner = self._owner_by_fetching(target, entry, header)
         return owner if owner is not Owner.UNKNOWN else self._owner_by_listing(target, entry, header)
 

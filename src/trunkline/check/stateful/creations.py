@@ -12,7 +12,7 @@ from trunkline.exchange import Exchange
 
 
 def created_id(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | None:
-    """Where a successful creation answers the new id, and the id as a path has it: `("/data/id", "trunk-1")`."""
+    """The pointer at which a creation returns the new id, and the id for a path: `("/data/id", "trunk-1")`."""
     if operation is None or not isinstance(operation.kind, Create) or not 200 <= exchange.response.status < 300:
         return None
     at = operation.kind.item + operation.kind.identity
@@ -22,7 +22,7 @@ def created_id(operation: Operation | None, exchange: Exchange) -> tuple[str, st
 
 @dataclass(slots=True, repr=False)
 class Creations:
-    """The successful creations of a run, by the id that they answered."""
+    """The successful creations of a run, by the id that they returned."""
 
     contract: Contract
     _by_id: dict[str, tuple[Exchange, ...]] = field(default_factory=dict)

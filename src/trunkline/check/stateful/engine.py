@@ -1,6 +1,7 @@
 """Run the fixed scenarios and then random ones, and reduce each that has a finding to the shortest that still has it.
 
-Why random ones are drawn with `random.Random` and not with Hypothesis: see "Why both engines" in docs/stateful.md.
+Random ones are drawn with `random.Random` and not with Hypothesis, for the reasons in "Why fixed and random scenarios"
+in docs/stateful.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Generic, TypeAlias, TypeVar
 from trunkline.findings import Finding
 
 Numbers: TypeAlias = Mapping[str, tuple[int, ...]]
-"""The numbers that a move is made with, by the name of the choice: `{"body": (0, 2), "read": (1,)}`."""
+"""The numbers of a move, by the name of the choice: `{"body": (0, 2), "read": (1,)}`."""
 
 S = TypeVar("S")
 """The state of a running scenario."""
@@ -34,14 +35,14 @@ class Move(Generic[S]):
 
 
 Step: TypeAlias = tuple[Move[S], Numbers]
-"""A move, and the numbers that it is made with."""
+"""A move with its numbers."""
 
 
 T = TypeVar("T")
 
 
 def choose(choices: Sequence[T], number: int) -> T:
-    """The choice that a drawn number stands for."""
+    """The choice at a drawn number, which may be larger than the number of choices."""
     return choices[number % len(choices)]
 
 
@@ -49,7 +50,7 @@ def choose(choices: Sequence[T], number: int) -> T:
 class Plan(Generic[S]):
     """The moves that scenarios are made of, how one starts and ends, and the `fixed` scenarios.
 
-    `end` cleans up; its second argument tells whether a finding that it makes counts.
+    `end` cleans up; its second argument is whether it may return a finding.
     """
 
     moves: tuple[Move[S], ...]

@@ -1,6 +1,7 @@
 """The fields that responses show of an item, and the inputs that request bodies take, as the contract documents them.
 
-The schemas are read here independently of the mock, so that a mistake in one is not hidden by the same in the other.
+The schemas are read here independently of the mock, so that a defect in one is not hidden by the same defect in the
+other.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
     StatefulLaw(
         "accounts_are_apart",
         "Another account can neither read, change nor delete an item of this one.",
-        "implied: a credential opens its own account",
+        "implied: a credential gives access to its own account only",
         _about(Kind, _accesses_items),
         needs_other_account=True,
     ),

@@ -1,6 +1,6 @@
 """The model: which items exist and what each of their fields must be, and how each request changes that.
 
-It follows the contract alone. What no page settles has no expectation, so nothing is held against an implementation.
+It follows the contract alone. A field that no page settles has no expectation, so every value of it is lawful.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _UUID_LENGTH = 36
 
 
 class State(Enum):
-    """Whether an item exists. `UNKNOWN` when a response left it open."""
+    """Whether an item exists. `UNKNOWN` if no response has told."""
 
     EXISTS = "exists"
     DELETED = "deleted"
@@ -38,10 +38,10 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an implementation is held to: a law, the operation that it is judged for, and what it rests on.
+    """A law, the operation that it is judged for, and the evidence.
 
     `place` is a pointer into the contract document or a reference, by default the operation. `assumes` are the laws
-    that it relies on: a field that stays as it was must have been right before, and perhaps nobody has read it since.
+    that it relies on: a field that stays as it was must have been right before, and may not have been read since.
     """
 
     law: str
@@ -51,7 +51,7 @@ class Claim:
     assumes: frozenset[str] = frozenset()
 
     def weakened(self, evidence: Evidence) -> Claim:
-        """The same claim, which rests on this evidence too."""
+        """The claim with the weaker of its own evidence and this."""
         return replace(self, evidence=self.evidence.weakest(evidence))
 
 
@@ -68,7 +68,7 @@ class Expectation:
     shown_by: str = ""
 
     def kept_by(self, claim: Claim) -> Expectation:
-        """The same value, now because an operation must leave it as it is."""
+        """The expectation that an operation leaves the value as it is."""
         assumes = self.claim.assumes | {self.claim.law}
         claim = replace(claim.weakened(self.claim.evidence), assumes=assumes)
         return Expectation(self.value, claim, f"as it was before {claim.operation.operation_id}")
@@ -162,7 +162,7 @@ def record_creation(item: Item, operation: Operation[Create], body: Mapping[str,
 
 
 def record_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> None:
-    """An update changes what was sent and what that resets, and leaves the rest. What no page settles is forgotten."""
+    """An update changes what was sent and what that resets, and leaves the rest. Other expectations are removed."""
     before = _values(item.expected)
     expected = _left_by_update(item, operation, body)
     unknown = _apply_resets(item, operation, body, expected)
@@ -205,7 +205,7 @@ def _apply_resets(
 ) -> set[str]:
     """Set the expectations of the fields that an update resets or must not reset.
 
-    Returns the fields of which nobody can say whether they were reset.
+    Returns the fields that may or may not have been reset.
     """
     unknown, changed = set(), _changed_inputs(item, body)
     for index, reset in enumerate(operation.kind.resets):
@@ -265,7 +265,7 @@ def record_change_of_children(item: Item) -> None:
 
 
 def record_unknown_outcome(item: Item) -> None:
-    """Nobody knows what a request did: forget everything that an operation can change."""
+    """Remove the expectations that the request may have changed."""
     item.expected, item.sent = {}, unchangeable(item)
 
 

@@ -28,15 +28,16 @@ from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
 _MIN_DISTINCTIVE_CHARACTERS = 6
-"""A shorter text may be in an item of somebody else by chance."""
+"""A shorter text may be in another item by chance."""
 _ACCOUNTS_ARE_APART = "accounts_are_apart"
+"""The law that another account has no access to an item."""
 
 
 # --- invalid bodies -------------------------------------------------------------------------------------------------
 
 
 def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: Item | None, numbers: Numbers) -> None:
-    """Create an item with one flaw in its body. The rules judge the response; here: nothing is created."""
+    """Create an item with one flaw in its body. The rules judge the response, and this move that nothing is created."""
     operation = operations.create
     flaw = choose(flaws(operation), *numbers["flaw"])
     values = complete_body(operation, scenario.run.factory, numbers["body"], flaw.requires).values
@@ -55,7 +56,7 @@ def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: It
 
 
 def update_flawed(operation: Operation[Update], scenario: Scenario, item: Item, numbers: Numbers) -> None:
-    """Update an item with one flaw in the body. The rules judge the response; here: nothing is changed."""
+    """Update an item with one flaw in the body. The rules judge the response, and this move that nothing changes."""
     flaw = choose(flaws(operation), *numbers["flaw"])
     values = update_body(scenario, item, operation, numbers["body"]).values
     exchange, _ = _send_flawed(scenario, operation, item.ids, flaw, values)
@@ -71,7 +72,7 @@ def _send_flawed(
     sent = flawed if isinstance(flawed, dict) else {}
     label, prefix = label_input(operation), scenario.run.factory.prefix
     text = sent.get(label)
-    if isinstance(text, str) and not text.startswith(prefix):  # an implementation that accepts it shows whose it is
+    if isinstance(text, str) and not text.startswith(prefix):  # so that an accepted item can be identified
         flawed = sent = {**sent, label: f"{prefix}{text}"}
     scenario.remember_secrets(operation, values)
     exchange = scenario.request(operation, ids, body=flaw.edit_bytes(to_json(flawed)), media_type=flaw.media_type)
@@ -185,7 +186,7 @@ def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about an item with the credential of another account: it shows nothing, and the item stays."""
     operation = choose(item.operations.tried_by_other_account, *numbers["operation"])
     security = operation.contract.security
-    evidence = implied(security.evidence, "a credential opens its own account")
+    evidence = implied(security.evidence, "a credential gives access to its own account only")
     claim = Claim(_ACCOUNTS_ARE_APART, operation, evidence, security.pointer)
     message = f"{operation.operation_id} gives another account access to an item of this one"
     condition = "if the second credential is another account's"

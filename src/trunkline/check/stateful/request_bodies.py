@@ -1,7 +1,7 @@
 """Request bodies to send: valid ones in every documented variant, and bodies with exactly one flaw.
 
 The values in them are new each time and are not drawn by the engine: drawn values repeat, and a repeated name hides
-mistakes.
+defects.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from trunkline.findings import Evidence
 Values: TypeAlias = dict[str, Json]
 
 _ATTEMPTS = 8
-"""How often a text is drawn before a repeated one is accepted."""
+"""The number of texts that are drawn before a repeated one is accepted."""
 _DEPTH = 150
 """The nesting of a body that is too deep for any API."""
 _SPAN = 10_000
-"""How far above its minimum a number without a maximum is drawn."""
+"""The range above its minimum from which a number without a maximum is drawn."""
 _PREFIX = "trunkline-check"
 
 

@@ -80,7 +80,7 @@ def plan_of(stateful: StatefulRun) -> Plan[Scenario]:
 
 
 def _reason(stateful: StatefulRun, law: StatefulLaw, resource: str) -> str:
-    """Why a law was not judged."""
+    """The reason why a law was not judged."""
     operations = operations_of(stateful.contract, resource)
     if law.needs_other_account and stateful.second_credential is None:
         return "the credential of another account is not known; give it with --second-token"

@@ -37,7 +37,7 @@ _SHORTEST_SECRET = 8
 """A shorter secret may be in a response by chance."""
 
 _MOST_REFUSALS = 10
-"""After so many refusals in a row no more items of a resource are created."""
+"""After this many refusals in a row no more items of a resource are created."""
 
 
 class Broken(Exception):
@@ -52,8 +52,9 @@ class Broken(Exception):
 class StatefulRun:
     """All scenarios against one target.
 
-    `allowed_leftovers` is how many items may be left that no operation deletes, None for any number. `counts` is how
-    often each (operationId, law) was judged. `suppressed` are the laws with a finding, each with whether it was a note.
+    `allowed_leftovers` is how many items may be left that no operation deletes, None for any number. `counts` is
+    the number of judgements of each (operationId, law). `suppressed` are the laws with a finding, each with whether the
+    finding was a note.
     """
 
     contract: Contract
@@ -67,12 +68,12 @@ class StatefulRun:
     leftovers: list[Item] = field(default_factory=list)
     """The items that no operation deletes. The next scenario uses them again."""
     leftover_count: int = 0
-    """How many such items were created, including those whose id is unknown."""
+    """The number of such items, including those whose id is unknown."""
     steps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    """How often in a row a valid creation was refused, by resource."""
+    """The number of valid creations in a row that were refused, by resource."""
     creation_problems: dict[str, str] = field(default_factory=dict)
-    """Why an item could not be created, by resource."""
+    """The reason why an item could not be created, by resource."""
 
     @property
     def resources(self) -> tuple[ResourceOperations, ...]:

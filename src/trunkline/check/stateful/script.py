@@ -91,9 +91,9 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _required(name: str, what: str) -> str:
+def _required(name: str, meaning: str) -> str:
     """A line that stops the script if a variable is not set."""
-    return f': "${{{name}:?set it to {what}}}"'
+    return f': "${{{name}:?set it to {meaning}}}"'
 
 
 def _credentials(exchanges: tuple[Exchange, ...]) -> list[str]:
