@@ -414,7 +414,7 @@ def test_a_secret_that_is_sent_is_in_no_response_and_no_log(
         if answers[0].status < 300:
             path = f"{PLACES[vendor.name]}/{SENT_SECRET}"
             answers += [target(Request("GET", path, f"q={SENT_SECRET}", bearer(vendor.world.token)))]
-            answers[-1] = replace(answers[-1], body=b"")  # what was asked for may be told to who asked
+            answers[-1] = replace(answers[-1], body=b"")  # a client may get back what it asked for
         for response in answers:
             assert SENT_SECRET not in f"{response.headers} {response.body.decode()}", body
     assert SENT_SECRET not in caplog.text

@@ -574,7 +574,7 @@ BROKEN: dict[str, tuple[str, Callable[[Json], None], str | None, str]] = {
         f"{CALLS}/x-trunkline/list/filters/start_date/is",
         'is not one of "equal", "from", "until"',
     ),
-    "a time of which a broken one is not told": (
+    "a time of which a broken one is not reported": (
         DOCUMENT,
         drop(f"{START}/x-trunkline/refused/parameter_malformed"),
         f"{START}/x-trunkline/refused",
@@ -1010,11 +1010,11 @@ def test_a_path_without_parameters_comes_first(folder: Path) -> None:
 @each_operation
 def test_an_operation_knows_its_answers(operation: Operation) -> None:
     """A status is answered by its own response, else by its range, else by none."""
-    told = operation.contract.document["paths"][operation.path][operation.method.lower()]["responses"]
+    documented = operation.contract.document["paths"][operation.path][operation.method.lower()]["responses"]
     for status in range(100, 600):
-        wanted = next((key for key in (str(status), f"{status // 100}XX") if key in told), None)
+        wanted = next((key for key in (str(status), f"{status // 100}XX") if key in documented), None)
         assert getattr(operation.response_for(status), "key", None) == wanted
-    assert operation.success.key == next(key for key in told if key.startswith("2"))
+    assert operation.success.key == next(key for key in documented if key.startswith("2"))
     assert operation.response_for(418) is not None, "no page lists every refusal"
     assert operation.response_for(302) is operation.response_for(500) is None
 

@@ -53,8 +53,8 @@ def asked_with_curl(method: str, url: str, token: str, body: Any = None, **param
     query = f"?{urlencode(params)}" if params else ""
     command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--request", method, "--url", url + query, *fields]
     command += ["--write-out", "\n%{http_code}", *([] if body is None else ["--data", json.dumps(body)])]
-    told = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
-    content, _, status = told.rpartition(b"\n")
+    output = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+    content, _, status = output.rpartition(b"\n")
     return int(status), json.loads(content)
 
 

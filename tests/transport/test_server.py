@@ -59,8 +59,8 @@ class Answer(NamedTuple):
 
 def echo(request: Request) -> Response:
     """A target that answers what reached it."""
-    told = [request.method, request.path, request.query, request.body.decode("latin-1")]
-    return Response(200, (("content-type", "application/json"),), json.dumps(told).encode())
+    parts = [request.method, request.path, request.query, request.body.decode("latin-1")]
+    return Response(200, (("content-type", "application/json"),), json.dumps(parts).encode())
 
 
 def read(response: HTTPResponse) -> Answer:
@@ -312,8 +312,8 @@ def test_a_body_arrives_whole(echoing: str) -> None:
     """Also one that comes in many pieces, without a length."""
     with connected(echoing) as connection:
         connection.request("POST", "/v1/trunks", body=iter([b"ab", b"c" * 100_000, b"d"]), encode_chunked=True)
-        told = json.loads(connection.getresponse().read())
-    assert told[3] == "ab" + "c" * 100_000 + "d"
+        received = json.loads(connection.getresponse().read())
+    assert received[3] == "ab" + "c" * 100_000 + "d"
 
 
 def test_a_target_that_cannot_be_asked_is_a_bad_gateway() -> None:
@@ -516,16 +516,16 @@ def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
 
 def test_trouble_while_announcing_ends_serving() -> None:
     """An error in `on_ready` reaches the caller, and the port is free again."""
-    told: list[str] = []
+    urls: list[str] = []
 
     def on_ready(url: str) -> None:
-        told.append(url)
+        urls.append(url)
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
         server.serve(server.asgi(echo), host="127.0.0.1", port=0, on_ready=on_ready)
     with pytest.raises(ConnectionRefusedError):
-        ask(told[0], "/")
+        ask(urls[0], "/")
 
 
 def test_starlette_and_uvicorn_are_imported_when_used() -> None:

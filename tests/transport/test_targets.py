@@ -675,13 +675,13 @@ def test_the_address_is_kept_in_one_form(base: str, kept: str, name: str) -> Non
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10, 86401])
 def test_a_timeout_without_time_is_refused(timeout: float) -> None:
     """No call could ever be answered, or none would ever be given up; the sentence says what is possible."""
-    told = r"a timeout of .* s cannot be kept; give a number above 0, at most 86400"
-    with pytest.raises(UsageError, match=told):
+    message = r"a timeout of .* s cannot be kept; give a number above 0, at most 86400"
+    with pytest.raises(UsageError, match=message):
         targets.http("http://example.com", timeout=timeout)
 
     async def app(_scope: object, _receive: object, _send: object) -> None: ...
 
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         targets.wrap(app, timeout=timeout)
 
 
