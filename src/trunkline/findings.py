@@ -84,7 +84,7 @@ class NotExercised:
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """Findings, and what was exercised to find them. The values of `secrets` never occur in it.
 
@@ -122,6 +122,10 @@ class Report:
     def redact(self, text: str) -> str:
         """The text with `***` for every known secret."""
         return redactor(self.secrets)(text)
+
+    def __repr__(self) -> str:
+        """The findings as text: pytest shows it for `assert not report.failures(), report`."""
+        return f"<Report: {self}>"
 
     def __str__(self) -> str:
         """One line for each finding, e.g. `documented body_matches_schema listTrunks at body/trunks/0/status: ...`."""

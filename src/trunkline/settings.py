@@ -203,7 +203,7 @@ class Settings:
     param: tuple[tuple[str, str], ...] = option(
         PAIR,
         "check validate pytest",
-        "A parameter to send, such as the id of an existing trunk: trunk_id=7; can be repeated.",
+        "A path parameter to send, by the name in the contract, such as trunk_id=7; can be repeated.",
         (),
     )
     timeout: float = option(SECONDS, "check validate pytest", "How long one response may take, at most a day.", 10.0)
@@ -290,7 +290,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "app": ("live", "vendor"),
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
-    **dict.fromkeys(("second_token", "second_token_file", "leave", "ledger"), ("allow_writes",)),
+    **dict.fromkeys(("second_token", "second_token_file", "leave", "ledger", "dry_run"), ("allow_writes",)),
 }
 """A persistent value of an option is used only if one of these is set, if the interface has any of them.
 
@@ -299,7 +299,7 @@ Evaluated in order: an ignored `url` does not enable `token_file`.
 
 COMMAND_LINE_ONLY = {
     "reset": {"state"},
-    "check": {"dry_run", "fail_fast"},
+    "check": {"fail_fast"},
     "validate": {"live"},
     "export": {"document_url", "output"},
 }

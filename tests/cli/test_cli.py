@@ -170,7 +170,7 @@ ERRORS = {
     ("check", "{vendor}", "--token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--operation", "frob"): "'frob' is not an operation of",
     ("check", "{vendor}", "--param", "hush"): "--param is not a name, an equals sign and a value, all in UTF-8",
-    ("check", "{vendor}", "--param", "hush=1"): "--param names no parameter that can be given here: ",
+    ("check", "{vendor}", "--param", "hush=1"): "--param has a name that no operation here has as a parameter; the names are: ",
     (
         "validate",
         "telepath",
@@ -212,7 +212,7 @@ ERRORS = {
         "--live",
         "--param",
         "limit=1",
-    ): "--param names no parameter that can be given here",
+    ): "--param has a name that no operation here has as a parameter",
     ("check", "{vendor}", "--rate", "1e-300"): "--rate is not a number, at least 0.00028",
     ("check", ""): "'' is not a vendor; there are: ",
     ("check", ".."): "'..' is not a vendor; there are: ",
@@ -268,7 +268,7 @@ LONG_ARGUMENTS = {
     ("check", LONG): "999…9' is not a vendor; there are: ",
     ("check", "{vendor}", "--seed", LONG): "--seed is not a whole number",
     ("check", "{vendor}", "--seed", "9 " * 5000): "--seed is not a whole number",
-    ("check", "{vendor}", "--param", f"{LONG}=1"): "names no parameter",
+    ("check", "{vendor}", "--param", f"{LONG}=1"): "no operation here has as a parameter",
     ("serve", "--host", LONG): "999…9' is unknown; choose an address of this machine",
     (LONG,): "no such command ",
 }

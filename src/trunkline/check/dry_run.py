@@ -14,7 +14,7 @@ from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteAccess, WriteOptions
 from trunkline.check.safety.ledger import Ledger
 from trunkline.contract.model import Contract
-from trunkline.exchange import SAFE_METHODS, Exchange, NotJSON, Request, parse_json
+from trunkline.exchange import SAFE_METHODS, Exchange, NotJSON, Request, Target, parse_json
 from trunkline.findings import truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import mask_body, printable, redactor
@@ -34,15 +34,19 @@ def dry_run(
     max_requests: int | None,
     *,
     built_in: bool,
+    decorate: Callable[[Target], Target] = lambda target: target,
 ) -> Iterator[str]:
-    """Check the mock instead of the implementation, and describe its requests by `preview`."""
+    """Check the mock instead of the implementation, and describe its requests by `preview`.
+
+    `decorate` may end the run early, by an exception.
+    """
     log: list[Exchange] = []
     cleaner = targets.recorded(mock.from_vendor(vendor), log)
     second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
     another = second_credential(vendor, None, None, built_in=True) if second else None
     Checker(
         vendor,
-        cleaner if max_requests is None else targets.budgeted(cleaner, max_requests),
+        decorate(cleaner if max_requests is None else targets.budgeted(cleaner, max_requests)),
         credential=vendor.world.token,
         parameters=known_parameters(vendor),
         seed=seed,

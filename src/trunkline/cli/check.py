@@ -52,9 +52,14 @@ def check(settings: Settings, vendor: str) -> int:
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     names = [operation.operation_id for operation in operations]
     if settings.dry_run:
-        limit, built_in = settings.max_requests, connection.built_in
-        for line in dry_run(loaded, names, seed, settings.examples, write_options, limit, built_in=built_in):
-            click.echo(line)
+        click.echo(f"working out the requests for {loaded.name}, seed {seed}; nothing is sent", err=True)
+        limit, built_in, examples = settings.max_requests, connection.built_in, settings.examples
+        with _stop_signals() as stopped:
+            decorate = partial(_until, stopped=stopped)
+            for line in dry_run(
+                loaded, names, seed, examples, write_options, limit, built_in=built_in, decorate=decorate
+            ):
+                click.echo(line)
         return SUCCESS
     strictness, report = Grade(settings.strictness), Report(secrets=connection.secrets)
     run = RunInfo(
@@ -147,7 +152,7 @@ def _stop_signals() -> Iterator[Event]:
         sys.unraisablehook = hook
 
 
-def _until(target: Target, stopped: Event, has_ended: Callable[[], bool]) -> Target:
+def _until(target: Target, stopped: Event, has_ended: Callable[[], bool] = lambda: False) -> Target:
     """The target until the run is interrupted or has ended; then the next request ends it."""
 
     def send(request: Request) -> Response:

@@ -103,6 +103,5 @@ def check_parameters(names: Iterable[str], operations: Iterable[Operation], *loc
         if not locations or parameter.location in locations
     }
     if not known.issuperset(names):
-        raise UsageError(
-            f"--param names no parameter that can be given here: {', '.join(sorted(known)) or 'there is none to give'}"
-        )
+        names = ", ".join(sorted(known)) or "there are none"
+        raise UsageError(f"--param has a name that no operation here has as a parameter; the names are: {names}")
