@@ -256,6 +256,28 @@ def test_a_file_that_cannot_be_read_is_one_sentence(project: Path) -> None:
     (project / "trunkline.toml").mkdir()
     with pytest.raises(UsageError, match=r"trunkline.toml cannot be read: is a directory"):
         configuration()
+    (project / "trunkline.toml").rmdir()
+    os.mkfifo(project / "trunkline.toml")
+    with pytest.raises(UsageError, match=r"trunkline.toml cannot be read: it is a named pipe"):
+        configuration()
+
+
+def test_a_file_of_another_shape_is_one_sentence(project: Path) -> None:
+    """A table that is none, and more nesting than Python reads."""
+    (project / "pyproject.toml").write_text("[tool]\ntrunkline = 3\n")
+    with pytest.raises(UsageError, match=r"tool.trunkline in .*pyproject.toml is not a table"):
+        configuration()
+    (project / "trunkline.toml").write_text(f"x = {'[' * 3000}")
+    with pytest.raises(UsageError, match=r"trunkline.toml is nested too deeply"):
+        configuration()
+
+
+def test_a_dry_run_can_be_asked_for_in_a_file(project: Path) -> None:
+    """Where writing is allowed in a file, a dry run there is one too; without writing it means nothing."""
+    (project / "trunkline.toml").write_text("allow_writes = true\ndry_run = true\n")
+    assert resolve("check", configuration()).dry_run
+    (project / "trunkline.toml").write_text("dry_run = true\n")
+    assert not resolve("check", configuration()).dry_run
 
 
 def test_a_secret_is_not_in_the_text_of_the_settings() -> None:

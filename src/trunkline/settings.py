@@ -412,6 +412,8 @@ def _nearest_table(folder: Path | None) -> tuple[Path, dict[str, Any]]:
 def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
     """The table at some keys of a TOML file, or None if there is no such file or table."""
     try:
+        if path.is_fifo():
+            raise UsageError(f"{path} cannot be read: it is a named pipe")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -423,12 +425,16 @@ def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
 
     try:
         table = tomllib.loads(data.decode())
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     for key in keys:
-        if not isinstance(table.get(key), dict):
+        if key not in table:
             return None
         table = table[key]
+        if not isinstance(table, dict):
+            raise UsageError(f"{'.'.join(keys)} in {path} is not a table; write it as [{'.'.join(keys)}]")
     return table
 
 

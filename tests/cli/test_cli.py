@@ -170,7 +170,12 @@ ERRORS = {
     ("check", "{vendor}", "--token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--operation", "frob"): "'frob' is not an operation of",
     ("check", "{vendor}", "--param", "hush"): "--param is not a name, an equals sign and a value, all in UTF-8",
-    ("check", "{vendor}", "--param", "hush=1"): "--param has a name that no operation here has as a parameter; the names are: ",
+    (
+        "check",
+        "{vendor}",
+        "--param",
+        "hush=1",
+    ): "a name that no operation here has as a parameter; there are: ",
     (
         "validate",
         "telepath",
@@ -204,7 +209,7 @@ ERRORS = {
         "createTrunk",
         "--live",
     ): "createTrunk may change something; only operations that read are requested",
-    ("validate", "talkover", "listSipTrunks", "--live", "--param", "limit=1"): "there is none to give",
+    ("validate", "talkover", "listSipTrunks", "--live", "--param", "limit=1"): "there are none",
     (
         "validate",
         "telepath",
@@ -212,7 +217,7 @@ ERRORS = {
         "--live",
         "--param",
         "limit=1",
-    ): "--param has a name that no operation here has as a parameter",
+    ): "no operation here has as a parameter",
     ("check", "{vendor}", "--rate", "1e-300"): "--rate is not a number, at least 0.00028",
     ("check", ""): "'' is not a vendor; there are: ",
     ("check", ".."): "'..' is not a vendor; there are: ",

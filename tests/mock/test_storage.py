@@ -461,6 +461,17 @@ def spoil(path: Path, change: str) -> None:
         other.execute(change)
 
 
+@pytest.mark.parametrize("made", ["x", 1.5, b"\xff", -5])
+def test_a_damaged_serial_is_one_sentence(path: Path, made: Any) -> None:
+    """SQLite keeps text in a column of integers, too."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE vendors SET made = ?", (made,))
+    with pytest.raises(UsageError, match="is damaged; `trunkline reset"), kept(path, VENDORS["telepath"]):
+        pass
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, NamedTuple
@@ -534,3 +534,41 @@ def test_starlette_and_uvicorn_are_imported_when_used() -> None:
     script = f"import sys, {modules}; print({{'starlette', 'uvicorn', 'uvloop'}} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
+
+
+def raw(url: str, message: bytes, *more: bytes) -> bytes:
+    """The bytes that a server sends for these packets, until it is silent or closes the connection."""
+    host, port = url.removeprefix("http://").split(":")
+    received = b""
+    with socket.create_connection((host, int(port)), timeout=1) as client, suppress(TimeoutError):
+        for packet in (message, *more):
+            client.sendall(packet)
+            time.sleep(0.05)
+        while data := client.recv(65536):
+            received += data
+    return received
+
+
+def repeated(request: Request) -> Response:
+    return Response(200, body=request.method.encode() + b" " + request.path.encode() + b" " + request.body)
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["one packet", "two packets"])
+def test_the_body_of_a_request_that_offers_an_upgrade_arrives(split: bool) -> None:
+    """A client that offers HTTP/2 or a websocket gets the answer to its request, body included."""
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 5\r\n\r\n"
+    with server.running(server.asgi(repeated)) as url:
+        answer = raw(url, head, b"hello") if split else raw(url, head + b"hello")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"POST /x hello")
+
+
+def test_a_bad_request_after_a_good_one_does_not_take_its_answer() -> None:
+    """Of two requests in one packet, the first is answered before the second is refused."""
+    good = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    with server.running(server.asgi(repeated)) as url:
+        answer = raw(url, good + b"FROB /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        cut = raw(url, b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"POST /x helloHTTP/1.1 400" in answer
+    assert cut.startswith(b"HTTP/1.1 400")

@@ -103,5 +103,5 @@ def check_parameters(names: Iterable[str], operations: Iterable[Operation], *loc
         if not locations or parameter.location in locations
     }
     if not known.issuperset(names):
-        names = ", ".join(sorted(known)) or "there are none"
-        raise UsageError(f"--param has a name that no operation here has as a parameter; the names are: {names}")
+        there_are = f"there are: {', '.join(sorted(known))}" if known else "there are none"
+        raise UsageError(f"--param has a name that no operation here has as a parameter; {there_are}")

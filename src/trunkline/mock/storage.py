@@ -89,7 +89,8 @@ class Storage:
             if checked != current:
                 _check(vendor, tables)
                 self.database.execute("UPDATE vendors SET checked = ? WHERE name = ?", [(current, vendor.name)])
-            problem = "" if last_serial in range(_LARGEST_SERIAL) else "is damaged"
+            is_serial = isinstance(last_serial, int) and 0 <= last_serial < _LARGEST_SERIAL
+            problem = "" if is_serial else "is damaged"
         except DataError as error:
             problem = f"no longer fits its contract ({error.pointer}: {error.reason})"
         except (KeyError, AttributeError, TypeError, ValueError, RecursionError):

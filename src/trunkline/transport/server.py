@@ -23,14 +23,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
-from typing import Any
 from urllib.parse import unquote
 
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import UsageError
@@ -40,6 +38,7 @@ from trunkline.transport.admin import BASE as RESERVED
 from trunkline.transport.admin import Admin
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
+from trunkline.transport.protocol import PROTOCOL
 
 _BACKLOG = 2048
 _KEEP_ALIVE = 75
@@ -199,7 +198,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
         config = uvicorn.Config(
             self._answer,
-            http=_http_protocol(),
+            http=PROTOCOL,
             interface="asgi3",
             ws="none",
             lifespan="off",
@@ -273,43 +272,6 @@ def _origin_form(scope: Message) -> Message:
     raw = scope["raw_path"][found.end() :] or b"/"
     headers = [(b"host", found[1]), *(pair for pair in scope["headers"] if pair[0] != b"host")]
     return {**scope, "raw_path": raw, "path": unquote(raw.decode("latin-1")), "headers": headers}
-
-
-def _http_protocol() -> Any:
-    """The protocol of httptools where it is installed, with h11 for the requests that httptools does not know.
-
-    httptools has a list of methods, and of an absolute target (`GET http://host/path`) it tells the path alone.
-    """
-    try:
-        import httptools  # noqa: PLC0415 - not everywhere
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415
-    except ImportError:
-        return H11Protocol
-
-    class Protocol(HttpToolsProtocol):
-        def on_url(self, url: bytes) -> None:
-            self.url += url
-            if not self.url.startswith(b"/") or b"#" in url:
-                raise ValueError
-
-        def data_received(self, data: bytes) -> None:
-            self._unset_keepalive_if_required()
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade:
-                pass  # nothing here can be upgraded to: the request is answered as it is
-            except httptools.HttpParserError:
-                cycle: Any = self.cycle  # None before the first request
-                if cycle and not cycle.response_complete:
-                    self.send_400_response("Invalid HTTP request received.")
-                    return
-                other = H11Protocol(self.config, self.server_state, self.app_state, self.loop)
-                self.connections.discard(self)
-                self.transport.set_protocol(other)
-                other.connection_made(self.transport)
-                other.data_received(data)
-
-    return Protocol
 
 
 def _listener(host: str, port: int) -> socket.socket:

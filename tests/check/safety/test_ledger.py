@@ -518,6 +518,7 @@ def test_a_journal_with_half_a_line_is_empty(path: Path) -> None:
         (b'{"made": 1}', 10),
         (b'{"made": 1, "id": 5}', 10),
         (b'{"over": "1"}', 10),
+        (JOURNAL.splitlines()[1].replace(b'{"begun": 1,', b'{"begun": 99999999999999999999999,'), 10),
         (JOURNAL.splitlines()[1], 10),
         (b'{"begun": 5, "run": "r", "resource": "trunks", "label": "x", "parents": {}, "mark": "", "sign": ""}', 10),
     ],

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
-from trunkline.contract.bodies import at_pointer, json_of, succeeded
+from trunkline.contract.bodies import NOTHING, at_pointer, json_of, succeeded
 from trunkline.contract.model import Fetch, Operation
 from trunkline.contract.predicates import is_fetch, is_list, is_read
 from trunkline.exchange import Exchange, Json
@@ -95,6 +95,8 @@ def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = 
         return values
     volatile: list[str] = []
     body = json_of(exchange)
+    if body is NOTHING:
+        return {**values, "body": "not JSON"}
     for at, _, schema, value in operation.contract.walk(
         response.schema, _in_order(operation, body) if ordered else body
     ):

@@ -293,6 +293,8 @@ def _checked(values: dict[Any, Any]) -> Entry:
     texts += entry.parents.values()
     if not (isinstance(values["number"], int) and all(isinstance(text, str) for text in texts)):
         raise TypeError
+    if not 0 < values["number"] < _LARGEST_NUMBER:
+        raise ValueError
     if not _RUN.fullmatch(entry.run):
         raise ValueError
     return entry
@@ -300,6 +302,8 @@ def _checked(values: dict[Any, Any]) -> Entry:
 
 # --- the journal of the development version before 0.1.0 ------------------------------------------------------------
 
+_LARGEST_NUMBER = 1 << 48
+"""No ledger has as many entries."""
 _JOURNAL = b'{"trunkline": "journal", "format": 1, '
 
 
@@ -335,7 +339,7 @@ def _read_journal(content: bytes, path: Path) -> tuple[list[tuple[str, ...]], Le
         try:
             values = json.loads(line)
             if number == 1:
-                origins.append(tuple(values[name] for name in ("vendor", "base", "salt")))
+                origins.append(tuple(str(values[name]) for name in ("vendor", "base", "salt")))
             else:
                 ledger.convert(values)
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
