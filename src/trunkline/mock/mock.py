@@ -272,7 +272,7 @@ class Mock:
         """The refusal of a credential that does not allow the operation."""
         grant = self._world.tokens.get(credential)
         if grant is None:
-            sent = "a credential that gives access to no account"
+            sent = "a credential that opens no account"
             return refusal_for(operation, "credentials_unknown", sent, "a known credential", {})
         if grant.refused:
             return refusal_for(operation, grant.refused, "a credential without the permission", "the permission", {})
