@@ -96,7 +96,7 @@ def test_each_row_is_a_field_of_a_type_that_its_default_has() -> None:
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_each_interface_has_the_options_of_its_rows(interface: str) -> None:
     """Click and pytest show every option of the table, and no other."""
-    words = (
+    command = (
         ["-m", "pytest", "--help", "-p", "trunkline.plugin"]
         if interface == "pytest"
         else ["-m", "trunkline.cli", interface, "-h"]
@@ -106,7 +106,7 @@ def test_each_interface_has_the_options_of_its_rows(interface: str) -> None:
         "PYTHONPATH": str(Path(trunkline.__file__).parents[1]),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    shown = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, env=environ).stdout
+    shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, env=environ).stdout
     flags = {word.partition("=")[0].rstrip(",") for word in shown.split() if word.startswith("--")}
     own = {row.flag for row in options_of(interface)}
     if interface == "pytest":

@@ -276,9 +276,9 @@ WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "ledger
 
 
 OPTIONS: Mapping[str, Option] = {
-    found.name: replace(row, name=found.name, flag=row.flag or f"--{found.name.replace('_', '-')}")
-    for found in fields(Settings)
-    for row in [found.metadata["row"]]
+    setting.name: replace(row, name=setting.name, flag=row.flag or f"--{setting.name.replace('_', '-')}")
+    for setting in fields(Settings)
+    for row in [setting.metadata["row"]]
 }
 """Each option by its name, in the order of the help texts."""
 
@@ -333,7 +333,7 @@ def resolve(interface: str, *sources: Source) -> Settings:
 
     Raises `UsageError` with the place of a wrong value. It does not print the value, which may be a secret.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     persistent: set[str] = set()
     already_set: set[str] = set()
     rows = options_of(interface)
@@ -344,14 +344,14 @@ def resolve(interface: str, *sources: Source) -> Settings:
             for row in rows
             if source.values.get(row.name) not in (None, (), []) and row.name not in ignored
         }
-        found |= present
+        values |= present
         persistent |= present.keys() if source.persistent else set()
         already_set = already_set.union(present, *(pair for pair in ALTERNATIVES if present.keys() & pair))
     for name, others in NEEDS.items():
         needs = [other for other in others if interface in OPTIONS[other].interfaces]
-        if name in persistent and needs and not any(found.get(other) for other in needs):
-            del found[name]
-    return Settings(**found)
+        if name in persistent and needs and not any(values.get(other) for other in needs):
+            del values[name]
+    return Settings(**values)
 
 
 def _read(row: Option, value: Any, source: Source) -> Any:

@@ -93,12 +93,12 @@ def run(target: Target, document: Json = DOCUMENT, **options: Any) -> list[Event
     )
 
 
-def failures(said: list[Event], check: str) -> list[Failure]:
-    return [item for item in said if isinstance(item, Failure) and item.check == check]
+def failures(events: list[Event], check: str) -> list[Failure]:
+    return [item for item in events if isinstance(item, Failure) and item.check == check]
 
 
-def skipped(said: list[Event]) -> list[Skipped]:
-    return [item for item in said if isinstance(item, Skipped)]
+def skipped(events: list[Event]) -> list[Skipped]:
+    return [item for item in events if isinstance(item, Skipped)]
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +138,11 @@ def test_bounds_are_crossed(usual: tuple[list[Event], list[Request]]) -> None:
 
 def test_progress_counts_every_request(usual: tuple[list[Event], list[Request]]) -> None:
     """There is one progress event for each request, in the phases of Schemathesis, and no other event."""
-    said, requests = usual
-    steps = [item for item in said if isinstance(item, Progress)]
+    events, requests = usual
+    steps = [item for item in events if isinstance(item, Progress)]
     assert [step.requests for step in steps] == list(range(1, len(requests) + 1))
     assert list(dict.fromkeys(step.phase for step in steps)) == ["examples", "coverage", "fuzzing"]
-    assert steps == said
+    assert steps == events
 
 
 def test_no_header_of_the_engine_reaches_the_target(usual: tuple[list[Event], list[Request]]) -> None:
@@ -198,18 +198,20 @@ def test_an_exception_of_the_target_ends_the_run(error: BaseException, count: in
     assert caught.value is error
     assert len(asked) == count
     assert time.monotonic() - raised[0] < 1.5
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("trunkline", "schemathesis"))]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name.startswith(("trunkline-fuzz", "schemathesis"))
+    ]
 
 
 def test_an_interruption_leaves_no_engine_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interruption between taking a request and answering it ends the run and the thread of the engine."""
     from trunkline.check import fuzz as module  # noqa: PLC0415 - the seam of the two threads
 
-    told = module._Bridge.items
+    items = module._Bridge.items
     lost = threading.Event()
 
     def losing(self: module._Bridge, stream: Any) -> Any:
-        for number, item in enumerate(told(self, stream)):
+        for number, item in enumerate(items(self, stream)):
             if number > 20 and isinstance(item, module._PendingRequest):
                 lost.set()
                 raise KeyboardInterrupt
@@ -228,13 +230,15 @@ def test_an_interruption_leaves_no_engine_waiting(monkeypatch: pytest.MonkeyPatc
 def test_closing_the_generator_stops_the_engine() -> None:
     """Closing the generator ends the run within a second, with no thread left."""
     target, asked = recorded(answer)
-    said = iter(fuzz(DOCUMENT, target, base_path="/v1", credential=TOKEN, seed=1))
-    next(said)
+    events = iter(fuzz(DOCUMENT, target, base_path="/v1", credential=TOKEN, seed=1))
+    next(events)
     start = time.monotonic()
-    said.close()  # type: ignore[attr-defined]  # an iterator in the signature, a generator in fact
+    events.close()  # type: ignore[attr-defined]  # an iterator in the signature, a generator in fact
     assert time.monotonic() - start < 1.5
     assert len(asked) <= 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("trunkline", "schemathesis"))]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name.startswith(("trunkline-fuzz", "schemathesis"))
+    ]
 
 
 def test_the_target_is_called_from_one_thread() -> None:
@@ -259,12 +263,12 @@ def writable() -> Json:
 def test_nothing_is_written_unless_allowed() -> None:
     """Without `writes` only safe methods are sent, undocumented ones included; the rest is reported as skipped."""
     target, requests = recorded(answer)
-    said = run(target, writable())
+    events = run(target, writable())
     methods = {request.method for request in requests}
     assert methods <= {*SAFE_METHODS}
     assert {"GET", "TRACE"} <= methods
-    assert [(item.operation, item.phase) for item in skipped(said)] == [("create_trunk", "")]
-    assert not failures(said, "unsupported_method")
+    assert [(item.operation, item.phase) for item in skipped(events)] == [("create_trunk", "")]
+    assert not failures(events, "unsupported_method")
 
 
 def test_writes_are_sent_when_allowed() -> None:
@@ -283,10 +287,10 @@ def test_a_request_that_is_not_sent_is_not_judged() -> None:
         made = any(sent.method == "POST" for sent in requests)
         return None if request.method == "POST" and made else request
 
-    said = run(target, writable(), writes=True, make_safe=once)
+    events = run(target, writable(), writes=True, make_safe=once)
     assert [request.method for request in requests].count("POST") == 1
-    assert not failures(said, "ignored_auth")
-    assert len(requests) == len([item for item in said if isinstance(item, Progress)])
+    assert not failures(events, "ignored_auth")
+    assert len(requests) == len([item for item in events if isinstance(item, Progress)])
 
 
 def test_only_writing_operations_leave_nothing_to_send() -> None:
@@ -363,9 +367,9 @@ def test_the_late_end_of_a_scenario_loses_no_failure(monkeypatch: pytest.MonkeyP
 
 def test_no_event_contains_the_credential() -> None:
     """No text of an event contains the credential."""
-    said = run(lambda request: Response(200, JSON, json.dumps(dict(request.headers)).encode()))
-    assert failures(said, "ignored_auth")
-    assert TOKEN not in repr(said)
+    events = run(lambda request: Response(200, JSON, json.dumps(dict(request.headers)).encode()))
+    assert failures(events, "ignored_auth")
+    assert TOKEN not in repr(events)
 
 
 def test_redirects_are_responses() -> None:
@@ -383,19 +387,19 @@ def test_an_operation_without_valid_requests_is_an_obstacle() -> None:
         "schema": {"type": "integer", "minimum": 5, "maximum": 1},
     }
     target, requests = recorded(answer)
-    said = skipped(run(target, document))
-    assert said
-    assert {item.operation for item in said} == {"list_trunks"}
-    assert all(item.reason and "\n" not in item.reason for item in said)
+    reasons = skipped(run(target, document))
+    assert reasons
+    assert {item.operation for item in reasons} == {"list_trunks"}
+    assert all(item.reason and "\n" not in item.reason for item in reasons)
     assert any(request.path == "/trunks/trunk_1" for request in requests)
 
 
 def test_an_unreadable_document_is_an_obstacle() -> None:
     """A document of a version that Schemathesis does not know skips everything; nothing is sent."""
     target, requests = recorded(answer)
-    (said,) = skipped(run(target, DOCUMENT | {"openapi": "4.0.0"}))
-    assert (said.operation, said.phase) == ("", "")
-    assert "4.0.0" in said.reason
+    (reason,) = skipped(run(target, DOCUMENT | {"openapi": "4.0.0"}))
+    assert (reason.operation, reason.phase) == ("", "")
+    assert "4.0.0" in reason.reason
     assert not requests
     with pytest.raises(UsageError, match="at least 1"):
         run(target, examples=0)
@@ -403,8 +407,8 @@ def test_an_unreadable_document_is_an_obstacle() -> None:
 
 def test_an_operation_that_schemathesis_gives_up_is_an_obstacle() -> None:
     """When every response is a 405, Schemathesis gives an operation up: it is skipped, not a success."""
-    said = skipped(run(lambda _: Response(405, (("allow", "POST"),))))
-    assert [(item.operation, item.phase) for item in said] == [("list_trunks", "fuzzing")]
+    reasons = skipped(run(lambda _: Response(405, (("allow", "POST"),))))
+    assert [(item.operation, item.phase) for item in reasons] == [("list_trunks", "fuzzing")]
 
 
 def test_links_are_followed() -> None:
@@ -416,9 +420,9 @@ def test_links_are_followed() -> None:
             "links": {"fetch": {"operationId": "fetch_trunk", "parameters": {"id": "$response.body#/trunks/0/id"}}},
         }
     }
-    said = run(answer, document)
-    assert "stateful" in {item.phase for item in said if isinstance(item, Progress)}
-    assert not skipped(said)
+    events = run(answer, document)
+    assert "stateful" in {item.phase for item in events if isinstance(item, Progress)}
+    assert not skipped(events)
 
 
 def test_no_credential_is_invented() -> None:

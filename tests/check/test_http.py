@@ -49,7 +49,7 @@ def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, s
 def report_of(
     base: str, vendor: str, parameters: Mapping[str, str] | None = None, *, generated: bool = False
 ) -> Report:
-    """What all laws, and Schemathesis if asked for, say of the served implementation."""
+    """The report of all laws, and of Schemathesis on request, about the served implementation."""
     loaded = trunkline.load(vendor)
     target = targets.http(base + loaded.contract.base_path)
     checker = Checker(loaded, target, Report(), credential=TOKEN, parameters=parameters or {}, seed=1, examples=10)

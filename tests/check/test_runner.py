@@ -61,13 +61,13 @@ def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "sentence"),
     [(401, "refuses the credential"), (404, "which ends in /v1")],
     ids=["a refused credential", "a wrong base"],
 )
-def test_a_refused_probe_ends_the_check(telepath: Vendor, status: int, words: str) -> None:
+def test_a_refused_probe_ends_the_check(telepath: Vendor, status: int, sentence: str) -> None:
     """When the plain documented request is refused, one sentence says so, with the way out."""
-    with pytest.raises(TargetError, match=words):
+    with pytest.raises(TargetError, match=sentence):
         Checker(telepath, lambda _: Response(status, (), b"{}"), credential="sk_live_something").run()
 
 
@@ -111,7 +111,7 @@ def test_a_finding_about_a_created_item_shows_its_creation() -> None:
         examples=2,
         writing=WriteAccess(Ledger(), target),
     ).run(["updateSipTrunk"])
-    found = next(said for said in report.findings if said.rule == "body_matches_schema")
+    found = next(finding for finding in report.findings if finding.rule == "body_matches_schema")
     assert [exchange.request.method for exchange in found.exchanges] == ["POST", "PUT"]
     assert '"$BASE/sip-trunks/$ID_1"' in script(vendor.contract, found)
 

@@ -238,7 +238,7 @@ ERRORS = {
     ("validate", "{vendor}", ""): "the source has no name",
     ("validate", "{vendor}", "/"): "it is a directory",
     ("validate", "{vendor}", "frob", "-"): "'frob' is not an operation of",
-    ("validate", "{vendor}", "-", "--url", "http://h"): "--url is about asking",
+    ("validate", "{vendor}", "-", "--url", "http://h"): "--url is for requests",
     ("validate", "{vendor}", "frob", "--live"): "'frob' is not an operation of",
     ("validate", "{vendor}", "a", "b", "--live"): "with --live there is no SOURCE",
     ("export", "nope"): "'nope' is not a vendor",
@@ -279,7 +279,7 @@ LONG_ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("arguments", LONG_ARGUMENTS, ids=[" ".join(words)[:24] for words in LONG_ARGUMENTS])
+@pytest.mark.parametrize("arguments", LONG_ARGUMENTS, ids=[" ".join(arguments)[:24] for arguments in LONG_ARGUMENTS])
 def test_no_error_is_too_long_to_read(run: Run, arguments: tuple[str, ...]) -> None:
     """A long argument is cut; the advice is not."""
     code, out, err = run(*(argument.replace("{vendor}", VENDORS[0]) for argument in arguments))
@@ -302,8 +302,8 @@ def test_an_output_that_cannot_be_written_is_one_sentence(
     redirection: str, code: int, message: str, command: str
 ) -> None:
     """It is not reported as a bug. If standard error cannot be written, the code is all there is."""
-    words = f"exec {sys.executable} -m trunkline.cli {command.format(vendor=VENDORS[0])} {redirection}"
-    ended = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False, env=environment())
+    line = f"exec {sys.executable} -m trunkline.cli {command.format(vendor=VENDORS[0])} {redirection}"
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=environment())
     assert ended.returncode == code
     assert fnmatch(ended.stderr, message)
 
@@ -311,8 +311,8 @@ def test_an_output_that_cannot_be_written_is_one_sentence(
 def test_an_error_that_cannot_be_printed_still_has_its_code() -> None:
     """Standard error can be full or closed."""
     for redirection in ("2>&-", "2>/dev/full"):
-        words = f"exec {sys.executable} -m trunkline.cli frob {redirection}"
-        assert subprocess.run(["bash", "-c", words], check=False, env=environment()).returncode == 2
+        line = f"exec {sys.executable} -m trunkline.cli frob {redirection}"
+        assert subprocess.run(["bash", "-c", line], check=False, env=environment()).returncode == 2
 
 
 def test_a_missing_path_parameter_is_named(run: Run) -> None:
@@ -444,8 +444,8 @@ def test_a_wrong_token_ends_with_2(run: Run, vendor: Vendor) -> None:
 @pytest.mark.slow
 def test_a_dry_run_prints_what_the_run_would_send(run: Run, vendor: Vendor) -> None:
     """It has as many requests, except for those drawn from new names; it sends nothing, and prints no secret."""
-    words = ("check", vendor.name, "--allow-writes", "--seed", "3", "--examples", "2")
-    code, out, err = run(*words, "--dry-run", "--url", "http://127.0.0.1:1", "--leave", "1000")
+    arguments = ("check", vendor.name, "--allow-writes", "--seed", "3", "--examples", "2")
+    code, out, err = run(*arguments, "--dry-run", "--url", "http://127.0.0.1:1", "--leave", "1000")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     found = re.fullmatch(r"(\d+) requests that write, (\d+) that only read; nothing was sent", lines[-1])
@@ -453,7 +453,7 @@ def test_a_dry_run_prints_what_the_run_would_send(run: Run, vendor: Vendor) -> N
     assert int(found[1]) == len(lines) - 1 > 100
     assert "trunkline-check-" in lines[0]
     assert not any(re.search(rf'"{name}": "(?!\*\*\*)', line) for line in lines for name in vendor.contract.secrets)
-    really = document(run(*words, "--format", "json")[1])["requests"]
+    really = document(run(*arguments, "--format", "json")[1])["requests"]
     assert abs(int(found[1]) + int(found[2]) - really) < really / 10
 
 
@@ -577,8 +577,8 @@ def test_a_broken_response_is_a_finding(run: Run, vendor: Vendor, tmp_path: Path
 def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, vendor: Vendor, tmp_path: Path) -> None:
     """The shell's own pipe has a writer; a named pipe may never have one."""
     (tmp_path / "whole").write_bytes(saved_response(vendor)[1])
-    words = f"exec {sys.executable} -m trunkline.cli validate {vendor.name} <(cat {tmp_path}/whole)"
-    assert subprocess.run(["bash", "-c", words], check=False, env=environment(), capture_output=True).returncode == 0
+    line = f"exec {sys.executable} -m trunkline.cli validate {vendor.name} <(cat {tmp_path}/whole)"
+    assert subprocess.run(["bash", "-c", line], check=False, env=environment(), capture_output=True).returncode == 0
     os.mkfifo(tmp_path / "pipe")
     code, _, err = run("validate", vendor.name, str(tmp_path / "pipe"))
     assert (code, "is a named pipe" in sentence(err)) == (2, True)
@@ -808,8 +808,18 @@ def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signa
 @pytest.mark.parametrize("gap", [0.005, 0.05])
 def test_a_second_signal_changes_nothing(gap: float, broken: str, vendor: Vendor) -> None:
     """The code is 130, no traceback is shown, and the report is printed."""
-    words = ("--app", broken, "--token", vendor.world.token, "--allow-writes", "--seed", "1", "--examples", "100000")
-    process = start("check", vendor.name, *words)
+    arguments = (
+        "--app",
+        broken,
+        "--token",
+        vendor.world.token,
+        "--allow-writes",
+        "--seed",
+        "1",
+        "--examples",
+        "100000",
+    )
+    process = start("check", vendor.name, *arguments)
     assert process.stderr is not None
     for _ in range(6):
         process.stderr.readline()
@@ -833,11 +843,11 @@ def test_an_interruption_that_python_drops_still_ends_a_check(run: Run, monkeypa
             sent.append(True)
             signal.raise_signal(signal.SIGINT)
 
-    def searching(*words: Any, **more: Any) -> Any:
+    def searching(*arguments: Any, **more: Any) -> Any:
         gc.callbacks.append(drop)
         gc.collect()
         gc.callbacks.remove(drop)
-        return searched(*words, **more)
+        return searched(*arguments, **more)
 
     monkeypatch.setattr("trunkline.check.laws.paging.search", searching)
     code, out, err = run("check", "telepath", "--format", "json")

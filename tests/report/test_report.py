@@ -247,17 +247,17 @@ def test_the_document_obeys_its_schema() -> None:
 
 def test_every_member_of_the_schema_is_described() -> None:
     """It has a description, and docs/report.md names it."""
-    words = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
     for members in (SCHEMA["properties"], SCHEMA["$defs"]["finding"]["properties"]):
         for name, member in members.items():
             assert "description" in member or "$ref" in member, name
-            assert f"`{name}`" in words, name
+            assert f"`{name}`" in text, name
 
 
 def test_the_example_in_the_docs_obeys_the_schema() -> None:
     """The one JSON block of docs/report.md is a report."""
-    words = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
-    [block] = words.split("```json\n")[1:]
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
+    [block] = text.split("```json\n")[1:]
     valid(json.loads(block.partition("```")[0]))
 
 

@@ -60,7 +60,9 @@ def test_the_operation_is_inferred_or_asked_for() -> None:
     """A body that fits several operations is refused with their names, and judged when one is given."""
     telepath = trunkline.load("telepath")
     error = {"error": {"code": "INVALID_API_KEY", "message": "no"}}
-    with pytest.raises(UsageError, match="does not tell its operation; name one of: listTrunks, listCalls, getCall"):
+    with pytest.raises(
+        UsageError, match="several operations have such a response; name one of: listTrunks, listCalls, getCall"
+    ):
         telepath.validate(body=error)
     assert telepath.validate(body=error, operation="getCall").findings == ()
     calls = {"calls": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}

@@ -186,15 +186,15 @@ def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
     """An error body has the status of its code, a misshapen error is an error, anything else a success."""
     vendor = vendor_of(operation)
     usual = int(operation.success.key.replace("X", "0"))
-    said = success(operation)
-    assert guess_status(operation, said.body) == usual
+    response = success(operation)
+    assert guess_status(operation, response.body) == usual
     for body in (b"{}", b"{", b"[]"):
         assert guess_status(operation, body) == usual
     refusing = {code.code for answer in operation.responses.values() for code in answer.refusals.values()}
     if not refusing:
         return
     for key, answer in operation.responses.items():
-        for code in {said.code for said in answer.refusals.values()}:
+        for code in {error.code for error in answer.refusals.values()}:
             if answer.evidence.grade in {"documented", "implied"}:
                 assert guess_status(operation, json.dumps(error_body(vendor, code)).encode()) == int(key)
     assert 400 <= guess_status(operation, json.dumps(error_body(vendor)).encode()) < 500

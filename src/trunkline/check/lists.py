@@ -18,8 +18,8 @@ MOST_PAGES = 100
 class ListReading:
     """The items of a list in order, and the exchange of each page.
 
-    `readable` is false when a page was not a success with an array of items. `whole` is true when certainly all items
-    were read.
+    `readable` is false when a page was not a success with an array of items. `whole` is true when all items
+    were certainly read.
     """
 
     items: list[Json] = field(default_factory=list)
@@ -48,7 +48,7 @@ class ListReading:
     def item(self, identity: Json) -> Json:
         """The first item with this id, or `NOTHING`."""
         pairs = zip(self.identities, self.items, strict=True)
-        return next((item for found, item in pairs if found == identity), NOTHING)
+        return next((item for key, item in pairs if key == identity), NOTHING)
 
 
 def read_list(
@@ -74,19 +74,19 @@ def read_list(
         if not 200 <= exchange.response.status < 300 or not isinstance(page, list):
             reading.readable = False
             break
-        found = [at_pointer(item, listing.identity) for item in page]
+        page_ids = [at_pointer(item, listing.identity) for item in page]
         earlier = {*map(str, reading.identities)}
         reading.items += page
-        reading.identities += found
+        reading.identities += page_ids
         reading.positions += range(len(page))
         if paging is None:
             reading.whole = not listing.whole_below or len(page) < listing.whole_below
             break
         reading.total = count_at(json_of(exchange), paging.total.at) if paging.total else None
-        if until is not None and until in found:
+        if until is not None and until in page_ids:
             break
         reading.whole = len(page) < limit
-        is_repeated = bool(number) and {name for name in found if isinstance(name, str)} <= earlier
+        is_repeated = bool(number) and {name for name in page_ids if isinstance(name, str)} <= earlier
         if reading.whole or is_repeated:
             break
     return reading

@@ -183,7 +183,7 @@ class Checker:
     def probe_second_account(self) -> None:
         """Raise `TargetError` when the second credential gives access to no account, so that none are compared."""
         second = self.writing.second if self.writing else None
-        lists = (found for found in self.vendor.contract.of_kind(List) if found.secured and not found.parents)
+        lists = (listing for listing in self.vendor.contract.of_kind(List) if listing.secured and not listing.parents)
         operation = next(lists, None)
         if second is None or operation is None:
             return
@@ -272,7 +272,7 @@ class Checker:
 
     def _known_ids(self, operations: Collection[Operation]) -> dict[str, list[str]]:
         """The known ids of items by resource: `{"trunks": ["conn_abc"]}`."""
-        values = {name: value for found in operations for name, value in self.session(found).parameters.items()}
+        values = {name: value for operation in operations for name, value in self.session(operation).parameters.items()}
         return {
             parameter.resource: [values[parameter.name]]
             for operation in self.vendor.contract.operations
@@ -308,7 +308,7 @@ class Checker:
         Raises `TargetError` when the implementation cannot be reached or refuses the credential.
         """
         every = self.vendor.contract.operations
-        chosen = [found for found in every if operations is None or found.operation_id in operations]
+        chosen = [operation for operation in every if operations is None or operation.operation_id in operations]
         laws = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
         steps = [(operation.operation_id, law.name) for operation, law in laws]
         steps += [(operation.operation_id, FUZZ) for operation in chosen]

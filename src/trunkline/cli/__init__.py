@@ -31,7 +31,7 @@ _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, 
 """The errors of a write. If the exception names no file, it was standard output that could not be written."""
 
 _LONG_WORD = re.compile(r"(\S{60})\S{60,}(\S\S)")
-_LONGEST = 1000
+_MOST_CHARACTERS = 1000
 """A longer sentence quotes something long: its middle is left out, its end says what to do."""
 
 
@@ -88,8 +88,8 @@ def run(arguments: Sequence[str]) -> int:
 def _print_error(sentence: str) -> None:
     """Print one line on standard error; long words and a long middle are cut."""
     text = _LONG_WORD.sub(r"\1…\2", printable(sentence))
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    if len(text) > _MOST_CHARACTERS:
+        text = f"{text[: _MOST_CHARACTERS // 2]} … {text[-_MOST_CHARACTERS // 2 :]}"
     with suppress(OSError):
         click.echo(f"trunkline: {text}", err=True)
 

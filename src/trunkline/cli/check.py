@@ -95,9 +95,9 @@ def check(settings: Settings, vendor: str) -> int:
                 ).run(names)
         except KeyboardInterrupt:
             code = INTERRUPTED
-        except Exception as unexpected:  # noqa: BLE001 - reported below, after everything that was found
+        except Exception as unexpected:  # noqa: BLE001 - reported below, after the findings
             error = unexpected
-        if stopped.is_set():  # whatever came of it
+        if stopped.is_set():  # an interruption replaces any other result
             error, code = None, INTERRUPTED
         progress("")
     run = replace(run, complete=not (code or error or report.stopped))
@@ -121,7 +121,7 @@ def _documented(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:
 
 @contextmanager
 def _stop_signals() -> Iterator[Event]:
-    """Inside, SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, so that what was created can be deleted.
+    """A context manager that makes SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, so that clean-up can follow.
 
     The event is set as well: Python drops an exception that is raised in a callback of its own, such as a destructor.
     """

@@ -46,7 +46,7 @@ def exit_code(report: Report, run: RunInfo) -> int:
         reasons = (reason for (name, _), reason in report.exercised.items() if reason and name in names)
         why = report.stopped or next(reasons, "") or "check the token, or name what exists with --param"
         raise TargetError(
-            f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be said: {why}"
+            f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be judged: {why}"
         )
     return FINDINGS if result == BROKEN else SUCCESS
 
@@ -57,7 +57,7 @@ def json_text(value: Json, indent: int | None = None) -> str:
 
 
 def _encodable(text: str) -> str:
-    """The same JSON in ASCII, unless standard output can encode every character."""
+    """The JSON, in ASCII unless standard output can encode every character."""
     if (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf"):
         return text
     return re.sub(r"[^\x00-\x7f]", lambda character: json.dumps(character[0])[1:-1], text)

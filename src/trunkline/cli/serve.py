@@ -24,14 +24,14 @@ from trunkline.settings import Settings
 from trunkline.transport import admin, server
 from trunkline.transport.connect import known_parameters
 
-_MANY = 20_000
-"""So many generated records take seconds, and are announced."""
+_MANY_RECORDS = 20_000
+"""Generating this many records takes seconds, so it is announced."""
 
 
 def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     """Serve mocks until Ctrl-C or SIGTERM."""
     names = tuple(dict.fromkeys(vendors or folders.names()))
-    if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY:
+    if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY_RECORDS:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
     fixtures = _folders(settings.fixtures, names)
     loaded = [
@@ -62,12 +62,12 @@ def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:
     folder = Path(fixtures)
     if not folder.is_dir():
         raise UsageError(f"{fixtures!r} is not a folder; name one laid out as fixtures/")
-    found = {name: folder for name in vendors if (folder / name).is_dir()}
-    if not found:
+    by_vendor = {name: folder for name in vendors if (folder / name).is_dir()}
+    if not by_vendor:
         raise UsageError(
             f"{fixtures!r} has no folder named {' or '.join(vendors)}; lay records out as VENDOR/RECORDS.json"
         )
-    return found
+    return by_vendor
 
 
 def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
@@ -79,7 +79,7 @@ def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
 
 @contextmanager
 def _logged_refusals() -> Iterator[None]:
-    """Inside, a mock logs each refused request with its reason, one line each on standard error."""
+    """A context manager that logs each refused request of a mock with its reason, in one line on standard error."""
     logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     level, logger.propagate = logger.level, False

@@ -34,11 +34,11 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
 def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
     """Judge a saved response."""
     if not 1 <= len(rest) <= 2:
-        raise UsageError("name one SOURCE to judge: a file, or - for standard input; or ask with --live")
+        raise UsageError("name one SOURCE to judge: a file, or - for standard input; or send a request with --live")
     for unused in ("url", "app", "token", "token_file", "param"):
         if getattr(settings, unused):
             flag = OPTIONS[unused].flag
-            raise UsageError(f"{flag} is about asking an implementation; add --live to ask, or leave it out")
+            raise UsageError(f"{flag} is for requests to an implementation; add --live to send one, or leave it out")
     name = rest[0] if len(rest) == 2 else None
     if name is not None:
         validation.operation_named(vendor.contract, name)
@@ -71,7 +71,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
     given = connection.credential is not None
-    if operation.secured and response.status == 401:  # documented, but nothing was learnt about the operation
+    if operation.secured and response.status == 401:  # documented, but no evidence about the operation
         report.stopped = str(targets.credential_refused(operation.operation_id, given=given))
         run = replace(run, documented=((operation.operation_id, operation.success.key),))
     return report, run

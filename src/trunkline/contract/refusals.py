@@ -70,7 +70,7 @@ _MOST_DIGITS = 1000
 _JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE)
 _CAUSE_OF_KEYWORD = {"required": "field_missing", "type": "field_mistyped"}
 """The cause of a body that breaks a keyword; for every other keyword it is `field_invalid`."""
-_SETTLED = 2**31 - 1
+_SPECIFIED = 2**31 - 1
 """The largest integer that every server can be expected to read exactly, where no page gives a range."""
 
 
@@ -146,10 +146,10 @@ def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ..
 
 
 def is_specified(request: ParsedRequest) -> bool:
-    """Whether pages settle the meaning of every value. They do not for a huge integer whose bound is our decision."""
+    """Whether every value has a documented meaning. A huge integer whose bound is our decision has none."""
     return not any(
         isinstance(value, int)
-        and abs(value) > _SETTLED
+        and abs(value) > _SPECIFIED
         and any(parameter.evidence_for(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
         for parameter in request.operation.parameters
         if (value := request.values.get(parameter.name)) is not None

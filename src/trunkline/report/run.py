@@ -1,4 +1,4 @@
-"""The facts about a run that every format needs: what was checked, the verdict, and what is missing."""
+"""The facts about a run that every format needs: its target, the verdict, and the statuses that are missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEPT, BROKEN, NOT_EXERCISED = "kept", "broken", "not exercised"
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What was checked, and how: `RunInfo("acme", "http://127.0.0.1:8900/v1", seed=7)`.
+    """The vendor, address and options of a run: `RunInfo("acme", "http://127.0.0.1:8900/v1", seed=7)`.
 
     `base` is empty when a saved response was judged. `complete` is false when the run ended early. `documented` holds
     the (operationId, status) pairs that the run tries to reach, `(("listTrunks", "200"),)`; a status can be a class,
@@ -47,7 +47,7 @@ def verdict(report: Report, run: RunInfo) -> str:
 
 
 def without_success(report: Report, run: RunInfo) -> tuple[str, ...]:
-    """The operations that never answered with success, so that little can be said about them."""
+    """The operations without a successful response, so that there is little evidence about them."""
     succeeded = {name for name, status in report.reached if 200 <= status < 300}
     return tuple(dict.fromkeys(name for name, key in run.documented if key.startswith("2") and name not in succeeded))
 
@@ -59,12 +59,12 @@ def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
 
 
 def count_grades(report: Report) -> dict[str, int]:
-    """How many findings there are of each grade: `{"documented": 2, "implied": 0, "customary": 1}`."""
+    """The number of findings of each grade: `{"documented": 2, "implied": 0, "customary": 1}`."""
     return {str(grade): sum(finding.evidence.grade is grade for finding in report.findings) for grade in GRADES}
 
 
 def reproduction_script(finding: Finding, report: Report, run: RunInfo) -> str:
-    """A shell script that shows the finding again, if that takes a request that may change something; else empty."""
+    """A shell script that shows the finding again, if one of its requests may change something; else empty."""
     if all(exchange.request.method in SAFE_METHODS for exchange in finding.exchanges):
         return ""
     return "\n".join(report.redact(line) for line in run.script(finding).splitlines())

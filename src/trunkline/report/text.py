@@ -87,9 +87,9 @@ def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
 
 
 def _exercised(report: Report) -> Iterator[Line]:
-    """One row for each operation with what was exercised, then the rest by its reason.
+    """One row for each operation with its exercised checks, then the other checks by their reason.
 
-    Operations of which nothing was exercised, all for the same reason, share a row.
+    Operations without an exercised check, all for the same reason, share a row.
     """
     exercised: dict[str, list[str]] = {}
     missing: dict[str, dict[str, list[str]]] = {}
@@ -120,8 +120,8 @@ def _rows_by_operation(title: str, pairs: Iterable[tuple[str, str]], style: str 
     texts: dict[str, list[str]] = {}
     for name, text in pairs:
         texts.setdefault(name, []).append(text)
-    for name, found in texts.items():
-        yield _row(title, f"{name}: {', '.join(found)}", style)
+    for name, parts in texts.items():
+        yield _row(title, f"{name}: {', '.join(parts)}", style)
 
 
 def _end(report: Report, run: RunInfo) -> Iterator[Line]:
@@ -162,6 +162,6 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _redacted(report: Report, lines: Iterable[Line]) -> Iterator[Line]:
-    """The lines without secrets. A secret never spans two pieces, since each piece is one value or our own words."""
+    """The lines without secrets. A secret never spans two pieces, since each piece is one value or a fixed text."""
     for line in lines:
         yield tuple((printable(report.redact(text)), style) for text, style in line)

@@ -70,14 +70,14 @@ def _operations(settings: Settings) -> list[Operation]:
 
 @dataclass(slots=True)
 class Implementation:
-    """The implementation of one vendor. Reports that several tests look at are made once."""
+    """The implementation of one vendor. Reports that several tests share are made once."""
 
     vendor: Vendor
     connection: Connection
     settings: Settings
     writing: WriteAccess | None = None
     leftovers: list[str] = field(default_factory=list)
-    """What the run created and could not delete."""
+    """The items that the run created and could not delete."""
     _plain: dict[str, Report] = field(default_factory=dict)
     _stateful: Report | None = None
 
@@ -156,10 +156,10 @@ class Implementation:
 @pytest.fixture(scope="session")
 def _implementations(pytestconfig: pytest.Config) -> Iterator[tuple[dict[str, Implementation], ExitStack]]:
     """The implementation of each vendor, and the ledgers of created items, which are closed at the end of the run."""
-    found: dict[str, Implementation] = {}
+    implementations: dict[str, Implementation] = {}
     with ExitStack() as ledgers:
-        yield found, ledgers
-    leftovers = [line for implementation in found.values() for line in implementation.leftovers]
+        yield implementations, ledgers
+    leftovers = [line for implementation in implementations.values() for line in implementation.leftovers]
     report_left_behind(pytestconfig, [printable(line) for line in leftovers])
 
 
@@ -187,15 +187,15 @@ def implementation(
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """Run a test without tracebacks, because they could contain a credential."""
-    found = pyfuncitem.funcargs.get("implementation")
-    secrets = found.connection.secrets if isinstance(found, Implementation) else frozenset()
+    implementation = pyfuncitem.funcargs.get("implementation")
+    secrets = implementation.connection.secrets if isinstance(implementation, Implementation) else frozenset()
     with _without_traceback(pyfuncitem.session, secrets):
         return (yield)
 
 
 @contextmanager
 def _without_traceback(session: pytest.Session, secrets: frozenset[str]) -> Iterator[None]:
-    """End the run if the implementation cannot be asked, skip a test if the budget is exhausted, fail it for a bug."""
+    """Skip the test if the budget is exhausted, end the run if no response can be had, fail the test for a bug."""
     try:
         with redacting_errors(redactor(secrets)):
             yield

@@ -1,4 +1,4 @@
-"""The tests that users run against an implementation. The docstring of a test says what must be true."""
+"""The tests that users run against an implementation. The docstring of a test states the requirement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def skip(reason: str) -> None:
 
 
 def test_documented_request(implementation: Implementation, operation: Operation) -> None:
-    """The plain documented request succeeds. If it does not, nothing can be said about the operation."""
+    """The plain documented request succeeds. If it does not, the operation cannot be judged."""
     if not operation.reads:
         skip("the stateful laws check whether an operation that writes succeeds")
     report = implementation.plain_report(operation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple
 
 from trunkline.contract.bodies import NOTHING, at_pointer
 from trunkline.contract.model import Contract, DocumentedResponse, Operation
@@ -10,13 +10,21 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, NotJSON, Response, resolve
 from trunkline.findings import Grade
 
-_Distance: TypeAlias = tuple[int, int, int, bool]
-"""How far a body is from a response, least first: by its error code, by how much of it is described, by violations.
 
-Operations that only read are nearer than those that write.
-"""
+class _Distance(NamedTuple):
+    """The distance of a body from a documented response. Distances are compared part by part, in this order."""
+
+    error_code: int
+    """The rank of the evidence for the error code, or `_UNDOCUMENTED_CODE`."""
+    undescribed: int
+    """Minus the number of values that the schema describes."""
+    violations: int
+    writes: bool
+    """Whether the operation writes: one that only reads is nearer."""
+
+
 _UNDOCUMENTED_CODE = len(Grade)
-_NOT_JSON: _Distance = (_UNDOCUMENTED_CODE, 1_000_000, 0, True)
+_NOT_JSON = _Distance(_UNDOCUMENTED_CODE, 1_000_000, 0, writes=True)
 _SHAPE_KEYWORDS = ("type", "required", "const")
 """A value that breaks one of these has another shape. Other keywords say that a value of the right shape is wrong."""
 
@@ -31,7 +39,7 @@ def infer_operation(contract: Contract, exchange: Exchange) -> Operation:
     nearest = [operation for operation, distance in distances.items() if distance == least]
     if len(nearest) > 1:
         names = ", ".join(operation.operation_id for operation in nearest)
-        raise UsageError(f"the response alone does not tell its operation; name one of: {names}")
+        raise UsageError(f"several operations have such a response; name one of: {names}")
     return nearest[0]
 
 
@@ -61,7 +69,7 @@ def _distance_to(
         shapes[ref] = (-described, len(broken))
     code = at_pointer(body, contract.errors.code)
     ranks = (error.evidence.grade.rank for error in response.refusals.values() if error.code == code)
-    return min(ranks, default=_UNDOCUMENTED_CODE), *shapes[ref], not operation.reads
+    return _Distance(min(ranks, default=_UNDOCUMENTED_CODE), *shapes[ref], writes=not operation.reads)
 
 
 def guess_status(operation: Operation, body: bytes) -> int:

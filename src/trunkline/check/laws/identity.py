@@ -70,7 +70,7 @@ def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
 
 @law("implied: a GET shows the current state; the order of an unpaged list is customary (RFC 8259)", is_read)
 def same_request_same_response(session: Session) -> Iterator[Problem]:
-    """The same request, sent again, gets the same response, except for values that change by themselves."""
+    """A repeated request gets the same response, except for values that change by themselves."""
     operation = session.operation
     exchanges = tuple(session.ask() for _ in range(3))
     first, second, third = (_stable_values(operation, exchange) for exchange in exchanges)

@@ -69,9 +69,9 @@ class Session(Generic[K]):
 
     @property
     def paging(self: Session[List]) -> Paging:
-        """How the list is paged. Raises `Inconclusive` when it is not."""
+        """The paging of the list. Raises `Inconclusive` when it has none."""
         if self.operation.kind.paging is None:
-            raise Inconclusive("the operation does not page")
+            raise Inconclusive("the list is not paged")
         return self.operation.kind.paging
 
     @property

@@ -55,10 +55,10 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
     """
     certain = exchange.request.method == operation.method and not _AMBIGUOUS.search(exchange.request.path)
     success = succeeded(operation, exchange)
-    for found in rules:
-        applies = (certain or found.anywhere) and (success or not found.of_success)
-        if applies and found.needs <= exchange.known and found.concerns(operation):
-            yield from found.judge(operation, exchange)
+    for rule_ in rules:
+        applies = (certain or rule_.anywhere) and (success or not rule_.of_success)
+        if applies and rule_.needs <= exchange.known and rule_.concerns(operation):
+            yield from rule_.judge(operation, exchange)
 
 
 def operation_of(contract: Contract, exchange: Exchange) -> Operation | None:

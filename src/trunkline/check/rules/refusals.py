@@ -87,16 +87,16 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
         problem = Problem(message, evidence, at, place, expected)
         return problem.finding("refusal_is_documented", operation, exchange)
 
-    if all(status != int(found.key) for _, found, _ in documented):
+    if all(status != int(known.key) for _, known, _ in documented):
         evidence = _weakest(
             evidence
-            for reason, found, code_found in documented
-            for evidence in (reason.evidence, code_found.status or found.evidence)
+            for reason, known, known_error in documented
+            for evidence in (reason.evidence, known_error.status or known.evidence)
         )
         yield undocumented("status", evidence, "status", response.pointer, response.key)
-    if all(code != found.code for *_, found in documented):
+    if all(code != known.code for *_, known in documented):
         evidence = _weakest(
-            evidence for reason, _, found in documented for evidence in (reason.evidence, found.evidence)
+            evidence for reason, _, known in documented for evidence in (reason.evidence, known.evidence)
         )
         at = f"body{operation.contract.errors.code}"
         place = f"{response.pointer}/x-trunkline/refusals/{cause.cause}"

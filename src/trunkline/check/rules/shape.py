@@ -113,7 +113,7 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
             at_fault.add(violation.at)
             yield violation
     for (at, _), missing in absent.items():
-        names = [found.at.rpartition("/")[2] for found in missing]
+        names = [violation.at.rpartition("/")[2] for violation in missing]
         if len(missing) == 1:
             yield missing[0]
         else:
