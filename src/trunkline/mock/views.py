@@ -57,7 +57,7 @@ class ServedOperation(Generic[K]):
     def fill_body(self, outcome: Outcome, values: Mapping[str, bytes]) -> bytes:
         """The body template of an outcome with encoded JSON for each `"{name}"`."""
         template = self._templates[id(outcome)]
-        return b"".join(values[part] if isinstance(part, str) else part for part in template)
+        return b"".join([values[part] if isinstance(part, str) else part for part in template])
 
 
 class Views:
