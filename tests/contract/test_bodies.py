@@ -43,7 +43,7 @@ SAID = Evidence(Grade.DOCUMENTED, "https://example.com/page")
 def test_a_value_is_what_a_filter_asks_for(
     how: Literal["equal", "from", "until"], has: Json, wanted: str, verdict: bool | None
 ) -> None:
-    """Equal, or at or after, or at or before; what names no moment is held against nobody."""
+    """Equal, or at or after, or at or before; a text that is not a time is never a difference."""
     assert satisfies(Filter("/x", SAID, how), has, wanted) is verdict
 
 

@@ -178,7 +178,7 @@ def test_every_reason_is_reported_where_no_page_says_which_comes_first(telepath:
 
 
 def test_a_bound_that_is_a_decision_makes_a_reason_a_decision(telepath: Contract) -> None:
-    """Where no page gives a range, breaking it is held against nobody; a documented range is as strong as its page."""
+    """Where no page gives a range, breaking it is never a finding; a documented range is as strong as its page."""
     grades = {
         query: refusal(telepath, Request("GET", "/trunks", query, GOOD)).evidence.grade
         for query in ("offset=-1", "offset=x", "limit=0", "limit=x")

@@ -338,7 +338,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_path_that_cannot_be_a_state_file_is_refused(
     kind: str, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One sentence names the file and the way out, the exit code is 2, and the file is unchanged."""
+    """One sentence names the file and how to fix it, the exit code is 2, and the file is unchanged."""
     make, sentence = WRONG[kind]
     make(path)
     before = path.read_bytes() if path.is_file() else b""
@@ -511,7 +511,7 @@ def test_records_that_are_not_objects_are_refused(record: str, path: Path) -> No
 
 @pytest.mark.parametrize("record", ["{}", '{"id": "another"}'])
 def test_records_in_the_wrong_place_are_refused(record: str, path: Path) -> None:
-    """Also while the contract is the one they were checked against; the sentence names the way out."""
+    """Also while the contract is the one they were checked against; the sentence names how to fix it."""
     with kept(path, VENDORS["telepath"]):
         pass
     spoil(path, f"UPDATE records SET record = '{record}'")  # noqa: S608 - words of our own

@@ -590,7 +590,7 @@ def test_a_redirect_is_reported_whatever_its_location(serve: Serve, location: st
     "head", ["304 Not Modified\r\nLocation: /x", "300 Multiple Choices", "201 Created\r\nLocation: /x"]
 )
 def test_other_answers_with_a_location_are_answers(serve: Serve, head: str) -> None:
-    """304, a 3xx that leads nowhere, and a 201 that tells the new record's address are not redirects."""
+    """304, a 3xx without a location, and a 201 that tells the new record's address are not redirects."""
     assert ask(serve(f"HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n".encode())).status == int(head[:3])
 
 

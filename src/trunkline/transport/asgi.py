@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, ReadKey, Request, Response, Target, find, request_from_key
-from trunkline.transport.content_coding import too_large, unpacked
+from trunkline.transport.content_coding import too_many_bytes, unpacked
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -349,7 +349,7 @@ class _Client:
         elif message["type"] == "http.response.body":
             self.received += message.get("body", b"")
             if len(self.received) > self.max_bytes:
-                self.answer.set_exception(too_large("the application", self.max_bytes))
+                self.answer.set_exception(too_many_bytes("the application", self.max_bytes))
             elif not message.get("more_body"):
                 self.answer.set_result(self.response())
                 self.gone.set()

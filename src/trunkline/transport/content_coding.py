@@ -29,7 +29,7 @@ def unpacked(response: Response, max_bytes: int, name: str) -> Response:
                 f"{name} announces the content coding {announced}, but its body is not coded so; check the server"
             ) from None
     if len(body) > max_bytes:
-        raise too_large(name, max_bytes)
+        raise too_many_bytes(name, max_bytes)
     return replace(response, body=body) if codings else response
 
 
@@ -52,6 +52,6 @@ def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
     return plain
 
 
-def too_large(name: str, max_bytes: int) -> TargetError:
+def too_many_bytes(name: str, max_bytes: int) -> TargetError:
     """The error for an answer of more than `max_bytes`."""
     return TargetError(f"{name} sent more than {max_bytes} bytes; the rest was not read; check the server")
