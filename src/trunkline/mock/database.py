@@ -83,7 +83,7 @@ class Database:
         with self._lock:
             self.connection.close()
 
-    def remove(self) -> None:
+    def delete(self) -> None:
         """Release the file and delete it."""
         with self._lock:
             try:
@@ -93,7 +93,7 @@ class Database:
                         self.connection.execute("PRAGMA journal_mode = MEMORY")
                     self.path.unlink()
             except OSError as error:
-                raise StorageError(f"{self.path} is not needed any more, but cannot be removed: {error}") from None
+                raise StorageError(f"{self.path} is not needed any more, but cannot be deleted: {error}") from None
             finally:
                 self.connection.close()
 
@@ -149,7 +149,7 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
                 if _file_at(path) == file:
                     kind = NotSQLite if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB" else UsageError
                     raise kind(f"{path} {file_format.problem(error)}") from None
-            # The last process to use the file has just removed it: try again.
+            # The last process to use the file has just deleted it: try again.
     except FileNotFoundError:
         if not path.parent.exists():
             raise UsageError(

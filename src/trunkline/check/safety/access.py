@@ -64,7 +64,7 @@ def write_access(
     report: Report,
     say: Callable[[str], None],
 ) -> Iterator[WriteAccess | None]:
-    """Open the ledger, delete what earlier runs left, and yield the access; None if writing is not allowed.
+    """Open the ledger, delete the leftovers of earlier runs, and yield the access; None if writing is not allowed.
 
     The ledger of a live implementation is a file. Items that are created in this process end with it, so their ledger
     is in memory.
@@ -82,7 +82,7 @@ def write_access(
         path = Path(options.ledger) if options.ledger is not None else default_path(vendor.name, connection.base)
     with Ledger.from_file(path, vendor.name, connection.base) if path else Ledger() as ledger:
         if ledger.open_entries(earlier=True):
-            say("deleting what an earlier run left")
+            say("deleting the leftovers of an earlier run")
         credentials = tuple(credential for credential in (connection.credential, second) if credential)
         gate = Gate(vendor.contract, cleaner, ledger, credentials)
         report.leftovers += [f"of an earlier run: {leftover}" for leftover in gate.clean(cleaner, earlier=True)]

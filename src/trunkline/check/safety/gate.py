@@ -61,7 +61,8 @@ class Gate:
     def __call__(self, request: Request) -> Response:
         """The response of the target. Raises `UsageError` for a request that may change what the run did not create.
 
-        Raises `BudgetExhausted` when too much would be left, and `NotOurs` when a response led to an item of others.
+        Raises `BudgetExhausted` when too many items would be left, and `NotOurs` when a response led to an item of
+        others.
         """
         if request.method in SAFE_METHODS:
             response = self.target(request)
@@ -217,10 +218,10 @@ class Gate:
     # --- generated requests -----------------------------------------------------------------------------------------
 
     def make_safe(self, request: Request) -> Request | None:
-        """Make a generated request harmless: with items of the run and its prefix. None if that is not possible.
+        """Change a generated request so that it concerns only items of the run. None if that is not possible.
 
-        Unknown ids are replaced by those of the newest items. The label stays within its maximum length, or too long if
-        it was. Nothing else is changed.
+        Ids that the run did not create are replaced by those of its newest items, and its prefix is put before the
+        label. A label within its maximum length is cut to fit it again; one that is too long stays too long.
         """
         if request.method in SAFE_METHODS:
             return request

@@ -50,9 +50,9 @@ _RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
 class Entry:
     """One creation: `identity` is the id of the created item, empty until a response gives it.
 
-    `run` is the prefix of the run that created it, `parents` maps resources to ids. `credential_digest` tells its
-    credential from others and `unique_digest` its unique inputs; neither leads back to them. `wrong_identity` is an id
-    that a response gave although it belongs to another item or cannot be used in a path.
+    `run` is the prefix of the run that created it, `parents` maps resources to ids. `credential_digest` and
+    `unique_digest` identify its credential and its unique inputs without revealing them. `wrong_identity` is an id that
+    a response gave although it belongs to another item or cannot be used in a path.
     """
 
     number: int
@@ -76,7 +76,7 @@ class Entry:
 
 @dataclass(slots=True, repr=False)
 class Ledger:
-    """The creations of this run and of the earlier runs that left something.
+    """The creations of this run and of the earlier runs that have leftovers.
 
     Each change is made in memory first and then in the file. So after any interruption, the memory contains
     everything that may be on the server, and the file everything that may have been sent.
@@ -138,7 +138,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Release the file. It keeps the runs that left something to do, and is deleted when there are none."""
+        """Release the file. It keeps the runs with open entries, and is deleted when there are none."""
         database = self._database
         if database is None:
             return
@@ -147,7 +147,7 @@ class Ledger:
                 self.finished(self._entries[number])
             runs = {entry.run for entry in self._open.values()}
             if not runs:
-                database.remove()
+                database.delete()
                 return
             finished = [(entry.number,) for entry in self._entries.values() if entry.run not in runs]
             database.execute("DELETE FROM entries WHERE number = ?", finished)
@@ -157,7 +157,7 @@ class Ledger:
 
     @property
     def next_step(self) -> str:
-        """The next step for an item that is left: with a file, the next run finds it."""
+        """The next step for a leftover: with a file, the next run finds it."""
         return "the next run tries again" if self._database else "delete it by hand"
 
     # --- recording --------------------------------------------------------------------------------------------------
@@ -192,8 +192,8 @@ class Ledger:
         self._record(replace(self._entries[entry.number], identity="", wrong_identity=identity))
 
     def finished(self, entry: Entry) -> None:
-        """Record that nothing is left to do: the item was never created, or is gone."""
-        with suppress(StorageError):  # a later run would find out that it is gone, and the cleanup must go on
+        """Record that nothing is left to do: the item was never created, or does not exist any more."""
+        with suppress(StorageError):  # a later run would find out, and the cleanup must go on
             self._record(self._entries[entry.number], is_open=False)
 
     def reported(self, entry: Entry) -> None:
@@ -257,13 +257,13 @@ class Ledger:
         return entry.number in self._open
 
     def labelled(self, resource: str, label: str) -> tuple[Entry, ...]:
-        """All creations with a label, refused or not; a server may have removed spaces around it."""
+        """All creations with a label, refused or not; a server may have stripped the spaces around it."""
         label = label[:LONGEST_LABEL].strip()
         entries = self._entries.values() if label else ()
         return tuple(entry for entry in entries if entry.resource == resource and entry.label.strip() == label)
 
     def digest(self, text: str, size: int) -> str:
-        """A digest that tells texts of this ledger apart and is too short to lead back to them; empty for no text."""
+        """A digest that distinguishes the texts of this ledger and is too short to reveal them; empty for no text."""
         data = text.encode("utf-8", "surrogatepass")
         return blake2b(data, key=self.salt.encode(), digest_size=size).hexdigest() if text else ""
 

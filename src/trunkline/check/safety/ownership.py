@@ -100,7 +100,7 @@ class Ownership:
         return operation.kind.label if operation else ""
 
     def credential_digest(self, header: str | None) -> str:
-        """A digest that tells the credential of a request from others."""
+        """A digest that identifies the credential of a request without revealing it."""
         return self.ledger.digest(header or "", 2)
 
     def unique_digest(self, resource: str, item: Json) -> str:

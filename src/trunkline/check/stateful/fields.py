@@ -102,7 +102,7 @@ def _fields(schema: Schema, prefix: str, *, volatile: bool) -> Iterator[Field]:
 
 @lru_cache(maxsize=256)
 def creation_times(operation: Operation) -> Mapping[str, Evidence]:
-    """The fields of an item that tell when it was created: the first of each documented pair of ordered times."""
+    """The fields of an item that show when it was created: the first of each documented pair of ordered times."""
     item = _item_schema(operation)
     pairs = item.extension.get("ordered", ()) if item else ()
     return {pair["first"][1:]: evidence_of(item.contract.files[item.file], pair["evidence"]) for pair in pairs if item}

@@ -15,7 +15,7 @@ from trunkline.findings import Grade
 
 @dataclass(frozen=True, slots=True)
 class StatefulLaw:
-    """A statement about a sequence of requests. `concerns` tells whether it says something about an operation.
+    """A statement about a sequence of requests. `concerns` is whether it applies to an operation.
 
     `needs_other_account` is whether the law can be judged only with the credential of another account.
     """

@@ -29,7 +29,7 @@ _UUID_LENGTH = 36
 
 
 class State(Enum):
-    """Whether an item exists. `UNKNOWN` if no response has told."""
+    """Whether an item exists. `UNKNOWN` if the responses do not show it."""
 
     EXISTS = "exists"
     DELETED = "deleted"
@@ -91,7 +91,7 @@ class Item:
     sent: dict[str, Json] = field(default_factory=dict)
     state: State = State.EXISTS
     may_have_more_children: bool = False
-    """Whether a response left open if a child was created."""
+    """Whether children may exist whose creation got no clear response."""
 
     @property
     def exists(self) -> bool:
@@ -123,7 +123,7 @@ class Item:
 
     @property
     def creation_times(self) -> dict[str, Evidence]:
-        """The fields that tell when it was created."""
+        """The fields that show when it was created."""
         operations: tuple[Operation, ...] = (*self.operations.readers, *self.operations.writers)
         return {name: evidence for operation in operations for name, evidence in creation_times(operation).items()}
 
@@ -142,7 +142,7 @@ def _values(expected: Mapping[str, Expectation]) -> dict[str, Json]:
 
 
 def record_creation(item: Item, operation: Operation[Create], body: Mapping[str, Json]) -> None:
-    """A new item has the values that were sent, the defaults of the others, and the ids of its parents."""
+    """Expect the values that were sent, the defaults of the others, and the ids of the parents."""
     law = "created_is_read_back"
     for input_ in inputs(operation):
         if input_.name in body:
@@ -162,7 +162,7 @@ def record_creation(item: Item, operation: Operation[Create], body: Mapping[str,
 
 
 def record_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> None:
-    """An update changes what was sent and what that resets, and leaves the rest. Other expectations are removed."""
+    """Expect the sent values, the resets, and the rest as it was. Remove the expectations that no page settles."""
     before = _values(item.expected)
     expected = _left_by_update(item, operation, body)
     unknown = _apply_resets(item, operation, body, expected)
@@ -236,7 +236,7 @@ def _changed_inputs(item: Item, body: Mapping[str, Json]) -> set[str]:
 
 
 def record_action(item: Item, operation: Operation[Act]) -> None:
-    """An action leaves the inputs and what it documents as kept. What it changes is unknown until it is shown."""
+    """Keep the expectations of the inputs and of the fields that the action must leave, and remove the others."""
     kind, inputs_, lasting = operation.kind, item.inputs, item.lasting
     expected = {}
     for name, expectation in item.expected.items():
@@ -252,14 +252,14 @@ def record_action(item: Item, operation: Operation[Act]) -> None:
 
 
 def record_refusal(item: Item, operation: Operation, law: str = NOTHING_CHANGES) -> None:
-    """A refused request leaves every field as it was; another value breaks `law`."""
+    """Expect every field as it was; another value breaks `law`."""
     evidence = implied(operation.evidence, "a refused request changes nothing")
     claim = Claim(law, operation, evidence)
     item.expected = {name: expectation.kept_by(claim) for name, expectation in item.expected.items()}
 
 
 def record_change_of_children(item: Item) -> None:
-    """A child was created or deleted, so fields that nobody sent may have changed."""
+    """Remove the expectations that the creation or deletion of a child may have changed."""
     lasting = item.lasting
     item.expected = {name: expectation for name, expectation in item.expected.items() if name in lasting}
 

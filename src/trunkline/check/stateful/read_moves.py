@@ -44,7 +44,7 @@ def read_item(scenario: Scenario, item: Item, choice: int) -> None:
 
 
 def judge_found(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
-    """An operation about an existing item does not answer that it is not found."""
+    """Judge that an operation finds an existing item."""
     create, status = item.operations.create, exchange.response.status
     evidence = implied(create.evidence.weakest(operation.evidence), "a created item is found by its id")
     claim = Claim("created_is_found", create, evidence, operation.pointer)
@@ -53,7 +53,7 @@ def judge_found(scenario: Scenario, item: Item, operation: Operation, exchange: 
 
 
 def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: Exchange) -> None:
-    """A successful response about an item shows the id of that item, and its fields as the model says."""
+    """Judge that a successful response about an item shows its id, and its fields as the model says."""
     if operation.item is None or not is_success(exchange):
         return
     shown, create = at_pointer(json_of(exchange), operation.item), item.operations.create
@@ -73,7 +73,7 @@ def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: 
 def check_list(
     operation: Operation[List], scenario: Scenario, parent: Item | None, numbers: Numbers | None = None
 ) -> None:
-    """A list shows the items that exist, as the model says, and none that was deleted or belongs to another parent.
+    """Judge that a list shows the existing items as the model says, and none that is deleted or of another parent.
 
     With a number for `filter` the list is read again through that filter.
     """
@@ -125,7 +125,7 @@ class _List:
         self.scenario.judge(self._claim(law, owner), entry is None, message, expected, at, seen)
 
     def _judge_present(self, item: Item) -> None:
-        """The item is in the list, if the whole list was read. A missing item is looked for twice."""
+        """Judge that the list shows the item, if the whole list was read. A missing item is looked for twice."""
         entry = self.listed.get(item.key)
         if entry is None:
             again = self.read() if self.reading.whole else self.reading
@@ -148,7 +148,7 @@ class _List:
         return Claim(law, owner, evidence, self.operation.extension_reference("list"))
 
     def judge_filter(self, number: int) -> None:
-        """A filtered list shows each of our items that has the value before and after it is read."""
+        """Judge that a filtered list shows each of our items that has the value before and after it is read."""
         filters = [
             (name, found.at) for name, found in self.operation.kind.filters.items() if found.comparison == "equal"
         ]
@@ -172,7 +172,7 @@ class _List:
                 self._judge_listed(ours[identity], reading, holds=identity in filtered, through=through)
 
     def judge_total(self) -> None:
-        """The total is the number of items, in two equal readings of the whole list."""
+        """Judge that the total is the number of items. A wrong total must be in two equal readings of the list."""
         total = self.operation.kind.paging.total if self.operation.kind.paging else None
         count, answered = len(self.reading), self.reading.total
         ours = self.scenario.existing(self.operation.resource)

@@ -82,7 +82,7 @@ def _send_flawed(
 def _judge_not_created(
     scenario: Scenario, operations: ResourceOperations, parent: Item | None, sent: Values, numbers: Numbers
 ) -> None:
-    """After a refused creation no list shows an item with the values that were sent."""
+    """Judge that no list shows an item with the values of a refused creation."""
     operation = operations.create
     (choice,) = numbers["read"]
     if not choice or not operations.lists:

@@ -41,7 +41,7 @@ class ValueFactory:
     _serial: int = 0
 
     def label(self) -> str:
-        """A name that tells people where an item comes from: `trunkline-check-4711-3`."""
+        """A name that shows people where an item comes from: `trunkline-check-4711-3`."""
         self._serial += 1
         return f"{self.prefix.rstrip('-')}-{self._serial}"
 
@@ -87,7 +87,7 @@ def to_json(values: Json) -> bytes:
 def make_harmless(contract: Contract, request: Request, random: Random) -> Request:
     """Replace each valid text in the body with a harmless one, because a generated text may be a real number or host.
 
-    The label stays: the gate gives it the prefix of the run. Invalid values stay too: they are there to be refused.
+    The label stays: the gate gives it the prefix of the run. Invalid values stay too, because they must be refused.
     """
     operation = next((found for found in contract.match(request.path)[0] if found.method == request.method), None)
     try:

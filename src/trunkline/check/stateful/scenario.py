@@ -208,7 +208,7 @@ class Scenario:
                 item.expected[name] = replace(known, claim=replace(known.claim, assumes=frozenset()))
 
     def judge_not_found(self, law: str, owner: Operation, operation: Operation, exchange: Exchange, item: Item) -> None:
-        """A request about an item that does not exist is refused, with the documented status and code."""
+        """Judge that a request about an item which does not exist is refused, with the documented status and code."""
         status = exchange.response.status
         named = (found for found in operation.parameters if found.resource == item.resource)
         parameter = next(found for found in named if found.location == "path")
@@ -224,7 +224,7 @@ class Scenario:
     def judge_code(
         self, law: str, owner: Operation, operation: Operation, exchange: Exchange, cause: str, name: str
     ) -> None:
-        """A refusal has the documented status and code of its cause."""
+        """Judge that a refusal has the documented status and code of its cause."""
         refusal = refusal_for(operation, cause, "", "", {"name": name})
         for finding in judge_refusal(operation, exchange, (refusal,)):
             message = f"{operation.operation_id}: {finding.message}"

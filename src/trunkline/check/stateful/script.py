@@ -154,7 +154,7 @@ def _variables(pairs: list[tuple[Operation | None, Exchange]]) -> _Variables:
             is_unique = operation and isinstance(operation.kind, Create) and input_.name in operation.kind.unique
             for value in re.findall(rf'"{re.escape(input_.name)}"\s*:\s*"([^"\\]+)"', text):
                 if value in secrets or value in unique or not input_.schema.allows(value):
-                    continue  # a flaw on purpose is no secret
+                    continue  # the invalid value of a flawed body is not a secret
                 if input_.secret:
                     number, length = len(secrets) + 1, len(value)
                     name, plain = f"SECRET_{number}", f"{number:0{length}d}"

@@ -50,7 +50,7 @@ def create(operations: ResourceOperations, scenario: Scenario, parent: Item | No
 
 
 def judge_accepted(scenario: Scenario, operation: Operation, body: DraftBody, exchange: Exchange) -> None:
-    """A body that the page allows is not refused as invalid. A refusal for another reason says nothing about it."""
+    """Judge that a body which the page allows is not refused as invalid. Other refusals are not judged."""
     status = exchange.response.status
     about_the_body = is_refusal(exchange) and status not in NOT_ABOUT_THE_BODY | NOT_FOUND
     if body.binding and (is_success(exchange) or about_the_body):
@@ -110,7 +110,7 @@ def add_created(
 def _judge_conflict_of_new_values(
     scenario: Scenario, operations: ResourceOperations, parent: Item | None, exchange: Exchange
 ) -> None:
-    """A conflict about a new value has no reason. It is reported if other new values meet it too."""
+    """Report a conflict about a new value if other new values get it too."""
     operation = operations.create
     for name in operation.kind.unique:
         evidence = _evidence_of_cause(operation, exchange, "not_unique", name)
@@ -128,7 +128,7 @@ def _judge_conflict_of_new_values(
 
 
 def _claim_of_conflict(operation: Operation, evidence: Evidence, word: str) -> Claim:
-    """A conflict is answered only where there is one."""
+    """The claim that a conflict is answered only where there is one."""
     evidence = implied(evidence, "there is a conflict only with another item")
     return Claim("conflict_needs_a_reason", operation, evidence, operation.extension_reference(word))
 
@@ -230,7 +230,7 @@ def delete(operation: Operation[Delete], scenario: Scenario, item: Item, numbers
 
 
 def _delete_item(scenario: Scenario, item: Item, operation: Operation[Delete]) -> None:
-    """An empty item is deleted; one that must be empty and is not stays."""
+    """Delete an item. Judge that this succeeds if it is empty, and is refused if it must be empty and is not."""
     law, kind = "conflicts_are_refused", operation.kind
     children = {resource: scenario.children(item, resource) for resource in kind.empty}
     not_empty = [resource for resource in children if any(child.exists for child in children[resource])]
@@ -271,7 +271,7 @@ def _record_deletion(scenario: Scenario, item: Item, operation: Operation[Delete
 
 
 def _judge_deletable(scenario: Scenario, operation: Operation[Delete], exchange: Exchange) -> None:
-    """The deletion of an item that exists, is empty and is not in use is not refused."""
+    """Report the refused deletion of an item that exists, is empty and is not in use."""
     kind, status = operation.kind, exchange.response.status
     causes = [("not_empty", resource) for resource in kind.empty] + ([("in_use", "")] if kind.unused else [])
     for cause, resource in causes:
