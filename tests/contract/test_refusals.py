@@ -340,7 +340,7 @@ def test_a_body_is_read(operation: Operation) -> None:
             b'{"a": "\\ud800"}',
             "application/json",
             "body_malformed",
-            {"reason": "a text holds a lone surrogate"},
+            {"reason": "a text holds half of a surrogate pair"},
         ),
         (b"[" * 2000 + b"]" * 2000, "application/json", "body_malformed", None),
         (b" " * (LONGEST_BODY + 1), "application/json", "body_too_large", {"limit": str(LONGEST_BODY)}),

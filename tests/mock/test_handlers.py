@@ -273,7 +273,7 @@ def test_a_lone_surrogate_is_refused_anywhere_in_a_body(telepath: Client, talkov
         sent = (*bearer(client.vendor.world.token), ("content-type", "application/json"))
         response = client.mock(Request("POST", path, "", sent, f'{{"{name}": "{text}"}}'.encode()))
         assert response.status == 400
-        assert b"a lone surrogate" in response.body
+        assert b"half of a surrogate pair" in response.body
 
 
 def test_an_unverified_trunk_cannot_be_made_active(talkover: Client) -> None:

@@ -346,7 +346,7 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
     if not isinstance(body, dict):
         yield bad("body_malformed", _type_name(body), "type: object", reason="the body is not an object")
     elif has_lone_surrogate(body):
-        yield bad("body_malformed", size, "JSON in UTF-8", reason="a text holds a lone surrogate")
+        yield bad("body_malformed", size, "JSON in UTF-8", reason="a text holds half of a surrogate pair")
     else:
         yield from _fields(operation, expected, body)
 
