@@ -65,7 +65,7 @@ def report_of(
 @pytest.mark.slow_for("thousands", "gzip", "chunked")
 @pytest.mark.parametrize("name", LAWFUL)
 def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
-    """No transport, key order, extra property or number of trunks makes a lawful implementation fail."""
+    """No transport, key order, extra property or number of trunks makes a correct implementation fail."""
     with independent(LAWFUL[name]) as base:
         report = report_of(base, "telepath", generated=name == "HTTP/1.1")
     assert report.failures() == ()
@@ -74,7 +74,7 @@ def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["HTTP/1.0, closed by the server", "HTTP/1.1", "gzip", "chunked"])
 def test_a_lawful_trunk_has_no_failing_finding(name: str) -> None:
-    """Another form of ids or of errors, and a status that no page settles, are lawful."""
+    """Another form of ids or of errors, and a status that is not documented exactly, are allowed."""
     with independent(LAWFUL[name]) as base:
         report = report_of(base, "talkover", {"trunk_id": TRUNK_ID}, generated=name == "HTTP/1.1")
     assert report.failures() == ()

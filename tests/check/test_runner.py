@@ -117,7 +117,7 @@ def test_a_finding_about_a_created_item_shows_its_creation() -> None:
 
 
 def test_only_a_redirect_of_the_probe_ends_a_check(telepath: Vendor) -> None:
-    """Servers may lawfully redirect odd requests: such a redirect is a response like any other."""
+    """Servers may redirect odd requests: such a redirect is a response like any other."""
     plain = mock.from_vendor(telepath)
 
     def target(request: Request) -> Response:

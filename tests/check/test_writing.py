@@ -1,4 +1,4 @@
-"""A whole check that writes: lawful implementations pass, and items of others are never touched."""
+"""A whole check that writes: correct implementations pass, and items of others are never touched."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ LAWFUL = {
 @pytest.mark.parametrize("change", LAWFUL.values(), ids=list(LAWFUL))
 @pytest.mark.parametrize("name", ["talkover", "telepath"])
 def test_lawful_variants_fail_no_check(name: str, change: Change) -> None:
-    """Rules do not hold against an implementation what no page forbids."""
+    """Rules report nothing that the documentation allows."""
     report = examined(name, answering(change))
     assert report.failures() == (), str(report)
     assert report.exercised["updateTrunk" if name == "telepath" else "updateSipTrunk", "update_shows"] == ""

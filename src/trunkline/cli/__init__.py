@@ -137,8 +137,8 @@ class _Commands(click.Group):
 def cli(context: click.Context) -> int | None:
     """Mock server and contract tests for the REST APIs with which voice platforms manage SIP trunks.
 
-    A contract describes the requests and responses of a vendor's API. It is made from the vendor's public pages, and
-    each statement has its page and its grade of evidence. Serve a contract as a mock, or check an implementation
+    A contract describes the requests and responses of a vendor's API. It is made from the vendor's documentation, and
+    each statement has its source and its grade of evidence. Serve a contract as a mock, or check an implementation
     against it.
 
     Example: trunkline serve

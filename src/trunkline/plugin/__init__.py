@@ -75,14 +75,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def report_left_behind(config: pytest.Config, lines: list[str]) -> None:
-    """List in the terminal summary what the run could not remove. A worker of pytest-xdist sends the lines on."""
+    """List the items that the run could not delete in the terminal summary, also those of workers of pytest-xdist."""
     config.stash[_LEFT] = config.stash.get(_LEFT, []) + lines
     getattr(config, "workeroutput", {})[_OUTPUT] = config.stash[_LEFT]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over the lines of a worker of pytest-xdist."""
+    """Add the lines of a worker of pytest-xdist to those of the main process."""
     report_left_behind(node.config, getattr(node, "workeroutput", {}).get(_OUTPUT, []))
 
 

@@ -75,7 +75,7 @@ def _ini(config: pytest.Config) -> Source:
 
 
 def _check(config: pytest.Config, settings: Settings) -> None:
-    """Raise `pytest.UsageError` for settings that contradict each other, or name what does not exist."""
+    """Raise `pytest.UsageError` for settings that contradict each other, or for a name that does not exist."""
     known = names()
     for name in settings.vendor:
         if name not in known:

@@ -26,7 +26,7 @@ from trunkline.report.run import (
 Line: TypeAlias = tuple[tuple[str, str], ...]
 """Pieces of text, each with its style: `(("documented", "bold red"), (" documented_status", ""))`."""
 
-_FEW = 5
+_FEW_FINDINGS = 5
 """The summary repeats the findings only if there are more than these: fewer are still on the screen, in full."""
 
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
@@ -71,13 +71,13 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
 
 
 def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
-    """The findings in one line each, what was exercised and reached, what was not, and the verdict."""
+    """The findings in one line each, the exercised checks, the statuses that were reached, and the verdict."""
     lines = (*_findings(report, run), *_exercised(report), *_reached(report, run), *_end(report, run))
     yield from _redacted(report, lines)
 
 
 def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
-    if len(report.findings) <= _FEW:
+    if len(report.findings) <= _FEW_FINDINGS:
         return
     for finding in report.findings:
         title, style = ("finding", _BAD) if run.fails(finding) else ("note", _NOTE)

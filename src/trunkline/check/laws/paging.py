@@ -15,7 +15,7 @@ from trunkline.contract.predicates import is_paged
 from trunkline.exchange import Exchange
 from trunkline.findings import to_text
 
-_SMALL = 7
+_SMALL_LIMIT = 7
 """A limit that cuts most lists into several pages, the last of them partial."""
 
 
@@ -25,7 +25,7 @@ def _several_pages(session: Session[List]) -> tuple[ListReading, int]:
     if len(whole) < 2:
         items = "item" if len(whole) == 1 else "items"
         raise Inconclusive(f"the list has {len(whole)} {items}, too few for a second page")
-    return whole, min(_SMALL, (len(whole) + 1) // 2)
+    return whole, min(_SMALL_LIMIT, (len(whole) + 1) // 2)
 
 
 def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[tuple[int, list[str], Exchange]]:
@@ -103,7 +103,7 @@ def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
     operation, paging = session.operation, session.paging
     whole = session.whole()
     for offset in (len(whole), len(whole) + 1, len(whole) + 1000):
-        exchange = session.ask({paging.limit: _SMALL, paging.offset: offset})
+        exchange = session.ask({paging.limit: _SMALL_LIMIT, paging.offset: offset})
         if not succeeded(operation, exchange):
             message, at, seen = "the page past the end is not a success", "status", None
         elif ids := identities(operation, exchange):
@@ -119,7 +119,7 @@ def page_past_the_end_is_empty(session: Session[List]) -> Iterator[Problem]:
 def total_counts_the_list(session: Session[List]) -> Iterator[Problem]:
     """The total of every page is the number of items in the whole list."""
     paging, location, whole = session.paging, session.total, session.whole()
-    limit = min(_SMALL, max(1, (len(whole) + 1) // 2))
+    limit = min(_SMALL_LIMIT, max(1, (len(whole) + 1) // 2))
     visited = [exchange for *_, exchange in _pages(session, whole, limit)]
     past_end = session.ask({paging.limit: limit, paging.offset: len(whole) + 1})
     exchanges = (*whole.exchanges, *visited, past_end)

@@ -15,7 +15,7 @@ from trunkline.exchange import Exchange, NotJSON, pointer
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import normalized
 
-_RECENT = 1_000_000_000
+_LEAST_UNIX_SECONDS = 1_000_000_000
 """A Unix time of this century. A smaller number is a number of seconds to wait."""
 _REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
 _JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
@@ -177,7 +177,7 @@ def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator
     for name, value in ((names.limit, limit), (names.remaining, remaining)):
         if value and not _is_count(value):
             yield wrong(f"{name} is not a number", f"header/{name}", "a whole number")
-    if names.reset_is == "unix_time" and reset and not (_is_count(reset) and int(reset) >= _RECENT):
+    if names.reset_is == "unix_time" and reset and not (_is_count(reset) and int(reset) >= _LEAST_UNIX_SECONDS):
         expected = "whole seconds since 1970, such as 1709654400"
         yield wrong("the reset is not a Unix time", f"header/{names.reset}", expected)
     if _is_count(limit) and _is_count(remaining) and int(remaining) > int(limit):

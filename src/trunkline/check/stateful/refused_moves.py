@@ -134,7 +134,7 @@ def create_duplicate(scenario: Scenario, item: Item, numbers: Numbers) -> None:
 def create_same_values(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Create an item with the values of another, apart from its name, secrets and unique values: it is a new item.
 
-    A refusal is lawful: no page says that two items may have the same values.
+    A refusal is allowed: it is not documented that two items may have the same values.
     """
     operation = item.operations.create
     own = {*operation.kind.unique, label_input(operation)}
