@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 class Server:
-    """What both vendors share: who asks, what is read, how it is answered."""
+    """The common part of both vendors: authentication, reading of bodies, responses."""
 
     routes: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
@@ -237,7 +237,7 @@ class Talkover(Server):
         trunk["updated_at"] = self.now()
 
     def kept(self, trunk: Record, changes: Record) -> Record:
-        """What of a change is taken over."""
+        """The part of a change that is stored."""
         active = changes.get("is_active", trunk["is_active"]) and trunk["is_verified"]
         return {**changes, "is_active": active}
 
@@ -507,7 +507,7 @@ class ForgetsProxy(Talkover):
 
 @seeded("created_is_read_back", 2)
 class ForgetsUsername(Talkover):
-    """The user name is stored in small letters of its own making."""
+    """Another user name is stored than was sent."""
 
     def store(self, trunk: Record) -> None:
         super().store({**trunk, "username": "user"})
@@ -539,7 +539,7 @@ class AnswersDefaults(Talkover):
 
 @seeded("created_is_read_back", 2)
 class TwoClocks(Talkover):
-    """The answer to a creation tells another time than is stored."""
+    """The answer to a creation shows another time than is stored."""
 
     def made(self, trunk: Record) -> Record:
         return {**super().made(trunk), "created_at": "2026-11-19T00:00:00Z"}
@@ -571,7 +571,7 @@ class NumberWithoutPlus(Talkover):
 
 @seeded("created_is_read_back", 2)
 class WrongParent(Talkover):
-    """A new number tells its own id as that of its trunk."""
+    """A new number shows its own id as that of its trunk."""
 
     def create_did(self, account: str, request: Request, identity: str) -> Answer:
         status, body = super().create_did(account, request, identity)
@@ -696,7 +696,7 @@ class DefaultUdp(Talkover):
 
 @seeded("defaults_are_applied", 1)
 class PortOfTls(Talkover):
-    """The default port is that of TLS, whatever the transport."""
+    """The default port is that of TLS for every transport."""
 
     def defaults(self, given: Record) -> Record:
         return {**super().defaults(given), "port": 5061}
@@ -704,7 +704,7 @@ class PortOfTls(Talkover):
 
 @seeded("defaults_are_applied", 1)
 class PortOfUdp(Talkover):
-    """The default port is 5060, whatever the transport."""
+    """The default port is 5060 for every transport."""
 
     def defaults(self, given: Record) -> Record:
         return {**super().defaults(given), "port": 5060}
@@ -728,7 +728,7 @@ class ActiveAtOnce(Talkover):
 
 @seeded("defaults_are_applied", 2)
 class ActiveInSecret(Talkover):
-    """A new trunk is stored as active, whatever its answer says."""
+    """A new trunk is stored as active, although its answer says otherwise."""
 
     def store(self, trunk: Record) -> None:
         super().store({**trunk, "is_active": True})
@@ -786,7 +786,7 @@ class LongPasswords(Telepath):
 
 @seeded("conditional_inputs_are_required", 1)
 class NoOpenaiKey(Telepath):
-    """A trunk of the first provider is made without its key."""
+    """A trunk of the first provider is created without its key."""
 
     def keys(self, provider: str) -> tuple[str, ...]:
         return () if provider == "openai" else super().keys(provider)
@@ -794,7 +794,7 @@ class NoOpenaiKey(Telepath):
 
 @seeded("conditional_inputs_are_required", 1)
 class NoAgent(Telepath):
-    """A trunk of the second provider is made without its agent."""
+    """A trunk of the second provider is created without its agent."""
 
     def keys(self, provider: str) -> tuple[str, ...]:
         return super().keys(provider)[:1]
@@ -802,7 +802,7 @@ class NoAgent(Telepath):
 
 @seeded("conditional_inputs_are_required", 1)
 class NoEndpoint(Telepath):
-    """A trunk of one's own is made without its endpoint."""
+    """A trunk with a custom provider is created without its endpoint."""
 
     def keys(self, provider: str) -> tuple[str, ...]:
         return () if provider == "custom" else super().keys(provider)
@@ -833,7 +833,7 @@ class CountsRows(Talkover):
 
 @seeded("ids_are_never_reused", 2)
 class SameSecond(Telepath):
-    """The id is made of a clock that stands still."""
+    """The id is made from a clock that does not advance."""
 
     def new_id(self, kind: str) -> str:
         return f"{kind}_{len(self.trunks) // 2}"
@@ -1057,7 +1057,7 @@ class VerifiedNotListed(Talkover):
 
 @seeded("action_leaves_the_rest", 4)
 class HealthClears(Talkover):
-    """A look at the health clears what was verified."""
+    """A health check resets the verification."""
 
     def checked(self, trunk: Record) -> None:
         trunk["is_verified"] = False
@@ -1065,7 +1065,7 @@ class HealthClears(Talkover):
 
 @seeded("action_leaves_the_rest", 3)
 class HealthVerifies(Talkover):
-    """A look at the health verifies."""
+    """A health check verifies the trunk."""
 
     def checked(self, trunk: Record) -> None:
         trunk.update(is_verified=True, health_status="healthy", last_health_check_at=self.now())
@@ -1312,7 +1312,7 @@ class AnswersTheFirst(Talkover):
 
 @seeded("deleted_is_gone", 3)
 class ListedStill(Talkover):
-    """What was deleted is listed still."""
+    """A deleted trunk is still listed."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1323,7 +1323,7 @@ class ListedStill(Talkover):
 
 @seeded("deleted_is_gone", 3)
 class ReadStill(Talkover):
-    """What was deleted can be read still."""
+    """A deleted trunk can still be read."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1338,7 +1338,7 @@ class ReadStill(Talkover):
 
 @seeded("deleted_is_gone", 3)
 class ChangedStill(Talkover):
-    """What was deleted can be changed still."""
+    """A deleted trunk can still be changed."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1353,7 +1353,7 @@ class ChangedStill(Talkover):
 
 @seeded("deleted_is_gone", 3)
 class VerifiedStill(Talkover):
-    """What was deleted can be verified still."""
+    """A deleted trunk can still be verified."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1365,7 +1365,7 @@ class VerifiedStill(Talkover):
 
 @seeded("deleted_is_gone", 3)
 class NumbersForGone(Talkover):
-    """A number can be added to what was deleted."""
+    """A number can be added to a deleted trunk."""
 
     def drop(self, trunk: Record) -> None:
         trunk["deleted"] = True
@@ -1408,7 +1408,7 @@ class DeletionNeedsABody(Talkover):
 
 @seeded("deleted_is_gone", 4)
 class NumberListedStill(Talkover):
-    """A number that was deleted is listed still."""
+    """A deleted number is still listed."""
 
     def release(self, did: Record) -> None:
         self.dids[f"{did['id']}-old"] = self.dids.pop(did["id"])
@@ -1493,7 +1493,7 @@ class SecretInAnswer(Talkover):
 
 @seeded("secrets_never_come_back", 2)
 class SecretInDetail(Talkover):
-    """The trunk itself tells the password under another name."""
+    """A fetched trunk shows the password under another name."""
 
     def detail(self, trunk: Record) -> Record:
         return {**super().detail(trunk), "credential": trunk["password"]}
@@ -1501,7 +1501,7 @@ class SecretInDetail(Talkover):
 
 @seeded("secrets_never_come_back", 2)
 class SecretInUpdate(Talkover):
-    """The answer to an update tells what was changed."""
+    """The answer to an update repeats the values that were sent."""
 
     def apply(self, trunk: Record, changes: Record) -> None:
         super().apply(trunk, changes)
@@ -1573,7 +1573,7 @@ opened("DELETE /sip-trunks/trunk/dids/did", 3)
 
 @seeded("accounts_are_apart", 4)
 class RefusedAndDone(Talkover):
-    """Another account's change is refused after it was made."""
+    """The update of another account is refused after it was applied."""
 
     def update_trunk(self, account: str, request: Request, identity: str) -> Answer:
         trunk = self.trunks.get(identity)
@@ -1715,7 +1715,7 @@ class PortFollowsTransport(Talkover):
 
 @lawful
 class NullIsNotSent(Talkover):
-    """A null is read as what was not sent."""
+    """A null is read as an input that was not sent."""
 
     def read(self, request: Request) -> Record:
         sent = super().read(request)
@@ -1803,7 +1803,7 @@ class NothingSaid(Talkover):
 
 @lawful
 class InvalidIs400(Talkover):
-    """What is wrong with a body is answered with 400."""
+    """An invalid body is answered with 400."""
 
     def routed(self, request: Request) -> Answer:
         try:
@@ -1814,7 +1814,7 @@ class InvalidIs400(Talkover):
 
 @lawful
 class InvalidIs422(Telepath):
-    """What is wrong with a body is answered with 422."""
+    """An invalid body is answered with 422."""
 
     def routed(self, request: Request) -> Answer:
         try:
@@ -1852,7 +1852,7 @@ class ActiveAnyway(Talkover):
 
 @lawful
 class ActiveIsRefused(Talkover):
-    """To activate what is not verified is refused."""
+    """The activation of an unverified trunk is refused."""
 
     def activity(self, given: Record) -> bool:
         if given.get("is_active"):
@@ -1907,7 +1907,7 @@ class NowAndThen(Talkover):
 
 @lawful
 class HealthWrites(Talkover):
-    """A look at the health writes what it saw."""
+    """A health check stores its result."""
 
     def checked(self, trunk: Record) -> None:
         trunk.update(health_status="healthy", last_health_check_at=self.now(), updated_at=self.now())
@@ -1915,7 +1915,7 @@ class HealthWrites(Talkover):
 
 @lawful
 class MoreResets(Talkover):
-    """Every change of a connection resets, sent anew or not."""
+    """Every update of a connection resets, even to the same value."""
 
     def resets(self, trunk: Record, changes: Record) -> bool:
         hangs = self.hangs() | {"port", "outbound_proxy", "auth_realm", "provider_name"}
@@ -1933,7 +1933,7 @@ class BothCredentials(Talkover):
 
 @lawful
 class PortFollows(Talkover):
-    """A port that nobody chose follows the transport."""
+    """A default port follows the transport."""
 
     def fresh(self, account: str, body: Record) -> Record:
         return {**super().fresh(account, body), "chosen": "port" in body}
@@ -1947,7 +1947,7 @@ class PortFollows(Talkover):
 
 @lawful
 class OtherSpelling(Talkover):
-    """The list tells times with fractions, in another zone's words."""
+    """The list shows times with fractions and another notation of the zone."""
 
     def item(self, trunk: Record) -> Record:
         return {**super().item(trunk), "created_at": trunk["created_at"].replace("Z", ".250+00:00")}
@@ -1966,7 +1966,7 @@ class CapitalIds(Talkover):
 
 @lawful
 class UsedAgain(Talkover):
-    """A number that was once there can be added no more."""
+    """A number that was deleted cannot be added again."""
 
     def release(self, did: Record) -> None:
         super().release(did)
@@ -1986,7 +1986,7 @@ class TakenAnywhere(Telepath):
 
 @lawful
 class Coerces(Talkover):
-    """What is of another type is taken for what it may mean."""
+    """A value of another type is converted."""
 
     def check(self, body: Record, required: tuple[str, ...]) -> None:
         meant = {"is_active": True, "port": 5060, "transport": "udp"}
@@ -2018,7 +2018,7 @@ class ManyTrunks(Talkover):
 
 @lawful
 class BusyAccount(Telepath):
-    """Somebody else makes trunks all the time."""
+    """Another client creates trunks all the time."""
 
     def listed(self, account: str) -> list[Record]:
         body = {"name": "other", "ai_provider": "openai", "sip_username": f"other-{next(self.numbers)}"}
@@ -2061,7 +2061,7 @@ class Stumbling(Talkover):
 
 @lawful
 class Forbidden(Talkover):
-    """What belongs to another account is forbidden."""
+    """A trunk of another account is answered with 403."""
 
     def find(self, account: str, identity: str) -> Record:
         trunk = self.trunks.get(identity)
@@ -2072,7 +2072,7 @@ class Forbidden(Talkover):
 
 @lawful
 class IsGone(Talkover):
-    """What is gone is answered with 410."""
+    """A deleted trunk is answered with 410."""
 
     def find(self, account: str, identity: str) -> Record:
         try:
@@ -2082,7 +2082,7 @@ class IsGone(Talkover):
 
 
 class NoNumbers(Talkover):
-    """What is gone has an empty list of numbers."""
+    """A deleted trunk has an empty list of numbers."""
 
     def list_dids(self, account: str, request: Request, identity: str) -> Answer:
         try:
