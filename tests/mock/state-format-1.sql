@@ -1,4 +1,4 @@
--- A state file of format 1, as trunkline 0.1.0 wrote it; most records of the fixtures were deleted.
+-- A state file of format 1, as the development version before 0.1.0 wrote it; most records of the fixtures were deleted.
 PRAGMA application_id = 1953656427;
 PRAGMA user_version = 1;
 PRAGMA journal_mode = wal;
