@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatch
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ import pytest
 import trunkline
 from tests.servers import environment, serving, start
 from trunkline import cli, mock
+from trunkline.check.fuzz import CHECKS
 from trunkline.check.laws import LAWS
 from trunkline.check.rules import RULES
 from trunkline.check.runner import Checker
+from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.contract import folders
 from trunkline.contract.export import document as document_of
 from trunkline.contract.model import List
@@ -664,12 +666,12 @@ def test_export_writes_the_document(run: Run, vendor: Vendor, tmp_path: Path) ->
     assert json.loads(path.read_text("utf-8"))["servers"] == [{"url": "http://h/x"}]
 
 
-def test_rules_lists_every_rule_and_law(run: Run) -> None:
+def test_rules_lists_every_rule_law_and_check(run: Run) -> None:
     """Each has its statement."""
     code, out, err = run("rules")
     assert (code, err) == (0, "")
-    for name, statement in [(r.name, r.statement) for r in RULES] + [(law.name, law.statement) for law in LAWS]:
-        assert f"\n  {name}\n      {statement}\n" in out
+    for check in chain[Any](RULES, LAWS, STATEFUL_LAWS, CHECKS):
+        assert f"\n  {check.name}\n      {check.statement}\n" in out
 
 
 # --- serve ----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Fuzzing by Schemathesis: its engine generates requests, and a target answers them.
 
-Only two checks of Schemathesis report here, `ignored_auth` and `unsupported_method`; the caller's target has the rules
-judge everything else. The engine runs in a thread of its own and passes each request to the thread that iterates
-`fuzz`. So the target is called in that thread only, and its exceptions are raised there. Schemathesis is imported here
-only, and only when it is used, since that is slow.
+Only the `CHECKS` of Schemathesis report here; the caller's target has the rules judge everything else. The engine runs
+in a thread of its own and passes each request to the thread that iterates `fuzz`. So the target is called in that
+thread only, and its exceptions are raised there. Schemathesis is imported here only, and only when it is used, since
+that is slow.
 
     >>> for event in fuzz(document, target, base_path="/v1", credential="sk_live_abc", seed=1):
     ...     print(event)
@@ -45,6 +45,29 @@ _CLIENT_HEADERS = frozenset({_CASE_HEADER, "host", "user-agent", "accept-encodin
 _UNSENT = Response(401, (("content-type", "application/json"),), b"{}")
 """The response to a request that was not sent. The engine concludes nothing from a 401."""
 _CONTROL_CHARACTERS = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemathesisCheck:
+    """A check that Schemathesis makes itself; `basis` says what it stands on."""
+
+    name: str
+    statement: str
+    basis: str
+
+
+CHECKS = (
+    SchemathesisCheck(
+        "ignored_auth",
+        "An operation that needs a credential refuses a request without one, or with a wrong one.",
+        "the documented authentication",
+    ),
+    SchemathesisCheck(
+        "unsupported_method",
+        "A method that the path does not support returns 405 with an Allow header.",
+        "RFC 9110 section 15.5.6",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +201,7 @@ def _settings(seed: int, examples: int, *, stateful: bool) -> dict[str, Any]:
         "continue-on-failure": True,
         "max-redirects": 0,
         "request-timeout": 1_000_000,  # the target has its own timeout
-        "checks": {"enabled": False, "ignored_auth": {"enabled": True}, "unsupported_method": {"enabled": True}},
+        "checks": {"enabled": False, **{check.name: {"enabled": True} for check in CHECKS}},
         "generation": {
             "max-examples": examples,
             "database": "none",

@@ -116,11 +116,12 @@ COMMANDS = (
     ),
     command(
         "rules",
-        "List every rule and law.",
-        """List every rule and law: its name, what it says, and the evidence for its findings.
+        "List every rule, law and check.",
+        """List every rule, law and check of Schemathesis: its name, what it says, and the evidence for its findings.
 
         A rule judges one exchange. A law sends requests of its own and judges the responses together. A stateful law
-        judges what happens to an item between its creation and its deletion (`check --allow-writes`).
+        judges what happens to an item between its creation and its deletion (`check --allow-writes`). A check of
+        Schemathesis judges the responses to the requests that Schemathesis generates.
         """,
         example="trunkline rules",
     ),
