@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,8 @@ from trunkline.settings import (
     resolve,
 )
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "configuration.md"
 INTERFACES = ("serve", "reset", "check", "validate", "export", "pytest")
 
 
@@ -76,6 +78,16 @@ def test_the_document_has_the_table() -> None:
     lines = [*table()]
     missing = [line for line in lines if line not in text]
     assert missing == [], "put these lines into docs/configuration.md:\n" + "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_documents_name_options_that_exist(path: Path) -> None:
+    """An option in the text of a document is one of the table, of pytest or of another tool that it names."""
+    own = {row.flag for row in OPTIONS.values()}
+    known = own | {f"--trunkline-{flag[2:]}" for flag in own} | {"--trunkline-", "--showlocals"}
+    assert set(re.findall(r"`(--[a-z-]+)", path.read_text("utf-8"))) <= known
 
 
 def test_each_row_is_a_field_of_a_type_that_its_default_has() -> None:
