@@ -1,0 +1,71 @@
+"""Demands of HTTP on every response, by status and method (RFC 9110): the mock keeps them, and rules note a breach.
+
+They are customary: no page of a vendor states them, so a breach never fails a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from trunkline.findings import Evidence, Grade
+
+RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_HTTP_DATE = (
+    r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
+    r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT"
+)
+"""Section 5.6.7: the form in which a sender must write a time."""
+
+
+class Field(NamedTuple):
+    """A header field of responses: the form of its value, the statuses that require it, and the sections."""
+
+    form: re.Pattern[str]
+    section: str
+    """The section that defines the field."""
+    required_with: Collection[int] = ()
+    required_by: str = ""
+    """The section that requires it."""
+    is_of_server: bool = False
+    """Whether the server adds it, so that an application in the same process does not have it."""
+
+
+FIELDS = {
+    "www-authenticate": Field(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.6.1", (401,), "15.5.2"),
+    "allow": Field(re.compile(rf"({_TOKEN}|[ \t,])*"), "10.2.1", (405,), "15.5.6"),
+    "proxy-authenticate": Field(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.7.1", (407,), "15.5.8"),
+    "upgrade": Field(re.compile(rf"[ \t,]*{_TOKEN}.*"), "7.8", (426,), "15.5.22"),
+    "date": Field(re.compile(_HTTP_DATE), "6.6.1", range(200, 500), "6.6.1", is_of_server=True),
+    "retry-after": Field(re.compile(rf"[0-9]+|{_HTTP_DATE}"), "10.2.3"),
+}
+"""The fields by name. `Retry-After` is nowhere required; 413, 429, 503 and redirections may have it."""
+
+NO_CONTENT = {**dict.fromkeys(range(100, 200), "15.2"), 204: "15.3.5", 205: "15.3.6", 304: "15.4.5"}
+"""The statuses whose responses have no content, with the section that says so."""
+
+_HEAD = "9.3.2"
+
+
+def missing_fields(status: int, names: Iterable[str]) -> list[str]:
+    """The names (lower case) of the required fields that a response with these fields lacks."""
+    present = frozenset(names)
+    return [name for name, field in FIELDS.items() if status in field.required_with and name not in present]
+
+
+def forbids_content(method: str, status: int) -> str:
+    """The section that forbids content in a response to the method with the status, or an empty text."""
+    return _HEAD if method == "HEAD" else NO_CONTENT.get(status, "")
+
+
+def with_implied(methods: Iterable[str]) -> tuple[str, ...]:
+    """The methods of a path in order, with HEAD wherever GET is (section 9.1) and OPTIONS: those that `Allow` lists."""
+    named = frozenset(methods)
+    return tuple(sorted(named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set())))
+
+
+def evidence(section: str) -> Evidence:
+    """The evidence for a demand of a section of RFC 9110."""
+    return Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-{section}")
