@@ -22,6 +22,9 @@ Json: TypeAlias = Any
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Header fields in the order in which they were received, with names in lower case."""
 
+RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Header fields as they are sent, with names in lower case."""
+
 TOKEN_VARIABLE = "TRUNKLINE_TOKEN"
 """The environment variable that is printed instead of the credential."""
 

@@ -44,8 +44,9 @@ def as_a_server(target: mock.Mock, request: Request) -> Response:
     """The response as a server gets it: a GET request may be answered from the cache."""
     key = (request.path.encode(), request.query.encode(), (request.header("authorization") or "").encode())
     read = request.method == "GET"
-    response, limits = (read and target.replay(key)) or target.answer(request, key if read else None)
-    return Response(response.status, (*response.headers, *limits), response.body)
+    response, limits = target.read(key) if read else target.answer(request)
+    headers = [(name.decode(), value.decode()) for name, value in limits]
+    return Response(response.status, (*response.headers, *headers), response.body)
 
 
 def limits(response: Response) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from trunkline.contract.model import (
     DOCUMENT,
@@ -115,6 +116,16 @@ def parse_request(contract: Contract, request: Request, authorize: Authorize | N
     Path, method, credential, parameters and body are looked at in this order; `authorize` is called after the
     credential was parsed.
     """
+    access = parse_access(contract, request, authorize)
+    parsed = access if isinstance(access, Refusal) else parse_query(access, request.query)
+    if isinstance(parsed, Refusal) or not parsed.operation.body:
+        return parsed
+    body = next(iter(_body(parsed.operation, request)), None)
+    return body if isinstance(body, Refusal) else replace(parsed, body=body)
+
+
+def parse_access(contract: Contract, request: Request, authorize: Authorize | None = None) -> ParsedRequest | Refusal:
+    """Parse path, method and credential alone: the values are those in the path."""
     found = _find_operation(contract, request)
     if isinstance(found, Refusal):
         return found
@@ -123,15 +134,18 @@ def parse_request(contract: Contract, request: Request, authorize: Authorize | N
     if isinstance(credential, Refusal):
         return credential
     refused = authorize(operation, credential) if authorize and operation.secured else None
-    if refused:
-        return refused
-    values: dict[str, Json] = dict(in_path)
-    for parsed in _parameters(operation, request.query):
+    return refused or ParsedRequest(operation, in_path, credential)
+
+
+def parse_query(access: ParsedRequest, query: str) -> ParsedRequest | Refusal:
+    """Add the values of the query to those in the path."""
+    operation = access.operation
+    values = {**_query_defaults(operation), **access.values}
+    for parsed in _parameters(operation, query):
         if isinstance(parsed, Refusal):
             return parsed
         values[parsed[0]] = parsed[1]
-    body = next(iter(_body(operation, request)), None) if operation.body else None
-    return body if isinstance(body, Refusal) else ParsedRequest(operation, values, credential, body)
+    return ParsedRequest(operation, values, access.credential)
 
 
 def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ...]:
@@ -229,27 +243,30 @@ def _credential(operation: Operation, request: Request) -> str | Refusal:
 
 
 def _parameters(operation: Operation, query: str) -> list[tuple[str, Json] | Refusal]:
-    """Name and value of each query parameter, defaults included, or the reason to refuse it."""
+    """Name and value of each query parameter that was sent, or the reason to refuse it."""
     pairs = _query_pairs(query)
     sent = dict(pairs)
     parsed: list[tuple[str, Json] | Refusal] = []
-    for parameter in _query_parameters(operation):
-        name = parameter.name
-        text = sent.get(name)
-        if text is None:
-            if "default" in parameter.schema:
-                parsed.append((name, parameter.schema["default"]))
-        elif len(sent) < len(pairs) and len(texts := [value for found, value in pairs if found == name]) > 1:
-            parsed.append(_bad_parameter(operation, parameter, "parameter_repeated", "", *texts[:2]))
+    for name in _query_names(operation):
+        if name not in sent:
+            continue
+        text = sent[name]
+        if len(sent) < len(pairs) and len(texts := [value for found, value in pairs if found == name]) > 1:
+            parsed.append(_bad_parameter(operation, operation.parameter(name), "parameter_repeated", "", *texts[:2]))
         else:
-            parse = _short_value if len(text) <= _SHORT else _value
-            parsed.append(parse(operation, parameter.name, text))
+            parsed.append((_short_value if len(text) <= _SHORT else _value)(operation, name, text))
     return parsed
 
 
 @lru_cache(maxsize=256)
-def _query_parameters(operation: Operation) -> tuple[Parameter, ...]:
-    return tuple(parameter for parameter in operation.parameters if parameter.location == "query")
+def _query_names(operation: Operation) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in operation.parameters if parameter.location == "query")
+
+
+@lru_cache(maxsize=256)
+def _query_defaults(operation: Operation) -> Mapping[str, Json]:
+    parameters = (parameter for parameter in operation.parameters if parameter.location == "query")
+    return {parameter.name: parameter.schema["default"] for parameter in parameters if "default" in parameter.schema}
 
 
 def _query_pairs(query: str) -> list[tuple[str, str]]:

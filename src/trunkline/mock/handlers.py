@@ -69,8 +69,8 @@ def list_records(call: Call[List]) -> Result:
     """Filter, sort and page the records. The total counts what the filters leave."""
     served, values = call.served, call.request.values
     kind, outcome = served.operation.kind, served.behavior.outcomes[0]
-    criteria = [(field, "equal", identity) for field, identity in _parent_field(call).items()]
-    criteria += [(by.at[1:], by.comparison, values[name]) for name, by in kind.filters.items() if name in values]
+    criteria = [(field, how, values[name]) for name, field, how in served.filters if name in values]
+    criteria += [(field, "equal", identity) for field, identity in _parent_field(call).items()]
     items = page = call.views.items(served, call.account, tuple(criteria))
     if kind.paging:
         offset = values[kind.paging.offset]

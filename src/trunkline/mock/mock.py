@@ -4,7 +4,7 @@
     >>> acme(Request("GET", "/trunks", "limit=10"))
     Response(401, <77 bytes>)
 
-Records are encoded once. A server gets remembered answers to equal GET requests until the next write (`Mock.replay`); a
+Records are encoded once. A server gets remembered answers to equal GET requests until the next write (`Mock.read`); a
 call of the mock always works its answer out. Answers that are not remembered are worked out one at a time, behind a
 lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved before it is answered;
 one that cannot be saved gets a 507 and is not applied.
@@ -31,11 +31,13 @@ from trunkline.contract.refusals import (
     ParsedRequest,
     Refusal,
     documented_response,
+    parse_access,
+    parse_query,
     parse_request,
     refusal_for,
 )
 from trunkline.errors import StorageError, UsageError
-from trunkline.exchange import Headers, Json, ReadKey, Request, Response, find, request_from_key
+from trunkline.exchange import Headers, Json, RawHeaders, ReadKey, Request, Response, request_from_key
 from trunkline.findings import truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
@@ -54,6 +56,7 @@ REFUSAL_HEADER = "x-trunkline-refusal"
 """The response header in which a refusal explains itself."""
 
 _JSON = ("content-type", "application/json")
+_JSON_ONLY = (_JSON,)
 _MAX_LOGGED = 200
 _MAX_QUOTED = 80
 _MAX_ANSWERS = 4096
@@ -142,6 +145,7 @@ class Mock:
         self._views = Views(store)
         self._meter.reset()
         self._answers: dict[ReadKey, Answer] = {}
+        self._accesses: dict[tuple[bytes, bytes | None], ParsedRequest] = {}
         self._requested = set[int]()
         for served in self._served.values():
             if isinstance(served.operation.kind, List) and not served.operation.parents:
@@ -186,16 +190,18 @@ class Mock:
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)
-        return Response(response.status, (*response.headers, *limits), response.body)
+        headers = ((name.decode(), value.decode()) for name, value in limits)
+        return Response(response.status, (*response.headers, *headers), response.body)
 
-    def replay(self, key: ReadKey) -> tuple[Response, Headers] | None:
-        """The remembered answer to an equal request, and its rate-limit headers; None for a request to `answer`.
+    def read(self, key: ReadKey) -> tuple[Response, RawHeaders]:
+        """The answer to a GET request without a body, remembered or new, and its rate-limit headers.
 
-        A server calls this first: it needs neither the other headers nor a `Request`.
+        A server calls this for most requests: it needs neither the other headers nor a `Request`.
         """
         answer = self._answers.get(key)
         if answer is None:
-            return None
+            parsed = self._parse_read(key)
+            return self._respond(parsed, partial(request_from_key, key), key)
         limits, exceeded = self._count(answer.operation, answer.token)
         if exceeded and answer.operation is not None:
             answer = self._rate_limited(request_from_key(key), answer.operation)
@@ -203,19 +209,40 @@ class Mock:
             log.info("%s", answer.explanation)
         return answer.response, limits
 
+    def _parse_read(self, key: ReadKey) -> ParsedRequest | Refusal:
+        """Parse a GET request without a body. Its operation and its credential are remembered if they are known."""
+        path, query, authorization = key
+        access = self._accesses.get((path, authorization))
+        if access is None:
+            found = parse_access(self._contract, request_from_key(key), self._authorize)
+            if isinstance(found, Refusal) or found.operation.body:
+                return parse_request(self._contract, request_from_key(key), self._authorize)
+            access = found
+            if len(path) + len(authorization or b"") < _MAX_KEY:
+                if len(self._accesses) >= _MAX_ANSWERS:
+                    self._accesses.clear()
+                self._accesses[path, authorization] = access
+        return parse_query(access, query.decode("latin-1"))
+
     def too_large(self, request: Request) -> Response | None:
         """The refusal of a request whose body was too large to be read, or None where the contract has no body."""
         request = replace(request, body=bytes(LONGEST_BODY + 1))
         return self(request) if isinstance(parse_request(self._contract, request, self._authorize), Refusal) else None
 
-    def answer(self, request: Request, key: ReadKey | None = None) -> tuple[Response, Headers]:
-        """A new answer, and its rate-limit headers. It is remembered for the `key`, if there is one."""
-        authorization = find(request.headers, "authorization")
-        parsed = parse_request(self._contract, request, self._authorize)
-        operation, token = parsed.operation, self._known_token(authorization)
+    def answer(self, request: Request) -> tuple[Response, RawHeaders]:
+        """A new answer, and its rate-limit headers."""
+        return self._respond(parse_request(self._contract, request, self._authorize), lambda: request)
+
+    def _respond(
+        self, parsed: ParsedRequest | Refusal, request: Callable[[], Request], key: ReadKey | None = None
+    ) -> tuple[Response, RawHeaders]:
+        """Answer a parsed request, and remember the answer for the `key`, if there is one."""
+        operation = parsed.operation
+        authorized = isinstance(parsed, ParsedRequest) and parsed.credential
+        token = authorized or self._known_token(request().header("authorization"))
         limits, exceeded = self._count(operation, token)
         if exceeded and operation is not None:
-            answer = self._rate_limited(request, operation)
+            answer = self._rate_limited(request(), operation)
         else:
             with self._lock:
                 answer = self._answer(request, parsed, token)
@@ -236,17 +263,17 @@ class Mock:
                 self._answers.clear()
             self._answers[key] = answer
 
-    def _answer(self, request: Request, parsed: ParsedRequest | Refusal, token: str) -> Answer:
+    def _answer(self, request: Callable[[], Request], parsed: ParsedRequest | Refusal, token: str) -> Answer:
         try:
             outcome = parsed if isinstance(parsed, Refusal) else self._serve(parsed)
         except StorageError as error:
             return _not_saved(error, parsed.operation, token)
         if isinstance(outcome, Refusal):
-            return self._refuse(request, outcome, token)
+            return self._refuse(request(), outcome, token)
         assert isinstance(parsed, ParsedRequest)  # noqa: S101 - a refusal is its own outcome
         status, body = outcome
         served = self._served[parsed.operation.operation_id]
-        return Answer(Response(status, (_JSON,), body), parsed.operation, token, cacheable=served.cacheable)
+        return Answer(Response(status, _JSON_ONLY, body), parsed.operation, token, "", served.cacheable)
 
     def _serve(self, parsed: ParsedRequest) -> Result | Refusal:
         served = self._served[parsed.operation.operation_id]
@@ -283,7 +310,7 @@ class Mock:
         token = (authorization or "").rpartition(" ")[2]
         return token if token in self._world.tokens else ""
 
-    def _count(self, operation: Operation | None, token: str) -> tuple[Headers, bool]:
+    def _count(self, operation: Operation | None, token: str) -> tuple[RawHeaders, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
         return ((), False) if operation and operation.rate_limit_exemption else self._meter.count(token)
 
@@ -349,7 +376,7 @@ class _Window:
     """A period in which requests are counted: its end, the header that reports it, and a counter per token."""
 
     end: float = 0.0
-    header: tuple[str, str] = ("", "")
+    header: tuple[bytes, bytes] = (b"", b"")
     counters: dict[str, Iterator[int]] = field(default_factory=dict)
 
 
@@ -361,29 +388,30 @@ class _Meter:
 
     def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
         self.limit = limit
-        self._names = (names.limit.lower(), names.remaining.lower(), names.reset.lower()) if names else None
+        fields = (names.limit, names.remaining, names.reset) if names else ()
+        self._names = tuple(name.lower().encode() for name in fields)
         self._seconds = names.window_seconds if names else 1
         self._clock = clock
-        self._limit_header = (self._names[0], str(limit)) if self._names else None
+        self._limit_header = (self._names[0], b"%d" % limit) if self._names else None
         self._lock = Lock()
         self.reset()
 
     def reset(self) -> None:
         self._window = _Window()
 
-    def count(self, token: str) -> tuple[Headers, bool]:
+    def count(self, token: str) -> tuple[RawHeaders, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
-        if self._names is None or self._limit_header is None:
+        if self._limit_header is None:
             return (), False
         now, window = self._clock(), self._window
         if now >= window.end:
             with self._lock:
                 if (window := self._window).end <= now:
                     end = math.floor(now) + self._seconds
-                    window = self._window = _Window(end, (self._names[2], str(end)))
+                    window = self._window = _Window(end, (self._names[2], b"%d" % end))
         counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
         left = self.limit - next(counter)
-        return (self._limit_header, (self._names[1], str(max(0, left))), window.header), left < 0
+        return (self._limit_header, (self._names[1], b"%d" % max(0, left)), window.header), left < 0
 
 
 def _not_saved(error: StorageError, operation: Operation | None, token: str) -> Answer:

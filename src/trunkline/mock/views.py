@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeAlias
 
-from trunkline.contract.model import K, Operation
+from trunkline.contract.model import K, List, Operation
 from trunkline.contract.refusals import time_of
 from trunkline.exchange import Json
 from trunkline.mock.generators import Record
@@ -42,6 +42,9 @@ class ServedOperation(Generic[K]):
         """The field of a record that holds its id."""
         self.parent = collection.parent if collection else None
         self.parent_parameters = operation.parents
+        filters = operation.kind.filters if isinstance(operation.kind, List) else {}
+        self.filters = tuple((name, by.at[1:], by.comparison) for name, by in filters.items())
+        """The name of each filter of a list, the field that it filters by, and how they are compared."""
         outcomes = self.behavior.outcomes
         self._templates = {id(outcome): _split_template(encode(outcome.body)) for outcome in outcomes}
         has_effects = any(outcome.effects for outcome in outcomes)

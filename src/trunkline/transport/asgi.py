@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
 from trunkline.errors import TargetError
-from trunkline.exchange import Headers, ReadKey, Request, Response, Target, find, request_from_key
+from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
 from trunkline.transport.content_coding import too_many_bytes, unpacked
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
@@ -46,14 +46,14 @@ _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
 class Remembering(Protocol):
     """A target that remembers its answers, as a mock does. Each answer has headers to add: those of a rate limit."""
 
-    def replay(self, key: ReadKey) -> ExtendedResponse | None:
-        """The remembered answer to a request, or None."""
+    def read(self, key: ReadKey) -> ExtendedResponse:
+        """The answer to a GET request without a body, remembered or new."""
 
-    def answer(self, request: Request, key: ReadKey | None = None) -> ExtendedResponse:
-        """A new answer to any request, to be remembered for its key."""
+    def answer(self, request: Request) -> ExtendedResponse:
+        """A new answer to any request."""
 
 
-ExtendedResponse: TypeAlias = tuple[Response, Headers]
+ExtendedResponse: TypeAlias = tuple[Response, RawHeaders]
 """A response, and headers to add to it."""
 
 
@@ -87,7 +87,7 @@ def application(  # noqa: C901 - its parts share the base
     not_below = elsewhere or _sentence(404, f"nothing is served here; every path begins with {below}")
     oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
 
-    async def answer(scope: Message, receive: Receive) -> tuple[Response, Headers]:
+    async def answer(scope: Message, receive: Receive) -> ExtendedResponse:
         raw = scope.get("raw_path")
         path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
         if not path.startswith(below) and path != prefix:
@@ -108,7 +108,7 @@ def application(  # noqa: C901 - its parts share the base
         """The answer to a GET request without a body: of that, a mock needs only the key."""
         if mock is None or blocking or (key := _read_key(scope, raw_below)) is None:
             return None
-        return mock.replay(key) or mock.answer(request_from_key(key), key)
+        return mock.read(key)
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -183,10 +183,10 @@ class _Gone(Exception):
     """The client disconnected within the request, which is therefore not answered."""
 
 
-def _message(response: Response, added: Headers, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """The header fields and the body to send. `added` headers are plain ASCII."""
+def _message(response: Response, added: RawHeaders, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The header fields and the body to send."""
     body = response.body
-    headers = [*_encoded(response.headers), *[(name.encode(), value.encode()) for name, value in added]]
+    headers = [*_encoded(response.headers), *added]
     if response.status in _NO_BODY:
         body = b""
     elif body or method != "HEAD":
