@@ -183,7 +183,7 @@ def test_a_reset_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
         state.database.connection.execute("PRAGMA query_only = ON")
         response = reset({vendor.name: fake}, MEANT)
         assert response.status == 507
-        assert error(response).startswith(f"{vendor.name} was not reset: {tmp_path / 'state.db'} cannot be read and")
+        assert error(response).startswith(f"{vendor.name} was not reset: {tmp_path / 'state.db'} cannot be written")
         assert written({vendor.name: fake}) == [vendor.name]
 
 

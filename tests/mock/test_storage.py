@@ -262,7 +262,7 @@ def test_a_failed_reset_changes_nothing(vendor: Vendor, path: Path) -> None:
         Client(vendor, fake).created("user-1")
         before = everything(fake)
         state.database.connection.execute("PRAGMA query_only = ON")
-        with pytest.raises(StorageError, match="cannot be read and written"):
+        with pytest.raises(StorageError, match="cannot be written; check the permissions of its folder"):
             fake.reset()
         assert Client(vendor, fake).create("user-2").status == 507
         assert everything(fake) == before
@@ -315,6 +315,13 @@ def _damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _changed(path: Path, at: int, byte: int) -> None:
+    storage.from_file(path).close()
+    content = bytearray(path.read_bytes())
+    content[at] = byte
+    path.write_bytes(content)
+
+
 def _cut(path: Path) -> None:
     with kept(path, VENDORS["telepath"]):
         pass
@@ -325,8 +332,14 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("hello\n" * 1000), "is not a state file; name another"),
     "folder": (Path.mkdir, "is not a regular file; name another file"),
     "pipe": (os.mkfifo, "is not a regular file; name another file"),
-    "dangling": (lambda path: path.symlink_to("nowhere"), "is a link to a file that does not exist; name another"),
-    "below a file": (lambda path: path.symlink_to("/dev/null/x"), "cannot be a state file: not a directory"),
+    "dangling": (
+        lambda path: path.symlink_to("nowhere"),
+        "is a link, which is not followed; remove it, or name another",
+    ),
+    "readable by its header": (
+        lambda path: _changed(path, 18, 9),
+        "cannot be written; check the permissions of its folder, or restore a copy",
+    ),
     "foreign": (_foreign, "is not a state file but a database of another kind; name another file"),
     "later": (_later, "has the format 2, but this version of trunkline reads only format 1"),
     "damaged": (_damaged, "is damaged; restore a copy"),
@@ -380,28 +393,83 @@ def test_permissions_of_a_state_file_are_narrowed(path: Path) -> None:
     assert [stat.S_IMODE(file.stat().st_mode) for file in (path, foreign)] == [0o600, 0o644]
 
 
+def test_permissions_of_the_log_are_narrowed(path: Path, tmp_path: Path) -> None:
+    """A copy of a file that was in use can have a log that others may read."""
+    with kept(path, VENDORS["telepath"]) as (_, fake):
+        copies = tmp_path / "copy.db", tmp_path / "copy.db-wal"
+        fake.records("trunks").add(name="Night Desk")
+        for file, copied in zip((path, Path(f"{path}-wal")), copies, strict=True):
+            shutil.copyfile(file, copied)
+            copied.chmod(0o644)
+    with kept(copies[0], VENDORS["telepath"]) as (_, fake):
+        assert fake.records("trunks")[-1]["name"] == "Night Desk"
+        assert [stat.S_IMODE(file.stat().st_mode) for file in copies] == [0o600, 0o600]
+
+
 def test_damage_is_reported_without_content(path: Path) -> None:
-    """Whichever byte is damaged, the file opens or one sentence says so without quoting a stored secret."""
-    vendor = VENDORS["telepath"]
+    """Whichever byte is damaged, the file opens or one sentence says so without quoting what is stored."""
+    vendor = VENDORS["talkover"]
     with kept(path, vendor) as (_, fake):
-        Client(vendor, fake).created("user-1", sip_password="hush-0123456789")
-        for record in fake.records("trunks")[:-1]:
-            fake.remove("trunks", record["id"])
-    spoil(path, "DELETE FROM records WHERE collection = 'calls'")
-    whole = path.read_bytes()
+        for account in ("production", "staging"):
+            fake.records("trunks").of(account).clear()
+        trunk = fake.records("trunks").add(name="hush-name", username="hush-user", password="hush-0123456789")
+        fake.records("dids").add(number="+15559876511")
+        number = fake.records("dids")[0]["id"]
+    whole, chance = path.read_bytes(), random.Random(5)  # noqa: S311 - the same in each run
     places = [at for at, byte in enumerate(whole) if byte]
+    changes = [(at, byte) for at in chance.sample(places, 120) for byte in (whole[at] ^ 1, 0xFF, ord('"'))]
+    damages = [whole[:at] + bytes([byte]) + whole[at + 1 :] for at, byte in changes]
+    damages += [whole[:length] for length in (1, 15, 99, 100, 4096, 5000, len(whole) - 1)]
     sentences = set()
-    for at in (*places[:: max(1, len(places) // 150)], whole.rindex(b"hush-0123456789") + 3):
-        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+    for damage in damages:
+        path.write_bytes(damage)
         try:
-            with kept(path, vendor):
-                pass
+            with kept(path, vendor) as (state, fake):
+                assert Client(vendor, fake).create("user-1").status in {201, 507}
+                sentences.add(" ".join(state.vendors()))
         except UsageError as error:
             sentences.add(str(error).replace(str(path), ""))
         for beside in path.parent.glob("state.db-*"):
             beside.unlink()
-    assert sentences
-    assert not [sentence for sentence in sentences if "hush" in sentence or "\n" in sentence]
+    assert len(sentences) > 3
+    stored = ("hush", "production", "98765", trunk["id"][:8], number[:8], "\n", "not expected")
+    assert not [sentence for sentence in sentences if any(text in sentence for text in stored)]
+
+
+def test_a_damaged_name_of_a_vendor_is_not_printed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`trunkline reset` counts what it does not know."""
+    with kept(path, VENDORS["telepath"]):
+        pass
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE vendors SET name = 'hush-0123456789'")
+    with pytest.raises(UsageError, match="is damaged; restore a copy"), kept(path, VENDORS["telepath"]):
+        pass  # its records are still there, and are not replaced by the fixtures
+    assert cli.run(["reset", "acme", "--state", str(path)]) == 2
+    assert "hush" not in capsys.readouterr().err
+    assert cli.run(["reset", "--state", str(path)]) == 0
+    assert capsys.readouterr().out == f"reset telepath, 1 unknown vendor in {path}\n"
+    assert cli.run(["reset", "--state", str(path)]) == 0
+    assert capsys.readouterr().out == f"nothing to reset: {path} has no such state\n"
+    with kept(path, VENDORS["telepath"]):
+        pass
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE vendors SET name = x'68757368ff'")
+    assert cli.run(["reset", "--state", str(path)]) == 2
+    assert "is damaged; restore a copy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-journal"])
+def test_nothing_is_written_through_a_link(path: Path, ending: str) -> None:
+    """Neither the file nor the log that SQLite keeps beside it."""
+    storage.from_file(path).close()
+    other = path.with_name("other.db")
+    path.rename(other) if not ending else other.write_bytes(b"precious")
+    link = Path(f"{path}{ending}")
+    link.symlink_to(other)
+    before = other.read_bytes()
+    with pytest.raises(UsageError, match=f"{link} is a link, which is not followed; remove it, or name another file"):
+        storage.from_file(path)
+    assert other.read_bytes() == before
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
@@ -475,11 +543,12 @@ def test_a_damaged_serial_is_one_sentence(path: Path, made: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("UPDATE records SET record = json_set(record, '$.created_at', 5)", "created_at"),
-        ("UPDATE records SET record = json_remove(record, '$.name')", "name"),
-        ("UPDATE records SET collection = 'carriers'", "there is no such collection"),
-        ("UPDATE records SET account = 'nobody'", "it is saved under another id or account, nobody"),
-        ("UPDATE records SET identity = 'x' || identity", "it is saved under another id or account"),
+        ("UPDATE records SET record = json_set(record, '$.created_at', 5)", "contract at /trunks/0/created_at; "),
+        ("UPDATE records SET record = json_remove(record, '$.name')", "contract at /trunks/0/name; "),
+        ("UPDATE records SET collection = 'carriers'", "contract at an unknown collection; "),
+        ("UPDATE records SET account = 'nobody'", "contract at /trunks/0; "),
+        ("UPDATE records SET identity = 'x' || identity", "contract at /trunks/0; "),
+        ("UPDATE records SET record = replace(record, '\"name\"', '\"hush-0123456789\"')", "contract at /trunks/0; "),
     ],
 )
 def test_records_that_no_longer_fit_are_refused(vendor: Vendor, path: Path, change: str, reason: str) -> None:
@@ -493,6 +562,7 @@ def test_records_that_no_longer_fit_are_refused(vendor: Vendor, path: Path, chan
     ):
         pass
     assert reason in str(caught.value)
+    assert "nobody" not in str(caught.value)
     assert f"`trunkline reset {vendor.name} --state {path}` returns" in str(caught.value)
     assert cli.run(["reset", vendor.name, "--state", str(path)]) == 0
     with kept(path, vendor) as (_, fake):
@@ -525,7 +595,7 @@ def test_records_that_cannot_be_sorted_are_refused(path: Path) -> None:
         pass
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("""UPDATE records SET record = replace(record, '"created_at"', '"created_xt"')""")
-    with pytest.raises(UsageError, match="it has no created_at"), kept(path, VENDORS["telepath"]):
+    with pytest.raises(UsageError, match="contract at /trunks/0/created_at;"), kept(path, VENDORS["telepath"]):
         pass
 
 
@@ -548,7 +618,7 @@ def test_children_without_their_parents_are_refused(path: Path) -> None:
             with kept(path, vendor):
                 pass
             spoil(path, "DELETE FROM records WHERE collection = 'trunks'")
-            with pytest.raises(UsageError, match="its parent does not exist"), kept(path, vendor):
+            with pytest.raises(UsageError, match="contract at /dids/0/trunk_id;"), kept(path, vendor):
                 pass
 
 
@@ -593,6 +663,7 @@ def test_a_server_on_a_full_disk_goes_on_serving(path: Path) -> None:
             made.append(client.item(response)["id"])
             assert len(made) < 1000
         assert response.status == 507
+        assert "a limit is reached (`ulimit -f`, a quota), or the disk fails; make room" in response.json()["error"]
         assert "nothing was changed" in response.json()["error"]
         assert set(made) <= set(client.listed())
         process.kill()

@@ -67,10 +67,11 @@ def _reset_file(state: str, vendors: tuple[str, ...]) -> list[str]:
     """The vendors whose state was removed from a state file."""
     with closing(storage.from_file(Path(state), create=False)) as stored:
         present = stored.vendors()
-        known = {*present, *folders.names()}
         for name in vendors:
-            if name not in known:
-                raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(sorted(known))}")
+            if name not in (*present, *folders.names()):
+                raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(folders.names())}")
         chosen = [name for name in present if name in vendors or not vendors]
         stored.forget(chosen)
-    return chosen
+    known = [name for name in chosen if name in (*vendors, *folders.names())]
+    others = len(chosen) - len(known)  # their names can be damaged
+    return known + ([f"{others} unknown vendor{'s' if others > 1 else ''}"] if others else [])

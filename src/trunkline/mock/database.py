@@ -5,7 +5,8 @@
         connection.execute("INSERT ...")
 
 An open file is locked, so one process writes to it. A transaction is on disk when its block ends: neither a killed
-process nor a power failure takes it back. Only the owner can read the file. Messages never quote the content.
+process nor a power failure takes it back. Only the owner can read the file and its log, and neither is reached through
+a link. Messages never quote the content.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ class FileFormat:
     """The advice for a damaged file."""
     unwritten: str
     """The consequence of a failed write."""
-    follows_links: bool = True
 
     def problem(self, error: Exception) -> str:
         """The description of an error and the advice, to follow a path in a message: `is damaged; restore a copy`."""
@@ -48,17 +48,18 @@ class FileFormat:
             return "is closed"
         name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name, it is text that is not UTF-8
         found = (sentence for prefix, sentence in _PROBLEMS.items() if name.startswith(prefix))
-        return next(found, f"cannot be used: {name}").format(format=self)
+        return next(found, f"cannot be used: {name}; {self.damaged}").format(format=self)
 
 
 _PROBLEMS = {
     "SQLITE_NOTADB": "is not {format.name}; {format.use_another}",
     "SQLITE_BUSY": "is in use by another process; {format.in_use}",
     "SQLITE_CANTOPEN": "cannot be opened; check the permissions of the file and its folder",
-    "SQLITE_READONLY": "cannot be read and written; check the permissions of the file and its folder",
+    "SQLITE_READONLY": "cannot be written; check the permissions of its folder, or restore a copy",
     "SQLITE_CORRUPT": "is damaged; {format.damaged}",
     "SQLITE_ERROR": "is damaged; {format.damaged}",
     "SQLITE_FULL": "cannot grow: the disk is full or a limit is reached; make room",
+    "SQLITE_IOERR_WRITE": "cannot be written: a limit is reached (`ulimit -f`, a quota), or the disk fails; make room",
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error; see the system log",
 }
 """The first entry whose name is a prefix of SQLite's name of the error applies."""
@@ -109,7 +110,7 @@ class Database:
                 self.connection.execute("BEGIN IMMEDIATE")
                 yield self.connection
                 self.connection.execute("COMMIT")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise StorageError(f"{self.path} {self._format.problem(error)}; {self._format.unwritten}") from None
             finally:
                 with suppress(sqlite3.Error):
@@ -155,34 +156,39 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
             raise UsageError(
                 f"the folder {path.parent} does not exist; make it, or {file_format.use_another}"
             ) from None
-        reason = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
-        raise UsageError(f"{path} {reason}; {file_format.use_another}") from None
+        raise UsageError(f"{path} does not exist; {file_format.use_another}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a file name"
         raise UsageError(f"{path} cannot be {file_format.name}: {reason.lower()}; {file_format.use_another}") from None
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
-    """The device and inode of the file at a path, or None."""
+    """The device and inode of the file at a path, or None. A link is not followed."""
     try:
-        found = path.stat()
+        found = path.lstat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
 
 
+def _logs(path: Path) -> list[Path]:
+    """The files beside a file in which SQLite keeps changes that are not in it yet."""
+    return [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "journal")]
+
+
 def _regular_file(path: Path, file_format: FileFormat, *, create: bool) -> tuple[int, int]:
     """The device and inode of the file at a path. A missing one is created, empty and only for its owner."""
-    if path.is_symlink() and not file_format.follows_links:
-        raise UsageError(f"{path} is a link; {file_format.use_another}")
+    for name in (path, *_logs(path)):
+        if name.is_symlink():
+            raise UsageError(f"{name} is a link, which is not followed; remove it, or {file_format.use_another}")
     if create:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    found = path.stat()
+    found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"{path} is not a regular file; {file_format.use_another}")
     if not os.access(path, os.R_OK | os.W_OK):
-        raise UsageError(f"{path} {_PROBLEMS['SQLITE_READONLY']}")
+        raise UsageError(f"{path} cannot be read and written; check the permissions of the file and its folder")
     if found.st_size == 1:  # SQLite takes it for an empty file, and would overwrite it
         raise NotSQLite(f"{path} is not {file_format.name}; {file_format.use_another}")
     return found.st_dev, found.st_ino
@@ -197,8 +203,9 @@ def _locked(path: Path, file: tuple[int, int], file_format: FileFormat) -> sqlit
         connection.execute("BEGIN EXCLUSIVE")
         _claim(connection, path, file, file_format)
         connection.execute("COMMIT")
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+        for name in (path, *_logs(path)):
+            if name.exists() and name.stat().st_mode & 0o077:
+                name.chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
@@ -220,7 +227,7 @@ def _claim(connection: sqlite3.Connection, path: Path, file: tuple[int, int], fi
                 f"{path} has the format {version}, but this version of trunkline reads only format "
                 f"{file_format.version}; {file_format.use_another}"
             )
-        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise UsageError(f"{path} is damaged; {file_format.damaged}")
     elif owner or version or connection.execute("SELECT * FROM sqlite_master").fetchone():
         raise UsageError(f"{path} is not {file_format.name} but a database of another kind; {file_format.use_another}")

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from trunkline.contract.bodies import all_texts
-from trunkline.errors import DataError, UsageError
+from trunkline.errors import UsageError
 from trunkline.mock.database import Database, FileFormat, open_database
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import Vendor, check_records
+from trunkline.mock.lint import lint_records
+from trunkline.mock.loader import Vendor
 from trunkline.mock.world import Change, SavedState, Tables
-from trunkline.redaction import redactor
 
 # The columns keep the names of the last version, because its files are still read. `made` is the last serial number of
 # a vendor, and `checked` the version of the data that its records were checked against. `place` is the order in which
@@ -72,7 +71,11 @@ class Storage:
 
     def vendors(self) -> tuple[str, ...]:
         """The vendors that the file holds, in alphabetical order."""
-        return tuple(name for (name,) in self.database.query("SELECT name FROM vendors ORDER BY name"))
+        query = "SELECT name FROM vendors UNION SELECT vendor FROM records ORDER BY 1"
+        names = tuple(name for (name,) in self.database.query(query))
+        if not all(isinstance(name, str) for name in names):
+            raise self.database.damaged()
+        return names
 
     def load(self, vendor: Vendor) -> SavedState | None:
         """The saved state of a vendor, or None. Raises `UsageError` if it no longer fits the contract."""
@@ -80,19 +83,20 @@ class Storage:
             raise UsageError(f"a mock of {vendor.name} already writes to {self.path}; name another file for a second")
         self._loaded.add(vendor.name)
         rows = self.database.query("SELECT made, checked FROM vendors WHERE name = ?", (vendor.name,))
+        tables, current = self._tables(vendor.name), _version(vendor)
+        if not rows and tables:
+            raise self.database.damaged()
         if not rows:
             return None
-        tables, current = self._tables(vendor.name), _version(vendor)
         ((last_serial, checked),) = rows
         try:
-            _check_rows(vendor, tables)
-            if checked != current:
-                _check(vendor, tables)
-                self.database.execute("UPDATE vendors SET checked = ? WHERE name = ?", [(current, vendor.name)])
+            wrong = next(_misplaced(vendor, tables), None)
+            if wrong is None and checked != current:
+                wrong = next(_unfit(vendor, tables), None)
+                if wrong is None:
+                    self.database.execute("UPDATE vendors SET checked = ? WHERE name = ?", [(current, vendor.name)])
             is_serial = isinstance(last_serial, int) and 0 <= last_serial < _LARGEST_SERIAL
-            problem = "" if is_serial else "is damaged"
-        except DataError as error:
-            problem = f"no longer fits its contract ({error.pointer}: {error.reason})"
+            problem = f"no longer fits its contract at {wrong}" if wrong else "" if is_serial else "is damaged"
         except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
             problem = "is damaged"
         if problem:
@@ -156,23 +160,23 @@ def _version(vendor: Vendor) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_rows(vendor: Vendor, tables: Tables) -> None:
-    """Raise `DataError` for the first record that does not belong to its row, or cannot be sorted."""
+def _misplaced(vendor: Vendor, tables: Tables) -> Iterator[str]:
+    """The place of each record that does not belong to its row, or cannot be sorted: `/trunks/7/created_at`."""
     world = vendor.world
     for (name, account), table in tables.items():
         if name not in world.collections:
-            raise DataError(name, f"/{name}", "there is no such collection")
+            yield "an unknown collection"
+            continue
         orders = [behavior.order for behavior in world.behaviors.values() if behavior.collection == name]
         sorted_by = {field.lstrip("-") for order in orders for field in order}
-        for identity, record in table.items():
+        for index, (identity, record) in enumerate(table.items()):
             if (record.get(world.collections[name].identity), world.account_of(record)) != (identity, account):
-                raise DataError(name, f"/{name}/{identity}", f"it is saved under another id or account, {account}")
-            if missing := sorted_by - record.keys():
-                raise DataError(name, f"/{name}/{identity}", f"it has no {min(missing)}")
+                yield f"/{name}/{index}"
+            yield from (f"/{name}/{index}/{field}" for field in sorted(sorted_by - record.keys()))
 
 
-def _check(vendor: Vendor, tables: Tables) -> None:
-    """Raise `DataError` for the first record that the operations would not show."""
+def _unfit(vendor: Vendor, tables: Tables) -> Iterator[str]:
+    """The place of each record that the operations would not show. A name that a client may have sent is left out."""
     world, secrets = vendor.world, vendor.contract.secrets
     for name in vendor.world.collections:
         records = [
@@ -180,11 +184,9 @@ def _check(vendor: Vendor, tables: Tables) -> None:
         ]
         # A client may send a shorter secret than fixtures may hold, so secrets are not checked.
         shown = [{field: value for field, value in record.items() if field not in secrets} for record in records]
-        try:
-            check_records(shown, name, world.with_records(name, ()), name, vendor.contract)
-        except DataError as error:
-            texts = frozenset(text for _, text in all_texts(records))
-            raise DataError(name, error.pointer, redactor(texts)(error.reason)) from None
+        known = {field for operation in vendor.contract.operations for field in operation.view}
+        for at, _ in lint_records(shown, world.with_records(name, ()), name, vendor.contract):
+            _, index, *fields = at.split("/")
+            yield "/".join(("", name, index, *(field for field in fields[:1] if field in known)))
         world = world.with_records(name, tuple(records))
-    for name, index, _ in world.orphans():
-        raise DataError(name, f"/{name}/{index}", "its parent does not exist")
+    yield from (f"/{name}/{index}/{parent.field}" for name, index, parent in world.orphans())

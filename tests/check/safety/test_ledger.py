@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -129,7 +130,7 @@ def test_a_failed_close_keeps_the_entries(path: Path) -> None:
     ledger = opened(path)
     entry = begun(ledger)
     connected(ledger).connection.execute("PRAGMA query_only = ON")
-    with pytest.raises(StorageError, match="cannot be read and written"):
+    with pytest.raises(StorageError, match="cannot be written; check the permissions of its folder"):
         ledger.close()
     with opened(path) as ledger:
         assert ledger.open_entries(earlier=True) == (entry,)
@@ -335,6 +336,7 @@ ENTRY: dict[str, Any] = {
         json.dumps({**ENTRY, "label": None}),
         json.dumps({**ENTRY, "identity": 5}),
         json.dumps({**ENTRY, "number": "2"}),
+        json.dumps({**ENTRY, "number": 1}),
         json.dumps({**ENTRY, "more": ""}),
     ],
 )
@@ -379,7 +381,7 @@ def test_the_ledger_of_another_implementation_is_refused(path: Path, vendor: str
     ledger = opened(path)
     begun(ledger)
     crash(ledger)
-    with pytest.raises(UsageError, match="is the ledger of acme at https://api"):
+    with pytest.raises(UsageError, match=f"is not the ledger of {vendor} at {base}; name another"):
         opened(path, vendor, base)
 
 
@@ -497,14 +499,39 @@ def test_a_journal_at_its_old_default_path_is_found(tmp_path: Path) -> None:
         default_path("acme", BASE, environ)
 
 
-def test_a_journal_with_half_a_line_is_empty(path: Path) -> None:
-    """A run may crash before it sends anything."""
+def test_a_journal_with_half_its_first_line_is_refused(path: Path) -> None:
+    """It is damaged, not a new one: what it listed may be on the account."""
     path.parent.mkdir()
     head = JOURNAL.partition(b"\n")[0]
     for length in (*range(1, len(head), 11), len(head) - 1):
         path.write_bytes(head[:length])
-        with opened(path) as ledger:
-            assert ledger.entries == ()
+        with pytest.raises(UsageError, match=r"is not a ledger; name another|line 1 of .* is damaged"):
+            opened(path)
+        assert path.read_bytes() == head[:length]
+
+
+def test_damage_is_reported_without_content(path: Path) -> None:
+    """Whichever byte of a ledger or a journal is damaged, it opens or one sentence says so and quotes nothing."""
+    ledger = opened(path)
+    for number in range(9):
+        ledger.created(begun(ledger, f"hush-{number}"), f"hush-uuid-{number}")
+    crash(ledger)
+    opened(path).close()
+    chance, sentences = random.Random(5), set()  # noqa: S311 - the same in each run
+    for whole in (path.read_bytes(), JOURNAL):
+        places = [at for at, byte in enumerate(whole) if byte]
+        changes = [(at, byte) for at in chance.sample(places, 100) for byte in (whole[at] ^ 1, 0xFF, ord('"'))]
+        damages = [whole[:at] + bytes([byte]) + whole[at + 1 :] for at, byte in changes]
+        for damage in [*damages, *(whole[:length] for length in (1, 20, 200, len(whole) - 1))]:
+            path.write_bytes(damage)
+            try:
+                opened(path).close()
+            except UsageError as error:
+                sentences.add(str(error).replace(str(path), ""))
+            for beside in path.parent.glob(f"{path.name}?*"):
+                beside.unlink()
+    assert len(sentences) > 3
+    assert not [text for text in sentences if "hush" in text or "uuid" in text or "\n" in text]
 
 
 @pytest.mark.parametrize(

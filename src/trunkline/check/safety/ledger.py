@@ -36,7 +36,6 @@ LEDGER = FileFormat(
     in_use="another run is writing to this address; wait until it has ended",
     damaged="restore a copy; or delete what is named trunkline-check-... on the account, and then this file",
     unwritten="so nothing more is created",
-    follows_links=False,
 )
 
 _PUT_ORIGIN = "INSERT INTO ledger VALUES (?, ?, ?)"
@@ -115,21 +114,23 @@ class Ledger:
 
     def _load(self, database: Database, vendor: str, base: str) -> None:
         origins = database.query("SELECT vendor, base, salt FROM ledger")
-        rows = database.query("SELECT is_open, entry FROM entries ORDER BY number")
+        rows = database.query("SELECT number, is_open, entry FROM entries ORDER BY number")
         if not origins and not rows:
             database.execute(_PUT_ORIGIN, [(vendor, base, self.salt)])
             return
         try:
             ((known_vendor, known_base, self.salt),) = origins
             is_sound = _SALT.fullmatch(self.salt)
-            for is_open, text in rows:
-                self._remember(_checked(json.loads(text)), is_open=bool(is_open))
+            for number, is_open, text in rows:
+                entry = _checked(json.loads(text))
+                is_sound = is_sound and entry.number == number
+                self._remember(entry, is_open=bool(is_open))
         except (AttributeError, TypeError, ValueError, RecursionError):
             is_sound = None
         if not is_sound:
             raise database.damaged()
         if (known_vendor, known_base) != (vendor, base):
-            raise UsageError(f"{database.path} is the ledger of {known_vendor} at {known_base}; {LEDGER.use_another}")
+            raise UsageError(f"{database.path} is not the ledger of {vendor} at {base}; {LEDGER.use_another}")
 
     def __enter__(self) -> Ledger:
         return self
@@ -319,7 +320,7 @@ def _convert_journal(path: Path) -> bool:
         content = file.read()
         if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
             return True  # another process has just converted it
-        if not (_JOURNAL.startswith(content) or content.startswith(_JOURNAL)):
+        if not content.startswith(_JOURNAL):
             return False
         origins, ledger = _read_journal(content, path)
         draft = path.with_name(f"{path.name}.new")
@@ -332,10 +333,11 @@ def _convert_journal(path: Path) -> bool:
 
 
 def _read_journal(content: bytes, path: Path) -> tuple[list[tuple[str, ...]], Ledger]:
-    """The vendor, base and salt of a journal, and its entries. It has neither if a crash cut the first line off."""
+    """The vendor, base and salt of a journal, and its entries."""
     origins: list[tuple[str, ...]] = []
     ledger = Ledger()
-    for number, line in enumerate(content.split(b"\n")[:-1], 1):  # the last line is empty or cut off
+    first, *lines = content.split(b"\n")
+    for number, line in enumerate((first, *lines[:-1]), 1):  # the last line is empty, or cut off by a crash
         try:
             values = json.loads(line)
             if number == 1:
