@@ -1347,6 +1347,29 @@ _WIRE += [
         _PLAIN,
         note=True,
     ),
+    Defect(
+        "a name that stands twice",
+        "telepath",
+        "names_are_unique",
+        wire(lambda body: body.replace(b'"name":', b'"name":"","name":')),
+        _PLAIN,
+        note=True,
+    ),
+    Defect(
+        "a password that a second value of the same name hides",
+        "talkover",
+        "secrets_stay_hidden",
+        wire(lambda body: body.replace(b'"data":', b'"data":{"password":"' + PASSWORD.encode() + b'"},"data":', 1)),
+        _PLAIN,
+    ),
+    Defect(
+        "a number that no double holds",
+        "telepath",
+        "numbers_are_in_range",
+        wire(lambda body: body.replace(b'"avg_latency_ms":', b'"avg_latency_ms":1e400,"peak_ms":', 1)),
+        _PLAIN,
+        note=True,
+    ),
 ]
 
 

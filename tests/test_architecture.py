@@ -45,7 +45,7 @@ IMPORTERS = {
     "jsonschema_rs": {"contract.schema"},
     "jsonschema": {"contract.schema"},
     "referencing": {"contract.schema"},
-    "msgspec": {"contract", "mock"},
+    "msgspec": {"contract", "exchange", "mock"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
     "h11": {"transport.client"},

@@ -101,6 +101,13 @@ def test_a_body_that_is_cut_off_still_shows_what_is_secret() -> None:
     assert secrets_in_body(b'{"api_key": "hush", "name": "nor', SECRETS) == {"hush"}
 
 
+def test_a_secret_under_a_name_that_stands_twice_is_hidden() -> None:
+    """Every value of a name is looked at, also one that another of the same name hides."""
+    body = b'{"data": {"apiKey": "hush"}, "data": {"api_key": "sil\\u0065nce"}, "name": 1}'
+    assert secrets_in_body(body, SECRETS) == {"hush", "silence"}
+    assert not any(secret in mask_body(body, SECRETS) for secret in (b"hush", b"sil"))
+
+
 def test_a_credential_in_a_query_or_a_header_is_found() -> None:
     """Credentials in a query or a header are found by name; the name of the scheme is no secret."""
     assert secrets_in_query("limit=1&Api-Key=a&token=b%2Fc&x=y", SECRETS) == {"a", "b/c"}

@@ -10,11 +10,15 @@ the same process, and whatever decorates one of them.
 from __future__ import annotations
 
 import json
+import math
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
+
+import msgspec
 
 Json: TypeAlias = Any
 """A value that `json.loads` returns: dict, list, str, int, float, bool or None."""
@@ -39,6 +43,10 @@ NOT_FOUND = frozenset({404, 410})
 
 _DEEPEST = 100
 """The number of levels to which a body may be nested."""
+_MOST_READINGS = 8
+"""The number of readings that one text may have."""
+_MOST_BYTES = 1 << 24
+"""The number of bytes that all readings of a body may have."""
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 
@@ -106,11 +114,14 @@ class Response:
         return find(self.headers, name)
 
     def json(self) -> Json:
-        """The body as a JSON value, which is shared: do not change it. Raises `NotJSON` with the reason."""
-        value = _decoded(self.body)
-        if isinstance(value, NotJSON):
-            raise value.with_traceback(None)
-        return value
+        """The body as a JSON value, which is shared: do not change it. Raises `NotJSON` with the reason.
+
+        Of a name that stands more than once in an object it is the last value. `read_body` has all.
+        """
+        text = read_body(self.body)
+        if isinstance(text, NotJSON):
+            raise text.with_traceback(None)
+        return text.readings[0]
 
     def __repr__(self) -> str:
         return f"Response({self.status}, <{len(self.body)} bytes>)"
@@ -147,28 +158,74 @@ Target: TypeAlias = Callable[[Request], Response]
 """A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 
 
-@lru_cache(maxsize=8)
-def _decoded(body: bytes) -> Json | NotJSON:
+@dataclass(frozen=True, slots=True)
+class JSONText:
+    """What one JSON text says, for a reader that takes more than RFC 8259 recommends.
+
+    There is more than one reading if a name stands more than once in an object (section 4): the first has the last
+    value of each name, the others those that it hides. `doubled` holds the pointers to such names, and `out_of_range`
+    those to numbers that no double holds (section 6); a reading has the largest double instead.
+    """
+
+    readings: tuple[Json, ...]
+    doubled: tuple[str, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+
+
+def parse_json(body: bytes) -> Json:
+    """Parse one JSON text in UTF-8 that means the same to every reader. Raises `NotJSON` with the reason.
+
+    It has no byte order mark, no NaN, nothing after it, no name twice in one object, and no number that no double
+    holds (RFC 8259, sections 2, 4, 6 and 8.1).
+    """
+    text = read_json(body)
+    if text.doubled:
+        name = text.doubled[0].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+        raise NotJSON(f"the name {json.dumps(name)} stands twice in one object (RFC 8259 section 4)")
+    if text.out_of_range:
+        raise NotJSON("a number is out of range: no double holds it (RFC 8259 section 6)")
+    return text.readings[0]
+
+
+def read_json(body: bytes) -> JSONText:
+    """Read one JSON text in UTF-8. Raises `NotJSON` with the reason.
+
+    msgspec is fast, but does not say why it refuses a text, and drops values of a name that stands twice. So `json`
+    reads again what msgspec refuses, and each text in which more names may stand than msgspec has read.
+    """
     try:
-        return parse_json(body)
+        value = _decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _read_again(body)
+    if _count_names(value) != body.count(b'":') or any(spaced in body for spaced in _SPACED):
+        return _read_again(body)
+    return JSONText((value,))
+
+
+@lru_cache(maxsize=8)
+def read_body(body: bytes) -> JSONText | NotJSON:
+    """What the body of a response says, or why it is not JSON. The values are shared: do not change them."""
+    try:
+        return read_json(body)
     except NotJSON as error:
         return error
 
 
-def parse_json(body: bytes) -> Json:
-    """Parse one JSON text in UTF-8: no byte order mark, no NaN, nothing after it (RFC 8259, sections 2, 6 and 8.1)."""
-    if not body:
-        raise NotJSON("the body is empty")
-    if body.startswith(b"\xef\xbb\xbf"):
-        raise NotJSON("the body starts with a byte order mark, which RFC 8259 section 8.1 forbids")
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(body) > 1 and 0 in body[:2]):
-        raise NotJSON("the body is UTF-16 or UTF-32; RFC 8259 section 8.1 asks for UTF-8")
+_decode = msgspec.json.Decoder().decode
+_SPACED = (b" :", b"\t:", b"\n:", b"\r:")
+"""The ends of a name that a blank separates from its colon."""
+
+
+def _read_again(body: bytes) -> JSONText:
+    text, reader = _unicode(body), _Reader()
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotJSON(f"byte {error.start} is not UTF-8 (RFC 8259 section 8.1)") from None
-    try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=reader.members,
+            parse_constant=_no_constant,
+            parse_float=reader.number,
+            parse_int=reader.integer,
+        )
     except NotJSON:
         raise
     except RecursionError:
@@ -177,11 +234,100 @@ def parse_json(body: bytes) -> Json:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         cut = "; it looks cut off" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
-    except ValueError:
-        raise NotJSON("it holds a number of more digits than can be read") from None
-    if _is_deep(value):
+    if _count_names(value) < 0:
         raise NotJSON(f"the body is nested more than {_DEEPEST} levels deep")
-    return value
+    if not reader.found_odd:
+        return JSONText((value,))
+    doubled: list[str] = []
+    out_of_range: list[str] = []
+    readings = _readings(value, (), doubled, out_of_range)
+    if len(readings) > 1 and len(readings) * len(body) > _MOST_BYTES:
+        raise NotJSON("names stand more than once in one object, and the body is too long to judge all their values")
+    return JSONText(tuple(readings), tuple(doubled), tuple(out_of_range))
+
+
+def _unicode(body: bytes) -> str:
+    if not body:
+        raise NotJSON("the body is empty")
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise NotJSON("the body starts with a byte order mark, which RFC 8259 section 8.1 forbids")
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(body) > 1 and 0 in body[:2]):
+        raise NotJSON("the body is UTF-16 or UTF-32; RFC 8259 section 8.1 asks for UTF-8")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotJSON(f"byte {error.start} is not UTF-8 (RFC 8259 section 8.1)") from None
+
+
+class _Reader:
+    """Makes the values of a JSON text that readers differ in: `_Members` and `_OutOfRange`."""
+
+    found_odd = False
+
+    def members(self, pairs: list[tuple[str, Json]]) -> Json:
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        self.found_odd = True
+        return _Members(pairs)
+
+    def number(self, text: str) -> float:
+        found = float(text)
+        if math.isfinite(found):
+            return found
+        self.found_odd = True
+        return _OutOfRange(math.copysign(sys.float_info.max, found))
+
+    def integer(self, text: str) -> int | float:
+        try:
+            return int(text)
+        except ValueError:  # more digits than Python reads
+            return self.number(text)
+
+
+class _Members(list[tuple[str, Json]]):
+    """The members of a JSON object, including those of the same name."""
+
+
+class _OutOfRange(float):
+    """The largest double, in the place of a number that no double holds."""
+
+
+_CONTAINERS = frozenset({dict, list, _Members})
+
+
+def _readings(node: Json, at: tuple[str | int, ...], doubled: list[str], out_of_range: list[str]) -> Sequence[Json]:
+    """The readings of a node, which together have every value in it. The first has the last value of each name."""
+    if type(node) is _OutOfRange:
+        out_of_range.append(pointer(at))
+        return (float(node),)
+    if type(node) is list:
+        nested = [_readings(item, (*at, index), doubled, out_of_range) for index, item in enumerate(node)]
+        return [[_nth(inner, n) for inner in nested] for n in range(_count(nested))]
+    if type(node) is dict or type(node) is _Members:
+        values: dict[str, list[Json]] = {}
+        for name, value in node if isinstance(node, _Members) else node.items():
+            values.setdefault(name, []).append(value)
+        doubled += [pointer((*at, name)) for name, given in values.items() if len(given) > 1]
+        named = {
+            name: [
+                reading for value in reversed(given) for reading in _readings(value, (*at, name), doubled, out_of_range)
+            ]
+            for name, given in values.items()
+        }
+        return [{name: _nth(inner, n) for name, inner in named.items()} for n in range(_count(named.values()))]
+    return (node,)
+
+
+def _count(nested: Iterable[Sequence[Json]]) -> int:
+    count = max(map(len, nested), default=1)
+    if count > _MOST_READINGS:
+        raise NotJSON(f"more than {_MOST_READINGS} values have the same name in one object")
+    return count
+
+
+def _nth(readings: Sequence[Json], index: int) -> Json:
+    return readings[min(index, len(readings) - 1)]
 
 
 def has_lone_surrogate(value: Json) -> bool:
@@ -193,16 +339,26 @@ def has_lone_surrogate(value: Json) -> bool:
     return False
 
 
-def _is_deep(value: Json) -> bool:
+def _count_names(value: Json) -> int:
+    """The number of names in all objects of a value; -1 if it is nested too deeply."""
+    if type(value) not in _CONTAINERS:
+        return 0
+    names = 0
     level = [value]
     for _ in range(_DEEPEST + 1):
         inner: list[Json] = []
         for node in level:
-            inner += node.values() if type(node) is dict else node if type(node) is list else ()
-        level = [node for node in inner if type(node) is dict or type(node) is list]
+            if type(node) is dict:
+                names += len(node)
+                inner += node.values()
+            elif type(node) is list:
+                inner += node
+            else:
+                inner += (member for _, member in node)
+        level = [node for node in inner if type(node) in _CONTAINERS]
         if not level:
-            return False
-    return True
+            return names
+    return -1
 
 
 def _no_constant(constant: str) -> NoReturn:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from trunkline.exchange import Json, NotJSON, all_places, parse_json
+from trunkline.exchange import Json, NotJSON, all_places, read_json
 
 HIDDEN = "***"
 CREDENTIAL_NAMES = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
@@ -72,11 +72,11 @@ def mask_fields(value: Json, names: Collection[str]) -> Json:
 def mask_body(body: bytes, names: Collection[str]) -> bytes:
     """A JSON body with `***` under the names of secrets, at any depth. Any other body is unchanged."""
     try:
-        sent = parse_json(body)
+        sent = read_json(body).readings
     except NotJSON:
         return body
-    masked = mask_fields(sent, names)
-    return body if masked == sent else json.dumps(masked, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    masked = tuple(mask_fields(reading, names) for reading in sent)
+    return body if masked == sent else json.dumps(masked[0], ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
@@ -84,11 +84,11 @@ def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
     text = body.decode("utf-8", "replace")
     found = {value for name in names for value in re.findall(rf'"{re.escape(name)}"\s*:\s*"([^"\\]+)"', text)}
     try:
-        value = parse_json(body)
+        readings = read_json(body).readings
     except NotJSON:
         return found
     wanted = {normalized(name) for name in names}
-    objects = (node for _, node in all_places(value) if isinstance(node, dict))
+    objects = (node for _, node in all_places([*readings]) if isinstance(node, dict))
     inner = (pair for node in objects for pair in node.items())
     return found | {text for key, text in inner if isinstance(text, str) and normalized(key) in wanted}
 

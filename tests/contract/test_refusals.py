@@ -331,6 +331,18 @@ def test_a_body_is_read(operation: Operation) -> None:
         (b"{}", "text/plain; a=b", "media_type_unsupported", {"media_type": "text/plain"}),
         (b"", "application/json", "body_malformed", {"reason": "the body is empty"}),
         (b"{", "application/json", "body_malformed", None),
+        (
+            b'{"name": "a", "name": "b"}',
+            "application/json",
+            "body_malformed",
+            {"reason": 'the name "name" stands twice in one object (RFC 8259 section 4)'},
+        ),
+        (
+            b'{"name": 1e400}',
+            "application/json",
+            "body_malformed",
+            {"reason": "a number is out of range: no double holds it (RFC 8259 section 6)"},
+        ),
         (b"\xff{}", "application/json", "body_malformed", {"reason": "byte 0 is not UTF-8 (RFC 8259 section 8.1)"}),
         (b"null", "application/json", "body_malformed", {"reason": "the body is not an object"}),
         (b"[{}]", "application/json", "body_malformed", {"reason": "the body is not an object"}),

@@ -5,7 +5,6 @@ Errors name the place and never quote a value, because a value may be a secret.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import stat
@@ -13,28 +12,32 @@ import tomllib
 from pathlib import Path
 
 from trunkline.errors import DataError
-from trunkline.exchange import Json, NotJSON, all_places, parse_json, pointer
+from trunkline.exchange import Json, NotJSON, all_places, read_json
 
 _DEEPEST = 100
 _MOST_BITS = 14_000
 """An integer with more bits has more digits than Python reads or prints."""
+_OUT_OF_RANGE = "the number is out of range"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def load_json(path: Path, name: str, *, lint: bool = True) -> Json:
     """Read a JSON file of the data, called `name` in errors. Raises `DataError` when it cannot be read.
 
-    Without `lint`, repeated names and lone surrogates are not looked for.
+    Without `lint`, lone surrogates are not looked for.
     """
     content = _content(path, name)
     try:
-        value = parse_json(content)
+        text = read_json(content)
     except NotJSON as error:
         raise DataError(name, "", str(error).replace("the body", "it")) from None
-    if lint:
-        if _SURROGATE.search(content):
-            check_value(value, name)
-        _check_names(content, name)
+    value = text.readings[0]
+    if lint and _SURROGATE.search(content):
+        check_value(value, name)
+    if text.doubled:
+        raise DataError(name, text.doubled[0], "the name is there twice")
+    if text.out_of_range:
+        raise DataError(name, text.out_of_range[0], _OUT_OF_RANGE)
     return value
 
 
@@ -69,7 +72,7 @@ def _reason_not_json(node: Json) -> str:
     if isinstance(node, float) and not math.isfinite(node):
         return "not a number that JSON has"
     if isinstance(node, int) and node.bit_length() > _MOST_BITS:
-        return "it holds a number of more digits than can be read"
+        return _OUT_OF_RANGE
     known = node is None or isinstance(node, str | int | float | list | dict)
     return "" if known else f"a {type(node).__name__} is not JSON"
 
@@ -81,21 +84,3 @@ def _content(path: Path, name: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(name, "", f"cannot be read: {error.strerror}") from None
-
-
-def _check_names(content: bytes, name: str) -> None:
-    """Raise `DataError` when an object has the same name twice, since one of the values would be lost."""
-    twice: list[tuple[str, Json]] = []
-
-    def collected(pairs: list[tuple[str, Json]]) -> Json:
-        made = dict(pairs)
-        if len(made) != len(pairs):
-            names = [key for key, _ in pairs]
-            twice.append((next(key for key in names if names.count(key) > 1), made))
-        return made
-
-    value = json.loads(content, object_pairs_hook=collected)
-    if twice:
-        key, holder = twice[-1]  # the last to be closed holds the others, or none of them replaced it
-        place = next(at for at, node in all_places(value) if node is holder)
-        raise DataError(name, place + pointer((key,)), "the name is there twice")

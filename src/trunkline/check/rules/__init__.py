@@ -6,15 +6,17 @@ needs a part of the exchange that is not known is not applied.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from trunkline.check.rules import refusals, secrets, shape, values
 from trunkline.check.rules.rule import Rule, rule
 from trunkline.check.rules.secrets import secret_values_rule
 from trunkline.contract.bodies import succeeded
 from trunkline.contract.model import Contract, Operation
-from trunkline.exchange import Exchange
+from trunkline.exchange import Exchange, NotJSON, read_body
 from trunkline.findings import Finding
 
 _AMBIGUOUS = re.compile(r"%2f|%5c|%00|%0[0-9a-f]|%1[0-9a-f]|%7f|/(\.|%2e){1,2}(/|$)|//", re.IGNORECASE)
@@ -30,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     shape.body_matches_schema,
     shape.properties_are_documented,
     shape.text_is_unicode,
+    shape.names_are_unique,
+    shape.numbers_are_in_range,
     secrets.secrets_stay_hidden,
     secrets.credential_is_not_echoed,
     values.ids_are_unique,
@@ -51,8 +55,20 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
     """Every finding of the rules about one exchange with an operation, or at its path with another method.
 
     A path that a server or proxy may normalize may belong to another operation. Only the rules that hold anywhere judge
-    its response.
+    its response. If a name stands more than once in an object of the body, every one of its values is judged.
     """
+    yield from _judge(operation, exchange, rules)
+    text = read_body(exchange.response.body)
+    if isinstance(text, NotJSON) or len(text.readings) == 1:
+        return
+    of_bodies = tuple(rule_ for rule_ in rules if "body" in rule_.needs)
+    for reading in text.readings[1:]:  # the values that others of the same name hide
+        shown = replace(exchange.response, body=json.dumps(reading).encode())
+        for finding in _judge(operation, replace(exchange, response=shown), of_bodies):
+            yield replace(finding, exchanges=(exchange,))
+
+
+def _judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]) -> Iterator[Finding]:
     certain = exchange.request.method == operation.method and not _AMBIGUOUS.search(exchange.request.path)
     success = succeeded(operation, exchange)
     for rule_ in rules:

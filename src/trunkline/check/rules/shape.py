@@ -11,7 +11,7 @@ from trunkline.check.rules.outline import allowed_extras, objects_of
 from trunkline.check.rules.rule import RFC8259, RFC9110, rule
 from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
-from trunkline.exchange import Exchange, NotJSON, pointer
+from trunkline.exchange import Exchange, NotJSON, pointer, read_body
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import normalized
 
@@ -157,6 +157,24 @@ def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
         if _REPLACEMENT_OR_SURROGATE.search(value):
             evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
             yield Problem("a character was lost", evidence, f"body{at}")
+
+
+@rule("customary: RFC 8259 section 4", "body")
+def names_are_unique(_: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """No name stands twice in one object of the body: clients differ in which of the values they read."""
+    text = read_body(exchange.response.body)
+    for at in () if isinstance(text, NotJSON) else text.doubled:
+        evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-4", "clients differ in which value they read")
+        yield Problem("the name stands twice in one object", evidence, f"body{at}", expected="one value", seen="")
+
+
+@rule("customary: RFC 8259 section 6", "body")
+def numbers_are_in_range(_: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """Every number of the body is one that a double holds."""
+    text = read_body(exchange.response.body)
+    for at in () if isinstance(text, NotJSON) else text.out_of_range:
+        evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-6", "clients read it as infinity, null or an error")
+        yield Problem("the number is out of range", evidence, f"body{at}", expected="at most 1.8e308", seen="")
 
 
 @rule("the documented headers", "status", "headers")

@@ -18,7 +18,7 @@ from trunkline.check.safety.ledger import Entry, Ledger
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.contract.requests import fill_path
-from trunkline.exchange import NOT_FOUND, Exchange, Headers, Json, NotJSON, Request, Response, Target, parse_json
+from trunkline.exchange import NOT_FOUND, Exchange, Headers, Json, NotJSON, Request, Response, Target, read_json
 
 _SAFE_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@-]{1,256}")
 
@@ -74,7 +74,7 @@ def authorization(header: str | None) -> Headers:
 def json_value(body: bytes) -> Json:
     """A body as a JSON value, or `NOTHING` when it is not JSON."""
     try:
-        return parse_json(body)
+        return read_json(body).readings[0]
     except NotJSON:
         return NOTHING
 
