@@ -4,10 +4,10 @@
     >>> acme(Request("GET", "/trunks", "limit=10"))
     Response(401, <77 bytes>)
 
-Records are encoded once. A server gets remembered answers to equal GET requests until the next write (`Mock.read`); a
-call of the mock always works its answer out. Answers that are not remembered are worked out one at a time, behind a
-lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved before it is answered;
-one that cannot be saved gets a 507 and is not applied.
+Records are encoded once, and answers are remembered until the next write: by operation, credential and parameters,
+and those to the GET requests of a server also by the bytes of the request (`Mock.read`). Others are worked out one at
+a time, behind a lock, so that a reader sees all of a write or nothing of it. With a state file, a write is saved
+before it is answered; one that cannot be saved gets a 507 and is not applied.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
@@ -59,7 +59,11 @@ _JSON = ("content-type", "application/json")
 _JSON_ONLY = (_JSON,)
 _MAX_LOGGED = 200
 _MAX_QUOTED = 80
-_MAX_ANSWERS = 4096
+_MAX_REMEMBERED = 32 << 20
+"""The most bytes of remembered answers and their keys."""
+_ENTRY_SIZE = 1024
+"""Bytes of a remembered answer beside its body and its key, or a few more."""
+_MAX_ACCESSES = 4096
 _MAX_KEY = 2048
 _MAX_LEARNED = 64
 """The number of secrets from clients, the latest ones, that are kept out of the log beside those of the fixtures."""
@@ -144,9 +148,9 @@ class Mock:
     def _begin(self, store: Store) -> None:
         self._views = Views(store)
         self._meter.reset()
-        self._answers: dict[ReadKey, Answer] = {}
+        self._answers: dict[Hashable, Answer] = {}
+        self._remembered = 0
         self._accesses: dict[tuple[bytes, bytes | None], ParsedRequest] = {}
-        self._requested = set[int]()
         for served in self._served.values():
             if isinstance(served.operation.kind, List) and not served.operation.parents:
                 self._views.items(served, self._world.account)  # so that the first request need not wait
@@ -219,7 +223,7 @@ class Mock:
                 return parse_request(self._contract, request_from_key(key), self._authorize)
             access = found
             if len(path) + len(authorization or b"") < _MAX_KEY:
-                if len(self._accesses) >= _MAX_ANSWERS:
+                if len(self._accesses) >= _MAX_ACCESSES:
                     self._accesses.clear()
                 self._accesses[path, authorization] = access
         return parse_query(access, query.decode("latin-1"))
@@ -246,34 +250,38 @@ class Mock:
         else:
             with self._lock:
                 answer = self._answer(request, parsed, token)
-                if answer.cacheable and key:
-                    self._remember(key, answer)
+                if key and answer.cacheable:
+                    self._remember(key, answer, sum(len(part or b"") for part in key))
         if answer.explanation:
             log.info("%s", answer.explanation)
         return answer.response, limits
 
-    def _remember(self, key: ReadKey, answer: Answer) -> None:
-        """Remember an answer at the second equal request; remembering every answer costs more than it saves."""
-        if hash(key) not in self._requested:
-            if len(self._requested) >= _MAX_ANSWERS:
-                self._requested.clear()
-            self._requested.add(hash(key))
-        elif sum(len(part or b"") for part in key) < _MAX_KEY:
-            if len(self._answers) >= _MAX_ANSWERS:
-                self._answers.clear()
-            self._answers[key] = answer
+    def _remember(self, key: Hashable, answer: Answer, key_size: int) -> None:
+        """Remember an answer until the next write, or until the remembered ones are too large together."""
+        self._remembered += _ENTRY_SIZE + key_size + len(answer.response.body)
+        if self._remembered > _MAX_REMEMBERED:
+            self._answers.clear()
+            self._remembered = 0
+        self._answers[key] = answer
 
     def _answer(self, request: Callable[[], Request], parsed: ParsedRequest | Refusal, token: str) -> Answer:
+        if isinstance(parsed, Refusal):
+            return self._refuse(request(), parsed, token)
+        served = self._served[parsed.operation.operation_id]
+        key = (served, token, tuple(parsed.values.items())) if served.cacheable else None
+        if key and (known := self._answers.get(key)):
+            return known
         try:
-            outcome = parsed if isinstance(parsed, Refusal) else self._serve(parsed)
+            outcome = self._serve(parsed)
         except StorageError as error:
             return _not_saved(error, parsed.operation, token)
         if isinstance(outcome, Refusal):
             return self._refuse(request(), outcome, token)
-        assert isinstance(parsed, ParsedRequest)  # noqa: S101 - a refusal is its own outcome
         status, body = outcome
-        served = self._served[parsed.operation.operation_id]
-        return Answer(Response(status, _JSON_ONLY, body), parsed.operation, token, "", served.cacheable)
+        answer = Answer(Response(status, _JSON_ONLY, body), parsed.operation, token, "", served.cacheable)
+        if key:
+            self._remember(key, answer, len(request().target))
+        return answer
 
     def _serve(self, parsed: ParsedRequest) -> Result | Refusal:
         served = self._served[parsed.operation.operation_id]
@@ -291,7 +299,8 @@ class Mock:
     def _commit(self, written: Mapping[str, Json]) -> None:
         """Commit the staged changes, forget the answers from before them, and learn the secrets in `written`."""
         if self._views.commit():
-            self._answers = {}
+            self._answers.clear()
+            self._remembered = 0
             learned = (str(written[name]) for name in self._contract.secrets if written.get(name))
             self._learned = (*self._learned, *learned)[-_MAX_LEARNED:]
 
