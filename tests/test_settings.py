@@ -22,6 +22,7 @@ from trunkline.settings import (
     FLAG,
     NEEDS,
     OPTIONS,
+    RATE,
     SECRET,
     Option,
     Settings,
@@ -317,3 +318,12 @@ def test_the_command_line_spells_what_it_calls() -> None:
     for interface in INTERFACES:
         flags = [found.flag for found in options_of(interface)]
         assert len(flags) == len(set(flags))
+
+
+def test_every_number_has_an_upper_bound() -> None:
+    """No option takes a number for which there is neither time nor memory; a rate without effect is harmless."""
+    numbers = [row for row in OPTIONS.values() if row.type.ini in {"int", "float"}]
+    assert {"trunks", "seed", "timeout", "max_requests"} <= {row.name for row in numbers}
+    for row in numbers:
+        if row.type is not RATE:
+            assert not row.type.is_valid(row.type.convert("9" * 21)), row.name

@@ -82,6 +82,11 @@ def _path(metavar: str) -> Type:
     return Type(str, "the name of a file or folder", metavar)
 
 
+def _whole_number(metavar: str, least: int, most: int) -> Type:
+    wanted = f"a whole number from {least} to {most}"
+    return Type(int, wanted, metavar, lambda number: least <= number <= most, (int,), "int")
+
+
 def _one_of(metavar: str, *choices: str) -> Type:
     return Type(str, f"{', '.join(choices[:-1])} or {choices[-1]}", metavar, choices.__contains__)
 
@@ -92,9 +97,10 @@ SECRET = _text("TOKEN")
 BASE = _text("BASE")
 FILE, FOLDER = _path("FILE"), _path("DIR")
 PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE", all)
-COUNT = Type(int, "a whole number", "N", lambda number: number >= 0, (int,), "int")
-AT_LEAST_ONE = Type(int, "a whole number, at least 1", "N", lambda number: number >= 1, (int,), "int")
-PORT = Type(int, "a whole number from 0 to 65535", "PORT", lambda port: 0 <= port <= 65535, (int,), "int")
+COUNT = _whole_number("N", 0, 1_000_000_000)
+AT_LEAST_ONE = _whole_number("N", 1, 1_000_000_000)
+SEED = _whole_number("N", 0, 2**53 - 1)  # the largest that every JSON parser reads exactly
+PORT = _whole_number("PORT", 0, 65535)
 _A_DAY = "a number above 0, at most 86400"
 SECONDS = Type(float, _A_DAY, "SECONDS", lambda seconds: 0 < seconds <= 86400, (int, float), "float")
 _ONE_AN_HOUR = "a number, at least 0.00028 (one an hour)"
@@ -163,7 +169,7 @@ class Settings:
     )
     trunks: int | None = option(COUNT, "serve pytest", "Serve N generated trunks instead of the shipped ones.")
     seed: int | None = option(
-        COUNT,
+        SEED,
         "serve check pytest",
         "The same seed repeats a run, and generates the same records. [default: random for check, else 0]",
     )

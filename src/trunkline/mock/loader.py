@@ -25,6 +25,8 @@ from trunkline.redaction import redactor
 
 _SCHEMA = Path(__file__).with_name("world.schema.json")
 _EXAMPLES = 5
+MOST_RECORDS = 1_000_000
+"""The largest number of records to generate in a collection; so many take half a minute and 2 GB."""
 _SAMPLE = 50
 """The number of generated records that are linted; the others come from the same generators."""
 
@@ -94,6 +96,7 @@ def load(
         world = _world(root / "fixtures" / name, contract, lint=strict)
         cases = _cases(root / "fixtures" / name, contract, lint=strict)
         if trunks is not None:
+            check_count("trunks", trunks)
             world = _generated(world, trunks, seed, contract)
     if overlay is not None:
         with _naming_the_folder(str(overlay / name)):
@@ -203,6 +206,12 @@ def _cases(folder: Path, contract: Contract, *, lint: bool) -> tuple[Mapping[str
             if case["operation"] not in known:
                 raise DataError(label, f"/{index}/operation", f"the contract has no operation {case['operation']!r}")
     return tuple(cases)
+
+
+def check_count(name: str, count: int) -> None:
+    """Raise `UsageError` unless so many records can be generated."""
+    if not 0 <= count <= MOST_RECORDS:
+        raise UsageError(f"{name} is {count}; the number of records to generate is from 0 to {MOST_RECORDS}")
 
 
 def _generated(world: World, trunks: int, seed: int, contract: Contract) -> World:

@@ -17,7 +17,7 @@ from trunkline.errors import DataError, UsageError
 from trunkline.exchange import SECRET_HEADERS, Json, NotJSON, Request, Response, Target, parse_json
 from trunkline.mock.factory import RecordFactory
 from trunkline.mock.generators import Record
-from trunkline.mock.loader import Vendor, with_records
+from trunkline.mock.loader import Vendor, check_count, with_records
 from trunkline.mock.mock import from_vendor
 from trunkline.redaction import Masked
 
@@ -215,8 +215,7 @@ def _override_records(vendor: Vendor, collection: str, given: Json) -> Vendor:
 
 def _generate(vendor: Vendor, collection: str, count: int) -> list[Record]:
     """Plausible records. If they need a parent, all belong to the first one of the default account."""
-    if count < 0:
-        raise UsageError(f"{collection} is {count}; give a list of records, or the number to generate")
+    check_count(collection, count)
     factory, world = RecordFactory(vendor, collection, 0), vendor.world
     parents = world.collections[factory.parent.collection].records if factory.parent else ()
     own = [record for record in parents if world.account_of(record) == world.account]
