@@ -57,7 +57,14 @@ def test_reading_stops_at_the_wanted_item() -> None:
 def test_reading_stops_at_a_page_that_repeats_earlier_ids() -> None:
     """A server that ignores the offset would never give a short page."""
     found = reading(lambda limit, _: slices(250)(limit, 0))
-    assert (len(found.exchanges), found.readable, found.whole) == (2, True, False)
+    assert (len(found.exchanges), found.readable, found.whole, found.repeats) == (2, True, False, True)
+
+
+def test_ids_that_are_numbers_do_not_repeat() -> None:
+    """A page of ids that are no text repeats earlier ones only if they are the same."""
+    items = [{"id": number} for number in range(250)]
+    found = reading(lambda limit, offset: items[offset : offset + limit])
+    assert (len(found), found.whole, found.repeats) == (250, True, False)
 
 
 @pytest.mark.parametrize(("items", "status"), [({}, 200), (None, 200), ([], 500), ([], 404)])

@@ -19,7 +19,7 @@ class ListReading:
     """The items of a list in order, and the exchange of each page.
 
     `readable` is false when a page was not a success with an array of items. `whole` is true when all items
-    were certainly read.
+    were certainly read. `repeats` is true when the last page is full, and has only ids of earlier pages.
     """
 
     items: list[Json] = field(default_factory=list)
@@ -31,6 +31,7 @@ class ListReading:
     total: int | None = None
     readable: bool = True
     whole: bool = False
+    repeats: bool = False
 
     def __len__(self) -> int:
         return len(self.items)
@@ -86,7 +87,7 @@ def read_list(
         if until is not None and until in page_ids:
             break
         reading.whole = len(page) < limit
-        is_repeated = bool(number) and {name for name in page_ids if isinstance(name, str)} <= earlier
-        if reading.whole or is_repeated:
+        reading.repeats = bool(number) and not reading.whole and {*map(str, page_ids)} <= earlier
+        if reading.whole or reading.repeats:
             break
     return reading

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
 from urllib.parse import quote, unquote
 
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
-from trunkline.contract.bodies import NOTHING, at_pointer, json_of, succeeded
-from trunkline.contract.model import Fetch, Operation
+from trunkline.contract.bodies import NOTHING, at_pointer, identities, json_of, succeeded, time_at
+from trunkline.contract.model import Fetch, List, Operation
 from trunkline.contract.predicates import is_fetch, is_list, is_read
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade, to_text
@@ -31,9 +32,22 @@ def known_id_is_answered(session: Session[Fetch]) -> Iterator[Problem]:
     if exchange.response.status == 429:
         raise Inconclusive("the rate limit is spent: 429 for the item that should exist")
     if not succeeded(operation, exchange):
+        if _is_deleted(session):
+            raise Inconclusive("the item that should exist is not in its list either")
         expected = ", ".join(key for key in operation.responses if key.startswith("2"))
         message = "the item that should exist is not answered"
         yield Problem(message, operation.evidence, "status", expected=expected, exchanges=(exchange,))
+
+
+def _is_deleted(session: Session[Fetch]) -> bool:
+    """Whether a list that can be read does not show the item of the session, so that it may be deleted."""
+    operation = session.operation
+    identity = session.parameters[operation.kind.parameter]
+    for listing in operation.contract.of_kind(List, operation.resource):
+        found = Session(listing, session.target, session.credential, session.parameters)
+        with suppress(Inconclusive):
+            return found.reading().item(identity) is NOTHING
+    return False
 
 
 def _other_ids(known: str, seed: int) -> Iterator[tuple[str, str]]:
@@ -76,18 +90,41 @@ def same_request_same_response(session: Session) -> Iterator[Problem]:
     first, second, third = (_stable_values(operation, exchange) for exchange in exchanges)
     if second in (first, third):  # another client may have made one change
         return
-    in_order = [_stable_values(operation, exchange, ordered=True) for exchange in exchanges[:2]]
-    is_reordered = in_order[0] == in_order[1]
-    evidence = _ORDERED if is_reordered else implied(operation.evidence, "a GET shows the current state")
+    evidence = implied(operation.evidence, "a GET shows the current state")
+    ordered = [_stable_values(operation, exchange, ordered=True) for exchange in exchanges]
+    if ordered[0] == ordered[1] == ordered[2]:
+        evidence = _ORDERED if is_list(operation) and not operation.kind.paging else evidence
+    elif _may_have_changed(operation, exchanges, ordered):
+        raise Inconclusive("what it shows changed while it was read")
     message, seen = "the same request got different responses", _difference(first, second)
     expected = "the same response, except for values that change by themselves"
     yield Problem(message, evidence, "body", "", expected, seen, exchanges[:2])
 
 
+def _may_have_changed(operation: Operation, exchanges: tuple[Exchange, ...], ordered: list[dict[str, Json]]) -> bool:
+    """Whether other clients, or time, may have made every difference between three responses.
+
+    They create and delete items, change a value and change it back, and move numbers and times on. They do not give
+    one text after the other, nor take an item away and bring it back.
+    """
+    if is_list(operation) and len({frozenset(identities(operation, exchange)) for exchange in exchanges}) > 1:
+        return True
+    for at in {*ordered[0], *ordered[1], *ordered[2]}:
+        values = [answer.get(at) for answer in ordered]
+        is_content = at not in ("status", "body")
+        is_counted = all(isinstance(value, int | float) or time_at(value, "") for value in values)
+        distinct = {to_text(value) for value in values}
+        if len(distinct) == 3 and not (is_content and is_counted):
+            return False
+        if not is_content and len(distinct) == 2 and values[0] == values[2]:
+            return False
+    return True
+
+
 def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = False) -> dict[str, Json]:
     """The scalar values of a response by place, without those that the contract documents as volatile.
 
-    With `ordered`, the items of a list that is not paged are compared in the order of their ids.
+    With `ordered`, the items of a list are compared in the order of their ids.
     """
     response = operation.response_for(exchange.response.status)
     values: dict[str, Json] = {"status": exchange.response.status}
@@ -108,8 +145,8 @@ def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = 
 
 
 def _in_order(operation: Operation, body: Json) -> Json:
-    """The body with the items of a list that is not paged in the order of their ids."""
-    if not is_list(operation) or operation.kind.paging:
+    """The body with the items of a list in the order of their ids."""
+    if not is_list(operation):
         return body
     body, identity = copy.deepcopy(body), operation.kind.identity
     items = at_pointer(body, operation.kind.items)

@@ -39,17 +39,24 @@ def _pages(session: Session[List], whole: ListReading, limit: int) -> Iterator[t
 @law("implied by paging: two pages that share an item are not pages", is_paged)
 def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
     """No item is on two pages."""
-    whole, limit = _several_pages(session)
+    reading = session.reading()
+    if reading.repeats:
+        pages = ((f"page {number}", exchange) for number, exchange in enumerate(reading.exchanges, start=1))
+    else:
+        whole, limit = _several_pages(session)
+        pages = ((f"the page at offset {offset}", exchange) for offset, _, exchange in _pages(session, whole, limit))
     seen: dict[str, Exchange] = {}
-    for offset, ids, exchange in _pages(session, whole, limit):
-        for identity in ids:
+    for page, exchange in pages:
+        for identity in identities(session.operation, exchange):
             if seen.setdefault(identity, exchange) is not exchange:
-                message = f"an item of the page at offset {offset} was on an earlier page"
+                again = " again, so the list never ends" if reading.repeats else ""
+                message = f"{page} has an item of an earlier page{again}"
                 evidence = implied(session.paging.evidence, "pages of one list do not share items")
                 place, expected = session.operation.extension_reference("list/paging"), "each item on one page"
                 exchanges = (seen[identity], exchange)
                 yield Problem(message, evidence, session.items, place, expected, to_text(identity), exchanges)
                 return
+    session.whole()  # pages without ids may repeat earlier ones, and then prove nothing
 
 
 @law("implied by paging: the pages together are the list", is_paged)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Generic, TypeAlias, TypeGuard
 from urllib.parse import quote, urlencode
 
@@ -18,6 +19,10 @@ from trunkline.contract.predicates import has_filters, is_paged
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
 from trunkline.exchange import Exchange, Headers, Json, Request, Target
 from trunkline.findings import Finding, NotExercised
+
+_FEWEST_REPETITIONS = 32
+"""So many requests are sent again, at least, before a finding about a list counts: one that changes with every request
+would have to answer each of them by chance as before."""
 
 
 class Inconclusive(Exception):
@@ -93,18 +98,24 @@ class Session(Generic[K]):
         self._require_success(exchange)
         return identities(self.operation, exchange), exchange
 
-    def whole(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
-        """The whole list, read once for each filter. Raises `Inconclusive` when it cannot be read to its end."""
+    def reading(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
+        """The list, read once for each filter. Raises `Inconclusive` when a page cannot be read."""
         key = urlencode(filters or {})
         if key not in self._lists:
-            self._lists[key] = self._read(filters)
+            reading = read_list(self.operation, self.ask, query=filters)
+            self._require_success(reading.exchanges[-1])
+            if not reading.readable:
+                raise Inconclusive(f"the list cannot be read: there are no items at {self.operation.kind.items}")
+            self._lists[key] = reading
         return self._lists[key]
 
-    def _read(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
-        reading = read_list(self.operation, self.ask, query=filters)
-        self._require_success(reading.exchanges[-1])
-        if not reading.readable:
-            raise Inconclusive(f"the list cannot be read: there are no items at {self.operation.kind.items}")
+    def whole(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
+        """The reading of the list. Raises `Inconclusive` when the list was not read to its end."""
+        reading = self.reading(filters)
+        if reading.repeats:
+            raise Inconclusive(
+                f"page {len(reading.exchanges)} of the list repeats earlier pages, so no page is the last"
+            )
         if not reading.whole:
             raise Inconclusive(f"the list may be longer than the {len(reading.items)} items that were read")
         return reading
@@ -113,18 +124,29 @@ class Session(Generic[K]):
         if not succeeded(self.operation, exchange):
             raise Inconclusive(f"the list cannot be read: {exchange.response.status} for {exchange.request.target}")
 
-    def has_changed(self: Session[List]) -> bool:
-        """Whether the items of the list, or their values of filtered fields, have changed since the list was read."""
-        try:
-            return self._state_of(self.whole()) != self._state_of(self._read())
-        except Inconclusive:
-            return False
+    def is_steady(self: Session[List], findings: Iterable[Finding]) -> bool:
+        """Whether every request that the findings rest on gets the same answer again, in another order.
 
-    def _state_of(self: Session[List], reading: ListReading) -> list[tuple[str, ...]]:
-        """Each id with the values of the fields that the list can be filtered by, sorted."""
-        pairs = zip(reading.identities, reading.items, strict=True)
-        filters = self.operation.kind.filters.values()
-        return sorted((str(name), *(str(at_pointer(item, by.at)) for by in filters)) for name, item in pairs)
+        Those are the requests of the findings and of the lists that were read. A list that changes at any pace, even
+        back and forth, answers some of them otherwise: it does not know which request comes next.
+        """
+        exchanges = [exchange for reading in self._lists.values() for exchange in reading.exchanges]
+        exchanges += [exchange for finding in findings for exchange in finding.exchanges]
+        answers = {exchange.request: self._shown(exchange) for exchange in exchanges}
+        if any(self._shown(exchange) != answers[exchange.request] for exchange in exchanges):
+            return False
+        again = [*answers] * (1 + _FEWEST_REPETITIONS // len(answers))
+        Random(self.seed).shuffle(again)  # noqa: S311 - an order, no secret
+        return all(self._shown(Exchange(request, self.target(request))) == answers[request] for request in again)
+
+    def _shown(self: Session[List], exchange: Exchange) -> tuple[Json, ...]:
+        """The status, the total, and each id with the fields that the list can be filtered by, in their order."""
+        kind, body = self.operation.kind, json_of(exchange)
+        total = count_at(body, kind.paging.total.at) if kind.paging and kind.paging.total else None
+        items = at_pointer(body, kind.items)
+        places = (kind.identity, *(by.at for by in kind.filters.values()))
+        shown = [[at_pointer(item, at) for at in places] for item in items] if isinstance(items, list) else items
+        return exchange.response.status, total, shown
 
     def forget(self) -> None:
         """Forget every list, so that it is read again."""
@@ -163,15 +185,16 @@ class Law:
     def check(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
         """Send the requests of the law; the last value is the reason if the law could not be exercised.
 
-        Another client may change a list while it is read. So a finding about a list counts only if it is found twice.
+        Another client may change a list while it is read. So a finding about a list counts only if it is found twice,
+        and if what it rests on stays as it is.
         """
         results = list(self._results(session))
         found = {result.rule for result in results if isinstance(result, Finding)}
         if found and self.concerns in (is_paged, has_filters):
             session.forget()
             results = list(self._results(session))
-            again = {result.rule for result in results if isinstance(result, Finding)}
-            if not found & again or session.has_changed():
+            again = [result for result in results if isinstance(result, Finding)]
+            if not found & {finding.rule for finding in again} or not session.is_steady(again):
                 results = [NotExercised("the list changed while it was read")]
         yield from results
 

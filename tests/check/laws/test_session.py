@@ -1,0 +1,110 @@
+"""Tests of `trunkline.check.laws.session`: findings about lists that change while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.defects import BY_NAME, LOADED, examine
+from trunkline import mock
+from trunkline.exchange import Request, Response, Target
+from trunkline.mock.mock import Mock
+
+Pace = Callable[[int, Random], bool]
+"""Whether something changes before the request of this number."""
+
+
+def every(count: int) -> Pace:
+    return lambda number, _: number % count == 0
+
+
+def at_random(chance: float) -> Pace:
+    return lambda _, random: random.random() < chance
+
+
+PACES: dict[str, Pace] = {
+    **{f"every {count} requests": every(count) for count in (1, 2, 3, 5, 10, 25, 60)},
+    **{f"{chance:.0%} of the requests": at_random(chance) for chance in (0.5, 0.2, 0.05, 0.01)},
+}
+
+
+def appear(fake: Mock, collection: str, _: Random) -> None:
+    """Another client creates an item."""
+    if len(fake.records(collection)) < 60:
+        fake.records(collection).add()
+
+
+def disappear(fake: Mock, collection: str, random: Random) -> None:
+    """Another client deletes an item."""
+    if len(found := fake.records(collection)) > 4:
+        found.remove(random.choice(found)["id"])
+
+
+FLIPS: dict[str, tuple[str, Any, Any]] = {
+    "telepath trunks": ("status", "active", "error"),
+    "telepath calls": ("status", "connected", "failed"),
+    "talkover trunks": ("is_active", True, False),
+}
+
+
+def flip(fake: Mock, collection: str, _: Random) -> None:
+    """One item changes a value, and changes it back the next time."""
+    if found := FLIPS.get(f"{fake.vendor.name} {collection}"):
+        field, one, other = found
+        item: Any = fake.records(collection)[3]
+        fake.records(collection).change(item["id"], {field: other if item[field] == one else one})
+
+
+def count(fake: Mock, collection: str, random: Random) -> None:
+    """A counter moves on."""
+    item: Any = random.choice(fake.records(collection))
+    if collection == "calls":
+        fake.records(collection).change(item["id"], duration_seconds=(item["duration_seconds"] or 0) + 1)
+    elif "metrics" in item:
+        metrics = {**item["metrics"], "calls_today": item["metrics"]["calls_today"] + 1}
+        fake.records(collection).change(item["id"], metrics=metrics)
+
+
+CHANGES: dict[str, tuple[Callable[[Mock, str, Random], None], ...]]
+CHANGES = {"appear": (appear,), "disappear": (disappear,), "flip": (flip,), "count": (count,)}
+CHANGES["all"] = (appear, disappear, flip, count)
+
+
+def changing(name: str, changes: str, pace: str, seed: int) -> Target:
+    """The mock, whose records change at a pace. Every response is true at its moment."""
+    fake, random, number = mock.from_vendor(LOADED[name]), Random(seed), 0  # noqa: S311 - no secret
+
+    def ask(request: Request) -> Response:
+        nonlocal number
+        number += 1
+        if PACES[pace](number, random):
+            for collection in filter(fake.records, LOADED[name].world.collections):
+                random.choice(CHANGES[changes])(fake, collection, random)
+        return fake(request)
+
+    return ask
+
+
+def failures(name: str, changes: str, pace: str, seed: int) -> list[tuple[str, str, str]]:
+    """The failing findings of all laws on a server that changes."""
+    report = examine(name, changing(name, changes, pace, seed), *BY_NAME, seed=seed, examples=6, parameters={})
+    return [(finding.rule, finding.operation, finding.message) for finding in report.failures()]
+
+
+@pytest.mark.parametrize("pace", ["every 1 requests", "every 3 requests", "20% of the requests", "1% of the requests"])
+@pytest.mark.parametrize("name", LOADED)
+def test_data_that_change_are_no_finding(name: str, pace: str) -> None:
+    """Items appear, disappear and change back and forth at any pace, and no law calls the server wrong."""
+    assert failures(name, "all", pace, 1) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("name", LOADED)
+def test_data_that_change_are_no_finding_with_any_seed(name: str, seed: int) -> None:
+    """The same for each change alone and for all together, at every pace, with 20 seeds."""
+    found = {(changes, pace): failures(name, changes, pace, seed) for changes in CHANGES for pace in PACES}
+    assert {case: findings for case, findings in found.items() if findings} == {}
