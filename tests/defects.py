@@ -985,6 +985,14 @@ _TELEPATH_VALUES = {
     "half a call": put("/metrics/calls_today", 1.5),
     "a latency as text": put("/metrics/avg_latency_ms", "245"),
     "metrics in a list": turned("/metrics", lambda metrics: [metrics]),
+    "metrics that are null": put("/metrics", None),
+    "metrics that are left out": drop("/metrics"),
+    "metrics that are empty": put("/metrics", {}),
+    "metrics of null": put("/metrics", {"calls_today": None, "success_rate": None, "avg_latency_ms": None}),
+    "a rate that is null": put("/metrics/success_rate", None),
+    "metrics of the first trunk only": lambda item: (
+        item if item["name"] == "Customer Support" else drop("/metrics")(item)
+    ),
     "a name that is null": put("/name", None),
     "an id as a number": put("/id", 7),
     "an id that is empty": put("/id", ""),
@@ -1048,14 +1056,20 @@ _VALUES += [
         _PLAIN,
         note=True,
     ),
-    Defect("metrics that are left out", "telepath", "body_matches_schema", trunks(drop("/metrics")), _PLAIN, note=True),
     Defect("a success that says it is none", "talkover", "body_matches_schema", bodies(put("/success", False)), _PLAIN),
     Defect(
         "a refusal that says it is a success",
         "talkover",
-        "body_matches_schema",
+        "refusal_is_not_flagged_as_success",
         refusals(put("/success", True)),
         _CREDENTIAL,
+    ),
+    Defect(
+        "an unknown id whose refusal says it is a success",
+        "talkover",
+        "refusal_is_not_flagged_as_success",
+        refusals(put("/success", True)),
+        _OTHER_IDS,
     ),
     Defect(
         "a trunk without its envelope", "talkover", "body_matches_schema", bodies(lambda body: body["data"]), _PLAIN
@@ -1816,7 +1830,12 @@ _READINGS += [
         ("the password", "secrets_stay_hidden", trunks(put("/password", "x")), _PLAIN),
         ("the password under another name", "secret_values_stay_hidden", trunks(put("/secret", PASSWORD)), _PLAIN),
         ("any credential opens", _CREDENTIAL, _opening("talkover", lambda _, value: value is not None), ""),
-        ("a refusal that says it is a success", "body_matches_schema", refusals(put("/success", True)), _CREDENTIAL),
+        (
+            "a refusal that says it is a success",
+            "refusal_is_not_flagged_as_success",
+            refusals(put("/success", True)),
+            _CREDENTIAL,
+        ),
         ("no x-ratelimit-reset", "rate_limit_is_reported", heading("x-ratelimit-reset", None), _PLAIN),
         (
             "an odd header ends in a crash",

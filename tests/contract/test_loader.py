@@ -887,7 +887,7 @@ def test_a_file_that_is_hidden_is_no_schema(folder: Path) -> None:
 
 def test_a_schema_that_holds_itself_stops_the_load(folder: Path) -> None:
     """A cycle of references through several files is reported at one of its steps, and is not followed for ever."""
-    edited(folder, "trunk.json", put("/$defs/metrics/items", {"$ref": "trunk-list.json"}))
+    edited(folder, "trunk.json", put("/properties/metrics/items", {"$ref": "trunk-list.json"}))
     with pytest.raises(DataError, match="leads back to itself") as caught:
         read(folder, "telepath")
     assert caught.value.pointer.endswith("/items/$ref")
@@ -1197,7 +1197,7 @@ def test_a_violation_says_where_and_why(telepath: Contract) -> None:
     assert found == {
         "/trunks/1/status": ("schemas/telepath/trunk.json#/properties/status/enum", "enum", Grade.IMPLIED, '"busy"'),
         "/trunks/0/metrics/success_rate": (
-            "schemas/telepath/trunk.json#/$defs/metrics/properties/success_rate/maximum",
+            "schemas/telepath/trunk.json#/properties/metrics/properties/success_rate/maximum",
             "maximum",
             Grade.DOCUMENTED,
             "101",

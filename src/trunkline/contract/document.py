@@ -318,9 +318,13 @@ class ErrorCode(Node, frozen=True):
 
 
 class ResponseExtension(Node, frozen=True):
-    """The `x-trunkline` of a response: the causes that it answers."""
+    """The `x-trunkline` of a response: the causes that it answers.
+
+    `content` is the evidence that a response of the range `2XX` has content, whichever status it has.
+    """
 
     evidence: Evidence
+    content: Evidence | None = None
     refusals: Annotated[dict[str, ErrorCode], _only(Cause)] = {}
 
 
@@ -393,11 +397,15 @@ class Components(Node, frozen=True):
 
 
 class Errors(Node, frozen=True):
-    """Pointers to the code and the message in an error body."""
+    """Pointers to the code and the message in an error body.
+
+    `success` is the place of a flag that is true in the body of a success only.
+    """
 
     code: JsonPointer
     message: JsonPointer
     evidence: Evidence
+    success: BodyLocation | None = None
 
 
 class RateLimit(Node, frozen=True):

@@ -179,6 +179,7 @@ class _Compiler:
             schema=f"{at}{_JSON_SCHEMA}" if response.content else "",
             refusals=extension.refusals,
             headers={name.lower(): header.extension.evidence for name, header in response.headers.items()},
+            content=extension.content,
         )
 
 

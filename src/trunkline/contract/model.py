@@ -91,7 +91,10 @@ class RequestBody:
 
 @dataclass(frozen=True, slots=True)
 class DocumentedResponse:
-    """One documented response of an operation: `key` is `200`, or a range such as `4XX`."""
+    """One documented response of an operation: `key` is `200`, or a range such as `4XX`.
+
+    `content` is the evidence that a range of successes does not include 204, which has no content.
+    """
 
     key: str
     pointer: str
@@ -99,6 +102,7 @@ class DocumentedResponse:
     schema: str
     refusals: Mapping[str, ErrorCode]
     headers: Mapping[str, Evidence]
+    content: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

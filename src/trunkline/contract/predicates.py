@@ -12,6 +12,11 @@ def any_operation(_: Operation) -> TypeGuard[Operation]:
     return True
 
 
+def flags_success(operation: Operation) -> TypeGuard[Operation]:
+    """Whether the bodies of the contract have a flag that is true in a success only."""
+    return operation.contract.errors.success is not None
+
+
 def is_list(operation: Operation) -> TypeGuard[Operation[List]]:
     """Whether the operation returns a list."""
     return isinstance(operation.kind, List)

@@ -14,7 +14,7 @@ from trunkline.check.rules import RULES, judge, secret_values_rule
 from trunkline.contract import bodies
 from trunkline.contract.model import Contract, List
 from trunkline.contract.requests import build_request
-from trunkline.exchange import Exchange
+from trunkline.exchange import Exchange, Request, Response
 
 RULES_WITH_SECRETS = (*RULES, secret_values_rule({"a-secret-of-the-fixture": "password"}))
 
@@ -64,6 +64,32 @@ def test_the_last_item_of_a_page_is_judged_too(trunks: int, change: dict[str, ob
     findings = list(judge(operation, replace(exchange, response=changed), RULES_WITH_SECRETS))
     assert {finding.rule for finding in findings} == found
     assert all(finding.at.startswith(f"body/trunks/{trunks - 1}/") for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "operation_id", "found"),
+    [
+        ("telepath", "updateTrunk", ["implied"]),
+        ("telepath", "createTrunk", []),
+        ("talkover", "updateSipTrunk", []),
+    ],
+)
+def test_204_is_no_update_whose_body_a_sample_client_reads(vendor: str, operation_id: str, found: list[str]) -> None:
+    """Where no page states the status, 204 is lawful, unless the page's own client reads the body of every success."""
+    operation = trunkline.load(vendor).contract.operation(operation_id)
+    exchange = Exchange(Request(operation.method, operation.path), Response(204), frozenset({"status", "body"}))
+    assert [str(finding.evidence.grade) for finding in judge(operation, exchange)] == found
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 422, 503])
+def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: int) -> None:
+    """The flag is documented on both sides, so no status of a refusal makes it lawful."""
+    operation = trunkline.load("talkover").contract.operation("getSipTrunk")
+    bodies_ = {b'{"success":true,"message":"no"}': 1, b'{"success":false}': 0, b'{"message":"no"}': 0, b"[true]": 0}
+    for body, count in bodies_.items():
+        exchange = Exchange(Request("GET", "/sip-trunks/x"), Response(status, (), body), frozenset({"status", "body"}))
+        found = [finding for finding in judge(operation, exchange) if "flagged" in finding.rule]
+        assert [str(finding.evidence.grade) for finding in found] == ["implied"] * count
 
 
 def test_two_equal_ids_are_found_at_the_second() -> None:

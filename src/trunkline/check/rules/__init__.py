@@ -46,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     refusals.refuses_invalid,
     refusals.accepts_valid,
     refusals.refusal_is_documented,
+    refusals.refusal_is_not_flagged_as_success,
     refusals.allow_lists_the_documented_method,
     shape.rate_limit_is_reported,
 )

@@ -9,6 +9,7 @@ from trunkline.check.problem import Problem
 from trunkline.check.rules.rule import RFC9110, rule
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Operation
+from trunkline.contract.predicates import flags_success
 from trunkline.contract.refusals import (
     Refusal,
     bounds,
@@ -101,6 +102,15 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
         at = f"body{operation.contract.errors.code}"
         place = f"{response.pointer}/x-trunkline/refusals/{cause.cause}"
         yield undocumented("error code", evidence, at, place, error.code)
+
+
+@rule("the documented flag of a success", "status", "body", concerns=flags_success, anywhere=True)
+def refusal_is_not_flagged_as_success(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """A response with a status of 400 or above does not say in its body that it is a success."""
+    flag = operation.contract.errors.success
+    if flag and exchange.response.status >= 400 and at_pointer(json_of(exchange), flag.at) is True:
+        message = f"a response with status {exchange.response.status} says that it is a success"
+        yield Problem(message, flag.evidence, f"body{flag.at}", "/x-trunkline/errors/success", "false")
 
 
 @rule("customary: RFC 9110 section 15.5.6", "status", "headers", "request", provoked=True, anywhere=True)

@@ -66,13 +66,15 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Pro
 def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """The body is one JSON text in UTF-8, without a byte order mark or NaN."""
     shown = shown_response(operation, exchange)
-    if shown is None or (exchange.response.status == 204 and not shown.key.isdigit()):
+    unstated = exchange.response.status == 204 and shown is not None and not shown.key.isdigit()
+    if shown is None or (unstated and shown.content is None):
         return  # the exact status is not documented, so it may be 204, which has no body
     try:
         exchange.response.json()
     except NotJSON as error:
         seen = f"{len(exchange.response.body)} bytes"
-        yield Problem(str(error), _evidence_of_body(operation, shown), "body", shown.schema, "JSON", seen)
+        evidence = (shown.content if unstated else None) or _evidence_of_body(operation, shown)
+        yield Problem(str(error), evidence, "body", shown.schema, "JSON", seen)
 
 
 @rule("the schema keyword that the body breaks", "body")
