@@ -23,6 +23,7 @@ from referencing.jsonschema import DRAFT202012
 
 from trunkline.check.rules import judge
 from trunkline.contract import folders
+from trunkline.contract.lint import nodes_of
 from trunkline.contract.model import DOCUMENT, Act, Delete, Operation
 from trunkline.contract.schema import format_checker
 from trunkline.exchange import Exchange, Json, Request, Response, pointer, resolve
@@ -48,6 +49,26 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 
 def folder_of(vendor: Vendor) -> Path:
     return ROOT / "schemas" / vendor.name
+
+
+def test_each_schema_has_an_id_of_its_own(vendor: Vendor) -> None:
+    """The `$id` names vendor and file, so that a validator can hold the schemas of all vendors."""
+    for file, content in vendor.contract.files.items():
+        expected = None if file == DOCUMENT else f"https://trunkline.invalid/schemas/{vendor.name}/{file}"
+        assert content.get("$id") == expected
+
+
+def test_titles_are_short_and_name_one_schema(vendor: Vendor) -> None:
+    """Generators name a class after the title, so it is no sentence, and no two schemas share it."""
+    titles = [
+        node["title"]
+        for file, content in vendor.contract.files.items()
+        if file != DOCUMENT
+        for _, node in nodes_of(content)
+        if "title" in node
+    ]
+    assert all(re.fullmatch(r"[A-Z][A-Za-z]*( [A-Za-z]+){0,2}", title) for title in titles)
+    assert len({title.lower() for title in titles}) == len(titles)
 
 
 def test_each_folder_of_schemas_has_a_folder_of_fixtures() -> None:

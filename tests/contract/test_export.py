@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from shutil import copytree
 from urllib.parse import quote
 
 import pytest
@@ -33,7 +31,7 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 
 def exported(vendor: Vendor, url: str | None = None) -> Json:
     """The vendor's contract as `trunkline export` prints it."""
-    return export.document(vendor.contract, url=url, examples=vendor.example_ids)
+    return export.document(vendor.contract, url=url, examples=vendor.example_ids, bodies=vendor.example_bodies)
 
 
 def nodes(value: Json) -> Iterator[Mapping[str, Json]]:
@@ -78,7 +76,7 @@ def test_the_server_is_the_vendors_or_the_given_one(vendor: Vendor) -> None:
 
 
 def test_bundled_schemas_judge_as_the_files_do(vendor: Vendor) -> None:
-    """Every case of the pages is accepted by the bundle exactly when the contract accepts it."""
+    """Every case of the pages is accepted by the bundle exactly when the contract accepts it, customary facts aside."""
     import jsonschema_rs  # noqa: PLC0415
 
     bundled = exported(vendor)
@@ -90,7 +88,8 @@ def test_bundled_schemas_judge_as_the_files_do(vendor: Vendor) -> None:
             continue
         schema = {"$ref": "#" + quote(answer.schema, safe="/~"), **bundled}
         validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-        assert validator.is_valid(case["body"]) == vendor.contract.accepts(answer.schema, case["body"]), case["name"]
+        grades = {found.evidence.grade for found in vendor.contract.violations(answer.schema, case["body"])}
+        assert validator.is_valid(case["body"]) is (grades <= {"customary"}), case["name"]
         judged += 1
     assert judged
 
@@ -224,48 +223,270 @@ def test_schemathesis_loads_it_and_runs_against_it(vendor: Vendor) -> None:
         assert succeeded, operation
 
 
-def test_names_that_meet_are_reported_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file `trunk.metrics.json` beside `trunk.json#/$defs/metrics` gets a component of its own."""
-    own = folders.roots()[0]
-    vendor_name = next(name for name in VENDORS if any("$defs" in f for f in loader.load(name).contract.files.values()))
-    for folder in ("schemas", "fixtures"):
-        copytree(own / folder / vendor_name, tmp_path / folder / "twin")
-    files = loader.load(vendor_name).contract.files
-    file, content = next((file, content) for file, content in files.items() if "$defs" in content)
-    name = next(iter(content["$defs"]))
-    said = {word: value for word, value in content["x-trunkline"].items() if word != "ordered"}
-    only = {"evidence": said["evidence"]}
-    alone = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Alone",
-        "type": "object",
-        "properties": {
-            "$ref": {"$ref": f"{file}#/$defs/{name}"},
-            "default": {"$ref": "#/$defs/odd~1 name"},
-            "examples": {
-                "type": "string",
-                "const": {"$ref": "kept"},
-                "x-trunkline": only,
+# --- the schemas that generators want -------------------------------------------------------------------------------
+
+GRADED = {grade: {"evidence": {"grade": grade, "source": "https://a/"}} for grade in ("documented", "customary")}
+STATED, CUSTOMARY = ({"x-trunkline": extension} for extension in GRADED.values())
+
+
+def schemas(vendor: Vendor, shown: Json, **others: Json) -> dict[str, Json]:
+    """The components for a document with one response, whose schema is in `shown.json`; `others` are beside it."""
+    body = {"content": {"application/json": {"schema": {"$ref": "shown.json"}}}}
+    files = {name: {"title": name, **STATED, **content} for name, content in {"shown": shown, **others}.items()}
+    paths = {"/x": {"get": {"responses": {"200": body}}}}
+    source = {"openapi": "3.1.0", "info": {"title": "", "version": ""}, "paths": paths}
+    contract = replace(
+        vendor.contract,
+        files={"openapi.json": source, **{f"{name}.json": content for name, content in files.items()}},
+    )
+    bundled = export.document(contract)
+    named = bundled["paths"]["/x"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert named == {"$ref": "#/components/schemas/Shown"}
+    found: dict[str, Json] = bundled["components"]["schemas"]
+    for schema in found.values():
+        schema.pop("externalDocs", None)
+    return found
+
+
+@pytest.fixture
+def any_vendor() -> Vendor:
+    """One vendor, for its name only."""
+    return loader.load(VENDORS[0])
+
+
+OBJECT: Json = {"type": "object", "properties": {"id": {"type": "integer", **STATED}}}
+PLAIN: Json = {"type": "object", "properties": {"id": {"type": "integer"}}}
+
+
+def test_an_object_is_a_component_that_may_be_null_where_it_is_used(any_vendor: Vendor) -> None:
+    """It is named after its title, else after its place; another file's is the same component."""
+    found = schemas(
+        any_vendor,
+        {
+            "type": "object",
+            "properties": {
+                "own_part": {"allOf": [OBJECT], **STATED},
+                "titled": {**OBJECT, "title": "Something else", **STATED},
+                "all": {"type": "array", "items": {**OBJECT, "type": ["object", "null"]}, **STATED},
+                "other": {"$ref": "other.json#/properties/it"},
             },
-            "whole": {"$ref": file},
-            "deep": {"$ref": "#/properties/whole"},
         },
-        "$defs": {"odd/ name": {"type": "string", "x-trunkline": only}},
-        "x-trunkline": said,
+        other={"type": "object", "properties": {"it": {**OBJECT, **STATED}}},
+    )
+    assert found["ShownOwnPart"] == found["ShownAllItem"] == found["OtherIt"] == PLAIN
+    assert found["SomethingElse"] == {**PLAIN, "title": "Something else"}
+    assert found["Shown"]["properties"] == {
+        "own_part": {"$ref": "#/components/schemas/ShownOwnPart"},
+        "titled": {"$ref": "#/components/schemas/SomethingElse"},
+        "all": {
+            "type": "array",
+            "items": {"anyOf": [{"$ref": "#/components/schemas/ShownAllItem"}, {"type": "null"}]},
+        },
+        "other": {"$ref": "#/components/schemas/OtherIt"},
     }
-    stem = file.removesuffix(".json")
-    (tmp_path / "schemas" / "twin" / f"{stem}.{name}.json").write_text(json.dumps(alone))
-    monkeypatch.setenv("TRUNKLINE_DATA", str(tmp_path))
-    bundled = exported(loader.load("twin"))
-    schemas = bundled["components"]["schemas"]
-    both = {f"{stem}.{name}", f"{stem}.{name}_"}
-    assert both < set(schemas)
-    [own_schema] = [schemas[place] for place in both if schemas[place].get("title") == "Alone"]
-    [other] = [place for place in both if schemas[place] is not own_schema]
-    assert own_schema["properties"]["$ref"] == {"$ref": f"#/components/schemas/{other}"}
-    assert own_schema["properties"]["examples"]["const"] == {"$ref": "kept"}
-    assert own_schema["properties"]["whole"] == {"$ref": f"#/components/schemas/{stem}"}
-    for node in nodes({key: value for key, value in own_schema["properties"].items() if key != "examples"}):
-        if isinstance(node.get("$ref"), str):
-            resolve(bundled, node["$ref"][1:])
-    assert list(OpenAPIV31SpecValidator(bundled).iter_errors()) == []
+    assert set(found) == {"Shown", "ShownOwnPart", "SomethingElse", "ShownAllItem", "OtherIt"}
+
+
+def test_an_enumeration_is_a_component_where_several_places_use_it(any_vendor: Vendor) -> None:
+    """A default belongs to the place, and any other text or number is copied."""
+    choice = {"type": "string", "enum": ["a", "b"], **STATED}
+    found = schemas(
+        any_vendor,
+        {
+            "type": "object",
+            "properties": {
+                "single": choice,
+                "choice": choice,
+                "again": {"$ref": "#/properties/choice"},
+                "text": {"type": "string", **STATED},
+                "same_text": {"$ref": "#/properties/text"},
+            },
+            "allOf": [{"properties": {"again": {"default": "a", **STATED}}}],
+        },
+    )
+    shared = {"$ref": "#/components/schemas/ShownChoice"}
+    assert found["ShownChoice"] == {"type": "string", "enum": ["a", "b"]}
+    assert found["Shown"]["properties"] == {
+        "single": {"type": "string", "enum": ["a", "b"]},
+        "choice": shared,
+        "again": {"allOf": [shared], "default": "a"},
+        "text": {"type": "string"},
+        "same_text": {"type": "string"},
+    }
+
+
+def test_components_of_one_name_are_kept_apart(any_vendor: Vendor) -> None:
+    """A file's own schema keeps its name, a part of it gets a number, and each reference leads to its own."""
+    inner = {"type": "object", "properties": {"a": {**OBJECT, "title": "Shown", **STATED}}}
+    assert schemas(any_vendor, inner) == {
+        "Shown": {**inner, "title": "shown", "properties": {"a": {"$ref": "#/components/schemas/Shown2"}}},
+        "Shown2": {**PLAIN, "title": "Shown"},
+    }
+
+
+def test_one_fact_in_several_parts_is_one_schema(any_vendor: Vendor) -> None:
+    """`type`, `required`, `default` and `const` that an `allOf` or a `$ref` adds stand where generators look."""
+    found = schemas(
+        any_vendor,
+        {
+            "type": "object",
+            "required": ["a"],
+            "properties": {
+                "a": {"type": ["string", "null"], "allOf": [{"$ref": "#/$defs/shown"}], **STATED},
+                "b": {"$ref": "#/properties/a", "default": "x", **STATED},
+                "c": {"type": ["integer", "null"], **STATED},
+                "d": {"const": True, **STATED},
+            },
+            "allOf": [
+                {"required": ["b", "a"], **STATED},
+                {"properties": {"c": {"type": "integer", "minimum": 1, **STATED}}},
+            ],
+            "$defs": {"shown": {"not": {"type": "null"}, **STATED}},
+        },
+    )
+    assert found["Shown"] == {
+        "title": "shown",
+        "type": "object",
+        "required": ["a", "b"],
+        "properties": {
+            "a": {"type": "string"},
+            "b": {"type": "string", "default": "x"},
+            "c": {"type": "integer", "minimum": 1},
+            "d": {"type": "boolean", "const": True},
+        },
+    }
+
+
+def test_parts_that_contradict_or_depend_stay_apart(any_vendor: Vendor) -> None:
+    """Two patterns, two conditions: an `allOf` says both. One condition stands beside the properties."""
+    word = {"type": "string", "pattern": "a", **STATED}
+    condition = {"if": {"required": ["a"]}, "then": {"required": ["b"]}}
+    shown = {"type": "object", "properties": {"a": word, "b": word}}
+    demand = {
+        "if": {"required": ["a"], "properties": {"a": {}}, "additionalProperties": True},
+        "then": {"required": ["b"], "properties": {"b": {}}, "additionalProperties": True},
+    }
+    one = schemas(any_vendor, {**shown, "allOf": [condition]})["Shown"]
+    assert {key: one.get(key) for key in ("if", "then", "allOf")} == {**demand, "allOf": None}
+    two = schemas(any_vendor, {**shown, "allOf": [condition, condition]})["Shown"]
+    assert {key: two.get(key) for key in ("if", "allOf")} == {"if": None, "allOf": [demand, demand]}
+    both = schemas(any_vendor, {**shown, "allOf": [{"properties": {"a": {"pattern": "b", **STATED}}}]})["Shown"]
+    assert both["allOf"] == [{"properties": {"a": {"pattern": "b"}}}]
+    assert both["properties"]["a"] == {"type": "string", "pattern": "a"}
+
+
+def test_customary_keywords_are_left_out(any_vendor: Vendor) -> None:
+    """No page says them, so no client should depend on them."""
+    found = schemas(
+        any_vendor,
+        {
+            "type": "object",
+            "properties": {
+                "a": {"type": ["string", "null"], "not": {"type": "null"}, **CUSTOMARY},
+                "b": {"type": "string", "pattern": "b", "x-trunkline": {"evidence": {
+                    **GRADED["documented"]["evidence"], "keywords": {"pattern": GRADED["customary"]["evidence"]},
+                }}},
+            },
+            "allOf": [{"required": ["a"], **CUSTOMARY}],
+        },
+    )  # fmt: skip
+    assert found["Shown"] == {"title": "shown", "type": "object", "properties": {"a": {}, "b": {"type": "string"}}}
+
+
+def test_components_are_named_in_one_word(vendor: Vendor) -> None:
+    """A reference leads to a component as a whole, and each component is used."""
+    bundled = exported(vendor)
+    refs = {node["$ref"] for node in nodes(bundled) if "$ref" in node}
+    places = {
+        f"#/components/{kind}/{name}"
+        for kind, components in bundled["components"].items()
+        if kind != "securitySchemes"
+        for name in components
+    }
+    assert refs == places
+    assert all(name.isalnum() and name[0].isupper() for name in bundled["components"]["schemas"])
+
+
+# --- what else the document says ------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_write_only(vendor: Vendor) -> None:
+    """Each input that is a secret, and no other property."""
+    found = {
+        name: node.get("writeOnly", False)
+        for node in nodes(exported(vendor)["components"]["schemas"])
+        for name, node in node.get("properties", {}).items()
+        if node
+    }
+    assert {name for name, hidden in found.items() if hidden} == set(vendor.contract.secrets)
+
+
+def test_an_error_has_a_code_and_a_message(vendor: Vendor) -> None:
+    """Where the contract has them, also if the schema of errors names neither."""
+    bundled = exported(vendor)
+    errors = vendor.contract.errors
+    for response in bundled["components"]["responses"].values():
+        for at in (errors.code, errors.message):
+            schema = response["content"]["application/json"]["schema"]
+            for name in at.split("/")[1:]:
+                schema = resolve(bundled, schema["$ref"][1:])["properties"][name]
+            assert schema["type"] == "string"
+
+
+def test_responses_have_the_headers_of_the_rate_limit(vendor: Vendor) -> None:
+    """Those of each operation that it counts, and of no other; the mock sends what they say."""
+    limit, bundled = vendor.contract.rate_limit, exported(vendor)
+    assert limit is not None
+    names = {limit.limit, limit.remaining, limit.reset}
+    for operation in vendor.contract.operations:
+        responses = bundled["paths"][operation.path][operation.method.lower()]["responses"]
+        for said in responses.values():
+            response = resolve(bundled, said["$ref"][1:]) if "$ref" in said else said
+            assert names & set(response.get("headers", {})) == (set() if operation.rate_limit_exemption else names)
+    answered = mock.from_vendor(vendor)(request_of(vendor, vendor.contract.operations[0]))
+    for name, header in bundled["components"]["headers"].items():
+        value = answered.header(name.lower())
+        assert value is not None
+        assert value.isdigit() or header["schema"]["type"] == "string"
+
+
+def test_each_response_has_examples_that_obey_its_schema(vendor: Vendor) -> None:
+    """Samples of the pages, or what the mock answers; only the response to any other refusal has none."""
+    import jsonschema_rs  # noqa: PLC0415
+
+    bundled = exported(vendor)
+    for operation in vendor.contract.operations:
+        for key, response in operation.responses.items():
+            content = resolve(bundled, response.pointer)["content"]["application/json"]
+            validator = jsonschema_rs.Draft202012Validator({**content["schema"], "components": bundled["components"]})
+            found = content.get("examples", {})
+            assert bool(found) is (key != "4XX"), (operation, key)
+            for example in found.values():
+                validator.validate(example["value"])
+                if not key.startswith("2"):
+                    assert resolve(example["value"], vendor.contract.errors.code) in {
+                        refusal.code for refusal in response.refusals.values()
+                    }
+
+
+def test_a_response_that_no_page_documents_says_so(vendor: Vendor) -> None:
+    """In its description, where documentation shows it."""
+    bundled = exported(vendor)
+    for operation in vendor.contract.operations:
+        for response in operation.responses.values():
+            undocumented = response.evidence.grade in ("customary", "decision")
+            description = resolve(bundled, response.pointer)["description"]
+            assert ("No page documents this" in description) is undocumented, response
+
+
+def test_linters_find_what_they_ask_for(vendor: Vendor) -> None:
+    """Each operation has a description and a tag, each tag a description, and the document a licence and a contact."""
+    bundled = exported(vendor)
+    known = {tag["name"] for tag in bundled["tags"] if tag["description"]}
+    assert bundled["info"]["license"]["identifier"]
+    assert bundled["info"]["contact"]["name"]
+    for operation in vendor.contract.operations:
+        node = bundled["paths"][operation.path][operation.method.lower()]
+        assert node["description"]
+        assert node["tags"]
+        assert set(node["tags"]) <= known

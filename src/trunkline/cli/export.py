@@ -19,7 +19,15 @@ def export(settings: Settings, vendor: str) -> int:
     if settings.document_url is not None:
         address(settings.document_url)  # raises UsageError for what cannot be a base address
     loaded = loader.load(vendor)
-    text = json_text(document(loaded.contract, url=settings.document_url, examples=loaded.example_ids), indent=2)
+    text = json_text(
+        document(
+            loaded.contract,
+            url=settings.document_url,
+            examples=loaded.example_ids,
+            bodies=loaded.example_bodies,
+        ),
+        indent=2,
+    )
     if settings.output in (None, "-"):
         click.echo(text)
         return SUCCESS

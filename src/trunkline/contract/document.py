@@ -491,6 +491,7 @@ _EVIDENCE_TEXTS = {"source": {"pattern": "^https://"}, "note": {"minLength": 1},
 _SCHEMA: Json = {"$ref": "#/$defs/Schema"}
 _KEYWORDS: Json = {
     "$schema": {"enum": [*get_args(Dialect)]},
+    "$id": {"type": "string", "format": "uri"},
     **{key: {"type": "string"} for key in ("$ref", "title", "description", "format")},
     **{key: {} for key in ("default", "type", "const")},
     "pattern": {"type": "string", "format": "regex"},

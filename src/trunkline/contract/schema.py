@@ -57,8 +57,11 @@ class Schemas:
 
     def __init__(self, name: str, files: Mapping[str, Json]) -> None:
         self._base = f"{_BASE}{name}/"
-        self._files = files
-        self._registry = jsonschema_rs.Registry([(self._base + file, content) for file, content in files.items()])
+        # A folder can be copied, so a schema is found by the name of its file, whatever its `$id` is.
+        self._files = {
+            file: {key: value for key, value in content.items() if key != "$id"} for file, content in files.items()
+        }
+        self._registry = jsonschema_rs.Registry([(self._base + file, it) for file, it in self._files.items()])
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
     def accepts(self, place: str, value: Json) -> bool:

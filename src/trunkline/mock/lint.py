@@ -368,11 +368,8 @@ def _undocumented(record: Record, views: Sequence[View]) -> Iterator[str]:
 
 def lint_responses(world: World, contract: Contract) -> Iterator[Mistake]:
     """Each refusal, each body with and without an item, and each record after an effect that breaks the contract."""
-    for response in _responses(contract):
-        for cause, code in response.refusals.items():
-            message = world.message(cause, code.code).format_map(CAUSES.get(cause, {}))
-            body = fill_template(world.error_body, {"code": code.code, "message": message})
-            yield from (("/errors/body", f"for {cause}, {reason}") for reason in _violations(contract, response, body))
+    for response, cause, body in refusal_bodies(world, contract):
+        yield from (("/errors/body", f"for {cause}, {reason}") for reason in _violations(contract, response, body))
     for operation in contract.operations:
         behavior = world.behaviors[operation.operation_id]
         records = world.collections[operation.resource].records if operation.item is not None else ()
@@ -382,6 +379,14 @@ def lint_responses(world: World, contract: Contract) -> Iterator[Mistake]:
                 if item is not None or behavior.verb == "list" or operation.item is None:
                     yield from _lint_filled_body(behavior, outcome, operation, item, place)
     yield from _lint_changed_records(world, contract)
+
+
+def refusal_bodies(world: World, contract: Contract) -> Iterator[tuple[DocumentedResponse, str, Json]]:
+    """Each response to a refusal, with a cause of it and the error body for that cause."""
+    for response in _responses(contract):
+        for cause, code in response.refusals.items():
+            message = world.message(cause, code.code).format_map(CAUSES.get(cause, {}))
+            yield response, cause, fill_template(world.error_body, {"code": code.code, "message": message})
 
 
 def _lint_filled_body(

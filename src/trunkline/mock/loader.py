@@ -10,6 +10,7 @@ from traceback import extract_tb
 
 from msgspec import convert
 
+from trunkline.contract.bodies import at_pointer
 from trunkline.contract.files import check_value, load_json, load_toml
 from trunkline.contract.folders import names, roots
 from trunkline.contract.loader import read
@@ -19,7 +20,7 @@ from trunkline.errors import DataError, TrunklineError, UsageError
 from trunkline.exchange import Json
 from trunkline.findings import Report
 from trunkline.mock.generators import Record
-from trunkline.mock.lint import lint_records, lint_responses, lint_world, possible_values
+from trunkline.mock.lint import lint_records, lint_responses, lint_world, possible_values, refusal_bodies
 from trunkline.mock.world import Behavior, Collection, Grant, World
 from trunkline.redaction import redactor
 
@@ -50,6 +51,23 @@ class Vendor:
         """A few ids of the first token's account for each resource: `{"trunks": ["trunk_1", "trunk_2"]}`."""
         tables, account = self.world.tables(), self.world.account
         return {name: [*tables.get((name, account), ())][:_EXAMPLES] for name in self.world.collections}
+
+    @property
+    def example_bodies(self) -> dict[str, dict[str, Json]]:
+        """Examples of the body of each response, by its pointer: samples of the pages, else what the mock sends."""
+        bodies: dict[str, dict[str, Json]] = {}
+        code = self.contract.errors.code
+        for case in self.cases:
+            response = self.contract.operation(case["operation"]).response_for(case["status"])
+            if response and not case["breaks"]:
+                known = {refusal.code for refusal in response.refusals.values()}
+                if response.key.startswith("2") or at_pointer(case["body"], code) in known:
+                    bodies.setdefault(response.pointer, {})[case["name"]] = case["body"]
+        shown = frozenset(bodies)
+        for response, cause, body in refusal_bodies(self.world, self.contract):
+            if response.pointer not in shown:
+                bodies.setdefault(response.pointer, {})[cause] = body
+        return bodies
 
     def validate(
         self,
