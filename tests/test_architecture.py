@@ -51,7 +51,7 @@ IMPORTERS = {
     "h11": {"transport.client"},
     "starlette": {"transport.server"},
     "uvicorn": {"transport.server", "transport.protocol"},
-    "httptools": {"transport.protocol"},
+    "uvloop": {"transport.server"},
     "sqlite3": {"mock.database"},
     "rich": {"report.terminal"},
     "click": {"cli"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -16,10 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
+from inspect import signature
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import trunkline
 from trunkline import mock
@@ -467,10 +472,10 @@ def test_an_address_for_all_is_reported_as_one() -> None:
 
 
 @contextmanager
-def serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(script: str = SCRIPT) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process in which `serve` runs, and its address."""
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process, line(process)
@@ -512,6 +517,39 @@ def test_a_second_signal_forces_the_end(number: signal.Signals) -> None:
         process.send_signal(number)
         assert process.communicate(timeout=10) == ("", "")
         assert process.returncode == -number
+
+
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+"""
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_more_clients_than_file_descriptors_are_served_in_turn(loop: str) -> None:
+    """150 clients that hold their connections open are all answered by a process with 64 files, which says it once."""
+    without = "import sys; sys.modules['uvloop'] = None" if loop == "asyncio" else ""
+    with ExitStack() as stack:
+        process, url = stack.enter_context(serving(LIMITED + without + SCRIPT))
+        place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        clients = [stack.enter_context(socket.create_connection(place, timeout=30)) for _ in range(150)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answers = [client.recv(15) for client in clients]
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+    assert answers == [b"HTTP/1.1 200 OK"] * 150
+    assert out == "over\n"
+    assert re.fullmatch(r"[0-9]+ connections are open, and the process may open no more files .*; .* wait\n", err)
+
+
+def test_uvicorn_has_the_parts_that_are_used() -> None:
+    """`Server.serve` with sockets, and of protocols, beside those of asyncio, what makes one and what ends one."""
+    assert "sockets" in signature(uvicorn.Server.serve).parameters
+    assert {"config", "server_state"} <= vars(uvicorn.Server(uvicorn.Config(lambda: None))).keys()
+    for protocol in (HttpToolsProtocol, H11Protocol):
+        assert [*signature(protocol).parameters][:3] == ["config", "server_state", "app_state"]
+        assert [*signature(protocol.shutdown).parameters] == ["self"]
 
 
 def test_trouble_while_announcing_ends_serving() -> None:
@@ -565,10 +603,10 @@ def test_the_body_of_a_request_that_offers_an_upgrade_arrives(split: bool) -> No
 
 def test_a_bad_request_after_a_good_one_does_not_take_its_answer() -> None:
     """Of two requests in one packet, the first is answered before the second is refused."""
-    good = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    good = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
     with server.running(server.asgi(repeated)) as url:
-        answer = raw(url, good + b"FROB /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = raw(url, good + b"FROB\r\n\r\n")
         cut = raw(url, b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
-    assert b"POST /x helloHTTP/1.1 400" in answer
+    assert b"GET /x HTTP/1.1 400" in answer
     assert cut.startswith(b"HTTP/1.1 400")

@@ -1,71 +1,66 @@
-"""uvicorn's protocol on httptools, with h11 for the requests that httptools does not read as they are.
+"""The beginning of a connection: its first bytes decide whether uvicorn reads it with httptools or with h11.
 
-httptools has a list of methods, of an absolute target (`GET http://host/path`) it reports the path alone, and it leaves
-out the body of a request with `Upgrade`.
+httptools is fast, but has a list of methods, of an absolute target (`GET http://host/path`) it reports the path alone,
+and it leaves out the body of a request with `Upgrade`. A client that sends such a request sends it first; so h11 gets
+every connection whose first packet is not one complete, ordinary head. uvicorn's protocols are used as they are.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import re
+from typing import Any, cast
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 try:
-    from httptools import HttpParserError
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-except ImportError:  # it is not available everywhere
-    PROTOCOL: Any = H11Protocol
-else:
-    _MAX_UNREAD = 1 << 20
-    _INVALID = "Invalid HTTP request received."
+except ImportError:  # httptools is not available everywhere
+    HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
-    class Protocol(HttpToolsProtocol):
-        """Reads requests with httptools, and hands a connection to h11 when httptools cannot."""
+_ORDINARY = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^ #\r\n]* HTTP/1\.[01]\r\n")
+_UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
-        unread = b""
-        """The bytes of a request whose head or body is not complete."""
-        has_failed = False
 
-        def on_url(self, url: bytes) -> None:
-            self.url += url
-            if not self.url.startswith(b"/") or b"#" in url:
-                raise ValueError
+class Connection(asyncio.Protocol):
+    """An accepted connection. It hands its transport over to the protocol that it chooses."""
 
-        def on_headers_complete(self) -> None:
-            if self.parser.should_upgrade():
-                raise ValueError
-            super().on_headers_complete()
+    transport: asyncio.Transport
 
-        def on_message_complete(self) -> None:
-            super().on_message_complete()
-            self.unread = b""
+    def __init__(self, server: uvicorn.Server) -> None:
+        self._server = server
+        self._chosen: Any = None
 
-        def data_received(self, data: bytes) -> None:
-            self._unset_keepalive_if_required()
-            self.unread += data if len(self.unread) < _MAX_UNREAD else b""
-            try:
-                if not self.has_failed:
-                    self.parser.feed_data(data)
-            except HttpParserError:
-                cycle: Any = self.cycle  # None before the first request
-                if not cycle or cycle.response_complete:
-                    self.switch_to_h11()
-                elif cycle.more_body:
-                    self.send_400_response(_INVALID)
-                else:  # an earlier request of this connection is to be answered first
-                    self.has_failed = True
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is closed and everything was sent."""
+        return self.transport.is_closing() and not self.transport.get_write_buffer_size()
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            cycle: Any = self.cycle
-            if self.has_failed and cycle.response_complete and not self.transport.is_closing():
-                self.send_400_response(_INVALID)
+    def end(self, *, although_new: bool = False) -> None:
+        """Close the connection when it is idle, or after its present answer; one without a request if asked to."""
+        if self.transport.is_closing():
+            return
+        if self._chosen:
+            self._chosen.shutdown()
+        elif although_new:
+            self.transport.close()
 
-        def switch_to_h11(self) -> None:
-            other = H11Protocol(self.config, self.server_state, self.app_state, self.loop)
-            self.connections.discard(self)
-            self.transport.set_protocol(other)
-            other.connection_made(self.transport)
-            other.data_received(self.unread)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
 
-    PROTOCOL = Protocol
+    def data_received(self, data: bytes) -> None:
+        self._chosen = (HttpToolsProtocol if _is_ordinary(data) else H11Protocol)(
+            self._server.config, self._server.server_state, {}
+        )
+        self.transport.set_protocol(self._chosen)
+        self._chosen.connection_made(self.transport)
+        self._chosen.data_received(data)
+
+
+def _is_ordinary(packet: bytes) -> bool:
+    """Whether a packet has a complete head that httptools reads as it is, and no second request after it."""
+    head, end, rest = packet.partition(b"\r\n\r\n")
+    return bool(end and _ORDINARY.match(head + b"\r\n") and not _UPGRADE.search(head)) and not (
+        rest and head.startswith(b"GET")
+    )

@@ -14,15 +14,17 @@ import asyncio
 import errno
 import gc
 import json
+import logging
+import os
 import re
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
+from typing import Any
 from urllib.parse import unquote
 
 import uvicorn
@@ -38,7 +40,18 @@ from trunkline.transport.admin import BASE as RESERVED
 from trunkline.transport.admin import Admin
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
-from trunkline.transport.protocol import PROTOCOL
+from trunkline.transport.protocol import Connection
+
+try:
+    import resource
+except ImportError:  # it is not available on Windows
+    resource = None  # type: ignore[assignment]
+try:
+    from uvloop import new_event_loop
+except ImportError:  # it is not available everywhere
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
+log = logging.getLogger("trunkline.transport.server")
 
 _BACKLOG = 2048
 _KEEP_ALIVE = 75
@@ -47,6 +60,10 @@ _KEEP_ALIVE = 75
 _GRACE = 0.5
 """Seconds that running requests have when the server ends."""
 _TICK = 0.005
+_LONGEST_HEAD = 1 << 18
+"""The most bytes of the head of a request that h11 reads."""
+_RESERVED_FILES = 16
+"""File descriptors that connections leave for the state file and the program around."""
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
@@ -154,22 +171,11 @@ def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
 def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Run the application in a thread, by default on a free port. Yields its address."""
     with _listener(host, port) as listener:
-        started: Future[None] = Future()
-        server = _Server(app, lambda: started.set_result(None))
-
-        def run() -> None:
-            try:
-                server.run(sockets=[listener])
-            except BaseException as error:
-                if started.done():
-                    raise
-                started.set_exception(error)
-
-        thread = threading.Thread(target=run, name="trunkline-server", daemon=True)
+        server, url = _Server(app, listener), _url(listener)
+        thread = threading.Thread(target=server.run, name="trunkline-server", daemon=True)
         thread.start()
-        started.result()
         try:
-            yield _url(listener)
+            yield url
         finally:
             server.stop()
             thread.join(timeout=4 * _GRACE)
@@ -180,25 +186,27 @@ def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]
 
     `on_ready` is called with the address as soon as the server answers. Raises `UsageError` when it cannot listen.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises the signal again at its end
-    try:
-        with _listener(host, port) as listener, suppress(KeyboardInterrupt):
-            gc.freeze()  # contract and records stay: the collector need not look at them again and again
-            _Server(app, lambda: on_ready(_url(listener))).run(sockets=[listener])
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with _listener(host, port) as listener:
+        server, url = _Server(app, listener), _url(listener)
+        gc.freeze()  # contract and records stay: the collector need not look at them again and again
+        before = server.handle_signals()
+        try:
+            server.run(lambda: on_ready(url))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which calls `on_start` and ends within milliseconds.
+class _Server:
+    """A server that accepts connections itself, lets uvicorn read and answer them, and ends within milliseconds.
 
-    uvicorn looks every 100 ms whether it is to end, and then waits for as long: too slow for tests that start many.
+    A socket of uvicorn's accepts until no file descriptor is left, and uvicorn takes 200 ms to end, which is too slow
+    for tests that start many servers. It runs without a socket, for the date of the responses.
     """
 
-    def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = uvicorn.Config(
             self._answer,
-            http=PROTOCOL,
             interface="asgi3",
             ws="none",
             lifespan="off",
@@ -206,51 +214,110 @@ class _Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE,
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
         )
-        super().__init__(config)
+        self._uvicorn = uvicorn.Server(config)
         self._app = app
-        self._on_start = on_start
+        self._listener = listener
+        self._connections: set[Connection] = set()
+        self._most_files = _most_files()
+        self._has_warned = False
+        self._is_ending = threading.Event()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._loop = asyncio.get_running_loop()
-        self._ticks = self._loop.create_task(super().main_loop())
+    def run(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Call `on_ready`, then serve until `stop`."""
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(self._run(on_ready))
+
+    async def _run(self, on_ready: Callable[[], None] | None) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        tasks = [self._loop.create_task(work) for work in (self._uvicorn.serve(sockets=[]), self._accept())]
+        await asyncio.sleep(0)
         try:
-            self._on_start()
-        except BaseException:
-            await self.shutdown()
-            raise
-
-    async def main_loop(self) -> None:
-        await asyncio.wait([self._ticks])
+            if on_ready:
+                self.handle_signals()  # again, for uvicorn does it too, and sets the former handlers when it ends
+                on_ready()
+            if not self._is_ending.is_set():
+                await self._end.wait()
+        finally:
+            self._is_ending.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            self._listener.close()
+            await self._close()
 
     def stop(self) -> None:
         """End the server; any thread may call it."""
-        self.should_exit = True
-        with suppress(RuntimeError):  # the loop has ended already
-            self._loop.call_soon_threadsafe(self._ticks.cancel)
+        self._is_ending.set()
+        with suppress(AttributeError, RuntimeError):  # the loop has not begun, or has ended already
+            self._loop.call_soon_threadsafe(self._end.set)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
+    def handle_signals(self) -> dict[signal.Signals, Any]:
+        """Let SIGINT and SIGTERM end the server, and a second one the process. Returns the handlers from before."""
+        return {number: signal.signal(number, self._end_by_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _end_by_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_ending.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         self.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)  # so that a second signal ends the process at once
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - the caller closes them
+    async def _accept(self) -> None:
+        """Accept connections while the process may open more files; later clients wait until others have gone."""
+        self._listener.setblocking(False)
+        crowd = 0
+        while True:
+            while self._connections and self._is_short_of_files():
+                await self._make_room()
+            try:
+                accepted, _ = await self._loop.sock_accept(self._listener)
+                _, connection = await self._loop.connect_accepted_socket(partial(Connection, self._uvicorn), accepted)
+            except OSError:  # the client has gone already, or the machine is short of something
+                await asyncio.sleep(_TICK)
+                continue
+            self._connections.add(connection)
+            if len(self._connections) > crowd:
+                self._forget_closed()
+                crowd = 2 * len(self._connections)
+
+    def _is_short_of_files(self) -> bool:
+        if self._most_files is None:
+            return False
+        try:
+            lowest_free = os.dup(self._listener.fileno())
+        except OSError:
+            return True
+        os.close(lowest_free)
+        return lowest_free >= self._most_files
+
+    async def _make_room(self) -> None:
+        """Close idle connections, and others after their answer. Say it once."""
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%d connections are open, and the process may open no more files (ulimit -n); further clients wait",
+                len(self._connections),
+            )
+        self._forget_closed()
+        for connection in self._connections:
+            connection.end()
+        await asyncio.sleep(_TICK)
+
+    def _forget_closed(self) -> None:
+        self._connections = {connection for connection in self._connections if not connection.is_closed}
+
+    async def _close(self) -> None:
         """Close each connection: an idle one at once, another after its answer, every one after the grace."""
-        for server in self.servers:
-            server.close()
-        state, notified = self.server_state, set[object]()
         for _ in range(round(_GRACE / _TICK)):
-            for connection in state.connections - notified:
-                connection.shutdown()
-                notified.add(connection)
-            if not (state.connections or state.tasks):
+            self._forget_closed()
+            if not self._connections:
                 return
+            for connection in self._connections:
+                connection.end(although_new=True)
             await asyncio.sleep(_TICK)
-        for connection in state.connections:
+        for connection in self._connections:
             connection.transport.abort()
         await asyncio.sleep(0)
 
@@ -260,8 +327,16 @@ class _Server(uvicorn.Server):
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            if not self.should_exit:  # else nobody listens any more, and uvicorn would log an error
+            if not self._is_ending.is_set():  # else nobody listens any more, and uvicorn would log an error
                 raise
+
+
+def _most_files() -> int | None:
+    """The number of the file descriptor from which on no connection is accepted; None without a limit."""
+    if resource is None:
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit - _RESERVED_FILES
 
 
 def _origin_form(scope: Message) -> Message:
