@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from trunkline.contract.bodies import NOTHING, at_pointer, satisfies, time_at
+from trunkline.contract.bodies import NOTHING, at_pointer, same_id, satisfies, time_at
 from trunkline.contract.model import Filter
 from trunkline.exchange import Json
 from trunkline.findings import Evidence, Grade
@@ -25,6 +25,8 @@ SAID = Evidence(Grade.DOCUMENTED, "https://example.com/page")
         ("equal", None, "active", False),
         ("equal", 7, "7", False),
         ("equal", [], "", False),
+        ("equal", "550E8400-E29B-41D4-A716-446655440000", "550e8400-e29b-41d4-a716-446655440000", True),
+        ("equal", "Active", "active", False),
         ("from", "2024-03-05T10:30:00Z", "2024-03-05T10:30:00Z", True),
         ("until", "2024-03-05T10:30:00Z", "2024-03-05T10:30:00Z", True),
         ("from", "2024-03-05T10:30:00Z", "2024-03-05T12:30:00+02:00", True),
@@ -55,3 +57,21 @@ def test_what_stands_nowhere_is_nothing(at: str) -> None:
     assert at_pointer(value, at) == found.get(at, NOTHING)
     assert time_at({"at": "2024-03-05T10:30:00Z"}, "/at") is not None
     assert time_at({"at": 7}, "/at") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("550E8400-E29B-41D4-A716-446655440000", "550e8400-e29b-41d4-a716-446655440000", True),
+        ("conn_ABC", "conn_abc", False),
+        ("550E8400-E29B-41D4-A716-44665544000X", "550e8400-e29b-41d4-a716-44665544000x", False),
+        (7, "7", True),
+        (True, "True", False),
+        ("", "", False),
+        ("..", "..", False),
+        (None, None, False),
+    ],
+)
+def test_ids_are_compared_in_one_way(first: Json, second: Json, same: bool) -> None:
+    """The letters of a UUID have no case (RFC 9562, section 4), all others have; what no path can hold is no id."""
+    assert same_id(first, second) is same

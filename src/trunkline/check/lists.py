@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from trunkline.contract.bodies import NOTHING, at_pointer, count_at, json_of
+from trunkline.contract.bodies import NOTHING, at_pointer, count_at, id_key, json_of, same_id
 from trunkline.contract.model import List, Operation
 from trunkline.exchange import Exchange, Json
 
@@ -38,8 +38,8 @@ class ListReading:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids that are strings, in the order of the items."""
-        return tuple(identity for identity in self.identities if isinstance(identity, str))
+        """The ids that are strings, as ids are compared, in the order of the items."""
+        return tuple(id_key(identity) for identity in self.identities if isinstance(identity, str))
 
     @property
     def status(self) -> int:
@@ -49,7 +49,7 @@ class ListReading:
     def item(self, identity: Json) -> Json:
         """The first item with this id, or `NOTHING`."""
         pairs = zip(self.identities, self.items, strict=True)
-        return next((item for key, item in pairs if key == identity), NOTHING)
+        return next((item for shown, item in pairs if same_id(shown, identity)), NOTHING)
 
 
 def read_list(
@@ -76,7 +76,7 @@ def read_list(
             reading.readable = False
             break
         page_ids = [at_pointer(item, listing.identity) for item in page]
-        earlier = {*map(str, reading.identities)}
+        earlier = {*map(id_key, reading.identities)}
         reading.items += page
         reading.identities += page_ids
         reading.positions += range(len(page))
@@ -84,10 +84,10 @@ def read_list(
             reading.whole = not listing.whole_below or len(page) < listing.whole_below
             break
         reading.total = count_at(json_of(exchange), paging.total.at) if paging.total else None
-        if until is not None and until in page_ids:
+        if until is not None and any(same_id(until, shown) for shown in page_ids):
             break
         reading.whole = len(page) < limit
-        reading.repeats = bool(number) and not reading.whole and {*map(str, page_ids)} <= earlier
+        reading.repeats = bool(number) and not reading.whole and {*map(id_key, page_ids)} <= earlier
         if reading.whole or reading.repeats:
             break
     return reading

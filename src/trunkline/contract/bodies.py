@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from trunkline.contract.formats import FORMATS
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
 from trunkline.exchange import Exchange, Json, NotJSON, Response, all_places, pointer, resolve
 from trunkline.findings import Grade
 
+_UUID_LENGTH = 36
 NOTHING: Json = object()
 """The result for a place where there is no value; `None` is the value that JSON calls null."""
 
@@ -40,6 +42,22 @@ def count_at(value: Json, at: str) -> int | None:
     if isinstance(found, float) and found.is_integer():
         return int(found)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def id_key(identity: Json) -> str:
+    """An id as ids are compared, or "" for what cannot be one. The letters of a UUID have no case (RFC 9562 section 4).
+
+    "." and ".." cannot be ids: in a path they are removed (RFC 3986 section 5.2.4).
+    """
+    if isinstance(identity, bool) or not isinstance(identity, str | int) or identity in (".", ".."):
+        return ""
+    text = str(identity)
+    return text.lower() if len(text) == _UUID_LENGTH and FORMATS["uuid"](text) else text
+
+
+def same_id(first: Json, second: Json) -> bool:
+    """Whether two ids are the same: `"A1B2..."` and `"a1b2..."` are, if they are UUIDs."""
+    return id_key(first) == id_key(second) != ""
 
 
 def items_of(operation: Operation[List], exchange: Exchange) -> list[Json] | None:
@@ -123,7 +141,7 @@ def time_at(value: Json, at: str) -> datetime | None:
 def satisfies(filter_: Filter, value: Json, wanted: str) -> bool | None:
     """Whether a filter for `wanted` keeps an item with this value; None when the two are not comparable times."""
     if filter_.comparison == "equal":
-        return bool(value == wanted)
+        return bool(value == wanted) or (isinstance(value, str) and same_id(value, wanted))
     time, bound = time_at(value, ""), time_at(wanted, "")
     if time is None or bound is None:
         return None

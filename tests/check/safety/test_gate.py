@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
+from uuid import UUID
 
 import pytest
 
@@ -970,6 +972,62 @@ def test_unidentified_creations_stop_the_run(
     else:
         assert found == ()  # the list shows them under ids that can be asked for
     assert server.harm == []
+
+
+def other_case(request: Request, response: Response) -> Response:
+    """Show every UUID in capitals, except to the request that creates it."""
+    if request.method == "POST":
+        return response
+    capitals = re.sub(rb"[0-9a-f-]{36}", lambda found: found[0].upper(), response.body)
+    return replace(response, body=capitals)
+
+
+def test_the_letter_case_of_a_uuid_makes_no_other_item(nested: Contract) -> None:
+    """An item that is listed and fetched under its id in capitals is ours: it is changed, and deleted with its DIDs."""
+    numbers = count(0xABC << 100)
+    server = Server(after=other_case, name_of=lambda: str(UUID(int=next(numbers)))).seed()
+    before = server.state()
+    gate = gated(nested, server)
+    trunk = make(gate)
+    assert gate(Request("GET", "/sip-trunks", headers=AUTH)).status == 200
+    did = make_did(gate, trunk)
+    assert gate(Request("GET", f"/sip-trunks/{trunk}/dids", headers=AUTH)).status == 200
+    assert gate(post(f"/sip-trunks/{trunk}", {"name": gate.prefix + "x"}, method="PUT")).status == 200
+    assert gate(delete(f"/sip-trunks/{trunk}/dids/{did}")).status == 200
+    make_did(gate, trunk)
+    assert clean(gate, server) == ()
+    assert (server.state(), server.harm) == (before, [])
+
+
+@pytest.mark.parametrize("shown", ["a/b", None], ids=["no path", "no id"])
+def test_children_that_cannot_be_addressed_stop_the_run(nested: Contract, shown: str | None) -> None:
+    """DIDs whose ids no path can hold, or that have none, keep their trunk from being deleted: ten are enough."""
+
+    def mangle(request: Request, response: Response) -> Response:
+        if request.method != "POST" or not request.path.endswith("/dids"):
+            return response
+        body = response.json()
+        return answer(201, {**body, "data": {**body["data"], "id": shown}})
+
+    server = Server(after=mangle)
+    gate = gated(nested, server)
+    trunk = make(gate)
+    for number in range(10):
+        make_did(gate, trunk, f"+1212555010{number}")
+    with pytest.raises(BudgetExhausted, match="10 created items cannot be identified as ours"):
+        make_did(gate, trunk, "+12125550199")
+
+
+def test_items_that_no_response_recognizes_stop_the_run(nested: Contract) -> None:
+    """An item that no response shows counts as soon as a request to it was not sent."""
+    server = Server(before=lambda request: answer(403, {}) if request.method == "GET" else None)
+    gate = gated(nested, server)
+    for number in range(10):
+        trunk = make(gate, str(number))
+        with pytest.raises(NotOurs):
+            gate(delete(f"/sip-trunks/{trunk}"))
+    with pytest.raises(BudgetExhausted, match="10 created items cannot be identified as ours"):
+        make(gate)
 
 
 @pytest.mark.parametrize("shown", ["fetched", "listed", "not at all"])

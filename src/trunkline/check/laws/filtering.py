@@ -9,7 +9,7 @@ from typing import Any
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import search
-from trunkline.contract.bodies import NOTHING, at_pointer, satisfies, time_at
+from trunkline.contract.bodies import NOTHING, at_pointer, id_key, satisfies, time_at
 from trunkline.contract.model import Filter, List, Parameter
 from trunkline.contract.predicates import has_filters
 from trunkline.findings import to_text
@@ -54,7 +54,7 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
             raise Inconclusive(f"some items do not show {filter_.at[1:]}, by which {parameter.name} filters")
         for value in values:
             pairs = zip(whole.identities, shown, strict=True)
-            wanted = [name for name, has in pairs if isinstance(name, str) and satisfies(filter_, has, value)]
+            wanted = [id_key(name) for name, has in pairs if isinstance(name, str) and satisfies(filter_, has, value)]
             filtered = session.whole({parameter.name: value})
             found = list(filtered.ids)
             if found == wanted:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.problem import Problem, implied
-from trunkline.contract.bodies import NOTHING, at_pointer, identities, json_of, succeeded, time_at
+from trunkline.contract.bodies import NOTHING, at_pointer, identities, json_of, same_id, succeeded, time_at
 from trunkline.contract.model import Fetch, List, Operation
 from trunkline.contract.predicates import is_fetch, is_list, is_read
 from trunkline.exchange import Exchange, Json
@@ -76,7 +76,7 @@ def other_ids_are_not_answered(session: Session[Fetch]) -> Iterator[Problem]:
     for description, other in _other_ids(session.parameters[kind.parameter], session.seed):
         exchange = session.ask(path={kind.parameter: other})
         identity = at_pointer(json_of(exchange), kind.item + kind.identity)
-        if succeeded(operation, exchange) and isinstance(identity, str) and identity != unquote(other):
+        if succeeded(operation, exchange) and isinstance(identity, str) and not same_id(identity, unquote(other)):
             message, evidence = f"{description} is answered with an item", parameter.refused["id_unknown"]
             at = f"body{kind.item}{kind.identity}"
             yield Problem(message, evidence, at, parameter.pointer, "no item", exchanges=(exchange,))

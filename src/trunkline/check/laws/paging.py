@@ -9,7 +9,7 @@ from trunkline.check.laws.session import Inconclusive, Session, law
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import Problem, implied
 from trunkline.check.strategies import search
-from trunkline.contract.bodies import identities, succeeded
+from trunkline.contract.bodies import id_key, identities, succeeded
 from trunkline.contract.model import List
 from trunkline.contract.predicates import is_paged
 from trunkline.exchange import Exchange
@@ -47,7 +47,7 @@ def pages_do_not_overlap(session: Session[List]) -> Iterator[Problem]:
         pages = ((f"the page at offset {offset}", exchange) for offset, _, exchange in _pages(session, whole, limit))
     seen: dict[str, Exchange] = {}
     for page, exchange in pages:
-        for identity in identities(session.operation, exchange):
+        for identity in map(id_key, identities(session.operation, exchange)):
             if seen.setdefault(identity, exchange) is not exchange:
                 again = " again, so the list never ends" if reading.repeats else ""
                 message = f"{page} has an item of an earlier page{again}"

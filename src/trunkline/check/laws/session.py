@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from trunkline.check.lists import ListReading, read_list
 from trunkline.check.problem import Problem
-from trunkline.contract.bodies import at_pointer, count_at, identities, json_of, succeeded
+from trunkline.contract.bodies import at_pointer, count_at, id_key, identities, json_of, succeeded
 from trunkline.contract.model import BodyLocation, K, List, Operation, Paging
 from trunkline.contract.predicates import has_filters, is_paged
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
@@ -96,7 +96,7 @@ class Session(Generic[K]):
         """The ids of one page. Raises `Inconclusive` when it cannot be read; the rules report why."""
         exchange = self.ask(query)
         self._require_success(exchange)
-        return identities(self.operation, exchange), exchange
+        return [*map(id_key, identities(self.operation, exchange))], exchange
 
     def reading(self: Session[List], filters: Mapping[str, Json] | None = None) -> ListReading:
         """The list, read once for each filter. Raises `Inconclusive` when a page cannot be read."""

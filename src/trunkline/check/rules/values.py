@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from uuid import UUID
 
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.outline import objects_of
@@ -13,8 +12,10 @@ from trunkline.contract.bodies import (
     NOTHING,
     at_pointer,
     count_at,
+    id_key,
     items_of,
     json_of,
+    same_id,
     satisfies,
     shown_response,
     time_at,
@@ -37,11 +38,11 @@ def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[P
         identity = at_pointer(item, listing.identity)
         if not isinstance(identity, str):
             continue
-        if identity in seen:
+        if id_key(identity) in seen:
             evidence = implied(listing.evidence, "an id names one item")
             at, place = f"body{listing.items}/{index}{listing.identity}", operation.extension_reference("list/identity")
             yield Problem("two items of one page have the same id", evidence, at, place)
-        seen.add(identity)
+        seen.add(id_key(identity))
 
 
 @rule("implied by the names of the two times", "body", of_success=True)
@@ -155,7 +156,7 @@ def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Ex
     kind = operation.kind
     _, values = operation.contract.match(exchange.request.path)
     identity, requested = at_pointer(json_of(exchange), kind.item + kind.identity), values.get(kind.parameter)
-    if isinstance(identity, str) and not _same_id(identity, requested or ""):
+    if isinstance(identity, str) and not same_id(identity, requested):
         message, at = "the response shows another item than the path names", f"body{kind.item}{kind.identity}"
         place, expected = operation.parameter(kind.parameter).pointer, to_text(requested)
         yield Problem(message, kind.evidence, at, place, expected)
@@ -168,11 +169,3 @@ def _page(operation: Operation[List], exchange: Exchange) -> tuple[list[Json], M
     if items is None or not isinstance(parsed, ParsedRequest) or not is_specified(parsed):
         return None
     return items, parsed.values
-
-
-def _same_id(first: str, second: str) -> bool:
-    """Whether two ids are equal. Upper and lower case are the same in a UUID (RFC 9562 section 4)."""
-    try:
-        return first == second or UUID(first) == UUID(second)
-    except ValueError:
-        return False

@@ -18,7 +18,7 @@ from trunkline.check.safety.ownership import (
     label_value,
     safe_path,
 )
-from trunkline.contract.bodies import at_pointer
+from trunkline.contract.bodies import at_pointer, id_key
 from trunkline.contract.model import Act, Contract, Create, Delete, Operation, Update
 from trunkline.errors import BudgetExhausted, NotOurs, UsageError
 from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target, pointer
@@ -47,6 +47,8 @@ class Gate:
     """The `Authorization` header of each credential, by its digest."""
     _misleading: dict[tuple[str, str], str] = field(default_factory=dict)
     """The reason not to use an id that a creation returned, by resource and id."""
+    _unidentified: set[int] = field(default_factory=set)
+    """The numbers of the entries whose items cannot be addressed by the id of their creation, or recognized as ours."""
 
     def __post_init__(self) -> None:
         self.ownership = Ownership(self.contract, self.ledger)
@@ -126,7 +128,7 @@ class Gate:
         digest = self.ownership.credential_digest(header)
         entry = self.ownership.find(digest, resource, identity)
         if entry is None:
-            reason = self._misleading.get((resource, identity))
+            reason = self._misleading.get((resource, id_key(identity)))
             if reason is None:
                 raise _bug(request, f"the run did not create {name} in {resource}")
             raise NotOurs(f"a creation returned the id {name}, {reason}; nothing was sent to it")
@@ -135,22 +137,21 @@ class Gate:
             self.ownership.others.add((digest, *entry.key))
             if entry.credential_digest == digest and self.ledger.is_open(entry):
                 self._misleading[entry.key] = "which belongs to another item"
+                self._unidentified.add(entry.number)
                 self.ledger.misidentified(entry, identity)
             raise NotOurs(f"the id {identity} in {resource} belongs to another item now; nothing was sent to it")
         if owner is not Owner.OURS and self.ledger.is_open(entry) and not self._is_ours_to_creator(entry):
+            self._unidentified.add(entry.number)
             raise NotOurs(f"no response identifies {name} in {resource} as ours; nothing was sent to it")
         return entry
 
     def _check_budget(self, resource: str) -> None:
         """Raise `BudgetExhausted` if nothing more may be created."""
-        unidentified = [
-            entry
+        unidentified = sum(
+            entry.number in self._unidentified and not self.ownership.was_ours(entry) and self._must_be_deleted(entry)
             for entry in self.ledger.open_entries()
-            if entry.wrong_identity
-            and not self.ownership.was_ours(entry)
-            and self.ownership.label(entry.resource)  # items without a label are deleted with their parents
-        ]
-        if len(unidentified) >= _MOST_UNIDENTIFIED:
+        )
+        if unidentified >= _MOST_UNIDENTIFIED:
             raise BudgetExhausted(
                 f"{_MOST_UNIDENTIFIED} created items cannot be identified as ours, so no more are created; "
                 "they are reported at the end"
@@ -159,6 +160,11 @@ class Gate:
             raise BudgetExhausted(
                 f"no operation deletes {resource}, and as many were created as may be left; allow more with --leave"
             )
+
+    def _must_be_deleted(self, entry: Entry) -> bool:
+        """Whether an item is left unless it is deleted itself: the deletion of its parent does not delete it too."""
+        deletions = (self.ownership.operation(Delete, parent) for parent in entry.parents)
+        return all(deletion is None or entry.resource in deletion.kind.empty for deletion in deletions)
 
     def _is_ours_to_creator(self, entry: Entry) -> bool:
         """Whether the credential that created an item sees it as ours, or did so before it was gone.
@@ -199,16 +205,18 @@ class Gate:
         shown = at_pointer(json_value(response.body), f"{operation.item or ''}{operation.identity}")
         identity = str(shown) if isinstance(shown, int | float) else shown
         if not isinstance(identity, str) or not identity:
+            self._unidentified.add(entry.number)
             return
         reason = ""
         if identity is not shown:
             reason = "which is not a string"
         elif not is_safe_id(identity):
             reason = "which cannot be used in a path safely"
-        elif (digest, entry.resource, identity) in self.ownership.others:
+        elif (digest, entry.resource, id_key(identity)) in self.ownership.others:
             reason = "which existed before"
         if reason:
-            self._misleading[entry.resource, identity] = reason
+            self._misleading[entry.resource, id_key(identity)] = reason
+            self._unidentified.add(entry.number)
             self.ledger.misidentified(entry, identity)
             return
         known = self.ledger.find(entry.resource, identity, credential_digest=entry.credential_digest)

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from trunkline.contract.bodies import id_key, same_id
 from trunkline.errors import StorageError, UsageError
 from trunkline.mock.database import Database, FileFormat, NotSQLite, open_database
 
@@ -66,7 +67,8 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str]:
-        return self.resource, self.identity
+        """The resource and the id, as ids are compared."""
+        return self.resource, id_key(self.identity)
 
     def row(self, *, is_open: bool) -> tuple[int, bool, str]:
         """The entry as a row of the table."""
@@ -246,10 +248,10 @@ class Ledger:
         self, resource: str, identity: str, *, credential_digest: str | None = None, run: str = ""
     ) -> Entry | None:
         """The entry of this run, or of another `run`, for an id, deleted or not; with this credential or any."""
-        numbers = self._by_identity.get((run or self.prefix, resource, identity), {})
+        numbers = self._by_identity.get((run or self.prefix, resource, id_key(identity)), {})
         for digest in reversed(numbers) if credential_digest is None else (credential_digest,):
             entry = self._entries.get(numbers.get(digest, 0))
-            if entry is not None and entry.identity == identity:
+            if entry is not None and same_id(entry.identity, identity):
                 return entry
         return None
 

@@ -15,15 +15,15 @@ from typing import TypeGuard, TypeVar
 
 from trunkline.check.lists import ListReading, read_list
 from trunkline.check.safety.ledger import Entry, Ledger
-from trunkline.contract.bodies import NOTHING, at_pointer, json_of
+from trunkline.contract.bodies import NOTHING, at_pointer, id_key, json_of, same_id
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.contract.requests import fill_path
 from trunkline.exchange import NOT_FOUND, Exchange, Headers, Json, NotJSON, Request, Response, Target, read_json
 
-_SAFE_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@-]{1,256}")
+_SAFE_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@=-]{1,256}")
 
 _Key = tuple[str, str, str]
-"""The digest of a credential, a resource and an id."""
+"""The digest of a credential, a resource and an id, as ids are compared."""
 
 _K = TypeVar("_K", List, Fetch, Create, Update, Delete, Act)
 
@@ -120,13 +120,13 @@ class Ownership:
 
     def was_ours(self, entry: Entry) -> bool:
         """Whether a response once showed an item to be ours, to the credential that created it."""
-        return (entry.credential_digest, entry.resource, entry.identity or entry.wrong_identity) in self._ours
+        return (entry.credential_digest, entry.resource, id_key(entry.identity or entry.wrong_identity)) in self._ours
 
     def recheck(self, entry: Entry) -> None:
         """Look again at an item and all below it: after a write, their ids may belong to others."""
         for key in [key for key, is_ours in self._ours.items() if is_ours]:
             child = self.find(*key)
-            if key[1:] == entry.key or (child and entry.key in child.parents.items()):
+            if key[1:] == entry.key or (child and same_id(child.parents.get(entry.resource), entry.identity)):
                 self._ours[key] = False
 
     # --- observing --------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class Ownership:
         digest, resource = self.credential_digest(request.header("authorization")), operation.resource
         ids = ids_by_resource(operation, values)
         if not 200 <= response.status < 300:
-            key = (digest, resource, ids.get(resource, ""))
+            key = (digest, resource, id_key(ids.get(resource, "")))
             if isinstance(operation.kind, Fetch) and response.status in NOT_FOUND and key in self._ours:
                 self._ours[key] = False
             return
@@ -150,7 +150,7 @@ class Ownership:
         parents = [self.ledger.find(parent, identity) for parent, identity in ids.items() if parent != resource]
         parents_are_ours = bool(parents) and all(entry and self._ours.get((digest, *entry.key)) for entry in parents)
         for identity, item in _shown(operation, Exchange(request, response), ids.get(resource, "")):
-            key = (digest, resource, identity)
+            key = (digest, resource, id_key(identity))
             is_ours = has_prefix(label_value(item, label), self.ledger.prefix) if label else parents_are_ours
             if self.ledger.find(resource, identity) is None:
                 if not is_ours and not any(parents):
@@ -227,7 +227,7 @@ class Ownership:
             return Owner.OTHERS if entry.label else Owner.UNKNOWN
         # Others have to give a label, so an item that shows none is ours if we gave none and its id is the entry's.
         operation = self.operation(Create, entry.resource)
-        has_id = operation is not None and at_pointer(item, operation.identity) == entry.identity
+        has_id = operation is not None and same_id(at_pointer(item, operation.identity), entry.identity)
         return Owner.OURS if has_id and not entry.label else Owner.UNKNOWN
 
     def list_items(

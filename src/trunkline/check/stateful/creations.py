@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from trunkline.check.rules import operation_of
-from trunkline.check.stateful.model import in_path, key
-from trunkline.contract.bodies import at_pointer, json_of
+from trunkline.contract.bodies import at_pointer, id_key, json_of
 from trunkline.contract.model import Contract, Create, Operation
 from trunkline.exchange import Exchange
 
 
 def created_id(operation: Operation | None, exchange: Exchange) -> tuple[str, str] | None:
-    """The pointer at which a creation returns the new id, and the id for a path: `("/data/id", "trunk-1")`."""
+    """The pointer at which a creation returns the new id, and the id: `("/data/id", "trunk-1")`."""
     if operation is None or not isinstance(operation.kind, Create) or not 200 <= exchange.response.status < 300:
         return None
     at = operation.kind.item + operation.kind.identity
     identity = at_pointer(json_of(exchange), at)
-    return (at, in_path(identity)) if key(identity) else None
+    return (at, str(identity)) if id_key(identity) else None
 
 
 @dataclass(slots=True, repr=False)
@@ -30,9 +30,9 @@ class Creations:
     def remember(self, exchange: Exchange) -> None:
         """Remember a creation, together with those of its parents."""
         if found := created_id(operation_of(self.contract, exchange), exchange):
-            self._by_id[found[1]] = (*self.for_exchange(exchange), exchange)
+            self._by_id[id_key(found[1])] = (*self.for_exchange(exchange), exchange)
 
     def for_exchange(self, exchange: Exchange) -> tuple[Exchange, ...]:
         """The creations of the items that a path names, parents first; empty for items that the run did not create."""
-        parts = (self._by_id.get(part, ()) for part in exchange.request.path.split("/"))
+        parts = (self._by_id.get(id_key(unquote(part)), ()) for part in exchange.request.path.split("/"))
         return tuple({id(creation): creation for creations in parts for creation in creations}.values())

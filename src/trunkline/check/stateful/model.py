@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from urllib.parse import quote
-from uuid import UUID
 
 from trunkline.check.problem import implied
 from trunkline.check.stateful.fields import Field, Input, creation_times, default_dependencies, defaults, inputs
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.contract.bodies import time_at
+from trunkline.contract.bodies import id_key, same_id, time_at
 from trunkline.contract.model import Act, Create, Operation, Update
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade
@@ -25,7 +24,6 @@ NOTHING_CHANGES = "refused_requests_change_nothing"
 
 _SAME_TIME = timedelta(seconds=1)
 """Times that differ by less are the same, written more or less exactly."""
-_UUID_LENGTH = 36
 
 
 class State(Enum):
@@ -104,7 +102,7 @@ class Item:
     @property
     def key(self) -> str:
         """The id, as ids are compared."""
-        return key(self.identity)
+        return id_key(self.identity)
 
     @property
     def ids(self) -> dict[str, str]:
@@ -298,31 +296,19 @@ def record_shown(item: Item, operation: Operation, shown: Field, value: Json) ->
 
 
 def same(first: Json, second: Json) -> bool:
-    """Whether two JSON values are the same: 5060 and 5060.0 are, and so is one time in two spellings."""
+    """Whether two JSON values are the same: 5060 and 5060.0 are, and so is one time or one UUID in two spellings."""
     if isinstance(first, bool) or isinstance(second, bool):
         return first is second
     if first == second:
         return True
-    if not (isinstance(first, str) and isinstance(second, str) and first[:4].isdigit() and second[:4].isdigit()):
+    if not (isinstance(first, str) and isinstance(second, str)):
+        return False
+    if same_id(first, second):
+        return True
+    if not (first[:4].isdigit() and second[:4].isdigit()):
         return False
     one, other = time_at([first], "/0"), time_at([second], "/0")
     return one is not None and other is not None and abs(one - other) < _SAME_TIME
-
-
-def key(identity: Json) -> str:
-    """An id as ids are compared, or "" for what cannot be one. The letters of a UUID have no case (RFC 9562 section 4).
-
-    "." and ".." cannot be ids: in a path they are removed (RFC 3986 section 5.2.4).
-    """
-    if isinstance(identity, bool) or not isinstance(identity, str | int) or identity in (".", ".."):
-        return ""
-    text = str(identity)
-    if len(text) != _UUID_LENGTH:
-        return text
-    try:
-        return UUID(text).hex
-    except ValueError:
-        return text
 
 
 def in_path(identity: Json) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import implied
 from trunkline.check.stateful.engine import Numbers, choose
-from trunkline.check.stateful.model import Claim, Item, State, key
+from trunkline.check.stateful.model import Claim, Item, State
 from trunkline.check.stateful.scenario import Scenario, by_key, is_success
-from trunkline.contract.bodies import NOTHING, at_pointer, json_of
+from trunkline.contract.bodies import NOTHING, at_pointer, id_key, json_of
 from trunkline.contract.model import Fetch, List, Operation
 from trunkline.contract.predicates import is_fetch, is_list
 from trunkline.exchange import NOT_FOUND, Exchange, Json
@@ -63,7 +63,7 @@ def judge_shown(scenario: Scenario, item: Item, operation: Operation, exchange: 
         claim = Claim("created_is_read_back", create, evidence, create.extension_reference("create/identity"))
         message = f"{operation.operation_id} answers another id than the requested one"
         at = f"body{operation.item}{operation.identity}"
-        scenario.judge(claim, key(identity) == item.key, message, to_text(item.identity), at)
+        scenario.judge(claim, id_key(identity) == item.key, message, to_text(item.identity), at)
     scenario.compare(item, operation, shown, f"body{operation.item}")
 
 

@@ -16,10 +16,10 @@ from trunkline.check.problem import Problem
 from trunkline.check.rules import secret_values_rule
 from trunkline.check.rules.refusals import judge_refusal
 from trunkline.check.stateful.fields import inputs, shown_fields
-from trunkline.check.stateful.model import Claim, Item, State, in_path, key, record_shown, same, unchangeable
+from trunkline.check.stateful.model import Claim, Item, State, in_path, record_shown, same, unchangeable
 from trunkline.check.stateful.request_bodies import ValueFactory, Values
 from trunkline.check.stateful.resources import ResourceOperations, resource_operations
-from trunkline.contract.bodies import NOTHING, at_pointer
+from trunkline.contract.bodies import NOTHING, at_pointer, id_key
 from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.refusals import refusal_for
 from trunkline.contract.requests import build_request
@@ -300,6 +300,6 @@ def by_key(reading: ListReading) -> dict[str, tuple[int, Json]]:
     """The items of a list by their id, each with its index in its page."""
     found: dict[str, tuple[int, Json]] = {}
     for identity, index, item in zip(reading.identities, reading.positions, reading.items, strict=True):
-        if name := key(identity):
+        if name := id_key(identity):
             found.setdefault(name, (index, item))
     return found

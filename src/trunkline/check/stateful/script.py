@@ -63,7 +63,7 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
         ]
         if operation and (created := created_id(operation, exchange)):
             at, identity = created
-            id_variables[identity] = f"ID_{number}"
+            id_variables[in_path(identity)] = f"ID_{number}"
             lines.append(f"ID_{number}=$(at {number} {shlex.quote(at)})")
             leftovers[operation.resource] += not contract.of_kind(Delete, operation.resource)
         variable = id_variables.get(exchange.request.path.rpartition("/")[2])

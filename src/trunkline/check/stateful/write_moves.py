@@ -6,12 +6,12 @@ from trunkline.check.problem import implied
 from trunkline.check.stateful import model
 from trunkline.check.stateful.engine import Numbers
 from trunkline.check.stateful.fields import conditional_inputs
-from trunkline.check.stateful.model import Claim, Item, State, key
+from trunkline.check.stateful.model import Claim, Item, State
 from trunkline.check.stateful.read_moves import ids_of, judge_found, judge_shown, read_item
 from trunkline.check.stateful.request_bodies import DraftBody, Values, changing_body, complete_body, partial_body
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Broken, Scenario, is_refusal, is_success
-from trunkline.contract.bodies import at_pointer, json_of
+from trunkline.contract.bodies import at_pointer, id_key, json_of
 from trunkline.contract.model import Act, Create, Delete, Operation, Update
 from trunkline.contract.refusals import documented_response, refusal_for
 from trunkline.errors import NotOurs, TargetError
@@ -80,7 +80,7 @@ def add_created(
     if not operations.deletes:
         scenario.run.leftover_count += 1
     identity = at_pointer(json_of(exchange), kind.item + kind.identity)
-    if not is_success(exchange) or not key(identity):
+    if not is_success(exchange) or not id_key(identity):
         if is_success(exchange):
             scenario.run.creation_problems[operations.resource] = (
                 f"the response of {operation.operation_id} shows no id"
