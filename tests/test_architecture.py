@@ -48,7 +48,7 @@ IMPORTERS = {
     "msgspec": {"contract", "exchange", "mock"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
-    "h11": {"transport.client"},
+    "h11": {"transport.client", "transport.protocol"},
     "starlette": {"transport.server"},
     "uvicorn": {"transport.server", "transport.protocol"},
     "uvloop": {"transport.server"},

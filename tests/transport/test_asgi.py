@@ -132,20 +132,62 @@ def test_no_body_is_awaited_when_none_is_announced(headers: list[tuple[bytes, by
 
 
 def test_a_body_above_the_limit_is_refused() -> None:
-    """At once if its sender waits for a word, else when it was heard out: a client that still sends hears nothing."""
+    """When it was read, for not every client reads while it sends."""
     seen = Seen()
     app = application(seen, max_bytes=3)
     part, last = ({"type": "http.request", "body": b"ab", "more_body": more} for more in (True, False))
-    expected = send_to(app, headers=[(b"content-length", b"4"), (b"expect", b"100-continue")])
     announced = send_to(app, part, last, headers=[(b"content-length", b"4")])
     counted = send_to(app, part, part, last, headers=[(b"transfer-encoding", b"chunked")])
-    assert expected == announced == counted
+    assert announced == counted
     assert (announced[0]["status"], seen) == (413, [])
+    assert b"connection" not in dict(announced[0]["headers"])
     assert json.loads(announced[1]["body"]) == {"error": "the body is larger than 3 bytes"}
-    endless = {"type": "http.request", "body": bytes(33 << 20), "more_body": True}
-    assert send_to(app, endless, endless, headers=[(b"content-length", b"9" * 5000)]) == announced
     send_to(app, {"type": "http.request", "body": b"abc"}, headers=[(b"content-length", b"3")])
     assert seen[0].body == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("headers", "before", "app"),
+    [
+        ([(b"content-length", b"4"), (b"expect", b"100-continue")], 0, application(Seen(), max_bytes=3)),
+        ([(b"content-length", b"9" * 5000)], 0, application(Seen(), max_bytes=3)),
+        ([(b"content-length", "٩٩".encode())], 3, application(Seen(), max_bytes=3)),
+        ([(b"transfer-encoding", b"chunked")], 3, application(Seen(), max_bytes=3)),
+        ([(b"content-length", b"4")], 0, application(Seen(), base="/v1")),
+    ],
+    ids=["expected", "much announced", "no number", "much", "elsewhere"],
+)
+def test_an_answer_before_the_end_of_the_body_closes_the_connection(
+    headers: list[tuple[bytes, bytes]], before: int, app: ASGIApp
+) -> None:
+    """It says so, and the rest is read after it, so that the client hears it. The client may go at any time."""
+    endless = {"type": "http.request", "body": bytes(32 << 20), "more_body": True}
+    for end in ({"type": "http.disconnect"}, {"type": "http.request", "body": b"ab", "more_body": False}):
+        events = [*([endless] * before), endless, end]
+        sent = send_to(app, *events, headers=headers)
+        assert sent[0]["status"] in (404, 413)
+        assert (b"connection", b"close") in sent[0]["headers"]
+        assert [message.get("more_body", False) for message in sent[1:]] == [True, False]
+        assert sent[2]["body"] == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (b"/%761/a%2Fb/%7e", "/a%2Fb/%7e"),
+        (b"/v%31", ""),
+        (b"/%2Fv1/a", None),
+        (b"/v1%2Fa", None),
+        (b"/v%3/a", None),
+        (b"/%561/a", None),
+        (b"/v%31x/a", None),
+    ],
+)
+def test_a_base_path_is_found_however_it_is_encoded(path: bytes, found: str | None) -> None:
+    """An encoded letter is that letter, an encoded slash is no slash, and what is below arrives as sent."""
+    seen = Seen()
+    send_to(application(seen, base="/v1"), raw_path=path)
+    assert [request.path for request in seen] == ([] if found is None else [found])
 
 
 def test_what_is_too_large_can_have_an_answer_of_its_own() -> None:

@@ -79,7 +79,7 @@ def connected(url: str) -> Iterator[HTTPConnection]:
         yield connection
 
 
-def ask(url: str, target: str, method: str = "GET", **headers: str) -> Answer:
+def ask(url: str, target: str, method: str = "GET", **headers: str | bytes) -> Answer:
     with connected(url) as connection:
         connection.putrequest(method, "/", skip_host=True)
         # What http.client refuses to send is what has to be tried.
@@ -120,14 +120,26 @@ def test_two_vendors_live_on_one_port(both: str) -> None:
     assert "date" in trunks.headers
 
 
-def test_the_root_tells_what_is_served(both: str) -> None:
-    """The index names each vendor with the address that its asker can use."""
-    answer = ask(both, "/", Host="mock.example:8000")
+@pytest.mark.parametrize(
+    ("host", "root"),
+    [
+        ("localhost:8000", "http://localhost:8000"),
+        ("192.0.2.7", "http://192.0.2.7"),
+        ("[::1]:80", "http://[::1]:80"),
+        ("evil.example", None),
+        ("127.0.0.1:8000/x", None),
+        ("١٢٧.0.0.1", None),
+        ("", None),
+    ],
+)
+def test_the_root_tells_what_is_served(both: str, host: str, root: str | None) -> None:
+    """The index names each vendor below the address that the client has used, or the server's if that is a name."""
+    answer = ask(both, "/", Host=host.encode())
     assert answer.headers["content-type"] == "application/json"
     assert json.loads(answer.body) == {
         "vendors": {
-            "talkover": {"url": "http://mock.example:8000/api/v1"},
-            "telepath": {"url": "http://mock.example:8000/v1"},
+            "talkover": {"url": f"{root or both}/api/v1"},
+            "telepath": {"url": f"{root or both}/v1"},
         }
     }
 
@@ -213,9 +225,9 @@ def test_a_lone_target_answers_every_path() -> None:
 def test_a_request_to_a_proxy_is_understood(echoing: str, both: str, scheme: str) -> None:
     """A request line may hold a whole address; path and host are then its own (RFC 9112, section 3.2.2)."""
     assert json.loads(ask(echoing, f"{scheme}://other:8/v1/a%2Fb?c=http://d/").body)[1:3] == ["/a%2Fb", "c=http://d/"]
-    for target in (f"{scheme}://other:8", f"{scheme}://other:8/"):
+    for target in (f"{scheme}://192.0.2.1:8", f"{scheme}://192.0.2.1:8/"):
         places = json.loads(ask(both, target).body)["vendors"].values()
-        assert all(place["url"].startswith("http://other:8/") for place in places)
+        assert all(place["url"].startswith("http://192.0.2.1:8/") for place in places)
     assert ask(both, "ftp://other/v1/trunks").status == 404
 
 
@@ -227,6 +239,30 @@ def test_a_body_that_is_too_large_is_refused_audibly(echoing: str, announced: bo
         fields = {"Content-Length": str(70 << 20)} if announced else {}
         connection.request("POST", "/v1/trunks", body=parts, headers=fields, encode_chunked=not announced)
         assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"Content-Length": str(90 << 20)}, {"Content-Length": str(90 << 20), "Expect": "100-continue"}]
+)
+@pytest.mark.parametrize("path", ["/x/trunks", "/elsewhere"])
+def test_an_early_refusal_is_heard(path: str, fields: dict[str, str]) -> None:
+    """A client that sends 90 MB first, and wants the connection closed, gets the answer and no reset."""
+    with server.running(application(echo, base="/x")) as url, connected(url) as connection:
+        parts = (bytes(1 << 20) for _ in range(90))
+        connection.request("POST", path, parts, {"Connection": "close", **fields}, encode_chunked=not fields)
+        answer = read(connection.getresponse())
+    assert answer.status == (413 if path == "/x/trunks" else 404)
+    assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("method", ["POST", "X-1"], ids=["httptools", "h11"])
+def test_a_malformed_chunk_after_the_answer_is_not_logged(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever reads the request, the client has its answer, and the server shows no traceback of its own."""
+    head = f"{method} /elsewhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with server.running(application(echo, base="/x")) as url:
+        answer = raw(url, head, b"2\r\nab\r\n", b"zz\r\n")
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize("name", folders.names())

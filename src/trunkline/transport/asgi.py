@@ -13,6 +13,7 @@ import re
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -30,7 +31,12 @@ ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
 
 _MAX_DISCARDED = 64 << 20
-"""The most bytes of a too large body that are read: a client that still sends would not read the answer."""
+"""The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
+_LINGERING = 5.0
+"""The seconds for which the rest of a body is read after the answer (RFC 9112, section 9.6)."""
+_CLOSE: RawHeaders = ((b"connection", b"close"),)
+"""The headers to add to the answer to a request whose body was not read to its end."""
+_COUNT = re.compile(r"[0-9]+")
 
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
 _PATH = "/:@!$&'()*+,;=~"
@@ -84,21 +90,23 @@ def application(  # noqa: C901 - its parts share the base
     start = len(prefix)
     below = prefix + "/"
     raw_below = below.encode()
+    pattern = _base_pattern(prefix)
     not_below = elsewhere or _sentence(404, f"nothing is served here; every path begins with {below}")
     oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
 
     async def answer(scope: Message, receive: Receive) -> ExtendedResponse:
         raw = scope.get("raw_path")
         path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
-        if not path.startswith(below) and path != prefix:
-            return not_below, ()
-        headers = tuple([(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]])
-        body: bytes | None = b""
-        if _announces_body(scope, headers):
-            body = await _read(receive, headers, max_bytes)
-        request = Request(scope["method"], path[start:], scope["query_string"].decode("latin-1"), headers, body or b"")
+        begin = start if path.startswith(below) or path == prefix else _end_of_base(pattern, path)
+        # Names are lowered as bytes: `str.lower` knows more letters than ASCII has.
+        headers = tuple([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
+        has_body = _announces_body(scope, headers)
+        if begin is None:
+            return not_below, _CLOSE if has_body else ()
+        body, is_read = await _read(receive, headers, max_bytes) if has_body else (b"", True)
+        request = Request(scope["method"], path[begin:], scope["query_string"].decode("latin-1"), headers, body or b"")
         if body is None:
-            return (too_large(request) if too_large else None) or oversized, ()
+            return (too_large(request) if too_large else None) or oversized, () if is_read else _CLOSE
         try:
             return await asyncio.to_thread(respond, request) if blocking else respond(request)
         except TargetError as error:
@@ -120,6 +128,10 @@ def application(  # noqa: C901 - its parts share the base
             return
         headers, body = _message(response, added, scope["method"])
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if added is _CLOSE:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await _discard(receive)
+            body = b""
         await send({"type": "http.response.body", "body": body})
 
     return app
@@ -160,11 +172,15 @@ def _announces_body(scope: Message, headers: Headers) -> bool:
     return bool(scope.get("http_version", "1.1") > "1.1")
 
 
-async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | None:
-    """The request's body, or None if it is too large. Raises `_Gone` if the client has disconnected."""
+async def _read(receive: Receive, headers: Headers, max_bytes: int) -> tuple[bytes | None, bool]:
+    """The request's body, or None if it is too large, and whether it was read to its end.
+
+    Raises `_Gone` if the client has disconnected.
+    """
     length = find(headers, "content-length") or ""
-    if find(headers, "expect") and length.isdecimal() and int(length[:20]) > max_bytes:
-        return None
+    is_announced = _COUNT.fullmatch(length) and int(length[:20]) > max_bytes
+    if is_announced and (find(headers, "expect") or int(length[:20]) > max_bytes + _MAX_DISCARDED):
+        return None, False
     body, size, more = bytearray(), 0, True
     while more:
         message = await receive()
@@ -174,9 +190,17 @@ async def _read(receive: Receive, headers: Headers, max_bytes: int) -> bytes | N
         if message["type"] != "http.request":
             raise _Gone
         if size > max_bytes + _MAX_DISCARDED:
-            return None
+            return None, False
         more = message.get("more_body", False)
-    return bytes(body) if size <= max_bytes else None
+    return bytes(body) if size <= max_bytes else None, True
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on after an early answer, for a client that still sends: it would get a reset instead of the answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGERING):
+            while (await receive()).get("more_body"):
+                pass
 
 
 class _Gone(Exception):
@@ -208,6 +232,18 @@ def _encoded(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
 
 def _sentence(status: int, sentence: str) -> Response:
     return Response(status, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
+
+
+def _base_pattern(prefix: str) -> re.Pattern[str]:
+    """A pattern of all spellings of a base path: `/v1` is also `/%76%31` (RFC 3986, section 6.2.2.2)."""
+    spellings = (char if char == "/" else f"(?:{re.escape(char)}|(?i:%{ord(char):02x}))" for char in prefix)
+    return re.compile("".join(spellings) + "(?=/|$)")
+
+
+def _end_of_base(pattern: re.Pattern[str], path: str) -> int | None:
+    """The length of the base path in a path below it, or None."""
+    found = pattern.match(path) if "%" in path else None
+    return found.end() if found else None
 
 
 def _prefix(base: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import re
 from typing import Any, cast
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -56,6 +57,12 @@ class Connection(asyncio.Protocol):
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)
         self._chosen.data_received(data)
+
+
+def handle_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody caught, but not a client's: h11 cannot refuse what follows an answered request."""
+    if not isinstance(context.get("exception"), h11.LocalProtocolError):
+        loop.default_exception_handler(context)
 
 
 def _is_ordinary(packet: bytes) -> bool:

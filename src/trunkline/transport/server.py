@@ -40,7 +40,7 @@ from trunkline.transport.admin import BASE as RESERVED
 from trunkline.transport.admin import Admin
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
-from trunkline.transport.protocol import Connection
+from trunkline.transport.protocol import Connection, handle_error
 
 try:
     import resource
@@ -65,6 +65,7 @@ _LONGEST_HEAD = 1 << 18
 _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
 
+_ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
@@ -158,7 +159,9 @@ def _not_found(bases: Iterable[str]) -> Response:
 
 def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
     def index(request: Request) -> JSONResponse:
-        root = str(request.base_url).rstrip("/")
+        """The addresses of the vendors, below a Host that is an address itself; any other may be a stranger's name."""
+        host, own = request.headers.get("host", ""), request.scope.get("server")
+        root = f"http://{host}" if _ADDRESS.fullmatch(host) or not own else _root(*own)
         return JSONResponse({"vendors": {name: {"url": root + base} for name, base in places.items()}})
 
     return index
@@ -232,6 +235,7 @@ class _Server:
 
     async def _run(self, on_ready: Callable[[], None] | None) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_exception_handler(handle_error)
         tasks = [self._loop.create_task(work) for work in (self._uvicorn.serve(sockets=[]), self._accept())]
         await asyncio.sleep(0)
         try:
@@ -384,5 +388,8 @@ def _refusal(error: OSError, host: str, port: int) -> str:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    host = _ANY.get(host, host)
+    return _root(_ANY.get(host, host), port)
+
+
+def _root(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
