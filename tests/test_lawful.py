@@ -277,7 +277,7 @@ def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor],
     """Trunks whose ids have another form."""
 
     def changed(vendor: Vendor) -> Vendor:
-        records: list[Record] = list(vendor.world.generated(count, 1).collections["trunks"].records)
+        records: list[Record] = list(loader.load(vendor.name, trunks=count).world.collections["trunks"].records)
         return loader.with_records(
             vendor, "trunks", [{**record, "id": identity(index)} for index, record in enumerate(records, 1)]
         )

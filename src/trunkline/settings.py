@@ -167,7 +167,9 @@ class Settings:
         "serve pytest",
         "A folder with your own records, DIR/VENDOR/trunks.json, which are added to the shipped ones.",
     )
-    trunks: int | None = option(COUNT, "serve pytest", "Serve N generated trunks instead of the shipped ones.")
+    trunks: int | None = option(
+        COUNT, "serve pytest", "Serve N generated trunks, and N calls or DIDs of theirs, instead of the shipped."
+    )
     seed: int | None = option(
         SEED,
         "serve check pytest",

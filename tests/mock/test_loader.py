@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -139,8 +140,11 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
     "a list without an order": ('order = ["-created_at", "id"]', "", "/operations/listTrunks", "order"),
     "an order by a field that is not there": ('"-created_at"', '"-born_at"', "/operations/listTrunks/order", "born_at"),
     "a collection that is not there": (
-        "[collections.calls]",
-        "[collections.lines]",
+        (
+            '[collections.calls]\nidentity = "id"\nparent = { collection = "trunks", field = "trunk_id" }\n\n'
+            "[collections.calls.generate]"
+        ),
+        '[collections.lines]\nidentity = "id"\n\n[collections.lines.generate]',
         "/collections",
         "there is no collection 'calls', the resource of listCalls",
     ),
@@ -464,22 +468,28 @@ WORLDS: dict[str, tuple[str, str, str, str]] = {
         'it breaks the contract at /status: "new" is not one of',
     ),
     "a collection that belongs to nothing": (
-        '[collections.calls]\nidentity = "id"',
+        '[collections.calls]\nidentity = "id"\nparent = { collection = "trunks", field = "trunk_id" }',
         '[collections.calls]\nidentity = "id"\nparent = { collection = "lines", field = "trunk_id" }',
         "/collections/calls/parent",
         "there is no collection 'lines'",
     ),
     "a collection that belongs to itself": (
-        '[collections.calls]\nidentity = "id"',
+        '[collections.calls]\nidentity = "id"\nparent = { collection = "trunks", field = "trunk_id" }',
         '[collections.calls]\nidentity = "id"\nparent = { collection = "calls", field = "trunk_id" }',
         "/collections/calls/parent",
         "cannot belong to itself",
     ),
     "a parent without its field": (
-        '[collections.calls]\nidentity = "id"',
+        '[collections.calls]\nidentity = "id"\nparent = { collection = "trunks", field = "trunk_id" }',
         '[collections.calls]\nidentity = "id"\nparent = { collection = "trunks" }',
         "/collections/calls/parent",
         'lacks "field"',
+    ),
+    "a time after what is not generated": (
+        'after = ["start_time", "duration_seconds"]',
+        'after = ["start_time", "duration"]',
+        "/collections/calls/generate/end_time/after",
+        "names a field that is not generated before this one",
     ),
     "an order that leaves ties": (
         '["-created_at", "id"]',
@@ -1222,12 +1232,43 @@ def test_an_overlay_may_hold_parents_and_children(tmp_path: Path) -> None:
 
 
 def test_what_belonged_to_shipped_records_goes_with_them() -> None:
-    """Generated or given trunks leave no DID that belongs to none of them."""
-    assert loader.load("talkover", trunks=5).world.collections["dids"].records == ()
+    """Given trunks leave no DID that belongs to none of them, and generated ones have DIDs of their own."""
+    shipped = {record["id"] for record in loader.load("talkover").world.collections["dids"].records}
+    assert not shipped & {
+        record["id"] for record in loader.load("talkover", trunks=5).world.collections["dids"].records
+    }
     vendor = loader.load("talkover")
     assert loader.with_records(vendor, "trunks", []).world.collections["dids"].records == ()
     one = loader.with_records(vendor, "trunks", [record_of("talkover")]).world.collections["dids"].records
     assert {record["trunk_id"] for record in one} == {"trunk-uuid-1"}
+
+
+@pytest.mark.parametrize("name", folders.names())
+@pytest.mark.parametrize("count", [0, 1, 50])
+def test_generated_records_belong_together(name: str, count: int) -> None:
+    """Every collection that has generators gets as many, children belong to generated parents, and no id is shared."""
+    world = loader.load(name, trunks=count, lint=True).world
+    assert list(world.orphans()) == []
+    ids = [record["id"] for collection in world.collections.values() for record in collection.records]
+    assert len(ids) == len(set(ids)) == 2 * count
+    parents = {record["trunk_id"] for record in (world.collections.get("calls") or world.collections["dids"]).records}
+    assert len(parents) == {0: 0, 1: 1}.get(count, len(parents))
+    assert len(parents) > 25 or count < 50
+
+
+def test_generated_calls_end_when_they_last() -> None:
+    """The end is the start and the duration."""
+    for call in loader.load("telepath", trunks=20).world.collections["calls"].records:
+        begin, end = (datetime.fromisoformat(call[name]) for name in ("start_time", "end_time"))
+        assert (end - begin).total_seconds() == call["duration_seconds"]
+
+
+def test_generated_dids_are_as_created_ones() -> None:
+    """The effects of creation complete what the generators leave out."""
+    numbers = [
+        record["formatted_number"] for record in loader.load("talkover", trunks=2).world.collections["dids"].records
+    ]
+    assert numbers == ["(555) 000-0001", "(555) 000-0002"]
 
 
 # --- records and tokens from Python ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 import trunkline
 from trunkline import Request, mock
 from trunkline.errors import DataError, UsageError
+from trunkline.exchange import Json
 from trunkline.mock.recording import RecordingMock, override
 
 TELEPATH = trunkline.load("telepath")
@@ -76,7 +77,7 @@ def test_settings_replace_parts_of_the_fixtures() -> None:
     """Tokens, the rate limit and records, whole or generated; parents are replaced before their children."""
     fake = RecordingMock(TALKOVER, dids=3, trunks=2, tokens=("talq_mine",), rate_limit=1)
     assert fake.token == "talq_mine"
-    assert {did["trunk_id"] for did in fake.dids} == {fake.trunks[0]["id"]}
+    assert {did["trunk_id"] for did in fake.dids} <= {trunk["id"] for trunk in fake.trunks}
     request = Request("GET", "/sip-trunks", "", (("authorization", "Bearer talq_mine"),))
     assert [fake(request).status for _ in range(2)] == [200, 429]
     assert [recorded.operation for recorded in fake.requests] == ["listSipTrunks"] * 2
@@ -91,7 +92,40 @@ def test_a_wrong_setting_is_one_sentence() -> None:
     with pytest.raises(UsageError, match="rate_limit is True; give a number of requests, at least 1"):
         RecordingMock(TELEPATH, rate_limit=True)
     with pytest.raises(DataError, match="the records given for telepath's trunks#/0"):
-        override(TELEPATH, trunks=[{"id": "x"}])
+        override(TELEPATH, trunks=[{"status": "busy"}])
+    with pytest.raises(UsageError, match=r"telepath\.trunks has no field 'state'; its fields are: "):
+        override(TELEPATH, trunks=[{"state": "active"}])
+    for given, kind in ((None, "NoneType"), ({}, "dict"), ("x", "str"), (True, "bool")):
+        with pytest.raises(UsageError, match=f"the records given for telepath's trunks are a {kind}; give a list"):
+            override(TELEPATH, trunks=given)  # type: ignore[arg-type]  # a mistake
+
+
+def test_generated_records_belong_together() -> None:
+    """Calls name generated trunks, also when both are numbers; with shipped trunks, they name those."""
+    for fake in (RecordingMock(TELEPATH, calls=20, trunks=3), RecordingMock(TELEPATH, calls=20)):
+        assert len(fake.calls) == 20
+        assert len({call["trunk_id"] for call in fake.calls} & {trunk["id"] for trunk in fake.trunks}) > 1
+        assert {call["trunk_id"] for call in fake.calls} <= {trunk["id"] for trunk in fake.trunks}
+
+
+def test_given_records_are_completed() -> None:
+    """As `add` completes them: by generators, the effects of creation, and a parent of the same account."""
+    trunks: list[dict[str, Json]] = [{"name": "Night Desk", "reachable": False}, {"id": "t2", "sip_username": "line-1"}]
+    fake = RecordingMock(TELEPATH, trunks=[{"name": "A", "status": "error"}, trunks[1]])
+    assert (fake.trunks[0]["name"], fake.trunks[0]["status"]) == ("A", "error")
+    assert fake.trunks[1]["sip_endpoint"] == "sip://line-1@sip.telepathvoice.com"
+    assert fake.trunks[0]["sip_username"] != "line-1"
+    assert fake.trunks == [fake.trunks.get(trunk["id"]) for trunk in fake.trunks]
+    other = RecordingMock(
+        TALKOVER,
+        trunks=[trunks[0], {"id": "t2"}, {"id": "t3", "account": "staging"}],
+        dids=[{"number": "+15559876511"}, {"trunk_id": "t2"}, {"account": "staging"}],
+    )
+    first, second = other.dids
+    assert (first["trunk_id"], first["formatted_number"]) == (other.trunks[0]["id"], "(555) 987-6511")
+    assert second["trunk_id"] == "t2"
+    assert [did["trunk_id"] for did in other.dids.of("staging")] == ["t3"]
+    assert other.trunks[0]["x-trunkline"] == {"reachable": False}
 
 
 def test_each_mock_has_its_own_requests() -> None:

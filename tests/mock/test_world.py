@@ -7,7 +7,7 @@ import pytest
 from trunkline.contract import folders
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
-from trunkline.mock.world import MOCK_ONLY, Collection, Parent, Store, World, facts
+from trunkline.mock.world import MOCK_ONLY, Parent, Store, World, facts
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 
@@ -140,10 +140,3 @@ def test_a_store_gives_no_serial_number_twice() -> None:
     """Each created record has its own."""
     store = Store(VENDORS["telepath"].world)
     assert len({store.next_serial() for _ in range(100)}) == 100
-
-
-def test_a_collection_may_have_no_parent() -> None:
-    """A call does not need its trunk, because no path says that it belongs to one."""
-    assert VENDORS["telepath"].world.collections["calls"].parent is None
-    assert VENDORS["talkover"].world.collections["dids"].parent == Parent("trunks", "trunk_id")
-    assert Collection("id", {}, ()).parent is None

@@ -280,16 +280,21 @@ def test_a_marker_takes_each_collection(run: Run) -> None:
             assert get(talkover, "/sip-trunks/trunk-a/dids")["data"][0]["number"] == DID["number"]
 
         @pytest.mark.trunkline("talkover", dids=25, trunks=2)
-        @pytest.mark.trunkline("telepath", calls=3, trunks=0)
+        @pytest.mark.trunkline("telepath", calls=3, trunks=1)
         def test_made_up(talkover, telepath):
-            assert {did["trunk_id"] for did in talkover.dids} == {talkover.trunks[0]["id"]}
+            assert {did["trunk_id"] for did in talkover.dids} == {trunk["id"] for trunk in talkover.trunks}
             assert len({did["number"] for did in talkover.dids}) == len({did["id"] for did in talkover.dids}) == 25
             assert len({call["id"] for call in telepath.calls}) == 3
-            assert telepath.trunks == []
-            first = talkover.trunks[0]["id"]
-            assert len(get(talkover, f"/sip-trunks/{first}/dids")["data"]) == 25
+            assert {call["trunk_id"] for call in telepath.calls} == {telepath.trunks[0]["id"]}
+            shown = [get(talkover, f"/sip-trunks/{trunk['id']}/dids")["data"] for trunk in talkover.trunks]
+            assert len(shown[0]) + len(shown[1]) == 25
+
+        @pytest.mark.trunkline("talkover", trunks=[{"name": "Night Desk", "reachable": False}], dids=[{}])
+        def test_completed(talkover):
+            assert talkover.trunks[0]["name"] == "Night Desk"
+            assert talkover.dids[0]["trunk_id"] == talkover.trunks[0]["id"]
         """
-    ).assert_outcomes(passed=3)
+    ).assert_outcomes(passed=4)
 
 
 BAD_MARKERS = {
@@ -304,21 +309,19 @@ BAD_MARKERS = {
     '"telepath", tokens=[]': "tokens must be a list of one or more strings",
     '"telepath", tokens=["good", "sk_secret b\\n"]': "a token has characters that no bearer token can have *",
     '"telepath", tokens=["sk_secret\\n"]': "a token has characters that no bearer token can have *",
-    '"telepath", trunks=nested(5000)': (
-        "the records given for telepath's trunks are nested too deeply; give records as in fixtures/"
-    ),
+    '"telepath", trunks=nested(5000)': "a record of telepath.trunks must be a dict, not a list",
     '"telepath", trunks=nested(400)': "*",
     '"telepath", trunks=[{"id": {1}}]': (
-        "the records given for telepath's trunks are not JSON: Object of type set is not JSON serializable"
+        "what is given for telepath.trunks is not JSON: Object of type set is not JSON serializable"
     ),
-    '"telepath", trunks=None': "the records given for telepath's trunks#*",
+    '"telepath", trunks=None': (
+        "the records given for telepath's trunks are a NoneType; give a list of them, or the number to generate"
+    ),
     '"telepath", trunks=[dict(TRUNK, status="busy")]': (
         'the records given for telepath\'s trunks#/0/status: "busy" is not one of *'
     ),
-    '"telepath", calls=-1': "calls is -1; the number of records to generate is from 0 to 1000000",
-    '"telepath", trunks=10**20': (
-        "trunks is 100000000000000000000; the number of records to generate is from 0 to 1000000"
-    ),
+    '"telepath", calls=-1': "calls: -1 records cannot be generated; ask for 0 to 1000000",
+    '"telepath", trunks=10**20': ("trunks: 100000000000000000000 records cannot be generated; ask for 0 to 1000000"),
     '"talkover", dids=2, trunks=[]': (
         "a record of talkover.dids belongs to one of talkover.trunks, and there are none; add one first"
     ),

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from random import Random
 from threading import RLock
@@ -24,6 +25,36 @@ from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Effect, World, meets
 
 _DERIVED = ("text", "rewrite")
 """The kinds of generator that make a field from other fields of the record."""
+
+
+MOST_RECORDS = 1_000_000
+"""The largest number of records to generate in a collection: they take minutes and 4 GB."""
+
+
+def generate(vendor: Vendor, counts: Mapping[str, int], seed: int = 0) -> Vendor:
+    """The vendor with so many plausible records in some collections, the same for the same `seed`.
+
+    Records that need a parent are spread over those of the default account. Others whose parent is replaced are
+    removed.
+    """
+    for name in vendor.world.parents_first():
+        if name in counts:
+            if not 0 <= counts[name] <= MOST_RECORDS:
+                raise UsageError(f"{name}: {counts[name]} records cannot be generated; ask for 0 to {MOST_RECORDS}")
+            factory, world = RecordFactory(vendor, name, f"{seed}/{name}"), vendor.world
+            parents = factory.parents_in(world, world.account)
+            rng = Random(f"{seed}/{name}/parent")  # noqa: S311 - which parent, not secrets
+            records = tuple(factory.build({}, (), parents and [rng.choice(parents)]) for _ in range(counts[name]))
+            vendor = replace(vendor, world=world.with_records(name, records).without_orphans())
+    return vendor
+
+
+def complete(vendor: Vendor, collection: str, given: Sequence[Mapping[str, Json]]) -> list[Record]:
+    """Whole records with these fields. One that needs a parent belongs to the first of its account."""
+    factory, world = RecordFactory(vendor, collection, 0), vendor.world
+    parsed = [factory.parse(record, {}) for record in given]
+    factory.reserve(parsed)
+    return [factory.build(record, (), factory.parents_in(world, world.account_of(record))) for record in parsed]
 
 
 class RecordFactory:
@@ -89,6 +120,16 @@ class RecordFactory:
         if mock_only:
             parsed[MOCK_ONLY] = {**parsed.get(MOCK_ONLY, {}), **mock_only}
         return parsed
+
+    def reserve(self, records: Iterable[Record]) -> None:
+        """Never build the values of these records where a value must be unique."""
+        for name, used in self._used.items():
+            used.update(_countable(records, name))
+
+    def parents_in(self, world: World, account: str) -> tuple[Record, ...]:
+        """The records of an account to which one can belong; none if it needs no parent."""
+        parents = world.collections[self.parent.collection].records if self.parent else ()
+        return tuple(record for record in parents if world.account_of(record) == account)
 
     def build(self, given: Record, others: Iterable[Record] = (), parents: Sequence[Record] = ()) -> Record:
         """A whole record with the `given` fields and an unused id. It belongs to the first of the `parents`.
@@ -184,9 +225,8 @@ class RecordFactory:
 
     def _make_unique(self, name: str, value: Json, others: Iterable[Record]) -> Json:
         """The value, counted up until no record has it and none was built with it."""
-        used = self._used[name]
-        taken = used.union(_countable(others, name))
-        while isinstance(value, str | int) and value in taken:
+        used, taken = self._used[name], {*_countable(others, name)}
+        while isinstance(value, str | int) and (value in used or value in taken):
             value = _count_up(value)
         used.update(_countable([{name: value}], name))
         return value

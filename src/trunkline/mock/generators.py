@@ -61,7 +61,9 @@ def _build_value(spec: Mapping[str, Json], rng: random.Random) -> Generator:  # 
         case {"rewrite": {"field": str(field), "forms": forms}}:
             return lambda context: _rewrite(str(context.record[field]), forms)
         case {"serial": str(template)}:
-            return lambda context: template.replace("{}", str(context.serial))
+            return lambda context: _SERIAL.sub(lambda found: str(context.serial).zfill(len(found[1])), template)
+        case {"after": [str(begin), str(seconds)]}:
+            return lambda context: format_time(_seconds(context.record[begin]) + context.record[seconds])
         case {"letters": str(template)}:
             used: set[str] = set()
             return lambda _: _random_id(template, rng, used)
@@ -77,10 +79,15 @@ def _build_value(spec: Mapping[str, Json], rng: random.Random) -> Generator:  # 
             decimals = more.get("decimals", 0)
             return lambda _: round(rng.uniform(low, high), decimals) if decimals else rng.randint(low, high)
         case {"time": [first, last]}:
-            begin, end = (int(datetime.fromisoformat(text).timestamp()) for text in (first, last))
-            return lambda _: format_time(rng.randint(begin, end))
+            earliest, latest = _seconds(first), _seconds(last)
+            return lambda _: format_time(rng.randint(earliest, latest))
     fields = build_generators(spec["fields"], rng)
     return lambda context: {name: generate(context) for name, generate in fields.items()}
+
+
+def _seconds(time: str) -> int:
+    """The Unix time of a text."""
+    return int(datetime.fromisoformat(time).timestamp())
 
 
 def _rewrite(text: str, forms: list[list[str]]) -> str:
@@ -99,4 +106,5 @@ def _random_id(template: str, rng: random.Random, used: set[str]) -> str:
     return text
 
 
+_SERIAL = re.compile(r"\{(0*)\}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"

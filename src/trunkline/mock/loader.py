@@ -26,8 +26,6 @@ from trunkline.redaction import redactor
 
 _SCHEMA = Path(__file__).with_name("world.schema.json")
 _EXAMPLES = 5
-MOST_RECORDS = 1_000_000
-"""The largest number of records to generate in a collection; so many take half a minute and 2 GB."""
 _SAMPLE = 50
 """The number of generated records that are linted; the others come from the same generators."""
 
@@ -96,8 +94,9 @@ def load(
 ) -> Vendor:
     """Load a vendor's contract and world.
 
-    `trunks` replaces the shipped records by that many plausible ones, the same for the same `seed`. `overlay` is a
-    folder laid out as `fixtures/`; its records replace those with the same id, and are added to the others.
+    `trunks` replaces the shipped records of each collection that has generators by that many plausible ones, the same
+    for the same `seed`. `overlay` is a folder laid out as `fixtures/`; its records replace those with the same id, and
+    are added to the others.
 
     `lint` says whether the data is linted. By default all data is, except that which ships with trunkline and is linted
     by its tests: folders named by `TRUNKLINE_DATA`, overlays, generated records.
@@ -114,8 +113,7 @@ def load(
         world = _world(root / "fixtures" / name, contract, lint=strict)
         cases = _cases(root / "fixtures" / name, contract, lint=strict)
         if trunks is not None:
-            check_count("trunks", trunks)
-            world = _generated(world, trunks, seed, contract)
+            world = _generated(Vendor(name, contract, world, cases), trunks, seed).world
     if overlay is not None:
         with _naming_the_folder(str(overlay / name)):
             world = _overlaid(world, overlay / name, contract)
@@ -226,28 +224,25 @@ def _cases(folder: Path, contract: Contract, *, lint: bool) -> tuple[Mapping[str
     return tuple(cases)
 
 
-def check_count(name: str, count: int) -> None:
-    """Raise `UsageError` unless so many records can be generated."""
-    if not 0 <= count <= MOST_RECORDS:
-        raise UsageError(f"{name} is {count}; the number of records to generate is from 0 to {MOST_RECORDS}")
+def _generated(vendor: Vendor, count: int, seed: int) -> Vendor:
+    """The vendor with generated records. Some of them, and the values at the limits of generators, are linted."""
+    from trunkline.mock.factory import generate  # noqa: PLC0415 - it imports this module
 
-
-def _generated(world: World, trunks: int, seed: int, contract: Contract) -> World:
-    """The world with generated records. Some of them, and the values at the limits of generators, are linted."""
-    label = f"fixtures/{contract.vendor}/world.toml"
-    for name, collection in world.collections.items():
-        limits = [*possible_values(collection.generate)]
-        count = min(trunks, _SAMPLE)
-        records = world.generated(count + len(limits), seed).collections[name].records
-        pairs = zip(records[count:], limits, strict=False)
-        sample = [*records[:count], *({**record, field: value} for record, (field, value) in pairs)]
+    specs = {name: collection.generate for name, collection in vendor.world.collections.items() if collection.generate}
+    limits = {name: [*possible_values(spec)] for name, spec in specs.items()}
+    generated = generate(vendor, dict.fromkeys(specs, count), seed)
+    sample = generate(vendor, {name: min(count, _SAMPLE) + len(values) for name, values in limits.items()}, seed)
+    for name, values in limits.items():
+        records = sample.world.collections[name].records
+        whole = len(records) - len(values)
+        changed = [{**record, field: value} for record, (field, value) in zip(records[whole:], values, strict=True)]
+        label, world = f"fixtures/{vendor.name}/world.toml", vendor.world.with_records(name, ())
         try:
-            if collection.generate:
-                check_records(sample, label, world.with_records(name, ()), name, contract)
+            check_records([*records[:whole], *changed], label, world, name, vendor.contract)
         except DataError as error:
             at = "/fields".join(f"/{part}" for part in error.pointer.split("/")[2:])
             raise DataError(error.file, f"/collections/{name}/generate{at}", error.reason) from None
-    return world.generated(trunks, seed).without_orphans()
+    return generated
 
 
 def _overlaid(world: World, folder: Path, contract: Contract) -> World:

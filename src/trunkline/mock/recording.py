@@ -7,7 +7,6 @@ pytest shows where two strings of a failed comparison differ.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import SECRET_HEADERS, Json, NotJSON, Request, Response, Target, parse_json
-from trunkline.mock.factory import RecordFactory
-from trunkline.mock.generators import Record
-from trunkline.mock.loader import Vendor, check_count, with_records
+from trunkline.mock.factory import complete, generate
+from trunkline.mock.loader import Vendor, with_records
 from trunkline.mock.mock import from_vendor
 from trunkline.redaction import Masked
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
 
 RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
-"""Whole records, or the number of records to generate."""
+"""Records, whole or to be completed, or the number of records to generate."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -166,8 +164,8 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
 
         >>> override(acme, tokens=["sk_test"], trunks=3, dids=[])
 
-    `tokens` open the default account. Each collection is a list of whole records as in fixtures, or the number of
-    records to generate. A record whose parent is replaced is removed. Raises `UsageError` or `DataError`.
+    `tokens` open the default account. Each collection is a list of records, completed as `Records.add` does, or the
+    number of records to generate. A record whose parent is replaced is removed. Raises `UsageError` or `DataError`.
     """
     if tokens is not None:
         vendor = replace(vendor, world=vendor.world.with_tokens(_checked_tokens(tokens)))
@@ -175,8 +173,9 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
         if name not in vendor.world.collections:
             known = ", ".join((*vendor.world.collections, "tokens", "rate_limit"))
             raise UsageError(f"{vendor.name} has no {name!r}; there are: {known}")
-    for name in sorted(collections, key=lambda name: _depth(vendor, name)):
-        vendor = _override_records(vendor, name, collections[name])
+    for name in vendor.world.parents_first():
+        if name in collections:
+            vendor = _override_records(vendor, name, collections[name])
     return vendor
 
 
@@ -192,31 +191,15 @@ def _checked_tokens(tokens: Json) -> tuple[str, ...]:
     return tuple(tokens)
 
 
-def _depth(vendor: Vendor, collection: str) -> int:
-    """The number of collections above one. Parents are replaced before their children."""
-    parent = vendor.world.collections[collection].parent
-    return 1 + _depth(vendor, parent.collection) if parent else 0
-
-
 def _override_records(vendor: Vendor, collection: str, given: Json) -> Vendor:
     label = f"the records given for {vendor.name}'s {collection}"
-    try:
-        records = _generate(vendor, collection, given) if type(given) is int else json.loads(json.dumps(given))
-        changed = with_records(vendor, collection, records)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{label} are not JSON: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{label} are nested too deeply; give records as in fixtures/") from None
+    if type(given) is int:
+        return generate(vendor, {collection: given})
+    if not isinstance(given, list | tuple):
+        raise UsageError(f"{label} are a {type(given).__name__}; give a list of them, or the number to generate")
+    records = complete(vendor, collection, given)
+    changed = with_records(vendor, collection, records)
     for name, index, parent in vendor.world.with_records(collection, tuple(records)).orphans():
         if name == collection:
             raise DataError(label, f"/{index}/{parent.field}", f"there is no such record in {parent.collection}")
     return changed
-
-
-def _generate(vendor: Vendor, collection: str, count: int) -> list[Record]:
-    """Plausible records. If they need a parent, all belong to the first one of the default account."""
-    check_count(collection, count)
-    factory, world = RecordFactory(vendor, collection, 0), vendor.world
-    parents = world.collections[factory.parent.collection].records if factory.parent else ()
-    own = [record for record in parents if world.account_of(record) == world.account]
-    return [factory.build({}, parents=own) for _ in range(count)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 
 from trunkline.contract.model import View
 from trunkline.exchange import Json
-from trunkline.mock.generators import Context, GeneratorSpec, Record, build_generators
+from trunkline.mock.generators import GeneratorSpec, Record
 
 MOCK_ONLY = "x-trunkline"
 """The field of a record that holds facts for the mock alone: `{"account": "staging", "reachable": false}`."""
@@ -179,13 +178,14 @@ class World(Struct, frozen=True):
         }
         return self.with_records(collection, tuple(merged.values()))
 
-    def generated(self, count: int, seed: int) -> World:
-        """The world with `count` generated records in each collection that has generators."""
-        world = self
-        for name, collection in self.collections.items():
-            if collection.generate:
-                world = world.with_records(name, tuple(_generate(collection.generate, count, seed)))
-        return world
+    def parents_first(self) -> list[str]:
+        """The names of the collections; each comes after the one to which its records belong."""
+
+        def depth(name: str) -> int:
+            parent = self.collections[name].parent
+            return 1 + depth(parent.collection) if parent else 0
+
+        return sorted(self.collections, key=depth)
 
 
 def facts(record: Record) -> dict[str, Json]:
@@ -275,13 +275,3 @@ class Store:
         """A serial number that was not used before."""
         self._last_serial += 1
         return self._last_serial
-
-
-def _generate(spec: GeneratorSpec, count: int, seed: int) -> Iterator[Record]:
-    generators = build_generators(spec, random.Random(seed))  # noqa: S311 - plausible data, not secrets
-    for serial in range(1, count + 1):
-        record: Record = {}
-        context = Context(serial, record)
-        for name, generate in generators.items():
-            record[name] = generate(context)
-        yield record

@@ -39,8 +39,8 @@ _OUTPUT = "trunkline left behind"
 
 _MARKER_HELP = (
     "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): the contents of a vendor's mock in one test. "
-    "Each collection, such as trunks, is a list of whole records as in fixtures/, or the number of plausible records "
-    "to generate. Use one marker for each vendor."
+    "Each collection, such as trunks, is a list of records, whose other fields are made up, or the number to generate. "
+    "Use one marker for each vendor."
 )
 
 
