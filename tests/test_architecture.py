@@ -54,6 +54,7 @@ IMPORTERS = {
     "uvloop": {"transport.server"},
     "sqlite3": {"mock.database"},
     "rich": {"report.terminal"},
+    "yaml": {"traffic.sources"},
     "click": {"cli"},
     "pytest": {"plugin", "suite"},
 }
@@ -184,6 +185,7 @@ LAZY = {
     "urllib3",
     "sqlite3",
     "rich",
+    "yaml",
     "click",
     "pytest",
     "ssl",

@@ -14,6 +14,8 @@ from trunkline.redaction import redactor
 _LONGEST = 160
 """The number of characters of a value that a report shows."""
 _LONGEST_TEXT = 2000
+MOST_SOURCES = 6
+"""The number of places that are kept of a finding in recorded traffic."""
 
 
 class Grade(StrEnum):
@@ -56,7 +58,8 @@ class Finding:
     """One statement that an implementation breaks a rule or a law.
 
     `at` is the place in the exchange (`body/trunks/0/status`, `status`, `header/allow`), `contract` the place in the
-    contract (`schemas/acme/trunk.json#/properties/status/enum`). `count` says how often it was found.
+    contract (`schemas/acme/trunk.json#/properties/status/enum`). `count` says how often it was found, and `sources`
+    names the first places in recorded files that show it: `traffic.har#/log/entries/3`.
     """
 
     rule: str
@@ -69,6 +72,7 @@ class Finding:
     seen: str = ""
     exchanges: tuple[Exchange, ...] = ()
     count: int = 1
+    sources: tuple[str, ...] = ()
 
     @property
     def cause(self) -> tuple[str, str, str, str]:
@@ -100,6 +104,10 @@ class Report:
     """The reason why the run did not finish, or empty."""
     leftovers: list[str] = field(default_factory=list)
     """The items that the run created and could not delete, one line for each."""
+    judged: dict[str, int] = field(default_factory=dict)
+    """The number of exchanges that were judged, by the file that they were recorded in."""
+    not_judged: dict[str, str] = field(default_factory=dict)
+    """The reason why a file, or an exchange in it, was not judged, by its place."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> bool:
@@ -108,7 +116,8 @@ class Report:
             return False
         known = self._findings.get(finding.cause)
         if known is not None:
-            self._findings[finding.cause] = replace(known, count=known.count + finding.count)
+            sources = tuple(dict.fromkeys((*known.sources, *finding.sources)))[:MOST_SOURCES]
+            self._findings[finding.cause] = replace(known, count=known.count + finding.count, sources=sources)
             return False
         self._findings[finding.cause] = replace(
             finding,

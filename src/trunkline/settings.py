@@ -218,7 +218,7 @@ class Settings:
 
     # what is sent
     operation: tuple[str, ...] = option(
-        _text("ID"), "check", "Check only the operation with this operationId; can be repeated.", ()
+        _text("ID"), "check validate", "Judge only the operation with this operationId; can be repeated.", ()
     )
     examples: int = option(
         AT_LEAST_ONE,

@@ -243,12 +243,14 @@ ERRORS = {
     ("check", "{vendor}", "--allow-writes", "--url", "http://127.0.0.1:1", "--ledger", ""): "name another file",
     ("check", "{vendor}", "--app", "frob"): "does not name an application",
     ("check", "{vendor}", "--app", "frob:app"): "there is no module frob here",
-    ("validate", "{vendor}"): "name one SOURCE",
-    ("validate", "{vendor}", "a", "b", "c"): "name one SOURCE",
+    ("validate", "{vendor}"): "name a SOURCE to judge",
+    ("validate", "{vendor}", "a", "b", "c"): "'a' is neither a file nor an operation of",
     ("validate", "{vendor}", "not/there"): "there is no such file",
     ("validate", "{vendor}", ""): "the source has no name",
-    ("validate", "{vendor}", "/"): "it is a directory",
-    ("validate", "{vendor}", "frob", "-"): "'frob' is not an operation of",
+    ("validate", "{vendor}", "frob", "-"): "'frob' is neither a file nor an operation of",
+    ("validate", "{vendor}", "--operation", "frob", "-"): "'frob' is not an operation of",
+    ("validate", "{vendor}", "/dev/null"): "'/dev/null' cannot be judged: it is empty",
+    ("validate", "{vendor}", "/dev/null", "/dev/null/x"): "(and so on, 2 in all)",
     ("validate", "{vendor}", "-", "--url", "http://h"): "--url is for requests",
     ("validate", "{vendor}", "frob", "--live"): "'frob' is not an operation of",
     ("validate", "{vendor}", "a", "b", "--live"): "with --live there is no SOURCE",
@@ -575,14 +577,107 @@ def test_a_saved_response_is_valid(run: Run, vendor: Vendor, tmp_path: Path) -> 
 
 def test_a_broken_response_is_a_finding(run: Run, vendor: Vendor, tmp_path: Path) -> None:
     """The code is 1, even if the body is not JSON; without a request there is no curl command."""
-    for body in (b"", b"{", b'{"x": NaN}'):
-        (tmp_path / "body").write_bytes(body)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    for body in (b"", b"{", b'{"x": NaN}', b"<html>Bad gateway</html>"):
+        (tmp_path / "body").write_bytes(head % len(body) + body)
         code, out, err = run(
             "validate", vendor.name, vendor.contract.operations[0].operation_id, str(tmp_path / "body")
         )
         assert (code, err) == (1, "")
         assert "body_is_json" in out
         assert "curl" not in out
+
+
+def test_what_no_api_sent_is_not_judged(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """A file of another kind is one sentence and code 2, also when the operation is named: no finding."""
+    operation = vendor.contract.operations[0].operation_id
+    for data in (b"", b"{", b"\x89PNG\r\n\x1a\n", b"<html></html>", b"* Trying 127.0.0.1\n< HTTP/1.1 200 OK\n"):
+        (tmp_path / "file").write_bytes(data)
+        code, out, err = run("validate", vendor.name, operation, str(tmp_path / "file"))
+        assert (code, out) == (2, "")
+        assert re.search(r"file' cannot be judged: it .*; save the response with curl -i -o FILE$", sentence(err))
+
+
+def test_several_files_and_folders_are_sources(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """Each finding names the files; equal ones are one finding, and the summary counts the exchanges."""
+    _, whole, body = saved_response(vendor)
+    operation = vendor.contract.operations[0].operation_id
+    head = whole.removesuffix(body)
+    (tmp_path / "folder").mkdir()
+    for name, data in (("good", whole), ("folder/bad", head + b"[]"), ("folder/worse", head + b"[]" + whole)):
+        (tmp_path / name).write_bytes(data.replace(b"content-length: %d" % len(body), b"x: y"))
+    names = [str(tmp_path / name) for name in ("good", "folder")]
+    code, out, err = run("validate", vendor.name, "--operation", operation, *names)
+    assert (code, err) == (1, "")
+    assert f"  recorded {tmp_path}/folder/bad, {tmp_path}/folder/worse:1\n" in out
+    assert "(2 times)" in out
+    assert "\njudged        4 exchanges in 3 of 3 files\n" in out
+    report = document(run("validate", vendor.name, operation, *names, "--format", "json")[1])
+    assert [entry["count"] for entry in report["judged"]] == [1, 1, 2]
+    assert {source for found in report["findings"] for source in found["sources"]} == {
+        f"{tmp_path}/folder/bad",
+        f"{tmp_path}/folder/worse:1",
+    }
+
+
+def test_a_file_that_cannot_be_judged_is_listed(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """The others are judged, and the code is 2 unless there are findings: not enough was judged."""
+    for name, data in (("good", saved_response(vendor)[1]), ("picture", b"\x89PNG")):
+        (tmp_path / name).write_bytes(data)
+    code, out, err = run("validate", vendor.name, str(tmp_path))
+    assert code == 2
+    assert "nothing in 1 of 2 files could be judged" in sentence(err)
+    assert f"\nNOT JUDGED    {tmp_path}/picture: it is neither the output of curl -i nor JSON" in out
+    report = document(run("validate", vendor.name, str(tmp_path), "--format", "json")[1])
+    assert [entry["place"] for entry in report["not_judged"]] == [str(tmp_path / "picture")]
+
+
+def har(vendor: Vendor, *exchanges: tuple[str, str, bytes, str]) -> bytes:
+    """A HAR file of GET requests: method, address, body and credential of each."""
+    entries = [
+        {
+            "request": {"method": method, "url": url, "headers": [{"name": "Authorization", "value": credential}]},
+            "response": {
+                "status": 200,
+                "headers": [{"name": "Content-Type", "value": "application/json"}],
+                "content": {"text": body.decode()},
+            },
+        }
+        for method, url, body, credential in exchanges
+    ]
+    return json.dumps({"log": {"entries": entries}}).encode()
+
+
+def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """It is never dropped silently, nor judged as another; if there is no other, the code is 2."""
+    path = tmp_path / "a.har"
+    base, body = f"https://h{vendor.contract.base_path}", saved_response(vendor)[2]
+    good = ("GET", f"{base}{vendor.contract.operations[0].path}", body, "Bearer abc")
+    others = [(method, url, b"{}", "") for method, url in (("GET", "https://cdn/x.js?a=hush"), ("PUT", f"{base}/no"))]
+    path.write_bytes(har(vendor, good, *others))
+    _, out, _ = run("validate", vendor.name, str(path))
+    assert f"\nNOT JUDGED    {path}#/log/entries/1: GET https://cdn/x.js is no operation of {vendor.name}\n" in out
+    assert f"\nNOT JUDGED    {path}#/log/entries/2: PUT /no is no operation of {vendor.name}\n" in out
+    assert "hush" not in out
+    path.write_bytes(har(vendor, *others))
+    code, out, err = run("validate", vendor.name, str(path))
+    assert (code, out) == (2, "")
+    assert "a.har#/log/entries/0' cannot be judged: GET https://cdn/x.js is no operation of" in sentence(err)
+    assert "2 in all" in err
+
+
+def test_a_recorded_exchange_of_another_operation_is_not_judged_as_the_named_one(run: Run, tmp_path: Path) -> None:
+    """With --operation only its exchanges are judged, and the credential of a recording is never shown."""
+    path = tmp_path / "a.har"
+    url, body = "https://h/v1/trunks?limit=1", f'{{"trunks": [], "pagination": "{TOKEN}"}}'.encode()
+    call = ("GET", "https://h/v1/calls", b"{}", f"Bearer {TOKEN}")
+    path.write_bytes(har(loader.load("telepath"), ("GET", url, body, f"Bearer {TOKEN}"), call))
+    code, out, err = run("validate", "telepath", "--operation", "listTrunks", str(path))
+    assert (code, err) == (1, "")
+    assert "listCalls" not in out.partition("NOT JUDGED")[0]
+    assert f"NOT JUDGED    {path}#/log/entries/1: it is a response of listCalls\n" in out
+    assert "/v1/trunks?limit=1" not in out, "the address was recorded somewhere else"
+    assert TOKEN not in out
 
 
 def test_a_process_substitution_is_a_source_and_a_named_pipe_is_not(run: Run, vendor: Vendor, tmp_path: Path) -> None:

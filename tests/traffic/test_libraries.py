@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -47,7 +48,7 @@ class Odd:
 
 
 @pytest.mark.parametrize(
-    "other", [Odd(), Odd(headers={}), Odd("x", {}), None, 3, httpx.Response(200, stream=httpx.ByteStream(b""))]
+    "other", [Odd(), Odd(headers={}), Odd("x", {}), None, 3, SimpleNamespace(status_code=200, headers={})]
 )
 def test_an_object_that_is_not_a_response_is_refused(other: object) -> None:
     """The message names the type and the attributes that a response needs."""

@@ -92,15 +92,17 @@ COMMANDS = (
     ),
     command(
         "validate",
-        "Judge one response.",
-        """Judge one response of VENDOR: from a file, from standard input (-), or with --live from an implementation.
+        "Judge recorded responses.",
+        """Judge responses of VENDOR: from files, from folders, from standard input (-), or with --live one from an
+        implementation.
 
-        A SOURCE is the output of `curl -i`, or a body alone. OPERATION is an operationId; it can be left out if the
-        response shows which one it is. A rule that needs something the source does not contain, such as the request, is
-        reported as not exercised.
+        A SOURCE is the output of `curl -i` with one response or several, a HAR file, a cassette of vcrpy, Betamax or
+        VCR, or a JSON body alone. OPERATION is an operationId; it can be left out if the request or the response shows
+        which one it is. A rule that needs something the source does not contain, such as the request, is reported as
+        not exercised. An exchange with no operation of the contract is listed as not judged.
         """,
         _VENDOR,
-        click.Argument(["rest"], nargs=-1, metavar="[OPERATION] SOURCE"),
+        click.Argument(["rest"], nargs=-1, metavar="[OPERATION] SOURCE..."),
         example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
     ),
     command(

@@ -1,15 +1,16 @@
-"""`trunkline validate`: judge one response."""
+"""`trunkline validate`: judge recorded responses, or one live response."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
 from trunkline.cli import output
-from trunkline.contract.model import Operation
+from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, read_request
-from trunkline.errors import UsageError
+from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Exchange
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
@@ -18,37 +19,50 @@ from trunkline.redaction import printable, redactor
 from trunkline.report.run import RunInfo
 from trunkline.settings import CONNECTION, OPTIONS, Settings
 from trunkline.traffic import validation
-from trunkline.traffic.curl import read_curl
 from trunkline.transport import targets
 from trunkline.transport.connect import connect, redacting_errors
-from trunkline.transport.files import read_source
 
 
 def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
-    """Judge one response, and show the report."""
-    report, run = (_judge_live if settings.live else _judge_source)(settings, loader.load(vendor), rest)
+    """Judge recorded responses, or one live response, and show the report."""
+    report, run = (_judge_live if settings.live else _judge_sources)(settings, loader.load(vendor), rest)
     output.show(report, run, settings.format)
-    return output.exit_code(report, run)
+    code = output.exit_code(report, run)
+    if code == output.SUCCESS and report.stopped:
+        raise TargetError(report.stopped)
+    return code
 
 
-def _judge_source(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
-    """Judge a saved response."""
-    if not 1 <= len(rest) <= 2:
-        raise UsageError("name one SOURCE to judge: a file, or - for standard input; or send a request with --live")
+def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
+    """Judge files, folders and standard input."""
     for unused in ("url", "app", "token", "token_file", "param"):
         if getattr(settings, unused):
             flag = OPTIONS[unused].flag
             raise UsageError(f"{flag} is for requests to an implementation; add --live to send one, or leave it out")
-    name = rest[0] if len(rest) == 2 else None
-    if name is not None:
-        validation.operation_named(vendor.contract, name)
-    report = validation.validate(vendor, read_curl(read_source(rest[-1])), name)
+    operations, sources = _operations_and_sources(vendor.contract, rest)
+    if not sources:
+        raise UsageError(
+            "name a SOURCE to judge: a file, a folder, or - for standard input; or send a request with --live"
+        )
+    report = validation.validate_files(vendor, sources, (*operations, *settings.operation))
     return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
+
+
+def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The operationId before the sources, if there is one, and the sources."""
+    names = [operation.operation_id for operation in contract.operations]
+    if rest and rest[0] in names:
+        return rest[:1], rest[1:]
+    if len(rest) > 1 and rest[0] != "-" and not Path(rest[0]).exists():
+        raise UsageError(
+            f"{rest[0]!r} is neither a file nor an operation of {contract.vendor}; there are: {', '.join(names)}"
+        )
+    return (), rest
 
 
 def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
     """Send one request, and judge the response."""
-    operation = _operation(vendor, rest)
+    operation = _operation(vendor, (*rest, *settings.operation))
     check_parameters([name for name, _ in settings.param], [operation])
 
     def progress(sentence: str) -> None:
@@ -80,7 +94,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
 def _operation(vendor: Vendor, rest: tuple[str, ...]) -> Operation:
     """The operation named on the command line, or the only one of the vendor."""
     if len(rest) > 1:
-        raise UsageError("with --live there is no SOURCE; name the OPERATION only")
+        raise UsageError("with --live there is no SOURCE; name one OPERATION only")
     if rest:
         return validation.operation_named(vendor.contract, rest[0])
     if len(vendor.contract.operations) > 1:

@@ -76,13 +76,14 @@ class Vendor:
         body: Json = None,
         operation: str | None = None,
     ) -> Report:
-        """Judge one response by the rules: of `requests` or `httpx`, or as plain status, headers and body.
+        """Judge one response by the rules: an object of another library, or plain status, headers and body.
 
             >>> load("acme").validate(requests.get(url, headers=...)).findings
             ()
 
-        `body` is text, bytes or a JSON value. The operation is that of the response's request, or is inferred from the
-        body. Raises `UsageError` when it cannot be inferred, or when `response` is not a response.
+        The object is a response of requests, httpx, urllib3, aiohttp or urllib, or of the test client of Flask, Django
+        or Starlette. `body` is text, bytes or a JSON value. The operation is that of the response's request, or is
+        inferred from the body. Raises `UsageError` when there is none, or when `response` is not a response.
         """
         from trunkline.traffic.validation import validate_response  # noqa: PLC0415 - up, for the caller's convenience
 

@@ -46,6 +46,8 @@ def document(report: Report, run: RunInfo) -> Json:
                 for name, key in not_reached(report, run)
             ],
             "left_behind": report.leftovers,
+            "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
+            "not_judged": [{"place": place, "reason": reason} for place, reason in report.not_judged.items()],
         },
     )
     for member, finding in zip(value["findings"], report.findings, strict=True):
@@ -69,6 +71,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
         "expected": finding.expected,
         "seen": finding.seen,
         "count": finding.count,
+        "sources": [*finding.sources],
         "status": last.response.status if last and "status" in last.known else None,
         "curl": curl_command(finding, report, run),
         "script": "",

@@ -71,12 +71,12 @@ def reproduction_script(finding: Finding, report: Report, run: RunInfo) -> str:
 
 
 def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
-    """A `curl` command that repeats the last request of a finding; empty if that is not known.
+    """A `curl` command that repeats the last request of a finding; empty if it is not known, or where it was sent.
 
     Each part is redacted before it is quoted for the shell: a quoted secret would be hard to recognize.
     """
     last = finding.exchanges[-1] if finding.exchanges else None
-    if last is None or "request" not in last.known:
+    if last is None or not run.base or "request" not in last.known:
         return ""
     request = last.request
     body = report.redact(mask_body(request.body, run.secrets).decode("utf-8", "surrogateescape"))

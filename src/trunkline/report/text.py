@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from trunkline.findings import Finding, Report
+from trunkline.findings import MOST_SOURCES, Finding, Report
 from trunkline.redaction import printable
 from trunkline.report.run import (
     BROKEN,
@@ -26,6 +26,8 @@ from trunkline.report.run import (
 Line: TypeAlias = tuple[tuple[str, str], ...]
 """Pieces of text, each with its style: `(("documented", "bold red"), (" documented_status", ""))`."""
 
+_FEW_PLACES = 20
+"""The number of places without a judgement that the summary lists."""
 _FEW_FINDINGS = 5
 """The summary repeats the findings only if there are more than these: fewer are still on the screen, in full."""
 
@@ -58,6 +60,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     script = reproduction_script(finding, report, run)
     again = f"{_plural(len(finding.exchanges), 'request')}, to be pasted into a shell:" if script else ""
     parts = {
+        "recorded": _listed(finding.sources),
         "expected": finding.expected,
         "seen": finding.seen,
         "contract": finding.contract,
@@ -72,7 +75,13 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
 
 def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
     """The findings in one line each, the exercised checks, the statuses that were reached, and the verdict."""
-    lines = (*_findings(report, run), *_exercised(report), *_reached(report, run), *_end(report, run))
+    lines = (
+        *_findings(report, run),
+        *_exercised(report),
+        *_reached(report, run),
+        *_not_judged(report),
+        *_end(report, run),
+    )
     yield from _redacted(report, lines)
 
 
@@ -151,6 +160,24 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
 
 def _row(title: str, text: str, style: str = "") -> Line:
     return ((f"{title:<14}", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
+
+
+def _not_judged(report: Report) -> Iterator[Line]:
+    """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
+    places = [*report.not_judged.items()]
+    for place, reason in places[:_FEW_PLACES]:
+        yield _row("NOT JUDGED", f"{place}: {reason}", _MISSING)
+    if places[_FEW_PLACES:]:
+        yield _row("NOT JUDGED", f"{len(places) - _FEW_PLACES} more", _MISSING)
+    if len(report.judged) > 1 or sum(report.judged.values()) > 1:
+        exchanges = _plural(sum(report.judged.values()), "exchange")
+        files = sum(1 for count in report.judged.values() if count)
+        yield _row("judged", f"{exchanges} in {files} of {_plural(len(report.judged), 'file')}")
+
+
+def _listed(places: tuple[str, ...]) -> str:
+    more = ", ..." if len(places) == MOST_SOURCES else ""
+    return ", ".join(places[: MOST_SOURCES - 1]) + more
 
 
 def _times(count: int) -> str:

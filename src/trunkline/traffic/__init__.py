@@ -1,12 +1,14 @@
 """Recorded traffic. Each reader yields an `Exchange` whose `known` names the parts that its source has.
 
-`curl` reads the output of `curl -i`, `libraries` the response objects of other libraries; `validation` judges.
+`sources` finds out which format a file has. `curl` reads the output of `curl -i`, `archives` HAR files and cassettes,
+`libraries` the response objects of other libraries; `validation` judges.
 """
 
 from trunkline.exchange import Request
 
 BODY = frozenset({"body"})
 RESPONSE = frozenset({"status", "headers", "body"})
+WHOLE = frozenset({"request", *RESPONSE})
 
 UNKNOWN = Request("", "")
 """The request of an exchange whose request is not known."""

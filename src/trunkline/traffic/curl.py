@@ -1,65 +1,104 @@
-r"""Read the output of `curl -i`, or a body alone.
+r"""Read the output of `curl -i`: one response or several.
 
->>> read_curl(b'HTTP/2 200 \r\ncontent-type: application/json\r\n\r\n{}').response
+>>> next(read_curl(b'HTTP/2 200 \r\ncontent-type: application/json\r\n\r\n{}'))[1].response
 Response(200, <2 bytes>)
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
 
-from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import Exchange, Headers, Response, headers
-from trunkline.traffic import BODY, RESPONSE, UNKNOWN
-from trunkline.transport.content_coding import unpacked
-from trunkline.transport.files import MOST_BYTES
+from trunkline.errors import UsageError
+from trunkline.exchange import Exchange, Headers, NotJSON, Response, headers
+from trunkline.traffic import RESPONSE, UNKNOWN
+from trunkline.traffic.messages import content_length, decoded
 
-_BOM = b"\xef\xbb\xbf"
-_STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: [^\r\n]*)?\r?(?:\n|\Z)")
+_STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: ([^\r\n]*))?\r?(?:\n|\Z)")
+_NEXT = re.compile(rb"HTTP/[0-9](?:\.[0-9])? [0-9]{3}(?: [^\r\n]*)?\r?\n(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:|\r?\n)")
+"""A status line with a header below it. No JSON text contains one, since its strings have no line breaks."""
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
+_BLANKS = re.compile(rb"[ \t\r\n]*")
+_CHUNK = re.compile(rb"[0-9A-Fa-f]+(?:;[^\r\n]*)?\r\n")
+_BODILESS = frozenset({204, 304})
+"""The statuses whose responses have no body (RFC 9110, sections 15.3.5 and 15.4.5)."""
+_ADVICE = "save it again with curl -i -o FILE"
 
 
-def read_curl(data: bytes) -> Exchange:
-    """The response in the output of `curl -i`; without a status line the data are a lone body.
+def read_curl(data: bytes) -> Iterator[tuple[int, Exchange | UsageError]]:
+    """Each response of `curl -i`, or the reason why it cannot be judged, with the line on which it begins.
 
-    Of several header blocks (`100 Continue`, a proxy's `200 Connection established`, redirects) the last counts. A
-    broken body is not an error here: the rules report it. Raises `UsageError` for data that cannot be judged.
+    A header block to which curl shows no body (`100 Continue`, a proxy's `200 Connection established`, a redirect that
+    was followed, a request for credentials) belongs to the response after it. A body that is not JSON is not an error
+    here: the API sent it, and the rules report it.
     """
-    if data[:10] in {"HTTP/".encode("utf-16-le"), "HTTP/".encode("utf-16-be")} or data[2:12] == b"H\0T\0T\0P\0/\0":
-        raise UsageError("the response was saved as UTF-16, as some shells do; save it with curl -i -o FILE")
-    body = data.removeprefix(_BOM) if data.startswith(_BOM + b"HTTP/") else data
-    status, fields = 0, b""
-    while line := _STATUS_LINE.match(body):
-        status = int(line[1])
-        end = _EMPTY_LINE.search(body, line.end() - 1)
-        fields = body[line.end() : end.start()] if end else body[line.end() :]
-        body = body[end.end() :] if end else b""
-    if not status:
-        return Exchange(UNKNOWN, Response(0, (), body), BODY)
-    return Exchange(UNKNOWN, _decoded(Response(status, _headers(fields), body)), RESPONSE)
+    position, line = 0, 1
+    while status_line := _STATUS_LINE.match(data, position):
+        end = _EMPTY_LINE.search(data, status_line.end() - 1)
+        if not end:
+            yield line, UsageError(f"the header is cut off: no empty line ends it; {_ADVICE}")
+            return
+        status, fields = int(status_line[1]), _headers(data[status_line.end() : end.start()])
+        reason = (status_line[2] or b"").strip().lower()
+        followed = _STATUS_LINE.match(data, end.end()) is not None
+        stop = end.end()
+        if not (followed and _is_interim(status, reason, fields)):
+            length = 0 if status in _BODILESS else content_length(fields)
+            stop = _end_of_body(data, end.end(), length)
+            yield line, _exchange(status, fields, data[end.end() : stop], length)
+        after = _after_blanks(data, stop)
+        line += data.count(b"\n", position, after)
+        position = after
+
+
+def _is_interim(status: int, reason: bytes, fields: Headers) -> bool:
+    connected = 200 <= status < 300 and (reason == b"connection established" or not fields)
+    return status // 100 in {1, 3} or status in {401, 407} or connected
+
+
+def _end_of_body(data: bytes, start: int, length: int | None) -> int:
+    """Where a body ends: after its content-length, if that leads to a status line or to the end; else at the next."""
+    if length is not None and start + length <= len(data):
+        after = _after_blanks(data, start + length)
+        if after == len(data) or _STATUS_LINE.match(data, after):
+            return start + length
+    following = _NEXT.search(data, start)
+    return following.start() if following else len(data)
+
+
+def _exchange(status: int, fields: Headers, body: bytes, length: int | None) -> Exchange | UsageError:
+    response = Response(status, fields, body)
+    coding = (response.header("content-encoding") or "identity").strip().lower()
+    if not body and length != 0:
+        return UsageError(f"it has no body: it is the answer to curl -I, or it is cut off; {_ADVICE}")
+    if "chunked" in (response.header("transfer-encoding") or "").lower() and _CHUNK.match(body):
+        return UsageError("the body is in chunks, as curl --raw saves it; leave --raw out")
+    if length is not None and coding == "identity" and len(body) != length:
+        longer = len(body) > length
+        if longer or not _is_json(response):
+            what = f"{'longer' if longer else 'shorter'} than its content-length: {len(body)} bytes, not {length}"
+            return UsageError(f"the body is {what}, so it was changed after it was received; {_ADVICE}")
+    try:
+        return Exchange(UNKNOWN, decoded(response), RESPONSE)
+    except UsageError as error:
+        return error
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        response.json()
+    except NotJSON:
+        return False
+    return True
 
 
 def _headers(block: bytes) -> Headers:
-    lines = _FOLD.sub(" ", block.decode("latin-1")).splitlines()
+    lines = _FOLD.sub(" ", block.decode("latin-1")).split("\n")
     pairs = (line.partition(":") for line in lines)
-    return headers((name.strip(), value.strip()) for name, colon, value in pairs if colon)
+    return headers((name.strip(" \t\r"), value.strip(" \t\r")) for name, colon, value in pairs if colon)
 
 
-def _decoded(response: Response) -> Response:
-    """The response without its content coding. `curl --compressed` decodes the body but leaves the header."""
-    with suppress(TargetError):  # the body is not coded as its header says: it is judged as it is
-        response = unpacked(response, MOST_BYTES, "the source")
-    coding = (response.header("content-encoding") or "identity").strip().lower()
-    if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not _is_text(response.body):
-        raise UsageError(f"the body is coded as {ascii(coding)[1:-1]}, which is not read here; use curl --compressed")
-    return response
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _after_blanks(data: bytes, position: int) -> int:
+    blanks = _BLANKS.match(data, position)
+    return blanks.end() if blanks else position

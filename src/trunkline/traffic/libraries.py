@@ -1,25 +1,44 @@
-"""Read a response object of `requests`, of `httpx` or of a test client, or the parts of a response."""
+"""Read a response object of another library, with its request if it has one, or the parts of a response.
+
+The objects have no type in common, so they are read by their attributes: those of requests, httpx, urllib3, aiohttp and
+urllib, and of the test clients of Flask, werkzeug, Django and Starlette.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from contextlib import suppress
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
 
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange, Json, Request, Response
+from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Response
 from trunkline.exchange import headers as lower_case
 from trunkline.traffic import RESPONSE, UNKNOWN
+from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, content_length, decoded, exchange_of, request_below_base
+
+T = TypeVar("T")
+
+_STATUS = ("status_code", "status", "code")
+_BODY = ("content", "data", "body", "_body")
+_REQUEST = ("wsgi_request", "asgi_request", "request", "request_info")
 
 
 def read_object(response: object, contract: Contract) -> Exchange:
     """The response of another library, with its request if it carries one at the vendor's base address."""
-    request = _request(response, contract)
+    received = read_response(response)
+    method, url, fields, body = _request(response)
+    request = request_below_base(contract, method, url, fields, body or b"") if method else None
     if request is None:
-        return Exchange(UNKNOWN, read_response(response), RESPONSE)
-    return Exchange(request, read_response(response))
+        return Exchange(UNKNOWN, received, RESPONSE)
+    return exchange_of(
+        request,
+        received,
+        credential_known=fields is not UNKNOWN_CREDENTIAL,
+        body_known=body is not None or method in SAFE_METHODS,
+    )
 
 
 def read_parts(status: int | None, headers: Mapping[str, str] | None, body: Json) -> Exchange:
@@ -34,26 +53,79 @@ def read_parts(status: int | None, headers: Mapping[str, str] | None, body: Json
 
 
 def read_response(response: Any) -> Response:
-    """A response by its attributes `status_code`, `headers` and `content`; one of our own as it is."""
+    """The response itself if it is one of ours; else its status, its headers and its body, which may have to be read.
+
+    Raises `UsageError` for an object that is no response, and for one whose body cannot be read, or was.
+    """
     if isinstance(response, Response):
         return response
+    name = type(response).__name__
+    status = _first(response, _STATUS, int)
     try:
-        fields: Any = response.headers
-        pairs: Iterable[tuple[str, str]] = fields.multi_items() if hasattr(fields, "multi_items") else fields.items()
-        return Response(int(response.status_code), lower_case(pairs), bytes(response.content))
-    except (AttributeError, TypeError, ValueError, RuntimeError):
-        name = type(response).__name__
-        raise UsageError(
-            f"a {name} is not a response: it needs status_code, headers and a content that was read"
-        ) from None
+        fields = _fields(response.headers)
+    except (AttributeError, TypeError, ValueError):
+        status = None
+    body = _first(response, _BODY, bytes)
+    if status is None or (body is None and not hasattr(response, "read")):
+        raise UsageError(f"a {name} is not a response: it needs a status, headers and a content that was read")
+    if body is None:
+        body = _read(response, name)
+        if not body and (content_length(fields) or 0) > 0:
+            raise UsageError(f"the body of the {name} was read before; give status=, headers= and body= instead")
+    return decoded(Response(status, fields, body))
 
 
-def _request(response: Any, contract: Contract) -> Request | None:
-    """The request that a response carries, below the vendor's base address, or None."""
-    request = getattr(response, "request", None)
-    address = urlsplit(str(getattr(request, "url", "")))
-    method, fields = getattr(request, "method", None), getattr(request, "headers", None)
-    _, base, path = address.path.partition(contract.base_path)
-    if not isinstance(method, str) or fields is None or not base:
-        return None
-    return Request(method, path, address.query, lower_case((str(name), str(value)) for name, value in fields.items()))
+def _read(response: Any, name: str) -> bytes:
+    read = _attribute(response, "read")
+    if callable(read) and not iscoroutinefunction(read):
+        with suppress(Exception):  # whatever a foreign object raises, its body is not to be had
+            if isinstance(body := read(), bytes):
+                return body
+    raise UsageError(f"the {name} has no content that was read; read it first, for aiohttp with await response.read()")
+
+
+def _request(response: Any) -> tuple[str, str, Headers, bytes | None]:
+    """Method, address, headers and body of the request that a response carries. A body that is not known is None.
+
+    Responses of urllib and urllib3 carry no request, but know its method and address.
+    """
+    requests = (_attribute(response, name) for name in _REQUEST)
+    request = next((found for found in requests if isinstance(_attribute(found, "method"), str)), None)
+    if request is None:
+        inner = _attribute(response, "_original_response") or response
+        return _first(inner, ("_method",), str) or "", str(_attribute(response, "url") or ""), UNKNOWN_CREDENTIAL, None
+    url = _attribute(request, "url") or _attribute(request, "get_full_path", lambda: "")()
+    try:
+        fields = _fields(request.headers)
+    except (AttributeError, TypeError, ValueError):
+        fields = UNKNOWN_CREDENTIAL
+    return request.method, str(url), fields, _sent(request)
+
+
+def _sent(request: Any) -> bytes | None:
+    """The body of a request, or None if it is not known."""
+    unknown = object()
+    for name in ("body", "content"):
+        body = _attribute(request, name, unknown)
+        if body is None or isinstance(body, bytes | str):
+            return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body or b""
+    return None
+
+
+def _fields(given: Any) -> Headers:
+    pairs: Iterable[tuple[object, object]] = given.multi_items() if hasattr(given, "multi_items") else given.items()
+    return lower_case((str(name), str(value)) for name, value in pairs)
+
+
+def _first(owner: Any, names: Iterable[str], type_: type[T]) -> T | None:
+    """The first of the attributes that is of the type; a number is never a bool."""
+    values = (_attribute(owner, name) for name in names)
+    return next((value for value in values if isinstance(value, type_) and not isinstance(value, bool)), None)
+
+
+def _attribute(owner: Any, name: str, default: Any = None) -> Any:
+    """The attribute, or the default if there is none, or if reading it fails, as it may in a foreign object."""
+    try:
+        return getattr(owner, name, default)
+    except Exception:  # noqa: BLE001 - httpx and Django raise several
+        return default

@@ -1,8 +1,8 @@
-"""Judge one recorded exchange by the rules, as far as its parts are known."""
+"""Judge recorded exchanges by the rules, as far as their parts are known."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.check.rules import RULES, Rule, judge
@@ -15,6 +15,8 @@ from trunkline.findings import Report
 from trunkline.mock.loader import Vendor
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.libraries import read_object, read_parts
+from trunkline.traffic.sources import files_of, read_exchanges
+from trunkline.transport.files import read_source
 
 
 def validate(
@@ -30,22 +32,75 @@ def validate(
     `operation` is an operationId; without it, it is that of the request, or is inferred from the response. Raises
     `UsageError` when it cannot be inferred, or is none of the vendor's.
     """
-    contract = vendor.contract
-    requested = _requested(contract, exchange.request) if "request" in exchange.known else None
-    chosen = operation_named(contract, operation) if operation else requested or infer_operation(contract, exchange)
-    if "request" not in exchange.known:
-        exchange = replace(exchange, request=Request(chosen.method, chosen.path))
-    if "status" not in exchange.known:
-        status = guess_status(chosen, exchange.response.body)
-        exchange = replace(exchange, response=replace(exchange.response, status=status))
     report = Report(secrets=vendor.secrets | secrets)
-    for rule in rules:
-        if rule.concerns(chosen):
-            report.exercised[chosen.operation_id, rule.name] = _reason(rule, exchange, chosen)
-    if "status" in exchange.known:
-        report.reached[chosen.operation_id, exchange.response.status] += 1
-    report.extend(judge(chosen, exchange, rules))
+    if operation:
+        chosen = operation_named(vendor.contract, operation)
+    else:
+        chosen = _requested(vendor.contract, exchange.request) or infer_operation(vendor.contract, exchange)
+    _judge(report, chosen, exchange, rules)
     return report
+
+
+def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[str] = ()) -> Report:
+    """Judge the exchanges in files, in all files of folders, and for `-` in standard input.
+
+    With `operations`, only exchanges with these are judged; a response without a request is taken for one of them.
+    The report lists what was not judged, and why. Raises `UsageError` when nothing at all could be judged.
+    """
+    among = tuple(operation_named(vendor.contract, name) for name in operations)
+    report = Report(secrets=vendor.secrets)
+    for file in [file for source in sources for file in files_of(source)]:
+        name = "standard input" if file == "-" else file
+        report.judged[name] = 0
+        try:
+            for place, exchange in read_exchanges(read_source(file), vendor.contract):
+                try:
+                    if isinstance(exchange, UsageError):
+                        raise exchange
+                    _judge(report, _operation_of(vendor.contract, exchange, among), exchange, RULES, name + place)
+                    report.judged[name] += 1
+                except UsageError as error:
+                    report.not_judged[name + place] = str(error)
+        except UsageError as error:
+            report.not_judged[name] = str(error)
+    if not any(report.judged.values()):
+        raise UsageError(_nothing_judged(report))
+    if missing := sum(1 for count in report.judged.values() if not count):
+        report.stopped = f"nothing in {missing} of {len(report.judged)} files could be judged"
+    return report
+
+
+def _nothing_judged(report: Report) -> str:
+    (place, reason), *more = report.not_judged.items()
+    others = f" (and so on, {len(more) + 1} in all)" if more else ""
+    return f"{place!r} cannot be judged: {reason}{others}"
+
+
+def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...]) -> Operation:
+    requested = _requested(contract, exchange.request)
+    if requested and among and requested not in among:
+        raise UsageError(f"it is a response of {requested.operation_id}")
+    return requested or infer_operation(contract, exchange, among)
+
+
+def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...], source: str = "") -> None:
+    """Add the findings about an exchange, and what was exercised, to a report."""
+    if "request" not in exchange.known:
+        exchange = replace(exchange, request=Request(operation.method, operation.path))
+    if "status" not in exchange.known:
+        status = guess_status(operation, exchange.response.body)
+        exchange = replace(exchange, response=replace(exchange.response, status=status))
+    _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
+    report.secrets |= {credential}
+    for rule in rules:
+        if rule.concerns(operation):
+            key = operation.operation_id, rule.name
+            reason = _reason(rule, exchange, operation)
+            report.exercised[key] = reason and report.exercised.get(key, reason)
+    if "status" in exchange.known:
+        report.reached[operation.operation_id, exchange.response.status] += 1
+    sources = (source,) if source else ()
+    report.extend(replace(finding, sources=sources) for finding in judge(operation, exchange, rules))
 
 
 def operation_named(contract: Contract, name: str) -> Operation:
@@ -58,8 +113,14 @@ def operation_named(contract: Contract, name: str) -> Operation:
 
 
 def _requested(contract: Contract, request: Request) -> Operation | None:
+    """The operation of a request; None if the request is not known. Raises `UsageError` if it has none."""
+    if not request.method:
+        return None
     operations, _ = contract.match(request.path)
-    return next((operation for operation in operations if operation.method == request.method), None)
+    for operation in operations:
+        if operation.method == request.method:
+            return operation
+    raise UsageError(f"{request.method} {request.path} is no operation of {contract.vendor}")
 
 
 def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:

@@ -1,0 +1,140 @@
+"""Read recordings that hold requests too: HAR files, and cassettes of vcrpy, Betamax and VCR.
+
+A recording may lack what its author filtered out. So a request without a credential counts as one with a credential
+that is not known, and a write that the contract would refuse as a request that is not known.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+from trunkline.contract.model import Contract
+from trunkline.contract.refusals import reasons_to_refuse
+from trunkline.errors import UsageError
+from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Request, Response, headers
+from trunkline.traffic import WHOLE
+from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, decoded, exchange_of, request_below_base
+
+
+class _Recorded(NamedTuple):
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+    response: Response
+
+
+Entry: TypeAlias = tuple[str, Exchange | UsageError]
+"""An exchange, or the reason why it cannot be judged, with its pointer in the recording."""
+
+
+def read_archive(value: Json, contract: Contract) -> Iterator[Entry] | None:
+    """The exchanges of a recording; None for any other JSON value."""
+    if not isinstance(value, dict):
+        return None
+    log = value.get("log")
+    if isinstance(log, dict) and isinstance(log.get("entries"), list):
+        return _entries(log["entries"], "#/log/entries", _har_entry, contract)
+    for key in ("interactions", "http_interactions"):
+        if isinstance(value.get(key), list):
+            return _entries(value[key], f"#/{key}", _interaction, contract)
+    return None
+
+
+def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], contract: Contract) -> Iterator[Entry]:
+    for index, entry in enumerate(entries):
+        try:
+            found: Exchange | UsageError = _exchange(contract, read(entry))
+        except UsageError as error:
+            found = error
+        except (LookupError, TypeError, ValueError, AttributeError):
+            found = UsageError("it has no request and response as such recordings have them")
+        yield f"{at}/{index}", found
+
+
+def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
+    method, url, fields, body, response = recorded
+    request = request_below_base(contract, method, url, fields, body)
+    if request is None:
+        address = urlsplit(url)  # without user name and query, which may be secrets
+        return Exchange(Request(method, f"{address.scheme}://{address.hostname}{address.path}"), response, WHOLE)
+    filtered = any(reason.cause.startswith("credentials_") for reason in reasons_to_refuse(contract, request))
+    if filtered:
+        others = tuple(field for field in fields if field[0] != "authorization")
+        request = replace(request, headers=(*UNKNOWN_CREDENTIAL, *others))
+    plausible = method in SAFE_METHODS or not reasons_to_refuse(contract, request)
+    exchange = exchange_of(request, decoded(response), credential_known=not filtered, body_known=plausible)
+    return exchange if response.headers else replace(exchange, known=exchange.known - {"headers"})
+
+
+# --- HAR ------------------------------------------------------------------------------------------------------------
+
+
+def _har_entry(entry: Json) -> _Recorded:
+    """An entry of HAR 1.2. Its bodies are decoded, its headers are as they were sent."""
+    request, response = entry["request"], entry["response"]
+    content = response.get("content") or {}
+    text, status = content.get("text"), int(response["status"])
+    if not status:
+        raise UsageError("it has no response: the request was blocked or interrupted")
+    if text is None and content.get("size", 0) > 0:
+        raise UsageError("it has no body; save the HAR with content")
+    body = base64.b64decode(text or "") if content.get("encoding") == "base64" else _bytes(text)
+    sent = _bytes((request.get("postData") or {}).get("text"))
+    fields = [
+        _pairs((field["name"], field["value"]) for field in message["headers"]) for message in (request, response)
+    ]
+    return _Recorded(
+        _text(request["method"]), _text(request["url"]), fields[0], sent, Response(status, fields[1], body)
+    )
+
+
+# --- cassettes ------------------------------------------------------------------------------------------------------
+
+
+def _interaction(interaction: Json) -> _Recorded:
+    """An interaction of a cassette. The value of a header is a text or a list of them."""
+    request, response = interaction["request"], interaction["response"]
+    received = Response(int(response["status"]["code"]), _fields(response), _body(response))
+    return _Recorded(_text(request["method"]), _text(request["uri"]), _fields(request), _body(request), received)
+
+
+def _fields(message: Json) -> Headers:
+    fields = (message.get("headers") or {}).items()
+    return _pairs((name, value) for name, given in fields for value in (given if isinstance(given, list) else [given]))
+
+
+def _body(message: Json) -> bytes:
+    body = message.get("body")
+    if isinstance(body, dict):
+        coded = body.get("base64_string")
+        return base64.b64decode(coded) if coded is not None else _bytes(body.get("string"))
+    return _bytes(body)
+
+
+# --- both -----------------------------------------------------------------------------------------------------------
+
+
+def _pairs(pairs: Iterable[tuple[Json, Json]]) -> Headers:
+    """Header fields, without the pseudo-headers of HTTP/2."""
+    return headers((_text(name), _text(value)) for name, value in pairs if not _text(name).startswith(":"))
+
+
+def _text(value: Json) -> str:
+    return (
+        _bytes(value).decode("latin-1") if isinstance(value, bytes) else _bytes(value).decode("utf-8", "surrogatepass")
+    )
+
+
+def _bytes(value: Json) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    raise TypeError(value)

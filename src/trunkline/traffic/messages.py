@@ -1,0 +1,74 @@
+"""Messages as every reader builds them: a response without its content coding, a request below the base address."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from itertools import islice
+from urllib.parse import urlsplit
+
+from trunkline.contract.model import Contract
+from trunkline.errors import TargetError, UsageError
+from trunkline.exchange import Exchange, Headers, Request, Response
+from trunkline.traffic import RESPONSE, WHOLE
+from trunkline.transport.content_coding import unpacked
+from trunkline.transport.files import MOST_BYTES
+
+_MOST_PLACES = 10
+"""The number of places in one path where the base path is looked for."""
+
+UNKNOWN_CREDENTIAL: Headers = (("authorization", "Bearer x"),)
+"""The header of a request whose credential is not known. `x` is too short to be looked for in a response."""
+
+
+def decoded(response: Response) -> Response:
+    """The response without its content coding. Most recorders decode the body but leave the header as it was sent."""
+    with suppress(TargetError):  # the body is not coded as its header says: it is judged as it is
+        response = unpacked(response, MOST_BYTES, "the source")
+    coding = (response.header("content-encoding") or "identity").strip().lower()
+    if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not _is_text(response.body):
+        raise UsageError(f"the body is coded as {ascii(coding)[1:-1]}, which is not read here; use curl --compressed")
+    return response
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def exchange_of(request: Request, response: Response, *, credential_known: bool, body_known: bool) -> Exchange:
+    """An exchange whose request is known as far as it can be judged by it.
+
+    Without its credential, nobody can tell why a request was refused; without its body, what a write wrote.
+    """
+    unclear = not credential_known and 400 <= response.status < 500
+    return Exchange(request, response, RESPONSE if unclear or not body_known else WHOLE)
+
+
+def content_length(fields: Headers) -> int | None:
+    """The content-length, if there is exactly one that is a number."""
+    values = {value for name, value in fields if name == "content-length"}
+    text = values.pop() if len(values) == 1 else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def request_below_base(contract: Contract, method: str, url: str, fields: Headers, body: bytes = b"") -> Request | None:
+    """The request as the contract knows it, without the base address; None if it is not below the base address."""
+    address = urlsplit(url)
+    path = _path_below_base(contract, address.path)
+    return None if path is None else Request(method, path, address.query, fields, body)
+
+
+def _path_below_base(contract: Contract, path: str) -> str | None:
+    """The path below the vendor's base address, also behind a gateway: `/gateway/v1/trunks` -> `/trunks`.
+
+    The base path is matched by whole segments. Where it occurs more than once, the first place counts below which the
+    contract has an operation.
+    """
+    base = contract.base_path.rstrip("/")
+    places = islice(re.finditer(f"(?={re.escape(base)}(?:/|$))", path), _MOST_PLACES)
+    below = [path[place.start() + len(base) :] for place in places if base or not place.start()]
+    return next((rest for rest in below if contract.match(rest)[0]), below[0] if below else None)

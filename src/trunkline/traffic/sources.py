@@ -1,0 +1,81 @@
+"""Read a file of recorded traffic, whatever its format is; what is none of them is refused with one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from trunkline.contract.model import Contract
+from trunkline.errors import UsageError
+from trunkline.exchange import Exchange, Json, NotJSON, Response
+from trunkline.traffic import BODY, UNKNOWN
+from trunkline.traffic.archives import Entry, read_archive
+from trunkline.traffic.curl import read_curl
+
+_BOM = b"\xef\xbb\xbf"
+_CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
+_BEGINNING = 4096
+_LONGEST_YAML = 16 << 20
+_VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying ")
+_ADVICE = "save the response with curl -i -o FILE"
+
+
+def files_of(source: str) -> list[str]:
+    """The file itself, or every file in a folder and those below it, except hidden ones."""
+    folder = Path(source)
+    if source in {"", "-"} or not folder.is_dir():
+        return [source]
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    found = [str(path) for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if not found:
+        raise UsageError(f"{source!r} is a folder without files; {_ADVICE}")
+    return found
+
+
+def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
+    """Each exchange in the data, or the reason why it cannot be judged, with its place in the file.
+
+    Raises `UsageError` for data that hold none: the vendor's API may not have sent them.
+    """
+    if not data.strip():
+        raise UsageError(f"it is empty; {_ADVICE}")
+    if 0 in data[:2] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"it is UTF-16, as some shells save what they redirect; {_ADVICE}")
+    text = data.removeprefix(_BOM)
+    if text.startswith(b"HTTP/"):
+        return _responses(text)
+    if _VERBOSE.match(text):
+        raise UsageError(f"it looks like the output of curl -v, in which a body has no clear end; {_ADVICE}")
+    if _CASSETTE.search(text[:_BEGINNING]):
+        entries = read_archive(_load_yaml(text), contract)
+        if entries is None:
+            raise UsageError(f"it looks like a cassette, but holds no list of interactions; {_ADVICE}")
+        return entries
+    body = Response(0, (), text)
+    try:
+        entries = read_archive(body.json(), contract)
+    except NotJSON as error:
+        raise UsageError(f"it is neither the output of curl -i nor JSON ({error}); {_ADVICE}") from None
+    if entries is None and text is not data:
+        raise UsageError(f"it begins with a byte order mark, which the API may not have sent; {_ADVICE}")
+    return iter([("", Exchange(UNKNOWN, body, BODY))]) if entries is None else entries
+
+
+def _responses(data: bytes) -> Iterator[Entry]:
+    """The responses of `curl -i`; if there are several, the line on which each begins is its place."""
+    found = [*read_curl(data)]
+    return ((f":{line}" if len(found) > 1 else "", exchange) for line, exchange in found)
+
+
+def _load_yaml(data: bytes) -> Json:
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - only for a cassette
+
+    if len(data) > _LONGEST_YAML:
+        raise UsageError(
+            f"it is YAML of more than {_LONGEST_YAML} bytes, which takes too long to read; save it as JSON"
+        )
+    try:
+        return yaml.load(data, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise UsageError(f"it looks like a cassette, but is not YAML; {_ADVICE}") from None

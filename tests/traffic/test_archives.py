@@ -1,0 +1,158 @@
+"""Tests of `trunkline.traffic.archives`: entries of HAR files and cassettes become exchanges."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from trunkline.errors import UsageError
+from trunkline.exchange import Exchange, Json
+from trunkline.mock import loader
+from trunkline.traffic import WHOLE
+from trunkline.traffic.archives import read_archive
+
+TELEPATH = loader.load("telepath").contract
+PAGE = '{"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}'
+URL = "https://api.telepathvoice.com/v1/trunks?limit=10"
+TYPE = ("Content-Type", "application/json")
+
+
+def har(
+    text: str | None = PAGE,
+    *,
+    method: str = "GET",
+    url: str = URL,
+    sent: tuple[tuple[str, str], ...] = (),
+    post: str | None = None,
+    received: tuple[tuple[str, str], ...] = (TYPE,),
+    status: int = 200,
+    **content: Json,
+) -> Json:
+    """A HAR file of one exchange."""
+
+    def fields(pairs: tuple[tuple[str, str], ...]) -> Json:
+        return [{"name": name, "value": value} for name, value in pairs]
+
+    request: Json = {"method": method, "url": url, "headers": fields(sent)}
+    if post is not None:
+        request["postData"] = {"mimeType": "application/json", "text": post}
+    shown = {"mimeType": "application/json", **({} if text is None else {"text": text}), **content}
+    response = {"status": status, "headers": fields(received), "content": shown}
+    return {"log": {"version": "1.2", "entries": [{"request": request, "response": response}]}}
+
+
+def cassette(shown: Json = None, *, key: str = "interactions", **request: Json) -> Json:
+    """A cassette of one exchange."""
+    asked = {"method": "GET", "uri": URL, "headers": {"Authorization": ["Bearer abc"]}, "body": None, **request}
+    answer = {"status": {"code": 200, "message": "OK"}, "headers": {TYPE[0]: [TYPE[1]]}, "body": shown}
+    return {key: [{"request": asked, "response": answer}], "version": 1}
+
+
+def entries(value: Json) -> list[tuple[str, Exchange | UsageError]]:
+    """The entries of a recording."""
+    found = read_archive(value, TELEPATH)
+    assert found is not None
+    return [*found]
+
+
+def exchange(value: Json) -> Exchange:
+    """The only exchange of a recording. Raises the error if it cannot be judged."""
+    [(_, found)] = entries(value)
+    if isinstance(found, UsageError):
+        raise found
+    return found
+
+
+CODED = base64.b64encode(PAGE.encode()).decode()
+RECORDINGS = {
+    "har": har(sent=(("Authorization", "Bearer abc"), (":authority", "api.telepathvoice.com"))),
+    "har in base64": har(CODED, encoding="base64", sent=(("authorization", "Bearer abc"),)),
+    "vcrpy": cassette({"string": PAGE}),
+    "vcrpy, bytes": cassette({"string": PAGE.encode()}),
+    "vcrpy, gzip": cassette({"string": gzip.compress(PAGE.encode())}),
+    "betamax": cassette({"encoding": None, "base64_string": CODED}, key="http_interactions", body={"string": ""}),
+    "VCR": cassette({"string": PAGE}, key="http_interactions", headers={"Authorization": "Bearer abc"}),
+}
+RECORDINGS["vcrpy, gzip"]["interactions"][0]["response"]["headers"]["Content-Encoding"] = ["gzip"]
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_an_exchange_is_read_whole(name: str) -> None:
+    """Each with its own request, which is known by the path below the base address."""
+    [(at, found)] = entries(RECORDINGS[name])
+    assert at in {"#/log/entries/0", "#/interactions/0", "#/http_interactions/0"}
+    assert isinstance(found, Exchange)
+    assert (found.request.method, found.request.target, found.known) == ("GET", "/trunks?limit=10", WHOLE)
+    assert found.request.headers == (("authorization", "Bearer abc"),)
+    assert (found.response.status, found.response.body) == (200, PAGE.encode())
+    assert found.response.header("content-type") == "application/json"
+
+
+@pytest.mark.parametrize("value", [None, [], "log", {}, {"log": 1}, {"log": {"entries": 1}}, {"interactions": {}}])
+def test_other_values_are_no_recording(value: Json) -> None:
+    """They may be a body."""
+    assert read_archive(value, TELEPATH) is None
+
+
+@pytest.mark.parametrize("sent", [(), (("Authorization", "REDACTED"),), (("authorization", "[filtered]"),)])
+def test_a_credential_that_was_filtered_out_is_not_known(sent: tuple[tuple[str, str], ...]) -> None:
+    """Browsers and cassettes leave it out; so its absence is not held against the API."""
+    found = exchange(har(sent=(*sent, ("accept", "*/*"))))
+    assert found.request.headers == (("authorization", "Bearer x"), ("accept", "*/*"))
+    assert found.known == WHOLE
+    refused = exchange(har(sent=sent, url=URL.replace("limit=10", "limit=0"), status=401))
+    assert refused.known == WHOLE - {"request"}, "it may have been refused for its credential or for its limit"
+
+
+def test_a_write_whose_body_was_filtered_is_not_known() -> None:
+    """A body without its secret would have been refused; the response is judged without its request."""
+    whole = {"name": "n", "ai_provider": "openai", "openai_api_key": "sk-0123456789", "sip_username": "u"}
+    url = "https://api.telepathvoice.com/v1/trunks"
+    sent = (("content-type", "application/json"),)
+    for body, known in ((json.dumps({"name": "n"}), WHOLE - {"request"}), (None, WHOLE - {"request"})):
+        assert exchange(har(method="POST", url=url, sent=sent, post=body)).known == known
+    accepted = [name for name in TELEPATH.operation("createTrunk").inputs if name in whole]
+    post = json.dumps({name: whole[name] for name in accepted} | {"sip_password": "secret-password-1"})
+    assert exchange(har(method="POST", url=url, sent=sent, post=post)).known == WHOLE
+
+
+def test_a_recording_without_response_headers_says_nothing_about_them() -> None:
+    """They were filtered out: no response has none."""
+    assert exchange(har(received=())).known == WHOLE - {"headers"}
+
+
+def test_an_exchange_with_another_server_keeps_its_address() -> None:
+    """Without the user name and the query, which may hold a secret."""
+    found = exchange(har(url="https://me:hush@cdn.example/logo.png?key=hush"))
+    assert found.request.path == "https://cdn.example/logo.png"
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "blocked": (har(status=0), "it has no response"),
+    "without content": (har(None, size=60), "save the HAR with content"),
+    "brotli": (
+        har(base64.b64encode(b"\x8b\xff").decode(), encoding="base64", received=(("content-encoding", "br"),)),
+        "br",
+    ),
+    "no request": ({"log": {"entries": [{}]}}, "it has no request and response"),
+    "no object": ({"log": {"entries": [3]}}, "it has no request and response"),
+    "odd header": (
+        {"interactions": [{**cassette()["interactions"][0], "request": {"headers": {"a": 1}}}]},
+        "it has no",
+    ),
+    "bad base64": (cassette({"base64_string": "a"}), "it has no request and response"),
+    "bad address": (har(url="http://[x/v1"), "it has no request and response"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_entry_that_cannot_be_judged_is_an_error_at_its_place(name: str) -> None:
+    """The other entries are read all the same."""
+    value, reason = BAD[name]
+    [(_, found)] = entries(value)
+    assert isinstance(found, UsageError)
+    assert reason in str(found)

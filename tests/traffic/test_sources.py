@@ -1,0 +1,98 @@
+"""Tests of `trunkline.traffic.sources`: the format of a file is found out, and what has none is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trunkline.errors import UsageError
+from trunkline.exchange import Exchange
+from trunkline.mock import loader
+from trunkline.traffic import BODY, RESPONSE, WHOLE
+from trunkline.traffic.sources import files_of, read_exchanges
+
+TELEPATH = loader.load("telepath").contract
+CURL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+HAR = {
+    "log": {
+        "entries": [
+            {
+                "request": {"method": "GET", "url": "http://h/v1/trunks", "headers": []},
+                "response": {"status": 200, "headers": [{"name": "a", "value": "b"}], "content": {"text": "{}"}},
+            }
+        ]
+    }
+}
+YAML = b"""interactions:
+- request: {method: GET, uri: 'http://h/v1/trunks', headers: {}, body: null}
+  response: {status: {code: 200, message: OK}, headers: {a: [b]}, body: {string: '{}'}}
+  recorded_at: 2024-02-29
+version: 1
+"""
+READ = {
+    CURL: ("", RESPONSE),
+    b"\xef\xbb\xbf" + CURL: ("", RESPONSE),
+    b"{}": ("", BODY),
+    json.dumps(HAR).encode(): ("#/log/entries/0", WHOLE),
+    b"\xef\xbb\xbf" + json.dumps(HAR).encode(): ("#/log/entries/0", WHOLE),
+    YAML: ("#/interactions/0", WHOLE),
+    b"---\n" + YAML.replace(b"interactions", b"http_interactions"): ("#/http_interactions/0", WHOLE),
+}
+
+
+@pytest.mark.parametrize("data", READ, ids=range(len(READ)))
+def test_each_format_is_recognized(data: bytes) -> None:
+    """By its first bytes, or by what the JSON or YAML holds."""
+    [(place, exchange)] = read_exchanges(data, TELEPATH)
+    assert isinstance(exchange, Exchange)
+    assert (place, exchange.known, exchange.response.body) == (*READ[data], b"{}")
+
+
+def test_the_line_of_each_of_several_responses_is_its_place() -> None:
+    """A lone response needs none."""
+    assert [place for place, _ in read_exchanges(CURL + CURL.replace(b"200", b"404"), TELEPATH)] == [":1", ":4"]
+
+
+REFUSED = {
+    b"": "it is empty",
+    b" \r\n": "it is empty",
+    CURL.decode().encode("utf-16"): "it is UTF-16",
+    CURL.decode().encode("utf-16-le"): "it is UTF-16",
+    "{}".encode("utf-16-be"): "it is UTF-16",
+    b"\xef\xbb\xbf{}": "begins with a byte order mark",
+    b"* Trying 127.0.0.1:80...\n> GET / HTTP/1.1\n< HTTP/1.1 200 OK\n": "output of curl -v",
+    b"> GET /v1/trunks HTTP/1.1\n": "output of curl -v",
+    b"\x89PNG\r\n\x1a\n": "neither the output of curl -i nor JSON (byte 0 is not UTF-8",
+    b"\x1f\x8b\x08": "neither the output of curl -i nor JSON",
+    b'{"trunks": [{"id": "a"': "it looks cut off",
+    b'{"a": NaN}': "NaN is not a JSON number",
+    b"<!DOCTYPE html><html></html>": "neither the output of curl -i nor JSON (Expecting value",
+    b"GET /v1/trunks HTTP/1.1\r\n\r\n": "neither the output of curl -i nor JSON",
+    b"interactions: 3": "no list of interactions",
+    b"interactions: [": "but is not YAML",
+    b"interactions:\n- !!python/object:os.system {}": "but is not YAML",
+    b"interactions: " + b"[" * 5000: "but is not YAML",
+    b"interactions:\n- 9999-99-99": "but is not YAML",
+}
+
+
+@pytest.mark.parametrize("data", REFUSED, ids=range(len(REFUSED)))
+def test_what_is_not_recorded_traffic_is_refused(data: bytes) -> None:
+    """The sentence says what it is, and how to save a response; nothing is held against the API."""
+    with pytest.raises(UsageError) as caught:
+        [*read_exchanges(data, TELEPATH)]
+    assert REFUSED[data] in str(caught.value)
+    assert "curl -i" in str(caught.value)
+
+
+def test_the_files_of_a_folder_are_found(tmp_path: Path) -> None:
+    """Also in folders below it, sorted, without hidden ones; a folder without any is refused."""
+    with pytest.raises(UsageError, match="a folder without files"):
+        files_of(str(tmp_path))
+    for name in ("b.har", "a/c.txt", ".hidden", ".git/config", "a/.x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert files_of(str(tmp_path)) == [str(tmp_path / "a/c.txt"), str(tmp_path / "b.har")]
+    assert [files_of(name) for name in ("-", "not/there")] == [["-"], ["not/there"]]
