@@ -21,6 +21,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+import trunkline
 from trunkline.check.rules import judge
 from trunkline.contract import folders
 from trunkline.contract.lint import nodes_of
@@ -56,6 +57,14 @@ def test_each_schema_has_an_id_of_its_own(vendor: Vendor) -> None:
     for file, content in vendor.contract.files.items():
         expected = None if file == DOCUMENT else f"https://trunkline.invalid/schemas/{vendor.name}/{file}"
         assert content.get("$id") == expected
+
+
+def test_each_format_of_our_own_has_an_id() -> None:
+    """So have the schemas of the data and of the report."""
+    formats = [*Path(trunkline.__file__).parent.glob("*/*.schema.json")]
+    assert {path.name for path in formats} == {"contract.schema.json", "world.schema.json", "report.schema.json"}
+    for path in formats:
+        assert json.loads(path.read_text("utf-8"))["$id"] == f"https://trunkline.invalid/{path.name}"
 
 
 def test_titles_are_short_and_name_one_schema(vendor: Vendor) -> None:
