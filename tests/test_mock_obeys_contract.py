@@ -741,7 +741,7 @@ CALLS = [record for record in LOADED["telepath"].world.collections["calls"].reco
 BOUNDS = (
     "2024-03-05", "2024-03-05T10:30:00Z", "2024-03-05t10:30:00z", "2024-03-05T10:30:00", "2024-03-05T12:30:00%2B02:00",
     "2024-03-05T10:30:00.000Z", "2024-03-05T10:30:01Z", "2024-03-05T10:29:59.999Z", "1999-01-01",
-    "2999-12-31T23:59:59Z", "20240305T103000Z", "2024-03-05%2010:30:00", "2024-W10-2",
+    "2999-12-31T23:59:59Z", "2024-03-05T10:30:00.000001Z",
 )  # fmt: skip
 
 
@@ -802,7 +802,16 @@ def test_calls_of_an_unknown_trunk_are_none(value: str) -> None:
 WRONG_TIMES = (
     "", "yesterday", "2024-02-30", "2024-13-01", "1709634600", "2024-03-05T25:00:00Z", "2024-03-05T10:30:00Zulu", "now",
     "05/03/2024", "2024-03-05T10:30:00+02:00", "%FF", "%00", "2024", "2024-03", "T10:30:00Z", "9" * 5000,
+    "20240305T103000Z", "2024-03-05%2010:30:00", "2024-W10-2", "2024-W09-5T10:30:00Z", "2024-03-05T10:30:60Z",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("bound", ["2016-12-31T23:59:60Z", "2017-01-01T00:59:60.5%2B01:00", "0000-02-29T00:00:00Z"])
+def test_a_time_that_python_has_no_date_for_is_a_bound_too(bound: str) -> None:
+    """A leap second and the year 0000 are times of RFC 3339, so the words of date-time allow them."""
+    response = ask("telepath", f"limit=100&start_date={bound}", path="/calls")
+    assert response.status == 200
+    assert len(response.json()["calls"]) == len(CALLS)
 
 
 @pytest.mark.parametrize("text", WRONG_TIMES, ids=lambda text: text[:30])
@@ -810,7 +819,7 @@ WRONG_TIMES = (
 def test_what_is_no_time_is_refused(name: str, text: str) -> None:
     """A text that is no time is refused. An unencoded plus is a space, as in any query."""
     response = ask("telepath", f"{name}={text}", path="/calls")
-    message = f"Invalid {name} parameter. Must be an ISO 8601 date or time"
+    message = f"Invalid {name} parameter. Must be an RFC 3339 date or time"
     assert (response.status, response.json()) == (400, {"error": {"code": "INVALID_PARAMS", "message": message}})
     assert cause_of(response) == "parameter_malformed"
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 
-from trunkline.contract.formats import FORMATS
+from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
 from trunkline.exchange import Exchange, Json, NotJSON, Response, all_places, pointer, resolve
 from trunkline.findings import Grade
@@ -128,14 +127,10 @@ def all_texts(value: Json) -> Iterator[tuple[str, str]]:
     return ((at, node) for at, node in all_places(value) if isinstance(node, str))
 
 
-def time_at(value: Json, at: str) -> datetime | None:
-    """The time at a pointer, if it is an RFC 3339 time with an offset."""
+def time_at(value: Json, at: str) -> Time | None:
+    """The time at a pointer, if it is a `date-time` of RFC 3339."""
     text = at_pointer(value, at)
-    try:
-        found = datetime.fromisoformat(text.upper()) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return found if found and found.tzinfo else None
+    return read_time(text) if isinstance(text, str) else None
 
 
 def satisfies(filter_: Filter, value: Json, wanted: str) -> bool | None:

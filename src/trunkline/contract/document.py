@@ -468,9 +468,13 @@ class Ordered(Node, frozen=True):
 
 
 class SchemaExtension(Node, frozen=True):
-    """The `x-trunkline` of a schema. `made` is the pattern of harmless values of an input."""
+    """The `x-trunkline` of a schema. `made` is the pattern of harmless values of an input.
+
+    `pattern` says in words what the `pattern` of the schema means: `a date-time in UTC`.
+    """
 
     evidence: KeywordEvidence
+    pattern: Annotated[str, Meta(min_length=1)] | None = None
     read: Date | None = None
     volatile: Annotated[bool, Meta(extra_json_schema={"const": True})] | None = None
     made: Regex | None = None

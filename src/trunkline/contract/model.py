@@ -110,7 +110,8 @@ class Violation:
     """One way in which a value breaks a schema.
 
     `at` is the pointer into the value (of a missing property, to where it is missed), `contract` the reference of the
-    `keyword`, `keyword_value` its value, and `sentence` a validator's own sentence, if there is one.
+    `keyword`, `keyword_value` its value, and `sentence` a validator's own sentence, if there is one. `meaning` says
+    what a `pattern` means, if the contract does: `a date-time in UTC`.
     """
 
     at: str
@@ -120,21 +121,24 @@ class Violation:
     instance: Json
     evidence: Evidence
     sentence: str = ""
+    meaning: str = ""
 
     @property
     def message(self) -> str:
         """A sentence about the value: `"busy" is not one of "active", "inactive"`."""
+        if self.meaning:
+            return f"{to_text(self.instance)} is not {self.meaning}"
         return self.sentence or failure_text(self.keyword, self.keyword_value, self.instance)
 
     @property
     def demand(self) -> str:
         """The demand, without the value, which may be a secret: `must be at least 1`."""
-        return demand_text(self.keyword, self.keyword_value)
+        return f"must be {self.meaning}" if self.meaning else demand_text(self.keyword, self.keyword_value)
 
     @property
     def expected(self) -> str:
-        """The keyword with its value: `minimum: 1`."""
-        return f"{self.keyword}: {to_text(self.keyword_value)}"
+        """The keyword with its value, or what it means: `minimum: 1`."""
+        return self.meaning or f"{self.keyword}: {to_text(self.keyword_value)}"
 
     @property
     def seen(self) -> str:
@@ -445,7 +449,7 @@ class Contract:
 
     def _violation(self, file: str, at: str, error: SchemaError) -> Violation:
         node = resolve(self.files[file], at)
-        evidence = Evidence(Grade.DOCUMENTED, self.url)
+        evidence, meaning = Evidence(Grade.DOCUMENTED, self.url), ""
         steps = list(error.steps)
         while steps:
             part = steps[0]
@@ -453,6 +457,7 @@ class Contract:
             if extension:
                 own = extension["evidence"]
                 evidence = evidence_of(self.files[file], own.get("keywords", {}).get(part, own))
+                meaning = extension.get("pattern", "") if part == "pattern" else ""
             if part == "$ref" and isinstance(node["$ref"], str):
                 file, at, node = self._follow(file, node["$ref"])
                 steps = steps[1:]
@@ -462,7 +467,7 @@ class Contract:
                 at, node = at + pointer((part,)), node[part]
                 steps = steps[1:]
         reference = f"{self.folder}/{file}#{at}"
-        return Violation(error.at, reference, error.keyword, node, error.instance, evidence, error.message)
+        return Violation(error.at, reference, error.keyword, node, error.instance, evidence, error.message, meaning)
 
     @cached_property
     def _schemas(self) -> Schemas:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import parse_qsl
@@ -17,6 +16,7 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from trunkline.contract.formats import read_bound
 from trunkline.contract.model import (
     DOCUMENT,
     Contract,
@@ -283,7 +283,7 @@ def _value(operation: Operation, name: str, text: str) -> tuple[str, Json] | Ref
     cause = keyword = ""
     value: Json = text
     if schema["type"] != "integer":
-        if "format" in schema and time_of(text) is None:
+        if "format" in schema and read_bound(text) is None:
             cause, keyword = "parameter_malformed", "format"
         elif text not in schema.get("enum", (text,)):
             cause, keyword = "parameter_not_allowed", "enum"
@@ -313,15 +313,6 @@ def _bad_parameter(operation: Operation, parameter: Parameter, cause: str, keywo
     return Refusal(cause, operation, at, evidence, sent, broke, {"name": parameter.name, "bounds": bounds(schema)})
 
 
-def time_of(text: str) -> datetime | None:
-    """The time of an ISO 8601 date or time. Without an offset it is in UTC, which is our decision."""
-    try:
-        time = datetime.fromisoformat(text.upper())
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
 def bounds(schema: Mapping[str, Json]) -> str:
     """Describe the values that a parameter's schema allows: `between 1 and 100`, `one of: active, inactive`."""
     if "enum" in schema:
@@ -331,7 +322,7 @@ def bounds(schema: Mapping[str, Json]) -> str:
     if "minimum" in schema:
         return f"at least {schema['minimum']}"
     if "format" in schema:
-        return "an ISO 8601 date or time"
+        return "an RFC 3339 date or time"
     return f"at most {schema['maximum']}" if "maximum" in schema else f"of type {schema['type']}"
 
 

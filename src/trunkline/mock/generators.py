@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from trunkline.contract.formats import read_time
 from trunkline.exchange import Json
 
 Record: TypeAlias = dict[str, Json]
@@ -86,8 +87,11 @@ def _build_value(spec: Mapping[str, Json], rng: random.Random) -> Generator:  # 
 
 
 def _seconds(time: str) -> int:
-    """The Unix time of a text."""
-    return int(datetime.fromisoformat(time).timestamp())
+    """The Unix time of a `date-time`, which the schema of the records and of `world.toml` has checked."""
+    found = read_time(time)
+    if found is None:
+        raise ValueError("not a date-time")
+    return found.seconds
 
 
 def _rewrite(text: str, forms: list[list[str]]) -> str:

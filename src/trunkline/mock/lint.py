@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from string import Formatter
 
 from trunkline.contract.bodies import all_keys, at_pointer
+from trunkline.contract.formats import read_time
 from trunkline.contract.lint import Mistake
 from trunkline.contract.model import (
     Act,
@@ -27,7 +27,7 @@ from trunkline.contract.model import (
 from trunkline.contract.refusals import CAUSES
 from trunkline.exchange import Json, pointer
 from trunkline.findings import truncate
-from trunkline.mock.generators import UNIQUE, GeneratorSpec, Record
+from trunkline.mock.generators import UNIQUE, GeneratorSpec, Record, format_time
 from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World, fill_template, project
 
 _LONGEST = 60
@@ -276,7 +276,7 @@ def _lint_generator(spec: Mapping[str, Json], at: str) -> Iterator[Mistake]:
         yield f"{at}/between", "without decimals both must be whole numbers"
     if "time" in spec:
         try:
-            first, last = (datetime.fromisoformat(text).astimezone(UTC) for text in spec["time"])
+            first, last = (format_time(time.seconds) for text in spec["time"] if (time := read_time(text)))
             reason = "the first is after the second" if first > last else ""
         except (ValueError, OverflowError):
             reason = "is not a pair of times"

@@ -6,11 +6,12 @@ Encoded records and whole lists are kept until the next write.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Generic, TypeAlias
 
+from trunkline.contract.formats import read_bound, read_time
 from trunkline.contract.model import K, List, Operation
-from trunkline.contract.refusals import time_of
 from trunkline.exchange import Json
 from trunkline.mock.generators import Record
 from trunkline.mock.world import Outcome, Store, World, project
@@ -18,6 +19,9 @@ from trunkline.mock.world import Outcome, Store, World, project
 _JSON_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MAX_LISTS = 256
 """The number of encoded lists that are kept; each combination of filters is one list."""
+
+_PLAIN_TIME = len("2024-03-05T14:22:15Z")
+"""The length of times in UTC and whole seconds, whose order is that of their texts."""
 
 Criteria: TypeAlias = tuple[tuple[str, str, Json], ...]
 """Conditions on the records of a list: (field, `equal`, `from` or `until`, value)."""
@@ -92,8 +96,7 @@ class Views:
             for criterion in criteria:
                 records = _select(records, *criterion)
             for field in reversed(served.behavior.order):
-                name = field.lstrip("-")
-                records.sort(key=lambda record: record[name], reverse=field.startswith("-"))
+                records.sort(key=_sort_key(records, field.lstrip("-")), reverse=field.startswith("-"))
             items = self._lists[key] = [self.encoded(served, account, record) for record in records]
         return items
 
@@ -106,11 +109,22 @@ class Views:
         return known[1]
 
 
+def _sort_key(records: list[Record], field: str) -> Callable[[Record], Any]:
+    """The key of a record for the order by a field. Times that are not all written alike are compared as times."""
+    by_value = itemgetter(field)
+    texts = [value for record in records if type(value := record[field]) is str]
+    is_time = bool(texts) and read_time(texts[0]) is not None
+    if not is_time or all(len(text) == _PLAIN_TIME and text[-1] == "Z" for text in texts):
+        return by_value
+    times = {text: read_time(text) for text in texts}
+    return by_value if None in times.values() else lambda record: times[record[field]]
+
+
 def _select(records: list[Record], field: str, comparison: str, value: Json) -> list[Record]:
     if comparison == "equal":
         return [record for record in records if record.get(field) == value]
-    bound = time_of(value)
-    times = [(record, time_of(str(record.get(field)))) for record in records]
+    bound = read_bound(value)
+    times = [(record, read_time(str(record.get(field)))) for record in records]
     if comparison == "from":
         return [record for record, time in times if time and bound and time >= bound]
     return [record for record, time in times if time and bound and time <= bound]

@@ -81,6 +81,46 @@ def test_204_is_no_update_whose_body_a_sample_client_reads(vendor: str, operatio
     assert [str(finding.evidence.grade) for finding in judge(operation, exchange)] == found
 
 
+@pytest.mark.parametrize(
+    ("change", "message", "expected"),
+    [
+        ({"created_at": "1999-03-05T10:30:00+01:00"}, "is not a date-time in UTC", "a date-time in UTC"),
+        (
+            {"sip_username": "a b"},
+            "is not a text of letters, digits and hyphens",
+            "a text of letters, digits and hyphens",
+        ),
+    ],
+)
+def test_a_pattern_is_told_in_words(change: dict[str, str], message: str, expected: str) -> None:
+    """A finding says what a regular expression of the contract means, and does not show it."""
+    exchange = listed("telepath", trunks=1)
+    body = json.loads(exchange.response.body)
+    body["trunks"][0] |= change
+    changed = replace(exchange.response, body=json.dumps(body).encode())
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (finding,) = judge(operation, replace(exchange, response=changed))
+    (value,) = change.values()
+    assert (finding.message, finding.expected) == (f"{json.dumps(value)} {message}", expected)
+
+
+def test_a_time_that_python_has_no_date_for_is_judged() -> None:
+    """A leap second and the year 0000 are times like others, and are in order like others."""
+    exchange = listed("telepath", trunks=1)
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    leap, next_day = "2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"
+    for first, then, rules in (
+        ("0000-02-29T00:00:00Z", leap, []),
+        (leap, next_day, []),
+        (next_day, leap, ["times_are_ordered"]),
+        ("2017-01-01T00:00:00.0000000002Z", "2017-01-01T00:00:00.0000000001Z", ["times_are_ordered"]),
+    ):
+        body = json.loads(exchange.response.body)
+        body["trunks"][0] |= {"created_at": first, "updated_at": then}
+        changed = replace(exchange.response, body=json.dumps(body).encode())
+        assert [found.rule for found in judge(operation, replace(exchange, response=changed))] == rules
+
+
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 422, 503])
 def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: int) -> None:
     """The flag is documented on both sides, so no status of a refusal makes it lawful."""

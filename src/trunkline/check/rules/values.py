@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.outline import objects_of
@@ -52,35 +51,31 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Prob
     if shown is None:
         return
     objects = objects_of(operation, shown, exchange)
-    if not any(_reversed(value, *pair) for outline, value in objects for pair in outline.ordered):
+    if not any(_is_reversed(value, *pair) for outline, value in objects for pair in outline.ordered):
         return
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
-            times = _reversed(value, pair["first"], pair["then"])
-            if times:
+            if _is_reversed(value, pair["first"], pair["then"]):
                 stated = pair["evidence"]
                 yield Problem(
                     f"{pair['first'][1:]} is after {pair['then'][1:]}",
                     Evidence(Grade(stated["grade"]), stated.get("source", ""), stated.get("note", "")),
                     at=f"body{at}{pair['then']}",
                     contract=f"{place}/x-trunkline/ordered/{index}",
-                    expected=f"at or after {times[0].isoformat()}",
-                    seen=times[1].isoformat(),
+                    expected=f"at or after {at_pointer(value, pair['first'])}",
+                    seen=at_pointer(value, pair["then"]),
                 )
 
 
-def _reversed(value: Json, earlier: str, later: str) -> tuple[datetime, datetime] | None:
-    """The times at two pointers if the first is after the second, else None.
+def _is_reversed(value: Json, earlier: str, later: str) -> bool:
+    """Whether the time at the first pointer is after that at the second.
 
-    A time without microseconds can be any time within its second.
+    A time without a fraction can be any time within its second.
     """
     first, second = time_at(value, earlier), time_at(value, later)
     if first is None or second is None or first <= second:
-        return None
-    whole_seconds = not (first.microsecond and second.microsecond)
-    if whole_seconds and first.replace(microsecond=0) <= second.replace(microsecond=0):
-        return None
-    return first, second
+        return False
+    return bool(first.fraction and second.fraction) or first[:2] > second[:2]
 
 
 @rule("the documented limit", "request", "status", "body", concerns=is_paged, of_success=True)

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from enum import Enum
 from urllib.parse import quote
 
 from trunkline.check.problem import implied
 from trunkline.check.stateful.fields import Field, Input, creation_times, default_dependencies, defaults, inputs
 from trunkline.check.stateful.resources import ResourceOperations
-from trunkline.contract.bodies import id_key, same_id, time_at
+from trunkline.contract.bodies import id_key, same_id
+from trunkline.contract.formats import read_time
 from trunkline.contract.model import Act, Create, Operation, Update
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade
 
 NOTHING_CHANGES = "refused_requests_change_nothing"
 """The law that a refused request must not break."""
-
-_SAME_TIME = timedelta(seconds=1)
-"""Times that differ by less are the same, written more or less exactly."""
 
 
 class State(Enum):
@@ -307,8 +304,8 @@ def same(first: Json, second: Json) -> bool:
         return True
     if not (first[:4].isdigit() and second[:4].isdigit()):
         return False
-    one, other = time_at([first], "/0"), time_at([second], "/0")
-    return one is not None and other is not None and abs(one - other) < _SAME_TIME
+    one, other = read_time(first), read_time(second)
+    return one is not None and other is not None and one.is_near(other)
 
 
 def in_path(identity: Json) -> str:
