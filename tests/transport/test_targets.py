@@ -403,7 +403,6 @@ def test_a_server_that_hangs_in_the_tls_handshake_is_left_at_the_deadline(serve:
     ("head", "part"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536)),
-        (b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65536),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", bytes(65536)),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + bytes(65536) + b"\r\n"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: 1\r\n" * 9999),
@@ -422,6 +421,33 @@ def test_an_endless_body_is_left_at_the_limit(serve: Serve, head: bytes, part: b
     server.script = script
     with pytest.raises(TargetError, match="sent more than 100000 bytes"):
         ask(server, max_bytes=100_000)
+
+
+@pytest.mark.parametrize("part", [b"y" * 65536, b"X: y\r\n" * 9999, b"\r\n\r\nHTTP/1.1 102 Processing"])
+def test_an_endless_head_is_left_at_its_own_limit(serve: Serve, part: bytes) -> None:
+    """Header fields and interim responses have a bound of their own, whatever a body may be."""
+    server = serve(b"")
+
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(b"HTTP/1.1 102 Processing\r\nX: ")
+        while not server.over.is_set():
+            connection.sendall(part)
+
+    server.script = script
+    with pytest.raises(TargetError, match="sent more than 1048576 bytes of status lines and header fields"):
+        ask(server, max_bytes=1 << 30)
+
+
+def test_many_interim_responses_are_read(serve: Serve) -> None:
+    """Ten thousand of them cost no more than their bytes."""
+    assert ask(serve(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000 + OK)).body == b"ok"
+
+
+def test_an_answer_longer_than_announced_is_reported(serve: Serve) -> None:
+    """A body that goes on after its content-length is not judged as a body that was cut off."""
+    with pytest.raises(TargetError, match="sent more bytes than its content-length announces; check the server"):
+        ask(serve(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{"trunks": []}'))
 
 
 def test_the_limit_itself_is_allowed(serve: Serve) -> None:
@@ -468,9 +494,12 @@ def test_a_connection_closed_meanwhile_is_replaced(serve: Serve, method: str) ->
     assert len(server.received) == 3
 
 
-@pytest.mark.parametrize(("method", "heard"), [("GET", 3), ("HEAD", 3), ("POST", 2), ("DELETE", 2)])
+@pytest.mark.parametrize(
+    ("method", "heard"),
+    [("GET", 3), ("HEAD", 3), ("OPTIONS", 3), ("PUT", 3), ("DELETE", 3), ("POST", 2), ("PATCH", 2)],
+)
 def test_a_connection_that_ends_under_a_request_is_replaced_once(serve: Serve, method: str, heard: int) -> None:
-    """GET and HEAD are sent again, once; what may change something is not."""
+    """A request of an idempotent method is sent again, once; any other is not (RFC 9110, section 9.2.2)."""
     server = serve(b"")
 
     def script(connection: socket.socket) -> None:
@@ -485,6 +514,38 @@ def test_a_connection_that_ends_under_a_request_is_replaced_once(serve: Serve, m
     with pytest.raises(TargetError, match="closed the connection"):
         target(Request(method, "/trunks"))
     assert len(server.received) == heard
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST", "PATCH"])
+def test_a_server_that_closes_between_two_requests_ends_no_run(serve: Serve, method: str) -> None:
+    """A connection that ends just as the next request comes is replaced: each request of any method is answered."""
+    server = serve(b"")
+
+    def script(connection: socket.socket) -> None:
+        server.receive(connection)
+        connection.sendall(OK)
+        server.receive(connection)
+
+    server.script = script
+    target = targets.http(server.base, timeout=5)
+    assert [target(Request(method, "/trunks")).status for _ in range(4)] == [200] * 4
+
+
+def test_a_creation_leaves_no_idle_connection_open(serve: Serve) -> None:
+    """A server of one thread answers a request on a fresh connection once the idle one is closed."""
+    turn = threading.Lock()
+    server = serve(b"")
+
+    def script(connection: socket.socket) -> None:
+        with turn:
+            while server.receive(connection):
+                connection.sendall(OK)
+
+    server.script = script
+    target = targets.http(server.base, timeout=5)
+    for method in ("GET", "POST", "POST", "GET"):
+        assert target(Request(method, "/trunks")).status == 200
+    assert server.connections == 3
 
 
 @pytest.mark.parametrize("together", [True, False])

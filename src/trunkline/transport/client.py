@@ -31,7 +31,12 @@ from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target,
 _PORTS = {"http": 80, "https": 443}
 _MAX_IDLE = 8
 _MAX_OVERHEAD = 1 << 20
-"""The most bytes around a body: status line, header fields, chunk sizes, trailers."""
+"""The most bytes around a body: chunk sizes and trailers, and apart from them the head with all interim responses."""
+
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"QUERY", b"PUT", b"DELETE"})
+"""Methods whose request may be sent again if a connection ends without an answer (RFC 9110, section 9.2.2)."""
+
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only. A server that sends header and body separately, such as http.server, waits 40 ms for the delayed
@@ -117,7 +122,7 @@ class Http:
         deadline = time.monotonic() + self.timeout
         try:
             response = self._exchange(self._head(request), request.body, deadline)
-        except (OSError, h11.RemoteProtocolError, _TooLong) as error:
+        except (OSError, h11.RemoteProtocolError, _WrongLength) as error:
             # No `from error`: the bytes from the other side may echo the credential.
             raise TargetError(self._describe(error)) from None
         except h11.LocalProtocolError:
@@ -140,13 +145,13 @@ class Http:
 
     def _exchange(self, head: h11.Request, body: bytes, deadline: float) -> Response:
         idle = self._take_idle()
-        if idle is not None:
+        if idle is not None and head.method not in _IDEMPOTENT:
+            idle.close()  # the server may be about to close it, and the request could not be sent again
+        elif idle is not None:
             try:
                 return self._exchange_on(idle, head, body, deadline)
-            except ConnectionError:
-                # The server may have closed an idle connection just now. Only a request that changes nothing is sent
-                # again (RFC 9112, section 9.3.1).
-                if idle.received or head.method not in {b"GET", b"HEAD"}:
+            except _CLOSED:
+                if idle.received:
                     raise
         return self._exchange_on(self._connect(deadline), head, body, deadline)
 
@@ -209,8 +214,20 @@ class Http:
         return f"{self.name} {sentence.format(timeout=self.timeout, max_bytes=self.max_bytes, reason=reason)}"
 
 
-class _TooLong(Exception):
+class _WrongLength(Exception):
+    """An answer is longer than the caller accepts, or than it announces."""
+
+
+class _TooLong(_WrongLength):
     """More bytes arrived than the caller accepts."""
+
+
+class _HeadTooLong(_WrongLength):
+    """The head of an answer, with the interim responses before it, does not end."""
+
+
+class _NotAsAnnounced(_WrongLength):
+    """More bytes follow than the content-length announces."""
 
 
 class _Connection:
@@ -218,13 +235,13 @@ class _Connection:
 
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
         self._socket = sock
-        self._max_bytes = max_bytes + _MAX_OVERHEAD
+        self._max_bytes = max_bytes + 2 * _MAX_OVERHEAD
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._max_bytes)
         self.received = 0
         """The bytes of the current answer so far."""
 
     def exchange(self, head: h11.Request, body: bytes, deadline: float) -> Response:
-        """Send a request and read the final answer. Raises `TimeoutError` at the deadline, `_TooLong` at the bound."""
+        """Send a request and read the final answer. Raises `TimeoutError` at the deadline, and `_WrongLength`."""
         self.received = 0
         message = (self._http.send(head), self._http.send(h11.Data(body)), self._http.send(h11.EndOfMessage()))
         with suppress(BrokenPipeError, ConnectionResetError):  # a refusal (413) can arrive before the body has gone
@@ -240,12 +257,17 @@ class _Connection:
                     raise ConnectionError from None
                 raise
             if event is h11.NEED_DATA:
+                if start is None and self.received > _MAX_OVERHEAD:
+                    raise _HeadTooLong
                 self._http.receive_data(self._receive(deadline))
             elif isinstance(event, h11.Response):
                 start = event
             elif isinstance(event, h11.Data):
                 parts.append(bytes(event.data))
             elif start and (isinstance(event, h11.EndOfMessage) or event is h11.PAUSED):
+                rest, _ = self._http.trailing_data
+                if parts and rest and not rest.startswith(b"HTTP/"):  # an answer that was not asked for is overlooked
+                    raise _NotAsAnnounced
                 headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in start.headers)
                 return Response(start.status_code, headers, b"".join(parts))
 
@@ -316,6 +338,8 @@ def _close_all(connections: list[_Connection]) -> None:
 
 _ERROR_SENTENCES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((_TooLong,), "sent more than {max_bytes} bytes; check the server"),
+    ((_HeadTooLong,), f"sent more than {_MAX_OVERHEAD} bytes of status lines and header fields; check the server"),
+    ((_NotAsAnnounced,), "sent more bytes than its content-length announces; check the server"),
     ((TimeoutError,), "did not answer in full within {timeout:g} s; see that it is up, or allow more time"),
     ((socket.gaierror,), "is unknown: no such host is found; check the address given with --url"),
     (
