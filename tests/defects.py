@@ -1414,6 +1414,17 @@ _HEADERS += [
         _PLAIN,
     ),
     Defect(
+        "a reset that is years away",
+        "telepath",
+        "rate_limit_is_reported",
+        _limits(
+            lambda response: with_header(
+                with_header(response, "x-ratelimit-reset", "1999999999"), "date", "Sat, 28 Nov 2026 06:15:20 GMT"
+            )
+        ),
+        _PLAIN,
+    ),
+    Defect(
         "refusals without the rate limit",
         "telepath",
         "rate_limit_is_reported",

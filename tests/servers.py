@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -293,7 +294,11 @@ class _Independent(_Quiet):
     def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(body, indent=1, ensure_ascii=status != 200).encode()
         self.send_response(status)
-        limits = {"X-RateLimit-Limit": "60", "x-ratelimit-remaining": "0", "X-RATELIMIT-RESET": "1900000000"}
+        limits = {
+            "X-RateLimit-Limit": "60",
+            "x-ratelimit-remaining": "0",
+            "X-RATELIMIT-RESET": str(int(time.time()) + 40),
+        }
         for name, value in {**limits, "X-Powered-By": "tea", **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("Content-Type", self.behavior.media)

@@ -232,6 +232,12 @@ class Settings:
     max_requests: int | None = option(
         AT_LEAST_ONE, "check pytest", "Stop after N requests; what was not checked is reported."
     )
+    max_wait: float = option(
+        SECONDS,
+        "check validate pytest",
+        "How long to wait at most when a response says that the rate limit is spent (429).",
+        120.0,
+    )
     allow_writes: bool = option(
         FLAG, "check pytest", "Also create, change and delete, but only items that this run created itself."
     )
@@ -276,7 +282,7 @@ class Settings:
         return {name: getattr(self, name) for name in names}
 
 
-CONNECTION = ("url", "app", "token", "token_file", "timeout", "rate", "max_requests")
+CONNECTION = ("url", "app", "token", "token_file", "timeout", "rate", "max_requests", "max_wait")
 """The settings that `transport.connect.connect` takes."""
 
 WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "ledger", "dry_run")

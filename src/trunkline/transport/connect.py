@@ -67,6 +67,7 @@ def connect(
     timeout: float = 10.0,
     rate: float | None = None,
     max_requests: int | None = None,
+    max_wait: float = targets.MAX_WAIT,
     waiting: Callable[[float], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Connection:
@@ -74,7 +75,7 @@ def connect(
 
     The built-in mock gets its own token, not the one in the environment, which is for live implementations.
     Requests are counted against `max_requests`, then spaced at `rate` a second. After a 429 the request is sent again,
-    and `waiting` is called with the seconds until then.
+    and `waiting` is called with the seconds until then, which are at most `max_wait`.
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")
@@ -82,7 +83,7 @@ def connect(
     built_in = url is None and app is None
     given = credential(token, token_file, {} if built_in else environ)
     secrets = vendor.secrets | ({given} if given else set())
-    limits = vendor.contract.rate_limit
+    reset = vendor.contract.rate_limit.reset if vendor.contract.rate_limit else None
     base_path = vendor.contract.base_path
     target: Target
     if url is not None:
@@ -96,7 +97,7 @@ def connect(
     paced = targets.throttled(target, rate=rate)
     bounded = targets.budgeted(paced, max_requests) if max_requests is not None else paced
     target, cleaner = (
-        targets.waiting_out_429(found, reset_header=limits.reset if limits else None, waiting=waiting)
+        targets.waiting_out_429(found, reset_header=reset, max_wait=max_wait, waiting=waiting)
         for found in (bounded, paced)
     )
     if not built_in:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from functools import cache
 from urllib.parse import quote
 
@@ -46,6 +49,14 @@ def header_fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
     if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
         defaults.append((b"content-length", b"%d" % len(request.body)))
     return [(name, value) for name, value in defaults if name not in names] + own
+
+
+def http_time(text: str | None) -> float | None:
+    """The Unix time of an HTTP-date in any of its three forms (RFC 9110, section 5.6.7), or None for any other text."""
+    with suppress(ValueError, OverflowError, LookupError, TypeError):  # the parser has no one kind of error
+        found = parsedate_to_datetime(text or "")
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return None
 
 
 def check_timeout(seconds: float) -> float:

@@ -13,13 +13,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
 from trunkline.transport.asgi import wrap
 from trunkline.transport.client import Http, http
+from trunkline.transport.messages import http_time
 
 __all__ = [
     "Http",
@@ -34,7 +33,14 @@ __all__ = [
     "wrap",
 ]
 
+MAX_WAIT = 120.0
+"""The seconds that a 429 may ask to wait, unless the caller chooses another bound."""
+
 _SLOWEST = 1 / 3600
+_LEAST_UNIX_SECONDS = 10**6
+"""A smaller reset is a number of seconds to wait."""
+_A_DAY = 86400
+"""A longer wait is no wait: `Retry-After` holds a Unix time, or a reset counts milliseconds."""
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -110,7 +116,7 @@ def waiting_out_429(
     target: Target,
     *,
     reset_header: str | None = None,
-    max_wait: float = 120.0,
+    max_wait: float = MAX_WAIT,
     tries: int = 5,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
@@ -118,9 +124,10 @@ def waiting_out_429(
 ) -> Target:
     """The target, which waits after each 429 and sends the request again, at most `tries` times.
 
-    The time to wait is that of `Retry-After`, or of the vendor's `reset_header`: a Unix time or, if small, seconds.
-    Without one, or with one in the past, it is 1, 2, 4, ... seconds. `waiting` is called with each. Raises
-    `TargetError` for a time above `max_wait` seconds, and when the last answer is a 429 too.
+    The time to wait is that of `Retry-After`, or else of the vendor's `reset_header`: a Unix time or, if small,
+    seconds. Times are those of the server's clock, as its `Date` shows it. Without a time, or with one in the past, it
+    is 1, 2, 4, ... seconds. `waiting` is called with each. Raises `TargetError` for a time above `max_wait` seconds,
+    and when the last answer is a 429 too.
     """
 
     def ask(request: Request) -> Response:
@@ -129,12 +136,12 @@ def waiting_out_429(
             if response.status != 429:
                 return response
             wait = _wait_time(response.headers, reset_header, clock())
-            if wait is None or wait <= 0:
+            if wait is None:
                 wait = 2.0**attempt
             if wait > max_wait:
                 raise TargetError(
                     f"{request.method} {request.path} got a 429 that asks to wait {wait:g} s, "
-                    f"more than the {max_wait:g} s allowed; try again later, or allow a longer wait"
+                    f"more than the {max_wait:g} s allowed; try again later, or allow more with --max-wait"
                 )
             if waiting is not None:
                 waiting(wait)
@@ -156,17 +163,17 @@ def credential_refused(asked: str, *, given: bool) -> TargetError:
 
 
 def _wait_time(headers: Headers, reset_header: str | None, now: float) -> float | None:
-    """The seconds for which the answer asks to wait, or None."""
-    after = find(headers, "retry-after")
-    if after is not None:
-        if (seconds := _number(after)) is not None:
-            return seconds
-        with suppress(ValueError, OverflowError):
-            return parsedate_to_datetime(after).timestamp() - now
-    reset = _number(find(headers, reset_header.lower()) or "") if reset_header else None
-    if reset is None or reset < 10**6:
-        return reset
-    return reset - now
+    """The seconds for which the answer asks to wait, or None. Nonsense in one header falls back to the other."""
+    sent = http_time(find(headers, "date"))
+    now = now if sent is None else sent
+    after, reset = find(headers, "retry-after") or "", find(headers, (reset_header or "").lower()) or ""
+    if (wait := _number(after)) is None and (date := http_time(after)) is not None:
+        wait = date - now
+    until = _number(reset)
+    if until is not None and until >= _LEAST_UNIX_SECONDS:
+        until -= now
+    asked = [seconds for seconds in (wait, until) if seconds is not None and seconds > 0]
+    return next((wait for wait in asked if wait <= _A_DAY), next(iter(asked), None))
 
 
 def _number(text: str) -> float | None:

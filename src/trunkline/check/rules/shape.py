@@ -14,9 +14,11 @@ from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.exchange import Exchange, NotJSON, pointer, read_body
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import normalized
+from trunkline.transport.messages import http_time
 
-_LEAST_UNIX_SECONDS = 1_000_000_000
-"""A Unix time of this century. A smaller number is a number of seconds to wait."""
+_UNIX_SECONDS = range(1_000_000_000, 100_000_000_000)
+"""The Unix times of our time. A smaller number is a number of seconds to wait, a larger one counts milliseconds."""
+_A_YEAR = 366 * 86400
 _REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
 _JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
@@ -197,9 +199,14 @@ def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator
     for name, value in ((names.limit, limit), (names.remaining, remaining)):
         if value and not _is_count(value):
             yield wrong(f"{name} is not a number", f"header/{name}", "a whole number")
-    if names.reset_is == "unix_time" and reset and not (_is_count(reset) and int(reset) >= _LEAST_UNIX_SECONDS):
-        expected = "whole seconds since 1970, such as 1709654400"
-        yield wrong("the reset is not a Unix time", f"header/{names.reset}", expected)
+    if names.reset_is == "unix_time" and reset:
+        sent = http_time(exchange.response.header("date"))
+        if not (_is_count(reset) and int(reset) in _UNIX_SECONDS):
+            expected = "whole seconds since 1970, such as 1709654400"
+            yield wrong("the reset is not a Unix time", f"header/{names.reset}", expected)
+        elif sent is not None and abs(int(reset) - sent) > _A_YEAR:
+            expected = f"seconds since 1970, near {sent:.0f}, which is the Date of the response"
+            yield wrong("the reset is years away, so it is not a Unix time", f"header/{names.reset}", expected)
     if _is_count(limit) and _is_count(remaining) and int(remaining) > int(limit):
         yield wrong("more remains than the limit allows", f"header/{names.remaining}", f"at most {limit}")
 
