@@ -51,6 +51,8 @@ class Type:
     """The types that a TOML value can have."""
     ini: Literal["string", "bool", "int", "float"] = "string"
     """pytest's name of the type."""
+    choices: tuple[str, ...] = ()
+    """All texts that are wanted, if they can be listed."""
 
     def parse(self, text: str) -> Any:
         """The value of a text. Raises `ValueError` for one that is not wanted."""
@@ -88,7 +90,8 @@ def _whole_number(metavar: str, least: int, most: int) -> Type:
 
 
 def _one_of(metavar: str, *choices: str) -> Type:
-    return Type(str, f"{', '.join(choices[:-1])} or {choices[-1]}", metavar, choices.__contains__)
+    wanted = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    return Type(str, wanted, metavar, choices.__contains__, choices=choices)
 
 
 FLAG = Type(_flag, "true or false", "", toml=(bool,), ini="bool")

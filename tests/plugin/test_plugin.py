@@ -497,7 +497,7 @@ def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pyt
         ),
         (
             "--trunkline-param=hush=1",
-            "--trunkline-param has a name that no operation here has as a parameter; there are: *",
+            "--trunkline-param *is the name of no path parameter here; *there are: *",
         ),
         ("--trunkline-url=http://h/", "an implementation is one vendor's: name it with --trunkline-vendor"),
         (

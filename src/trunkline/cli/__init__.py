@@ -21,6 +21,7 @@ from typing import NoReturn, TextIO
 import click
 
 import trunkline
+from trunkline.cli import completion
 from trunkline.cli.commands import COMMANDS
 from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
 from trunkline.errors import TrunklineError
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if sys.stdout is None:
         _print_error("standard output is closed; open it, or send it to a file")
         sys.exit(ERROR)
-    code = run(sys.argv[1:] if arguments is None else arguments)
+    code = completion.answer(cli) if completion.asked() else run(sys.argv[1:] if arguments is None else arguments)
     if current_thread() is main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, so a second Ctrl-C must not change the code
     if error := _flush(sys.stdout):
@@ -148,6 +149,6 @@ def cli(context: click.Context) -> int | None:
     Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done, 130 when interrupted.
     """
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
+        click.echo(context.get_help())
         return ERROR
     return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from trunkline.cli.completion import complete_operation_or_file, complete_vendors, completer
 from trunkline.contract import folders
 from trunkline.settings import FLAG, Option, Source, configuration, environment, options_of, resolve
 
@@ -47,11 +48,15 @@ def _option(row: Option) -> click.Option:
         metavar=row.type.metavar or None,
         is_flag=row.type is FLAG or None,  # False would let a text option be given without its value
         multiple=row.repeatable,
+        shell_complete=completer(row),
     )
 
 
-_VENDOR = click.Argument(["vendor"])
-_VENDORS = click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]...")
+_VENDOR = click.Argument(["vendor"], shell_complete=complete_vendors)
+_VENDORS = click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]...", shell_complete=complete_vendors)
+_SOURCES = click.Argument(
+    ["rest"], nargs=-1, metavar="[OPERATION] SOURCE...", shell_complete=complete_operation_or_file
+)
 
 COMMANDS = (
     command(
@@ -102,7 +107,7 @@ COMMANDS = (
         not exercised. An exchange with no operation of the contract is listed as not judged.
         """,
         _VENDOR,
-        click.Argument(["rest"], nargs=-1, metavar="[OPERATION] SOURCE..."),
+        _SOURCES,
         example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
     ),
     command(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from urllib.parse import quote, urlencode
 
 from trunkline.contract.model import Operation
 from trunkline.errors import UsageError
 from trunkline.exchange import TOKEN_VARIABLE, Headers, Json, Request
+from trunkline.findings import truncate
 
 BEARER_TOKEN = r"[A-Za-z0-9\-._~+/]+=*"
 """The pattern of a token (RFC 6750, section 2.1)."""
+_LONGEST_NAME = 40
 
 
 def fill_path(operation: Operation, values: Mapping[str, str], *, encode: bool = True) -> str:
@@ -92,16 +95,20 @@ def read_request(
 
 
 def check_parameters(names: Iterable[str], operations: Iterable[Operation], *locations: str) -> None:
-    """Raise `UsageError` unless each name is that of a parameter of one of the operations, at one of the locations.
-
-    The message does not quote the names, which may be secrets in the wrong place.
-    """
-    known = {
-        parameter.name
-        for operation in operations
-        for parameter in operation.parameters
-        if not locations or parameter.location in locations
-    }
-    if not known.issuperset(names):
-        there_are = f"there are: {', '.join(sorted(known))}" if known else "there are none"
-        raise UsageError(f"--param has a name that no operation here has as a parameter; {there_are}")
+    """Raise `UsageError` unless each name is that of a parameter of one of the operations, at one of the locations."""
+    known = sorted(
+        {
+            parameter.name
+            for operation in operations
+            for parameter in operation.parameters
+            if not locations or parameter.location in locations
+        }
+    )
+    for name in names:
+        if name not in known:
+            meant = "".join(f"did you mean {close}? " for close in get_close_matches(name, known, 1))
+            there_are = f"there are: {', '.join(known)}" if known else "there are none"
+            where = f"{locations[0]} parameter" if locations else "parameter"
+            raise UsageError(
+                f"--param {truncate(name, _LONGEST_NAME)!r} is the name of no {where} here; {meant}{there_are}"
+            )
