@@ -8,6 +8,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
+from msgspec import structs
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.requests import mine, request_of
@@ -229,9 +230,9 @@ GRADED = {grade: {"evidence": {"grade": grade, "source": "https://a/"}} for grad
 STATED, CUSTOMARY = ({"x-trunkline": extension} for extension in GRADED.values())
 
 
-def schemas(vendor: Vendor, shown: Json, **others: Json) -> dict[str, Json]:
+def schemas(vendor: Vendor, shown: Json, at: str = "", **others: Json) -> dict[str, Json]:
     """The components for a document with one response, whose schema is in `shown.json`; `others` are beside it."""
-    body = {"content": {"application/json": {"schema": {"$ref": "shown.json"}}}}
+    body = {"content": {"application/json": {"schema": {"$ref": f"shown.json{at}"}}}}
     files = {name: {"title": name, **STATED, **content} for name, content in {"shown": shown, **others}.items()}
     paths = {"/x": {"get": {"responses": {"200": body}}}}
     source = {"openapi": "3.1.0", "info": {"title": "", "version": ""}, "paths": paths}
@@ -241,7 +242,7 @@ def schemas(vendor: Vendor, shown: Json, **others: Json) -> dict[str, Json]:
     )
     bundled = export.document(contract)
     named = bundled["paths"]["/x"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    assert named == {"$ref": "#/components/schemas/Shown"}
+    assert at or named == {"$ref": "#/components/schemas/Shown"}
     found: dict[str, Json] = bundled["components"]["schemas"]
     for schema in found.values():
         schema.pop("externalDocs", None)
@@ -285,6 +286,14 @@ def test_an_object_is_a_component_that_may_be_null_where_it_is_used(any_vendor: 
         "other": {"$ref": "#/components/schemas/OtherIt"},
     }
     assert set(found) == {"Shown", "ShownOwnPart", "SomethingElse", "ShownAllItem", "OtherIt"}
+
+
+def test_a_response_may_refer_to_a_part_of_a_file(any_vendor: Vendor) -> None:
+    """An object in it is the only component, and a schema without a source has no documentation."""
+    decided = {"x-trunkline": {"evidence": {"grade": "decision", "note": "for a test"}}}
+    shown = {"type": "object", "properties": {"part": {**OBJECT, **STATED}}, **decided}
+    assert schemas(any_vendor, shown, at="#/properties/part") == {"ShownPart": PLAIN}
+    assert set(schemas(any_vendor, shown)) == {"Shown", "ShownPart"}
 
 
 def test_an_enumeration_is_a_component_where_several_places_use_it(any_vendor: Vendor) -> None:
@@ -419,6 +428,19 @@ def test_a_secret_is_write_only(vendor: Vendor) -> None:
         if node
     }
     assert {name for name, hidden in found.items() if hidden} == set(vendor.contract.secrets)
+
+
+def test_the_message_of_an_error_is_added_where_the_contract_has_it(vendor: Vendor) -> None:
+    """Also in an object that the schema of errors does not describe."""
+    contract, file = vendor.contract, "error.json"
+    bare = {"type": "object", "title": "Error", "x-trunkline": contract.files[file]["x-trunkline"]}
+    errors = structs.replace(contract.errors, code="/deep/er/code", message="/message")
+    changed = replace(contract, files={**contract.files, file: bare}, errors=errors)
+    object.__setattr__(changed, "operations", contract.operations)
+    found = export.document(changed)["components"]["schemas"]
+    assert found["Error"]["properties"]["deep"] == {"$ref": "#/components/schemas/ErrorDeep"}
+    assert found["Error"]["properties"]["message"]["type"] == "string"
+    assert found["ErrorDeepEr"]["properties"]["code"]["type"] == "string"
 
 
 def test_an_error_has_a_code_and_a_message(vendor: Vendor) -> None:

@@ -34,7 +34,7 @@ _ASSERTIONS = frozenset(get_args(Keyword)) - {"properties", "items"}
 _OWN_ANNOTATIONS = frozenset({"title", "description", "examples", "externalDocs"})
 _UNCOPIED = frozenset({"x-trunkline", "$schema", "$id", "$defs", "$ref", "allOf"})
 _LISTS = ("allOf", "anyOf", "oneOf")
-_CONDITION = ("if", "then", "else")
+_CONDITIONS = ("not", "if", "then", "else")
 _TYPES = {bool: "boolean", int: "integer", str: "string"}
 _MARKS = {
     "customary": "No page documents this; it is customary in HTTP.",
@@ -146,18 +146,18 @@ class _Schemas:
         self._users: dict[_Place, set[_Place]] = defaultdict(set)
         """For each schema of a property or an item the places that use it, its own among them."""
         self._reserved: dict[str, _Place] = {}
-        """The names of the files' own schemas, which no part of a file takes."""
+        """The names of the schemas to which the document refers, which no other schema takes."""
         self.components: dict[str, Json] = {}
-        flat = {file: self._flat(file, "") for file in _files_in(contract.document)}
+        flat = {ref: self._flat(*_target("", ref)) for ref in _refs_to_files(contract.document)}
         for operation in contract.operations:
             for key, response in operation.responses.items():
                 if response.schema and not key.startswith("2"):
-                    file = resolve(contract.document, response.schema)["$ref"]
-                    _add_text(flat[file], contract.errors.code, "Says in one word what went wrong.")
-                    _add_text(flat[file], contract.errors.message, "Says in a sentence what went wrong.")
-        for file in flat:
-            self._reserved.setdefault(self._name((file, "")), (file, ""))
-        self.references = {file: self._named(schema) for file, schema in flat.items()}
+                    ref = resolve(contract.document, response.schema)["$ref"]
+                    _add_text(flat[ref], contract.errors.code, "Says in one word what went wrong.")
+                    _add_text(flat[ref], contract.errors.message, "Says in a sentence what went wrong.")
+        for schema in flat.values():
+            self._reserved.setdefault(self._name(schema), schema[_ORIGIN])
+        self.references = {ref: self._named(schema) for ref, schema in flat.items()}
 
     def _flat(self, file: str, at: str) -> _Schema:
         """A schema with all that its `$ref`s lead to, and with each `allOf` merged as far as possible."""
@@ -184,19 +184,20 @@ class _Schemas:
                 continue
             place = f"{at}/{key}"
             if key == "properties":
-                value = {name: self._used(file, place + pointer((name,))) for name in value}  # noqa: PLW2901
+                schema[key] = {name: self._used(file, place + pointer((name,))) for name in value}
                 for name in value.keys() & self._secrets.keys():
-                    value[name] = {**value[name], "writeOnly": True}
+                    schema[key][name] = {**schema[key][name], "writeOnly": True}
             elif key == "items":
-                value = self._used(file, place)  # noqa: PLW2901
+                schema[key] = self._used(file, place)
             elif key in _LISTS:
-                value = [self._flat(file, f"{place}/{index}") for index in range(len(value))]  # noqa: PLW2901
-            elif key in ("not", *_CONDITION):
-                value = _condition(self._flat(file, place))  # noqa: PLW2901
-            schema[key] = value
+                schema[key] = [self._flat(file, f"{place}/{index}") for index in range(len(value))]
+            elif key in _CONDITIONS:
+                schema[key] = _condition(self._flat(file, place))
+            else:
+                schema[key] = value
         if type(schema.get("const")) in _TYPES:
             schema.setdefault("type", _TYPES[type(schema["const"])])
-        if not at:
+        if not at and "source" in evidence:
             schema["externalDocs"] = {"url": evidence["source"]}
         return schema
 
@@ -208,7 +209,7 @@ class _Schemas:
 
     def _named(self, schema: _Schema) -> _Schema:
         """A schema in which each object and each shared enumeration is a component."""
-        origin = schema.get(_ORIGIN)
+        origin = schema[_ORIGIN]
         named = {key: value for key, value in schema.items() if key != _ORIGIN}
         if "properties" in named:
             named["properties"] = {name: self._named(child) for name, child in named["properties"].items()}
@@ -219,13 +220,13 @@ class _Schemas:
                 named[key] = [self._named(child) for child in named[key]]
         types = _types(named)
         is_object = "object" in types and "properties" in named
-        is_shared = "enum" in named and types == ["string"] and len(self._users[origin]) > 1 if origin else False
-        if not origin or not (is_object or is_shared or not origin[1]):
+        is_shared = "enum" in named and types == ["string"] and len(self._users[origin]) > 1
+        if not (is_object or is_shared or origin in self._reserved.values()):
             return named
         default = {"default": named.pop("default")} if "default" in named else {}
         if "null" in types:
-            named["type"] = next(name for name in types if name != "null")
-        name = self._name(origin)
+            named["type"] = _type(name for name in types if name != "null")
+        name = self._name(schema)
         while self._reserved.get(name, origin) != origin or self.components.setdefault(name, named) != named:
             name += "2"
         reference = {"$ref": f"#/components/schemas/{name}"}
@@ -233,15 +234,13 @@ class _Schemas:
             return {"anyOf": [reference, {"type": "null"}], **default}
         return {"allOf": [reference], **default} if default else reference
 
-    def _name(self, place: _Place) -> str:
+    def _name(self, schema: _Schema) -> str:
         """The name of a component: `TrunkList` for a title, `TrunkStatus` for the place of a property."""
-        file, at = place
-        words = [resolve(self._files[file], at).get("title", "")]
-        if not words[0]:
-            words = [self._files[file]["title"]]
-            steps = iter(at.split("/")[1:])
-            for step in steps:
-                words += [next(steps)] if step in ("properties", "$defs") else ["item"] if step == "items" else []
+        file, at = schema[_ORIGIN]
+        words = [schema.get("title") or self._files[file]["title"]]
+        steps = iter(() if "title" in schema else at.split("/")[1:])
+        for step in steps:
+            words += [next(steps)] if step in ("properties", "$defs") else ["item"] if step == "items" else []
         letters = re.findall("[A-Za-z0-9]+", " ".join(words))
         return "".join(word[0].upper() + word[1:] for word in letters) or "Schema"
 
@@ -320,24 +319,25 @@ def _condition(schema: _Schema) -> _Schema:
 
 def _add_text(schema: _Schema, at: str, description: str) -> None:
     """Add a text to the properties of a schema, at a pointer into its values, unless there is something."""
-    *parents, last = at.split("/")
-    for name in parents[1:]:
-        schema = schema.setdefault("properties", {}).setdefault(name, {"type": "object"})
-    if parents:
-        schema.setdefault("properties", {}).setdefault(last, {"type": "string", "description": description})
+    names = at.split("/")[1:]
+    for index, name in enumerate(names, start=1):
+        file, place = schema[_ORIGIN]
+        child = {"type": "string", "description": description} if index == len(names) else {"type": "object"}
+        added = {**child, _ORIGIN: (file, f"{place}/properties/{name}")}
+        schema = schema.setdefault("properties", {}).setdefault(name, added)
 
 
-def _files_in(node: Json) -> Iterator[str]:
-    """The files to which the `$ref`s of the document lead."""
+def _refs_to_files(node: Json) -> Iterator[str]:
+    """The `$ref`s of the document that lead to other files."""
     if isinstance(node, dict):
         if not node.get("$ref", "#").startswith("#"):
             yield node["$ref"]
         for key, value in node.items():
             if key not in LITERAL_KEYWORDS:
-                yield from _files_in(value)
+                yield from _refs_to_files(value)
     elif isinstance(node, list):
         for item in node:
-            yield from _files_in(item)
+            yield from _refs_to_files(item)
 
 
 def _target(file: str, ref: str) -> _Place:

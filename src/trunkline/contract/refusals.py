@@ -53,7 +53,7 @@ CAUSES: Mapping[str, Mapping[str, str]] = {
     "field_missing": {"name": "name", "reason": "is required"},
     "field_mistyped": {"name": "name", "reason": "must be of type string"},
     "field_invalid": {"name": "name", "reason": "must have at most 255 characters"},
-    "not_unique": {"name": "name", "value": "north"},
+    "not_unique": {"name": "sip_username", "value": "north"},
     "not_empty": {"name": "things"},
     "in_use": {},
 }
