@@ -16,6 +16,7 @@ from tests.defects import BY_NAME, LOADED, TOKENS, examine
 from tests.requests import bearer, body_of, example, ids_of, mine, request_of
 from trunkline import mock
 from trunkline.check.rules import RULES, judge, operation_of, secret_values_rule
+from trunkline.contract.http import FIELDS, forbids_content, missing_fields
 from trunkline.contract.model import Create, Delete, DocumentedResponse, List, Operation, Update
 from trunkline.contract.refusals import LONGEST_BODY, Refusal, documented_response, parse_request
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, Target, resolve
@@ -202,10 +203,14 @@ def answer_to(name: str, exchange: Exchange) -> DocumentedResponse | None:
 def undocumented(name: str, exchange: Exchange) -> list[str]:
     """The violations of a response, whatever the request was."""
     contract, response = LOADED[name].contract, exchange.response
+    lacking = missing_fields(response.status, (key for key, _ in response.headers))
+    wrong = [f"no {key}" for key in lacking if not FIELDS[key].is_of_server]
+    if forbids_content(exchange.request.method, response.status):
+        return [*wrong, *(["content"] if response.body else [])]
     found = answer_to(name, exchange)
     if found is None:
         return [f"{response.status} is not documented"]
-    wrong = [violation.message for violation in contract.violations(found.schema, response.json())]
+    wrong += [violation.message for violation in contract.violations(found.schema, response.json())]
     wrong += [f"no {header}" for header in found.headers if response.header(header) is None]
     wrong += [] if response.header("content-type") == "application/json" else ["no JSON"]
     operation = operation_of(contract, exchange)
@@ -351,7 +356,7 @@ def test_every_absurd_request_gets_a_documented_answer(name: str) -> None:
     for request in absurd_requests(name):
         response = target(request)
         exchange = Exchange(request, response)
-        assert response.status in (200, 400, 401, 404, 405, 409, 415), request
+        assert response.status in (200, 204, 400, 401, 404, 405, 409, 415), request
         assert undocumented(name, exchange) == [], request
         operation = operation_of(LOADED[name].contract, exchange)
         if operation is not None:
@@ -985,14 +990,71 @@ OTHERS = ("HEAD", "OPTIONS", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "
 @pytest.mark.parametrize(("name", "path"), ADDRESSES)
 def test_another_method_gets_405_with_allow(name: str, path: str, method: str) -> None:
     """Another method gets 405 in the form of the vendor, with the right `Allow`, also without a credential."""
-    there = sorted(operation.method for operation in LOADED[name].contract.operations if operation.path == path)
-    if method in there:
+    allowed = methods_of(name, path)
+    if method in allowed:
         return
     response = ask(name, path=path, method=method, headers=())
-    allow = ", ".join(there)
+    allow = ", ".join(allowed)
     assert (response.status, response.header("allow")) == (405, allow)
     message = f"Method {method} is not allowed here. Allowed: {allow}"
-    assert response.json() == refusal_body(name, "METHOD_NOT_ALLOWED", message)
+    body = refusal_body(name, "METHOD_NOT_ALLOWED", message)
+    if method == "HEAD":
+        assert response.body == b""
+        assert int(response.header("content-length") or 0) == len(json.dumps(body, separators=(",", ":")))
+    else:
+        assert response.json() == body
+
+
+def methods_of(name: str, path: str) -> list[str]:
+    """The documented methods of a path, with OPTIONS, and HEAD wherever GET is."""
+    documented = {operation.method for operation in LOADED[name].contract.operations if operation.path == path}
+    return sorted({*documented, "OPTIONS", *(["HEAD"] if "GET" in documented else [])})
+
+
+@pytest.mark.parametrize(("name", "path"), ADDRESSES)
+def test_options_lists_the_methods_of_a_path(name: str, path: str) -> None:
+    """OPTIONS gets 204 with `Allow` and without content, also without a credential (RFC 9110, section 9.3.7)."""
+    response = ask(name, path=path, method="OPTIONS", headers=())
+    assert (response.status, response.body) == (204, b"")
+    assert response.header("allow") == ", ".join(methods_of(name, path))
+    assert response.header("content-type") is None
+
+
+@pytest.mark.parametrize("headers", [None, ()], ids=["with", "without"])
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.method == "GET"], ids=str)
+def test_head_is_answered_as_get_without_content(operation: Operation, headers: Headers | None) -> None:
+    """HEAD has the status and the header fields of GET, its length among them, and no content."""
+    name, path = operation.contract.vendor, request_of(of(operation), operation).path
+    got, head = (ask(name, path=path, method=method, headers=headers) for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (got.status, b"")
+    assert dict(head.headers).keys() == {*dict(got.headers), "content-length"}
+    assert (head.header("content-type"), head.header("content-length")) == (
+        got.header("content-type"),
+        str(len(got.body)),
+    )
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_401_has_a_challenge(name: str) -> None:
+    """Whatever is wrong with the credential, the response says how to authenticate (RFC 9110, section 15.5.2)."""
+    for headers in ((), (("authorization", "Basic eDp5"),), bearer("unknown")):
+        response = ask(name, headers=headers)
+        assert (response.status, response.header("www-authenticate")) == (401, f'Bearer realm="{name}"')
+    assert ask(name).header("www-authenticate") is None
+
+
+def test_a_429_says_when_to_come_back() -> None:
+    """`Retry-After` counts the seconds until the next window, and is never 0."""
+    now = 1_700_000_000.25
+    fake = mock.from_vendor(LOADED["telepath"], rate_limit=1, clock=lambda: now)
+    request = Request("GET", "/trunks", headers=bearer(TOKENS["telepath"]))
+    assert fake(request).header("retry-after") is None
+    refused = fake(request)
+    reset = int(refused.header("x-ratelimit-reset") or 0)
+    assert refused.status == 429
+    assert int(refused.header("retry-after") or 0) == reset - int(now)
+    now = reset - 0.1
+    assert fake(request).header("retry-after") == "1"
 
 
 NOWHERE = ("", "/", "/nowhere", "//", "*")

@@ -121,7 +121,7 @@ def test_with_a_token_only_the_token_counts(mocks: dict[str, Mock], client: str)
         fields = (MEANT,) if value is None else (MEANT, ("authorization", value))
         response = reset(mocks, *fields, token=TOKEN, client=client)
         assert response.status == 401
-        assert response.header("www-authenticate") == "Bearer"
+        assert response.header("www-authenticate") == 'Bearer realm="trunkline"'
         assert TOKEN not in error(response)
     assert written(mocks) == ALL
     proof = ("authorization", f"bearer {TOKEN}")

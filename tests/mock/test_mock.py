@@ -206,7 +206,9 @@ def test_a_request_is_not_taken_for_a_template(value: str) -> None:
     """Braces in a request are shown as they are in the refusal."""
     vendor = loader.load("telepath")
     response = mock.from_vendor(vendor)(Request(value, "/trunks"))
-    assert response.json()["error"]["message"] == f"Method {value} is not allowed here. Allowed: GET, POST"
+    assert (
+        response.json()["error"]["message"] == f"Method {value} is not allowed here. Allowed: GET, HEAD, OPTIONS, POST"
+    )
     assert mock.from_vendor(vendor)(list_request(vendor, query=f"limit={value}")).status == 400
 
 

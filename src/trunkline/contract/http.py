@@ -46,6 +46,9 @@ FIELDS = {
 NO_CONTENT = {**dict.fromkeys(range(100, 200), "15.2"), 204: "15.3.5", 205: "15.3.6", 304: "15.4.5"}
 """The statuses whose responses have no content, with the section that says so."""
 
+IMPLIED = ("HEAD", "OPTIONS")
+"""The methods that no document needs to name: HEAD is wherever GET is (section 9.1), and OPTIONS describes a path."""
+
 _HEAD = "9.3.2"
 
 
@@ -61,9 +64,9 @@ def forbids_content(method: str, status: int) -> str:
 
 
 def with_implied(methods: Iterable[str]) -> tuple[str, ...]:
-    """The methods of a path in order, with HEAD wherever GET is (section 9.1) and OPTIONS: those that `Allow` lists."""
+    """The methods of a path in order, with those implied: the ones that `Allow` lists."""
     named = frozenset(methods)
-    return tuple(sorted(named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set())))
+    return tuple(sorted(named.union(IMPLIED if "GET" in named else IMPLIED[1:])))
 
 
 def evidence(section: str) -> Evidence:

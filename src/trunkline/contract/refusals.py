@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trunkline.contract.formats import read_bound
+from trunkline.contract.http import with_implied
 from trunkline.contract.model import (
     DOCUMENT,
     Contract,
@@ -219,7 +220,7 @@ def _find_operation(contract: Contract, request: Request) -> tuple[Operation, di
         if operation.method == request.method:
             return operation, in_path
     if operations:
-        allow = ", ".join(sorted(operation.method for operation in operations))
+        allow = ", ".join(with_implied(operation.method for operation in operations))
         response, placeholders = contract.responses["405"], {"method": request.method, "allow": allow}
         cause, sent, broke = "method_not_allowed", f"method {request.method}", f"allowed: {allow}"
     else:

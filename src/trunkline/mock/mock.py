@@ -25,6 +25,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from trunkline.contract.http import IMPLIED, missing_fields, with_implied
 from trunkline.contract.model import List, Operation, RateLimit
 from trunkline.contract.refusals import (
     LONGEST_BODY,
@@ -234,8 +235,21 @@ class Mock:
         return self(request) if isinstance(parse_request(self._contract, request, self._authorize), Refusal) else None
 
     def answer(self, request: Request) -> tuple[Response, RawHeaders]:
-        """A new answer, and its rate-limit headers."""
-        return self._respond(parse_request(self._contract, request, self._authorize), lambda: request)
+        """A new answer, and its rate-limit headers. HEAD is answered as GET, without content; OPTIONS with `Allow`."""
+        if request.method not in IMPLIED:
+            return self._respond(parse_request(self._contract, request, self._authorize), lambda: request)
+        operations, _ = self._contract.match(request.path)
+        documented = {operation.method for operation in operations}
+        if request.method == "OPTIONS" and documented and "OPTIONS" not in documented:
+            limits, _ = self._count(None, self._known_token(request.header("authorization")))
+            return Response(204, (("allow", ", ".join(with_implied(documented))),)), limits
+        as_get = request.method == "HEAD" and "HEAD" not in documented and "GET" in documented
+        asked = replace(request, method="GET") if as_get else request
+        response, limits = self._respond(parse_request(self._contract, asked, self._authorize), lambda: request)
+        if request.method == "HEAD":
+            length = ("content-length", str(len(response.body)))
+            response = Response(response.status, (*response.headers, length))
+        return response, limits
 
     def _respond(
         self, parsed: ParsedRequest | Refusal, request: Callable[[], Request], key: ReadKey | None = None
@@ -353,10 +367,16 @@ class Mock:
         documented, code = documented_response(self._contract, refusal)
         texts = {name: truncate(self._redact(text, sent), _MAX_LOGGED) for name, text in refusal.placeholders.items()}
         filling = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(texts)}
-        headers: Headers = (_JSON, (REFUSAL_HEADER, explanation))
-        if "allow" in documented.headers:
-            headers = (*headers, ("allow", refusal.placeholders["allow"]))
-        return Response(int(documented.key), headers, encode(fill_template(self._world.error_body, filling)))
+        status = int(documented.key)
+        values = {
+            "allow": refusal.placeholders.get("allow", ""),
+            "www-authenticate": f'Bearer realm="{self.vendor.name}"',
+            "retry-after": str(self._meter.seconds_left()) if refusal.cause == "rate_limited" else "",
+        }
+        wanted = (*missing_fields(status, ()), "retry-after")
+        fields = tuple((name, values[name]) for name in wanted if values.get(name))
+        headers: Headers = (_JSON, (REFUSAL_HEADER, explanation), *fields)
+        return Response(status, headers, encode(fill_template(self._world.error_body, filling)))
 
     def _explain(self, refusal: Refusal, sent: frozenset[str]) -> str:
         """The value, the bound that it breaks, the place in the contract and the page, as JSON strings in ASCII."""
@@ -407,6 +427,10 @@ class _Meter:
 
     def reset(self) -> None:
         self._window = _Window()
+
+    def seconds_left(self) -> int:
+        """The whole seconds until the next window, at least one."""
+        return max(1, math.ceil(self._window.end - self._clock()))
 
     def count(self, token: str) -> tuple[RawHeaders, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""

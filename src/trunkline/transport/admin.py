@@ -97,7 +97,7 @@ def _refuse_token(request: Request, secret: str) -> Response | None:
     found = _BEARER.fullmatch(request.header("authorization") or "")
     if found and hmac.compare_digest(found[1].encode("utf-8", "replace"), secret.encode()):
         return None
-    challenge = ("www-authenticate", "Bearer")
+    challenge = ("www-authenticate", 'Bearer realm="trunkline"')
     return _error(401, "the admin token is missing or wrong; send it as: Authorization: Bearer <token>", challenge)
 
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
+from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
 from trunkline.transport.content_coding import too_many_bytes, unpacked
@@ -44,7 +45,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ENCODES_BODY = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
 )
-_NO_BODY = frozenset((204, 304))
 _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -211,7 +211,7 @@ def _message(response: Response, added: RawHeaders, method: str) -> tuple[list[t
     """The header fields and the body to send."""
     body = response.body
     headers = [*_encoded(response.headers), *added]
-    if response.status in _NO_BODY:
+    if response.status in NO_CONTENT:
         body = b""
     elif body or method != "HEAD":
         headers.append((b"content-length", b"%d" % len(body)))
