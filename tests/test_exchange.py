@@ -1,13 +1,16 @@
-"""JSON bodies are read by RFC 8259: every value of a name that stands twice, and no number that no double holds."""
+"""Tests of `trunkline.exchange`: JSON is read by RFC 8259, in a bounded memory, and messages print no secret."""
 
 from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 
 import pytest
 
-from trunkline.exchange import NotJSON, Response, parse_json, read_json
+from trunkline.exchange import NotJSON, Request, Response, all_places, parse_json, pointer_to, read_json
+
+pytest_plugins = "pytester"
 
 LARGEST = sys.float_info.max
 
@@ -74,3 +77,86 @@ def test_a_page_without_doubled_names_is_read_once(monkeypatch: pytest.MonkeyPat
     page = {"trunks": [{"id": f"conn_{n}", "name": "a: b", "at": "2024-03-05T14:22:15Z"} for n in range(3)]}
     assert parse_json(json.dumps(page).encode()) == page
     assert parse_json(json.dumps(page, separators=(",", ":"), indent=1).encode()) == page
+
+
+def test_a_printed_request_has_no_secret(pytester: pytest.Pytester) -> None:
+    """Neither the `repr` of a message nor what pytest writes of a failed comparison shows a secret."""
+    pytester.makepyfile(
+        """
+        from trunkline.exchange import Exchange, Request, Response
+
+        one, two, three, four, five, six, seven = (f"SEC{'RET'}-{number}" for number in range(7))
+        QUERY = f"client_secret={one}&note=Bearer%20{two}&at=https://me:{three}@host&again={four}"
+        HEADERS = (("authorization", f"Bearer {five}"), ("x-api-key", four), ("x-auth-token", six), ("x-note", four))
+        BODY = f'{{"password": "{seven}"}}'.encode()
+        ASKED = Request("POST", f"/{four.lower()}/{seven}", QUERY, HEADERS, BODY)
+        ANSWERED = Response(200, HEADERS, BODY)
+
+        def test_none():
+            assert ASKED is None
+
+        def test_other():
+            assert ASKED == Request("GET", "/trunks")
+
+        def test_many():
+            assert [Exchange(ASKED, ANSWERED)] == [Exchange(Request("GET", "/"), Response(200))]
+
+        def test_response():
+            assert ANSWERED == Response(200)
+        """
+    )
+    result = pytester.runpytest_inprocess("-vv", "--junit-xml=junit.xml", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=4)
+    shown = result.stdout.str() + (pytester.path / "junit.xml").read_text()
+    assert "client_secret=***" in shown
+    assert "SECRET-" not in shown.upper()
+
+
+def test_equal_messages_are_equal() -> None:
+    """Requests and responses compare by all their parts, and equal ones have the same hash."""
+    assert Request("GET", "/", "a=1", (("A", "b"),), b"x") == Request("GET", "/", "a=1", (("a", "b"),), b"x")
+    assert hash(Request("GET", "/")) == hash(Request("GET", "/"))
+    assert Request("GET", "/") != Request("GET", "/", body=b"x")
+    assert Response(200, (), b"x") == Response(200, (), b"x")
+    assert Response(200) not in (Response(201), Request("GET", "/"))
+
+
+def test_odd_places_are_named_within_a_bound() -> None:
+    """Of many doubled names and numbers out of range, the first are named: a pointer may be as long as the text."""
+    doubled = ",".join(f'"{number}":1,"{number}":2' for number in range(2000))
+    numbers = ",".join(["1e999"] * 2000)
+    body = f'{{"{"k" * 100_000}": [{{{doubled}}}, [{numbers}]]}}'.encode()
+    tracemalloc.start()
+    try:
+        text = read_json(body)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0 < len(text.doubled) < 100
+    assert 0 < len(text.out_of_range) < 100
+    assert most < 20 << 20
+
+
+def test_places_cost_no_more_than_their_values() -> None:
+    """A long name is not repeated for each of the values below it."""
+    value = {"k" * 100_000: list(range(5000))}
+    tracemalloc.start()
+    try:
+        last = [place for place, _ in all_places(value)][-1]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pointer_to(last) == f"/{'k' * 100_000}/4999"
+    assert most < 4 << 20
+
+
+def test_large_bodies_are_forgotten() -> None:
+    """What a large body says is remembered for one body at a time."""
+    tracemalloc.start()
+    try:
+        for number in range(5):
+            Response(200, (), json.dumps(["x" * 2_000_000, number]).encode()).json()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 8 << 20

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import quote
+import tracemalloc
+from random import Random
+from string import ascii_letters
+from urllib.parse import quote, unquote
 
 import pytest
 
 from trunkline.check.laws.refusals import disclosures
-from trunkline.exchange import Json
-from trunkline.redaction import mask_body, mask_fields, redactor, secrets_in_body, secrets_in_header, secrets_in_query
+from trunkline.exchange import Json, Request
+from trunkline.redaction import (
+    RecentSecrets,
+    Redactor,
+    mask_body,
+    mask_fields,
+    redactor,
+    redactor_of_request,
+    secrets_in_body,
+    secrets_in_header,
+    secrets_in_request,
+)
 
-SECRET = "sk_live_s3cr3t/0123456789+abcdef"
+SECRET = "sk_live_s3cr3t/0123456789+abc~def"
+
+
+def letters(count: int) -> str:
+    """As many letters, always the same for a number."""
+    return "".join(Random(count).choices(ascii_letters, k=count))  # noqa: S311 - test data
+
 
 FORMS = {
     "as it is": SECRET,
@@ -27,6 +46,16 @@ FORMS = {
     "in base64 of a Basic credential": base64.b64encode(f"user:{SECRET}:".encode()).decode(),
     "as JSON": json.dumps({"key": SECRET}),
     "twice": f"{SECRET}{SECRET}",
+    "in lower case": SECRET.lower(),
+    "in upper case": SECRET.upper(),
+    "in hexadecimal": SECRET.encode().hex(),
+    "in upper hexadecimal": SECRET.encode().hex().upper(),
+    "as a step of a JSON Pointer": SECRET.replace("~", "~0").replace("/", "~1"),
+    "as a step of a percent-encoded JSON Pointer": quote(SECRET.replace("~", "~0").replace("/", "~1"), safe=""),
+    "percent-encoded twice": quote(quote(SECRET, safe=""), safe=""),
+    "in JSON with an escaped slash": json.dumps(SECRET)[1:-1].replace("/", r"\/"),
+    "in base64 of a bearer credential": base64.b64encode(f"Bearer {SECRET}".encode()).decode(),
+    "in base64 for URLs": base64.urlsafe_b64encode(b"?>" + SECRET.encode()).decode(),
 }
 
 
@@ -51,6 +80,52 @@ def test_a_short_secret_is_hidden_whole() -> None:
     assert redactor(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
     assert redactor(frozenset({"a"}))("a banana") == "a banana"
     assert redactor(frozenset())("nothing to hide") == "nothing to hide"
+
+
+def test_case_does_not_matter() -> None:
+    """A short secret is hidden in any case too; a character that is longer in lower case moves nothing."""
+    assert redactor(frozenset({"Hush\u0130"}))("say HUSH\u0130 \u0130 twice") == "say *** \u0130 twice"
+
+
+@pytest.mark.parametrize("length", [40, 600, 5000, 70_000])
+def test_a_long_secret_is_hidden_in_parts(length: int) -> None:
+    """Of a secret of any length, and of a long enough part of it, no 24 characters in a row remain."""
+    secret = letters(length)
+    for part in (secret, secret[: length // 2], secret[length // 3 :], secret[5:40]):
+        hidden = redactor(frozenset({secret}))(f"<{part}>")
+        assert hidden.startswith("<")
+        assert "***" in hidden
+        assert max(map(len, hidden.split("***"))) < 14, hidden
+
+
+def test_memory_is_in_proportion_to_the_secret() -> None:
+    """A secret of twice the length takes twice the memory, and some kilobytes for each of its kilobytes."""
+    used = []
+    for length in (20_000, 40_000):
+        secret = letters(length)
+        tracemalloc.start()
+        try:
+            redact = Redactor((secret,))
+            assert redact("a text") == "a text"
+            used.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert used[1] < 3 * used[0]
+    assert used[1] < 300 * 40_000, used
+
+
+def test_recent_secrets_are_forgotten() -> None:
+    """The latest secrets of clients are known, the oldest are not, and together they take a bounded memory."""
+    recent = RecentSecrets()
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            recent.add(letters(number + 10))
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert recent(f"sent {letters(308)} and {letters(12)}") == f"sent *** and {letters(12)}"
+    assert size < 16 << 20
 
 
 @pytest.mark.parametrize("credential", ["YOUR_API_KEY", "tok_hush_0123456789", SECRET])
@@ -110,6 +185,54 @@ def test_a_secret_under_a_name_that_stands_twice_is_hidden() -> None:
 
 def test_a_credential_in_a_query_or_a_header_is_found() -> None:
     """Credentials in a query or a header are found by name; the name of the scheme is no secret."""
-    assert secrets_in_query("limit=1&Api-Key=a&token=b%2Fc&x=y", SECRETS) == {"a", "b/c"}
+    query = Request("GET", "/", "limit=1&Api-Key=a&token=b%2Fc&x=y")
+    assert secrets_in_request(query, SECRETS) == {"a", "b/c"}
+    headers = (("cookie", "sid=e; theme=f"), ("x-auth-token", "g"), ("authorization", "Basic dTpwdw=="), ("x", "h"))
+    found = {"sid=e", "e", "theme=f", "f", "g", "dTpwdw==", "pw"}
+    assert secrets_in_request(Request("GET", "/", "", headers), ()) == found
     assert secrets_in_header("Bearer sk_live_1") == {"sk_live_1"}
     assert secrets_in_header("") == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "passwd",
+        "pwd",
+        "client_secret",
+        "private_key",
+        "passphrase",
+        "X-Api-Key",
+        "accessToken",
+        "openai_api_key",
+        "auth",
+    ],
+)
+def test_a_credential_is_known_by_its_name(name: str) -> None:
+    """A query parameter and a field with the name of a credential hold a secret, of whichever vendor."""
+    assert secrets_in_request(Request("GET", "/", f"{name}=a%2Fb"), ()) == {"a/b"}
+    assert secrets_in_request(Request("POST", "/", "", (), json.dumps([{name: "c"}]).encode()), ()) == {"c"}
+
+
+@pytest.mark.parametrize(
+    ("target", "secrets"),
+    [
+        ("/trunks?note=Bearer%20tok_1", {"tok_1"}),
+        ("/trunks?note=bearer+tok_1", {"tok_1"}),
+        ("/trunks?at=https://me:pass@host/x", {"pass"}),
+        ("/trunks?at=https%3A%2F%2Fme%3Apass%40host", {"pass"}),
+        ("/trunks?at=https://host/x&limit=1&status=active", set()),
+    ],
+)
+def test_a_credential_within_a_value_is_found(target: str, secrets: set[str]) -> None:
+    """A bearer credential and the password in an address are secrets in any parameter, and in any field of a body."""
+    path, _, query = target.partition("?")
+    assert secrets_in_request(Request("GET", path, query), ()) == secrets
+    assert secrets_in_request(Request("GET", "/", "", (), json.dumps({"x": unquote(query)}).encode()), ()) == secrets
+
+
+def test_a_request_with_too_many_secrets_is_not_shown() -> None:
+    """Where more secrets were sent than can be searched for, nothing of the request is shown."""
+    assert redactor_of_request(Request("GET", "/x", "token=abcdef"))("an abcdef") == "an ***"
+    assert redactor_of_request(Request("GET", "/x", f"token={'a' * 100_000}"))("a text") == "***"
+    assert redactor_of_request(Request("GET", "/x", "&".join(f"key=ab{n:04}" for n in range(500))))("a text") == "***"

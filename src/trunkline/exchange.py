@@ -14,9 +14,9 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
@@ -45,6 +45,8 @@ _DEEPEST = 100
 """The number of levels to which a body may be nested."""
 _MOST_READINGS = 8
 """The number of readings that one text may have."""
+_MOST_NAMED = 20
+"""The number of odd places of a text that are named."""
 _MOST_BYTES = 1 << 24
 """The number of bytes that all readings of a body may have."""
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
@@ -68,7 +70,7 @@ def find(fields: Headers, name: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Request:
+class Request:  # noqa: PLW1641 - the decorator adds `__hash__`
     """One request below a vendor's base address: `Request("GET", "/trunks", "limit=10")`.
 
     `path` and `query` are percent-encoded, exactly as they are sent. `shown` holds the printed form of secret headers:
@@ -88,19 +90,27 @@ class Request:
     def header(self, name: str) -> str | None:
         return find(self.headers, name)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all parts are equal. pytest shows differing parts, secrets too, unless a class compares by itself."""
+        return isinstance(other, Request) and _parts(self) == _parts(other)
+
     @property
     def target(self) -> str:
         """Path and query as in the request line: `/trunks?limit=10`."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def __repr__(self) -> str:
-        fields = "".join(f", {k}={'***' if k in SECRET_HEADERS else repr(v)}" for k, v in self.headers)
+        from trunkline.redaction import is_credential_name, redactor_of_request  # noqa: PLC0415 - it needs this module
+
+        hide = redactor_of_request(self)
+        hidden = [(k, k in SECRET_HEADERS or is_credential_name(k), v) for k, v in self.headers]
+        shown = "".join(f", {hide(k)}={'***' if is_secret else repr(hide(v))}" for k, is_secret, v in hidden)
         body = f", body=<{len(self.body)} bytes>" if self.body else ""
-        return f"Request({self.method!r}, {self.target!r}{fields}{body})"
+        return f"Request({hide(self.method)!r}, {hide(self.target)!r}{shown}{body})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Response:
+class Response:  # noqa: PLW1641 - the decorator adds `__hash__`
     """One response. Content and transfer codings of `body` are already decoded."""
 
     status: int
@@ -112,6 +122,10 @@ class Response:
 
     def header(self, name: str) -> str | None:
         return find(self.headers, name)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all parts are equal; see `Request.__eq__`."""
+        return isinstance(other, Response) and _parts(self) == _parts(other)
 
     def json(self) -> Json:
         """The body as a JSON value, which is shared: do not change it. Raises `NotJSON` with the reason.
@@ -125,6 +139,10 @@ class Response:
 
     def __repr__(self) -> str:
         return f"Response({self.status}, <{len(self.body)} bytes>)"
+
+
+def _parts(message: Request | Response) -> list[object]:
+    return [getattr(message, field.name) for field in fields(message)]
 
 
 def _lower_names(message: Request | Response) -> None:
@@ -158,13 +176,32 @@ Target: TypeAlias = Callable[[Request], Response]
 """A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 
 
+_SMALL_BODY = 1 << 20
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def cached_by_body(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A function that remembers its results for the latest bodies, its last argument; of large ones only for one."""
+    small: Any = lru_cache(maxsize=8)(function)
+    large: Any = lru_cache(maxsize=1)(function)
+
+    def cached(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        body: Any = args[-1]
+        found: _T = (small if len(body) <= _SMALL_BODY else large)(*args, **kwargs)
+        return found
+
+    return cached
+
+
 @dataclass(frozen=True, slots=True)
 class JSONText:
     """What one JSON text says, for a reader that takes more than RFC 8259 recommends.
 
     There is more than one reading if a name stands more than once in an object (section 4): the first has the last
     value of each name, the others those that it hides. `doubled` holds the pointers to such names, and `out_of_range`
-    those to numbers that no double holds (section 6); a reading has the largest double instead.
+    those to numbers that no double holds (section 6); a reading has the largest double instead. Both hold the first
+    ones.
     """
 
     readings: tuple[Json, ...]
@@ -202,7 +239,7 @@ def read_json(body: bytes) -> JSONText:
     return JSONText((value,))
 
 
-@lru_cache(maxsize=8)
+@cached_by_body
 def read_body(body: bytes) -> JSONText | NotJSON:
     """What the body of a response says, or why it is not JSON. The values are shared: do not change them."""
     try:
@@ -299,7 +336,7 @@ _CONTAINERS = frozenset({dict, list, _Members})
 def _readings(node: Json, at: tuple[str | int, ...], doubled: list[str], out_of_range: list[str]) -> Sequence[Json]:
     """The readings of a node, which together have every value in it. The first has the last value of each name."""
     if type(node) is _OutOfRange:
-        out_of_range.append(pointer(at))
+        _name_place(out_of_range, at)
         return (float(node),)
     if type(node) is list:
         nested = [_readings(item, (*at, index), doubled, out_of_range) for index, item in enumerate(node)]
@@ -308,7 +345,9 @@ def _readings(node: Json, at: tuple[str | int, ...], doubled: list[str], out_of_
         values: dict[str, list[Json]] = {}
         for name, value in node if isinstance(node, _Members) else node.items():
             values.setdefault(name, []).append(value)
-        doubled += [pointer((*at, name)) for name, given in values.items() if len(given) > 1]
+        for name, given in values.items():
+            if len(given) > 1:
+                _name_place(doubled, (*at, name))
         named = {
             name: [
                 reading for value in reversed(given) for reading in _readings(value, (*at, name), doubled, out_of_range)
@@ -317,6 +356,12 @@ def _readings(node: Json, at: tuple[str | int, ...], doubled: list[str], out_of_
         }
         return [{name: _nth(inner, n) for name, inner in named.items()} for n in range(_count(named.values()))]
     return (node,)
+
+
+def _name_place(pointers: list[str], at: tuple[str | int, ...]) -> None:
+    """Add the pointer to a place, unless there are many; each may be as long as the text."""
+    if len(pointers) < _MOST_NAMED:
+        pointers.append(pointer(at))
 
 
 def _count(nested: Iterable[Sequence[Json]]) -> int:
@@ -386,16 +431,35 @@ def resolve(document: Json, at: str) -> Json:
     return value
 
 
-def all_places(value: Json) -> Iterator[tuple[str, Json]]:
-    """The (place, value) of each value in a JSON value, beginning with the value itself."""
-    stack = [("", value)]
+Place: TypeAlias = "tuple[()] | tuple[Place, str | int]"
+"""A place in a JSON value: that of the value around it, and the step from there. Its pointer may be long to write."""
+
+
+def pointer_to(place: Place) -> str:
+    """The JSON Pointer of a place: `(((), "trunks"), 0)` -> `/trunks/0`."""
+    steps: list[str | int] = []
+    while place:
+        place, step = place
+        steps.append(step)
+    return pointer(reversed(steps))
+
+
+def all_places(value: Json) -> Iterator[tuple[Place, Json]]:
+    """The (place, value) of each value in a JSON value, in order, beginning with the value itself."""
+    stack: list[Iterator[tuple[Place, Json]]] = [iter((((), value),))]
     while stack:
-        at, node = stack.pop()
-        yield at, node
-        if isinstance(node, dict):
-            stack += [(at + pointer((key,)), inner) for key, inner in node.items()]
-        elif isinstance(node, list):
-            stack += [(f"{at}/{index}", inner) for index, inner in enumerate(node)]
+        for place, node in stack[-1]:
+            yield place, node
+            if isinstance(node, dict | list):
+                stack.append(_inner_places(place, node))
+                break
+        else:
+            stack.pop()
+
+
+def _inner_places(place: Place, node: dict[str, Json] | list[Json]) -> Iterator[tuple[Place, Json]]:
+    steps = node.items() if isinstance(node, dict) else enumerate(node)
+    return (((place, step), inner) for step, inner in steps)
 
 
 def curl(request: Request, base: str) -> str:

@@ -9,45 +9,115 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
-from trunkline.exchange import Json, NotJSON, all_places, read_json
+from trunkline.exchange import SECRET_HEADERS, Headers, Json, NotJSON, Request, all_places, pointer, read_json
 
 HIDDEN = "***"
-CREDENTIAL_NAMES = frozenset({"token", "access_token", "api_key", "key", "secret", "password", "authorization", "auth"})
-"""The query parameters in which clients send a credential by mistake."""
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
 """The scheme names before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
+_CREDENTIAL_NAME = re.compile(
+    "token|secret|passw|passphrase|pwd|credential|authorization|bearer|cookie|(key|auth|jwt|signature)$"
+)
+"""Found in the normalized name of a parameter, a header or a field in which clients send a credential."""
+_NAMED_TEXT = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]++|\\.)++)', re.DOTALL)
+_WITHIN_VALUE = re.compile(r"""\bbearer[\s+]+([^\s"'&,;<>]+)|//[^\s/"?#@:]*:([^\s/"?#@]+)@""", re.IGNORECASE)
+"""A bearer credential, or the password in an address, anywhere in a text."""
 _SHORTEST = 4
 """Shorter secrets are not redacted: they occur everywhere by chance."""
 _WINDOW = 12
 """The number of characters in a row that make a part of a secret; fewer may be an ordinary word."""
 _LONG = 16
 """The length from which on the parts of a secret are redacted too."""
+_DENSE = 512
+"""The length up to which each part of `_WINDOW` characters is known; of a longer secret, one after another is."""
+_OVERHEAD = 64
+"""The weight of a secret beside its characters: its forms take time and memory even if it is short."""
+MOST_SECRETS = 16 << 10
+"""The weight of the secrets of one request that are searched for, and of those from earlier requests."""
+_LONGEST_RECENT = 1024
+"""The number of characters by which a secret from an earlier request is known."""
 
 
-@lru_cache(maxsize=64)
-def redactor(secrets: frozenset[str]) -> Callable[[str], str]:
-    """Make a function that replaces each secret in a text by `***`, and each long enough part of one."""
-    long_enough = (secret for secret in secrets if len(secret) >= _SHORTEST)
-    forms = {form for secret in long_enough for form in _forms(secret) if len(form) >= _SHORTEST}
-    short_forms = tuple(sorted((form for form in forms if len(form) < _LONG), key=len, reverse=True))
-    windows = {form[at : at + _WINDOW] for form in forms if len(form) >= _LONG for at in range(len(form) - _WINDOW + 1)}
+class Redactor:
+    """Replaces each secret in a text by `***`, and each long enough part of one, in all forms and without case.
 
-    def hide(text: str) -> str:
-        if windows and len(text) >= _WINDOW:
-            text = _without(text, windows)  # first, for a short secret may be the beginning of a long one
-        for form in short_forms:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return text
+    Its memory is in proportion to its secrets, and the time of a call to the text.
+    """
 
-    return hide
+    __slots__ = ("_lengths", "_starts", "_texts", "weight")
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._texts = set[str]()
+        self._starts = set[str]()
+        self._lengths: list[int] = []
+        """The lengths of the texts, longest first."""
+        self.weight = 0
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Redact this secret too."""
+        self.weight += len(secret) + _OVERHEAD
+        if len(secret) < _SHORTEST:
+            return
+        texts = {text for form, is_coded in _forms(secret) for text in _parts(form, is_coded)}
+        self._texts |= texts
+        self._starts.update([text[:_SHORTEST] for text in texts])
+        self._lengths = sorted({*self._lengths, *map(len, texts)}, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        spans = self._spans(_lower(text)) if self._texts else ()
+        if not spans:
+            return text
+        ends = (0, *(end for _, end in spans))
+        starts = (*(start for start, _ in spans), len(text))
+        return HIDDEN.join(text[end:start] for end, start in zip(ends, starts, strict=True))
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """The beginning and the end of each secret in a text, in order and apart."""
+        starts, spans = self._starts, list[tuple[int, int]]()
+        for at in [at for at in range(len(text) - _SHORTEST + 1) if text[at : at + _SHORTEST] in starts]:
+            ends = (at + length for length in self._lengths)
+            end = next((end for end in ends if text[at:end] in self._texts), 0)
+            if end and spans and at <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+            elif end:
+                spans.append((at, end))
+        return spans
+
+
+@lru_cache(maxsize=8)
+def redactor(secrets: frozenset[str]) -> Redactor:
+    """The redactor of a set of secrets. Only for those of a whole run: the last ones are kept."""
+    return Redactor(secrets)
+
+
+class RecentSecrets:
+    """Redacts the latest secrets that clients sent. The oldest ones are forgotten: its memory is bounded."""
+
+    def __init__(self) -> None:
+        self._newer, self._older = Redactor(), Redactor()
+
+    def add(self, secret: str) -> None:
+        """Redact this secret too; a long one is known by its beginning."""
+        if self._newer.weight > MOST_SECRETS:
+            self._newer, self._older = Redactor(), self._newer
+        self._newer.add(secret[:_LONGEST_RECENT])
+
+    def __call__(self, text: str) -> str:
+        return self._older(self._newer(text))
+
+
+def is_credential_name(name: str) -> bool:
+    """Whether clients send a credential under such a name: `client_secret`, `passwd`, `X-Api-Key`."""
+    return _CREDENTIAL_NAME.search(normalized(name)) is not None
 
 
 def normalized(name: str) -> str:
@@ -81,22 +151,47 @@ def mask_body(body: bytes, names: Collection[str]) -> bytes:
 
 def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
     """The strings under the names of secrets in a request body, at any depth, also in a body that is cut off."""
-    text = body.decode("utf-8", "replace")
-    found = {value for name in names for value in re.findall(rf'"{re.escape(name)}"\s*:\s*"([^"\\]+)"', text)}
+    wanted = {normalized(name) for name in names}
+    return _strings_under(body, lambda name: normalized(name) in wanted)
+
+
+def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
+    """All strings in a request that are or may be secret: under the names of secrets and of credentials, and others."""
+    wanted = {normalized(name) for name in names}
+
+    def is_secret(name: str) -> bool:
+        return normalized(name) in wanted or is_credential_name(name)
+
+    found = secrets_in_headers(request.headers)
+    if request.query:
+        found.update(value for name, value in parse_qsl(request.query, errors="surrogateescape") if is_secret(name))
+    if request.body:
+        found |= _strings_under(request.body, is_secret)
+    for text in (unquote(request.target), request.body.decode("utf-8", "replace"), *(v for _, v in request.headers)):
+        found.update(part for parts in _WITHIN_VALUE.findall(text) for part in parts if part)
+    return found
+
+
+def redactor_of_request(
+    request: Request, names: Collection[str] = (), known: Collection[str] = ()
+) -> Callable[[str], str]:
+    """The function that hides the secrets of a request in texts from it, except those that are known already.
+
+    It hides everything in a request with more or longer secrets than can be searched for.
+    """
+    sent = secrets_in_request(request, names).difference(known)
+    return Redactor(sent) if sum(len(secret) + _OVERHEAD for secret in sent) <= MOST_SECRETS else lambda _: HIDDEN
+
+
+def _strings_under(body: bytes, is_secret: Callable[[str], bool]) -> set[str]:
+    """The strings under secret names in a body, at any depth."""
     try:
         readings = read_json(body).readings
     except NotJSON:
-        return found
-    wanted = {normalized(name) for name in names}
+        return {text for name, text in _NAMED_TEXT.findall(body.decode("utf-8", "replace")) if is_secret(name)}
     objects = (node for _, node in all_places([*readings]) if isinstance(node, dict))
     inner = (pair for node in objects for pair in node.items())
-    return found | {text for key, text in inner if isinstance(text, str) and normalized(key) in wanted}
-
-
-def secrets_in_query(query: str, names: Iterable[str]) -> set[str]:
-    """The values in a query under the names of secrets and of credentials, where they do not belong."""
-    wanted = {normalized(name) for name in (*names, *CREDENTIAL_NAMES)}
-    return {value for name, value in parse_qsl(query, errors="surrogateescape") if normalized(name) in wanted}
+    return {text for key, text in inner if isinstance(text, str) and is_secret(key)}
 
 
 def secrets_in_header(value: str) -> set[str]:
@@ -104,39 +199,70 @@ def secrets_in_header(value: str) -> set[str]:
     return {part for part in value.split() if part.lower() not in AUTH_SCHEMES}
 
 
+def secrets_in_headers(headers: Headers) -> set[str]:
+    """The values in the header fields that carry credentials; of a cookie the part after its name."""
+    values = [value for name, value in headers if name in SECRET_HEADERS or is_credential_name(name)]
+    parts = {part.strip(";") for value in values for part in secrets_in_header(value)}
+    cookies = {part.partition("=")[2].strip("=") for part in parts}
+    passwords = {_basic_password(value) for value in values if value[:6].lower() == "basic "}
+    return (parts | cookies | passwords) - {""}
+
+
+def _basic_password(value: str) -> str:
+    """The password in a Basic credential (RFC 7617), or empty."""
+    try:
+        return base64.b64decode(value[6:], validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
 def printable(text: str) -> str:
     """The text on one line: whatever could steer a terminal, or cannot be encoded, is escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """The secret as it is, reversed, in the other case, escaped, and in base64 at each of the three offsets."""
+def _forms(secret: str) -> set[tuple[str, bool]]:
+    """The forms of a secret in lower case: as it is, reversed, escaped, and coded.
+
+    The second value says whether a form has several characters for each one of the secret.
+    """
+    place = pointer((secret,))[1:]
+    as_json = json.dumps(secret)[1:-1]
     data = secret.encode("utf-8", "replace")
-    yield from (
+    percent = quote(data, safe="")
+    coded = [base64.b64encode(b"\0" * offset + data).decode()[4 if offset else 0 :] for offset in range(3)]
+    in_base64 = [text.rstrip("=")[:-1] for text in coded]
+    forms = {
         secret,
         secret[::-1],
-        secret.swapcase(),
-        quote(data, safe=""),
-        json.dumps(secret)[1:-1],
         repr(secret)[1:-1],
-    )
-    hexadecimal = [f"{byte:02x}" for byte in data]
-    yield from ("".join(f"%{pair}" for pair in hexadecimal), "".join(f"%{pair.upper()}" for pair in hexadecimal))
-    yield base64.b64encode(b"Bearer " + data).decode().rstrip("=")
-    for offset in range(3):
-        coded = base64.b64encode(b"\0" * offset + data).decode()
-        yield coded[4 if offset else 0 :].rstrip("=")[:-1]
+        as_json,
+        as_json.replace("/", r"\/"),
+        html.escape(secret),
+        place,
+        percent,
+        quote(percent, safe=""),
+        quote(place.encode("utf-8", "replace"), safe=""),
+        *in_base64,
+        *(text.replace("+", "-").replace("/", "_") for text in in_base64),
+    }
+    in_hex = (data.hex(), "%" + data.hex("%"))
+    return {(_lower(form), False) for form in forms} | {(form, True) for form in in_hex}
 
 
-def _without(text: str, windows: set[str]) -> str:
-    spans: list[tuple[int, int]] = []
-    for at in range(len(text) - _WINDOW + 1):
-        if text[at : at + _WINDOW] in windows:
-            begin = spans.pop()[0] if spans and at <= spans[-1][1] else at
-            spans.append((begin, at + _WINDOW))
-    for begin, end in reversed(spans):
-        text = f"{text[:begin]}{HIDDEN}{text[end:]}"
-    return text
+def _parts(form: str, is_coded: bool) -> Iterable[str]:
+    """The texts by which a form is recognized: itself if it is short, else parts that together are all of it."""
+    last = len(form) - _WINDOW
+    if len(form) < _LONG:
+        return (form,) if len(form) >= _SHORTEST else ()
+    step = _WINDOW if is_coded or len(form) > _DENSE else 1
+    return [form[at : at + _WINDOW] for at in (*range(0, last, step), last)]
+
+
+def _lower(text: str) -> str:
+    """The text in lower case, with each character at its place."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
 
 class Masked(str):
@@ -153,19 +279,22 @@ class Secrets:
 
     def __init__(self, names: Iterable[str], values: Iterable[str]) -> None:
         self._names = {normalized(name) for name in names}
-        self._values = set(values)
+        self._new = [*values]
+        self._redactor = Redactor()
 
     def learn(self, record: Mapping[str, Any]) -> None:
         """Add the values of a record's secret fields."""
-        self._values |= {str(value) for name, value in record.items() if value and normalized(name) in self._names}
+        self._new += [str(value) for name, value in record.items() if value and normalized(name) in self._names]
 
     def hide(self, text: str) -> str:
         """The text with `***` for each known value."""
-        return redactor(frozenset(self._values))(text)
+        while self._new:
+            self._redactor.add(self._new.pop())
+        return self._redactor(text)
 
     def mask(self, value: Any, *, by_value: bool = False) -> Any:
         """A copy of a JSON value. Strings under a secret's name are `Masked`; with `by_value`, so are known values."""
-        return self._mask(value, redactor(frozenset(self._values)) if by_value else str, named=False)
+        return self._mask(value, self.hide if by_value else str, named=False)
 
     def _mask(self, value: Any, hide: Callable[[str], str], *, named: bool) -> Any:
         if isinstance(value, dict):

@@ -75,3 +75,9 @@ def test_the_evidence_is_customary() -> None:
     """A demand of HTTP names its section; no vendor's page says it."""
     assert str(evidence("15.5.2").grade) == "customary"
     assert evidence("15.5.2").source == "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2"
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_no_value_takes_long_to_read(name: str) -> None:
+    """A long value with a wrong end is refused at once, not after every way to split it was tried."""
+    assert FIELDS[name].form.fullmatch("GET" * 20_000 + "\n(") is None

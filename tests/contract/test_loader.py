@@ -16,7 +16,7 @@ from trunkline.contract import document, folders
 from trunkline.contract.loader import read
 from trunkline.contract.model import DOCUMENT, Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.errors import DataError
-from trunkline.exchange import Json, all_places, resolve
+from trunkline.exchange import Json, all_places, pointer_to, resolve
 from trunkline.findings import Grade
 from trunkline.mock import loader
 
@@ -1286,7 +1286,8 @@ def test_both_validators_see_the_same_violations(operation: Operation) -> None:
 
 def spoiled_copies(body: Json) -> Iterator[Json]:
     """The body with each of its values in turn replaced by one of another type, or taken away."""
-    for at, value in all_places(body):
+    for place, value in all_places(body):
+        at = pointer_to(place)
         for other in (None, 7, "\n", [value]):
             copy = json.loads(json.dumps([body]))
             put(f"/0{at}", other)(copy)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,19 @@ print(bool(found), "jsonschema" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(imported), str(imported)]
+
+
+def test_no_text_of_a_format_is_kept_or_takes_long() -> None:
+    """A text of any length is checked in a time and a memory of its own length, and then forgotten."""
+    texts = ["2024-01-01T00:00:00." + "0" * size for size in range(500_000, 500_020)]
+    texts += ["a" * 500_000 + "@", "a." * 250_000, "x@" + "a." * 250_000, "a:" + "%41b" * 100_000 + " "]
+    tracemalloc.start()
+    try:
+        for text in texts:
+            for name, accepts in FORMATS.items():
+                assert not accepts(text), name
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1 << 20
+    assert most < 8 << 20

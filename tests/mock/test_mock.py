@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import dataclass, replace
+from random import Random
 
 import pytest
 
 from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
+from trunkline.contract.model import List
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import REFUSAL_HEADER, handlers, loader
+from trunkline.mock import views as mock_views
 from trunkline.mock.loader import Vendor
+from trunkline.mock.views import ServedOperation, Views
+from trunkline.mock.world import Store
+from trunkline.redaction import RecentSecrets
 
 VENDORS = folders.names()
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
@@ -361,6 +368,11 @@ def test_a_refusal_shows_no_secret_of_its_request(body: bytes, caplog: pytest.Lo
         ("/trunks/hunter2-Hunter2", "Bearer hunter2-Hunter2"),
         ("/trunks/hunter2-Hunter2", "Basic hunter2-Hunter2"),
         ("/trunks?limit=hunter2-Hunter2", "hunter2-Hunter2"),
+        ("/trunks?passwd=hunter2-Hunter2&limit=0", None),
+        ("/trunks?client_secret=HUNTER2-hunter2&limit=0", None),
+        ("/trunks?limit=Bearer+hunter2-Hunter2", None),
+        ("/trunks?limit=https://me:hunter2-Hunter2@host", None),
+        ("/trunks/HUNTER2-HUNTER2/68756e746572322d48756e74657232", "Bearer hunter2-Hunter2"),
     ],
 )
 def test_a_misplaced_secret_is_not_shown(
@@ -373,4 +385,115 @@ def test_a_misplaced_secret_is_not_shown(
         answer = mock.from_vendor(loader.load("telepath"))(Request("GET", path, query, headers))
     assert answer.status >= 400
     assert "refused: " in caplog.text
-    assert "hunter2" not in str(answer.headers) + answer.body.decode() + caplog.text
+    shown = (str(answer.headers) + answer.body.decode() + caplog.text).lower()
+    assert "hunter2" not in shown
+    assert b"hunter2".hex() not in shown
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("cookie", "session=hunter2-Hunter2; theme=x"),
+        ("x-api-key", "hunter2-Hunter2"),
+        ("x-auth-token", "hunter2-Hunter2"),
+    ],
+)
+def test_a_credential_of_a_header_is_not_shown_elsewhere(
+    header: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cookie or a key that a client repeats elsewhere is not shown."""
+    with caplog.at_level("INFO"):
+        target = mock.from_vendor(loader.load("telepath"))
+        answers = [
+            target(Request("GET", path, query, (header,)))
+            for path, query in (("/trunks", "limit=hunter2-hunter2"), ("/hunter2-Hunter2", ""))
+        ]
+    assert "hunter2" not in (str([(answer.headers, answer.body) for answer in answers]) + caplog.text).lower()
+
+
+def test_a_secret_of_another_vendor_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """A secret field of one vendor that is sent to another is not quoted, nor a secret that another mock stored."""
+    recent = RecentSecrets()
+    telepath = mock.from_vendor(loader.load("telepath"), recent=recent)
+    talkover = mock.from_vendor(loader.load("talkover"), recent=recent)
+    Client(telepath.vendor, telepath).created("user-1", sip_password="an-accepted-password")
+    body = b'{"password": "hunter2-Hunter2", "name": ["hunter2-Hunter2"]}'
+    with caplog.at_level("INFO"):
+        for target in (telepath, talkover):
+            target(Request("POST", "/hunter2-Hunter2", "", (), body))
+            target(Request("GET", "/an-accepted-password", "", (), b""))
+    assert caplog.text.count("refused: ") == 4
+    assert "hunter2" not in caplog.text
+    assert "accepted" not in caplog.text
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+def memory(target: mock.Mock, *requests: Request) -> tuple[int, int]:
+    """The memory that requests leave behind, and the most that they take, in bytes."""
+    target(requests[0])
+    tracemalloc.start()
+    try:
+        for request in requests:
+            target(request)
+        return tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_refused_request_leaves_nothing_behind() -> None:
+    """Random secrets of a megabyte, or very many of them, take a few times their size, and only for a moment."""
+    target = mock.from_vendor(loader.load("telepath"))
+    secrets = [Random(number).randbytes(200_000).hex() for number in range(2)]  # noqa: S311 - test data
+    bodies = [json.dumps({"password": secret}).encode() for secret in secrets]
+    bodies.append(json.dumps([{"password": f"secret-{number}"} for number in range(5_000)]).encode())
+    bodies.append(json.dumps({"k" * 400_000: [0] * 20_000}).encode())
+    bodies.append(b'{"%s": {%s}}' % (b"k" * 400_000, b",".join(b'"%d":1,"%d":1' % (n, n) for n in range(5_000))))
+    for path in ("/nothing", "/trunks"):
+        kept, most = memory(target, *(Request("POST", path, "", (), body) for body in bodies))
+        assert kept < 1 << 20
+        assert most < 64 << 20
+
+
+def test_a_long_credential_leaves_nothing_behind() -> None:
+    """Unknown credentials of 60 KB each are forgotten."""
+    target = mock.from_vendor(loader.load("telepath"))
+    tokens = [Random(number).randbytes(30_000).hex() for number in range(5)]  # noqa: S311 - test data
+    requests = [Request("GET", "/trunks", "", (("authorization", f"Bearer {token}"),)) for token in tokens]
+    kept, most = memory(target, *requests)
+    assert kept < 1 << 20
+    assert most < 8 << 20
+
+
+def test_an_accepted_secret_is_remembered_within_a_bound() -> None:
+    """Secrets that a client may store are kept out of later refusals, in a bounded memory."""
+    vendor = loader.load("telepath")
+    target = mock.from_vendor(vendor)
+    identity = next(iter(target.snapshot("trunks")))["id"]
+    headers = (("authorization", f"Bearer {vendor.world.token}"), ("content-type", "application/json"))
+    changes = [
+        Request("PATCH", f"/trunks/{identity}", "", headers, json.dumps({"sip_password": "p" * size}).encode())
+        for size in range(2, 100_000, 5000)
+    ]
+    assert target(changes[0]).status == 200
+    kept, most = memory(target, *changes, Request("GET", "/nothing"))
+    assert kept < 8 << 20
+    assert most < 16 << 20
+
+
+def test_lists_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of different filters takes a bounded memory."""
+    monkeypatch.setattr(mock_views, "_MAX_LISTED", 100_000)
+    vendor = loader.load("telepath", trunks=1000)
+    (operation,) = vendor.contract.of_kind(List, "trunks")
+    served, views = ServedOperation(operation, vendor.world), Views(Store(vendor.world))
+    assert len(views.items(served, vendor.world.account)) == 1000
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            assert len(views.items(served, vendor.world.account, ((f"absent{number}", "equal", None),))) == 1000
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 200_000

@@ -207,6 +207,26 @@ def test_a_path_arrives_as_sent(echoing: str, path: str) -> None:
     assert json.loads(answer.body)[1:3] == [sent, "q=%2F&q=%ff'"]
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["first", "later"])
+@pytest.mark.parametrize(("start", "part"), [(b"GET /", b"x" * 50_000), (b"GET / HTTP/1.1\r\nx: ", b"x" * 50_000)])
+def test_a_head_without_end_is_refused(echoing: str, start: bytes, part: bytes, kept: bool) -> None:
+    """A request line or a field of any length is not collected: the client is told, and the connection closed."""
+    parts = urlsplit(echoing)
+    received, closed = b"", False
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
+        try:
+            if kept:
+                connection.sendall(b"GET /v1/ HTTP/1.1\r\nhost: x\r\n\r\n")
+                assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            connection.sendall(start)
+            for _ in range(400):
+                connection.sendall(part)
+            received = connection.recv(65536)
+        except ConnectionError:
+            closed = True
+    assert closed or received.startswith(b"HTTP/1.1 400")
+
+
 def test_the_longest_base_wins() -> None:
     """A target below another's base gets its own paths, whatever the order in which they were given."""
     with server.running(server.asgi({"/v1": echo, "/v1/deeper/": lambda _: Response(204)})) as url:

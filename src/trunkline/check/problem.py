@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trunkline.contract.bodies import NOTHING, at_pointer, json_of
 from trunkline.contract.model import Operation
-from trunkline.exchange import Exchange
+from trunkline.exchange import Exchange, Place, pointer_to
 from trunkline.findings import Evidence, Finding, Grade, to_text
 
 
@@ -14,9 +14,10 @@ from trunkline.findings import Evidence, Finding, Grade, to_text
 class Problem:
     """One violation of a rule or law: `Problem("the server failed with 500", evidence, "status", expected="< 500")`.
 
-    `at` is the place in the response. `contract` is a pointer into the contract document, or a reference with the name
-    of a file; by default it is the operation. `seen` is by default the value at `at`, and `exchanges` the one exchange
-    that is judged. A law gives its exchanges, and the last of them shows the problem.
+    `at` is the place in the response; `place` continues it, and is only written for a finding. `contract` is a pointer
+    into the contract document, or a reference with the name of a file; by default it is the operation. `seen` is by
+    default the value at the place, and `exchanges` the one exchange that is judged. A law gives its exchanges, and the
+    last of them shows the problem.
     """
 
     message: str
@@ -26,15 +27,17 @@ class Problem:
     expected: str = ""
     seen: str | None = None
     exchanges: tuple[Exchange, ...] = ()
+    place: Place = ()
 
     def finding(self, rule: str, operation: Operation, *exchanges: Exchange) -> Finding:
         """The finding of a rule or law about an operation."""
         exchanges = self.exchanges or exchanges
         place = self.contract or operation.pointer
         contract = operation.reference(place) if place.startswith("/") else place
-        seen = _value_at(exchanges[-1], self.at) if self.seen is None else self.seen
+        at = self.at + pointer_to(self.place)
+        seen = _value_at(exchanges[-1], at) if self.seen is None else self.seen
         return Finding(
-            rule, operation.operation_id, self.evidence, self.message, self.at, contract, self.expected, seen, exchanges
+            rule, operation.operation_id, self.evidence, self.message, at, contract, self.expected, seen, exchanges
         )
 
 

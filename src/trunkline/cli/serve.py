@@ -20,6 +20,7 @@ from trunkline.exchange import curl
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.loader import Vendor
 from trunkline.mock.storage import Storage
+from trunkline.redaction import RecentSecrets
 from trunkline.settings import Settings
 from trunkline.transport import admin, server
 from trunkline.transport.connect import known_parameters
@@ -38,10 +39,10 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0) for name in names
     ]
     secrets = frozenset({admin.check_token(settings.admin_token)} if settings.admin_token is not None else ())
-    secrets = secrets.union(*(vendor.secrets for vendor in loaded))
+    secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
         mocks = {
-            base: from_vendor(vendor, rate_limit=settings.rate_limit, secrets=secrets, storage=storage)
+            base: from_vendor(vendor, rate_limit=settings.rate_limit, secrets=secrets, storage=storage, recent=recent)
             for base, vendor in server.bases(loaded).items()
         }
         if not settings.quiet:

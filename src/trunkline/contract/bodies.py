@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
-from trunkline.exchange import Exchange, Json, NotJSON, Response, all_places, pointer, resolve
+from trunkline.exchange import Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
 from trunkline.findings import Grade
 
 _UUID_LENGTH = 36
@@ -93,7 +92,7 @@ class Contents:
     text: str
 
 
-@lru_cache(maxsize=8)
+@cached_by_body
 def contents_of(body: bytes) -> Contents | None:
     """The contents of a body at any depth, without their places; None for a body that is not JSON."""
     try:
@@ -116,13 +115,12 @@ def contents_of(body: bytes) -> Contents | None:
     return Contents(frozenset(names), "\n".join((*names, *texts)))
 
 
-def all_keys(value: Json) -> Iterator[tuple[str, str]]:
+def all_keys(value: Json) -> Iterator[tuple[Place, str]]:
     """The (place, name) of each property of a body."""
-    objects = ((at, node) for at, node in all_places(value) if isinstance(node, dict))
-    return ((at + pointer((key,)), key) for at, node in objects for key in node)
+    return ((place, place[1]) for place, _ in all_places(value) if place and isinstance(place[1], str))
 
 
-def all_texts(value: Json) -> Iterator[tuple[str, str]]:
+def all_texts(value: Json) -> Iterator[tuple[Place, str]]:
     """The (place, text) of each string value of a body."""
     return ((at, node) for at, node in all_places(value) if isinstance(node, str))
 

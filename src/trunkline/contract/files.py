@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 from trunkline.errors import DataError
-from trunkline.exchange import Json, NotJSON, all_places, read_json
+from trunkline.exchange import Json, NotJSON, all_places, pointer_to, read_json
 
 _DEEPEST = 100
 _MOST_BITS = 14_000
@@ -56,7 +56,8 @@ def load_toml(path: Path, name: str) -> Json:
 
 def check_value(value: Json, name: str) -> None:
     """Raise `DataError` for the first part that is not JSON: a date, NaN, a lone surrogate, a tuple."""
-    for at, node in all_places(value):
+    for place, node in all_places(value):
+        at = pointer_to(place)
         deep = at.count("/") > _DEEPEST
         if reason := f"it is nested more than {_DEEPEST} levels deep" if deep else _reason_not_json(node):
             raise DataError(name, at.encode("utf-8", "replace").decode(), reason)

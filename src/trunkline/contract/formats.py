@@ -16,6 +16,7 @@ from typing import NamedTuple
 _DATE = r"(\d{4})-(\d\d)-(\d\d)"
 _TIME = r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:\.(\d+))?"
 _OFFSET = r"(?:[zZ]|([+-])([01]\d|2[0-3]):([0-5]\d))"
+_SHORT = 64
 _FULL_DATE = re.compile(_DATE, re.ASCII)
 _FULL_TIME = re.compile(f"{_TIME}{_OFFSET}", re.ASCII)
 _DATE_TIME = re.compile(f"{_DATE}[tT]{_TIME}{_OFFSET}", re.ASCII)
@@ -26,8 +27,9 @@ _UNIX_EPOCH = date(1970, 1, 1).toordinal()
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*", re.IGNORECASE)
-_EMAIL = re.compile(rf"[\w!#$%&'*+/=?^`{{|}}~.-]{{1,64}}@{_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII)
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:([\w.~:/?#\[\]@!$&'()*+,;=-]|%[0-9a-f]{2})*", re.IGNORECASE | re.ASCII)
+_LOCAL = r"[\w!#$%&'*+/=?^`{|}~.-]{1,64}"
+_EMAIL = re.compile(rf"(?=.{{1,320}}\Z){_LOCAL}@{_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII)
+_URI = re.compile(r"[a-z][a-z0-9+.-]*:(?:[\w.~:/?#\[\]@!$&'()*+,;=-]++|%[0-9a-f]{2})*+", re.IGNORECASE | re.ASCII)
 
 
 class Time(NamedTuple):
@@ -48,11 +50,18 @@ class Time(NamedTuple):
         return gap == 0 or (gap == 1 and second.fraction < first.fraction)
 
 
-@lru_cache(maxsize=4096)
 def read_time(text: str) -> Time | None:
     """The time of a `date-time` of RFC 3339, section 5.6, such as `2024-03-05T14:22:15Z`; None for any other text."""
+    return (_read_short_time if len(text) <= _SHORT else _read_time)(text)
+
+
+def _read_time(text: str) -> Time | None:
     parts = _DATE_TIME.fullmatch(text)
     return _time(*parts.groups()) if parts else None
+
+
+_read_short_time = lru_cache(maxsize=4096)(_read_time)
+"""`_read_time` for texts that take little memory."""
 
 
 def read_bound(text: str) -> Time | None:

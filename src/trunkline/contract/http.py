@@ -12,7 +12,7 @@ from typing import NamedTuple
 from trunkline.findings import Evidence, Grade
 
 RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _HTTP_DATE = (
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
     r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT"

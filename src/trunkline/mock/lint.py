@@ -25,7 +25,7 @@ from trunkline.contract.model import (
     View,
 )
 from trunkline.contract.refusals import CAUSES
-from trunkline.exchange import Json, pointer
+from trunkline.exchange import Json, pointer, pointer_to
 from trunkline.findings import truncate
 from trunkline.mock.generators import UNIQUE, GeneratorSpec, Record, format_time
 from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World, fill_template, project
@@ -351,7 +351,7 @@ def _lint_secrets(record: Record, contract: Contract) -> Iterator[Mistake]:
                 reason = f"a secret must be a text of {_SHORTEST_SECRET} characters or more, so that it is recognized"
                 yield pointer((name,)), reason
         else:
-            nested = (at for at, key in all_keys(value) if key in contract.secrets)
+            nested = (pointer_to(at) for at, key in all_keys(value) if key in contract.secrets)
             yield from ((pointer((name,)) + at, "a secret must be a field of the record itself") for at in nested)
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 from trunkline.contract.http import IMPLIED, missing_fields, with_implied
@@ -45,7 +45,7 @@ from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store, fill_template
-from trunkline.redaction import Secrets, redactor, secrets_in_body, secrets_in_header, secrets_in_query
+from trunkline.redaction import RecentSecrets, Redactor, Secrets, redactor_of_request
 
 if TYPE_CHECKING:
     from trunkline.mock.records import Records
@@ -66,8 +66,13 @@ _ENTRY_SIZE = 1024
 """Bytes of a remembered answer beside its body and its key, or a few more."""
 _MAX_ACCESSES = 4096
 _MAX_KEY = 2048
-_MAX_LEARNED = 64
-"""The number of secrets from clients, the latest ones, that are kept out of the log beside those of the fixtures."""
+_MAX_READ = 4096
+"""The number of characters of a text from a client that are looked at to show some of them."""
+_LONGEST_REST = 48
+"""The number of characters that can be left of a secret which is cut off: a short one, percent-encoded."""
+Shown: TypeAlias = Callable[[str, int], str]
+"""The function that makes a text from a client ready to be shown, with at most so many characters."""
+
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -91,13 +96,16 @@ def from_vendor(
     clock: Callable[[], float] = time.time,
     secrets: frozenset[str] = frozenset(),
     storage: Storage | None = None,
+    recent: RecentSecrets | None = None,
 ) -> Mock:
     """A mock of the vendor in its initial state. `rate_limit` is the number of requests per window and credential.
 
-    It keeps `secrets` out of its log, beside its own: the tokens of another mock on the same port. With a `storage`
-    (`storage.from_file`) it continues with the state in which the last mock of the vendor was left.
+    It keeps `secrets` out of its log, beside its own: the tokens of another mock on the same port. Mocks on one port
+    share the `recent` secrets from clients. With a `storage` (`storage.from_file`) it continues with the state in which
+    the last mock of the vendor was left.
     """
-    return Mock(vendor, vendor.world.rate_limit if rate_limit is None else rate_limit, clock, secrets, storage)
+    limit = vendor.world.rate_limit if rate_limit is None else rate_limit
+    return Mock(vendor, limit, clock, secrets, storage, recent or RecentSecrets())
 
 
 class Mock:
@@ -109,7 +117,8 @@ class Mock:
         rate_limit: int,
         clock: Callable[[], float],
         secrets: frozenset[str],
-        storage: Storage | None = None,
+        storage: Storage | None,
+        recent: RecentSecrets,
     ) -> None:
         self.vendor = vendor
         self._contract = vendor.contract
@@ -123,7 +132,8 @@ class Mock:
         self.secrets = Secrets(self._contract.secrets, self._secrets)
         """The secrets that records and recorded requests print as `***`."""
         self._records: dict[str, Records] = {}
-        self._learned: tuple[str, ...] = ()
+        self._redact_own: Redactor | None = None
+        self._recent = recent
         self._lock = RLock()
         self._storage = storage
         self._save = partial(storage.save, vendor.name) if storage else None
@@ -315,8 +325,9 @@ class Mock:
         if self._views.commit():
             self._answers.clear()
             self._remembered = 0
-            learned = (str(written[name]) for name in self._contract.secrets if written.get(name))
-            self._learned = (*self._learned, *learned)[-_MAX_LEARNED:]
+            for name in self._contract.secrets:
+                if written.get(name):
+                    self._recent.add(str(written[name]))
 
     def _authorize(self, operation: Operation, credential: str) -> Refusal | None:
         """The refusal of a credential that does not allow the operation."""
@@ -345,27 +356,20 @@ class Mock:
         return self._refuse(request, refusal)
 
     def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> Answer:
-        has_body = 0 < len(request.body) <= LONGEST_BODY
-        sent = frozenset(
-            {
-                *(secrets_in_body(request.body, self._contract.secrets) if has_body else ()),
-                *secrets_in_header(request.header("authorization") or ""),
-                *secrets_in_query(request.query, self._contract.secrets),
-            }
-        )
-        explanation = self._explain(refusal, sent)
-        target = json.dumps(truncate(self._redact_target(request.target, sent), _MAX_LOGGED))[1:-1]
+        shown = partial(self._shown, redact=self._redactor_for(request))
+        explanation = self._explain(refusal, shown)
+        target = json.dumps(shown(request.target, _MAX_LOGGED))[1:-1]
         return Answer(
-            response=self._refusal_response(refusal, explanation, sent),
+            response=self._refusal_response(refusal, explanation, shown),
             operation=refusal.operation,
             token=token,
-            explanation=f"{truncate(request.method, _MAX_QUOTED)} {target} refused: {explanation}",
+            explanation=f"{shown(request.method, _MAX_QUOTED)} {target} refused: {explanation}",
             cacheable=request.method in _READS,
         )
 
-    def _refusal_response(self, refusal: Refusal, explanation: str, sent: frozenset[str]) -> Response:
+    def _refusal_response(self, refusal: Refusal, explanation: str, shown: Shown) -> Response:
         documented, code = documented_response(self._contract, refusal)
-        texts = {name: truncate(self._redact(text, sent), _MAX_LOGGED) for name, text in refusal.placeholders.items()}
+        texts = {name: shown(text, _MAX_LOGGED) for name, text in refusal.placeholders.items()}
         filling = {"code": code.code, "message": self._world.message(refusal.cause, code.code).format_map(texts)}
         status = int(documented.key)
         values = {
@@ -378,10 +382,10 @@ class Mock:
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation), *fields)
         return Response(status, headers, encode(fill_template(self._world.error_body, filling)))
 
-    def _explain(self, refusal: Refusal, sent: frozenset[str]) -> str:
+    def _explain(self, refusal: Refusal, shown: Shown) -> str:
         """The value, the bound that it breaks, the place in the contract and the page, as JSON strings in ASCII."""
         parts = {
-            "sent": truncate(self._redact(refusal.sent, sent), _MAX_QUOTED),
+            "sent": shown(refusal.sent, _MAX_QUOTED),
             "broke": truncate(refusal.broke, _MAX_LOGGED),
             "contract": refusal.reference(self._contract),
             "grade": str(refusal.evidence.grade),
@@ -389,15 +393,25 @@ class Mock:
         }
         return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))
 
-    def _redact_target(self, target: str, sent: frozenset[str]) -> str:
-        """Path and query without secrets, however they are encoded."""
-        decoded = unquote(target)
-        redacted = self._redact(decoded, sent)
-        return redacted if redacted != decoded else self._redact(target, sent)
+    def _redactor_for(self, request: Request) -> Callable[[str], str]:
+        """The function that hides secrets in texts of a request: its own, the latest from clients, the fixtures'."""
+        if self._redact_own is None:
+            self._redact_own = Redactor(self._secrets)
+        has_body = len(request.body) <= LONGEST_BODY
+        redact_sent = redactor_of_request(
+            request if has_body else replace(request, body=b""), self._contract.secrets, self._secrets
+        )
+        redact_own, redact_recent = self._redact_own, self._recent
+        return lambda text: redact_sent(redact_recent(redact_own(text)))
 
-    def _redact(self, text: str, sent: frozenset[str]) -> str:
-        """The text without the secrets of the fixtures, the latest from clients, and those sent with the request."""
-        return redactor(sent)(redactor(frozenset(self._learned))(redactor(self._secrets)(text)))
+    def _shown(self, text: str, limit: int, redact: Callable[[str], str]) -> str:
+        """The beginning of a text from a client without secrets, however they are encoded."""
+        start = text[:_MAX_READ]
+        decoded = unquote(start)
+        redacted = redact(decoded)
+        if redacted == decoded != start:
+            redacted = redact(start)
+        return truncate(redacted if start == text else redacted[:-_LONGEST_REST] + "…", limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from trunkline.mock.generators import Record
 from trunkline.mock.world import Outcome, Store, World, project
 
 _JSON_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_MAX_LISTS = 256
-"""The number of encoded lists that are kept; each combination of filters is one list."""
+_MAX_LISTED = 16 << 20
+"""The most bytes of encoded lists that are kept, beside their items; each combination of filters is one list."""
+_LIST_SIZE = 256
+_POINTER_SIZE = 8
 
 _PLAIN_TIME = len("2024-03-05T14:22:15Z")
 """The length of times in UTC and whole seconds, whose order is that of their texts."""
@@ -73,31 +75,39 @@ class Views:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._lists: dict[tuple[str, str, Criteria], list[bytes]] = {}
+        self._listed = 0
         self._encoded: dict[tuple[str, str, str], dict[str, tuple[Record, bytes]]] = {}
 
     def commit(self) -> bool:
         """Commit the store's changes and forget the views of what changed. Return whether anything changed."""
         changes = self.store.commit()
         if changes:
-            self._lists.clear()
+            self._forget_lists()
         for change in changes:
             if change.record is None:
                 self._encoded.pop((change.collection, change.account, change.identity), None)
         return bool(changes)
+
+    def _forget_lists(self) -> None:
+        self._lists.clear()
+        self._listed = 0
 
     def items(self, served: ServedOperation, account: str, criteria: Criteria = ()) -> Sequence[bytes]:
         """The encoded items of a list, in order: the records that meet all criteria."""
         key = (served.operation.operation_id, account, criteria)
         items = self._lists.get(key)
         if items is None:
-            if len(self._lists) >= _MAX_LISTS:
-                self._lists.clear()
             records = list(self.store.records(served.behavior.collection, account).values())
             for criterion in criteria:
                 records = _select(records, *criterion)
             for field in reversed(served.behavior.order):
                 records.sort(key=_sort_key(records, field.lstrip("-")), reverse=field.startswith("-"))
-            items = self._lists[key] = [self.encoded(served, account, record) for record in records]
+            items = [self.encoded(served, account, record) for record in records]
+            size = _LIST_SIZE + _POINTER_SIZE * len(items) + sum(len(str(value)) for *_, value in criteria)
+            if self._listed + size > _MAX_LISTED:
+                self._forget_lists()
+            self._listed += size
+            self._lists[key] = items
         return items
 
     def encoded(self, served: ServedOperation, account: str, record: Record) -> bytes:

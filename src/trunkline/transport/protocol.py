@@ -2,7 +2,7 @@
 
 httptools is fast, but has a list of methods, of an absolute target (`GET http://host/path`) it reports the path alone,
 and it leaves out the body of a request with `Upgrade`. A client that sends such a request sends it first; so h11 gets
-every connection whose first packet is not one complete, ordinary head. uvicorn's protocols are used as they are.
+every connection whose first packet is not one complete, ordinary head.
 """
 
 from __future__ import annotations
@@ -20,8 +20,24 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
+_MAX_HEAD = 256 << 10
+"""The most bytes of a request line with its fields. h11 has a lower bound; httptools and uvicorn have none."""
+
 _ORDINARY = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^ #\r\n]* HTTP/1\.[01]\r\n")
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
+
+
+class _BoundedHead(HttpToolsProtocol):
+    """uvicorn's protocol on httptools, which refuses a head that does not end: both copy it with each of its parts."""
+
+    _unread = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        cycle: Any = self.cycle
+        self._unread = self._unread + len(data) if cycle is None or cycle.response_complete else 0
+        if self._unread > _MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("The request line and the header fields are too long.")
 
 
 class Connection(asyncio.Protocol):
@@ -51,7 +67,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._chosen = (HttpToolsProtocol if _is_ordinary(data) else H11Protocol)(
+        self._chosen = (_BoundedHead if _is_ordinary(data) else H11Protocol)(
             self._server.config, self._server.server_state, {}
         )
         self.transport.set_protocol(self._chosen)

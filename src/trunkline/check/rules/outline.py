@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from trunkline.contract.model import DocumentedResponse, List, Operation
-from trunkline.exchange import Exchange, Json, NotJSON, Response, pointer
+from trunkline.exchange import Exchange, Json, NotJSON, Response, cached_by_body, pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def objects_of(operation: Operation, response: DocumentedResponse, exchange: Exc
     return _objects(operation, response.key, exchange.response.body)
 
 
-@lru_cache(maxsize=8)
+@cached_by_body
 def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline, Json]]:
     found: list[tuple[Outline, Json]] = []
     try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.contract.bodies import NOTHING, all_keys, all_texts, at_pointer, contents_of, json_of
+from trunkline.contract.bodies import NOTHING, all_keys, all_texts, contents_of, json_of
 from trunkline.contract.model import Operation
-from trunkline.exchange import Exchange, Json
+from trunkline.exchange import Exchange, Json, Place, all_places
 from trunkline.findings import Evidence
-from trunkline.redaction import normalized, secrets_in_body
+from trunkline.redaction import Redactor, normalized, redactor, secrets_in_body
 
 _LEAST_CHARACTERS = 8
 """A shorter secret occurs in other texts by chance."""
@@ -22,13 +23,16 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Pr
     contract = operation.contract
     secrets = {normalized(name): name for name in contract.secrets}
     body, contents = json_of(exchange), contents_of(exchange.response.body)
-    suspects: list[tuple[str, str, Json]] = [(f"header/{name}", name, NOTHING) for name, _ in exchange.response.headers]
+    suspects: list[Iterable[tuple[str, Place, Json]]] = [
+        (("header", ((), name), NOTHING) for name, _ in exchange.response.headers)
+    ]
     if contents and any(normalized(name) in secrets for name in contents.names):
-        suspects += [(f"body{at}", key, at_pointer(body, at)) for at, key in all_keys(body)]
-    for at, key, value in suspects:
-        name = secrets.get(normalized(key))
+        suspects.append(("body", place, value) for place, value in all_places(body))
+    for part, place, value in chain.from_iterable(suspects):
+        key = place[1] if place else ""
+        name = secrets.get(normalized(key)) if isinstance(key, str) else None
         if name and not (operation.body and _explains_input(exchange, value, contract.secrets)):
-            yield _disclosed(name, contract.secrets[name], at, f"/x-trunkline/secrets/{name}")
+            yield _disclosed(name, contract.secrets[name], part, f"/x-trunkline/secrets/{name}", place)
 
 
 def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -> bool:
@@ -52,9 +56,9 @@ def credential_is_not_echoed(operation: Operation, exchange: Exchange) -> Iterat
         return  # TRACE returns the request by definition (RFC 9110 section 9.3.8)
     security = operation.contract.security
     _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
-    for at in _places_of(credential.strip(), exchange):
+    for at, inner in _places_of(credential.strip(), exchange):
         evidence = implied(security.evidence, "a credential is sent, never returned")
-        yield _disclosed("the credential", evidence, at, security.pointer)
+        yield _disclosed("the credential", evidence, at, security.pointer, inner)
 
 
 def secret_values_rule(values: Mapping[str, str]) -> Rule:
@@ -66,30 +70,39 @@ def secret_values_rule(values: Mapping[str, str]) -> Rule:
         for name, evidence in operation.contract.secrets.items():
             place = f"/x-trunkline/secrets/{name}"
             for value in (value for value, secret in values.items() if secret == name):
-                for at in _places_of(value, exchange):
-                    yield _disclosed(name, evidence, at, place)
+                for at, inner in _places_of(value, exchange):
+                    yield _disclosed(name, evidence, at, place, inner)
 
     return secret_values_stay_hidden
 
 
-def _places_of(secret: str, exchange: Exchange) -> Iterator[str]:
-    """Each place of a response whose text holds a secret; the place itself is printed without it."""
+def _places_of(secret: str, exchange: Exchange) -> Iterator[tuple[str, Place]]:
+    """Each place of a response whose text holds a secret: the part, and the place in it, named without the secret."""
     if len(secret) < _LEAST_CHARACTERS:
         return
+    redact = redactor(frozenset({secret}))
     for name, value in exchange.response.headers:
         if secret in value:
-            yield f"header/{name}".replace(secret, "***")
+            yield redact(f"header/{name}"), ()
     contents = contents_of(exchange.response.body)
     if contents is None:
         if secret in exchange.response.body.decode("utf-8", "replace"):
-            yield "body"
+            yield "body", ()
     elif secret in contents.text:
         body = json_of(exchange)
-        for at, text in (*all_texts(body), *all_keys(body)):
+        for place, text in chain(all_texts(body), all_keys(body)):
             if secret in text:
-                yield f"body{at}".replace(secret, "***")
+                yield "body", _redacted(place, redact)
 
 
-def _disclosed(name: str, evidence: Evidence, at: str, place: str) -> Problem:
+def _redacted(place: Place, redact: Redactor) -> Place:
+    """The place without a secret in the names on the way to it."""
+    if not place:
+        return ()
+    around, step = place
+    return _redacted(around, redact), redact(step) if isinstance(step, str) else step
+
+
+def _disclosed(name: str, evidence: Evidence, at: str, contract: str, place: Place) -> Problem:
     message = f"{name} is in the response; its value is withheld here"
-    return Problem(message, evidence, at, place, expected="absent", seen="present")
+    return Problem(message, evidence, at, contract, expected="absent", seen="present", place=place)

@@ -157,10 +157,10 @@ def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     contents = contents_of(exchange.response.body)
     if contents is None or contents.text.isascii() or not _REPLACEMENT_OR_SURROGATE.search(contents.text):
         return
-    for at, value in all_texts(json_of(exchange)):
+    evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
+    for place, value in all_texts(json_of(exchange)):
         if _REPLACEMENT_OR_SURROGATE.search(value):
-            evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
-            yield Problem("a character was lost", evidence, f"body{at}")
+            yield Problem("a character was lost", evidence, "body", place=place)
 
 
 @rule("customary: RFC 8259 section 4", "body")
