@@ -103,6 +103,7 @@ PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VAL
 COUNT = _whole_number("N", 0, 1_000_000_000)
 AT_LEAST_ONE = _whole_number("N", 1, 1_000_000_000)
 SEED = _whole_number("N", 0, 2**53 - 1)  # the largest that every JSON parser reads exactly
+WINDOW = _whole_number("SECONDS", 1, 86_400)
 PORT = _whole_number("PORT", 0, 65535)
 _A_DAY = "a number above 0, at most 86400"
 SECONDS = Type(float, _A_DAY, "SECONDS", lambda seconds: 0 < seconds <= 86400, (int, float), "float")
@@ -134,6 +135,11 @@ class Option:
     def repeatable(self) -> bool:
         """Whether it can be given several times: its value is a tuple."""
         return isinstance(self.default, tuple)
+
+    @property
+    def wanted(self) -> str:
+        """A value of TOML that the option takes."""
+        return f"a list; each item should be {self.type.wanted}" if self.repeatable else self.type.wanted
 
     @property
     def variable(self) -> str:
@@ -179,6 +185,7 @@ class Settings:
         "The same seed repeats a run, and generates the same records. [default: random for check, else 0]",
     )
     rate_limit: int | None = option(AT_LEAST_ONE, "serve", "How many requests a credential may send per time window.")
+    rate_window: int | None = option(WINDOW, "serve", "How many seconds a time window lasts.")
     state: str | None = option(
         FILE,
         "serve reset",
@@ -472,6 +479,5 @@ def _check(path: Path, source: Source) -> None:
             )
         items = value if row.repeatable and isinstance(value, list) else [value]
         if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):
-            wanted = f"a list; each item should be {row.type.wanted}" if row.repeatable else row.type.wanted
-            raise UsageError(f"{key} in {path} is not {wanted}")
+            raise UsageError(f"{key} in {path} is not {row.wanted}")
         _read(row, value, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tracemalloc
 from dataclasses import dataclass, replace
 from random import Random
@@ -117,6 +118,38 @@ def test_every_response_has_the_rate_limit_headers(vendor: Vendor) -> None:
         assert limit == vendor.world.rate_limit
         assert 0 <= remaining < limit
         assert reset > 0
+
+
+def test_the_window_of_the_rate_limit_can_be_set() -> None:
+    """It ends when its header says, and a new one begins at any time outside of it, also before it."""
+    vendor = loader.load("telepath")
+    now = [1000.25]
+    target = mock.from_vendor(vendor, rate_limit=1, rate_window=2, clock=lambda: now[0])
+    request = Request("GET", "/trunks", "", (("authorization", f"Bearer {vendor.world.token}"),))
+    found = []
+    for moment in (1000.25, 1001.75, 1002.0, 1003.9, 1004.0, 500.0, 500.5):
+        now[0] = moment
+        response = target(request)
+        found.append((response.status, response.header("x-ratelimit-reset")))
+    assert found == [
+        (200, "1002"), (429, "1002"), (200, "1004"), (429, "1004"), (200, "1006"), (200, "502"), (429, "502")
+    ]  # fmt: skip
+
+
+def test_the_clock_is_looked_up_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a library that replaces it also changes mocks that exist, and the modules that were imported before."""
+    vendor = loader.load("talkover")
+    fake = mock.from_vendor(vendor)
+    made = []
+    for moment in (1_580_702_706.0, 1_000_000_000.0):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        made.append(fake.records("trunks").add()["created_at"])
+        item = Client(vendor, fake).item(Client(vendor, fake).create(f"user-{moment}"))
+        made.append(item["created_at"])
+    assert made[1::2] == ["2020-02-03T04:05:06Z", "2001-09-09T01:46:40Z"]
+    assert fake(Request("GET", "/sip-trunks", "", (("authorization", f"Bearer {fake.vendor.world.token}"),))).header(
+        "x-ratelimit-reset"
+    ) == str(1_000_000_000 + 60)
 
 
 def test_a_limit_of_zero_refuses_everything(vendor: Vendor) -> None:

@@ -6,6 +6,7 @@ import copy
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -87,9 +88,11 @@ def test_settings_replace_parts_of_the_fixtures() -> None:
 
 def test_a_wrong_setting_is_one_sentence() -> None:
     """An unknown name, a wrong type and a record that does not fit are reported before there is a mock."""
-    with pytest.raises(UsageError, match="telepath has no 'lines'; there are: trunks, calls, tokens, rate_limit"):
+    with pytest.raises(
+        UsageError, match="telepath has no 'lines'; there are: trunks, calls, tokens, rate_limit, rate_window"
+    ):
         RecordingMock(TELEPATH, lines=1)
-    with pytest.raises(UsageError, match="rate_limit is True; give a number of requests, at least 1"):
+    with pytest.raises(UsageError, match="rate_limit is True; give a number of requests, at least 0"):
         RecordingMock(TELEPATH, rate_limit=True)
     with pytest.raises(DataError, match="the records given for telepath's trunks#/0"):
         override(TELEPATH, trunks=[{"status": "busy"}])
@@ -126,6 +129,46 @@ def test_given_records_are_completed() -> None:
     assert second["trunk_id"] == "t2"
     assert [did["trunk_id"] for did in other.dids.of("staging")] == ["t3"]
     assert other.trunks[0]["x-trunkline"] == {"reachable": False}
+
+
+def test_the_rate_limit_can_be_set() -> None:
+    """When the mock is made and later, which begins a new window; a wrong value is one sentence."""
+    fake = RecordingMock(TELEPATH, rate_limit=1, rate_window=2)
+    assert (fake.rate_limit, fake.rate_window) == (1, 2)
+    assert [list_trunks(fake).status for _ in range(2)] == [200, 429]
+    fake.rate_limit = 2
+    response = list_trunks(fake)
+    assert [response.status, list_trunks(fake).status, list_trunks(fake).status] == [200, 200, 429]
+    fake.rate_window = 86_400
+    response = list_trunks(fake)
+    assert response.header("x-ratelimit-limit") == "2"
+    assert 86_390 < int(response.header("x-ratelimit-reset") or "") - time.time() <= 86_400
+    for name, value in (("rate_limit", -1), ("rate_limit", "5"), ("rate_window", 86_401), ("rate_window", 0.5)):
+        with pytest.raises(UsageError, match=f"{name} is {value!r}; give a number of "):
+            setattr(fake, name, value)
+
+
+def test_a_misspelled_attribute_cannot_be_set() -> None:
+    """A typo would silently do nothing."""
+    fake = RecordingMock(TELEPATH)
+    for name in ("delay", "rate_limits", "trunks", "token", "target"):
+        with pytest.raises(
+            AttributeError, match=f"<the mock of telepath> has no '{name}' that can be set; there are: "
+        ):
+            setattr(fake, name, 2)
+    with pytest.raises(AttributeError):
+        fake.trunks.delay = 2  # type: ignore[attr-defined]  # a typo
+    list_trunks(fake)
+    with pytest.raises(AttributeError):
+        fake.requests[0].status = 500  # type: ignore[misc]  # it is what was
+    with pytest.raises(AttributeError):
+        fake.vendor.name = "other"  # type: ignore[misc]  # it is shared by all tests
+
+
+def test_a_request_is_not_a_text() -> None:
+    """One sentence shows how to make one."""
+    with pytest.raises(UsageError, match=r'a mock answers a trunkline.Request\("GET", "/trunks"\), not a str'):
+        RecordingMock(TELEPATH)("GET /")  # type: ignore[arg-type]  # a mistake
 
 
 def test_each_mock_has_its_own_requests() -> None:

@@ -8,9 +8,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from textwrap import dedent
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+
+from trunkline.plugin import settings_of
+from trunkline.settings import Option, Settings, options_of
 
 pytest_plugins = "pytester"
 
@@ -302,9 +305,11 @@ BAD_MARKERS = {
     "rate_limit=1": 'the marker names one vendor, as in @pytest.mark.trunkline("talkover", rate_limit=5)',
     '"telepath", vendor="telepath"': "the marker names one vendor, as in *",
     '["telepath"]': "the marker names *'telepath'*, which is not a vendor; there are: talkover, telepath",
-    '"telepath", trunk=[]': "telepath has no 'trunk'; there are: trunks, calls, tokens, rate_limit",
-    '"telepath", rate_limit=0': "rate_limit is 0; give a number of requests, at least 1",
-    '"telepath", rate_limit="5"': "rate_limit is '5'; give a number of requests, at least 1",
+    '"telepath", trunk=[]': "telepath has no 'trunk'; there are: trunks, calls, tokens, rate_limit, rate_window",
+    '"telepath", rate_limit=-1': "rate_limit is -1; give a number of requests, at least 0",
+    '"telepath", rate_limit="5"': "rate_limit is '5'; give a number of requests, at least 0",
+    '"telepath", rate_window=0': "rate_window is 0; give a number of seconds, from 1 to 86400",
+    '"telepath", rate_window=0.5': "rate_window is 0.5; give a number of seconds, from 1 to 86400",
     '"telepath", tokens="sk_secret"': "tokens must be a list of one or more strings",
     '"telepath", tokens=[]': "tokens must be a list of one or more strings",
     '"telepath", tokens=["good", "sk_secret b\\n"]': "a token has characters that no bearer token can have *",
@@ -447,6 +452,62 @@ def test_options_in_a_toml_file_of_pytest_have_types(run: Run, pytester: pytest.
             )
         """
     ).assert_outcomes(passed=1)
+
+
+def test_native_values_of_toml_are_taken_by_type(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In `[tool.pytest]`: texts, numbers, booleans and lists."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    (pytester.path / "telepath").mkdir()
+    settings: dict[str, Any] = {
+        "fixtures": ".",
+        "trunks": 3,
+        "seed": 7,
+        "vendor": ["telepath"],
+        "app": "main:app",
+        "token": "t",
+        "param": ["id=7"],
+        "timeout": 2,
+        "examples": 10,
+        "rate": 5.5,
+        "max_requests": 9,
+        "allow_writes": True,
+        "second_token": "s",
+        "leave": 1,
+        "ledger": "x.db",
+        "strictness": "customary",
+    }
+    lines = [f"trunkline_{name} = {json.dumps(value)}" for name, value in settings.items()]
+    (pytester.path / "pyproject.toml").write_text("\n".join(["[tool.pytest]", *lines]))
+    found = settings_of(pytester.parseconfigure("-p", "no:xdist"))
+    folder = str(pytester.path)
+    parsed: dict[str, Any] = {
+        "vendor": ("telepath",),
+        "param": (("id", "7"),),
+        "fixtures": folder,
+        "ledger": f"{folder}/x.db",
+    }
+    assert found == Settings(**{**settings, **parsed})
+
+
+NATIVE = {"bool": "true", "int": "10", "float": "5.5", "string": '"x"', "args": '["x"]'}
+"""A value of each type of an ini key, as TOML has it."""
+
+
+ONE_OF_EACH = {"args" if row.repeatable else row.type.ini: row for row in options_of("pytest")}
+
+
+@pytest.mark.parametrize("row", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
+def test_a_native_value_of_another_type_is_refused(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, row: Option
+) -> None:
+    """One sentence says what is wanted."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    right = {"args"} if row.repeatable else {"float", "int"} if row.type.ini == "float" else {row.type.ini}
+    for kind in NATIVE.keys() - right:
+        (pytester.path / "pyproject.toml").write_text(f"[tool.pytest]\n{row.ini} = {NATIVE[kind]}")
+        with pytest.raises(pytest.UsageError) as caught:
+            pytester.parseconfigure()
+        assert str(caught.value) == f"{row.ini} in the ini file is not {row.wanted}", kind
 
 
 def test_the_first_source_of_an_option_wins(

@@ -42,7 +42,14 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
         mocks = {
-            base: from_vendor(vendor, rate_limit=settings.rate_limit, secrets=secrets, storage=storage, recent=recent)
+            base: from_vendor(
+                vendor,
+                rate_limit=settings.rate_limit,
+                rate_window=settings.rate_window,
+                secrets=secrets,
+                storage=storage,
+                recent=recent,
+            )
             for base, vendor in server.bases(loaded).items()
         }
         if not settings.quiet:

@@ -58,6 +58,9 @@ REFUSAL_HEADER = "x-trunkline-refusal"
 
 _JSON = ("content-type", "application/json")
 _JSON_ONLY = (_JSON,)
+LONGEST_WINDOW = 86_400
+"""Seconds of a window of the rate limit: a day."""
+
 _MAX_LOGGED = 200
 _MAX_QUOTED = 80
 _MAX_REMEMBERED = 32 << 20
@@ -93,19 +96,28 @@ def from_vendor(
     vendor: Vendor,
     *,
     rate_limit: int | None = None,
-    clock: Callable[[], float] = time.time,
+    rate_window: int | None = None,
+    clock: Callable[[], float] | None = None,
     secrets: frozenset[str] = frozenset(),
     storage: Storage | None = None,
     recent: RecentSecrets | None = None,
 ) -> Mock:
-    """A mock of the vendor in its initial state. `rate_limit` is the number of requests per window and credential.
+    """A mock of the vendor in its initial state.
+
+    `rate_limit` is the number of requests per window and credential, `rate_window` the length of a window in seconds.
+    Without a `clock`, the time is that of `time.time` at each request, which freezegun and time-machine replace.
 
     It keeps `secrets` out of its log, beside its own: the tokens of another mock on the same port. Mocks on one port
     share the `recent` secrets from clients. With a `storage` (`storage.from_file`) it continues with the state in which
     the last mock of the vendor was left.
     """
-    limit = vendor.world.rate_limit if rate_limit is None else rate_limit
-    return Mock(vendor, limit, clock, secrets, storage, recent or RecentSecrets())
+    fake = Mock(vendor, clock or _now, secrets, storage, recent or RecentSecrets())
+    fake.limit_rate(rate_limit, rate_window)
+    return fake
+
+
+def _now() -> float:
+    return time.time()
 
 
 class Mock:
@@ -114,7 +126,6 @@ class Mock:
     def __init__(
         self,
         vendor: Vendor,
-        rate_limit: int,
         clock: Callable[[], float],
         secrets: frozenset[str],
         storage: Storage | None,
@@ -124,7 +135,7 @@ class Mock:
         self._contract = vendor.contract
         self._world = vendor.world
         self._clock = clock
-        self._meter = _Meter(vendor.contract.rate_limit, rate_limit, clock)
+        self._meter = _Meter(vendor.contract.rate_limit, vendor.world.rate_limit, clock)
         self._served = {
             operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
         }
@@ -165,6 +176,23 @@ class Mock:
         for served in self._served.values():
             if isinstance(served.operation.kind, List) and not served.operation.parents:
                 self._views.items(served, self._world.account)  # so that the first request need not wait
+
+    def limit_rate(self, requests: int | None = None, seconds: int | None = None) -> None:
+        """Change how many requests a credential may send in a window, and how long one lasts; None leaves it as it is.
+
+        A new window begins. It lasts whole seconds, because its end is sent as Unix time.
+        """
+        if requests is not None and (type(requests) is not int or requests < 0):
+            raise UsageError(f"rate_limit is {requests!r}; give a number of requests, at least 0")
+        if seconds is not None and (type(seconds) is not int or not 1 <= seconds <= LONGEST_WINDOW):
+            raise UsageError(f"rate_window is {seconds!r}; give a number of seconds, from 1 to {LONGEST_WINDOW}")
+        meter = self._meter
+        meter.change(meter.limit if requests is None else requests, meter.seconds if seconds is None else seconds)
+
+    @property
+    def rate(self) -> tuple[int, int]:
+        """How many requests a credential may send in a window, and how many seconds one lasts."""
+        return self._meter.limit, self._meter.seconds
 
     def records(self, collection: str) -> Records:
         """The records of a collection in the default account, for a test to read and change: `acme.records("trunks")`.
@@ -416,8 +444,12 @@ class Mock:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A period in which requests are counted: its end, the header that reports it, and a counter per token."""
+    """A period in which requests are counted, the header that reports its end, and a counter per token.
 
+    At any other time another one begins, also when a test turns the clock back.
+    """
+
+    start: float = 0.0
     end: float = 0.0
     header: tuple[bytes, bytes] = (b"", b"")
     counters: dict[str, Iterator[int]] = field(default_factory=dict)
@@ -430,13 +462,16 @@ class _Meter:
     """
 
     def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
-        self.limit = limit
         fields = (names.limit, names.remaining, names.reset) if names else ()
         self._names = tuple(name.lower().encode() for name in fields)
-        self._seconds = names.window_seconds if names else 1
         self._clock = clock
-        self._limit_header = (self._names[0], b"%d" % limit) if self._names else None
         self._lock = Lock()
+        self.change(limit, names.window_seconds if names else 1)
+
+    def change(self, limit: int, seconds: int) -> None:
+        """Change the limit and the length of a window, and begin a new one."""
+        self.limit, self.seconds = limit, seconds
+        self._limit_header = (self._names[0], b"%d" % limit) if self._names else None
         self.reset()
 
     def reset(self) -> None:
@@ -451,11 +486,13 @@ class _Meter:
         if self._limit_header is None:
             return (), False
         now, window = self._clock(), self._window
-        if now >= window.end:
+        if not window.start <= now < window.end:
             with self._lock:
-                if (window := self._window).end <= now:
-                    end = math.floor(now) + self._seconds
-                    window = self._window = _Window(end, (self._names[2], b"%d" % end))
+                window = self._window
+                if not window.start <= now < window.end:
+                    end = math.floor(now) + self.seconds
+                    # A thread that looked at the clock just before another one still counts in its window.
+                    window = self._window = _Window(now - 1, end, (self._names[2], b"%d" % end))
         counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
         left = self.limit - next(counter)
         return (self._limit_header, (self._names[1], b"%d" % max(0, left)), window.header), left < 0

@@ -90,9 +90,11 @@ class RecordingMock:
         >>> [request.path for request in acme.requests]
         ['/trunks']
 
-    `rate_limit` is the number of requests per window and credential; `tokens` and each collection replace those of the
-    fixtures, as for `override`.
+    `rate_limit` is the number of requests per window and credential, `rate_window` the length of a window in seconds;
+    both can be set later. `tokens` and each collection replace those of the fixtures, as for `override`.
     """
+
+    __slots__ = ("__weakref__", "_mock", "_url", "requests", "vendor")
 
     def __init__(
         self,
@@ -100,18 +102,20 @@ class RecordingMock:
         /,
         *,
         rate_limit: int | None = None,
+        rate_window: int | None = None,
         tokens: Sequence[str] | None = None,
         **collections: RecordsOrCount,
     ) -> None:
-        if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
-            raise UsageError(f"rate_limit is {rate_limit!r}; give a number of requests, at least 1")
         self.vendor = override(vendor, tokens=tokens, **collections)
         self.requests: list[RecordedRequest] = []
         """The requests so far, in order."""
-        self._mock = from_vendor(self.vendor, rate_limit=rate_limit)
+        self._mock = from_vendor(self.vendor, rate_limit=rate_limit, rate_window=rate_window)
         self._url = ""
 
     def __call__(self, request: Request) -> Response:
+        __tracebackhide__ = True
+        if not isinstance(request, Request):
+            raise UsageError(f'a mock answers a trunkline.Request("GET", "/trunks"), not a {type(request).__name__}')
         response = self._mock(request)
         sent = (request.method, request.path, request.query, request.body)
         recorded = RecordedRequest(*sent, response.status, request, self.vendor.contract, self._mock.secrets)
@@ -136,6 +140,24 @@ class RecordingMock:
         self._url = url
 
     @property
+    def rate_limit(self) -> int:
+        """The number of requests per window and credential. To set it begins a new window."""
+        return self._mock.rate[0]
+
+    @rate_limit.setter
+    def rate_limit(self, requests: int) -> None:
+        self._mock.limit_rate(requests=requests)
+
+    @property
+    def rate_window(self) -> int:
+        """The length of a window in seconds. To set it begins a new window."""
+        return self._mock.rate[1]
+
+    @rate_window.setter
+    def rate_window(self, seconds: int) -> None:
+        self._mock.limit_rate(seconds=seconds)
+
+    @property
     def token(self) -> str:
         """A valid credential. It gives access to the account whose records the collections show."""
         return self.vendor.world.token
@@ -155,6 +177,13 @@ class RecordingMock:
         except UsageError as error:
             raise AttributeError(str(error), name=name, obj=self) from None
 
+    def __setattr__(self, name: str, value: object) -> None:
+        try:
+            super().__setattr__(name, value)
+        except AttributeError:
+            reason = f"{self!r} has no {name!r} that can be set; there are: rate_limit, rate_window"
+            raise AttributeError(reason, name=name, obj=self) from None
+
     def __repr__(self) -> str:
         return f"<the mock of {self.vendor.name}{self._url and ' at '}{self._url}>"
 
@@ -171,7 +200,7 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
         vendor = replace(vendor, world=vendor.world.with_tokens(_checked_tokens(tokens)))
     for name in collections:
         if name not in vendor.world.collections:
-            known = ", ".join((*vendor.world.collections, "tokens", "rate_limit"))
+            known = ", ".join((*vendor.world.collections, "tokens", "rate_limit", "rate_window"))
             raise UsageError(f"{vendor.name} has no {name!r}; there are: {known}")
     for name in vendor.world.parents_first():
         if name in collections:

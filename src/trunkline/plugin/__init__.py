@@ -38,9 +38,9 @@ _LEFT = pytest.StashKey[list[str]]()
 _OUTPUT = "trunkline left behind"
 
 _MARKER_HELP = (
-    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N): the contents of a vendor's mock in one test. "
-    "Each collection, such as trunks, is a list of records, whose other fields are made up, or the number to generate. "
-    "Use one marker for each vendor."
+    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N): the contents of a vendor's mock in "
+    "one test. Each collection, such as trunks, is a list of records, whose other fields are made up, or the number to "
+    "generate. Use one marker for each vendor."
 )
 
 

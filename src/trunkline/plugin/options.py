@@ -65,7 +65,7 @@ def _ini(config: pytest.Config) -> Source:
         try:
             return config.getini(row.ini)
         except (TypeError, ValueError, pytest.UsageError):
-            raise pytest.UsageError(f"{place(row)} is not {row.type.wanted}") from None
+            raise pytest.UsageError(f"{place(row)} is not {row.wanted}") from None
 
     def place(row: Option) -> str:
         return f"{row.ini} in the ini file"
