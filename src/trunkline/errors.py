@@ -46,5 +46,13 @@ class BudgetExhausted(TargetError):
     """All requests that the caller allowed have been sent."""
 
 
+class Unimplemented(TargetError):
+    """The implementation does not have the operation of a request."""
+
+
 class NotOurs(TargetError):
     """A request would change an item that the run may not have created, so it was not sent."""
+
+
+class Unsettled(TargetError):
+    """A response does not show whether the implementation has the operation, so it cannot be judged."""

@@ -102,6 +102,10 @@ class Report:
     requests: int = 0
     stopped: str = ""
     """The reason why the run did not finish, or empty."""
+    not_implemented: dict[str, str] = field(default_factory=dict)
+    """For each operation that the implementation does not have, the answer that shows it: `404 for GET /calls`."""
+    unasked: dict[str, str] = field(default_factory=dict)
+    """For each operation that has nothing to be asked about, the reason: `the account has no calls`."""
     leftovers: list[str] = field(default_factory=list)
     """The items that the run created and could not delete, one line for each."""
     judged: dict[str, int] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -228,7 +228,16 @@ class Settings:
 
     # what is sent
     operation: tuple[str, ...] = option(
-        _text("ID"), "check validate", "Judge only the operation with this operationId; can be repeated.", ()
+        _text("ID"), "check validate pytest", "Judge only the operation with this operationId; can be repeated.", ()
+    )
+    complete: bool = option(
+        FLAG, "check pytest", "Hold the whole API to account: an operation that is not implemented is a finding."
+    )
+    require: tuple[str, ...] = option(
+        _text("ID,..."),
+        "check pytest",
+        "The operations of which every check must be exercised, else the exit code is 2; all names them all.",
+        (),
     )
     examples: int = option(
         AT_LEAST_ONE,
@@ -305,6 +314,20 @@ OPTIONS: Mapping[str, Option] = {
     for row in [setting.metadata["row"]]
 }
 """Each option by its name, in the order of the help texts."""
+
+
+def required_operations(require: Collection[str], operations: Collection[str]) -> frozenset[str]:
+    """The operationIds that `--require` names, of those that are checked; `all` names them all.
+
+    Raises `UsageError` for one that is not checked.
+    """
+    names = {name for text in require for name in text.split(",") if name}
+    for name in sorted(names - {"all", *operations}):
+        raise UsageError(
+            f"--require names {name!r}, which is not checked; name one of: {', '.join(operations)}, or all"
+        )
+    return frozenset(operations) if "all" in names else frozenset(names)
+
 
 ALTERNATIVES = (("url", "app"), ("token", "token_file"), ("second_token", "second_token_file"), ("state", "server"))
 """Options that exclude each other: if a source sets one, sources of lower priority cannot set the other."""

@@ -99,7 +99,7 @@ def test_a_429_is_waited_out(capfd: pytest.CaptureFixture[str]) -> None:
         begin = time.monotonic()
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "40")
         code, *_ = run(capfd, "check", "telepath", *arguments)
-    assert code == 0
+    assert code == 2, "the budget is spent"
     assert time.monotonic() - begin >= 2
 
 
@@ -157,17 +157,43 @@ def test_steps_beyond_the_budget_are_not_exercised(capfd: pytest.CaptureFixture[
     behavior = Behavior()
     with independent(behavior) as base:
         arguments = ("--url", base + "/v1", "--operation", "listTrunks", "--max-requests", "30", "--format", "json")
-        _, out, _ = run(capfd, "check", "telepath", *arguments)
+        code, out, err = run(capfd, "check", "telepath", *arguments)
     assert len(behavior.received) == 30
+    assert (code, json.loads(out)["verdict"], json.loads(out)["complete"]) == (2, "not exercised", False)
+    assert "the budget of 30 requests is spent" in err
     left = {row["check"]: row["reason"] for row in json.loads(out)["not_exercised"]}
     assert "30" in left["schemathesis"]
 
 
-def test_a_404_for_a_list_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
-    """When a documented list answers 404 the address is doubted: one sentence, exit code 2, and what to do."""
+def test_a_partial_implementation_is_judged(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is missing is named, and the code is 0 if the rest holds; 1 with --complete, 2 if it was named."""
+    check = ("check", "telepath", "--examples", "1", "--format", "json", "--url")
+    with independent(Behavior(protocol="HTTP/1.1")) as base:
+        code, out, _ = run(capfd, *check, base + "/v1")
+        report = json.loads(out)
+        assert (code, report["verdict"]) == (0, "kept")
+        assert [row["operation"] for row in report["not_implemented"]] == ["getCall", "listCalls"]
+        assert report["not_implemented"][1]["reason"] == "404 for GET /calls"
+        assert not [row for row in report["not_reached"] if row["operation"] == "listCalls"]
+        code, out, _ = run(capfd, *check, base + "/v1", "--complete")
+        findings = [finding for finding in json.loads(out)["findings"] if finding["fails"]]
+        found = {(finding["rule"], finding["operation"], finding["grade"]) for finding in findings}
+        assert (code, len(found)) == (1, 2)
+        assert ("operation_is_implemented", "listCalls", "documented") in found
+        named = ("--operation", "listTrunks", "--operation", "listCalls")
+        code, _, err = run(capfd, *check, base + "/v1", *named)
+        assert code == 2
+        assert "no success of listCalls was seen, so little can be judged: it is not implemented" in err
+
+
+def test_a_base_that_answers_nothing_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    """When every list answers 404 the address is doubted: one sentence, exit code 2, and what to do."""
     behavior = Behavior()
     with independent(behavior) as base:
-        code, _, err = run(capfd, "check", "telepath", "--url", base + "/v1")
-    assert code == 2
-    assert "listCalls answers 404 for /calls: give the base address that corresponds to the vendor's own" in err
+        code, _, err = run(capfd, "check", "telepath", "--url", base + "/v2")
+        assert code == 2
+        assert "listTrunks answers 404 for /trunks: give the base address that corresponds to the vendor's own" in err
+        code, _, err = run(capfd, "validate", "telepath", "listTrunks", "--live", "--url", base + "/v2")
+        assert code == 2
+        assert "listTrunks answers 404 for /trunks: give the base address that corresponds to the vendor's own" in err
     assert {method for method, _, _ in behavior.received} == {"GET"}

@@ -475,6 +475,51 @@ def test_a_budget_that_is_too_small_is_named(run: Run, vendor: Vendor) -> None:
     assert (code, "the budget of 1 requests is spent" in err, "token" in err) == (2, True, False)
 
 
+def test_what_is_required_must_be_exercised(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else the code is 2, and a sentence names the check; the option can be set anywhere, and knows the operations."""
+    check = ("check", "telepath", "--operation", "getCall", "--operation", "updateTrunk", "--examples", "1")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*check[:4], "--examples", "1", "--require", "getCall")
+    assert (code, err.splitlines()[-1]) == (0, "getCall: schemathesis")
+    code, _, err = run(*check, "--require", "getCall,updateTrunk")
+    assert code == 2
+    monkeypatch.setenv("TRUNKLINE_REQUIRE", "all")
+    code, _, err = run("check", "telepath", "--operation", "listTrunks", "--examples", "1")
+    assert code == 2
+    assert "--require is not met: accounts_are_apart of listTrunks was not exercised" in err.splitlines()[-1]
+    assert "'getcall', which is not checked; name one of: getCall" in sentence(
+        run(*check[:4], "--require", "getcall")[2]
+    )
+
+
+def test_an_empty_account_is_lawful(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code is 0, with a line that says what could not be asked; 2 if that was asked for by name."""
+    load = loader.load
+    monkeypatch.setattr(loader, "load", lambda name, **_: load(name, trunks=0))
+    code, out, _ = run("check", "talkover", "--examples", "1", "--seed", "1")
+    assert code == 0
+    assert "NOT EXERCISED any success of getSipTrunk, getSipTrunkHealth, listSipTrunkDids - the account has no" in out
+    assert "the contract of talkover is kept" in out
+    code, _, err = run("check", "talkover", "--examples", "1", "--operation", "getSipTrunk")
+    assert code == 2
+    assert "no success of getSipTrunk was seen" in err.splitlines()[-1]
+
+
+def test_a_server_that_goes_away_ends_a_check_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen until then is reported as not complete; only Ctrl-C is 130."""
+    good, numbers = mock.from_vendor(loader.load("telepath")), count()
+
+    def target(request: Request) -> Response:
+        if next(numbers) > 50:
+            raise TargetError("the connection is refused")
+        return good(request)
+
+    monkeypatch.setattr(mock, "from_vendor", lambda _: target)
+    code, out, err = run("check", "telepath", "--seed", "1")
+    assert (code, err.splitlines()[-1]) == (2, "trunkline: the connection is refused")
+    assert "the run did not come to its end" in out
+
+
 def test_a_check_that_may_leave_nothing_names_the_option(run: Run) -> None:
     """If no operation deletes an item and none may be left, nothing is created, and --leave is named."""
     code, _, err = run("check", "telepath", "--allow-writes", "--leave", "0", "--examples", "2")

@@ -16,7 +16,7 @@ from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
-from trunkline.report.run import BROKEN, KEPT, NOT_EXERCISED, RunInfo, verdict, without_success
+from trunkline.report.run import BROKEN, KEPT, NOT_EXERCISED, RunInfo, shortfall, verdict, without_success
 from trunkline.report.terminal import screen
 from trunkline.report.text import finding_lines, plain, summary_lines
 from trunkline.report.text import render as text
@@ -105,7 +105,8 @@ def test_the_summary_lists_what_was_exercised_and_what_was_not() -> None:
     assert "reached       listThings: 200 31 times, 401 once" in lines
     assert "requests      32, seed 7" in lines
     assert "findings      0 documented, 0 implied, 0 customary" in lines
-    assert lines[-1].startswith("verdict       no finding at strictness implied, no notes; 1 of 2 checks were not")
+    kept = "the contract of acme is kept: no finding at strictness implied, no notes"
+    assert lines[-1].startswith(f"verdict       {kept}; 1 of 2 checks were not")
 
 
 def test_documented_statuses_that_were_not_reached_are_listed() -> None:
@@ -191,7 +192,46 @@ def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> No
     assert verdict(Report(), RUN) == NOT_EXERCISED
     assert verdict(Report(exercised={("a", "b"): "why"}), RUN) == NOT_EXERCISED
     assert "BROKEN: 1 finding at" in text(report(finding()), RUN)
-    assert "nothing was put to the test" in text(Report(), RUN)
+    assert "no success of any operation was seen" in text(Report(), RUN)
+
+
+def test_operations_that_are_not_implemented_are_named() -> None:
+    """They have a line of their own, count as no success that is missing, and are not among the missing statuses."""
+    made = report()
+    made.not_implemented = {"listCalls": "404 for GET /calls", "getCall": "405 for GET /calls/1"}
+    made.unasked = {"getThing": "the account has no things"}
+    pairs = (("listThings", "200"), ("listCalls", "200"), ("getCall", "200"), ("getThing", "200"))
+    run = RunInfo("acme", documented=pairs)
+    lines = [plain(line) for line in summary_lines(made, run)]
+    assert "NOT IMPLEMENTED getCall, listCalls" in lines
+    assert "NOT EXERCISED any success of getThing - the account has no things" in lines
+    assert "NOT REACHED   getThing: 200" in lines
+    assert "NOT REACHED   listCalls: 200" not in lines
+    assert lines[-1].startswith("verdict       the contract of acme is kept by what is implemented: no finding")
+    value = valid(document(made, run))
+    assert value["not_implemented"][0] == {"operation": "getCall", "reason": "405 for GET /calls/1"}
+    assert value["unasked"] == [{"operation": "getThing", "reason": "the account has no things"}]
+    for name in ("listCalls", "getThing"):
+        named = RunInfo("acme", documented=pairs, named=frozenset({name}))
+        assert without_success(made, named) == (name,)
+        assert verdict(made, named) == NOT_EXERCISED
+
+
+def test_a_run_that_judged_too_little_is_no_success() -> None:
+    """A spent budget, and an unexercised check of an operation that is required; a finding outweighs both."""
+    required = RunInfo("acme", required=frozenset({"listThings"}))
+    assert shortfall(report(), RUN) == ""
+    assert shortfall(report(), required) == (
+        "--require is not met: ids_stay of listThings was not exercised: the account is empty"
+    )
+    assert verdict(report(), required) == NOT_EXERCISED
+    assert verdict(report(), RunInfo("acme", required=frozenset({"getThing"}))) == KEPT
+    spent = report()
+    spent.stopped = "the budget is spent"
+    assert verdict(spent, RUN) == NOT_EXERCISED
+    assert "the run did not judge everything: the budget is spent" in text(spent, RUN)
+    spent.add(finding())
+    assert verdict(spent, RUN) == BROKEN
 
 
 def test_a_run_that_ended_early_says_so() -> None:

@@ -35,7 +35,17 @@ def still(request):
     item = json.loads(response.body)["trunks"][0]
     unchanged = {key: item[key] for key in ("id", "name", "status", "updated_at")}
     return replace(response, body=json.dumps(unchanged).encode())
+def echoing(request):
+    response = good(request)
+    if request.path != "/trunks" or response.status != 200 or "limit" not in request.query:
+        return response
+    page = json.loads(response.body)
+    page["pagination"]["limit"] = min(page["pagination"]["limit"] + 1, 100)
+    return replace(response, body=json.dumps(page).encode())
+def some(request):
+    return good(request) if request.path == "/trunks" else replace(good(request), status=404, body=b"{}")
 app, broken = asgi.application(good, base="/v1"), asgi.application(bad, base="/v1")
+echo, partial = asgi.application(echoing, base="/v1"), asgi.application(some, base="/v1")
 careless = asgi.application(still, base="/v1")
 """
 
@@ -99,8 +109,8 @@ runner.Checker.{method} = fail
 """
 
 
-@pytest.mark.slow_for("check_law", "probe")
-@pytest.mark.parametrize("method", ["check_law", "probe", "fuzz"])
+@pytest.mark.slow_for("check_law", "survey")
+@pytest.mark.parametrize("method", ["check_law", "survey", "fuzz"])
 def test_a_bug_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would show it; the test fails with the name of the exception only."""
     result = run("-k", "not stateful_law", plugin=BUG.format(method=method))
@@ -130,7 +140,9 @@ def test_a_bug_while_connecting_shows_no_locals(run: Run) -> None:
 
 def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
     """The code is 2, with one redacted sentence, also from a worker of pytest-xdist."""
-    plugin = BUG.format(method="probe").replace("ZeroDivisionError(", "__import__('trunkline').TargetError('--url ' + ")
+    plugin = BUG.format(method="survey").replace(
+        "ZeroDivisionError(", "__import__('trunkline').TargetError('--url ' + "
+    )
     for workers in ([], ["-p", "xdist", "-n", "2"]):
         result = run(*workers, plugin=plugin)
         assert result.ret == 2
@@ -154,10 +166,11 @@ def test_an_exhausted_budget_skips_the_other_tests(run: Run) -> None:
     """They have the reason, and earlier findings are still shown."""
     result = run("--trunkline-max-requests=12")
     outcomes = result.parseoutcomes()
-    assert (result.ret, outcomes.get("failed", 0), outcomes.get("errors", 0)) == (0, 0, 0)
+    assert (result.ret, outcomes.get("failed", 0), outcomes.get("errors", 0)) == (2, 0, 0)
     assert outcomes["passed"] > 5
     assert outcomes["skipped"] > 5
     assert "not exercised: the budget of 12 requests is spent" in shown(result)
+    assert "TOO LITTLE JUDGED the budget of 12 requests is spent" in shown(result)
     result = run("--trunkline-max-requests=1", "-k", "law or schemathesis", app="broken")
     assert result.parseoutcomes()["failed"] >= 1
     assert "FINDING" in shown(result)
@@ -180,8 +193,48 @@ def test_the_last_lines_name_the_target_and_the_seed(run: Run) -> None:
     assert "trunkline judged telepath at implementation:app, seed 0" in shown(result)
 
 
-def test_an_operation_without_a_known_id_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a path parameter that names an existing item, nothing is judged, and the run is not green."""
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
+def test_one_cause_fails_one_test(run: Run, workers: list[str]) -> None:
+    """Other tests that meet it are skipped, and name its rule. Each worker of pytest-xdist reports it once."""
+    result = run(*workers, "-k", "law and listTrunks and not stateful", app="echo")
+    assert result.parseoutcomes()["failed"] == 1 or workers
+    assert result.parseoutcomes()["failed"] <= 2
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    text = shown(result)
+    assert "not judged: `pagination_echoes_request` fails" in text
+    assert text.count("FINDING implied pagination_echoes_request") == result.parseoutcomes()["failed"]
+
+
+def test_a_partial_implementation_is_judged(run: Run) -> None:
+    """What is missing is skipped and named; with `--trunkline-complete` it is a failure, and a required one is 2."""
+    few = ("-k", "documented_request or rule")
+    result = run(*few, app="partial")
+    outcomes = result.parseoutcomes()
+    assert (result.ret, outcomes.get("failed", 0), outcomes["passed"] > 10) == (0, 0, True)
+    assert "\nNOT IMPLEMENTED getCall, listCalls\n" in shown(result)
+    assert "not implemented: 404 for GET /calls" in shown(result)
+    result = run(*few, "--trunkline-complete", app="partial")
+    assert (result.ret, result.parseoutcomes()["failed"]) == (1, 2)
+    assert "FINDING documented operation_is_implemented" in shown(result)
+    result = run(*few, "--trunkline-operation=listTrunks", app="partial")
+    assert (result.ret, result.parseoutcomes().get("skipped", 0), "NOT IMPL" in shown(result)) == (0, 0, False)
+    result = run(*few, "--trunkline-operation=listTrunks", "--trunkline-operation=listCalls", app="partial")
+    assert result.ret == 2
+    assert "TOO LITTLE JUDGED listCalls is not implemented: 404 for GET /calls" in shown(result)
+    result = run("-p", "xdist", "-n", "2", *few, "--trunkline-require=listTrunks,getCall", app="partial")
+    assert result.ret == 2
+    assert "TOO LITTLE JUDGED --trunkline-require is not met: getCall: not implemented" in shown(result)
+
+
+def test_an_unknown_operation_is_one_sentence(run: Run) -> None:
+    """A name that no vendor has ends the collection, with the names that there are."""
+    result = run("--trunkline-operation=listTrunk")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "--trunkline-operation names 'listTrunk', which is none; there are: listTrunks" in shown(result)
+
+
+def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty account is lawful: a line says what could not be asked; by its name, an operation must be judged."""
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
     pytester.makepyfile(
         implementation="import trunkline; from trunkline import mock; from trunkline.transport import asgi\n"
@@ -189,19 +242,14 @@ def test_an_operation_without_a_known_id_fails(pytester: pytest.Pytester, monkey
         "app, token = asgi.application(mock.from_vendor(vendor), base='/api/v1'), vendor.world.token"
     )
     token = trunkline.load("talkover").world.token
-    result = pytester.runpytest_subprocess(
-        *(
-            "-p",
-            "no:cacheprovider",
-            "--pyargs",
-            "trunkline.suite",
-            "-k",
-            "documented_request and getSipTrunk and not Health",
-        ),
-        *("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", f"--trunkline-token={token}"),
-    )
-    assert result.parseoutcomes()["failed"] == 1
-    result.stdout.fnmatch_lines(["*trunk_id is not known; give it with --trunkline-param trunk_id=*"])
+    suite = ("-p", "no:cacheprovider", "--pyargs", "trunkline.suite", "-k", "documented_request and not Health")
+    target = ("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", f"--trunkline-token={token}")
+    result = pytester.runpytest_subprocess(*suite, *target)
+    assert (result.ret, result.parseoutcomes().get("failed", 0)) == (0, 0)
+    result.stdout.fnmatch_lines(["NOT EXERCISED any success of getSipTrunk - the account has no trunks"])
+    result = pytester.runpytest_subprocess(*suite, *target, "--trunkline-operation=getSipTrunk")
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["TOO LITTLE JUDGED no success of getSipTrunk was seen: the account has no trunks"])
 
 
 def test_stateful_laws_are_checked_only_when_writing_is_allowed(run: Run) -> None:

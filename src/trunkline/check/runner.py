@@ -1,8 +1,8 @@
-"""A whole check of one implementation: probe, laws, stateful check, fuzzing, clean-up.
+"""A whole check of one implementation: survey, laws, stateful check, fuzzing, clean-up.
 
-The rules judge the exchanges of the probes, the laws, the stateful check and fuzzing. They do not judge the search for
-an existing id, the probe of the second account and the clean-up. The command line calls `Checker.run`; the pytest
-suite calls the steps one by one.
+The rules judge the exchanges of the survey, the laws, the stateful check and fuzzing. They do not judge the search for
+an existing id, the probe of the second account and the clean-up, nor anything about an operation that is not
+implemented. The command line calls `Checker.run`; the pytest suite calls the steps one by one.
 """
 
 from __future__ import annotations
@@ -13,25 +13,37 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from trunkline.check import fuzz
+from trunkline.check.availability import (
+    NOT_IMPLEMENTED,
+    NOWHERE,
+    UNKNOWN_ID,
+    Availability,
+    describe,
+    incomplete,
+    unanswered,
+)
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
+from trunkline.check.lists import read_list
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules import RULES, Rule, judge, operation_of, secret_values_rule
 from trunkline.check.rules.rule import RFC9110
 from trunkline.check.safety import Gate, WriteAccess
+from trunkline.check.safety.ownership import ids_by_resource
 from trunkline.check.stateful.creations import Creations
 from trunkline.check.stateful.laws import STATEFUL_LAWS
-from trunkline.check.stateful.request_bodies import make_harmless
-from trunkline.check.stateful.runner import Exercised, run_stateful
+from trunkline.check.stateful.request_bodies import ValueFactory, make_harmless
+from trunkline.check.stateful.runner import Exercised, factory_of, run_stateful
 from trunkline.contract import export
-from trunkline.contract.bodies import identities, succeeded
-from trunkline.contract.model import List, Operation
-from trunkline.errors import BudgetExhausted, Redirected, TargetError
-from trunkline.exchange import SECOND_VARIABLE, Exchange, Request, Response, Target
+from trunkline.contract.bodies import at_pointer, identities, json_of, succeeded
+from trunkline.contract.model import Contract, Create, List, Operation
+from trunkline.contract.requests import bearer
+from trunkline.errors import BudgetExhausted, Redirected, TargetError, Unimplemented, Unsettled
+from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_body
-from trunkline.transport.targets import checked, credential_refused, read_only
+from trunkline.transport.targets import credential_refused, read_only
 
 FUZZ = "schemathesis"
 """The name under which a report says whether an operation was fuzzed by Schemathesis."""
@@ -40,6 +52,9 @@ NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 """Why an operation that writes is not exercised by default."""
 
 _NOT_REACHED = "not reached"
+_GONE = "another client deleted the item that it asked for"
+_LOOKS = 3
+"""How often an item is looked for in its list, while another client deletes items."""
 _REQUESTS_PER_MESSAGE = 50
 """The number of fuzzing requests between two messages of progress."""
 
@@ -64,15 +79,23 @@ class Checker:
     rules: tuple[Rule, ...] = RULES
     secret_values: Mapping[str, str] = field(default_factory=dict)
     writing: WriteAccess | None = None
+    availability: Availability = field(default_factory=Availability)
+    complete: bool = False
+    """Whether an operation that is not implemented is a finding."""
     progress: Callable[[str], None] = lambda _: None
     _target: Target = field(init=False)
     """The target, with its requests counted. The rules do not judge its responses."""
     _judged: Target = field(init=False)
     """The target behind the gate, if writing is allowed; the rules judge each exchange."""
     _gate: Gate | None = None
+    _factory: ValueFactory | None = None
     _creations: Creations = field(init=False)
     _sessions: dict[str, Session] = field(default_factory=dict)
     _first_ids: dict[str, str] = field(default_factory=dict)
+    _empty: set[str] = field(default_factory=set)
+    """The resources of which a list shows that the account has none."""
+    _contract: Contract = field(init=False)
+    """The contract without the operations that are not implemented."""
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,10 +108,10 @@ class Checker:
             self.rules = (*self.rules, secret_values_rule(self.secret_values))
         if self.writing is not None:
             self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.allowed_leftovers)
+            self._factory = factory_of(self._gate.prefix, self.seed)
         self._target = self._counted(self.target)
-        self._judged = checked(self._gate or self._send, self.judge)
-        if self._gate is None:
-            self._judged = read_only(self._judged)
+        self._judged = self._ask if self._gate else read_only(self._ask)
+        self._narrow()
         self._creations = Creations(contract)
         self._random = Random(self.seed)  # noqa: S311 - values to send, not secrets
 
@@ -111,6 +134,25 @@ class Checker:
             return self._target(request)
         except Redirected as redirected:
             return redirected.response
+
+    def _ask(self, request: Request) -> Response:
+        """The response of the target behind the gate, if writing is allowed; the rules judge the exchange.
+
+        Raises `Unimplemented` for an operation that writes and is not implemented, and `Unsettled` if it may not be.
+        """
+        operation = self._written(request)
+        if operation and operation.operation_id in self.availability.missing:
+            raise Unimplemented(NOT_IMPLEMENTED)
+        response = (self._gate or self._send)(request)
+        exchange = Exchange(request, response)
+        is_there = self._learn_of_write(operation, exchange) if operation else True
+        if operation and is_there is False:
+            self._leave_out(operation)
+            raise Unimplemented(NOT_IMPLEMENTED)
+        if is_there is None:
+            raise Unsettled(f"{describe(exchange)} does not show whether the operation is implemented")
+        self.judge(exchange)
+        return response
 
     def judge(self, exchange: Exchange) -> None:
         """Judge an exchange by the rules."""
@@ -156,6 +198,8 @@ class Checker:
                     exchange = self._unjudged(operation, self.credential)
                     if succeeded(operation, exchange):
                         self._first_ids[resource] = next(iter(identities(operation, exchange)), "")
+                        if at_pointer(json_of(exchange), operation.kind.items) == []:
+                            self._empty.add(resource)
         return self._first_ids[resource]
 
     def _unjudged(
@@ -164,26 +208,137 @@ class Checker:
         """Send the plain documented request; the rules do not judge its response."""
         return Session(operation, self._target, credential, parameters or {}).ask()
 
-    def probe(self, operation: Operation) -> None:
-        """Send the plain documented request. Raises `TargetError` when it is refused: then nothing can be judged."""
-        session = self.session(operation)
-        if session.needs or not operation.reads:
-            return
-        exchange = self._unjudged(operation, self.credential, session.parameters)
-        if operation.secured and exchange.response.status == 401:
-            raise credential_refused(operation.operation_id, given=self.credential is not None)
-        if exchange.response.status == 404:
-            base = self.vendor.contract.base_path
-            advice = f"give the base address that corresponds to the vendor's own, which ends in {base}"
-            if session.parameters:
-                advice = "name an item that exists with --param"
-            raise TargetError(f"{operation.operation_id} answers 404 for {exchange.request.path}: {advice}")
-        self.judge(exchange)
+    # --- what is implemented ----------------------------------------------------------------------------------------
+
+    def survey(self, operations: Iterable[Operation]) -> None:
+        """Send the plain documented request of each operation that reads, and learn which are not implemented.
+
+        Raises `TargetError` when the credential is refused, when a given parameter names no item, and when no operation
+        answers with success: then nothing can be judged.
+        """
+        answers: list[tuple[Operation, Exchange]] = []
+        for operation in operations:
+            if not operation.reads:
+                continue
+            exchange = self._plain_answer(operation)
+            if operation.secured and exchange.response.status == 401:
+                raise credential_refused(operation.operation_id, given=self.credential is not None)
+            answers.append((operation, exchange))
+            session, given = self.session(operation), self._given(operation)
+            emptied = all(operation.parameter(name).resource in self._empty for name in session.needs)
+            conclusive = not given and not (session.needs and emptied)
+            if self.availability.learn(operation, exchange, self._ask_nowhere, conclusive=conclusive) is False:
+                continue
+            if session.needs and emptied:
+                resources = dict.fromkeys(operation.parameter(name).resource for name in session.needs)
+                self.report.unasked[operation.operation_id] = f"the account has no {' and no '.join(resources)}"
+            elif not session.needs and not (given and exchange.response.status == 404):
+                self.judge(exchange)
+        self._settle(answers)
+
+    def _settle(self, answers: list[tuple[Operation, Exchange]]) -> None:
+        """Conclude from all plain answers together. One item that is found shows that the parameter for it is right."""
+        found = [operation for operation, exchange in answers if succeeded(operation, exchange)]
+        right = {name for operation in found for name in self._given(operation)}
+        for operation, exchange in answers:
+            given = self._given(operation)
+            if exchange.response.status != 404 or not given:
+                continue
+            if not given <= right:
+                place = f"{operation.operation_id} answers 404 for {exchange.request.path}"
+                raise TargetError(f"{place}: name an item that exists with --param")
+            if self.availability.learn(operation, exchange, self._ask_nowhere):
+                self.judge(exchange)
+        absent = [answer for answer in answers if answer[0].operation_id in self.availability.missing]
+        if absent and not any(operation.resource for operation in found):
+            self.availability.missing.clear()
+            raise unanswered(*absent[0])
+        for operation, _ in absent:
+            self._leave_out(operation)
+
+    def _given(self, operation: Operation) -> set[str]:
+        """The path parameters of an operation that the caller gave."""
+        return {parameter.name for parameter in operation.path_parameters if self.parameters.get(parameter.name)}
+
+    def _plain_answer(self, operation: Operation) -> Exchange:
+        """The answer to the plain documented request, for an unknown id if none is known. The rules do not judge it.
+
+        If a listed item is not found, another client may have deleted it: then that of the next one.
+        """
+        for _ in range(_LOOKS):
+            session = self.session(operation)
+            parameters = {**dict.fromkeys(session.needs, UNKNOWN_ID), **session.parameters}
+            exchange = self._unjudged(operation, self.credential, parameters)
+            if exchange.response.status != 404 or not self._has_gone(operation):
+                break
+        return exchange
+
+    def _has_gone(self, operation: Operation) -> bool:
+        """Whether the item that is asked for is no longer in its list. Then another one is asked for from now on."""
+        gone = False
+        for name, identity in self.session(operation).parameters.items():
+            resource = operation.parameter(name).resource
+            if name in self._given(operation) or not identity:
+                continue
+            for listing in self.vendor.contract.of_kind(List, resource):
+                if not listing.parents:
+                    reading = read_list(listing, Session(listing, self._target, self.credential).ask, until=identity)
+                    gone = gone or (reading.whole and identity not in reading.ids)
+            if gone:
+                self._first_ids.pop(resource, None)
+        if gone:
+            del self._sessions[operation.operation_id]
+        return gone
+
+    def _ask_nowhere(self) -> Exchange:
+        """The exchange about a path that no API has."""
+        headers, shown = bearer(self.credential)
+        request = Request("GET", NOWHERE, "", headers, shown=shown)
+        return Exchange(request, self._send(request))
+
+    def _written(self, request: Request) -> Operation | None:
+        """The operation of a request, if it writes."""
+        if request.method in SAFE_METHODS:
+            return None
+        operations, _ = self.vendor.contract.match(request.path)
+        return next((operation for operation in operations if operation.method == request.method), None)
+
+    def _learn_of_write(self, operation: Operation, exchange: Exchange) -> bool | None:
+        """Whether the answer to a write shows that the operation is implemented, None if it shows neither.
+
+        A 404 says so only if it is about items that the run's own account has.
+        """
+        _, values = self.vendor.contract.match(exchange.request.path)
+        ids = ids_by_resource(operation, values)
+        entries = self._gate.ledger.open_entries() if self._gate else ()
+        own = {entry.resource: entry for entry in entries if ids.get(entry.resource) == entry.identity}
+        exist = all(resource in own and own[resource].parents.items() <= ids.items() for resource in ids)
+        conclusive = exist and exchange.request.header("authorization") == dict(bearer(self.credential)[0]).get(
+            "authorization"
+        )
+        return self.availability.learn(operation, exchange, self._ask_nowhere, conclusive=conclusive)
+
+    def _leave_out(self, operation: Operation) -> None:
+        """Leave out an operation that is not implemented, from now on."""
+        self._narrow()
+        if self.complete:
+            self.add(incomplete(operation, self.availability.missing[operation.operation_id]))
+
+    def _narrow(self) -> None:
+        """Report which operations are not implemented, and go on without them."""
+        missing = self.availability.missing
+        self.report.not_implemented.update({name: describe(exchange) for name, exchange in missing.items()})
+        self._contract = self.vendor.contract.without(missing) if missing else self.vendor.contract
+        if self._gate is not None:
+            self._gate.narrow(self._contract)
+
+    def _is_left_out(self, operation: Operation) -> bool:
+        return operation.operation_id in self.availability.missing
 
     def probe_second_account(self) -> None:
         """Raise `TargetError` when the second credential gives access to no account, so that none are compared."""
         second = self.writing.second if self.writing else None
-        lists = (listing for listing in self.vendor.contract.of_kind(List) if listing.secured and not listing.parents)
+        lists = (listing for listing in self._contract.of_kind(List) if listing.secured and not listing.parents)
         operation = next(lists, None)
         if second is None or operation is None:
             return
@@ -196,16 +351,27 @@ class Checker:
             )
 
     def check_law(self, operation: Operation, law: Law) -> None:
-        """Check one law of one operation."""
+        """Check one law of one operation.
+
+        A finding about an item that has been deleted meanwhile does not count; the law is checked for another one.
+        """
+        step = operation.operation_id, law.name
+        if self._is_left_out(operation):
+            self.report.exercised[step] = NOT_IMPLEMENTED
+            return
         self.progress(f"{operation.operation_id}: {law.name}")
-        reason = ""
-        with self._budget([(operation.operation_id, law.name)]):
-            for result in law.check(self.session(operation)):
-                if isinstance(result, NotExercised):
-                    reason = result.reason
-                else:
-                    self.add(result)
-        self.report.exercised[operation.operation_id, law.name] = reason
+        with self._budget([step]):
+            for _ in range(_LOOKS):
+                results = list(law.check(self.session(operation)))
+                if not any(isinstance(result, Finding) for result in results) or not self._has_gone(operation):
+                    break
+                results = [NotExercised(_GONE)]
+        self.report.exercised[step] = ""
+        for result in results:
+            if isinstance(result, NotExercised):
+                self.report.exercised[step] = result.reason
+            else:
+                self.add(result)
 
     @contextmanager
     def _budget(self, steps: Iterable[tuple[str, str]]) -> Iterator[None]:
@@ -217,34 +383,68 @@ class Checker:
             raise
 
     def check_stateful(self, operations: Collection[Operation]) -> None:
-        """Check the lifecycle of all items that the contract can create, and report on the given operations."""
-        names = {operation.operation_id for operation in operations}
+        """Check the lifecycle of all items that the contract can create, and report on the given operations.
+
+        When an operation turns out not to be implemented, the check begins again without it.
+        """
+        steps = _stateful_steps(operations)
         if self.writing is None or self._gate is None:
-            self.report.exercised.update(dict.fromkeys(_stateful_steps(operations), NOT_ALLOWED))
+            self.report.exercised.update(dict.fromkeys(steps, NOT_ALLOWED))
             return
-        for result in run_stateful(
-            self.vendor.contract,
-            self._judged,
-            prefix=self._gate.prefix,
-            credential=self.credential,
-            second_credential=self.writing.second,
-            allowed_leftovers=self.writing.allowed_leftovers,
-            seed=self.seed,
-            examples=max(2, self.examples // 2),
-            progress=self.progress,
-        ):
-            if result.operation not in names:
-                continue
-            if isinstance(result, Exercised):
-                self.report.exercised[result.operation, result.law] = result.reason
-            else:
-                self.add(result)
+        while not self._has_run_stateful(self._gate, self.writing, {name for name, _ in steps}):
+            pass
+        for step in steps:
+            if self.report.exercised.get(step, _NOT_REACHED) == _NOT_REACHED:
+                self.report.exercised[step] = "an operation that it needs is not implemented"
+        for operation in operations:
+            own = [step for step in steps if step[0] == operation.operation_id]
+            if self._is_left_out(operation):
+                self.report.exercised.update(dict.fromkeys(own, NOT_IMPLEMENTED))
+            elif reason := self._without_items(operation):
+                silent = [step for step in own if self.report.exercised[step]]
+                self.report.exercised.update(dict.fromkeys(silent, reason))
+                if not operation.reads:
+                    self.report.unasked[operation.operation_id] = reason
+
+    def _without_items(self, operation: Operation) -> str:
+        """Why the check cannot create the items that an operation is about, if an operation for it is missing."""
+        resources = {operation.resource, *(parameter.resource for parameter in operation.path_parameters)}
+        creations = (create for create in self.vendor.contract.of_kind(Create) if create.resource in resources)
+        missing = [create.operation_id for create in creations if self._is_left_out(create)]
+        return f"{' and '.join(missing)}, which it needs, is not implemented" if missing else ""
+
+    def _has_run_stateful(self, gate: Gate, writing: WriteAccess, names: Collection[str]) -> bool:
+        """Run the stateful check. False if an operation turned out not to be implemented."""
+        allowed = writing.allowed_leftovers
+        exercised = self.report.exercised
+        try:
+            for result in run_stateful(
+                self._contract,
+                self._judged,
+                prefix=gate.prefix,
+                factory=self._factory,
+                credential=self.credential,
+                second_credential=writing.second,
+                allowed_leftovers=None if allowed is None else max(0, allowed - gate.leftover_count),
+                seed=self.seed,
+                examples=max(2, self.examples // 2),
+                progress=self.progress,
+            ):
+                if result.operation not in names:
+                    continue
+                if not isinstance(result, Exercised):
+                    self.add(result)
+                elif exercised.get((result.operation, result.law)) != "":  # what was judged before stays so
+                    exercised[result.operation, result.law] = result.reason
+        except Unimplemented:
+            return False
+        return True
 
     def fuzz(self, operations: Collection[Operation]) -> None:
         """Have Schemathesis generate requests for some operations, and follow the links among them."""
-        allowed = [operation for operation in operations if operation.reads or self._gate is not None]
-        for operation in operations:
-            self.report.exercised[operation.operation_id, FUZZ] = "" if operation in allowed else NOT_ALLOWED
+        reasons = {operation: self._reason_not_to_fuzz(operation) for operation in operations}
+        allowed = [operation for operation, reason in reasons.items() if not reason]
+        self.report.exercised.update({(found.operation_id, FUZZ): reason for found, reason in reasons.items()})
         if not allowed:
             return
         names = [operation.operation_id for operation in allowed]
@@ -269,6 +469,13 @@ class Checker:
                             self.report.exercised[name, FUZZ] = event.reason
                     case fuzz.Progress() if event.requests % _REQUESTS_PER_MESSAGE == 0:
                         self.progress(f"{FUZZ}, {event.phase}, {event.requests} requests")
+
+    def _reason_not_to_fuzz(self, operation: Operation) -> str:
+        if self._is_left_out(operation):
+            return NOT_IMPLEMENTED
+        if operation.reads:
+            return ""
+        return self._without_items(operation) if self._gate else NOT_ALLOWED
 
     def _known_ids(self, operations: Collection[Operation]) -> dict[str, list[str]]:
         """The known ids of items by resource: `{"trunks": ["conn_abc"]}`."""
@@ -314,8 +521,7 @@ class Checker:
         steps += [(operation.operation_id, FUZZ) for operation in chosen]
         self.report.exercised.update(dict.fromkeys([*steps, *_stateful_steps(chosen)], _NOT_REACHED))
         try:
-            for operation in chosen:
-                self.probe(operation)
+            self.survey(chosen)
             self.probe_second_account()
             for operation, law in laws:
                 self.check_law(operation, law)

@@ -29,7 +29,7 @@ from trunkline.redaction import redactor
 from trunkline.report import terminal
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines
-from trunkline.settings import CONNECTION, WRITING, Settings
+from trunkline.settings import CONNECTION, WRITING, Settings, required_operations
 from trunkline.traffic.validation import operation_named
 from trunkline.transport.connect import connect, redacting_errors
 
@@ -43,6 +43,7 @@ def check(settings: Settings, vendor: str) -> int:
     loaded = loader.load(vendor)
     contract = loaded.contract
     operations = [operation_named(contract, name) for name in settings.operation] or [*contract.operations]
+    required = required_operations(settings.require, [operation.operation_id for operation in operations])
     check_parameters([name for name, _ in settings.param], operations, "path")
     connection = connect(
         loaded,
@@ -67,7 +68,11 @@ def check(settings: Settings, vendor: str) -> int:
         connection.base,
         seed,
         strictness,
-        documented=_documented(operation for operation in operations if operation.reads or settings.allow_writes),
+        documented=_documented(
+            operation for operation in operations if operation.reads or settings.allow_writes or settings.operation
+        ),
+        named=frozenset(settings.operation),
+        required=required,
         secrets=frozenset(loaded.contract.secrets),
         script=partial(script, loaded.contract, base=connection.base),
     )
@@ -91,6 +96,7 @@ def check(settings: Settings, vendor: str) -> int:
                     examples=settings.examples,
                     secret_values=connection.secret_values,
                     writing=writing,
+                    complete=settings.complete,
                     progress=progress,
                 ).run(names)
         except KeyboardInterrupt:

@@ -38,16 +38,11 @@ def show(report: Report, run: RunInfo, name: str, *, summary: bool = False) -> N
 
 def exit_code(report: Report, run: RunInfo) -> int:
     """The exit code of a run. Raises `TargetError` when there was too little to judge."""
-    from trunkline.report.run import BROKEN, NOT_EXERCISED, verdict, without_success
+    from trunkline.report.run import BROKEN, NOT_EXERCISED, shortfall, verdict
 
     result = verdict(report, run)
     if result == NOT_EXERCISED:
-        names = without_success(report, run)
-        reasons = (reason for (name, _), reason in report.exercised.items() if reason and name in names)
-        why = report.stopped or next(reasons, "") or "check the token, or name what exists with --param"
-        raise TargetError(
-            f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be judged: {why}"
-        )
+        raise TargetError(shortfall(report, run))
     return FINDINGS if result == BROKEN else SUCCESS
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
+from trunkline.check.availability import COMPLETENESS
 from trunkline.check.fuzz import CHECKS
 from trunkline.check.laws import LAWS
 from trunkline.check.rules import RULES
@@ -14,7 +18,12 @@ from trunkline.settings import Settings
 
 def rules(_: Settings) -> int:
     """Print every rule, law and check."""
-    kinds = (("Rules", RULES), ("Laws", LAWS), ("Stateful laws", STATEFUL_LAWS), ("Checks of Schemathesis", CHECKS))
+    kinds: tuple[tuple[str, Sequence[Any]], ...] = (
+        ("Rules", RULES),
+        ("Laws", (*LAWS, COMPLETENESS)),
+        ("Stateful laws", STATEFUL_LAWS),
+        ("Checks of Schemathesis", CHECKS),
+    )
     for title, checks in kinds:
         click.echo(f"{title}\n")
         for check in checks:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from trunkline.check.availability import lacks_path, unanswered
 from trunkline.cli import output
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, read_request
-from trunkline.errors import TargetError, UsageError
+from trunkline.errors import UsageError
 from trunkline.exchange import Exchange
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
@@ -27,10 +28,7 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     """Judge recorded responses, or one live response, and show the report."""
     report, run = (_judge_live if settings.live else _judge_sources)(settings, loader.load(vendor), rest)
     output.show(report, run, settings.format)
-    code = output.exit_code(report, run)
-    if code == output.SUCCESS and report.stopped:
-        raise TargetError(report.stopped)
-    return code
+    return output.exit_code(report, run)
 
 
 def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
@@ -78,6 +76,8 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     progress(f"asking {vendor.name} at {connection.name}")
     with redacting_errors(redactor(connection.secrets)):
         response = connection.target(request)
+        if lacks_path(operation, Exchange(request, response)):
+            raise unanswered(operation, Exchange(request, response))
         report = validation.validate(
             vendor, Exchange(request, response), operation.operation_id, secrets=connection.secrets
         )

@@ -6,8 +6,8 @@ prints that place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, TypeAlias, cast
@@ -300,6 +300,14 @@ class Contract:
     def operation(self, operation_id: str) -> Operation:
         """The operation with that operationId. Raises `LookupError` if there is none."""
         return {operation.operation_id: operation for operation in self.operations}[operation_id]
+
+    def without(self, names: Collection[str]) -> Contract:
+        """The contract as if the operations with these operationIds were not documented."""
+        contract = replace(self)
+        kept = (replace(found, contract=contract) for found in self.operations if found.operation_id not in names)
+        object.__setattr__(contract, "operations", tuple(kept))
+        contract.__dict__["_schemas"] = self._schemas  # compiled once
+        return contract
 
     def match(self, path: str) -> tuple[tuple[Operation, ...], dict[str, str]]:
         """The operations at a path (percent-encoded), and its decoded path parameters; `((), {})` for no operation."""

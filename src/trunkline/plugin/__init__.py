@@ -30,12 +30,29 @@ if TYPE_CHECKING:
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
 
-__all__ = ["report_left_behind", "settings_of", "spelled"]
+__all__ = [
+    "JUDGED",
+    "LEFT_BEHIND",
+    "NOT_EXERCISED",
+    "NOT_IMPLEMENTED",
+    "SKIPPED",
+    "TOO_LITTLE",
+    "settings_of",
+    "spelled",
+    "tell",
+]
 
 _MARKER = "trunkline"
 
-_LEFT = pytest.StashKey[list[str]]()
-_OUTPUT = "trunkline left behind"
+# What the terminal summary of a run of the suite tells. After the last the run does not end with 0.
+LEFT_BEHIND, NOT_EXERCISED, NOT_IMPLEMENTED = "LEFT BEHIND", "NOT EXERCISED", "NOT IMPLEMENTED"
+TOO_LITTLE = "TOO LITTLE JUDGED"
+
+JUDGED, SKIPPED = "judged", "skipped"
+"""Whether a run of the suite judged anything; not printed."""
+
+_TOLD = pytest.StashKey[dict[str, list[str]]]()
+_OUTPUT = "trunkline told"
 
 _MARKER_HELP = (
     "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N): the contents of a vendor's mock in "
@@ -69,21 +86,40 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         target = settings.url or settings.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
         vendors = ", ".join(settings.vendor or names())
         terminalreporter.write_line(f"trunkline judged {vendors} at {target}, seed {settings.seed or 0}")
-    left: list[str] = config.stash.get(_LEFT, [])
-    for line in dict.fromkeys(left):
-        terminalreporter.write_line(f"LEFT BEHIND {line}")
+    told = config.stash.get(_TOLD, {})
+    if missing := told.get(NOT_IMPLEMENTED):
+        terminalreporter.write_line(f"{NOT_IMPLEMENTED} {', '.join(sorted(missing))}")
+    for title in (NOT_EXERCISED, LEFT_BEHIND, TOO_LITTLE):
+        for line in told.get(title, []):
+            terminalreporter.write_line(f"{title} {line}")
 
 
-def report_left_behind(config: pytest.Config, lines: list[str]) -> None:
-    """List the items that the run could not delete in the terminal summary, also those of workers of pytest-xdist."""
-    config.stash[_LEFT] = config.stash.get(_LEFT, []) + lines
-    getattr(config, "workeroutput", {})[_OUTPUT] = config.stash[_LEFT]
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End with 2 instead of 0 if a run of the suite judged too little, as `trunkline check` does."""
+    told = session.config.stash.get(_TOLD, {})
+    if SKIPPED in told and JUDGED not in told and not told.get(TOO_LITTLE):
+        tell(session.config, TOO_LITTLE, ["every test of the suite was skipped"])
+    if told.get(TOO_LITTLE) and session.exitstatus == pytest.ExitCode.OK and not _is_worker(session.config):
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+
+def tell(config: pytest.Config, title: str, lines: list[str]) -> None:
+    """Keep lines for the terminal summary, also from a worker of pytest-xdist."""
+    told = config.stash.setdefault(_TOLD, {})
+    if lines:
+        told[title] = [*dict.fromkeys((*told.get(title, ()), *lines))]
+    getattr(config, "workeroutput", {})[_OUTPUT] = told
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workeroutput")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add the lines of a worker of pytest-xdist to those of the main process."""
-    report_left_behind(node.config, getattr(node, "workeroutput", {}).get(_OUTPUT, []))
+    for title, lines in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
+        tell(node.config, title, lines)
 
 
 if TYPE_CHECKING:

@@ -45,6 +45,10 @@ def document(report: Report, run: RunInfo) -> Json:
                 {"operation": name, "status": int(key) if key.isdigit() else key}
                 for name, key in not_reached(report, run)
             ],
+            "not_implemented": [
+                {"operation": name, "reason": reason} for name, reason in sorted(report.not_implemented.items())
+            ],
+            "unasked": [{"operation": name, "reason": reason} for name, reason in sorted(report.unasked.items())],
             "left_behind": report.leftovers,
             "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
             "not_judged": [{"place": place, "reason": reason} for place, reason in report.not_judged.items()],

@@ -21,7 +21,8 @@ class RunInfo:
 
     `base` is empty when a saved response was judged. `complete` is false when the run ended early. `documented` holds
     the (operationId, status) pairs that the run tries to reach, `(("listTrunks", "200"),)`; a status can be a class,
-    `2XX`. `secrets` holds the names of fields whose values are never shown.
+    `2XX`. `named` are the operationIds that the run is about, `required` those of which every check must be exercised.
+    `secrets` holds the names of fields whose values are never shown.
     """
 
     vendor: str
@@ -30,6 +31,8 @@ class RunInfo:
     strictness: Grade = Grade.IMPLIED
     complete: bool = True
     documented: tuple[tuple[str, str], ...] = ()
+    named: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
     script: Callable[[Finding], str] = lambda _: ""
     """Makes a shell script of the requests of a finding."""
@@ -43,19 +46,41 @@ def verdict(report: Report, run: RunInfo) -> str:
     """`broken` if a finding fails the run, `not exercised` if there was too little to judge, else `kept`."""
     if report.failures(run.strictness):
         return BROKEN
-    return KEPT if "" in report.exercised.values() and not without_success(report, run) else NOT_EXERCISED
+    return NOT_EXERCISED if shortfall(report, run) else KEPT
+
+
+def shortfall(report: Report, run: RunInfo) -> str:
+    """Why too little was judged for a verdict, or empty: `no success of getCall was seen: ...`."""
+    names = without_success(report, run)
+    missing = [(name, check, reason) for (name, check), reason in report.exercised.items() if reason]
+    why = report.stopped or next((reason for name, _, reason in missing if name in names), "")
+    if names or "" not in report.exercised.values():
+        why = why or "check the token, or name what exists with --param"
+        return f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be judged: {why}"
+    if report.stopped:
+        return f"the run did not judge everything: {report.stopped}"
+    required = [
+        f"{check} of {name} was not exercised: {reason}" for name, check, reason in missing if name in run.required
+    ]
+    more = f", and so were {len(required) - 1} more" if len(required) > 1 else ""
+    return f"--require is not met: {required[0]}{more}" if required else ""
 
 
 def without_success(report: Report, run: RunInfo) -> tuple[str, ...]:
-    """The operations without a successful response, so that there is little evidence about them."""
+    """The operations without a successful response, so that there is little evidence about them.
+
+    One that is not implemented, or has nothing to be asked about, is among them only if the run is about it by name.
+    """
     succeeded = {name for name, status in report.reached if 200 <= status < 300}
-    return tuple(dict.fromkeys(name for name, key in run.documented if key.startswith("2") and name not in succeeded))
+    excused = (report.not_implemented.keys() | report.unasked.keys()) - run.named
+    names = dict.fromkeys(name for name, key in run.documented if key.startswith("2"))
+    return tuple(name for name in names if name not in succeeded | excused)
 
 
 def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
-    """The documented (operationId, status) pairs that were never answered."""
+    """The documented (operationId, status) pairs that were never answered, of operations that are implemented."""
     reached = {(name, key) for name, status in report.reached for key in (str(status), f"{status // 100}XX")}
-    return tuple(pair for pair in run.documented if pair not in reached)
+    return tuple(pair for pair in run.documented if pair not in reached and pair[0] not in report.not_implemented)
 
 
 def count_grades(report: Report) -> dict[str, int]:

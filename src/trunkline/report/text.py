@@ -19,8 +19,8 @@ from trunkline.report.run import (
     curl_command,
     not_reached,
     reproduction_script,
+    shortfall,
     verdict,
-    without_success,
 )
 
 Line: TypeAlias = tuple[tuple[str, str], ...]
@@ -77,6 +77,7 @@ def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
     """The findings in one line each, the exercised checks, the statuses that were reached, and the verdict."""
     lines = (
         *_findings(report, run),
+        *_missing(report),
         *_exercised(report),
         *_reached(report, run),
         *_not_judged(report),
@@ -93,6 +94,15 @@ def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
         place = f" at {finding.at}" if finding.at else ""
         text = f"{finding.evidence.grade} {finding.rule} {finding.operation}{place}, {_times(finding.count)}"
         yield _row(title, text, style)
+
+
+def _missing(report: Report) -> Iterator[Line]:
+    """One row for the operations that are not implemented, and one for each reason why some could not be asked."""
+    if report.not_implemented:
+        yield _row("NOT IMPLEMENTED", ", ".join(sorted(report.not_implemented)), _MISSING)
+    for reason in dict.fromkeys(report.unasked.values()):
+        names = ", ".join(name for name, found in report.unasked.items() if found == reason)
+        yield _row("NOT EXERCISED", f"any success of {names} - {reason}", _MISSING)
 
 
 def _exercised(report: Report) -> Iterator[Line]:
@@ -149,17 +159,17 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         failures = _plural(len(report.failures(run.strictness)), "finding")
         text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", _BAD
     elif result == KEPT:
-        text = f"no finding at strictness {run.strictness}, {_plural(len(report.findings), 'note')}"
+        notes = _plural(len(report.findings), "note")
+        part = " by what is implemented" if report.not_implemented else ""
+        text = f"the contract of {run.vendor} is kept{part}: no finding at strictness {run.strictness}, {notes}"
         style = _NOTE if not_exercised_note or early else _GOOD
     else:
-        names = " or ".join(without_success(report, run))
-        reason = f"no success of {names} was seen" if names else "nothing was put to the test"
-        text, style = f"{NOT_EXERCISED.upper()}: {reason}", _MISSING
+        text, style = f"{NOT_EXERCISED.upper()}: {shortfall(report, run)}", _MISSING
     yield _row("verdict", f"{text}{not_exercised_note}{early}", f"{_STRONG} {style}")
 
 
 def _row(title: str, text: str, style: str = "") -> Line:
-    return ((f"{title:<14}", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
+    return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
 
 
 def _not_judged(report: Report) -> Iterator[Line]:

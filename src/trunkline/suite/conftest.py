@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NoReturn
 
 import pytest
 
+from trunkline.check.availability import Availability, describe
 from trunkline.check.laws import LAWS, Law
 from trunkline.check.rules import RULES, Rule
 from trunkline.check.runner import Checker
@@ -18,14 +20,24 @@ from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
 from trunkline.contract.folders import names
 from trunkline.contract.model import Operation
-from trunkline.errors import BudgetExhausted, TrunklineError
+from trunkline.errors import BudgetExhausted, TrunklineError, UsageError
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
-from trunkline.plugin import report_left_behind, settings_of, spelled
+from trunkline.plugin import (
+    JUDGED,
+    LEFT_BEHIND,
+    NOT_EXERCISED,
+    NOT_IMPLEMENTED,
+    SKIPPED,
+    TOO_LITTLE,
+    settings_of,
+    spelled,
+    tell,
+)
 from trunkline.redaction import printable, redactor
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
-from trunkline.settings import CONNECTION, DEBUG, WRITING, Settings, describe_bug
+from trunkline.settings import CONNECTION, DEBUG, WRITING, Settings, describe_bug, required_operations
 from trunkline.transport.connect import Connection, connect, redacting_errors
 
 
@@ -63,9 +75,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _operations(settings: Settings) -> list[Operation]:
     try:
-        return [operation for name in settings.vendor or names() for operation in load(name).contract.operations]
+        every = [operation for name in settings.vendor or names() for operation in load(name).contract.operations]
+        chosen = [found for found in every if not settings.operation or found.operation_id in settings.operation]
+        known = [operation.operation_id for operation in every]
+        for name in settings.operation:
+            if name not in known:
+                raise UsageError(f"--operation names {name!r}, which is none; there are: {', '.join(known)}")
+        required_operations(settings.require, [operation.operation_id for operation in chosen])
     except TrunklineError as error:
-        raise pytest.Collector.CollectError(f"trunkline: {error}") from None  # pytest prints it without a traceback
+        raise pytest.Collector.CollectError(f"trunkline: {spelled(str(error))}") from None  # without a traceback
+    return chosen
 
 
 @dataclass(slots=True)
@@ -75,14 +94,27 @@ class Implementation:
     vendor: Vendor
     connection: Connection
     settings: Settings
+    operations: tuple[Operation, ...]
+    """The operations that the run is about."""
+    tested: frozenset[tuple[str, str]] = frozenset()
+    """The (operationId, rule) that have a test of their own in this run."""
     writing: WriteAccess | None = None
     leftovers: list[str] = field(default_factory=list)
     """The items that the run created and could not delete."""
-    _plain: dict[str, Report] = field(default_factory=dict)
+    shortfalls: list[str] = field(default_factory=list)
+    """Why too little was judged, so that the run must not end with 0."""
+    availability: Availability = field(default_factory=Availability)
+    _plain: Report | None = None
     _stateful: Report | None = None
+    _reported: set[tuple[str, str, str, str]] = field(default_factory=set)
+    """The causes of findings with which a test has failed."""
 
-    def new_checker(self) -> Checker:
-        """A checker with a report of its own."""
+    def checker(self) -> Checker:
+        """A checker with a report of its own, for the operations that are implemented."""
+        self.plain_report()
+        return self._new_checker()
+
+    def _new_checker(self) -> Checker:
         return Checker(
             self.vendor,
             self.connection.target,
@@ -93,64 +125,106 @@ class Implementation:
             examples=self.settings.examples,
             secret_values=self.connection.secret_values,
             writing=self.writing,
+            availability=self.availability,
+            complete=self.settings.complete,
         )
 
-    def plain_report(self, operation: Operation) -> Report:
-        """The report of the plain documented request; `stopped` says why it could not be sent."""
-        name = operation.operation_id
-        if name not in self._plain:
-            checker = self.new_checker()
-            checker.probe(operation)
-            session = checker.session(operation)
-            if session.needs:
-                parameter = session.needs[0]
-                checker.report.stopped = f"{parameter} is not known; give it with --trunkline-param {parameter}=..."
-            else:
-                session.ask()
-            self._plain[name] = checker.report
-        return self._plain[name]
+    def plain_report(self) -> Report:
+        """The report of the plain documented request of each operation that reads."""
+        if self._plain is None:
+            checker = self._new_checker()
+            self._plain = checker.report
+            with self.within_budget(self._plain):
+                checker.survey(self.operations)
+        return self._plain
 
     def stateful_report(self) -> Report:
         """The report of one stateful check of all operations."""
         if self._stateful is None:
-            checker = self.new_checker()
+            checker = self.checker()
             self._stateful = checker.report
             try:
-                checker.probe_second_account()
-                checker.check_stateful(self.vendor.contract.operations)
-            except BudgetExhausted as exhausted:
-                self._stateful.stopped = str(exhausted)
+                with self.within_budget(self._stateful):
+                    checker.probe_second_account()
+                    checker.check_stateful(self.operations)
             finally:
                 checker.clean()
                 self.leftovers += self._stateful.leftovers
         return self._stateful
 
+    def unasked(self) -> dict[str, str]:
+        """The operations that had nothing to be asked about, with the reason."""
+        reports = [report for report in (self._plain, self._stateful) if report is not None]
+        succeeded = {name for report in reports for name, status in report.reached if 200 <= status < 300}
+        found = {name: reason for report in reports for name, reason in report.unasked.items()}
+        return {name: reason for name, reason in found.items() if name not in succeeded}
+
+    @contextmanager
+    def within_budget(self, report: Report) -> Iterator[None]:
+        """Say in the report why the budget of requests ended it, and remember that it did."""
+        try:
+            yield
+        except BudgetExhausted as exhausted:
+            report.stopped = str(exhausted)
+            self.shortfalls.append(report.stopped)
+
+    def unanswered(self, operation: Operation) -> str:
+        """Why the plain documented request of an operation that reads was not judged, or empty."""
+        plain, name = self.plain_report(), operation.operation_id
+        if any(name == reached for reached, _ in plain.reached):
+            return ""
+        parameter = next((parameter.name for parameter in operation.path_parameters), "")
+        unknown = f"{parameter} is not known; give it with --param {parameter}=..."
+        return plain.unasked.get(name) or plain.stopped or unknown
+
+    def skip_unless_implemented(self, operation: Operation) -> None:
+        """Skip the test of an operation that is not implemented."""
+        self.plain_report()
+        if exchange := self.availability.missing.get(operation.operation_id):
+            if operation.operation_id in self.settings.operation:
+                self.shortfalls.append(f"{operation.operation_id} is not implemented: {describe(exchange)}")
+            self.skip(operation, f"not implemented: {describe(exchange)}")
+
+    def skip(self, operation: Operation, reason: str) -> NoReturn:
+        """Skip a test, with the reason why it could not be exercised."""
+        reason = spelled(reason)
+        if operation.operation_id in required_operations(
+            self.settings.require, [operation.operation_id for operation in self.operations]
+        ):
+            self.shortfalls.append(f"--trunkline-require is not met: {operation.operation_id}: {reason}")
+        pytest.skip(reason if reason.startswith("not ") else f"not exercised: {reason}")
+
     def failures(self, report: Report) -> list[Finding]:
         """The findings that fail a test."""
         return list(report.failures(Grade(self.settings.strictness)))
 
-    def new_failures(self, operation: Operation, report: Report) -> list[Finding]:
-        """The failures that the plain documented request does not have already."""
-        known = set()
-        if operation.reads:
-            with suppress(BudgetExhausted):  # then every failure is new
-                known = {finding.cause for finding in self.plain_report(operation).findings}
-        return [finding for finding in self.failures(report) if finding.cause not in known]
+    def fail(self, operation: Operation, findings: Collection[Finding], report: Report) -> None:
+        """Fail the test with the findings whose cause no test has reported. If there are only others, skip it.
 
-    def fail(self, findings: list[Finding], report: Report) -> None:
-        """Fail the test, if there are findings, with their text and without a traceback."""
-        if not findings:
-            return
-        run = RunInfo(
-            self.vendor.name,
-            self.connection.base,
-            self.settings.seed or 0,
-            Grade(self.settings.strictness),
-            secrets=frozenset(self.vendor.contract.secrets),
-            script=partial(script, self.vendor.contract, base=self.connection.base),
-        )
-        lines = [plain(line) for finding in findings for line in finding_lines(finding, report, run)]
-        pytest.fail("\n".join(lines).rstrip(), pytrace=False)
+        A cause that the plain request shows is reported by the test of its rule. The failure has no traceback.
+        """
+        known = {*self._reported}
+        known |= {found.cause for found in self.plain_report().findings if (found.operation, found.rule) in self.tested}
+        new = [found for found in findings if found.cause not in known or self._is_its_test(found, report)]
+        self._reported |= {found.cause for found in findings}
+        if new:
+            run = RunInfo(
+                self.vendor.name,
+                self.connection.base,
+                self.settings.seed or 0,
+                Grade(self.settings.strictness),
+                secrets=frozenset(self.vendor.contract.secrets),
+                script=partial(script, self.vendor.contract, base=self.connection.base),
+            )
+            lines = [plain(line) for finding in new for line in finding_lines(finding, report, run)]
+            pytest.fail("\n".join(lines).rstrip(), pytrace=False)
+        if findings:
+            rules = [f"`{rule}`" for rule in sorted({found.rule for found in findings})]
+            self.skip(operation, f"not judged: {' and '.join(rules)} {'fail' if len(rules) > 1 else 'fails'}")
+
+    def _is_its_test(self, finding: Finding, report: Report) -> bool:
+        """Whether the test of the rule itself reports its finding."""
+        return report is self._plain and (finding.operation, finding.rule) in self.tested
 
 
 @pytest.fixture(scope="session")
@@ -159,8 +233,15 @@ def _implementations(pytestconfig: pytest.Config) -> Iterator[tuple[dict[str, Im
     implementations: dict[str, Implementation] = {}
     with ExitStack() as ledgers:
         yield implementations, ledgers
-    leftovers = [line for implementation in implementations.values() for line in implementation.leftovers]
-    report_left_behind(pytestconfig, [printable(line) for line in leftovers])
+    for found in implementations.values():
+        unasked = found.unasked()
+        for title, lines in {
+            LEFT_BEHIND: found.leftovers,
+            NOT_EXERCISED: [f"any success of {name} - {reason}" for name, reason in unasked.items()],
+            NOT_IMPLEMENTED: sorted(found.availability.missing),
+            TOO_LITTLE: [spelled(line) for line in found.shortfalls],
+        }.items():
+            tell(pytestconfig, title, [printable(redactor(found.connection.secrets)(line)) for line in lines])
 
 
 @pytest.fixture
@@ -180,8 +261,21 @@ def implementation(
             options = WriteOptions(**settings.only(WRITING))
             access = write_access(vendor, connection, options, report, lambda _: None)
             writing = ledgers.enter_context(access)
-            implementations[name] = Implementation(vendor, connection, settings, writing, report.leftovers)
+            operations = tuple(found for found in _operations(settings) if found.contract.vendor == name)
+            tested = frozenset(_rules_tested(request.session))
+            implementations[name] = Implementation(
+                vendor, connection, settings, operations, tested, writing, report.leftovers
+            )
     return implementations[name]
+
+
+def _rules_tested(session: pytest.Session) -> Iterator[tuple[str, str]]:
+    """The (operationId, rule) of the tests of rules that were selected, also those of other workers of pytest-xdist."""
+    for item in session.items:
+        parameters = getattr(item, "callspec").params if hasattr(item, "callspec") else {}  # noqa: B009 - pytest's own
+        operation, rule = parameters.get("operation"), parameters.get("rule")
+        if isinstance(operation, Operation) and isinstance(rule, Rule):
+            yield operation.operation_id, rule.name
 
 
 @pytest.hookimpl(wrapper=True)
@@ -189,18 +283,25 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """Run a test without tracebacks, because they could contain a credential."""
     implementation = pyfuncitem.funcargs.get("implementation")
     secrets = implementation.connection.secrets if isinstance(implementation, Implementation) else frozenset()
-    with _without_traceback(pyfuncitem.session, secrets):
-        return (yield)
+    try:
+        with _without_traceback(pyfuncitem.session, secrets):
+            result = yield
+    except pytest.skip.Exception:
+        tell(pyfuncitem.config, SKIPPED, ["a test"])
+        raise
+    except pytest.fail.Exception:
+        tell(pyfuncitem.config, JUDGED, ["a test"])
+        raise
+    tell(pyfuncitem.config, JUDGED, ["a test"])
+    return result
 
 
 @contextmanager
 def _without_traceback(session: pytest.Session, secrets: frozenset[str]) -> Iterator[None]:
-    """Skip the test if the budget is exhausted, end the run if no response can be had, fail the test for a bug."""
+    """End the run if no response can be had, and fail the test for a bug."""
     try:
         with redacting_errors(redactor(secrets)):
             yield
-    except BudgetExhausted as exhausted:
-        raise pytest.skip.Exception(f"not exercised: {exhausted}") from None
     except TrunklineError as error:
         sentence = spelled(f"trunkline: {error}")
         session.shouldstop = sentence  # a worker of pytest-xdist passes this on, unlike `pytest.exit`

@@ -2,82 +2,83 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pytest
 
+from trunkline.check.availability import COMPLETENESS
 from trunkline.check.laws import Law
 from trunkline.check.rules import Rule
 from trunkline.check.runner import FUZZ, NOT_ALLOWED
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.contract.model import Operation
-from trunkline.errors import BudgetExhausted
-from trunkline.plugin import spelled
 from trunkline.suite.conftest import Implementation
-
-
-def skip(reason: str) -> None:
-    """Skip the test, with the reason why it could not be exercised."""
-    pytest.skip(f"not exercised: {spelled(reason)}")
 
 
 def test_documented_request(implementation: Implementation, operation: Operation) -> None:
     """The plain documented request succeeds. If it does not, the operation cannot be judged."""
     if not operation.reads:
-        skip("the stateful laws check whether an operation that writes succeeds")
-    report = implementation.plain_report(operation)
-    if report.stopped:
-        pytest.fail(report.stopped, pytrace=False)
-    statuses = [status for name, status in report.reached if name == operation.operation_id]
-    if not any(200 <= status < 300 for status in statuses):
-        pytest.fail(f"{operation.operation_id} was answered with {statuses}, never with success", pytrace=False)
+        pytest.skip("not exercised: the stateful laws check whether an operation that writes succeeds")
+    report, name = implementation.plain_report(), operation.operation_id
+    missing = [found for found in report.findings if (found.rule, found.operation) == (COMPLETENESS.name, name)]
+    implementation.fail(operation, missing, report)
+    implementation.skip_unless_implemented(operation)
+    statuses = [status for reached, status in report.reached if reached == name]
+    if any(200 <= status < 300 for status in statuses):
+        return
+    reason = implementation.unanswered(operation) or f"it was answered with {statuses}, never with success"
+    if name not in report.unasked or name in implementation.settings.operation:
+        implementation.shortfalls.append(f"no success of {name} was seen: {reason}")
+    implementation.skip(operation, reason)
 
 
 def test_rule(implementation: Implementation, operation: Operation, rule: Rule) -> None:
     """The response to the plain documented request obeys the rule."""
-    report = implementation.plain_report(operation)
-    if report.stopped:
-        skip(report.stopped)
-    findings = [finding for finding in implementation.failures(report) if finding.rule == rule.name]
-    implementation.fail(findings, report)
+    implementation.skip_unless_implemented(operation)
+    if reason := implementation.unanswered(operation):
+        implementation.skip(operation, reason)
+    report, key = implementation.plain_report(), (operation.operation_id, rule.name)
+    findings = [found for found in implementation.failures(report) if (found.operation, found.rule) == key]
+    implementation.fail(operation, findings, report)
 
 
 def test_law(implementation: Implementation, operation: Operation, law: Law) -> None:
-    """The responses to the requests of the law obey the law, and break no rule that the plain response obeys."""
-    checker = implementation.new_checker()
+    """The responses to the requests of the law obey the law, and break no rule that was not reported before."""
+    implementation.skip_unless_implemented(operation)
+    checker = implementation.checker()
     report = checker.report
-    with suppress(BudgetExhausted):  # the report has the reason
+    with implementation.within_budget(report):
         checker.check_law(operation, law)
-    implementation.fail(implementation.new_failures(operation, report), report)
+    implementation.fail(operation, implementation.failures(report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
-        skip(reason)
+        implementation.skip(operation, reason)
 
 
 def test_stateful_law(implementation: Implementation, operation: Operation, stateful_law: StatefulLaw) -> None:
     """Items are created, changed and deleted in any order, and the responses obey the law, and the rules."""
     if implementation.writing is None:
-        skip(NOT_ALLOWED)
+        implementation.skip(operation, NOT_ALLOWED)
     report = implementation.stateful_report()
     findings = [finding for finding in implementation.failures(report) if finding.operation == operation.operation_id]
     own = [finding for finding in findings if finding.rule == stateful_law.name]
     if stateful_law is next(law for law in STATEFUL_LAWS if law.concerns(operation)):
         laws = {law.name for law in STATEFUL_LAWS}
         own += [finding for finding in findings if finding.rule not in laws]  # broken rules fail the first test
-    implementation.fail(own, report)
+    implementation.fail(operation, own, report)
+    implementation.skip_unless_implemented(operation)
     if reason := report.exercised.get((operation.operation_id, stateful_law.name), report.stopped):
-        skip(reason)
+        implementation.skip(operation, reason)
 
 
 def test_schemathesis(implementation: Implementation, operation: Operation) -> None:
-    """The responses to generated requests break no rule that the plain response obeys."""
-    checker = implementation.new_checker()
+    """The responses to generated requests break no rule that was not reported before."""
+    implementation.skip_unless_implemented(operation)
+    checker = implementation.checker()
     report = checker.report
     try:
-        with suppress(BudgetExhausted):  # the report has the reason
+        with implementation.within_budget(report):
             checker.fuzz([operation])
     finally:
         checker.clean()
         implementation.leftovers += report.leftovers
-    implementation.fail(implementation.new_failures(operation, report), report)
+    implementation.fail(operation, implementation.failures(report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
-        skip(reason)
+        implementation.skip(operation, reason)

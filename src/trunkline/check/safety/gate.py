@@ -55,6 +55,10 @@ class Gate:
         headers = (f"Bearer {credential}" for credential in self.credentials)
         self._headers = {self.ownership.credential_digest(header): header for header in headers}
 
+    def narrow(self, contract: Contract) -> None:
+        """Use a contract with fewer operations from now on: the others turned out not to be implemented."""
+        self.contract = self.ownership.contract = contract
+
     @property
     def prefix(self) -> str:
         """The beginning of every label, different for each run: `trunkline-check-5d1c0e9a77-`."""
@@ -95,10 +99,13 @@ class Gate:
         """Whether the run may create one more item: it can be deleted again, or may be left."""
         if self.allowed_leftovers is None or self.ownership.operation(Delete, resource):
             return True
+        return self.leftover_count < self.allowed_leftovers
+
+    @property
+    def leftover_count(self) -> int:
+        """The number of items that the run created and that no operation deletes."""
         entries = self.ledger.open_entries()
-        return (
-            sum(self.ownership.operation(Delete, entry.resource) is None for entry in entries) < self.allowed_leftovers
-        )
+        return sum(self.ownership.operation(Delete, entry.resource) is None for entry in entries)
 
     # --- checking a request -----------------------------------------------------------------------------------------
 
@@ -178,7 +185,7 @@ class Gate:
     # --- creating ---------------------------------------------------------------------------------------------------
 
     def _create(self, operation: Operation, request: Request, parents: Mapping[str, str]) -> Response:
-        """Record a creation and send it. Only a 4xx response says that nothing was created."""
+        """Record a creation and send it. Only a 4xx response and a 501 say that nothing was created."""
         resource, header = operation.resource, request.header("authorization")
         digest, label = self.ownership.credential_digest(header), self.ownership.label(resource)
         entry = self.ledger.begin(
@@ -196,7 +203,7 @@ class Gate:
             raise
         if 200 <= response.status < 300:
             self._identify(operation, entry, digest, response)
-        elif 400 <= response.status < 500:
+        elif 400 <= response.status < 500 or response.status == 501:
             self.ledger.finished(entry)
         return response
 

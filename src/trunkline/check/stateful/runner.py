@@ -35,6 +35,7 @@ def run_stateful(
     target: Target,
     *,
     prefix: str,
+    factory: ValueFactory | None = None,
     credential: str | None = None,
     second_credential: str | None = None,
     allowed_leftovers: int | None = None,
@@ -47,11 +48,12 @@ def run_stateful(
 ) -> Iterator[Finding | Exercised]:
     """Check every resource that the contract can create. Yields the findings, then which laws were judged.
 
-    `prefix` begins the name of every created item. `second_credential` is that of another account. `allowed_leftovers`
-    is how many items may be left that no operation deletes, None for any number. After a finding its law is suppressed
-    and the check goes on, up to `most_findings`. An exception of the target is raised after everything was yielded.
+    `prefix` begins the name of every created item; the `factory` of an earlier run repeats no value.
+    `second_credential` is that of another account. `allowed_leftovers` is how many items may be left that no operation
+    deletes, None for any number. After a finding its law is suppressed and the check goes on, up to `most_findings`. An
+    exception of the target is raised after everything was yielded.
     """
-    factory = ValueFactory(prefix, Random(f"{prefix}{seed}"))  # noqa: S311 - values to send, not secrets
+    factory = factory or factory_of(prefix, seed)
     stateful = StatefulRun(contract, target, factory, credential, second_credential, allowed_leftovers)
     error: TargetError | None = None
     progress("stateful check")
@@ -73,6 +75,11 @@ def run_stateful(
         raise error
 
 
+def factory_of(prefix: str, seed: int) -> ValueFactory:
+    """The values of a run: their names begin with the prefix."""
+    return ValueFactory(prefix, Random(f"{prefix}{seed}"))  # noqa: S311 - values to send, not secrets
+
+
 def plan_of(stateful: StatefulRun) -> Plan[Scenario]:
     """The moves and the fixed scenarios for a contract."""
     table = moves(stateful)
@@ -84,8 +91,9 @@ def _reason(stateful: StatefulRun, law: StatefulLaw, resource: str) -> str:
     operations = operations_of(stateful.contract, resource)
     if law.needs_other_account and stateful.second_credential is None:
         return "the credential of another account is not known; give it with --second-token"
-    if operations is not None and not operations.deletes and stateful.allowed_leftovers == 0:
-        return "no page documents how such an item is deleted; allow some to stay with --leave"
+    chain = (operations_of(stateful.contract, name) for name in (resource, *(operations.parents if operations else ())))
+    if stateful.allowed_leftovers == 0 and any(found is not None and not found.deletes for found in chain):
+        return "no operation deletes such an item; allow some to stay with --leave"
     resources = (resource, *reversed(operations.parents if operations else ()))
     creation_problems = (stateful.creation_problems[name] for name in resources if name in stateful.creation_problems)
     return next(creation_problems, "no scenario reached it; run more with --examples")

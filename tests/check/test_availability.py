@@ -1,0 +1,210 @@
+"""Partial implementations: what is missing is named and left out, what is there is judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import trunkline
+from trunkline import mock
+from trunkline.check.availability import COMPLETENESS, NOT_IMPLEMENTED
+from trunkline.check.runner import FUZZ, Checker
+from trunkline.check.safety import WriteAccess
+from trunkline.check.safety.ledger import Ledger
+from trunkline.errors import TargetError
+from trunkline.exchange import Request, Response, Target
+from trunkline.findings import Grade, Report
+from trunkline.mock.loader import Vendor
+
+JSON = (("content-type", "application/json"),)
+REFUSALS: dict[str, Callable[[Request], Response]] = {
+    "fastapi": lambda _: Response(404, JSON, b'{"detail":"Not Found"}'),
+    "own words": lambda _: Response(404, JSON, b'{"error":{"code":"NOT_FOUND","message":"There is no such path"}}'),
+    "with the path": lambda request: Response(404, (), f"Cannot {request.method} /v1{request.path} (12:07)".encode()),
+    "405": lambda _: Response(405, (*JSON, ("allow", "PATCH")), b"{}"),
+    "501": lambda _: Response(501, (), b""),
+}
+
+
+def partial(vendor: Vendor, missing: set[str], refuse: Callable[[Request], Response]) -> Target:
+    """The mock without some operations."""
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        operations, _ = vendor.contract.match(request.path)
+        present = [operation for operation in operations if operation.operation_id not in missing]
+        asked = [operation for operation in operations if operation.method == request.method]
+        return good(request) if present and not {*asked} - {*present} else refuse(request)
+
+    return target
+
+
+def all_but(vendor: Vendor, *names: str) -> set[str]:
+    return {operation.operation_id for operation in vendor.contract.operations} - {*names}
+
+
+def checked(vendor: Vendor, target: Target, *, writes: bool = False, leave: int | None = None, **more: Any) -> Report:
+    """The report of a whole check."""
+    writing = WriteAccess(Ledger(), target, None, leave) if writes else None
+    operations = more.pop("operations", None)
+    return Checker(vendor, target, credential=vendor.world.token, seed=1, examples=2, writing=writing, **more).run(
+        operations
+    )
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_missing_operations_are_named_and_the_others_are_judged(refusal: str) -> None:
+    """However the server says that there is no such path, nothing about the missing operations is judged."""
+    vendor = trunkline.load("telepath")
+    report = checked(vendor, partial(vendor, all_but(vendor, "listTrunks"), REFUSALS[refusal]))
+    assert sorted(report.not_implemented) == ["getCall", "listCalls"]
+    assert report.findings == ()
+    assert report.exercised["listTrunks", FUZZ] == ""
+    reasons = {reason for (name, _), reason in report.exercised.items() if name in report.not_implemented}
+    assert reasons == {NOT_IMPLEMENTED}
+    assert {name for name, _ in report.reached} == {"listTrunks"}
+
+
+def test_a_missing_fetch_is_told_from_an_unknown_id() -> None:
+    """A 404 in the words for any path is about the path; a 404 in other words is about the item, and is a finding."""
+    vendor = trunkline.load("talkover")
+    known = {"trunk_id": "trunk-uuid-1"}
+    report = checked(vendor, partial(vendor, {"getSipTrunk"}, REFUSALS["fastapi"]))
+    assert [*report.not_implemented] == ["getSipTrunk"]
+    assert report.findings == ()
+    body = b'{"success":false,"message":"SIP trunk not found","code":"TRUNK_NOT_FOUND"}'
+    lost = partial(
+        vendor, {"getSipTrunk"}, lambda request: Response(404, JSON, b"" if "no-such" in request.path else body)
+    )
+    report = checked(vendor, lost)
+    assert report.not_implemented == {}
+    assert "known_id_is_answered" in {finding.rule for finding in report.failures()}
+    report = checked(vendor, partial(vendor, {"getSipTrunk"}, REFUSALS["fastapi"]), parameters=known)
+    assert [*report.not_implemented] == ["getSipTrunk"], "other operations show that the given id exists"
+
+
+def test_an_empty_account_lacks_nothing() -> None:
+    """Without items a 404 says nothing about a path, and what has no item to be asked about is listed."""
+    vendor = trunkline.load("talkover", trunks=0)
+    generic = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        response = generic(request)
+        return REFUSALS["fastapi"](request) if response.status == 404 else response
+
+    report = checked(vendor, target)
+    assert report.not_implemented == {}
+    assert report.unasked["getSipTrunk"] == "the account has no trunks"
+    assert "listSipTrunks" not in report.unasked
+
+
+@pytest.mark.slow_for("405", "501", "missing2", "missing4")
+@pytest.mark.parametrize("refusal", ["fastapi", "405", "501"])
+@pytest.mark.parametrize(
+    ("name", "missing", "unasked"),
+    [
+        ("telepath", {"createTrunk"}, {"updateTrunk"}),
+        ("telepath", {"updateTrunk"}, set()),
+        ("talkover", {"getSipTrunk"}, set()),
+        ("talkover", {"createSipTrunkDid", "listSipTrunkDids"}, {"deleteSipTrunkDid"}),
+        ("talkover", {"verifySipTrunk"}, set()),
+    ],
+)
+def test_missing_writes_are_left_out(name: str, missing: set[str], unasked: set[str], refusal: str) -> None:
+    """The stateful check begins again without them; everything is deleted, and nothing is blamed on the vendor."""
+    vendor = trunkline.load(name)
+    report = checked(vendor, partial(vendor, missing, REFUSALS[refusal]), writes=True)
+    assert {*report.not_implemented} == missing
+    assert report.findings == (), str(report)
+    assert {*report.unasked} == unasked
+    assert name == "telepath" or report.leftovers == []
+    wrong = {key: reason for key, reason in report.exercised.items() if key[0] in missing and reason != NOT_IMPLEMENTED}
+    assert wrong == {}
+    assert all(reason for key, reason in report.exercised.items() if key[0] in unasked)
+
+
+def test_a_missing_deletion_leaves_one_item() -> None:
+    """Once it is known that nothing deletes an item, no more are created than may be left."""
+    vendor = trunkline.load("talkover")
+    report = checked(vendor, partial(vendor, {"deleteSipTrunk"}, REFUSALS["405"]), writes=True, leave=0)
+    assert [*report.not_implemented] == ["deleteSipTrunk"]
+    assert report.findings == ()
+    [leftover] = report.leftovers
+    assert "no operation deletes it" in leftover
+    assert report.reached["createSipTrunk", 201] == 1
+
+
+def test_a_404_for_a_deleted_item_lacks_nothing() -> None:
+    """A server whose every 404 has the same words is not taken for a partial one, and is judged whole."""
+    vendor = trunkline.load("talkover")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        response = good(request)
+        return (
+            Response(404, response.headers, b'{"success":false,"message":"Not found","code":"TRUNK_NOT_FOUND"}')
+            if (response.status == 404)
+            else response
+        )
+
+    report = checked(vendor, target, writes=True)
+    assert report.not_implemented == {}
+    assert report.exercised["deleteSipTrunk", "second_deletion_is_not_found"] == ""
+    assert report.exercised["createSipTrunkDid", "created_is_found"] == ""
+
+
+def test_a_complete_api_is_asked_for() -> None:
+    """With `complete` a missing operation is a documented finding, whether it reads or writes."""
+    vendor = trunkline.load("telepath")
+    target = partial(vendor, {"listCalls", "createTrunk"}, REFUSALS["fastapi"])
+    report = checked(vendor, target, writes=True, complete=True)
+    found = {(finding.rule, finding.operation, finding.evidence.grade) for finding in report.failures()}
+    assert found == {(COMPLETENESS.name, name, Grade.DOCUMENTED) for name in ("listCalls", "createTrunk")}
+
+
+@pytest.mark.parametrize("name", ["telepath", "talkover"])
+def test_a_base_that_answers_nothing_is_doubted(name: str) -> None:
+    """Also if it answers at the path of the service's health, which many services have."""
+    vendor = trunkline.load(name)
+    target = partial(vendor, all_but(vendor, "getHealth"), REFUSALS["fastapi"])
+    with pytest.raises(TargetError, match=r"answers 404 for /[a-z-]+: give the base address .* which ends in"):
+        checked(vendor, target)
+    if name == "talkover":
+        assert checked(vendor, target, operations=["getHealth"]).findings == ()
+
+
+def test_items_that_another_client_deletes_are_not_missed() -> None:
+    """A check that only reads goes on with the next item, and blames nobody."""
+    vendor = trunkline.load("telepath")
+    good = mock.from_vendor(vendor)
+    asked: list[str] = []
+
+    def target(request: Request) -> Response:
+        call = request.path.removeprefix("/calls/")
+        if call != request.path and call in {record["id"] for record in good.snapshot("calls")}:
+            asked.append(call)
+            if len(asked) % 7 == 1:  # deleted just before it is asked for
+                good.remove("calls", call)
+        return good(request)
+
+    report = checked(vendor, target)
+    assert len({*asked}) > 2
+    assert report.not_implemented == {}
+    assert report.failures() == (), str(report)
+    assert report.reached["getCall", 200] > 0
+
+
+def test_the_words_of_a_404_may_hold_the_path_and_the_time() -> None:
+    """They differ from answer to answer, and still are the words for any path."""
+    vendor = trunkline.load("talkover")
+    numbers = iter(range(10_000))
+
+    def refuse(request: Request) -> Response:
+        text = {"error": f"{request.path} is not here", "request_id": f"r{next(numbers)}", "at": "2026-11-28T10:00:00Z"}
+        return Response(404, JSON, json.dumps(text).encode())
+
+    report = checked(vendor, partial(vendor, {"getSipTrunkHealth"}, refuse))
+    assert [*report.not_implemented] == ["getSipTrunkHealth"]
