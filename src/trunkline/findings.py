@@ -14,6 +14,8 @@ from trunkline.redaction import redactor
 _LONGEST = 160
 """The number of characters of a value that a report shows."""
 _LONGEST_TEXT = 2000
+_MOST_SKIPPED = 1000
+"""The number of places without a judgement that are kept."""
 MOST_SOURCES = 6
 """The number of places that are kept of a finding in recorded traffic."""
 
@@ -111,7 +113,9 @@ class Report:
     judged: dict[str, int] = field(default_factory=dict)
     """The number of exchanges that were judged, by the file that they were recorded in."""
     not_judged: dict[str, str] = field(default_factory=dict)
-    """The reason why a file, or an exchange in it, was not judged, by its place."""
+    """The reason why a file, or an exchange in it, was not judged, by its place: the first of them."""
+    skipped: int = 0
+    """The number of files and exchanges that were not judged."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> bool:
@@ -131,6 +135,12 @@ class Report:
             at=truncate(self.redact(finding.at), _LONGEST),
         )
         return True
+
+    def skip(self, place: str, reason: str) -> None:
+        """Note that a file, or an exchange in one, is not judged."""
+        self.skipped += 1
+        if len(self.not_judged) < _MOST_SKIPPED:
+            self.not_judged[place] = reason
 
     def redact(self, text: str) -> str:
         """The text with `***` for every known secret."""

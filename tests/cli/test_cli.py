@@ -703,6 +703,16 @@ def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: V
     assert f"\nNOT JUDGED    {path}#/log/entries/1: GET https://cdn/x.js is no operation of {vendor.name}\n" in out
     assert f"\nNOT JUDGED    {path}#/log/entries/2: PUT /no is no operation of {vendor.name}\n" in out
     assert "hush" not in out
+    many = [("GET", f"https://cdn/{number}" + "/x" * 999, b"", "") for number in range(1100)]
+    path.write_bytes(har(vendor, good, *many))
+    _, out, _ = run("validate", vendor.name, str(path))
+    assert (out.count("NOT JUDGED"), "\nNOT JUDGED    1080 more\n" in out, max(map(len, out.splitlines())) < 500) == (
+        21,
+        True,
+        True,
+    )
+    report = document(run("validate", vendor.name, str(path), "--format", "json")[1])
+    assert (report["skipped"], len(report["not_judged"])) == (1100, 1000)
     path.write_bytes(har(vendor, *others))
     code, out, err = run("validate", vendor.name, str(path))
     assert (code, out) == (2, "")

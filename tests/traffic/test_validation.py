@@ -313,3 +313,12 @@ def test_secrets_stay_out_of_a_report(vendor: Vendor) -> None:
     report = validate(vendor, Exchange(UNKNOWN, response, BODY), first.operation_id, secrets=frozenset({"hush-hush"}))
     assert report.findings
     assert "hush" not in repr([(f.message, f.seen, f.expected) for f in report.findings])
+
+
+def test_a_redirect_is_not_judged(vendor: Vendor) -> None:
+    """Nor is a 304, which a browser records: the contract lists neither, and the API did nothing wrong."""
+    for operation in vendor.contract.operations:
+        for status in (301, 304, 308):
+            exchange = Exchange(request_of(vendor, operation), Response(status))
+            with pytest.raises(UsageError, match=f"its status is {status}: the answer is elsewhere"):
+                validate(vendor, exchange)

@@ -55,7 +55,7 @@ def _option(row: Option) -> click.Option:
 _VENDOR = click.Argument(["vendor"], shell_complete=complete_vendors)
 _VENDORS = click.Argument(["vendors"], nargs=-1, metavar="[VENDOR]...", shell_complete=complete_vendors)
 _SOURCES = click.Argument(
-    ["rest"], nargs=-1, metavar="[OPERATION] SOURCE...", shell_complete=complete_operation_or_file
+    ["rest"], nargs=-1, metavar="[OPERATION]... SOURCE...", shell_complete=complete_operation_or_file
 )
 
 COMMANDS = (

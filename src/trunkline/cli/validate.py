@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -47,10 +48,11 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) ->
 
 
 def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The operationId before the sources, if there is one, and the sources."""
+    """The operationIds before the sources, and the sources."""
     names = [operation.operation_id for operation in contract.operations]
     if rest and rest[0] in names:
-        return rest[:1], rest[1:]
+        operations = tuple(takewhile(names.__contains__, rest))
+        return operations, rest[len(operations) :]
     if len(rest) > 1 and rest[0] != "-" and not Path(rest[0]).exists():
         raise UsageError(
             f"{rest[0]!r} is neither a file nor an operation of {contract.vendor}; there are: {', '.join(names)}"

@@ -51,6 +51,7 @@ def document(report: Report, run: RunInfo) -> Json:
             "unasked": [{"operation": name, "reason": reason} for name, reason in sorted(report.unasked.items())],
             "left_behind": report.leftovers,
             "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
+            "skipped": report.skipped,
             "not_judged": [{"place": place, "reason": reason} for place, reason in report.not_judged.items()],
         },
     )

@@ -174,11 +174,10 @@ def _row(title: str, text: str, style: str = "") -> Line:
 
 def _not_judged(report: Report) -> Iterator[Line]:
     """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
-    places = [*report.not_judged.items()]
-    for place, reason in places[:_FEW_PLACES]:
+    for place, reason in [*report.not_judged.items()][:_FEW_PLACES]:
         yield _row("NOT JUDGED", f"{place}: {reason}", _MISSING)
-    if places[_FEW_PLACES:]:
-        yield _row("NOT JUDGED", f"{len(places) - _FEW_PLACES} more", _MISSING)
+    if report.skipped > _FEW_PLACES:
+        yield _row("NOT JUDGED", f"{report.skipped - _FEW_PLACES} more", _MISSING)
     if len(report.judged) > 1 or sum(report.judged.values()) > 1:
         exchanges = _plural(sum(report.judged.values()), "exchange")
         files = sum(1 for count in report.judged.values() if count)

@@ -99,7 +99,8 @@ def _request(response: Any) -> tuple[str, str, Headers, bytes | None]:
         fields = _fields(request.headers)
     except (AttributeError, TypeError, ValueError):
         fields = UNKNOWN_CREDENTIAL
-    return request.method, str(url), fields, _sent(request)
+    has_body = fields is UNKNOWN_CREDENTIAL or {"content-length", "transfer-encoding"} & dict(fields).keys()
+    return request.method, str(url), fields, _sent(request) if has_body else b""
 
 
 def _sent(request: Any) -> bytes | None:

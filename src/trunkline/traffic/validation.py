@@ -11,12 +11,14 @@ from trunkline.contract.model import Contract, List, Operation
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
-from trunkline.findings import Report
+from trunkline.findings import Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.libraries import read_object, read_parts
 from trunkline.traffic.sources import files_of, read_exchanges
 from trunkline.transport.files import read_source
+
+_LONGEST_ADDRESS = 200
 
 
 def validate(
@@ -60,9 +62,9 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
                     _judge(report, _operation_of(vendor.contract, exchange, among), exchange, RULES, name + place)
                     report.judged[name] += 1
                 except UsageError as error:
-                    report.not_judged[name + place] = str(error)
+                    report.skip(name + place, str(error))
         except UsageError as error:
-            report.not_judged[name] = str(error)
+            report.skip(name, str(error))
     if not any(report.judged.values()):
         raise UsageError(_nothing_judged(report))
     if missing := sum(1 for count in report.judged.values() if not count):
@@ -71,8 +73,8 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
 
 
 def _nothing_judged(report: Report) -> str:
-    (place, reason), *more = report.not_judged.items()
-    others = f" (and so on, {len(more) + 1} in all)" if more else ""
+    place, reason = next(iter(report.not_judged.items()))
+    others = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
     return f"{place!r} cannot be judged: {reason}{others}"
 
 
@@ -87,6 +89,9 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
     """Add the findings about an exchange, and what was exercised, to a report."""
     if "request" not in exchange.known:
         exchange = replace(exchange, request=Request(operation.method, operation.path))
+    status = exchange.response.status
+    if status // 100 == 3 and "status" in exchange.known and not operation.response_for(status):
+        raise UsageError(f"its status is {status}: the answer is elsewhere, or was kept from an earlier request")
     if "status" not in exchange.known:
         status = guess_status(operation, exchange.response.body)
         exchange = replace(exchange, response=replace(exchange.response, status=status))
@@ -120,7 +125,8 @@ def _requested(contract: Contract, request: Request) -> Operation | None:
     for operation in operations:
         if operation.method == request.method:
             return operation
-    raise UsageError(f"{request.method} {request.path} is no operation of {contract.vendor}")
+    asked = truncate(f"{request.method} {request.path}", _LONGEST_ADDRESS)
+    raise UsageError(f"{asked} is no operation of {contract.vendor}")
 
 
 def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
