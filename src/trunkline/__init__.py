@@ -22,9 +22,11 @@ Names are imported when they are first used, so that a pytest run that does not 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers take it for true; `typing` would be the only slow import
 if TYPE_CHECKING:
+    from typing import Any
+
     from trunkline.errors import DataError, TargetError, TrunklineError, UsageError
     from trunkline.exchange import Exchange, Request, Response, Target
     from trunkline.findings import Evidence, Finding, Grade, Report

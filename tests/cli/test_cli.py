@@ -356,6 +356,23 @@ def test_an_unexpected_exception_is_reported_as_a_bug(run: Run, monkeypatch: pyt
     assert "Traceback" in run("export", VENDORS[0])[2]
 
 
+def test_an_interruption_of_the_imports_ends_with_130() -> None:
+    """They take longer than anything else before a command handles Ctrl-C; there is no traceback."""
+    interrupted = """if True:
+        import importlib.abc, sys
+
+        class Interruption(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name == "trunkline.settings":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Interruption())
+        from trunkline.cli import main
+    """
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_an_interruption_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is one word and no traceback."""
 

@@ -325,7 +325,11 @@ def test_a_state_file_is_reset(run: Run, tmp_path: Path) -> None:
         mocks = {name: mock.from_vendor(VENDORS[name], storage=state) for name in ALL}
         assert written(mocks) == ALL[1:]
     assert run("--state", str(path)) == (0, f"reset {', '.join(ALL)} in {path}\n", "")
-    assert run("--state", str(tmp_path / "other"))[0] == 2
+    (tmp_path / "text").write_text("hello")
+    advice = "name the file that `trunkline serve --state` wrote"
+    for name, reason in (("other", "does not exist"), ("no/other", "does not exist"), ("text", "is not a state file")):
+        assert run("--state", str(tmp_path / name)) == (2, "", f"trunkline: {tmp_path / name} {reason}; {advice}\n")
+    (tmp_path / "text").unlink()
     assert [file.name for file in tmp_path.iterdir()] == ["state.db"]
 
 

@@ -476,7 +476,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     """Folders are not made: the name may be wrong."""
     with pytest.raises(UsageError, match=f"the folder {tmp_path}/no does not exist; make it"):
         storage.from_file(tmp_path / "no" / "state.db")
-    with pytest.raises(UsageError, match="does not exist; name another"):
+    with pytest.raises(UsageError, match="does not exist; name the file that `trunkline serve --state` wrote"):
         storage.from_file(tmp_path / "state.db", create=False)
     with pytest.raises(UsageError, match="it is not a file name"):
         storage.from_file(tmp_path / "a\x00b")

@@ -6,27 +6,31 @@ after Ctrl-C. A command's module is imported when the command is used, so that `
 
 from __future__ import annotations
 
-import errno
-import os
-import re
-import signal
 import sys
-import traceback
-from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from threading import current_thread, main_thread
-from typing import NoReturn, TextIO
 
-import click
+try:
+    import errno
+    import os
+    import re
+    import signal
+    import traceback
+    from collections.abc import Sequence
+    from contextlib import suppress
+    from pathlib import Path
+    from threading import current_thread, main_thread
+    from typing import NoReturn, TextIO
 
-import trunkline
-from trunkline.cli import completion
-from trunkline.cli.commands import COMMANDS
-from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
-from trunkline.errors import TrunklineError
-from trunkline.redaction import printable
-from trunkline.settings import DEBUG, describe_bug
+    import click
+
+    import trunkline
+    from trunkline.cli import completion
+    from trunkline.cli.commands import COMMANDS
+    from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
+    from trunkline.errors import TrunklineError
+    from trunkline.redaction import printable
+    from trunkline.settings import DEBUG, describe_bug
+except KeyboardInterrupt:  # these imports take longer than all that a command does before it handles Ctrl-C
+    sys.exit(130)
 
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """The errors of a write. If the exception names no file, it was standard output that could not be written."""

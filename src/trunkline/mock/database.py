@@ -152,7 +152,7 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
                     raise kind(f"{path} {file_format.problem(error)}") from None
             # The last process to use the file has just deleted it: try again.
     except FileNotFoundError:
-        if not path.parent.exists():
+        if create and not path.parent.exists():
             raise UsageError(
                 f"the folder {path.parent} does not exist; make it, or {file_format.use_another}"
             ) from None

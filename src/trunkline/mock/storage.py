@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trunkline.errors import UsageError
@@ -54,7 +55,8 @@ _DELETE = "DELETE FROM records WHERE vendor = ? AND collection = ? AND account =
 
 def from_file(path: Path, *, create: bool = True) -> Storage:
     """Open a state file; a missing one is created. Raises `UsageError` for a path that cannot be one."""
-    return Storage(open_database(path, STATE, create=create))
+    existing = replace(STATE, use_another="name the file that `trunkline serve --state` wrote")
+    return Storage(open_database(path, STATE if create else existing, create=create))
 
 
 class Storage:
