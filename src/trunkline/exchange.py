@@ -41,6 +41,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "QUERY")
 NOT_FOUND = frozenset({404, 410})
 """The statuses which say that an item does not exist: not found, and gone (RFC 9110, section 15.5)."""
 
+CUT_OFF = "it looks cut off"
+"""What a `NotJSON` says of a text that ends too early."""
 _DEEPEST = 100
 """The number of levels to which a body may be nested."""
 _MOST_READINGS = 8
@@ -269,7 +271,7 @@ def _read_again(body: bytes) -> JSONText:
         raise NotJSON("the body is nested too deeply to be read") from None
     except json.JSONDecodeError as error:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
-        cut = "; it looks cut off" if ends else ""
+        cut = f"; {CUT_OFF}" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
     if _count_names(value) < 0:
         raise NotJSON(f"the body is nested more than {_DEEPEST} levels deep")

@@ -75,7 +75,7 @@ WRONG = {
     b"HTTP/2 200\r\n\r\n": "it has no body",
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + BODY_TEXT: "longer than its content-length: 11 bytes, not 5",
     b"HTTP/1.1 204 No Content\r\n\r\n{}": "longer than its content-length: 2 bytes, not 0",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<html>": "shorter than its content-length: 6 bytes, not 99",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<html>": "cut off: it is not JSON, and not of its content-length",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n": "as curl --raw saves it",
     b"HTTP/2 200\r\ncontent-encoding: br\r\n\r\n\x8b\x05\x80\xff": "coded as br.*curl --compressed",
 }
@@ -154,7 +154,11 @@ def test_a_coded_body_is_decoded(coding: str, pack: Any) -> None:
     assert read(head + pack(BODY_TEXT)).response.body == BODY_TEXT
     assert read(head + BODY_TEXT).response.body == BODY_TEXT
     broken = pack(BODY_TEXT)[:-5]
-    assert read(head + broken).response.body == broken
+    sized = head[:-2] + b"Content-Length: %d\r\n\r\n" % len(broken)
+    assert read(sized + broken).response.body == broken, "the API sent it so"
+    for headers in (head, head[:-2] + b"Content-Length: 99\r\n\r\n"):
+        with pytest.raises(UsageError, match="the body was cut off"):
+            read(headers + broken)
 
 
 def test_a_body_in_an_unknown_coding_is_refused() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +16,12 @@ from trunkline.check.rules import RULES
 from trunkline.contract import folders
 from trunkline.contract.model import Contract, List, Operation
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange, Json, Request, Response, resolve
+from trunkline.exchange import Exchange, Headers, Json, Request, Response, resolve
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.traffic import BODY, RESPONSE, UNKNOWN
 from trunkline.traffic.inference import guess_status, infer_operation
-from trunkline.traffic.validation import validate
+from trunkline.traffic.validation import validate, validate_files
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 OPERATIONS = [operation for vendor in VENDORS.values() for operation in vendor.contract.operations]
@@ -313,6 +315,52 @@ def test_secrets_stay_out_of_a_report(vendor: Vendor) -> None:
     report = validate(vendor, Exchange(UNKNOWN, response, BODY), first.operation_id, secrets=frozenset({"hush-hush"}))
     assert report.findings
     assert "hush" not in repr([(f.message, f.seen, f.expected) for f in report.findings])
+
+
+@pytest.mark.parametrize("kind", ["sized", "unsized", "two", "har", "cassette", "body"])
+def test_a_recording_that_was_cut_off_is_never_a_finding(vendor: Vendor, kind: str, tmp_path: Path) -> None:
+    """Wherever it was cut, and whether the operation is named or not: what is left of it is judged, or refused."""
+    operation = vendor.contract.operations[0]
+    response = success(operation)
+    sized = (*response.headers, ("content-length", str(len(response.body))))
+    shown = [{"name": name, "value": value} for name, value in response.headers]
+    url = f"https://h{vendor.contract.base_path}{operation.path}"
+    asked = {"method": "GET", "url": url, "uri": url, "headers": []}
+    har = {"request": asked, "response": {"status": 200, "headers": shown, "content": {"text": response.body.decode()}}}
+    fields = "".join(f"\n      {name}: [{json.dumps(value)}]" for name, value in response.headers)
+    cassette = (
+        f"interactions:\n- request: {{method: GET, uri: '{url}', headers: {{}}}}\n  response:\n"
+        f"    body: {{string: {json.dumps(response.body.decode())}}}\n    headers:{fields}\n    status: {{code: 200}}\n"
+    )
+    data = {
+        "sized": printed(sized) + response.body,
+        "unsized": printed(response.headers) + response.body,
+        "two": (printed(sized) + response.body) * 2,
+        "har": json.dumps({"log": {"entries": [har]}}).encode(),
+        "cassette": cassette.encode(),
+        "body": response.body,
+    }[kind]
+    path, judged = tmp_path / "recording", 0
+    for end in (*range(0, len(data), len(data) // 60), *range(len(data) - 20, len(data) + 1)):
+        path.write_bytes(data[:end])
+        for names in ((), (operation.operation_id,)):
+            with suppress(UsageError):
+                report = validate_files(vendor, [str(path)], names)
+                judged += 1
+                assert report.findings == (), end
+    assert judged >= 2
+
+
+def printed(headers: Headers) -> bytes:
+    """The header of a response, as `curl -i` prints it."""
+    return "".join(["HTTP/1.1 200 OK\r\n", *(f"{name}: {value}\r\n" for name, value in headers), "\r\n"]).encode()
+
+
+def test_a_recording_without_exchanges_is_refused(vendor: Vendor, tmp_path: Path) -> None:
+    """There is nothing to judge."""
+    (tmp_path / "a.json").write_text('{"interactions": []}')
+    with pytest.raises(UsageError, match=r"a.json' cannot be judged: it holds no exchange"):
+        validate_files(vendor, [str(tmp_path)])
 
 
 def test_a_redirect_is_not_judged(vendor: Vendor) -> None:

@@ -17,7 +17,7 @@ from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Request, Response, headers
 from trunkline.traffic import WHOLE
-from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, decoded, exchange_of, request_below_base
+from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, decoded, exchange_of, request_below_base, whole
 
 
 class _Recorded(NamedTuple):
@@ -58,6 +58,8 @@ def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], co
 
 def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
     method, url, fields, body, response = recorded
+    if not 100 <= response.status < 600:
+        raise UsageError("it has no response: the request was blocked or interrupted")
     request = request_below_base(contract, method, url, fields, body)
     if request is None:
         address = urlsplit(url)  # without user name and query, which may be secrets
@@ -67,7 +69,9 @@ def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
         others = tuple(field for field in fields if field[0] != "authorization")
         request = replace(request, headers=(*UNKNOWN_CREDENTIAL, *others))
     plausible = method in SAFE_METHODS or not reasons_to_refuse(contract, request)
-    exchange = exchange_of(request, decoded(response), credential_known=not filtered, body_known=plausible)
+    exchange = exchange_of(
+        request, whole(decoded(response), len(response.body)), credential_known=not filtered, body_known=plausible
+    )
     return exchange if response.headers else replace(exchange, known=exchange.known - {"headers"})
 
 
@@ -79,8 +83,6 @@ def _har_entry(entry: Json) -> _Recorded:
     request, response = entry["request"], entry["response"]
     content = response.get("content") or {}
     text, status = content.get("text"), int(response["status"])
-    if not status:
-        raise UsageError("it has no response: the request was blocked or interrupted")
     if text is None and content.get("size", 0) > 0:
         raise UsageError("it has no body; save the HAR with content")
     body = base64.b64decode(text or "") if content.get("encoding") == "base64" else _bytes(text)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange, Headers, NotJSON, Response, headers
+from trunkline.exchange import Exchange, Headers, Response, headers
 from trunkline.traffic import RESPONSE, UNKNOWN
-from trunkline.traffic.messages import content_length, decoded
+from trunkline.traffic.messages import coding_of, content_length, decoded, whole
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: ([^\r\n]*))?\r?(?:\n|\Z)")
 _NEXT = re.compile(rb"HTTP/[0-9](?:\.[0-9])? [0-9]{3}(?: [^\r\n]*)?\r?\n(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:|\r?\n)")
@@ -69,28 +69,17 @@ def _end_of_body(data: bytes, start: int, length: int | None) -> int:
 
 def _exchange(status: int, fields: Headers, body: bytes, length: int | None) -> Exchange | UsageError:
     response = Response(status, fields, body)
-    coding = (response.header("content-encoding") or "identity").strip().lower()
     if not body and length != 0:
         return UsageError(f"it has no body: it is the answer to curl -I, or it is cut off; {_ADVICE}")
     if "chunked" in (response.header("transfer-encoding") or "").lower() and _CHUNK.match(body):
         return UsageError("the body is in chunks, as curl --raw saves it; leave --raw out")
-    if length is not None and coding == "identity" and len(body) != length:
-        longer = len(body) > length
-        if longer or not _is_json(response):
-            what = f"{'longer' if longer else 'shorter'} than its content-length: {len(body)} bytes, not {length}"
-            return UsageError(f"the body is {what}, so it was changed after it was received; {_ADVICE}")
+    if length is not None and length < len(body) and coding_of(response) == "identity":
+        what = f"longer than its content-length: {len(body)} bytes, not {length}"
+        return UsageError(f"the body is {what}, so it was changed after it was received; {_ADVICE}")
     try:
-        return Exchange(UNKNOWN, decoded(response), RESPONSE)
+        return Exchange(UNKNOWN, whole(decoded(response), len(body)) if body else response, RESPONSE)
     except UsageError as error:
         return error
-
-
-def _is_json(response: Response) -> bool:
-    try:
-        response.json()
-    except NotJSON:
-        return False
-    return True
 
 
 def _headers(block: bytes) -> Headers:

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 from trunkline.contract.model import Contract
 from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import Exchange, Headers, Request, Response
+from trunkline.exchange import CUT_OFF, Exchange, Headers, NotJSON, Request, Response
 from trunkline.traffic import RESPONSE, WHOLE
 from trunkline.transport.content_coding import unpacked
 from trunkline.transport.files import MOST_BYTES
 
+_BLANKS = b" \t\r\n"
 _MOST_PLACES = 10
 """The number of places in one path where the base path is looked for."""
 
@@ -25,9 +26,37 @@ def decoded(response: Response) -> Response:
     """The response without its content coding. Most recorders decode the body but leave the header as it was sent."""
     with suppress(TargetError):  # the body is not coded as its header says: it is judged as it is
         response = unpacked(response, MOST_BYTES, "the source")
-    coding = (response.header("content-encoding") or "identity").strip().lower()
+    coding = coding_of(response)
     if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not _is_text(response.body):
         raise UsageError(f"the body is coded as {ascii(coding)[1:-1]}, which is not read here; use curl --compressed")
+    return response
+
+
+def coding_of(response: Response) -> str:
+    """The content coding that the header announces."""
+    return (response.header("content-encoding") or "identity").strip(" \t").lower()
+
+
+def whole(response: Response, recorded: int) -> Response:
+    """The response itself, unless its body may have lost its end after it was received, and is therefore not JSON.
+
+    `recorded` is the length of the body as it was recorded. If that is the content-length, the API sent no more.
+    """
+    length = content_length(response.headers)
+    if length == recorded:
+        return response
+    try:
+        response.json()
+    except NotJSON as error:
+        coded = coding_of(response) != "identity"
+        begun = response.body.lstrip(_BLANKS)[:1] in (b"{", b"[")
+        cut = begun and (CUT_OFF in str(error) or response.body.rstrip(_BLANKS)[-1:] not in (b"}", b"]"))
+        shorter = length is not None and not coded
+        if cut or shorter or (coded and not _is_text(response.body)):
+            raise UsageError(
+                f"the body was cut off: it is not JSON{'' if length is None else ', and not of its content-length'}"
+                "; record the response again"
+            ) from None
     return response
 
 

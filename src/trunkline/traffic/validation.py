@@ -53,7 +53,7 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
     report = Report(secrets=vendor.secrets)
     for file in [file for source in sources for file in files_of(source)]:
         name = "standard input" if file == "-" else file
-        report.judged[name] = 0
+        report.judged[name], before = 0, report.skipped
         try:
             for place, exchange in read_exchanges(read_source(file), vendor.contract):
                 try:
@@ -65,6 +65,8 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
                     report.skip(name + place, str(error))
         except UsageError as error:
             report.skip(name, str(error))
+        if not report.judged[name] and report.skipped == before:
+            report.skip(name, "it holds no exchange")
     if not any(report.judged.values()):
         raise UsageError(_nothing_judged(report))
     if missing := sum(1 for count in report.judged.values() if not count):
