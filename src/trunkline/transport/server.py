@@ -236,6 +236,7 @@ class _Server:
     async def _run(self, on_ready: Callable[[], None] | None) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(handle_error)
+        self._arrival: asyncio.Future[Any] = self._loop.create_future()
         tasks = [self._loop.create_task(work) for work in (self._uvicorn.serve(sockets=[]), self._accept())]
         await asyncio.sleep(0)
         try:
@@ -246,8 +247,8 @@ class _Server:
                 await self._end.wait()
         finally:
             self._is_ending.set()
-            for task in tasks:
-                task.cancel()
+            tasks[0].cancel()
+            self._arrival.cancel()
             await asyncio.wait(tasks)
             self._listener.close()
             await self._close()
@@ -272,11 +273,13 @@ class _Server:
         """Accept connections while the process may open more files; later clients wait until others have gone."""
         self._listener.setblocking(False)
         crowd = 0
-        while True:
-            while self._connections and self._is_short_of_files():
+        while not self._is_ending.is_set():
+            if self._connections and self._is_short_of_files():
                 await self._make_room()
+                continue
+            self._arrival = self._loop.create_task(self._loop.sock_accept(self._listener))
             try:
-                accepted, _ = await self._loop.sock_accept(self._listener)
+                accepted, _ = await self._arrival  # `_run` cancels it, never what follows
                 _, connection = await self._loop.connect_accepted_socket(partial(Connection, self._uvicorn), accepted)
             except OSError:  # the client has gone already, or the machine is short of something
                 await asyncio.sleep(_TICK)
