@@ -191,6 +191,7 @@ def test_a_credential_in_a_query_or_a_header_is_found() -> None:
     found = {"sid=e", "e", "theme=f", "f", "g", "dTpwdw==", "pw"}
     assert secrets_in_request(Request("GET", "/", "", headers), ()) == found
     assert secrets_in_header("Bearer sk_live_1") == {"sk_live_1"}
+    assert secrets_in_header("Bearer \t a\xa0b\x85c ") == {"a\xa0b\x85c"}
     assert secrets_in_header("") == set()
 
 

@@ -79,7 +79,7 @@ class Finding:
     @property
     def cause(self) -> tuple[str, str, str, str]:
         """The key by which findings are merged: those that differ in a list position only are one finding."""
-        place = "/".join("*" if part.isdigit() else part for part in self.at.split("/"))
+        place = "/".join("*" if part.isascii() and part.isdigit() else part for part in self.at.split("/"))
         return (self.rule, self.operation, place, self.contract)
 
 

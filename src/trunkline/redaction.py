@@ -196,7 +196,7 @@ def _strings_under(body: bytes, is_secret: Callable[[str], bool]) -> set[str]:
 
 def secrets_in_header(value: str) -> set[str]:
     """The parts of an Authorization header that are not the name of a scheme."""
-    return {part for part in value.split() if part.lower() not in AUTH_SCHEMES}
+    return {part for part in re.split("[ \t]+", value) if part and part.lower() not in AUTH_SCHEMES}
 
 
 def secrets_in_headers(headers: Headers) -> set[str]:

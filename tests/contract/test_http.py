@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.contract.http import FIELDS, evidence, forbids_content, missing_fields, with_implied
+from trunkline.contract.http import FIELDS, decode_unreserved, evidence, forbids_content, missing_fields, with_implied
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,23 @@ def test_head_comes_with_get(methods: set[str], allowed: tuple[str, ...]) -> Non
 def test_a_field_has_a_form(name: str, good: list[str], bad: list[str]) -> None:
     """The form is that of the field's section."""
     assert [value for value in good + bad if FIELDS[name].form.fullmatch(value)] == good
+
+
+@pytest.mark.parametrize(
+    ("path", "decoded"),
+    [
+        ("/%74runks", "/trunks"),
+        ("/%54%7E%5f%2D%2e%30%7a", "/T~_-.0z"),
+        ("/a%2Fb%2fc", "/a%2Fb%2fc"),
+        ("/%00%20%40%5B%60%7B%7f%80%E9", "/%00%20%40%5B%60%7B%7f%80%E9"),
+        ("/%2574", "/%2574"),
+        ("/%7%74%", "/%7t%"),
+        ("/plain", "/plain"),
+    ],
+)
+def test_an_encoded_letter_is_that_letter(path: str, decoded: str) -> None:
+    """Unreserved characters are decoded, once; all others stay as they are, so that no path gets another meaning."""
+    assert decode_unreserved(path) == decoded
 
 
 def test_the_evidence_is_customary() -> None:

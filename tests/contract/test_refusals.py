@@ -5,11 +5,13 @@ What a request means, or every reason to refuse it, from the contract alone.
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import get_args
 
 import pytest
 
+from trunkline.check.rules import judge
 from trunkline.contract import folders
 from trunkline.contract.document import Cause
 from trunkline.contract.model import Contract, Create, Delete, Operation
@@ -24,7 +26,7 @@ from trunkline.contract.refusals import (
     reasons_to_refuse,
     refusal_for,
 )
-from trunkline.exchange import Headers, Json, Request, resolve
+from trunkline.exchange import Exchange, Headers, Json, Request, Response, resolve
 from trunkline.findings import Grade
 from trunkline.mock import loader
 
@@ -287,6 +289,7 @@ def test_a_body_is_read(operation: Operation) -> None:
         "Application/JSON; charset=utf-8",
         "application/merge-patch+json",
         " application/json ",
+        "application/json\t; charset=utf-8",
     ):
         found = reading(operation.contract, sending(operation, sent, (*GOOD, ("content-type", media))))
         assert found.body == body
@@ -299,6 +302,8 @@ def test_a_body_is_read(operation: Operation) -> None:
     [
         (b"{}", None, "media_type_unsupported", {"media_type": "none"}),
         (b"{}", "text/plain; a=b", "media_type_unsupported", {"media_type": "text/plain"}),
+        (b"{}", "application/json\xa0", "media_type_unsupported", {"media_type": "application/json\xa0"}),
+        (b"{}", "application/é+json", "media_type_unsupported", {"media_type": "application/é+json"}),
         (b"", "application/json", "body_malformed", {"reason": "the body is empty"}),
         (b"{", "application/json", "body_malformed", None),
         (
@@ -342,6 +347,20 @@ def test_a_body_that_is_no_json_object_is_refused(
     assert found.evidence == operation.body.refused[cause]
     assert words is None or found.placeholders == words
     assert found.reference(operation.contract) == f"{operation.contract.folder}/openapi.json#{operation.body.pointer}"
+
+
+@pytest.mark.parametrize("codings", [("gzip",), ("br",), ("identity", "gzip")], ids=", ".join)
+@each_that_takes_in
+def test_a_coded_body_is_refused(operation: Operation, codings: tuple[str, ...]) -> None:
+    """No content coding is decoded (RFC 9110, section 15.5.16). That is our decision, held against nobody."""
+    coded = gzip.compress(json.dumps(valid(operation)).encode())
+    headers = (*SENT, *(("content-encoding", coding) for coding in codings))
+    found = refusal(operation.contract, sending(operation, coded, headers))
+    assert (found.cause, found.evidence.grade) == ("media_type_unsupported", Grade.DECISION)
+    assert found.placeholders == {"media_type": f"application/json coded as {', '.join(codings)}"}
+    exchange = Exchange(sending(operation, coded, headers), Response(201, (), b"{}"))
+    held = {finding.rule for finding in judge(operation, exchange) if finding.evidence.grade is not Grade.DECISION}
+    assert "refuses_invalid" not in held
 
 
 def test_a_body_of_the_greatest_size_is_read(telepath: Contract) -> None:

@@ -178,6 +178,8 @@ def test_several_requests_of_which_one_writes_are_a_script() -> None:
     pasted = "sh <<'END_OF_SCRIPT'\n#!/bin/sh\n# 2 of ***\ncurl x\nEND_OF_SCRIPT\n"
     assert f"  again    2 requests, to be pasted into a shell:\n{pasted}" in shown
     assert valid(document(made, run))["findings"][0]["script"] == "#!/bin/sh\n# 2 of ***\ncurl x"
+    run = RunInfo("acme", script=lambda _: "echo 'a\u2028b\x85c\x0c'\n")
+    assert valid(document(made, run))["findings"][0]["script"] == "echo 'a\u2028b\x85c\x0c'"
     reading = report(finding())
     assert valid(document(reading, run))["findings"][0]["script"] == ""
     assert "#!/bin/sh" not in text(reading, run)

@@ -163,6 +163,23 @@ def test_the_mock_answers_for_what_is_below_its_base(both: str) -> None:
     assert "GET" in wrong.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/%76%31/%74runks?limit=1", 200),
+        ("/v1/%74%72unks", 200),
+        ("/api/v1/sip%2Dtrunks/trunk-uuid%2d1", 200),
+        ("/v1/%54runks", 404),
+        ("/v1%2Ftrunks", 404),
+        ("/v1/%2574runks", 404),
+    ],
+)
+def test_an_encoded_letter_is_that_letter(both: str, target: str, status: int) -> None:
+    """`/v1/%74runks` is `/v1/trunks` (RFC 9110, section 4.2.3), but `%2F` is no slash."""
+    token = "YOUR_API_KEY" if "api" not in target else "talq_your_environment_token_here"
+    assert ask(both, target, Authorization=f"Bearer {token}").status == status
+
+
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "X-1", "get"])
 def test_any_method_reaches_the_target(echoing: str, method: str) -> None:
     """The server knows no list of methods; the target judges."""

@@ -46,6 +46,8 @@ FIELDS = {
 NO_CONTENT = {**dict.fromkeys(range(100, 200), "15.2"), 204: "15.3.5", 205: "15.3.6", 304: "15.4.5"}
 """The statuses whose responses have no content, with the section that says so."""
 
+_UNRESERVED = re.compile("%(2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE)
+
 IMPLIED = ("HEAD", "OPTIONS")
 """The methods that no document needs to name: HEAD is wherever GET is (section 9.1), and OPTIONS describes a path."""
 
@@ -67,6 +69,11 @@ def with_implied(methods: Iterable[str]) -> tuple[str, ...]:
     """The methods of a path in order, with those implied: the ones that `Allow` lists."""
     named = frozenset(methods)
     return tuple(sorted(named.union(IMPLIED if "GET" in named else IMPLIED[1:])))
+
+
+def decode_unreserved(path: str) -> str:
+    """The path as it is compared: `/%74runks/a%2Fb` is `/trunks/a%2Fb` (section 4.2.3; RFC 3986, section 6.2.2.2)."""
+    return _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path) if "%" in path else path
 
 
 def evidence(section: str) -> Evidence:

@@ -29,6 +29,7 @@ from trunkline.contract.document import (
     Reset,
     Update,
 )
+from trunkline.contract.http import decode_unreserved
 from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, demand_text, failure_text
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Grade, to_text
@@ -313,7 +314,7 @@ class Contract:
         """The operations at a path (percent-encoded), and its decoded path parameters; `((), {})` for no operation."""
         if operations := self._static_routes.get(path):
             return operations, {}
-        segments = path.split("/")
+        segments = decode_unreserved(path).split("/")
         for template, operations in self._routes.get(len(segments), ()):
             values: dict[str, str] = {}
             for part, segment in zip(template, segments, strict=True):

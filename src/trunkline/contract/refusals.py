@@ -69,7 +69,8 @@ _SHORT = 32
 """The most characters of a parameter whose parsed value is remembered."""
 _MOST_DIGITS = 1000
 """The number of digits from which on an integer is beyond every bound; Python reads at most 4,300."""
-_JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE)
+_JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)
+_UNSTATED_CODING = Evidence(Grade.DECISION, note="no page says whether a coded body is decoded")
 _CAUSE_OF_KEYWORD = {"required": "field_missing", "type": "field_mistyped"}
 """The cause of a body that breaks a keyword; for every other keyword it is `field_invalid`."""
 _SPECIFIED = 2**31 - 1
@@ -343,7 +344,12 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
     if len(content) > LONGEST_BODY:
         yield bad("body_too_large", f"a body of {size}", f"at most {LONGEST_BODY} bytes", limit=str(LONGEST_BODY))
         return
-    media = (request.header("content-type") or "").partition(";")[0].strip()
+    media = (request.header("content-type") or "").partition(";")[0].strip(" \t")
+    if coding := ", ".join(value for name, value in request.headers if name == "content-encoding"):
+        named = {"media_type": f"{media or 'none'} coded as {coding}"}
+        sent, broke = f"content-encoding: {coding}", "no content coding"
+        yield Refusal("media_type_unsupported", operation, expected.pointer, _UNSTATED_CODING, sent, broke, named)
+        return
     if not _JSON_MEDIA_TYPE.fullmatch(media):
         media = media or "none"
         yield bad("media_type_unsupported", f"content-type: {media}", "application/json", media_type=media)

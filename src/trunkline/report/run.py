@@ -92,7 +92,7 @@ def reproduction_script(finding: Finding, report: Report, run: RunInfo) -> str:
     """A shell script that shows the finding again, if one of its requests may change something; else empty."""
     if all(exchange.request.method in SAFE_METHODS for exchange in finding.exchanges):
         return ""
-    return "\n".join(report.redact(line) for line in run.script(finding).splitlines())
+    return "\n".join(report.redact(line) for line in run.script(finding).rstrip("\n").split("\n"))
 
 
 def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:

@@ -69,7 +69,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     }
     yield from (((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text)
     if script:  # a here-document, so that a script which fails does not end the user's own shell
-        yield from (((line, ""),) for line in ("sh <<'END_OF_SCRIPT'", *script.splitlines(), "END_OF_SCRIPT"))
+        yield from (((line, ""),) for line in ("sh <<'END_OF_SCRIPT'", *script.split("\n"), "END_OF_SCRIPT"))
     yield ()
 
 

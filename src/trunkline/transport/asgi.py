@@ -400,7 +400,7 @@ class _Client:
         status, headers = self.start["status"], self.start.get("headers", ())
         if status not in range(200, 1000):
             raise ValueError("no server sends such a status")
-        pairs = ((bytes(name).decode("latin-1").lower(), bytes(v).decode("latin-1")) for name, v in headers)
+        pairs = ((bytes(name).lower().decode("latin-1"), bytes(v).decode("latin-1")) for name, v in headers)
         return Response(int(status), tuple(pairs), b"" if self.only_head else bytes(self.received))
 
 

@@ -19,7 +19,8 @@ def unpacked(response: Response, max_bytes: int, name: str) -> Response:
     """
     body = response.body
     announced = ",".join(value for key, value in response.headers if key == "content-encoding")
-    codings = [coding for coding in announced.replace(" ", "").lower().split(",") if coding not in {"", "identity"}]
+    named = (coding.strip(" \t").lower() for coding in announced.split(","))
+    codings = [coding for coding in named if coding not in {"", "identity"}]
     if body and len(codings) <= 2 and all(coding in _CODINGS for coding in codings):
         try:
             for coding in reversed(codings):

@@ -178,4 +178,4 @@ def _wait_time(headers: Headers, reset_header: str | None, now: float) -> float 
 
 def _number(text: str) -> float | None:
     """The number that digits write, however many: RFC 9110, section 10.2.3 has no other numbers."""
-    return float(text) if _NUMBER.fullmatch(text.strip()) else None
+    return float(text) if _NUMBER.fullmatch(text.strip(" \t")) else None

@@ -15,6 +15,7 @@ from trunkline.check.rules import refusals, secrets, shape, values
 from trunkline.check.rules.rule import Rule, rule
 from trunkline.check.rules.secrets import secret_values_rule
 from trunkline.contract.bodies import succeeded
+from trunkline.contract.http import decode_unreserved
 from trunkline.contract.model import Contract, Operation
 from trunkline.exchange import Exchange, NotJSON, read_body
 from trunkline.findings import Finding
@@ -70,7 +71,9 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
 
 
 def _judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]) -> Iterator[Finding]:
-    certain = exchange.request.method == operation.method and not _AMBIGUOUS.search(exchange.request.path)
+    path = exchange.request.path
+    is_plain = not _AMBIGUOUS.search(path) and decode_unreserved(path) == path
+    certain = exchange.request.method == operation.method and is_plain
     success = succeeded(operation, exchange)
     for rule_ in rules:
         applies = (certain or rule_.anywhere) and (success or not rule_.of_success)

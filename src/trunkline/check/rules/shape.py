@@ -20,8 +20,8 @@ _UNIX_SECONDS = range(1_000_000_000, 100_000_000_000)
 """The Unix times of our time. A smaller number is a number of seconds to wait, a larger one counts milliseconds."""
 _A_YEAR = 366 * 86400
 _REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
-_JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
-_CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
+_JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE | re.ASCII)
+_CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE | re.ASCII)
 
 
 @rule("the documented responses, which include no server error", "status")
@@ -55,7 +55,7 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Pro
     charset = _CHARSET.search(parameters)
     if content_type is None:
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the response has no Content-Type"
-    elif not _JSON_MEDIA_TYPE.fullmatch(media_type.strip()):
+    elif not _JSON_MEDIA_TYPE.fullmatch(media_type.strip(" \t")):
         evidence, message = _evidence_of_body(operation, shown), "the media type of the response is not JSON"
     elif charset and charset[1].lower() not in ("utf-8", "utf8"):
         evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "the JSON is not in UTF-8"
