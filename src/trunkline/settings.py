@@ -177,7 +177,7 @@ class Settings:
         "A folder with your own records, DIR/VENDOR/trunks.json, which are added to the shipped ones.",
     )
     trunks: int | None = option(
-        COUNT, "serve pytest", "Serve N generated trunks, and N calls or DIDs of theirs, instead of the shipped."
+        COUNT, "serve pytest", "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped."
     )
     seed: int | None = option(
         SEED,

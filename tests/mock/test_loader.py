@@ -1251,7 +1251,7 @@ def test_what_belonged_to_shipped_records_goes_with_them() -> None:
 @pytest.mark.parametrize("name", folders.names())
 @pytest.mark.parametrize("count", [0, 1, 50])
 def test_generated_records_belong_together(name: str, count: int) -> None:
-    """Every collection that has generators gets as many, children belong to generated parents, and no id is shared."""
+    """Each collection gets as many, children belong to generated parents, and no id is shared."""
     world = loader.load(name, trunks=count, lint=True).world
     assert list(world.orphans()) == []
     ids = [record["id"] for collection in world.collections.values() for record in collection.records]
@@ -1259,6 +1259,15 @@ def test_generated_records_belong_together(name: str, count: int) -> None:
     parents = {record["trunk_id"] for record in (world.collections.get("calls") or world.collections["dids"]).records}
     assert len(parents) == {0: 0, 1: 1}.get(count, len(parents))
     assert len(parents) > 25 or count < 50
+
+
+def test_many_generated_trunks_have_a_thousand_children() -> None:
+    """More would need the memory of as many trunks."""
+    world = loader.load("telepath", trunks=1001).world
+    assert {name: len(collection.records) for name, collection in world.collections.items()} == {
+        "trunks": 1001,
+        "calls": 1000,
+    }
 
 
 def test_generated_calls_end_when_they_last() -> None:

@@ -44,7 +44,10 @@ def generate(vendor: Vendor, counts: Mapping[str, int], seed: int = 0) -> Vendor
             factory, world = RecordFactory(vendor, name, f"{seed}/{name}"), vendor.world
             parents = factory.parents_in(world, world.account)
             rng = Random(f"{seed}/{name}/parent")  # noqa: S311 - which parent, not secrets
-            records = tuple(factory.build({}, (), parents and [rng.choice(parents)]) for _ in range(counts[name]))
+            now = format_time(time.time())
+            records = tuple(
+                factory.build({}, (), parents and [rng.choice(parents)], now=now) for _ in range(counts[name])
+            )
             vendor = replace(vendor, world=world.with_records(name, records).without_orphans())
     return vendor
 
@@ -131,7 +134,9 @@ class RecordFactory:
         parents = world.collections[self.parent.collection].records if self.parent else ()
         return tuple(record for record in parents if world.account_of(record) == account)
 
-    def build(self, given: Record, others: Iterable[Record] = (), parents: Sequence[Record] = ()) -> Record:
+    def build(
+        self, given: Record, others: Iterable[Record] = (), parents: Sequence[Record] = (), *, now: str = ""
+    ) -> Record:
         """A whole record with the `given` fields and an unused id. It belongs to the first of the `parents`.
 
         `others` and `parents` are the records of its account.
@@ -140,7 +145,7 @@ class RecordFactory:
         with self.lock:
             self._serial += 1
             record = {} if self._generators else copy.deepcopy(self._model)
-            context = Context(self._serial, record, format_time(time.time()))
+            context = Context(self._serial, record, now or format_time(time.time()))
             for name, generate in self._generators.items():
                 record[name] = generate(context)
             for name in self._unique & set(record) - set(given):

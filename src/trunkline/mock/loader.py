@@ -26,6 +26,8 @@ from trunkline.redaction import redactor
 
 _SCHEMA = Path(__file__).with_name("world.schema.json")
 _EXAMPLES = 5
+_MOST_CHILDREN = 1000
+"""The number of generated records that belong to generated ones: more would cost the memory of as many trunks."""
 _SAMPLE = 50
 """The number of generated records that are linted; the others come from the same generators."""
 
@@ -96,8 +98,8 @@ def load(
     """Load a vendor's contract and world.
 
     `trunks` replaces the shipped records of each collection that has generators by that many plausible ones, the same
-    for the same `seed`. `overlay` is a folder laid out as `fixtures/`; its records replace those with the same id, and
-    are added to the others.
+    for the same `seed`; of records that belong to others, at most a thousand. `overlay` is a folder laid out as
+    `fixtures/`; its records replace those with the same id, and are added to the others.
 
     `lint` says whether the data is linted. By default all data is, except that which ships with trunkline and is linted
     by its tests: folders named by `TRUNKLINE_DATA`, overlays, generated records.
@@ -231,7 +233,8 @@ def _generated(vendor: Vendor, count: int, seed: int) -> Vendor:
 
     specs = {name: collection.generate for name, collection in vendor.world.collections.items() if collection.generate}
     limits = {name: [*possible_values(spec)] for name, spec in specs.items()}
-    generated = generate(vendor, dict.fromkeys(specs, count), seed)
+    parents = {name: vendor.world.collections[name].parent for name in specs}
+    generated = generate(vendor, {name: min(count, _MOST_CHILDREN) if parents[name] else count for name in specs}, seed)
     sample = generate(vendor, {name: min(count, _SAMPLE) + len(values) for name, values in limits.items()}, seed)
     for name, values in limits.items():
         records = sample.world.collections[name].records
