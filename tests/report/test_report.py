@@ -348,6 +348,27 @@ def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in shown()
 
 
+def test_a_terminal_wraps_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Further lines begin where the text began; a command is one line, and no word is cut."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "50")
+    made = report(finding(message="the page holds more items than the limit of the request allows"))
+    made.exercised["listThings", "ids_stay"] = "another client deleted the item that it asked for"
+    out = Terminal()
+    with screen(out, io.StringIO(), quiet=True) as opened:
+        opened.show([*finding_lines(made.findings[0], made, RUN), *summary_lines(made, RUN)])
+    shown = out.getvalue()
+    lines = shown.splitlines()
+    start = lines.index("  listThings body/trunks/0/status: the page")
+    assert lines[start + 1] == "    holds more items than the limit of the request"
+    row = lines.index("NOT EXERCISED listThings: ids_stay - another")
+    assert lines[row + 1] == "              client deleted the item that it"
+    assert [line for line in lines if line.startswith("  again    curl") and line.endswith("limit=1'")]
+    words = text(made, RUN).split()
+    assert shown.split() == words
+
+
 def test_progress_on_a_terminal_is_one_line_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings are not printed into it, and it is erased at the end."""
     monkeypatch.setenv("TERM", "xterm")

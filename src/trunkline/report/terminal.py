@@ -7,13 +7,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
 from trunkline.redaction import printable
-from trunkline.report.text import Line, plain
+from trunkline.report.text import COMMAND, Line, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_NARROWEST = 20
+"""The least width to which a text is wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +81,23 @@ def _print(console: Console, line: Line) -> None:
         return
     from rich.text import Text  # noqa: PLC0415 - only when something is shown
 
-    console.print(Text.assemble(*line, end="\n"), soft_wrap=True, crop=False)
+    for wrapped in _wrapped(line, console.width):
+        console.print(Text.assemble(*wrapped), soft_wrap=True, crop=False)
+
+
+def _wrapped(line: Line, width: int) -> Iterator[Line]:
+    """The line in lines of this width, broken between words; the later ones are indented to where its text begins.
+
+    Commands, and words that are longer than a line, are left whole, so that they can be copied.
+    """
+    if not line or line[-1][1] == COMMAND:
+        yield line
+        return
+    *title, (text, style) = line
+    indent = sum(len(part) for part, _ in title) or len(text) - len(text.lstrip()) + 2
+    first, *others = wrap(text, max(width - indent, _NARROWEST), break_long_words=False, break_on_hyphens=False) or [
+        text
+    ]
+    yield *title, (first, style)
+    for other in others:
+        yield (" " * indent, ""), (other, style)

@@ -31,6 +31,9 @@ _FEW_PLACES = 20
 _FEW_FINDINGS = 5
 """The summary repeats the findings only if there are more than these: fewer are still on the screen, in full."""
 
+COMMAND = "none"
+"""The style of a command: it looks like other text, and is never wrapped, so that it can be copied."""
+
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 
 
@@ -67,9 +70,11 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
         "page": " ".join(filter(None, (evidence.source, f"({evidence.note})" if evidence.note else ""))),
         "again": again or curl_command(finding, report, run),
     }
-    yield from (((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text)
+    for name, text in parts.items():
+        if text:
+            yield (f"  {name:<9}", _QUIET), (text, COMMAND if name == "again" and not script else "")
     if script:  # a here-document, so that a script which fails does not end the user's own shell
-        yield from (((line, ""),) for line in ("sh <<'END_OF_SCRIPT'", *script.split("\n"), "END_OF_SCRIPT"))
+        yield from (((line, COMMAND),) for line in ("sh <<'END_OF_SCRIPT'", *script.split("\n"), "END_OF_SCRIPT"))
     yield ()
 
 
