@@ -42,6 +42,8 @@ _CHOICES = "listed_values_are_accepted"
 _ABSURD = "nonsense_causes_no_server_error"
 
 TOKENS = {"telepath": "sk_live_abc123def456...", "talkover": "talq_your_environment_token_here"}
+OTHERS = {"telepath": "sk_live_another_account", "talkover": "talq_staging_environment_token"}
+"""The credential of another account."""
 HOME = {"telepath": "listTrunks", "talkover": "getSipTrunk"}
 """The operation with the defects of a vendor, unless they name another."""
 KNOWN_ID = "trunk-uuid-1"
@@ -113,6 +115,7 @@ def examine(
         seed=seed,
         examples=examples,
         secret_values=secret_values(vendor),
+        second=OTHERS[name],
     )
     chosen = [each for each in vendor.contract.operations if operations is None or each.operation_id in operations]
     for operation in chosen:
@@ -279,6 +282,22 @@ def sending(name: str, change: Callable[[str], str | None]) -> Break:
 def number(text: str) -> int:
     """The integer, or 0 for any other text."""
     return int(text) if text.removeprefix("-").isdigit() and text.isascii() and len(text) < 100 else 0
+
+
+def shared(vendor: str, shares: Callable[[Response], bool]) -> Break:
+    """Answer another account as the first one, where it would get such a response."""
+
+    def broken(target: Target) -> Target:
+        def ask(request: Request) -> Response:
+            response = target(request)
+            if request.header("authorization") != f"Bearer {OTHERS[vendor]}" or not shares(response):
+                return response
+            token = LOADED[vendor].world.token
+            return target(replace(request, headers=(("authorization", f"Bearer {token}"),)))
+
+        return ask
+
+    return broken
 
 
 def authorized(vendor: str, opens: Callable[[str | None], bool]) -> Break:
@@ -1933,6 +1952,24 @@ _READINGS += [
     ),
 ]
 
+_APART = "accounts_are_apart"
+_ACCOUNTS = [
+    Defect(f"{name}, of {operation}", vendor, _APART, shared(vendor, shares), operation=operation)
+    for name, shares, operations in (
+        ("accounts that share their lists", lambda response: response.status == 200, ("listTrunks", "listCalls")),
+        ("accounts that share their lists", lambda response: response.status == 200, ("listSipTrunks",)),
+        ("ids that open what is another's", lambda response: response.status == 404, ("getCall",)),
+        (
+            "ids that open what is another's",
+            lambda response: response.status == 404,
+            ("getSipTrunk", "getSipTrunkHealth", "listSipTrunkDids"),
+        ),
+    )
+    for operation in operations
+    for vendor in ("talkover" if "Sip" in operation else "telepath",)
+]
+
+
 DEFECTS: tuple[Defect, ...] = (
     *_LISTS,
     *_REFUSING,
@@ -1944,4 +1981,5 @@ DEFECTS: tuple[Defect, ...] = (
     *_HEADERS,
     *_CALLS,
     *_READINGS,
+    *_ACCOUNTS,
 )

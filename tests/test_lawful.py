@@ -44,6 +44,9 @@ from tests.defects import (
     wire,
     with_header,
 )
+from tests.defects import (
+    OTHERS as OTHER_ACCOUNTS,
+)
 from tests.requests import request_of
 from trunkline import mock
 from trunkline.check.laws.session import Inconclusive, Session
@@ -67,6 +70,11 @@ def shipped(vendor: Vendor) -> Vendor:
     return vendor
 
 
+_APART = "accounts_are_apart"
+_OF_ONE_OPERATION = tuple(name for name in BY_NAME if name != _APART)
+"""The laws that ask one operation only; most variants change no other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lawful:
     """One lawful variant of the mock. `notes` are the rules that may note it."""
@@ -78,7 +86,7 @@ class Lawful:
     notes: frozenset[str] = frozenset()
     parameters: Mapping[str, str] | None = None
     rate_limit: int | None = None
-    laws: Sequence[str] = field(default_factory=lambda: tuple(BY_NAME))
+    laws: Sequence[str] = field(default_factory=lambda: _OF_ONE_OPERATION)
     operations: Sequence[str] = ()
 
     @property
@@ -267,6 +275,38 @@ CASES += [
     Lawful("no check yet", "talkover", trunks(put("/last_health_check_at", None))),
     Lawful("the envelope's message", "talkover", bodies(put("/message", "OK"))),
     Lawful("a proxy that is empty", "talkover", trunks(put("/outbound_proxy", ""))),
+]
+
+
+def _of_other(request: Request) -> bool:
+    return request.header("authorization") in {f"Bearer {token}" for token in OTHER_ACCOUNTS.values()}
+
+
+def namesake(item: Json) -> None:
+    """Change an item, but not its id."""
+    item.update({name: f"{item[name]} (B)" for name in ("name", "from") if name in item})
+
+
+def of_other_account(vendor: str) -> Break:
+    """Number the items of another account as those of the first one."""
+    own = (("authorization", f"Bearer {LOADED[vendor].world.token}"),)
+
+    def broken(target: Target) -> Target:
+        renamed = trunks(namesake)(target)
+        return lambda request: renamed(replace(request, headers=own)) if _of_other(request) else target(request)
+
+    return broken
+
+
+CASES += [
+    Lawful(name, vendor, vary, world=world, laws=[_APART], operations=READING[vendor], parameters={})
+    for vendor in TOKENS
+    for name, vary, world in (
+        ("accounts with items of the same ids", of_other_account(vendor), shipped),
+        ("one account without items", unchanged, shipped),
+        ("two accounts without items", unchanged, lambda vendor: loader.with_records(vendor, "trunks", [])),
+        ("another account's list that is refused", when(_of_other, answered(403)), shipped),
+    )
 ]
 
 
@@ -797,6 +837,7 @@ def test_more_methods_are_lawful() -> None:
                 "filtered_lists_are_disjoint",
                 "filter_comes_before_paging",
                 "total_counts_the_filtered_list",
+                "accounts_are_apart",
             },
         ),
         (

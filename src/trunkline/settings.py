@@ -337,7 +337,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "app": ("live", "vendor"),
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
-    **dict.fromkeys(("second_token", "second_token_file", "leave", "ledger", "dry_run"), ("allow_writes",)),
+    **dict.fromkeys(("second_token", "second_token_file"), ("url", "app", "allow_writes")),
+    **dict.fromkeys(("leave", "ledger", "dry_run"), ("allow_writes",)),
 }
 """A persistent value of an option is used only if one of these is set, if the interface has any of them.
 

@@ -16,7 +16,7 @@ from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
 from trunkline.errors import BudgetExhausted, Redirected, TargetError
-from trunkline.exchange import Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock.loader import Vendor
 from trunkline.transport.targets import budgeted
@@ -33,7 +33,7 @@ def edited(target: Target, edit: Callable[[Any], None]) -> Target:
 
     def changed(request: Request) -> Response:
         response = target(request)
-        if response.status != 200:
+        if response.status != 200 or not response.body:
             return response
         body = json.loads(response.body)
         edit(body)
@@ -90,6 +90,33 @@ def test_a_refused_second_credential_ends_the_check(name: str) -> None:
     writing = WriteAccess(Ledger(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
     with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
         Checker(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing).run()
+
+
+@pytest.mark.parametrize(("name", "operation"), [("telepath", "getCall"), ("talkover", "getSipTrunk")])
+def test_two_accounts_are_compared_without_writing(name: str, operation: str) -> None:
+    """With two credentials, each account is asked for what the other one lists; nothing is written."""
+    vendor, methods = trunkline.load(name), set()
+    good = mock.from_vendor(vendor)
+    own = (("authorization", f"Bearer {vendor.world.token}"),)
+    second = next(token for token, grant in vendor.world.tokens.items() if grant.account != vendor.world.account)
+
+    def target(request: Request) -> Response:
+        methods.add(request.method)
+        response = good(request)
+        return good(replace(request, headers=own)) if response.status == 404 else response
+
+    def apart(target: Target, second: str | None) -> Report:
+        checker = Checker(vendor, target, credential=vendor.world.token, second=second, examples=2)
+        return checker.run([operation])
+
+    report = apart(target, second)
+    (found,) = (finding for finding in report.findings if finding.rule == "accounts_are_apart")
+    assert (found.operation, found.evidence.grade, found.seen) == (operation, Grade.IMPLIED, "200")
+    assert "TRUNKLINE_SECOND_TOKEN" in repr(found.exchanges[-1].request.shown)
+    assert report.exercised[operation, "accounts_are_apart"] == ""
+    assert methods <= set(SAFE_METHODS)
+    assert apart(good, second).findings == ()
+    assert "--second-token" in apart(good, None).exercised[operation, "accounts_are_apart"]
 
 
 def test_a_finding_about_a_created_item_shows_its_creation() -> None:

@@ -24,6 +24,7 @@ from trunkline.check.availability import (
 )
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
+from trunkline.check.laws.session import AccountReadings
 from trunkline.check.lists import read_list
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules import RULES, Rule, judge, operation_of, secret_values_rule
@@ -65,7 +66,7 @@ class Checker:
 
     `parameters` are path parameters of items that exist, such as `{"trunk_id": "conn_abc"}`; others are taken from
     lists. `secret_values` maps secrets that no response may contain to their names. Nothing is written without
-    `writing`.
+    `writing`. `second` is the credential of another account.
     """
 
     vendor: Vendor
@@ -83,6 +84,7 @@ class Checker:
     complete: bool = False
     """Whether an operation that is not implemented is a finding."""
     progress: Callable[[str], None] = lambda _: None
+    second: str | None = None
     _target: Target = field(init=False)
     """The target, with its requests counted. The rules do not judge its responses."""
     _judged: Target = field(init=False)
@@ -96,11 +98,14 @@ class Checker:
     """The resources of which a list shows that the account has none."""
     _contract: Contract = field(init=False)
     """The contract without the operations that are not implemented."""
+    _readings: AccountReadings = field(default_factory=dict)
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
-        contract, second = self.vendor.contract, self.writing.second if self.writing else None
-        credentials = tuple(known for known in (self.credential, second) if known is not None)
+        contract = self.vendor.contract
+        if self.writing is not None:
+            self.second = self.writing.second
+        credentials = tuple(known for known in (self.credential, self.second) if known is not None)
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
         self.report.secrets |= {*credentials}
@@ -177,7 +182,17 @@ class Checker:
         name = operation.operation_id
         if name not in self._sessions:
             parameters, reader = self._parameters(operation), read_only(self._judged)
-            self._sessions[name] = Session(operation, reader, self.credential, parameters, self.seed, self.examples)
+            self._sessions[name] = Session(
+                operation,
+                reader,
+                self.credential,
+                parameters,
+                self.seed,
+                self.examples,
+                second=self.second,
+                unjudged=self._target,
+                readings=self._readings,
+            )
         return self._sessions[name]
 
     def _parameters(self, operation: Operation) -> dict[str, str]:
@@ -337,12 +352,11 @@ class Checker:
 
     def probe_second_account(self) -> None:
         """Raise `TargetError` when the second credential gives access to no account, so that none are compared."""
-        second = self.writing.second if self.writing else None
         lists = (listing for listing in self._contract.of_kind(List) if listing.secured and not listing.parents)
         operation = next(lists, None)
-        if second is None or operation is None:
+        if self.second is None or operation is None:
             return
-        exchange = self._unjudged(operation, second)
+        exchange = self._unjudged(operation, self.second)
         if not succeeded(operation, exchange):
             raise TargetError(
                 f"{operation.operation_id} answers the second credential with {exchange.response.status}, so accounts "
@@ -389,13 +403,11 @@ class Checker:
         """
         steps = _stateful_steps(operations)
         if self.writing is None or self._gate is None:
-            self.report.exercised.update(dict.fromkeys(steps, NOT_ALLOWED))
+            self._not_exercised(steps, NOT_ALLOWED)
             return
         while not self._has_run_stateful(self._gate, self.writing, {name for name, _ in steps}):
             pass
-        for step in steps:
-            if self.report.exercised.get(step, _NOT_REACHED) == _NOT_REACHED:
-                self.report.exercised[step] = "an operation that it needs is not implemented"
+        self._not_exercised(steps, "an operation that it needs is not implemented")
         for operation in operations:
             own = [step for step in steps if step[0] == operation.operation_id]
             if self._is_left_out(operation):
@@ -405,6 +417,11 @@ class Checker:
                 self.report.exercised.update(dict.fromkeys(silent, reason))
                 if not operation.reads:
                     self.report.unasked[operation.operation_id] = reason
+
+    def _not_exercised(self, steps: Iterable[tuple[str, str]], reason: str) -> None:
+        """Report the steps as not exercised, unless they were: a law that only reads may have judged the same."""
+        left_out = [step for step in steps if self.report.exercised.get(step, _NOT_REACHED) == _NOT_REACHED]
+        self.report.exercised.update(dict.fromkeys(left_out, reason))
 
     def _without_items(self, operation: Operation) -> str:
         """Why the check cannot create the items that an operation is about, if an operation for it is missing."""
@@ -424,7 +441,7 @@ class Checker:
                 prefix=gate.prefix,
                 factory=self._factory,
                 credential=self.credential,
-                second_credential=writing.second,
+                second_credential=self.second,
                 allowed_leftovers=None if allowed is None else max(0, allowed - gate.leftover_count),
                 seed=self.seed,
                 examples=max(2, self.examples // 2),

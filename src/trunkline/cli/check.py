@@ -15,7 +15,7 @@ import click
 
 from trunkline.check.dry_run import dry_run
 from trunkline.check.runner import Checker
-from trunkline.check.safety import WriteOptions, write_access
+from trunkline.check.safety import WriteOptions, second_account, write_access
 from trunkline.check.stateful.script import script
 from trunkline.cli import output
 from trunkline.cli.output import INTERRUPTED, SUCCESS
@@ -86,6 +86,7 @@ def check(settings: Settings, vendor: str) -> int:
         has_ended = (lambda: bool(report.failures(strictness))) if settings.fail_fast else (lambda: False)
         try:
             with write_access(loaded, connection, write_options, report, screen.progress) as writing:
+                second = None if writing else second_account(loaded, connection, write_options, report)
                 Checker(
                     loaded,
                     _until(connection.target, stopped, has_ended),
@@ -97,6 +98,7 @@ def check(settings: Settings, vendor: str) -> int:
                     secret_values=connection.secret_values,
                     writing=writing,
                     complete=settings.complete,
+                    second=second,
                     progress=progress,
                 ).run(names)
         except KeyboardInterrupt:

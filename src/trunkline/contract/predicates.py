@@ -52,6 +52,11 @@ def is_secured_read(operation: Operation) -> TypeGuard[Operation]:
     return operation.reads and operation.secured
 
 
+def reads_items_of_account(operation: Operation) -> TypeGuard[Operation]:
+    """Whether the operation lists items of an account, or reads about one that its path names."""
+    return is_secured_read(operation) and (is_list(operation) or bool(operation.path_parameters))
+
+
 def is_public_read(operation: Operation) -> TypeGuard[Operation]:
     """Whether the operation only reads, and needs no credential."""
     return operation.reads and not operation.secured

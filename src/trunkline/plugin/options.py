@@ -83,11 +83,8 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if settings.fixtures and not any((Path(settings.fixtures) / name).is_dir() for name in known):
         folders = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {settings.fixtures} has no folder {folders}")
-    writing = (settings.second_token, settings.second_token_file, settings.leave, settings.ledger)
-    if not settings.allow_writes and any(value is not None for value in writing):
-        raise pytest.UsageError(
-            "a second token, --trunkline-leave and --trunkline-ledger need --trunkline-allow-writes"
-        )
+    if not settings.allow_writes and (settings.leave, settings.ledger) != (None, None):
+        raise pytest.UsageError("--trunkline-leave and --trunkline-ledger need --trunkline-allow-writes")
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
     if (settings.url or settings.app) and len(settings.vendor) != 1:

@@ -15,12 +15,13 @@ from trunkline.check.availability import Availability, describe
 from trunkline.check.laws import LAWS, Law
 from trunkline.check.rules import RULES, Rule
 from trunkline.check.runner import Checker
-from trunkline.check.safety import WriteAccess, WriteOptions, write_access
+from trunkline.check.safety import WriteAccess, WriteOptions, second_account, write_access
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
 from trunkline.contract.folders import names
 from trunkline.contract.model import Operation
 from trunkline.errors import BudgetExhausted, TrunklineError, UsageError
+from trunkline.exchange import SECOND_VARIABLE
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
 from trunkline.plugin import (
@@ -52,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     operations = _operations(settings)
     tables: dict[str, list[Rule] | list[Law] | list[StatefulLaw]] = {
         "rule": [rule for rule in RULES if not rule.provoked],
-        "law": [*LAWS],
+        "law": [law for law in LAWS if not law.needs_other_account or _knows_other_account(settings)],
         "stateful_law": [*STATEFUL_LAWS],
     }
     for argument, table in tables.items():
@@ -71,6 +72,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if operation.reads or settings.allow_writes
     ]
     metafunc.parametrize("operation", parameters)
+
+
+def _knows_other_account(settings: Settings) -> bool:
+    """Whether the credential of another account is given. The built-in mock has one."""
+    given = settings.second_token or settings.second_token_file or os.environ.get(SECOND_VARIABLE)
+    return bool(given or not (settings.url or settings.app))
 
 
 def _operations(settings: Settings) -> list[Operation]:
@@ -99,6 +106,8 @@ class Implementation:
     tested: frozenset[tuple[str, str]] = frozenset()
     """The (operationId, rule) that have a test of their own in this run."""
     writing: WriteAccess | None = None
+    second: str | None = None
+    """The credential of another account, if nothing may be written."""
     leftovers: list[str] = field(default_factory=list)
     """The items that the run created and could not delete."""
     shortfalls: list[str] = field(default_factory=list)
@@ -127,6 +136,7 @@ class Implementation:
             writing=self.writing,
             availability=self.availability,
             complete=self.settings.complete,
+            second=self.second,
         )
 
     def plain_report(self) -> Report:
@@ -261,10 +271,11 @@ def implementation(
             options = WriteOptions(**settings.only(WRITING))
             access = write_access(vendor, connection, options, report, lambda _: None)
             writing = ledgers.enter_context(access)
+            second = None if writing else second_account(vendor, connection, options, report)
             operations = tuple(found for found in _operations(settings) if found.contract.vendor == name)
             tested = frozenset(_rules_tested(request.session))
             implementations[name] = Implementation(
-                vendor, connection, settings, operations, tested, writing, report.leftovers
+                vendor, connection, settings, operations, tested, writing, second, report.leftovers
             )
     return implementations[name]
 

@@ -10,10 +10,21 @@ from random import Random
 from urllib.parse import quote, unquote
 
 from trunkline.check.laws.session import Inconclusive, Session, law
+from trunkline.check.lists import ListReading
 from trunkline.check.problem import Problem, implied
-from trunkline.contract.bodies import NOTHING, at_pointer, identities, json_of, same_id, succeeded, time_at
+from trunkline.contract.bodies import (
+    NOTHING,
+    at_pointer,
+    id_key,
+    identities,
+    items_of,
+    json_of,
+    same_id,
+    succeeded,
+    time_at,
+)
 from trunkline.contract.model import Fetch, List, Operation
-from trunkline.contract.predicates import is_fetch, is_list, is_read
+from trunkline.contract.predicates import is_fetch, is_list, is_read, reads_items_of_account
 from trunkline.exchange import Exchange, Json
 from trunkline.findings import Evidence, Grade, to_text
 
@@ -160,4 +171,56 @@ def _difference(first: dict[str, Json], second: dict[str, Json]) -> str:
     return f"{to_text(first.get(places[0]))}, then {to_text(second.get(places[0]))} at {places[0]}" if places else ""
 
 
-LAWS = (known_id_is_answered, other_ids_are_not_answered, same_request_same_response)
+_MOST_ASKED = 3
+"""The number of items of each account that the other one asks for."""
+
+
+@law("implied: a credential gives access to its own account only", reads_items_of_account, needs_other_account=True)
+def accounts_are_apart(session: Session) -> Iterator[Problem]:
+    """What one account lists is neither listed for another account, nor answered to it."""
+    operation = session.operation
+    if is_list(operation) and not operation.path_parameters:
+        listings = session.account_lists(operation.resource)
+        own, foreign = (_stable_items(operation, reading) for reading in listings)
+        if not own and not foreign:
+            raise Inconclusive("neither account lists an item")
+        if shared := [text for text in own if text in foreign]:
+            exchanges = (listings[0].exchanges[0], listings[1].exchanges[0])
+            yield _not_apart(operation, f"body{operation.kind.items}", shared[0], exchanges)
+        return
+    (parameter, *others) = operation.path_parameters
+    if others:
+        raise Inconclusive("its path names more than one item")
+    first, second = session.account_lists(parameter.resource)
+    asked = 0
+    for reading, other, by_second in ((first, second, True), (second, first, False)):
+        ids = [text for text in reading.identities if isinstance(text, str) and id_key(text) not in other.ids]
+        for identity in ids[:_MOST_ASKED]:
+            asked += 1
+            path = {parameter.name: quote(identity, safe="", errors="surrogatepass")}
+            exchange = session.ask(path=path, other_account=by_second)
+            has_nothing = is_list(operation) and not items_of(operation, exchange)
+            if succeeded(operation, exchange) and not has_nothing:
+                yield _not_apart(operation, "status", None, (reading.exchanges[0], exchange))
+                return
+    if not asked:
+        raise Inconclusive("neither account lists an item of its own")
+
+
+def _stable_items(operation: Operation[List], reading: ListReading) -> dict[str, None]:
+    """The items as text, without the values that change by themselves: equal ids may name two items of two accounts."""
+    properties = operation.contract.schema_at(operation.success.schema, f"{operation.kind.items}/0")["properties"]
+    names = [name for name, schema in properties.items() if not schema.get("x-trunkline", {}).get("volatile")]
+    items = (item for item in reading.items if isinstance(item, dict))
+    return dict.fromkeys(to_text({name: item.get(name) for name in names}) for item in items)
+
+
+def _not_apart(operation: Operation, at: str, seen: str | None, exchanges: tuple[Exchange, ...]) -> Problem:
+    security = operation.contract.security
+    evidence = implied(security.evidence, "a credential gives access to its own account only")
+    message = f"{operation.operation_id} gives one account access to an item of another"
+    expected = "no item of another account, if the second credential is another account's"
+    return Problem(message, evidence, at, security.pointer, expected, seen, exchanges)
+
+
+LAWS = (known_id_is_answered, other_ids_are_not_answered, same_request_same_response, accounts_are_apart)

@@ -17,7 +17,7 @@ from trunkline.contract.bodies import at_pointer, count_at, id_key, identities, 
 from trunkline.contract.model import BodyLocation, K, List, Operation, Paging
 from trunkline.contract.predicates import has_filters, is_paged
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
-from trunkline.exchange import Exchange, Headers, Json, Request, Target
+from trunkline.exchange import SECOND_VARIABLE, Exchange, Headers, Json, Request, Target
 from trunkline.findings import Finding, NotExercised
 
 _FEWEST_REPETITIONS = 32
@@ -27,6 +27,10 @@ would have to answer each of them by chance as before."""
 
 class Inconclusive(Exception):
     """Raised when a law cannot be checked; the message is the reason."""
+
+
+AccountReadings: TypeAlias = dict[str, tuple[ListReading, ListReading]]
+"""The whole list of each resource, for this account and for the other one."""
 
 
 @dataclass(slots=True, repr=False)
@@ -39,6 +43,11 @@ class Session(Generic[K]):
     parameters: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     examples: int = 50
+    second: str | None = None
+    """The credential of another account."""
+    unjudged: Target | None = None
+    """The target whose responses the rules do not judge, for requests about other operations."""
+    readings: AccountReadings = field(default_factory=dict)
     _lists: dict[str, ListReading] = field(default_factory=dict)
 
     def ask(
@@ -48,17 +57,21 @@ class Session(Generic[K]):
         path: Mapping[str, str] | None = None,
         authorization: tuple[str, str] | None = None,
         anonymous: bool = False,
+        other_account: bool = False,
         headers: Headers = (),
         method: str = "",
     ) -> Exchange:
         """Send one request. Raises `Inconclusive` when a path parameter is not known.
 
         `path` replaces path parameters by others, which are sent as they are. `authorization` replaces the header of
-        the known credential: its value, and the value as it is printed. An anonymous request has no such header.
+        the known credential: its value, and the value as it is printed. An anonymous request has no such header, and
+        one of `other_account` has the second credential.
         """
         if path is None and self.needs:
             raise Inconclusive(f"{', '.join(self.needs)} is not known; give it with --param {self.needs[0]}=...")
         sent, shown = bearer(None if anonymous else self.credential)
+        if other_account:
+            sent, shown = bearer(self.second, SECOND_VARIABLE)
         if authorization is not None:
             sent, shown = (("authorization", authorization[0]),), (("authorization", authorization[1]),)
         known = {name: quote(value, safe="") for name, value in self.parameters.items()}
@@ -71,6 +84,26 @@ class Session(Generic[K]):
     def needs(self) -> tuple[str, ...]:
         """The path parameters that are not known."""
         return missing_parameters(self.operation, self.parameters)
+
+    def account_lists(self, resource: str) -> tuple[ListReading, ListReading]:
+        """The whole list of a resource for each of the two accounts. Raises `Inconclusive` when it cannot be read."""
+        if self.second is None:
+            raise Inconclusive("the credential of another account is not known; give it with --second-token")
+        if resource not in self.readings:
+            lists = self.operation.contract.of_kind(List, resource)
+            listing = next((found for found in lists if found.secured and not found.parents), None)
+            if listing is None:
+                raise Inconclusive(f"no operation lists the {resource} of an account")
+            session = Session(listing, self.unjudged or self.target, self.credential, second=self.second)
+
+            def of_account(other: bool) -> ListReading:
+                reading = read_list(listing, lambda query: session.ask(query, path={}, other_account=other))
+                if not (reading.readable and reading.whole):
+                    raise Inconclusive(f"{listing.operation_id} cannot be read to its end")
+                return reading
+
+            self.readings[resource] = of_account(False), of_account(True)
+        return self.readings[resource]
 
     @property
     def paging(self: Session[List]) -> Paging:
@@ -181,6 +214,8 @@ class Law:
     concerns: Callable[[Operation], bool]
     """Whether an operation has the feature that the law is about."""
     function: LawFunction[Any]
+    needs_other_account: bool = False
+    """Whether the law can be judged only with the credential of another account."""
 
     def check(self, session: Session[Any]) -> Iterator[Finding | NotExercised]:
         """Send the requests of the law; the last value is the reason if the law could not be exercised.
@@ -206,10 +241,13 @@ class Law:
             yield NotExercised(str(reason))
 
 
-def law(basis: str, concerns: Callable[[Operation], TypeGuard[Operation[K]]]) -> Callable[[LawFunction[K]], Law]:
+def law(
+    basis: str, concerns: Callable[[Operation], TypeGuard[Operation[K]]], *, needs_other_account: bool = False
+) -> Callable[[LawFunction[K]], Law]:
     """Make a law from a function. It has the name of the law; the first line of its docstring is the statement."""
 
     def made(function: LawFunction[K]) -> Law:
-        return Law(function.__name__, (function.__doc__ or "").partition("\n")[0], basis, concerns, function)
+        statement = (function.__doc__ or "").partition("\n")[0]
+        return Law(function.__name__, statement, basis, concerns, function, needs_other_account)
 
     return made

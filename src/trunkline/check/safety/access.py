@@ -1,6 +1,7 @@
-"""Permission to write: the options about it, and the ledger that a check which writes needs.
+"""Permission to write: the options about it, the ledger that a check which writes needs, and the second account.
 
-The command line and the pytest suite both call `write_access` with the options that they have read.
+The command line and the pytest suite both call `write_access` with the options that they have read, and
+`second_account` when nothing may be written.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class WriteOptions:
     def check(self) -> None:
         """Raise `UsageError` for an option that has no effect without `--allow-writes`."""
         for option in fields(self):
-            if not self.allow_writes and getattr(self, option.name) not in (None, False):
+            both = option.name in ("second_token", "second_token_file")
+            if not (self.allow_writes or both) and getattr(self, option.name) not in (None, False):
                 name = option.name.replace("_", "-")
                 raise UsageError(f"--{name} is about writing; add --allow-writes, or leave it out")
 
@@ -56,6 +58,15 @@ class WriteAccess:
     allowed_leftovers: int | None = 0
 
 
+def second_account(vendor: Vendor, connection: Connection, options: WriteOptions, report: Report) -> str | None:
+    """The credential of another account, which the report keeps secret; None if it is not known."""
+    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=connection.built_in)
+    if second is not None and second == connection.credential:
+        raise UsageError("the second token is the first: give the credential of another account")
+    report.secrets |= {second} if second else set()
+    return second
+
+
 @contextmanager
 def write_access(
     vendor: Vendor,
@@ -72,10 +83,7 @@ def write_access(
     if not options.allow_writes:
         yield None
         return
-    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=connection.built_in)
-    if second is not None and second == connection.credential:
-        raise UsageError("the second token is the first: give the credential of another account")
-    report.secrets |= {second} if second else set()
+    second = second_account(vendor, connection, options, report)
     cleaner = connection.cleaner or connection.target
     path = None
     if options.ledger is not None or connection.live:
