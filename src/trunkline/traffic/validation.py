@@ -35,10 +35,8 @@ def validate(
     `UsageError` when it cannot be inferred, or is none of the vendor's.
     """
     report = Report(secrets=vendor.secrets | secrets)
-    if operation:
-        chosen = operation_named(vendor.contract, operation)
-    else:
-        chosen = _requested(vendor.contract, exchange.request) or infer_operation(vendor.contract, exchange)
+    contract = vendor.contract
+    chosen = operation_named(contract, operation) if operation else _operation_of(contract, exchange)
     _judge(report, chosen, exchange, rules)
     return report
 
@@ -80,7 +78,7 @@ def _nothing_judged(report: Report) -> str:
     return f"{place!r} cannot be judged: {reason}{others}"
 
 
-def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...]) -> Operation:
+def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
     requested = _requested(contract, exchange.request)
     if requested and among and requested not in among:
         raise UsageError(f"it is a response of {requested.operation_id}")
