@@ -400,6 +400,44 @@ CASES += [
 ]
 
 
+def flapping(every: int) -> Break:
+    """Let the status of one trunk come and go."""
+
+    def broken(target: Target) -> Target:
+        numbers = itertools.count()
+
+        def keep(everything: Items, status: str | None) -> Items:
+            state = ("active", "error")[next(numbers) // every % 2]
+            return matching([*everything[:3], {**everything[3], "status": state}, *everything[4:]], status)
+
+        return relisted(keep=keep)(target)
+
+    return broken
+
+
+def in_capitals_by_turns(target: Target) -> Target:
+    """Write the UUIDs of every second response in capitals."""
+    turns = itertools.cycle((False, True))
+
+    def change(_: Request, response: Response) -> Response:
+        if next(turns):
+            return replace(response, body=re.sub(rb"550e[0-9a-f-]{32}", lambda found: found[0].upper(), response.body))
+        return response
+
+    return answering(change)(target)
+
+
+CASES += [Lawful(f"a trunk that flaps every {every} requests", "telepath", flapping(every)) for every in (1, 2, 5, 20)]
+CASES += [
+    Lawful(
+        "UUIDs in either case by turns",
+        "telepath",
+        in_capitals_by_turns,
+        world=named(lambda index: f"550e8400-e29b-41d4-a716-{0xABC000 + index:012x}"),
+    )
+]
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 

@@ -113,9 +113,9 @@ class Report:
     judged: dict[str, int] = field(default_factory=dict)
     """The number of exchanges that were judged, by the file that they were recorded in."""
     not_judged: dict[str, str] = field(default_factory=dict)
-    """The reason why a file, or an exchange in it, was not judged, by its place: the first of them."""
+    """The reason why a file, an exchange in it, or a request was not judged, by its place: the first of them."""
     skipped: int = 0
-    """The number of files and exchanges that were not judged."""
+    """The number of files, exchanges and requests that were not judged."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> bool:

@@ -278,6 +278,11 @@ class Settings:
         "check pytest",
         "Where created items are recorded until they are deleted, so that the next run can clean up.",
     )
+    settle: float | None = option(
+        SECONDS,
+        "check pytest",
+        "How long a response may lag behind a write: a read that is wrong is made again for so long.",
+    )
     dry_run: bool = option(FLAG, "check", "Print the requests that would change something, and send nothing.")
 
     # how it is reported
@@ -304,7 +309,7 @@ class Settings:
 CONNECTION = ("url", "app", "token", "token_file", "timeout", "rate", "max_requests", "max_wait")
 """The settings that `transport.connect.connect` takes."""
 
-WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "ledger", "dry_run")
+WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "ledger", "settle", "dry_run")
 """The settings that `check.safety.WriteOptions` takes."""
 
 
@@ -338,7 +343,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
     **dict.fromkeys(("second_token", "second_token_file"), ("url", "app", "allow_writes")),
-    **dict.fromkeys(("leave", "ledger", "dry_run"), ("allow_writes",)),
+    **dict.fromkeys(("leave", "ledger", "settle", "dry_run"), ("allow_writes",)),
 }
 """A persistent value of an option is used only if one of these is set, if the interface has any of them.
 

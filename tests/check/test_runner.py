@@ -16,7 +16,7 @@ from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
 from trunkline.errors import BudgetExhausted, Redirected, TargetError
-from trunkline.exchange import SAFE_METHODS, Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, Exchange, Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock.loader import Vendor
 from trunkline.transport.targets import budgeted
@@ -163,6 +163,16 @@ def test_only_a_redirect_of_the_probe_ends_a_check(telepath: Vendor) -> None:
             report=judged,
         ).run()
     assert judged.findings == (), "what ends a check is no verdict"
+
+
+def test_an_exchange_of_no_operation_is_listed(telepath: Vendor) -> None:
+    """A request that matches no operation is not judged, and the report says so."""
+    checker = Checker(telepath, mock.from_vendor(telepath))
+    for path in ("/v1beta/trunks", "/trunks/"):
+        checker.judge(Exchange(Request("GET", path), Response(200)))
+    reason = "no operation of telepath has this path"
+    assert checker.report.not_judged == {"GET /v1beta/trunks": reason, "GET /trunks/": reason}
+    assert checker.report.findings == ()
 
 
 def test_a_spent_budget_stops_the_check(telepath: Vendor) -> None:

@@ -41,7 +41,7 @@ from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.requests import bearer
 from trunkline.errors import BudgetExhausted, Redirected, TargetError, Unimplemented, Unsettled
 from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request, Response, Target
-from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report
+from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_body
 from trunkline.transport.targets import credential_refused, read_only
@@ -53,6 +53,7 @@ NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 """Why an operation that writes is not exercised by default."""
 
 _NOT_REACHED = "not reached"
+_LONGEST_PLACE = 80
 _GONE = "another client deleted the item that it asked for"
 _LOOKS = 3
 """How often an item is looked for in its list, while another client deletes items."""
@@ -112,7 +113,8 @@ class Checker:
         if self.secret_values:
             self.rules = (*self.rules, secret_values_rule(self.secret_values))
         if self.writing is not None:
-            self._gate = Gate(contract, self._send, self.writing.ledger, credentials, self.writing.allowed_leftovers)
+            ledger, allowed = self.writing.ledger, self.writing.allowed_leftovers
+            self._gate = Gate(contract, self._send, ledger, credentials, allowed, self.writing.settling)
             self._factory = factory_of(self._gate.prefix, self.seed)
         self._target = self._counted(self.target)
         self._judged = self._ask if self._gate else read_only(self._ask)
@@ -163,6 +165,8 @@ class Checker:
         """Judge an exchange by the rules."""
         operation = operation_of(self.vendor.contract, exchange)
         if operation is None:
+            place = truncate(f"{exchange.request.method} {exchange.request.path}", _LONGEST_PLACE)
+            self.report.skip(place, f"no operation of {self.vendor.name} has this path")
             return
         if operation.method == exchange.request.method:
             self.report.reached[operation.operation_id, exchange.response.status] += 1
@@ -445,6 +449,7 @@ class Checker:
                 allowed_leftovers=None if allowed is None else max(0, allowed - gate.leftover_count),
                 seed=self.seed,
                 examples=max(2, self.examples // 2),
+                settling=writing.settling,
                 progress=self.progress,
             ):
                 if result.operation not in names:

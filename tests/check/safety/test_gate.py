@@ -29,6 +29,7 @@ from tests.servers import target_server
 from trunkline.check.dry_run import preview
 from trunkline.check.safety import Gate, Leftover
 from trunkline.check.safety.ledger import Ledger
+from trunkline.check.settling import Settling
 from trunkline.contract.model import Contract
 from trunkline.errors import BudgetExhausted, NotOurs, StorageError, TargetError, TrunklineError, UsageError
 from trunkline.exchange import Headers, Request, Response, Target
@@ -997,6 +998,22 @@ def test_the_letter_case_of_a_uuid_makes_no_other_item(nested: Contract) -> None
     make_did(gate, trunk)
     assert clean(gate, server) == ()
     assert (server.state(), server.harm) == (before, [])
+
+
+def test_an_item_that_is_listed_late_is_waited_for(flat: Contract) -> None:
+    """A list that lags behind a creation shows the item after some pauses, and then it is changed."""
+    pauses: list[float] = []
+
+    def hide(request: Request, response: Response) -> Response:
+        if request.method != "GET" or len(pauses) >= 3:
+            return response
+        return answer(200, {"trunks": [], "pagination": {"limit": 100, "offset": 0, "total": 0}})
+
+    server = Server(FLAT, after=hide)
+    gate = Gate(flat, server, Ledger(), (TOKEN,), None, Settling(0.0, 1.0, pauses.append))
+    trunk = make(gate, shape=FLAT)
+    assert gate(post(f"/trunks/{trunk}", {"name": gate.prefix + "x"}, method="PATCH")).status == 200
+    assert pauses == [0.05, 0.1, 0.2]
 
 
 @pytest.mark.parametrize("shown", ["a/b", None], ids=["no path", "no id"])

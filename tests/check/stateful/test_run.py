@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
 from tests.check.stateful.defects import OWN, SECOND, SERVERS, Record, Refused, Talkover, Telepath
 from trunkline import mock
+from trunkline.check.settling import Settling
 from trunkline.check.stateful.engine import run
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.request_bodies import ValueFactory
@@ -28,12 +30,10 @@ PREFIX = "trunkline-check-test"
 each_vendor = pytest.mark.parametrize("vendor", sorted(SERVERS))
 
 
-def results_of(contract: Contract, target: Target, **more: int | None) -> list[Finding | Exercised]:
+def results_of(contract: Contract, target: Target, **more: Any) -> list[Finding | Exercised]:
     """The results of a short stateful check."""
-    budget = {"examples": 4, "steps": 10, **more}
-    return list(
-        run_stateful(contract, target, prefix=PREFIX, credential=OWN, second_credential=SECOND, **budget)  # type: ignore[arg-type]
-    )
+    budget: dict[str, Any] = {"examples": 4, "steps": 10, **more}
+    return list(run_stateful(contract, target, prefix=PREFIX, credential=OWN, second_credential=SECOND, **budget))
 
 
 def findings(results: list[Finding | Exercised]) -> list[Finding]:
@@ -43,6 +43,52 @@ def findings(results: list[Finding | Exercised]) -> list[Finding]:
 def reasons(results: list[Finding | Exercised]) -> dict[tuple[str, str], str]:
     """The reason why each law was not exercised for an operation; empty if it was."""
     return {(result.operation, result.law): result.reason for result in results if isinstance(result, Exercised)}
+
+
+class Lagging(Talkover):
+    """A server whose list shows a trunk some seconds after its creation, by a clock that only pauses move."""
+
+    def __init__(self, lag: float) -> None:
+        super().__init__()
+        self.lag, self.clock = lag, 0.0
+        self.born: dict[str, float] = {}
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+    def store(self, trunk: Record) -> None:
+        super().store(trunk)
+        self.born[trunk["id"]] = self.clock
+
+    def list_trunks(self, account: str, request: Request) -> tuple[int, Any]:  # noqa: ARG002 - it overrides
+        shown = [trunk for trunk in self.listed(account) if self.clock - self.born[trunk["id"]] >= self.lag]
+        return self.done([self.item(trunk) for trunk in shown])
+
+
+@pytest.mark.parametrize(
+    ("lag", "allowed", "message"),
+    [
+        (0.3, 1.0, None),
+        (0.3, 0.0, " does not show a created item, but the response was right 0.35 s later; --settle allows a lag"),
+        (5.0, 0.0, " does not show a created item"),
+        (5.0, 2.0, " does not show a created item"),
+    ],
+)
+def test_a_list_that_lags_is_read_again(lag: float, allowed: float, message: str | None) -> None:
+    """A lag that is allowed is no finding; one that ends within the watched second is reported as such."""
+    server = Lagging(lag)
+    settling = Settling(allowed, max(allowed, 1.0), server.sleep)
+    results = results_of(LOADED["talkover"].contract, server, settling=settling)
+    expected = [("created_is_listed", f"listSipTrunks{message}")] if message else []
+    assert [(finding.rule, finding.message) for finding in findings(results)] == expected
+    assert reasons(results)["createSipTrunk", "created_is_listed"] == ""
+
+
+def test_reducing_a_scenario_does_not_wait_again() -> None:
+    """A read that stays wrong is watched once for each law, not for each variant of its scenario."""
+    server = Lagging(float("inf"))
+    findings(results_of(LOADED["talkover"].contract, server, settling=Settling(0.0, 1.0, server.sleep)))
+    assert server.clock <= len(STATEFUL_LAWS)
 
 
 def test_the_laws_are_sentences_and_concern_something() -> None:

@@ -13,11 +13,15 @@ from pathlib import Path
 
 from trunkline.check.safety.gate import Gate
 from trunkline.check.safety.ledger import Ledger, default_path
+from trunkline.check.settling import NO_SETTLING, Settling
 from trunkline.errors import UsageError
 from trunkline.exchange import Target
 from trunkline.findings import Report
 from trunkline.mock.loader import Vendor
 from trunkline.transport.connect import Connection, second_credential
+
+_WATCHED = 1.0
+"""A lag of at most so many seconds is reported as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class WriteOptions:
     second_token_file: str | None = None
     leave: int | None = None
     ledger: str | None = None
+    settle: float | None = None
     dry_run: bool = False
 
     def allowed_leftovers(self, *, built_in: bool) -> int | None:
@@ -49,13 +54,14 @@ class WriteAccess:
     """Permission for a check to write. Creations are recorded in `ledger`; `cleaner` is the target that cleans up.
 
     `second` is the credential of another account. `allowed_leftovers` is how many items may be left that
-    no operation deletes, None for any number.
+    no operation deletes, None for any number. `settling` is how long a lag of the implementation is waited for.
     """
 
     ledger: Ledger
     cleaner: Target
     second: str | None = None
     allowed_leftovers: int | None = 0
+    settling: Settling = NO_SETTLING
 
 
 def second_account(vendor: Vendor, connection: Connection, options: WriteOptions, report: Report) -> str | None:
@@ -95,6 +101,7 @@ def write_access(
         gate = Gate(vendor.contract, cleaner, ledger, credentials)
         report.leftovers += [f"of an earlier run: {leftover}" for leftover in gate.clean(cleaner, earlier=True)]
         say(f"everything created is named {ledger.prefix}..." + (f" and recorded in {path}" if path else ""))
-        yield WriteAccess(ledger, cleaner, second, options.allowed_leftovers(built_in=connection.built_in))
+        allowed, settle = options.allowed_leftovers(built_in=connection.built_in), options.settle or 0.0
+        yield WriteAccess(ledger, cleaner, second, allowed, Settling(settle, max(settle, _WATCHED)))
     if connection.built_in:
         report.leftovers.clear()  # the mock ends with this process

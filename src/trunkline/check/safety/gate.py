@@ -18,6 +18,7 @@ from trunkline.check.safety.ownership import (
     label_value,
     safe_path,
 )
+from trunkline.check.settling import NO_SETTLING, Settling
 from trunkline.contract.bodies import at_pointer, id_key
 from trunkline.contract.model import Act, Contract, Create, Delete, Operation, Update
 from trunkline.errors import BudgetExhausted, NotOurs, UsageError
@@ -34,7 +35,7 @@ class Gate:
     """A target that sends only requests which read, create items with the prefix of the run, or are about such items.
 
     `credentials` are those of the run; the first is used for items of unknown origin. `allowed_leftovers` is how many
-    items may be left that no operation deletes, None for any number.
+    items may be left that no operation deletes, None for any number. `settling` allows items to be shown late.
     """
 
     contract: Contract
@@ -42,6 +43,7 @@ class Gate:
     ledger: Ledger = field(default_factory=Ledger)
     credentials: tuple[str, ...] = ()
     allowed_leftovers: int | None = 0
+    settling: Settling = NO_SETTLING
     ownership: Ownership = field(init=False)
     _headers: dict[str, str] = field(init=False)
     """The `Authorization` header of each credential, by its digest."""
@@ -140,6 +142,9 @@ class Gate:
                 raise _bug(request, f"the run did not create {name} in {resource}")
             raise NotOurs(f"a creation returned the id {name}, {reason}; nothing was sent to it")
         owner = self.ownership.owner(self.target, entry, header)
+        pauses = self.settling.pauses(self.settling.watched)
+        while self.settling.watched and self._may_appear(entry, owner) and next(pauses, None):
+            owner = self.ownership.owner(self.target, entry, header)
         if owner is Owner.OTHERS:
             self.ownership.others.add((digest, *entry.key))
             if entry.credential_digest == digest and self.ledger.is_open(entry):
@@ -167,6 +172,11 @@ class Gate:
             raise BudgetExhausted(
                 f"no operation deletes {resource}, and as many were created as may be left; allow more with --leave"
             )
+
+    def _may_appear(self, entry: Entry, owner: Owner) -> bool:
+        """Whether an item that no response has shown as ours may still be: a list may lag behind its creation."""
+        is_expected = self.ledger.is_open(entry) and not self.ownership.was_ours(entry)
+        return owner is not Owner.OURS and is_expected and not self._is_ours_to_creator(entry)
 
     def _must_be_deleted(self, entry: Entry) -> bool:
         """Whether an item is left unless it is deleted itself: the deletion of its parent does not delete it too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from trunkline.check.lists import ListReading
 from trunkline.check.problem import implied
@@ -24,6 +25,10 @@ def ids_of(parent: Item | None) -> dict[str, str]:
 
 def fetch_item(operation: Operation[Fetch], scenario: Scenario, item: Item, _: Numbers | None = None) -> None:
     """Fetch an item. An existing one is shown as the model says; a deleted one is not found."""
+    scenario.settled(partial(_fetch_item, operation, scenario, item))
+
+
+def _fetch_item(operation: Operation[Fetch], scenario: Scenario, item: Item) -> None:
     exchange = scenario.request(operation, item.ids)
     if item.state is State.DELETED:
         scenario.judge_not_found("deleted_is_gone", item.operations.deletes[0], operation, exchange, item)
@@ -77,6 +82,10 @@ def check_list(
 
     With a number for `filter` the list is read again through that filter.
     """
+    scenario.settled(partial(_check_list, operation, scenario, parent, numbers))
+
+
+def _check_list(operation: Operation[List], scenario: Scenario, parent: Item | None, numbers: Numbers | None) -> None:
     ids = ids_of(parent)
     reading = scenario.read_list(operation, ids)
     if reading.readable:

@@ -151,9 +151,16 @@ def create_same_values(scenario: Scenario, item: Item, numbers: Numbers) -> None
 def use_deleted(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     """Send a request about a deleted item: it is not found."""
     operation = choose(item.operations.naming_item, *numbers["operation"])
-    exchange = _request_about(scenario, item, operation, item.ids)
     law = "second_deletion_is_not_found" if isinstance(operation.kind, Delete) else "deleted_is_gone"
-    scenario.judge_not_found(law, item.operations.deletes[0], operation, exchange, item)
+
+    def use() -> None:
+        exchange = _request_about(scenario, item, operation, item.ids)
+        scenario.judge_not_found(law, item.operations.deletes[0], operation, exchange, item)
+
+    if operation.reads:
+        scenario.settled(use)
+    else:
+        use()
 
 
 def deleted_items(operations: ResourceOperations, scenario: Scenario) -> list[Item]:

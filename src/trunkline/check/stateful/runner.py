@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
+from trunkline.check.settling import NO_SETTLING, Settling
 from trunkline.check.stateful.engine import Plan, run
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.moves import moves
@@ -44,17 +45,20 @@ def run_stateful(
     steps: int = 12,
     most_findings: int = 6,
     tries: int = 200,
+    settling: Settling = NO_SETTLING,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding | Exercised]:
     """Check every resource that the contract can create. Yields the findings, then which laws were judged.
 
     `prefix` begins the name of every created item; the `factory` of an earlier run repeats no value.
     `second_credential` is that of another account. `allowed_leftovers` is how many items may be left that no operation
-    deletes, None for any number. After a finding its law is suppressed and the check goes on, up to `most_findings`. An
-    exception of the target is raised after everything was yielded.
+    deletes, None for any number. `settling` says how long a read is made again before it is a finding. After a finding
+    its law is suppressed and the check goes on, up to `most_findings`. An exception of the target is raised after
+    everything was yielded.
     """
     factory = factory or factory_of(prefix, seed)
     stateful = StatefulRun(contract, target, factory, credential, second_credential, allowed_leftovers)
+    stateful.settling = settling
     error: TargetError | None = None
     progress("stateful check")
     try:

@@ -7,7 +7,8 @@ leftovers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from trunkline.check.lists import ListReading, read_list
 from trunkline.check.problem import Problem
 from trunkline.check.rules import secret_values_rule
 from trunkline.check.rules.refusals import judge_refusal
+from trunkline.check.settling import NO_SETTLING, Settling
 from trunkline.check.stateful.fields import inputs, shown_fields
 from trunkline.check.stateful.model import Claim, Item, State, in_path, record_shown, same, unchangeable
 from trunkline.check.stateful.request_bodies import ValueFactory, Values
@@ -74,6 +76,9 @@ class StatefulRun:
     """The number of valid creations in a row that were refused, by resource."""
     creation_problems: dict[str, str] = field(default_factory=dict)
     """The reason why an item could not be created, by resource."""
+    settling: Settling = NO_SETTLING
+    lags: dict[str, float | None] = field(default_factory=dict)
+    """After how many seconds the reads that broke a law were right, by law; None if they stayed wrong."""
 
     @property
     def resources(self) -> tuple[ResourceOperations, ...]:
@@ -183,6 +188,35 @@ class Scenario:
         if not holds and not any((assumed, False) in self.run.suppressed for assumed in claim.assumes):
             problem = Problem(message, claim.evidence, at, claim.place, expected, seen or None)
             self._report(problem.finding(claim.law, claim.operation, self.exchanges[-1]))
+
+    def settled(self, read: Callable[[], None]) -> None:
+        """Make a read, and while it has a finding make it again, as long as a lag is allowed.
+
+        A longer lag that ends within the watched time is a finding that says so. Once a law has had a finding, its next
+        ones come at once: otherwise reducing a scenario would wait for each of its variants.
+        """
+        settling, lags = self.run.settling, self.run.lags
+        sent = len(self.exchanges)
+        items = [(item, {**item.expected}, {**item.sent}) for item in self.items]
+        try:
+            return read()
+        except Broken as broken:
+            finding = broken.finding
+        for passed in settling.pauses(settling.watched) if finding.rule not in lags else ():
+            del self.exchanges[sent:]
+            for item, expected, known in items:  # what the wrong read showed is forgotten
+                item.expected, item.sent = {**expected}, {**known}
+            with suppress(Broken):
+                read()
+                if passed <= settling.allowed:
+                    return None
+                lags[finding.rule] = passed
+                break
+        lag = lags.setdefault(finding.rule, None)
+        if lag is not None:
+            late = f"{finding.message}, but the response was right {lag:.2g} s later; --settle allows a lag"
+            finding = replace(finding, message=late)
+        raise Broken(finding)
 
     def compare(self, item: Item, operation: Operation, shown: Json, at: str) -> None:
         """Compare what a response shows of an item with the model, and take in the fields that were not known."""
