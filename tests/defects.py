@@ -220,7 +220,7 @@ def turned(at: str, change: Callable[[Json], Json]) -> Edit:
 
 def wire(change: Callable[[bytes], bytes]) -> Break:
     """Change the bytes of every body."""
-    return answering(lambda _, response: replace(response, body=change(response.body)))
+    return answering(lambda _, response: replace(response, body=change(response.body)) if response.body else response)
 
 
 def with_header(response: Response, name: str, value: str | None) -> Response:
@@ -352,7 +352,7 @@ def relisted(
     def broken(target: Target) -> Target:
         def ask(request: Request) -> Response:
             response = target(request)
-            if response.status != 200:
+            if response.status != 200 or request.method != "GET":
                 return response
             body = deepcopy(response.json())
             everything: Items = target(replace(request, query="limit=100")).json()["trunks"]
@@ -391,7 +391,7 @@ def recalled(
     def broken(target: Target) -> Target:
         def ask(request: Request) -> Response:
             response = target(request)
-            if response.status != 200:
+            if response.status != 200 or request.method != "GET":
                 return response
             body = deepcopy(response.json())
             everything: Items = target(replace(request, query="limit=100")).json()["calls"]

@@ -57,8 +57,8 @@ def nonsense_causes_no_server_error(session: Session) -> Iterator[Finding]:
 
 @law("RFC 9110; implied: no server error is documented; judged by the rules that hold anywhere", is_read)
 def other_methods_cause_no_server_error(session: Session) -> None:
-    """HEAD and OPTIONS at the path of the operation get a response; a 405 names the documented method."""
-    for method in ("HEAD", "OPTIONS"):
+    """Other safe methods at the path of the operation get a response; a 405 names the documented method."""
+    for method in ("HEAD", "OPTIONS", "QUERY"):  # no TRACE, which may carry no credential (RFC 9110, section 9.3.8)
         session.ask(method=method)
 
 
