@@ -470,6 +470,19 @@ def test_a_wrong_token_ends_with_2(run: Run, vendor: Vendor) -> None:
     assert "hush" not in out + err
 
 
+def test_a_token_of_another_vendor_is_reported_as_such(run: Run, vendor: Vendor) -> None:
+    """Tokens are easily mixed up: the sentence of check and validate names the vendor, and not the token."""
+    other = next(loader.load(name) for name in VENDORS if name != vendor.name)
+    token = next(token for token in other.world.tokens if token not in vendor.world.tokens)
+    operation = vendor.contract.of_kind(List)[0].operation_id
+    for command in (("check", vendor.name), ("validate", vendor.name, operation, "--live")):
+        code, out, err = run(*command, "--token", token)
+        assert code == 2
+        sentence = f"refuses the credential with 401: it is a token of {other.name}; give one of {vendor.name} with"
+        assert sentence in err.splitlines()[-1]
+        assert token not in out + err
+
+
 @pytest.mark.slow
 def test_a_dry_run_prints_what_the_run_would_send(run: Run, vendor: Vendor) -> None:
     """It has as many requests, except for those drawn from new names; it sends nothing, and prints no secret."""

@@ -530,3 +530,17 @@ def test_lists_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) ->
     finally:
         tracemalloc.stop()
     assert kept < 200_000
+
+
+@pytest.mark.parametrize(("name", "other"), [("telepath", "talkover"), ("talkover", "telepath")])
+def test_a_token_of_another_vendor_is_refused_as_such(name: str, other: str) -> None:
+    """The explanation names the vendor that has it; a token that nobody has opens no account."""
+    vendor, tokens = loader.load(name), loader.load(other).world.tokens
+    target = mock.from_vendor(vendor)
+    path = vendor.contract.of_kind(List)[0].path
+    mixed_up = next(token for token in tokens if token not in vendor.world.tokens)
+    for token, reason in ((mixed_up, f"a token of {other}"), ("nobodys", "a credential that opens no account")):
+        response = target(Request("GET", path, headers=(("authorization", f"Bearer {token}"),)))
+        assert response.status == 401
+        assert f'credentials_unknown; sent="{reason}"' in (response.header("x-trunkline-refusal") or "")
+        assert mixed_up not in str(response.headers)

@@ -241,7 +241,7 @@ class Checker:
                 continue
             exchange = self._plain_answer(operation)
             if operation.secured and exchange.response.status == 401:
-                raise credential_refused(operation.operation_id, given=self.credential is not None)
+                raise credential_refused(operation.operation_id, self.credential, self.vendor.name)
             answers.append((operation, exchange))
             session, given = self.session(operation), self._given(operation)
             emptied = all(operation.parameter(name).resource in self._empty for name in session.needs)

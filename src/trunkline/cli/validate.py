@@ -86,9 +86,9 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
-    given = connection.credential is not None
     if operation.secured and response.status == 401:  # documented, but no evidence about the operation
-        report.stopped = str(targets.credential_refused(operation.operation_id, given=given))
+        refused = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
+        report.stopped = str(refused)
         run = replace(run, documented=((operation.operation_id, operation.success.key),))
     return report, run
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
 
@@ -126,6 +128,23 @@ def load(
                 redact = redactor(_secrets(world, contract))
                 raise DataError(f"fixtures/{name}/world.toml", at, redact(reason))
     return Vendor(name, contract, world, cases)
+
+
+@lru_cache(maxsize=1)
+def _tokens(_: str | None) -> Mapping[str, str]:
+    """The vendor of each token in the fixtures, also in those of the folder that TRUNKLINE_DATA names."""
+    found: dict[str, str] = {}
+    with suppress(TrunklineError, LookupError, TypeError):  # reported when that vendor is loaded
+        for path in sorted(path for folder in roots() for path in folder.glob("fixtures/*/world.toml")):
+            for grant in load_toml(path, path.name)["tokens"]:
+                found.setdefault(grant["token"], path.parent.name)
+    return found
+
+
+def other_vendor(vendor: str, token: str) -> str:
+    """The other vendor whose fixtures have a token that this one does not know, or empty: clients mix tokens up."""
+    owner = _tokens(os.environ.get("TRUNKLINE_DATA")).get(token, "")
+    return owner if owner != vendor else ""
 
 
 @contextmanager

@@ -42,7 +42,7 @@ from trunkline.exchange import Headers, Json, RawHeaders, ReadKey, Request, Resp
 from trunkline.findings import truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
-from trunkline.mock.loader import Vendor
+from trunkline.mock.loader import Vendor, other_vendor
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store, fill_template
 from trunkline.redaction import RecentSecrets, Redactor, Secrets, redactor_of_request
@@ -361,7 +361,8 @@ class Mock:
         """The refusal of a credential that does not allow the operation."""
         grant = self._world.tokens.get(credential)
         if grant is None:
-            sent = "a credential that opens no account"
+            other = other_vendor(self.vendor.name, credential)
+            sent = f"a token of {other}" if other else "a credential that opens no account"
             return refusal_for(operation, "credentials_unknown", sent, "a known credential", {})
         if grant.refused:
             return refusal_for(operation, grant.refused, "a credential without the permission", "the permission", {})

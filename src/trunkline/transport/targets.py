@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
+from trunkline.mock.loader import other_vendor
 from trunkline.transport.asgi import wrap
 from trunkline.transport.client import Http, http
 from trunkline.transport.messages import http_time
@@ -156,9 +157,11 @@ def waiting_out_429(
     return ask
 
 
-def credential_refused(asked: str, *, given: bool) -> TargetError:
+def credential_refused(asked: str, credential: str | None, vendor: str) -> TargetError:
     """The error for a 401 to a run's own credential, or to none: then nothing can be judged."""
-    way = f"{'give the right one' if given else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
+    other = other_vendor(vendor, credential or "")
+    mistaken = f"it is a token of {other}; give one of {vendor}" if other else "give the right one"
+    way = f"{mistaken if credential is not None else 'none was given; give one'} with --token or {TOKEN_VARIABLE}"
     return TargetError(f"{asked} refuses the credential with 401: {way}")
 
 
