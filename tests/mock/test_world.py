@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from trunkline.contract import folders
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
-from trunkline.mock.world import MOCK_ONLY, Parent, Store, World, facts
+from trunkline.mock.world import MOCK_ONLY, Collection, Parent, Store, World, facts
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 
@@ -49,6 +50,16 @@ def test_a_record_without_its_parent_is_an_orphan() -> None:
     assert kept.collections["trunks"].records == trunks
     assert list(kept.orphans()) == []
     assert world.collections["dids"].records == dids
+
+
+def test_what_belongs_to_an_orphan_goes_too() -> None:
+    """Children of removed records are removed, at any depth."""
+    world = small_world((record("a"),), (record("1", trunk_id="a"), record("2", trunk_id="x")))
+    agents = Collection("id", {}, (record("7", did="1"), record("8", did="2")), Parent("dids", "did"))
+    world = structs.replace(world, collections={"agents": agents, **world.collections})
+    assert world.parents_first() == ["trunks", "dids", "agents"]
+    kept = world.without_orphans().collections
+    assert [[record["id"] for record in kept[name].records] for name in ("dids", "agents")] == [["1"], ["7"]]
 
 
 def test_a_world_without_orphans_is_unchanged() -> None:

@@ -162,11 +162,12 @@ class World(Struct, frozen=True):
                         yield name, index, parent
 
     def without_orphans(self) -> World:
-        """The world without the records whose parents are missing."""
-        world, orphans = self, {(name, index) for name, index, _ in self.orphans()}
-        for name in {name for name, _ in orphans}:
-            records = enumerate(self.collections[name].records)
-            world = world.with_records(name, tuple(record for at, record in records if (name, at) not in orphans))
+        """The world without the records whose parents are missing, and without those that belong to them."""
+        world = self
+        while orphans := {(name, index) for name, index, _ in world.orphans()}:
+            for name in {name for name, _ in orphans}:
+                records = enumerate(world.collections[name].records)
+                world = world.with_records(name, tuple(record for at, record in records if (name, at) not in orphans))
         return world
 
     def overlaid(self, collection: str, records: tuple[Record, ...]) -> World:
