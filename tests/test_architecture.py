@@ -45,7 +45,7 @@ IMPORTERS = {
     "jsonschema_rs": {"contract.schema"},
     "jsonschema": {"contract.schema"},
     "referencing": {"contract.schema"},
-    "msgspec": {"contract", "exchange", "mock"},
+    "msgspec": {"contract", "exchange", "mock", "traffic.archives"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
     "h11": {"transport.client", "transport.protocol"},

@@ -61,7 +61,7 @@ REFUSED = {
     CURL.decode().encode("utf-16"): "it is UTF-16",
     CURL.decode().encode("utf-16-le"): "it is UTF-16",
     "{}".encode("utf-16-be"): "it is UTF-16",
-    b"\xef\xbb\xbf{}": "begins with a byte order mark",
+    b"\xef\xbb\xbf{}": "starts with a byte order mark",
     b"* Trying 127.0.0.1:80...\n> GET / HTTP/1.1\n< HTTP/1.1 200 OK\n": "output of curl -v",
     b"> GET /v1/trunks HTTP/1.1\n": "output of curl -v",
     b"\x89PNG\r\n\x1a\n": "neither the output of curl -i nor JSON (byte 0 is not UTF-8",

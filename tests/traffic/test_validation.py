@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -370,3 +371,41 @@ def test_a_redirect_is_not_judged(vendor: Vendor) -> None:
             exchange = Exchange(request_of(vendor, operation), Response(status))
             with pytest.raises(UsageError, match=f"its status is {status}: the answer is elsewhere"):
                 validate(vendor, exchange)
+
+
+FILTERS: dict[str, Callable[[dict[str, Json]], None]] = {
+    "nothing": lambda _: None,
+    "credentials": lambda entry: entry["request"].update(headers=[]),
+    "credentials and bodies": lambda entry: entry["request"].update(headers=[], postData=None),
+    "response headers": lambda entry: entry["response"].update(headers=[]),
+    "secrets": lambda entry: entry["request"].update(postData={"text": '{"name": "n"}'}),
+}
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+def test_a_recording_of_the_mock_has_no_finding(vendor: Vendor, filtered: str, tmp_path: Path) -> None:
+    """Whatever its author filtered out: successes, refusals for the credential, for the query and for the body."""
+    target = mock.from_vendor(vendor)
+    entries = []
+    for operation in vendor.contract.operations:
+        good = request_of(vendor, operation)
+        for request in (
+            good,
+            replace(good, query="limit=0&status=busy"),
+            replace(good, headers=()),
+            replace(good, body=b"{"),
+        ):
+            response = target(request)
+            sent, received = (
+                [{"name": name, "value": value} for name, value in message.headers] for message in (request, response)
+            )
+            url = f"https://h{vendor.contract.base_path}{request.target}"
+            asked = {"method": request.method, "url": url, "headers": sent, "postData": {"text": request.body.decode()}}
+            content = {"text": response.body.decode()}
+            entry = {"request": asked, "response": {"status": response.status, "headers": received, "content": content}}
+            FILTERS[filtered](entry)
+            entries.append(entry)
+    (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": entries}}))
+    report = validate_files(vendor, [str(tmp_path)])
+    assert report.findings == ()
+    assert report.judged == {str(tmp_path / "a.har"): len(entries)}

@@ -7,11 +7,15 @@ that is not known, and a write that the contract would refuse as a request that 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
 
 from trunkline.contract.model import Contract
 from trunkline.contract.refusals import reasons_to_refuse
@@ -37,13 +41,36 @@ Entry: TypeAlias = tuple[str, Exchange | UsageError]
 """An exchange, or the reason why it cannot be judged, with its pointer in the recording."""
 
 
-def read_archive(value: Json, contract: Contract) -> Iterator[Entry] | None:
-    """The exchanges of a recording; None for any other JSON value."""
-    if not isinstance(value, dict):
+class _Log(Struct):
+    entries: list[Raw]
+
+
+class _Archive(Struct):
+    """What a file of JSON must have to be a recording. Its entries are parsed one by one, for there may be many."""
+
+    log: _Log | None = None
+    interactions: list[Raw] | None = None
+    http_interactions: list[Raw] | None = None
+
+
+def read_json_archive(data: bytes, contract: Contract) -> Iterator[Entry] | None:
+    """The exchanges of a recording in JSON; None for any other data."""
+    try:
+        archive = msgspec.json.decode(data, type=_Archive)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    log = value.get("log")
-    if isinstance(log, dict) and isinstance(log.get("entries"), list):
-        return _entries(log["entries"], "#/log/entries", _har_entry, contract)
+    if archive.log is not None:
+        return _entries(archive.log.entries, "#/log/entries", _har_entry, contract)
+    return _cassette({"interactions": archive.interactions, "http_interactions": archive.http_interactions}, contract)
+
+
+def read_yaml_archive(value: Json, contract: Contract) -> Iterator[Entry] | None:
+    """The exchanges of a cassette in YAML, which was parsed to a value; None for any other value."""
+    return _cassette(value, contract) if isinstance(value, dict) else None
+
+
+def _cassette(value: dict[str, Json], contract: Contract) -> Iterator[Entry] | None:
+    """The exchanges of vcrpy, or under the other key those of Betamax and VCR."""
     for key in ("interactions", "http_interactions"):
         if isinstance(value.get(key), list):
             return _entries(value[key], f"#/{key}", _interaction, contract)
@@ -53,10 +80,11 @@ def read_archive(value: Json, contract: Contract) -> Iterator[Entry] | None:
 def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], contract: Contract) -> Iterator[Entry]:
     for index, entry in enumerate(entries):
         try:
-            found: Exchange | UsageError = _exchange(contract, read(entry))
+            value = json.loads(bytes(entry)) if isinstance(entry, Raw) else entry
+            found: Exchange | UsageError = _exchange(contract, read(value))
         except UsageError as error:
             found = error
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
             found = UsageError("it has no request and response as such recordings have them")
         yield f"{at}/{index}", found
 

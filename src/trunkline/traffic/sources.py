@@ -10,7 +10,7 @@ from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, NotJSON, Response
 from trunkline.traffic import BODY, UNKNOWN
-from trunkline.traffic.archives import Entry, read_archive
+from trunkline.traffic.archives import Entry, read_json_archive, read_yaml_archive
 from trunkline.traffic.curl import read_curl
 
 _BOM = b"\xef\xbb\xbf"
@@ -48,18 +48,20 @@ def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
     if _VERBOSE.match(text):
         raise UsageError(f"it looks like the output of curl -v, in which a body has no clear end; {_ADVICE}")
     if _CASSETTE.search(text[:_BEGINNING]):
-        entries = read_archive(_load_yaml(text), contract)
+        entries = read_yaml_archive(_load_yaml(text), contract)
         if entries is None:
             raise UsageError(f"it looks like a cassette, but holds no list of interactions; {_ADVICE}")
         return entries
-    body = Response(0, (), text)
+    return read_json_archive(text, contract) or iter([_lone_body(data)])
+
+
+def _lone_body(data: bytes) -> Entry:
+    body = Response(0, (), data)
     try:
-        entries = read_archive(body.json(), contract)
+        body.json()
     except NotJSON as error:
         raise UsageError(f"it is neither the output of curl -i nor JSON ({error}); {_ADVICE}") from None
-    if entries is None and text is not data:
-        raise UsageError(f"it begins with a byte order mark, which the API may not have sent; {_ADVICE}")
-    return iter([("", Exchange(UNKNOWN, body, BODY))]) if entries is None else entries
+    return "", Exchange(UNKNOWN, body, BODY)
 
 
 def _responses(data: bytes) -> Iterator[Entry]:
