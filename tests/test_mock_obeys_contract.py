@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import re
@@ -1041,6 +1042,18 @@ def test_a_401_has_a_challenge(name: str) -> None:
         response = ask(name, headers=headers)
         assert (response.status, response.header("www-authenticate")) == (401, f'Bearer realm="{name}"')
     assert ask(name).header("www-authenticate") is None
+
+
+@each_with_body
+def test_a_coded_body_gets_415_with_the_codings_that_are_read(operation: Operation) -> None:
+    """A body in gzip is refused as such, not as malformed; the response says that no coding is read."""
+    request = request_of(of(operation), operation)
+    coded = replace(request, headers=(*request.headers, ("content-encoding", "gzip")), body=gzip.compress(request.body))
+    response = mock.from_vendor(of(operation))(coded)
+    assert (response.status, response.header("accept-encoding")) == (415, "identity")
+    assert "application/json coded as gzip" in response.body.decode()
+    plain = replace(request, headers=(*request.headers, ("content-type", "text/plain")))
+    assert mock.from_vendor(of(operation))(plain).header("accept-encoding") is None
 
 
 def test_a_429_says_when_to_come_back() -> None:

@@ -6,16 +6,20 @@ import gc
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatch
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 import pytest
@@ -893,6 +897,21 @@ def test_serve_prints_addresses_and_stops_on_ctrl_c(served: Any) -> None:
     assert err.count("refused: credentials_missing") == len(VENDORS)
     assert "Ctrl-C stops" in err
     assert "warning" not in err
+
+
+def test_serve_says_once_that_no_more_files_can_be_opened_even_if_it_is_quiet() -> None:
+    """Clients are answered in turn by a process that may open 48 files."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (48, 48))
+    with serving("--quiet", preexec_fn=limit) as (process, printed), ExitStack() as stack:
+        place = ("127.0.0.1", urlsplit(printed["url"]).port or 0)
+        clients = [stack.enter_context(socket.create_connection(place, timeout=30)) for _ in range(80)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert [client.recv(15) for client in clients] == [b"HTTP/1.1 200 OK"] * 80
+        process.terminate()
+        err = process.communicate(timeout=10)[1]
+    assert err.count("\n") == 1
+    assert "the process may open no more files (ulimit -n); further clients wait" in err
 
 
 def test_serve_can_be_quiet_and_warns_about_other_machines(served: Any) -> None:

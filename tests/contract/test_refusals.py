@@ -357,7 +357,7 @@ def test_a_coded_body_is_refused(operation: Operation, codings: tuple[str, ...])
     headers = (*SENT, *(("content-encoding", coding) for coding in codings))
     found = refusal(operation.contract, sending(operation, coded, headers))
     assert (found.cause, found.evidence.grade) == ("media_type_unsupported", Grade.DECISION)
-    assert found.placeholders == {"media_type": f"application/json coded as {', '.join(codings)}"}
+    assert found.placeholders["media_type"] == f"application/json coded as {', '.join(codings)}"
     exchange = Exchange(sending(operation, coded, headers), Response(201, (), b"{}"))
     held = {finding.rule for finding in judge(operation, exchange) if finding.evidence.grade is not Grade.DECISION}
     assert "refuses_invalid" not in held

@@ -616,6 +616,15 @@ def test_more_clients_than_file_descriptors_are_served_in_turn(loop: str) -> Non
     assert re.fullmatch(r"[0-9]+ connections are open, and the process may open no more files .*; .* wait\n", err)
 
 
+def test_a_client_cannot_fill_the_log() -> None:
+    """What is no HTTP is refused with 400, and an offer to upgrade is passed over, both without a line."""
+    with serving() as (process, url):
+        assert b" 400 " in raw(url, b"\x16\x03\x01\x00\r\n\r\n")
+        assert b" 200 " in raw(url, b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=10) == ("over\n", "")
+
+
 def test_uvicorn_has_the_parts_that_are_used() -> None:
     """`Server.serve` with sockets, and of protocols, beside those of asyncio, what makes one and what ends one."""
     assert "sockets" in signature(uvicorn.Server.serve).parameters

@@ -26,7 +26,7 @@ _DAYS_TO_YEAR_2000 = 5 * 146_097
 _UNIX_EPOCH = date(1970, 1, 1).toordinal()
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*", re.IGNORECASE)
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII)
 _LOCAL = r"[\w!#$%&'*+/=?^`{|}~.-]{1,64}"
 _EMAIL = re.compile(rf"(?=.{{1,320}}\Z){_LOCAL}@{_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII)
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:(?:[\w.~:/?#\[\]@!$&'()*+,;=-]++|%[0-9a-f]{2})*+", re.IGNORECASE | re.ASCII)

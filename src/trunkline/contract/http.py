@@ -39,9 +39,11 @@ FIELDS = {
     "proxy-authenticate": Field(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.7.1", (407,), "15.5.8"),
     "upgrade": Field(re.compile(rf"[ \t,]*{_TOKEN}.*"), "7.8", (426,), "15.5.22"),
     "date": Field(re.compile(_HTTP_DATE), "6.6.1", range(200, 500), "6.6.1", is_of_server=True),
+    "accept-encoding": Field(re.compile(rf"({_TOKEN}|[;= \t,])*"), "12.5.3"),
     "retry-after": Field(re.compile(rf"[0-9]+|{_HTTP_DATE}"), "10.2.3"),
 }
-"""The fields by name. `Retry-After` is nowhere required; 413, 429, 503 and redirections may have it."""
+"""The fields by name. Two are nowhere required: `Retry-After` is for 413, 429, 503 and redirections, and
+`Accept-Encoding` for a 415 because of a content coding."""
 
 NO_CONTENT = {**dict.fromkeys(range(100, 200), "15.2"), 204: "15.3.5", 205: "15.3.6", 304: "15.4.5"}
 """The statuses whose responses have no content, with the section that says so."""

@@ -346,7 +346,7 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
         return
     media = (request.header("content-type") or "").partition(";")[0].strip(" \t")
     if coding := ", ".join(value for name, value in request.headers if name == "content-encoding"):
-        named = {"media_type": f"{media or 'none'} coded as {coding}"}
+        named = {"media_type": f"{media or 'none'} coded as {coding}", "accept-encoding": "identity"}
         sent, broke = f"content-encoding: {coding}", "no content coding"
         yield Refusal("media_type_unsupported", operation, expected.pointer, _UNSTATED_CODING, sent, broke, named)
         return

@@ -403,10 +403,11 @@ class Mock:
         status = int(documented.key)
         values = {
             "allow": refusal.placeholders.get("allow", ""),
+            "accept-encoding": refusal.placeholders.get("accept-encoding", ""),
             "www-authenticate": f'Bearer realm="{self.vendor.name}"',
             "retry-after": str(self._meter.seconds_left()) if refusal.cause == "rate_limited" else "",
         }
-        wanted = (*missing_fields(status, ()), "retry-after")
+        wanted = (*missing_fields(status, ()), "accept-encoding", "retry-after")
         fields = tuple((name, values[name]) for name in wanted if values.get(name))
         headers: Headers = (_JSON, (REFUSAL_HEADER, explanation), *fields)
         return Response(status, headers, encode(fill_template(self._world.error_body, filling)))

@@ -193,6 +193,8 @@ def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]
         server, url = _Server(app, listener), _url(listener)
         gc.freeze()  # contract and records stay: the collector need not look at them again and again
         before = server.handle_signals()
+        # uvicorn warns of each request that is no HTTP, or offers another protocol: any client could fill the log.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         try:
             server.run(lambda: on_ready(url))
         finally:
