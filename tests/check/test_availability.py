@@ -86,6 +86,22 @@ def test_a_missing_fetch_is_told_from_an_unknown_id() -> None:
     assert [*report.not_implemented] == ["getSipTrunk"], "other operations show that the given id exists"
 
 
+def test_a_fetch_without_its_list_needs_an_id() -> None:
+    """Its 404 for an unknown id has other words than that for any path, so it is there: a line says what to give."""
+    vendor = trunkline.load("telepath")
+    report = checked(vendor, partial(vendor, {"listCalls"}, REFUSALS["fastapi"]))
+    assert [*report.not_implemented] == ["listCalls"]
+    reason = "listCalls, which lists its id, is not implemented; give one with --param id=..."
+    assert report.unasked == {"getCall": reason}
+    alone = partial(vendor, all_but(vendor, "getCall"), REFUSALS["fastapi"])
+    with pytest.raises(TargetError, match="no success of getCall can be seen: listCalls, which lists its id"):
+        checked(vendor, alone)
+    identity = mock.from_vendor(vendor).snapshot("calls")[0]["id"]
+    report = checked(vendor, alone, parameters={"id": str(identity)})
+    assert (sorted(report.not_implemented), report.findings) == (["listCalls", "listTrunks"], ())
+    assert report.reached["getCall", 200] > 0
+
+
 def test_an_empty_account_lacks_nothing() -> None:
     """Without items a 404 says nothing about a path, and what has no item to be asked about is listed."""
     vendor = trunkline.load("talkover", trunks=0)

@@ -811,6 +811,19 @@ def test_a_live_response_that_refuses_the_credential_ends_with_2(run: Run, vendo
     assert "hush" not in out + err
 
 
+def test_a_live_response_that_is_no_success_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of the operation then, unless the request had to be refused, or named an unknown id."""
+    good = mock.from_vendor(loader.load("talkover"))
+    live = ("validate", "talkover", "--live", "--format", "json")
+    assert run(*live, "getSipTrunk", "--param", "trunk_id=unknown")[0] == 0
+    limits = good(Request("GET", "/sip-trunks")).headers
+    forbidden = Response(403, limits, b'{"success":false,"message":"no","code":"FORBIDDEN"}')
+    monkeypatch.setattr(mock, "from_vendor", lambda _: lambda _: forbidden)
+    code, out, err = run(*live, "listSipTrunks")
+    assert (code, document(out)["verdict"], document(out)["findings"]) == (2, "not exercised", [])
+    assert "listSipTrunks answers 403" in err.splitlines()[-1]
+
+
 def test_a_wait_is_announced(run: Run, vendor: Vendor) -> None:
     """A command that waits does not look as if it hung."""
     operation = next(found for found in vendor.contract.operations if isinstance(found.kind, List))

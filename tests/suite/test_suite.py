@@ -205,6 +205,24 @@ def test_one_cause_fails_one_test(run: Run, workers: list[str]) -> None:
     assert text.count("FINDING implied pagination_echoes_request") == result.parseoutcomes()["failed"]
 
 
+def test_a_test_that_is_repeated_fails_again(run: Run) -> None:
+    """It is not skipped because of its own finding, whatever plugin repeats it."""
+    again = """
+import pytest
+from _pytest.runner import runtestprotocol
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for _ in range(2):
+        reports = runtestprotocol(item, nextitem=nextitem if _ else item, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+    result = run("-k", "bounds_hold_on_both_sides and listTrunks", app="echo", plugin=again)
+    assert result.parseoutcomes()["failed"] == 1
+
+
 def test_a_partial_implementation_is_judged(run: Run) -> None:
     """What is missing is skipped and named; with `--trunkline-complete` it is a failure, and a required one is 2."""
     few = ("-k", "documented_request or rule")

@@ -268,12 +268,25 @@ class Checker:
                 raise TargetError(f"{place}: name an item that exists with --param")
             if self.availability.learn(operation, exchange, self._ask_nowhere):
                 self.judge(exchange)
-        absent = [answer for answer in answers if answer[0].operation_id in self.availability.missing]
+        absent = [answer for answer in answers if self._is_left_out(answer[0])]
+        unlisted = {found.operation_id: why for found, _ in answers if (why := self._why_unlisted(found))}
         if absent and not any(operation.resource for operation in found):
             self.availability.missing.clear()
+            for name, why in unlisted.items():
+                raise TargetError(f"no success of {name} can be seen: {why}")
             raise unanswered(*absent[0])
+        self.report.unasked.update(unlisted)
         for operation, _ in absent:
             self._leave_out(operation)
+
+    def _why_unlisted(self, operation: Operation) -> str:
+        """Why no id is known for an operation that is there, if the list that shows it is not implemented."""
+        for name in () if self._is_left_out(operation) else self.session(operation).needs:
+            listings = self.vendor.contract.of_kind(List, operation.parameter(name).resource)
+            missing = [listing.operation_id for listing in listings if self._is_left_out(listing)]
+            if missing:
+                return f"{missing[0]}, which lists its id, is not implemented; give one with --param {name}=..."
+        return ""
 
     def _given(self, operation: Operation) -> set[str]:
         """The path parameters of an operation that the caller gave."""

@@ -11,9 +11,10 @@ import click
 from trunkline.check.availability import lacks_path, unanswered
 from trunkline.cli import output
 from trunkline.contract.model import Contract, Operation
+from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.contract.requests import check_parameters, read_request
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange
+from trunkline.exchange import NOT_FOUND, Exchange
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
@@ -86,9 +87,12 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
-    if operation.secured and response.status == 401:  # documented, but no evidence about the operation
-        refused = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
-        report.stopped = str(refused)
+    unknown_id = operation.path_parameters and response.status in NOT_FOUND
+    if not (unknown_id or reasons_to_refuse(vendor.contract, request)):  # then there is no evidence without a success
+        report.stopped = f"{operation.operation_id} answers {response.status}" if response.status >= 300 else ""
+        if operation.secured and response.status == 401:
+            refused = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
+            report.stopped = str(refused)
         run = replace(run, documented=((operation.operation_id, operation.success.key),))
     return report, run
 

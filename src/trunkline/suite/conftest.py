@@ -115,8 +115,10 @@ class Implementation:
     availability: Availability = field(default_factory=Availability)
     _plain: Report | None = None
     _stateful: Report | None = None
-    _reported: set[tuple[str, str, str, str]] = field(default_factory=set)
-    """The causes of findings with which a test has failed."""
+    test: str = ""
+    """The id of the running test."""
+    _reported: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    """For each cause of a finding, the id of the test that has failed with it; it does so again when it is repeated."""
 
     def checker(self) -> Checker:
         """A checker with a report of its own, for the operations that are implemented."""
@@ -213,10 +215,10 @@ class Implementation:
 
         A cause that the plain request shows is reported by the test of its rule. The failure has no traceback.
         """
-        known = {*self._reported}
+        known = {cause for cause, test in self._reported.items() if test != self.test}
         known |= {found.cause for found in self.plain_report().findings if (found.operation, found.rule) in self.tested}
         new = [found for found in findings if found.cause not in known or self._is_its_test(found, report)]
-        self._reported |= {found.cause for found in findings}
+        self._reported |= dict.fromkeys((found.cause for found in new), self.test)
         if new:
             run = RunInfo(
                 self.vendor.name,
@@ -277,6 +279,7 @@ def implementation(
             implementations[name] = Implementation(
                 vendor, connection, settings, operations, tested, writing, second, report.leftovers
             )
+    implementations[name].test = request.node.nodeid
     return implementations[name]
 
 
