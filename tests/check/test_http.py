@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import trunkline
-from tests.servers import TOKEN, TRUNK_ID, Behavior, independent
-from trunkline import cli
+from tests.servers import TOKEN, TRUNK_ID, Behavior, independent, scripted
+from trunkline import cli, mock
 from trunkline.check.laws import LAWS
 from trunkline.check.runner import Checker
+from trunkline.check.safety import WriteAccess
+from trunkline.check.safety.ledger import Ledger
+from trunkline.exchange import Request
 from trunkline.findings import Report
 from trunkline.transport import targets
 
@@ -197,3 +201,33 @@ def test_a_base_that_answers_nothing_ends_the_run(capfd: pytest.CaptureFixture[s
         assert code == 2
         assert "listTrunks answers 404 for /trunks: give the base address that corresponds to the vendor's own" in err
     assert {method for method, _, _ in behavior.received} == {"GET"}
+
+
+@pytest.mark.slow
+def test_a_server_that_closes_idle_connections_has_no_finding() -> None:
+    """A check that writes survives a server that closes a connection just as its third request comes."""
+    vendor = trunkline.load("talkover")
+    fake = mock.from_vendor(vendor)
+
+    def script(connection: socket.socket) -> None:
+        for _ in range(2):
+            head, _, body = server.receive(connection).partition(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").split("\r\n")
+            if not first:
+                return
+            method, target, _ = first.split(" ")
+            path, _, query = target.removeprefix(vendor.contract.base_path).partition("?")
+            fields = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
+            response = fake(Request(method, path, query, fields, body))
+            kept = [f"{name}: {value}" for name, value in response.headers if name != "content-length"]
+            start = "\r\n".join([f"HTTP/1.1 {response.status} X", *kept, f"content-length: {len(response.body)}"])
+            connection.sendall(start.encode("latin-1") + b"\r\n\r\n" + response.body)
+        server.receive(connection)
+
+    with scripted(script) as server:
+        target = targets.http(f"http://127.0.0.1:{server.port}{vendor.contract.base_path}")
+        writing = WriteAccess(Ledger(), target)
+        report = Checker(vendor, target, credential=vendor.world.token, seed=1, examples=2, writing=writing).run()
+    assert report.failures() == ()
+    assert report.leftovers == []
+    assert report.exercised["createSipTrunk", "created_is_read_back"] == ""

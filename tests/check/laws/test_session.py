@@ -54,7 +54,7 @@ def flip(fake: Mock, collection: str, _: Random) -> None:
     """One item changes a value, and changes it back the next time."""
     if found := FLIPS.get(f"{fake.vendor.name} {collection}"):
         field, one, other = found
-        item: Any = fake.records(collection)[3]
+        item: Any = fake.records(collection)[:4][-1]
         fake.records(collection).change(item["id"], {field: other if item[field] == one else one})
 
 

@@ -91,6 +91,21 @@ def test_reducing_a_scenario_does_not_wait_again() -> None:
     assert server.clock <= len(STATEFUL_LAWS)
 
 
+class Stuck(Telepath):
+    """A server that ignores the offset: each page is the first one again."""
+
+    def list_trunks(self, account: str, request: Request) -> tuple[int, Any]:  # noqa: ARG002 - it overrides
+        page = {"limit": 100, "offset": 0, "total": 150}
+        return 200, {"trunks": [{"id": f"conn_{number:09}"} for number in range(1000, 1100)], "pagination": page}
+
+
+def test_a_list_that_repeats_its_page_is_the_reason() -> None:
+    """A law about a list that never ends is not exercised for that reason, and more scenarios are not advised."""
+    results = results_of(LOADED["telepath"].contract, Stuck())
+    reason = "listTrunks repeats its pages, so it cannot be read to its end"
+    assert reasons(results)["createTrunk", "created_is_listed"] == reason
+
+
 def test_the_laws_are_sentences_and_concern_something() -> None:
     """Each law has its own name, a statement, a basis, and an operation that it is about."""
     names = [law.name for law in STATEFUL_LAWS]

@@ -88,6 +88,9 @@ def check_list(
 def _check_list(operation: Operation[List], scenario: Scenario, parent: Item | None, numbers: Numbers | None) -> None:
     ids = ids_of(parent)
     reading = scenario.read_list(operation, ids)
+    if reading.repeats:
+        reason = f"{operation.operation_id} repeats its pages, so it cannot be read to its end"
+        scenario.run.creation_problems.setdefault(operation.resource, reason)
     if reading.readable:
         found = _List(scenario, operation, ids, reading)
         found.judge_items(parent)

@@ -75,7 +75,7 @@ class StatefulRun:
     refused: Counter[str] = field(default_factory=Counter)
     """The number of valid creations in a row that were refused, by resource."""
     creation_problems: dict[str, str] = field(default_factory=dict)
-    """The reason why an item could not be created, by resource."""
+    """The reason why items could not be created, or their list not be read, by resource."""
     settling: Settling = NO_SETTLING
     lags: dict[str, float | None] = field(default_factory=dict)
     """After how many seconds the reads that broke a law were right, by law; None if they stayed wrong."""
