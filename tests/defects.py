@@ -1952,6 +1952,66 @@ _READINGS += [
     ),
 ]
 
+_METHODS = "other_methods_cause_no_server_error"
+_HTTP = [
+    Defect(name, vendor, caught, break_, law, note=True)
+    for vendor in TOKENS
+    for name, caught, break_, law in (
+        (
+            "a 401 without a challenge",
+            "headers_are_those_of_http",
+            heading("www-authenticate", None),
+            _CREDENTIAL,
+        ),
+        (
+            "a challenge without a scheme",
+            "headers_are_those_of_http",
+            heading("www-authenticate", '="api"'),
+            _CREDENTIAL,
+        ),
+        (
+            "a time to wait that is neither a number nor a date",
+            "headers_are_those_of_http",
+            heading("retry-after", "in a minute"),
+            _PLAIN,
+        ),
+        (
+            "a HEAD that is not allowed",
+            "head_is_supported_where_get_is",
+            when(lambda request: request.method == "HEAD", Response(405, (("allow", "GET"),))),
+            _METHODS,
+        ),
+        (
+            "content for HEAD",
+            "content_is_there_only_where_http_allows_it",
+            asking(lambda request: replace(request, method="GET") if request.method == "HEAD" else request),
+            _METHODS,
+        ),
+    )
+]
+_UNNOTICED = [
+    Defect(name, "telepath", "refuses_invalid", break_, law, note=True, operation=operation)
+    for name, operation, break_, law in (
+        (
+            "an unlisted status that is overlooked",
+            "listTrunks",
+            sending("status", lambda text: text if text in ("active", "inactive", "error") else None),
+            _CHOICES,
+        ),
+        (
+            "a malformed number that is overlooked",
+            "listTrunks",
+            sending("offset", lambda text: text if text.lstrip("-").isdigit() else None),
+            _MALFORMED,
+        ),
+        (
+            "a text for a time that is overlooked",
+            "listCalls",
+            sending("start_date", lambda text: text if text[:2] == "20" else None),
+            _ABSURD,
+        ),
+    )
+]
 _APART = "accounts_are_apart"
 _ACCOUNTS = [
     Defect(f"{name}, of {operation}", vendor, _APART, shared(vendor, shares), operation=operation)
@@ -1981,5 +2041,7 @@ DEFECTS: tuple[Defect, ...] = (
     *_HEADERS,
     *_CALLS,
     *_READINGS,
+    *_HTTP,
+    *_UNNOTICED,
     *_ACCOUNTS,
 )

@@ -37,6 +37,11 @@ def is_fetch(operation: Operation) -> TypeGuard[Operation[Fetch]]:
     return isinstance(operation.kind, Fetch)
 
 
+def is_update(operation: Operation) -> TypeGuard[Operation[Update]]:
+    """Whether the operation changes an item."""
+    return isinstance(operation.kind, Update)
+
+
 def shows_named_item(operation: Operation) -> TypeGuard[Operation[Fetch | Update]]:
     """Whether the operation shows the item that its path names, with the id of the item."""
     return isinstance(operation.kind, Fetch | Update)

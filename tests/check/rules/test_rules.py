@@ -121,6 +121,29 @@ def test_a_time_that_python_has_no_date_for_is_judged() -> None:
         assert [found.rule for found in judge(operation, replace(exchange, response=changed))] == rules
 
 
+@pytest.mark.parametrize(
+    ("vendor", "operation_id", "body", "fields"),
+    [
+        ("telepath", "updateTrunk", {"name": "a", "status": "active", "created_at": "x"}, ["created_at", "status"]),
+        ("telepath", "updateTrunk", {"name": "a", "colour": "blue"}, []),
+        ("talkover", "updateSipTrunk", {"is_verified": True}, ["is_verified"]),
+        ("talkover", "updateSipTrunk", {"is_active": True}, []),
+        ("talkover", "createSipTrunk", {"is_verified": True}, []),
+    ],
+)
+def test_a_read_only_field_of_an_update_is_noted(
+    vendor: str, operation_id: str, body: dict[str, object], fields: list[str]
+) -> None:
+    """No page says what such an update gets; a success hides the mistake from the client."""
+    operation = trunkline.load(vendor).contract.operation(operation_id)
+    sent = build_request(operation, {name.name: "x" for name in operation.path_parameters}, body=body)
+    for status, expected in ((200, fields), (422, [])):
+        exchange = Exchange(sent, Response(status), frozenset({"request", "status"}))
+        notes = [found for found in judge(operation, exchange) if "no input" in found.message]
+        assert sorted(found.expected.rpartition(" ")[2] for found in notes) == expected
+        assert {str(found.evidence.grade) for found in notes} <= {"customary"}
+
+
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 422, 503])
 def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: int) -> None:
     """The flag is documented on both sides, so no status of a refusal makes it lawful."""

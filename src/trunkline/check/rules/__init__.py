@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from trunkline.check.rules import refusals, secrets, shape, values
+from trunkline.check.rules import http, refusals, secrets, shape, values
 from trunkline.check.rules.rule import Rule, rule
 from trunkline.check.rules.secrets import secret_values_rule
 from trunkline.contract.bodies import succeeded
@@ -50,6 +50,9 @@ RULES: tuple[Rule, ...] = (
     refusals.refusal_is_not_flagged_as_success,
     refusals.allow_lists_the_documented_method,
     shape.rate_limit_is_reported,
+    http.headers_are_those_of_http,
+    http.content_is_there_only_where_http_allows_it,
+    http.head_is_supported_where_get_is,
 )
 
 

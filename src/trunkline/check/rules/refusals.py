@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 
 from trunkline.check.problem import Problem
+from trunkline.check.rules.outline import views
 from trunkline.check.rules.rule import RFC9110, rule
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Operation
-from trunkline.contract.predicates import flags_success
+from trunkline.contract.predicates import flags_success, is_update
 from trunkline.contract.refusals import (
     Refusal,
     bounds,
@@ -18,7 +19,7 @@ from trunkline.contract.refusals import (
     parse_request,
     reasons_to_refuse,
 )
-from trunkline.exchange import Exchange
+from trunkline.exchange import Exchange, NotJSON, parse_json
 from trunkline.findings import Evidence, Finding, Grade
 
 _NOT_ABOUT_VALIDITY = frozenset(
@@ -30,16 +31,46 @@ _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
 """Refusals before a request is read: too large, too long, too many."""
 
 
+_MISTAKES = frozenset({"parameter_not_allowed", "parameter_malformed"})
+"""The causes that are worth a note where no page says that such a request is refused."""
+
+_UNNOTICED = Evidence(
+    Grade.CUSTOMARY, f"{RFC9110}#section-15.5.1", "no page says what it gets; with success a client does not notice it"
+)
+
+
 @rule("the documented bound that the request breaks", "request", "status", provoked=True)
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """A request that must be refused, as documented, is not answered with success."""
+    """A request that must be refused, as documented, is not answered with success.
+
+    Success for a mistake of which no page says what it gets is a note: an unlisted value, a malformed number, a
+    read-only field of an update.
+    """
     if not 200 <= exchange.response.status < 300:
         return
     for reason in reasons_to_refuse(operation.contract, exchange.request):
-        message = f"a request that must be refused is answered with success: {reason.cause}"
+        message, evidence = f"a request that must be refused is answered with success: {reason.cause}", reason.evidence
+        if evidence.grade is Grade.DECISION and reason.cause in _MISTAKES:
+            message, evidence = f"a mistake is answered with success: {reason.cause}", _UNNOTICED
         place, expected = reason.reference(operation.contract), f"refused, since {reason.broke}"
         seen = f"{exchange.response.status} for {reason.sent}"
-        yield Problem(message, reason.evidence, "status", place, expected, seen)
+        yield Problem(message, evidence, "status", place, expected, seen)
+    yield from _read_only_fields(operation, exchange)
+
+
+def _read_only_fields(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+    """A note for each field of an update that the item shows, but that no page lists as an input."""
+    if not is_update(operation) or operation.body is None:
+        return
+    try:
+        sent = parse_json(exchange.request.body)
+    except NotJSON:
+        return
+    read_only = views(operation) - {*operation.inputs}
+    for name in sorted(read_only.intersection(sent)) if isinstance(sent, dict) else ():
+        message, expected = "an update of a field that is no input is answered with success", f"refused, or no {name}"
+        seen = f"{exchange.response.status} for a body with {name}"
+        yield Problem(message, _UNNOTICED, "status", f"{operation.body.pointer}", expected, seen)
 
 
 @rule("the documented parameter", "request", "status")
