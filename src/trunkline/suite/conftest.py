@@ -213,11 +213,18 @@ class Implementation:
     def fail(self, operation: Operation, findings: Collection[Finding], report: Report) -> None:
         """Fail the test with the findings whose cause no test has reported. If there are only others, skip it.
 
-        A cause that the plain request shows is reported by the test of its rule. The failure has no traceback.
+        A cause that the plain request shows is reported by the test of its rule; if there is none in this run, by the
+        first test of the operation. The failure has no traceback.
         """
+        plain_failures = [
+            found
+            for found in self.failures(self.plain_report())
+            if found.operation == operation.operation_id and (found.operation, found.rule) not in self.tested
+        ]
         known = {cause for cause, test in self._reported.items() if test != self.test}
         known |= {found.cause for found in self.plain_report().findings if (found.operation, found.rule) in self.tested}
-        new = [found for found in findings if found.cause not in known or self._is_its_test(found, report)]
+        every = {found.cause: found for found in (*plain_failures, *findings)}.values()
+        new = [found for found in every if found.cause not in known or self._is_its_test(found, report)]
         self._reported |= dict.fromkeys((found.cause for found in new), self.test)
         if new:
             run = RunInfo(
