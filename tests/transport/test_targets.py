@@ -452,6 +452,14 @@ def test_an_answer_longer_than_announced_is_reported(serve: Serve) -> None:
         ask(serve(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{"trunks": []}'))
 
 
+@pytest.mark.parametrize(
+    "answer", [OK + b"\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nx"]
+)
+def test_other_bytes_after_an_answer_are_overlooked(serve: Serve, answer: bytes) -> None:
+    """A line end after the body, and bytes after the last chunk, do not make the body longer."""
+    assert ask(serve(answer)).body == b"ok"
+
+
 def test_the_limit_itself_is_allowed(serve: Serve) -> None:
     """Exactly `max_bytes` is an answer; one more is not."""
     assert ask(serve(OK), max_bytes=2).body == b"ok"

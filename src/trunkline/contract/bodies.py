@@ -47,10 +47,11 @@ def id_key(identity: Json) -> str:
 
     "." and ".." cannot be ids: in a path they are removed (RFC 3986 section 5.2.4).
     """
-    if isinstance(identity, bool) or not isinstance(identity, str | int) or identity in (".", ".."):
-        return ""
-    text = str(identity)
-    return text.lower() if len(text) == _UUID_LENGTH and FORMATS["uuid"](text) else text
+    if type(identity) is str:
+        if len(identity) == _UUID_LENGTH and FORMATS["uuid"](identity):
+            return identity.lower()
+        return "" if identity in (".", "..") else identity
+    return str(identity) if type(identity) is int else ""
 
 
 def same_id(first: Json, second: Json) -> bool:

@@ -265,8 +265,9 @@ class _Connection:
             elif isinstance(event, h11.Data):
                 parts.append(bytes(event.data))
             elif start and (isinstance(event, h11.EndOfMessage) or event is h11.PAUSED):
-                rest, _ = self._http.trailing_data
-                if parts and rest and not rest.startswith(b"HTTP/"):  # an answer that was not asked for is overlooked
+                rest = self._http.trailing_data[0].strip(b"\r\n")
+                has_length = any(name == b"content-length" for name, _ in start.headers)
+                if parts and has_length and rest and not rest.startswith(b"HTTP/"):  # no answer that nobody asked for
                     raise _NotAsAnnounced
                 headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in start.headers)
                 return Response(start.status_code, headers, b"".join(parts))

@@ -37,11 +37,12 @@ def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[P
         identity = at_pointer(item, listing.identity)
         if not isinstance(identity, str):
             continue
-        if id_key(identity) in seen:
+        key = id_key(identity)
+        if key in seen:
             evidence = implied(listing.evidence, "an id names one item")
             at, place = f"body{listing.items}/{index}{listing.identity}", operation.extension_reference("list/identity")
             yield Problem("two items of one page have the same id", evidence, at, place)
-        seen.add(id_key(identity))
+        seen.add(key)
 
 
 @rule("implied by the names of the two times", "body", of_success=True)
