@@ -81,7 +81,8 @@ def _read(response: Any, name: str) -> bytes:
         with suppress(Exception):  # whatever a foreign object raises, its body is not to be had
             if isinstance(body := read(), bytes):
                 return body
-    raise UsageError(f"the {name} has no content that was read; read it first, for aiohttp with await response.read()")
+    advice = "read it first (aiohttp: await response.read(); httpx: await response.aread())"
+    raise UsageError(f"the {name} has no content that was read; {advice}")
 
 
 def _request(response: Any) -> tuple[str, str, Headers, bytes | None]:

@@ -75,7 +75,7 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
 def _nothing_judged(report: Report) -> str:
     place, reason = next(iter(report.not_judged.items()))
     others = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
-    return f"{place!r} cannot be judged: {reason}{others}"
+    return report.redact(f"{place!r} cannot be judged: {reason}{others}")
 
 
 def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
