@@ -631,14 +631,14 @@ _LISTS += [
     Defect(
         "a filter that is overlooked",
         "telepath",
-        "filtered_items_match_the_filter",
+        "filter_keeps_only_matching",
         sending("status", lambda _: None),
         _CHOICES,
     ),
     Defect(
         "a filter that looks for the beginning of the word",
         "telepath",
-        "filtered_items_match_the_filter",
+        "filter_keeps_only_matching",
         relisted(
             keep=lambda everything, status: [item for item in everything if (status or "")[-6:] in item["status"]]
         ),
@@ -1509,7 +1509,7 @@ _HEADERS += [
 # --- Telepath: what calls get wrong ---------------------------------------------------------------------------------
 
 _ALL_THAT_MATCH = "filter_keeps_all_that_match"
-_ONLY_MATCHING = "filtered_items_match_the_filter"
+_ONLY_MATCHING = "filter_keeps_only_matching"
 
 
 def _swapped(request: Request) -> Request:

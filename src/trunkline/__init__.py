@@ -16,6 +16,8 @@ Grade           the strength of evidence: documented, implied, customary or a de
 Report          the findings of a check, and what was exercised
 TrunklineError  the base class of `DataError`, `UsageError` and `TargetError`
 
+mock, targets, asgi, server   the modules that make, decorate and serve targets: `from trunkline import asgi, mock`
+
 Names are imported when they are first used, so that a pytest run that does not use the plugin loses no time.
 """
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from trunkline.exchange import Exchange, Request, Response, Target
     from trunkline.findings import Evidence, Finding, Grade, Report
     from trunkline.mock.loader import Vendor, load
+    from trunkline.transport import asgi, server, targets
 
 __version__ = "0.1.0"
 
@@ -40,6 +43,7 @@ _MODULES = {
     "findings": ("Evidence", "Finding", "Grade", "Report"),
     "mock.loader": ("Vendor", "load"),
 }
+_TRANSPORT = ("asgi", "server", "targets")
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - in the order of the modules
@@ -57,10 +61,15 @@ __all__ = [  # noqa: RUF022 - in the order of the modules
     "Report",
     "Vendor",
     "load",
+    "asgi",
+    "server",
+    "targets",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(import_module(f"trunkline.{_MODULE_OF[name]}"), name)
+    if name in _TRANSPORT:
+        return import_module(f"trunkline.transport.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

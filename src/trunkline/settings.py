@@ -120,7 +120,7 @@ FORMAT = _one_of("FORMAT", *FORMATS)
 class Option:
     """One row of the table. `interfaces` are the commands that have the option, and `pytest`.
 
-    `flag` is how the command line spells it, `short` one more spelling such as `-o`.
+    `flag` is how the command line spells it, `short` is one more spelling: `-o`, or the name of an earlier version.
     """
 
     type: Type
@@ -277,6 +277,7 @@ class Settings:
         FILE,
         "check pytest",
         "Where created items are recorded until they are deleted, so that the next run can clean up.",
+        short="--journal",
     )
     settle: float | None = option(
         SECONDS,

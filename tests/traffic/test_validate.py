@@ -84,7 +84,7 @@ def test_a_response_of_another_library_is_judged_with_its_request(telepath: Reco
     headers = {"Authorization": f"Bearer {telepath.token}"}
     report = trunkline.load("telepath").validate(get(f"{telepath.url}/trunks?limit=5&status=error", headers))
     assert report.findings == ()
-    for rule in ("page_holds_at_most_limit", "pagination_echoes_request", "filtered_items_match_the_filter"):
+    for rule in ("page_holds_at_most_limit", "pagination_echoes_request", "filter_keeps_only_matching"):
         assert report.exercised["listTrunks", rule] == ""
 
 
@@ -144,7 +144,7 @@ def test_a_base_path_is_matched_by_whole_segments(base: str, known: bool) -> Non
     headers = {"X-RateLimit-Limit": "9", "X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "1795846580"}
     asked = httpx.Request("GET", f"{base}/trunks?status=active&limit=10", headers={"Authorization": "Bearer abc"})
     report = trunkline.load("telepath").validate(httpx.Response(200, json=page, headers=headers, request=asked))
-    assert [found.rule for found in report.failures()] == ["filtered_items_match_the_filter"] * known
+    assert [found.rule for found in report.failures()] == ["filter_keeps_only_matching"] * known
 
 
 def test_a_request_that_is_no_operation_is_not_judged_as_another() -> None:

@@ -56,7 +56,7 @@ def malformed_numbers_cause_no_server_error(session: Session) -> None:
         session.ask(f"{parameter.name}=1&{parameter.name}=2")
 
 
-@law("the documented values; judged by the rules accepts_valid and filtered_items_match_the_filter", takes_choices)
+@law("the documented values; judged by the rules accepts_valid and filter_keeps_only_matching", takes_choices)
 def listed_values_are_accepted(session: Session) -> None:
     """Each listed value of a parameter is accepted; any other gets a response in a documented form."""
     for parameter in session.operation.parameters:

@@ -42,7 +42,7 @@ RULES: tuple[Rule, ...] = (
     values.page_holds_at_most_limit,
     values.pagination_echoes_request,
     values.page_matches_its_counts,
-    values.filtered_items_match_the_filter,
+    values.filter_keeps_only_matching,
     values.item_is_the_one_asked_for,
     refusals.refuses_invalid,
     refusals.accepts_valid,

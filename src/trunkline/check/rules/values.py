@@ -128,7 +128,7 @@ def page_matches_its_counts(operation: Operation[List], exchange: Exchange) -> I
 
 
 @rule("the documented filter", "request", "status", "body", concerns=has_filters, provoked=True, of_success=True)
-def filtered_items_match_the_filter(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
+def filter_keeps_only_matching(operation: Operation[List], exchange: Exchange) -> Iterator[Problem]:
     """Every item of a filtered list has the value of the filter."""
     page = _page(operation, exchange)
     if page is None:
