@@ -1,7 +1,8 @@
 """The command line: each command parses its options, calls one function of the library, and shows the result.
 
-Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done (one sentence on standard error), 130
-after Ctrl-C. A command's module is imported when the command is used, so that `trunkline --help` is fast.
+Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done or too little was judged (one
+sentence on standard error), 130 after Ctrl-C. A command's module is imported when the command is used, so that
+`trunkline --help` is fast.
 """
 
 from __future__ import annotations
@@ -150,7 +151,8 @@ def cli(context: click.Context) -> int | None:
 
     Options can also be set in the environment, in trunkline.toml or in pyproject.toml: see docs/configuration.md.
 
-    Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done, 130 when interrupted.
+    Exit codes: 0 when all is well, 1 for findings, 2 when something could not be done or too little was judged, 130
+    when interrupted.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
