@@ -230,13 +230,13 @@ def read_json(body: bytes) -> JSONText:
     """Read one JSON text in UTF-8. Raises `NotJSON` with the reason.
 
     msgspec is fast, but does not say why it refuses a text, and drops values of a name that stands twice. So `json`
-    reads again what msgspec refuses, and each text in which more names may stand than msgspec has read.
+    reads again what msgspec refuses, and each text that has more strings, names included, than msgspec has read.
     """
     try:
         value = _decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _read_again(body)
-    if _count_names(value) != body.count(b'":') or any(spaced in body for spaced in _SPACED):
+    if _count_strings(value) * 2 != _count_quotes(body):
         return _read_again(body)
     return JSONText((value,))
 
@@ -251,8 +251,6 @@ def read_body(body: bytes) -> JSONText | NotJSON:
 
 
 _decode = msgspec.json.Decoder().decode
-_SPACED = (b" :", b"\t:", b"\n:", b"\r:")
-"""The ends of a name that a blank separates from its colon."""
 
 
 def _read_again(body: bytes) -> JSONText:
@@ -273,7 +271,7 @@ def _read_again(body: bytes) -> JSONText:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         cut = f"; {CUT_OFF}" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
-    if _count_names(value) < 0:
+    if _count_strings(value) < 0:
         raise NotJSON(f"the body is nested more than {_DEEPEST} levels deep")
     if not reader.found_odd:
         return JSONText((value,))
@@ -386,26 +384,34 @@ def has_lone_surrogate(value: Json) -> bool:
     return False
 
 
-def _count_names(value: Json) -> int:
-    """The number of names in all objects of a value; -1 if it is nested too deeply."""
-    if type(value) not in _CONTAINERS:
-        return 0
-    names = 0
-    level = [value]
-    for _ in range(_DEEPEST + 1):
+def _count_strings(value: Json) -> int:
+    """The number of names and strings in a value; -1 if it is nested too deeply."""
+    strings = 0
+    level, types = [value], [type(value)]
+    for _ in range(_DEEPEST + 2):
+        strings += types.count(str)
+        level = [node for node, kind in zip(level, types, strict=True) if kind in _CONTAINERS]
+        if not level:
+            return strings
         inner: list[Json] = []
         for node in level:
             if type(node) is dict:
-                names += len(node)
+                strings += len(node)
                 inner += node.values()
             elif type(node) is list:
                 inner += node
             else:
                 inner += (member for _, member in node)
-        level = [node for node in inner if type(node) in _CONTAINERS]
-        if not level:
-            return names
+        level, types = inner, [*map(type, inner)]
     return -1
+
+
+def _count_quotes(body: bytes) -> int:
+    """The number of quotation marks in a JSON text that begin or end a string."""
+    if b"\\" not in body:
+        return body.count(b'"')
+    text = body.replace(b"\\\\", b"")
+    return text.count(b'"') - text.count(b'\\"')
 
 
 def _no_constant(constant: str) -> NoReturn:

@@ -74,6 +74,7 @@ def read_bound(text: str) -> Time | None:
     return read_time(f"{text}Z" if _TIME_IN_UTC.fullmatch(text) else text)
 
 
+@lru_cache(maxsize=4096)
 def is_date_time(text: str) -> bool:
     """Whether the text is a `date-time` of RFC 3339, section 5.6: `2024-03-05T14:22:15Z`."""
     return read_time(text) is not None
