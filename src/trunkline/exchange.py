@@ -178,7 +178,8 @@ Target: TypeAlias = Callable[[Request], Response]
 """A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 
 
-_SMALL_BODY = 1 << 20
+SMALL_BODY = 1 << 20
+"""The number of bytes up to which what a body says may be kept and copied without thought."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -190,7 +191,7 @@ def cached_by_body(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
     def cached(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         body: Any = args[-1]
-        found: _T = (small if len(body) <= _SMALL_BODY else large)(*args, **kwargs)
+        found: _T = (small if len(body) <= SMALL_BODY else large)(*args, **kwargs)
         return found
 
     return cached

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -16,6 +16,14 @@ _LONGEST = 160
 _LONGEST_TEXT = 2000
 _MOST_SKIPPED = 1000
 """The number of places without a judgement that are kept."""
+_MOST_READ = 4096
+"""The number of characters of a text that are looked at to show some of them."""
+_LONGEST_REST = 48
+"""The number of characters that can be left of a secret which is cut off: a short one, percent-encoded."""
+_LONGEST_BODY = 1 << 20
+"""The number of bytes of a response that are kept for a finding."""
+_MOST_CAUSES = 100
+"""The number of causes for each check, operation and grade that are reported one by one."""
 MOST_SOURCES = 6
 """The number of places that are kept of a finding in recorded traffic."""
 
@@ -82,6 +90,11 @@ class Finding:
         place = "/".join("*" if part.isascii() and part.isdigit() else part for part in self.at.split("/"))
         return (self.rule, self.operation, place, self.contract)
 
+    def repeated(self, count: int) -> Finding:
+        """The finding with the number of findings that it stands for."""
+        message = f"{self.message}; and {count - 1:,} more like it" if count > 1 else self.message
+        return replace(self, message=message, count=count)
+
 
 @dataclass(frozen=True, slots=True)
 class NotExercised:
@@ -117,22 +130,31 @@ class Report:
     skipped: int = 0
     """The number of files, exchanges and requests that were not judged."""
     _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
+    _causes: Counter[tuple[str, str, Grade]] = field(default_factory=Counter)
+    """The number of causes for each check, operation and grade."""
 
     def add(self, finding: Finding) -> bool:
         """Add a finding; return whether its cause is new. Findings that rest on our own decisions are dropped."""
         if finding.evidence.grade is Grade.DECISION:
             return False
-        known = self._findings.get(finding.cause)
+        cause, kind = finding.cause, (finding.rule, finding.operation, finding.evidence.grade)
+        if cause not in self._findings and self._causes[kind] >= _MOST_CAUSES:
+            cause = (finding.rule, finding.operation, finding.evidence.grade, "more")
+        known = self._findings.get(cause)
         if known is not None:
             sources = tuple(dict.fromkeys((*known.sources, *finding.sources)))[:MOST_SOURCES]
-            self._findings[finding.cause] = replace(known, count=known.count + finding.count, sources=sources)
+            self._findings[cause] = replace(known, count=known.count + finding.count, sources=sources)
             return False
-        self._findings[finding.cause] = replace(
+        self._causes[kind] += 1
+        if cause != finding.cause:
+            finding = replace(finding, message=f"{finding.message}; others like it are only counted from here on")
+        self._findings[cause] = replace(
             finding,
-            message=truncate(self.redact(finding.message), _LONGEST),
-            expected=truncate(self.redact(finding.expected), _LONGEST),
-            seen=truncate(self.redact(finding.seen), _LONGEST),
-            at=truncate(self.redact(finding.at), _LONGEST),
+            message=excerpt(finding.message, _LONGEST, self.redact),
+            expected=excerpt(finding.expected, _LONGEST, self.redact),
+            seen=excerpt(finding.seen, _LONGEST, self.redact),
+            at=excerpt(finding.at, _LONGEST, self.redact),
+            exchanges=tuple(map(_shortened, finding.exchanges)),
         )
         return True
 
@@ -187,6 +209,19 @@ def to_text(value: Json) -> str:
     except (ValueError, RecursionError):
         return f"<{type(value).__name__} too large to print>"
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in "".join(pieces))
+
+
+def _shortened(exchange: Exchange) -> Exchange:
+    response = exchange.response
+    if len(response.body) <= _LONGEST_BODY:
+        return exchange
+    return replace(exchange, response=replace(response, body=response.body[:_LONGEST_BODY]))
+
+
+def excerpt(text: str, limit: int, redact: Callable[[str], str]) -> str:
+    """The beginning of a text without secrets, in a time that does not depend on its length."""
+    shown = redact(text[:_MOST_READ])
+    return truncate(shown if len(text) <= _MOST_READ else shown[:-_LONGEST_REST] + "…", limit)
 
 
 def truncate(text: str, limit: int) -> str:

@@ -396,3 +396,27 @@ def test_each_format_is_text_without_secrets(name: str) -> None:
     assert rendered.endswith("\n")
     assert not rendered.endswith("\n\n")
     assert "hush" not in rendered
+
+
+def test_a_report_has_a_bound() -> None:
+    """Of very many causes the first are reported one by one and the others counted, for each grade by itself."""
+    found = Report()
+    exchange = Exchange(Request("GET", "/"), Response(200, (), b"x" * (2 << 20)))
+    for number in range(1000):
+        found.add(finding(Grade.CUSTOMARY, at=f"body/a{number}", exchanges=(exchange,)))
+    found.add(finding(at="body/b", message="m" * 1_000_000))
+    assert len(found.findings) == 102
+    assert sum(each.count for each in found.findings) == 1001
+    assert found.findings[0].at == "body/b"
+    assert found.findings[-1].message.endswith("; others like it are only counted from here on")
+    assert found.findings[-1].count == 900
+    assert len(found.findings[-1].exchanges[0].response.body) == 1 << 20
+
+
+def test_a_secret_at_the_end_of_a_long_text_is_not_shown() -> None:
+    """A text is cut before secrets are looked for, but nothing is left of one that the cut divides."""
+    found = Report(secrets=frozenset({"hush-hush-hush", "s" * 4000}))
+    for cut in range(4080, 4100):
+        text = "s" * 4000 + " " * (cut - 4010) + "hush-hush-hush"
+        found.add(finding(at=f"body/{cut}", message=text, seen=text, expected=text))
+    assert "hush" not in str([(each.message, each.seen, each.expected) for each in found.findings])

@@ -22,6 +22,7 @@ from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.traffic import BODY, RESPONSE, UNKNOWN
 from trunkline.traffic.inference import guess_status, infer_operation
+from trunkline.traffic.messages import check_weight
 from trunkline.traffic.validation import validate, validate_files
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
@@ -409,3 +410,13 @@ def test_a_recording_of_the_mock_has_no_finding(vendor: Vendor, filtered: str, t
     report = validate_files(vendor, [str(tmp_path)])
     assert report.findings == ()
     assert report.judged == {str(tmp_path / "a.har"): len(entries)}
+
+
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1},', b'"ab",', b"1,", b"[0],"])
+def test_what_takes_too_much_memory_is_refused(unit: bytes) -> None:
+    """A text of 64 MB that is very many values is refused before it is read; a page of items is not."""
+    with pytest.raises(UsageError, match="too many values to be judged at once"):
+        check_weight(unit * ((64 << 20) // len(unit)))
+    check_weight(unit * ((2 << 20) // len(unit)))
+    item = json.dumps({f"property_{number}": f"a value of {number}" for number in range(20)}).encode()
+    check_weight(item * ((64 << 20) // len(item)))

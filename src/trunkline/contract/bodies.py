@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
-from trunkline.exchange import Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
+from trunkline.exchange import SMALL_BODY, Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
 from trunkline.findings import Grade
 
 _UUID_LENGTH = 36
@@ -87,10 +87,14 @@ def succeeded(operation: Operation, exchange: Exchange) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The property names of a JSON body, and one text that holds each name and each string value of it."""
+    """The property names of a JSON body, and texts that hold each name and each string value of it."""
 
     names: frozenset[str]
-    text: str
+    texts: tuple[str, ...]
+
+    def have(self, text: str) -> bool:
+        """Whether a name or a string value has the text in it."""
+        return any(text in known for known in self.texts)
 
 
 @cached_by_body
@@ -113,7 +117,8 @@ def contents_of(body: bytes) -> Contents | None:
             elif type(node) is str:
                 texts.append(node)
         level = inner
-    return Contents(frozenset(names), "\n".join((*names, *texts)))
+    joined = ("\n".join((*names, *texts)),) if len(body) <= SMALL_BODY else (*names, *texts)  # which is a copy
+    return Contents(frozenset(names), joined)
 
 
 def all_keys(value: Json) -> Iterator[tuple[Place, str]]:

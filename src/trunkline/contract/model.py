@@ -6,10 +6,10 @@ prints that place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +41,12 @@ __all__ = [
 ]  # fmt: skip
 
 DOCUMENT = "openapi.json"
+
+_MOST_ITEMS = 100
+"""The number of wrong items of a list that are described."""
+_OF_A_WHOLE_LIST = frozenset({"minItems", "maxItems", "uniqueItems", "const", "enum"})
+_BRANCHES = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "const", "enum"})
+"""The keywords that may be about parts of a value which `properties` and `items` do not describe."""
 
 View: TypeAlias = dict[str, "View | None"]
 """The properties that a schema documents, nested: `{"id": None, "metrics": {"calls_today": None}}`."""
@@ -344,11 +350,18 @@ class Contract:
         return routes
 
     def violations(self, schema: str, value: Json, file: str = DOCUMENT) -> list[Violation]:
-        """The ways in which a value breaks the schema at a pointer of a file, for jsonschema-rs."""
+        """The ways in which a value breaks the schema at a pointer of a file, for jsonschema-rs.
+
+        Of a long list, those of the first wrong items, and the number of the others as one violation of `items`.
+        """
         place = f"{file}#{schema}"
-        if not (schema or file != DOCUMENT) or self._schemas.accepts(place, value):
+        if not (schema or file != DOCUMENT):
             return []
-        return [self._violation(file, schema, error) for error in self._schemas.errors(place, value)]
+        sample = self._sample(file, schema, value)
+        if self._schemas.accepts(place, sample.value):
+            return []
+        found = [self._violation(file, schema, error) for error in self._schemas.errors(place, sample.value)]
+        return [*_placed(found, sample), *_left_out(found, sample)]
 
     def confirmed_violations(
         self, schema: str, value: Json
@@ -359,23 +372,64 @@ class Contract:
 
         A value that jsonschema-rs accepts is not given to jsonschema, which is slow to import and to run.
         """
-        first = self.violations(schema, value)
-        if not first:
+        if not schema:
             return [], []
-        errors = self._schemas.second_opinion(f"{DOCUMENT}#{schema}", value)
-        second = [self._violation(DOCUMENT, schema, error) for error in errors]
+        place, sample = f"{DOCUMENT}#{schema}", self._sample(DOCUMENT, schema, value)
+        if self._schemas.accepts(place, sample.value):
+            return [], []
+        first, second = (
+            [self._violation(DOCUMENT, schema, error) for error in errors(place, sample.value)]
+            for errors in (self._schemas.errors, self._schemas.second_opinion)
+        )
         in_first = {(violation.at, violation.contract): violation for violation in first}
         in_second = {(violation.at, violation.contract): violation for violation in second}
         confirmed = [in_second[key] for key in in_first if key in in_second]
+        confirmed = [*_placed(confirmed, sample), *_left_out(confirmed, sample)]
         if max(len(first), len(second)) >= MAX_ERRORS:
             return confirmed, []  # not all errors are known, so a missing one says nothing
-        disagreements = [
-            (found, "jsonschema-rs", "jsonschema") for key, found in in_first.items() if key not in in_second
-        ]
-        disagreements += [
-            (found, "jsonschema", "jsonschema-rs") for key, found in in_second.items() if key not in in_first
-        ]
+        only_first = [found for key, found in in_first.items() if key not in in_second]
+        only_second = [found for key, found in in_second.items() if key not in in_first]
+        disagreements = [(found, "jsonschema-rs", "jsonschema") for found in _placed(only_first, sample)]
+        disagreements += [(found, "jsonschema", "jsonschema-rs") for found in _placed(only_second, sample)]
         return confirmed, disagreements
+
+    def _sample(self, file: str, schema: str, value: Json) -> _Sample:
+        """The value with the first wrong items of each long list, and empty parts where the schema describes none.
+
+        To a validator it is the same but for the other items. It copies values, so large ones must not be given to it.
+        """
+        sample = _Sample(value)
+
+        def cut(place: str, file: str, at: str, node: Json, here: Json) -> Json:
+            file, at, node = self._followed(file, at, node)
+            if isinstance(here, dict):
+                return {name: inner(place, file, at, node, name, value) for name, value in here.items()}
+            if not isinstance(here, list) or not _OF_A_WHOLE_LIST.isdisjoint(node):
+                return here
+            if "items" not in node:
+                return here if _BRANCHES.intersection(node) else here[:_MOST_ITEMS]
+            at, node = f"{at}/items", node["items"]
+            if len(here) > _MOST_ITEMS:
+                wrong = (index for index, item in enumerate(here) if not self._schemas.accepts(f"{file}#{at}", item))
+                kept = sample.kept[place] = list(islice(wrong, _MOST_ITEMS))
+                if more := sum(1 for _ in wrong):
+                    sample.left_out[place] = (more, self._reference(file, at), node)
+                here = [here[index] for index in kept]
+            return [cut(f"{place}/{index}", file, at, node, item) for index, item in enumerate(here)]
+
+        def inner(place: str, file: str, at: str, node: Json, name: str, value: Json) -> Json:
+            if not isinstance(value, dict | list):
+                return value
+            if child := node.get("properties", {}).get(name):
+                step = pointer((name,))
+                return cut(place + step, file, f"{at}/properties{step}", child, value)
+            return value if _BRANCHES.intersection(node) else type(value)()
+
+        sample.value = cut("", file, schema, resolve(self.files[file], schema), value)
+        return sample
+
+    def _reference(self, file: str, at: str) -> str:
+        return f"{self.folder}/{file}#{at}"
 
     def violations_at(self, schema: str, at: str, value: Json) -> list[Violation]:
         """The ways in which a value breaks the part of a schema that is about the pointer `at` in its values."""
@@ -408,19 +462,16 @@ class Contract:
 
     def walk(self, schema: str, value: Json) -> Iterator[tuple[str, str, Mapping[str, Json], Json]]:
         """Each part of a value that the schema describes: (pointer, reference of the schema, schema, value)."""
-        stack = [("", DOCUMENT, schema, resolve(self.document, schema), value)]
+        stack = [iter((("", DOCUMENT, schema, resolve(self.document, schema), value),))]
         while stack:
-            place, file, at, node, here = stack.pop()
-            file, at, node = self._followed(file, at, node)
-            yield place, f"{self.folder}/{file}#{at}", node, here
-            if isinstance(here, dict):
-                for name, child in node.get("properties", {}).items():
-                    if name in here:
-                        step = pointer((name,))
-                        stack.append((place + step, file, f"{at}/properties{step}", child, here[name]))
-            elif isinstance(here, list) and "items" in node:
-                for index, item in enumerate(here):
-                    stack.append((f"{place}/{index}", file, f"{at}/items", node["items"], item))
+            for place, file, at, node, here in stack[-1]:
+                file, at, node = self._followed(file, at, node)  # noqa: PLW2901 - where the schema really is
+                yield place, self._reference(file, at), node, here
+                if isinstance(here, dict | list):
+                    stack.append(_described(place, file, at, node, here))
+                    break
+            else:
+                stack.pop()
 
     def schema_at(self, schema: str, at: str = "") -> dict[str, Json]:
         """The schema of the value at a pointer into a body, e.g. `/trunks/0`. Raises `LookupError` if there is none."""
@@ -475,12 +526,63 @@ class Contract:
             else:
                 at, node = at + pointer((part,)), node[part]
                 steps = steps[1:]
-        reference = f"{self.folder}/{file}#{at}"
-        return Violation(error.at, reference, error.keyword, node, error.instance, evidence, error.message, meaning)
+        return Violation(
+            error.at, self._reference(file, at), error.keyword, node, error.instance, evidence, error.message, meaning
+        )
 
     @cached_property
     def _schemas(self) -> Schemas:
         return Schemas(self.vendor, self.files)
+
+
+def _described(
+    place: str, file: str, at: str, node: Mapping[str, Json], here: Json
+) -> Iterator[tuple[str, str, str, Json, Json]]:
+    """The parts of an object or a list that its schema describes: in the form of the stack of `walk`."""
+    if isinstance(here, dict):
+        for name, child in node.get("properties", {}).items():
+            if name in here:
+                step = pointer((name,))
+                yield place + step, file, f"{at}/properties{step}", child, here[name]
+    elif "items" in node:
+        for index, item in enumerate(here):
+            yield f"{place}/{index}", file, f"{at}/items", node["items"], item
+
+
+@dataclass(slots=True)
+class _Sample:
+    """A value whose long lists have only their first wrong items.
+
+    By the pointer to a list in this value, `kept` has the indices of its items, and `left_out` the number of the other
+    wrong ones, the reference of their schema, and the schema.
+    """
+
+    value: Json
+    kept: dict[str, list[int]] = field(default_factory=dict)
+    left_out: dict[str, tuple[int, str, Json]] = field(default_factory=dict)
+
+    def original(self, at: str) -> str:
+        """The pointer into the whole value, for one into the sample."""
+        here, there = "", ""
+        for part in at.split("/")[1:] if self.kept else ():
+            there += f"/{self.kept[here][int(part)]}" if here in self.kept else f"/{part}"
+            here += f"/{part}"
+        return there or at
+
+
+def _placed(violations: Iterable[Violation], sample: _Sample) -> list[Violation]:
+    """The violations of a sample with the places in the whole value."""
+    return [replace(found, at=sample.original(found.at)) for found in violations]
+
+
+def _left_out(violations: Iterable[Violation], sample: _Sample) -> Iterator[Violation]:
+    """A violation for each list with more wrong items than the sample has. Its evidence is the weakest of theirs."""
+    for at, (count, reference, schema) in sample.left_out.items():
+        evidence = [found.evidence for found in violations if found.at.startswith(f"{at}/")]
+        if evidence:
+            weakest = max(evidence, key=lambda stated: stated.grade.rank)
+            sentence = f"and {count:,} more items of this list are wrong"
+            yield Violation(sample.original(at), reference, "items", schema, count, weakest, sentence)
 
 
 def _view(schema: Mapping[str, Json]) -> View:

@@ -39,7 +39,7 @@ from trunkline.contract.refusals import (
 )
 from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import Headers, Json, RawHeaders, ReadKey, Request, Response, request_from_key
-from trunkline.findings import truncate
+from trunkline.findings import excerpt, truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor, other_vendor
@@ -69,10 +69,6 @@ _ENTRY_SIZE = 1024
 """Bytes of a remembered answer beside its body and its key, or a few more."""
 _MAX_ACCESSES = 4096
 _MAX_KEY = 2048
-_MAX_READ = 4096
-"""The number of characters of a text from a client that are looked at to show some of them."""
-_LONGEST_REST = 48
-"""The number of characters that can be left of a secret which is cut off: a short one, percent-encoded."""
 Shown: TypeAlias = Callable[[str, int], str]
 """The function that makes a text from a client ready to be shown, with at most so many characters."""
 
@@ -436,12 +432,13 @@ class Mock:
 
     def _shown(self, text: str, limit: int, redact: Callable[[str], str]) -> str:
         """The beginning of a text from a client without secrets, however they are encoded."""
-        start = text[:_MAX_READ]
-        decoded = unquote(start)
-        redacted = redact(decoded)
-        if redacted == decoded != start:
-            redacted = redact(start)
-        return truncate(redacted if start == text else redacted[:-_LONGEST_REST] + "…", limit)
+
+        def hide(start: str) -> str:
+            decoded = unquote(start)
+            redacted = redact(decoded)
+            return redacted if redacted != decoded or decoded == start else redact(start)
+
+        return excerpt(text, limit, hide)
 
 
 @dataclass(frozen=True, slots=True)

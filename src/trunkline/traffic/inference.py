@@ -39,6 +39,8 @@ class _Fit(NamedTuple):
         return self.described >= 2 * other.described if same_shape else self.described > other.described
 
 
+_MOST_ITEMS = 100
+"""The number of items of a list that are looked at."""
 _UNDOCUMENTED_CODE = len(Grade)
 _NO_FIT = _Fit(_UNDOCUMENTED_CODE, 0, 0, 0)
 _LEAST_DESCRIBED = 2
@@ -73,7 +75,7 @@ def infer_operation(contract: Contract, exchange: Exchange, among: tuple[Operati
 def _fit(operation: Operation, exchange: Exchange, shapes: dict[str, tuple[int, int, int]]) -> _Fit:
     """The fit of the documented response that fits best. `shapes` remembers the result for each schema."""
     try:
-        body = exchange.response.json()
+        body = _beginning(exchange.response.json())
     except NotJSON:
         return _NO_FIT
     responses = list(operation.responses.values())
@@ -101,6 +103,13 @@ def _fit_of(
     code = at_pointer(body, contract.errors.code)
     ranks = (error.evidence.grade.rank for error in response.refusals.values() if error.code == code)
     return _Fit(min(ranks, default=_UNDOCUMENTED_CODE), *shapes[ref])
+
+
+def _beginning(value: Json) -> Json:
+    """The value with the first items of each list, which show what it is."""
+    if isinstance(value, list):
+        return [_beginning(item) for item in value[:_MOST_ITEMS]]
+    return {name: _beginning(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
 def guess_status(operation: Operation, body: bytes) -> int:

@@ -18,8 +18,22 @@ _BLANKS = b" \t\r\n"
 _MOST_PLACES = 10
 """The number of places in one path where the base path is looked for."""
 
+_WIDE = re.compile(rb"[\xf0-\xf4]")
+"""The first byte of a character for which Python takes four bytes for each character of its text."""
+_SIZES = {b",": 40, b"{": 150, b"[": 70, b'"': 12}
+"""The bytes of memory that the values of JSON take, by the characters that begin or separate them."""
+_MOST_MEMORY = 520 << 20
+
 UNKNOWN_CREDENTIAL: Headers = (("authorization", "Bearer x"),)
 """The header of a request whose credential is not known. `x` is too short to be looked for in a response."""
+
+
+def check_weight(data: bytes) -> None:
+    """Raise `UsageError` for JSON that would take too much memory: bytes of few characters can be many values."""
+    width = 1 if data.isascii() else 4 if _WIDE.search(data) else 2
+    values = sum(data.count(character) * size for character, size in _SIZES.items())
+    if values + len(data) * (2 * width + 1) > _MOST_MEMORY:
+        raise UsageError(f"its {len(data)} bytes hold too many values to be judged at once; cut out one page")
 
 
 def decoded(response: Response) -> Response:
@@ -29,6 +43,7 @@ def decoded(response: Response) -> Response:
     coding = coding_of(response)
     if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not _is_text(response.body):
         raise UsageError(f"the body is coded as {ascii(coding)[1:-1]}, which is not read here; use curl --compressed")
+    check_weight(response.body)
     return response
 
 

@@ -12,6 +12,7 @@ from trunkline.exchange import Exchange, Json, NotJSON, Response
 from trunkline.traffic import BODY, UNKNOWN
 from trunkline.traffic.archives import Entry, read_json_archive, read_yaml_archive
 from trunkline.traffic.curl import read_curl
+from trunkline.traffic.messages import check_weight
 
 _BOM = b"\xef\xbb\xbf"
 _CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
@@ -40,6 +41,7 @@ def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
     """
     if not data.strip():
         raise UsageError(f"it is empty; {_ADVICE}")
+    check_weight(data)
     if 0 in data[:2] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"it is UTF-16, as some shells save what they redirect; {_ADVICE}")
     text = data.removeprefix(_BOM)

@@ -15,6 +15,7 @@ from trunkline.findings import Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.libraries import read_object, read_parts
+from trunkline.traffic.messages import check_weight
 from trunkline.traffic.sources import files_of, read_exchanges
 from trunkline.transport.files import read_source
 
@@ -34,6 +35,7 @@ def validate(
     `operation` is an operationId; without it, it is that of the request, or is inferred from the response. Raises
     `UsageError` when it cannot be inferred, or is none of the vendor's.
     """
+    check_weight(exchange.response.body)
     report = Report(secrets=vendor.secrets | secrets)
     contract = vendor.contract
     chosen = operation_named(contract, operation) if operation else _operation_of(contract, exchange)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,7 +15,9 @@ from trunkline.check.rules import RULES, judge, secret_values_rule
 from trunkline.contract import bodies
 from trunkline.contract.model import Contract, List
 from trunkline.contract.requests import build_request
+from trunkline.contract.schema import Schemas
 from trunkline.exchange import Exchange, Request, Response
+from trunkline.findings import Grade
 
 RULES_WITH_SECRETS = (*RULES, secret_values_rule({"a-secret-of-the-fixture": "password"}))
 
@@ -165,3 +168,73 @@ def test_two_equal_ids_are_found_at_the_second() -> None:
     (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
     findings = judge(operation, replace(exchange, response=changed))
     assert [finding.at for finding in findings if finding.rule == "ids_are_unique"] == ["body/trunks/2/id"]
+
+
+# --- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def page(items: list[object]) -> Exchange:
+    """A page of trunks of Telepath with these items, as if they were all."""
+    exchange = listed("telepath", trunks=1)
+    body = {**json.loads(exchange.response.body), "trunks": items, "total": len(items), "limit": len(items)}
+    return Exchange(exchange.request, replace(exchange.response, body=json.dumps(body).encode()))
+
+
+def test_many_wrong_items_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long list the validators get the first wrong items, and the report the number of the others."""
+    sizes: list[int] = []
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def count(self: Schemas, place: str, value: object) -> Any:
+            sizes.append(len(json.dumps(value)))
+            return original(self, place, value)
+
+        return count
+
+    monkeypatch.setattr(Schemas, "errors", counted(Schemas.errors))
+    monkeypatch.setattr(Schemas, "second_opinion", counted(Schemas.second_opinion))
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    good = json.loads(listed("telepath", trunks=1).response.body)["trunks"]
+    exchange = page([*good, *[{"id": "x", "status": "busy"}] * 3000])
+    found = [finding for finding in judge(operation, exchange) if finding.rule == "body_matches_schema"]
+    assert {finding.at for finding in found if finding.at.endswith("status")} >= {"body/trunks/1/status"}
+    (rest,) = [finding for finding in found if finding.at == "body/trunks"]
+    assert rest.message == "and 2,900 more items of this list are wrong"
+    assert rest.evidence.grade in {Grade.DOCUMENTED, Grade.IMPLIED}
+    assert len(found) < 500
+    assert 0 < max(sizes) < 20_000
+
+
+@pytest.mark.parametrize("item", [1, None, [1] * 100, {}, {"a": 1}, "text"])
+def test_a_long_list_of_anything_is_judged(item: object) -> None:
+    """Twenty thousand wrong items make a few findings, the first of which names the first item."""
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    found = [finding for finding in judge(operation, page([item] * 20_000)) if finding.rule == "body_matches_schema"]
+    assert found[0].at.startswith("body/trunks/0")
+    assert found[-1].message == "and 19,900 more items of this list are wrong"
+    assert len(found) < 2100
+
+
+def test_long_valid_lists_are_valid() -> None:
+    """A list of more items than are described one by one is judged as a whole."""
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    found = list(judge(operation, listed("telepath", trunks=300)))
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("items", "rule"),
+    [
+        ([{"id": "same"}] * 1001, "ids_are_unique"),
+        ([{f"extra_{number}": 1} for number in range(1000)], "properties_are_documented"),
+        ([{"name": "\ufffd"}] * 1000, "text_is_unicode"),
+        ([{"sip_password": "x"}] * 1000, "secrets_stay_hidden"),
+    ],
+)
+def test_problems_of_one_kind_are_counted(items: list[object], rule: str) -> None:
+    """A thousand problems of one rule are a hundred findings, and one with the number of the others."""
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    found = [finding for finding in judge(operation, page(items)) if finding.rule == rule]
+    assert len(found) == 101 + (rule == "properties_are_documented" and found[0].at == "body")
+    assert sum(finding.count for finding in found) >= 1000
+    assert found[-1].message.endswith("; and 899 more like it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,28 +24,30 @@ class Outline:
     items: Outline | None
 
 
-def objects_of(operation: Operation, response: DocumentedResponse, exchange: Exchange) -> list[tuple[Outline, Json]]:
+def objects_of(
+    operation: Operation, response: DocumentedResponse, exchange: Exchange
+) -> Iterator[tuple[Outline, Json]]:
     """Each object of the body that the schema of the response describes, with the outline of its place."""
-    return _objects(operation, response.key, exchange.response.body)
+    found = _objects(operation, response.key, exchange.response.body)
+    return ((outline, value) for outline, values in found for value in values)
 
 
 @cached_by_body
-def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline, Json]]:
-    found: list[tuple[Outline, Json]] = []
+def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline, list[Json]]]:
+    found: list[tuple[Outline, list[Json]]] = []
     try:
-        stack = [(_outline(operation, key), Response(200, (), body).json())]
+        stack = [(_outline(operation, key), [Response(200, (), body).json()])]
     except NotJSON:
         return found
     while stack:
-        outline, value = stack.pop()
-        if type(value) is dict:
-            found.append((outline, value))
-            for name, child in outline.children:
-                if name in value:
-                    stack.append((child, value[name]))
-        elif type(value) is list and outline.items is not None:
-            items = outline.items
-            stack += [(items, item) for item in value]
+        outline, values = stack.pop()
+        objects = [value for value in values if type(value) is dict]
+        if objects:
+            found.append((outline, objects))
+        for name, child in outline.children:
+            stack.append((child, [value[name] for value in objects if name in value]))
+        if outline.items is not None:
+            stack.append((outline.items, [item for value in values if type(value) is list for item in value]))
     return found
 
 

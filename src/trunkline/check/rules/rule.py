@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
@@ -10,7 +11,10 @@ from trunkline.check.problem import Problem
 from trunkline.contract.model import K, Operation
 from trunkline.contract.predicates import any_operation
 from trunkline.exchange import Exchange
-from trunkline.findings import Finding
+from trunkline.findings import Evidence, Finding
+
+_MOST_ALIKE = 100
+"""The number of problems of one exchange with the same basis that are described."""
 
 RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
 RFC8259 = "https://www.rfc-editor.org/rfc/rfc8259"
@@ -41,9 +45,24 @@ class Rule:
     """Whether the rule can also judge a body that is not JSON."""
 
     def judge(self, operation: Operation, exchange: Exchange) -> Iterator[Finding]:
-        """The findings of the rule about an exchange that it applies to."""
+        """The findings of the rule about an exchange that it applies to.
+
+        Of many with the same basis, the others are one finding with their number.
+        """
+        counts = Counter[tuple[str, Evidence]]()
+        others: dict[tuple[str, Evidence], Problem] = {}
         for problem in self.problems(operation, exchange):
-            yield problem if isinstance(problem, Finding) else problem.finding(self.name, operation, exchange)
+            if isinstance(problem, Finding):
+                yield problem
+                continue
+            kind = problem.contract, problem.evidence
+            counts[kind] += 1
+            if counts[kind] <= _MOST_ALIKE:
+                yield problem.finding(self.name, operation, exchange)
+            else:
+                others.setdefault(kind, problem)
+        for kind, problem in others.items():
+            yield problem.finding(self.name, operation, exchange).repeated(counts[kind] - _MOST_ALIKE)
 
 
 def rule(

@@ -11,7 +11,7 @@ from trunkline.check.rules.outline import allowed_extras, objects_of
 from trunkline.check.rules.rule import RFC8259, RFC9110, rule
 from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
-from trunkline.exchange import Exchange, NotJSON, pointer, read_body
+from trunkline.exchange import SMALL_BODY, Exchange, NotJSON, pointer, read_body
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import normalized
 from trunkline.transport.messages import http_time
@@ -19,6 +19,8 @@ from trunkline.transport.messages import http_time
 _UNIX_SECONDS = range(1_000_000_000, 100_000_000_000)
 """The Unix times of our time. A smaller number is a number of seconds to wait, a larger one counts milliseconds."""
 _A_YEAR = 366 * 86400
+_MOST_NAMED = 20
+"""The number of properties that one message names."""
 _REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
 _JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE | re.ASCII)
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE | re.ASCII)
@@ -84,7 +86,9 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Pr
     """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
     shown = shown_response(operation, exchange)
     body = json_of(exchange)
-    if shown is None or body is NOTHING or operation.contract.accepts(shown.schema, body):
+    if shown is None or body is NOTHING:
+        return
+    if len(exchange.response.body) <= SMALL_BODY and operation.contract.accepts(shown.schema, body):
         return
     confirmed, disagreements = operation.contract.confirmed_violations(shown.schema, body)
     for violation in _grouped(confirmed):
@@ -104,14 +108,17 @@ def _violated(violation: Violation, message: str, evidence: Evidence) -> Problem
 
 
 def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
-    """One violation for each value, and one for all properties that an object lacks.
+    """One violation for each value, and one for all properties that an object lacks; what was only counted is last.
 
     The first violation of a value explains the others: a text that is not a time is not in UTC either.
     """
     absent: dict[tuple[str, str], list[Violation]] = {}
     at_fault: set[str] = set()
+    counted: list[Violation] = []
     for violation in violations:
-        if violation.keyword == "required":
+        if violation.keyword == "items":
+            counted.append(violation)
+        elif violation.keyword == "required":
             absent.setdefault((violation.at.rpartition("/")[0], violation.contract), []).append(violation)
         elif violation.at not in at_fault:
             at_fault.add(violation.at)
@@ -124,6 +131,7 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
             yield replace(
                 missing[0], at=at, sentence=f"{len(names)} required properties are absent: {', '.join(names)}"
             )
+    yield from counted
 
 
 @rule("customary: an extra property is allowed, and worth knowing", "body", of_success=True)
@@ -146,7 +154,7 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
         if extra:
             one = len(extra) == 1
             subject = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
-            message = f"{subject} not documented" + ("" if one else f": {', '.join(map(to_text, extra))}")
+            message = f"{subject} not documented" + ("" if one else f": {', '.join(map(to_text, extra[:_MOST_NAMED]))}")
             evidence = Evidence(Grade.CUSTOMARY, stated.source, "extra properties are allowed", stated.read)
             yield Problem(message, evidence, f"body{at}{pointer(extra) if one else ''}", f"{place}/properties", seen="")
 
@@ -155,7 +163,8 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
 def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No string of the body has a lone surrogate or U+FFFD, the mark of a lost character."""
     contents = contents_of(exchange.response.body)
-    if contents is None or contents.text.isascii() or not _REPLACEMENT_OR_SURROGATE.search(contents.text):
+    texts = contents.texts if contents else ()
+    if not any(_REPLACEMENT_OR_SURROGATE.search(text) for text in texts if not text.isascii()):
         return
     evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
     for place, value in all_texts(json_of(exchange)):
