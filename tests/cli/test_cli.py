@@ -412,7 +412,7 @@ def test_a_terminal_that_lacks_a_character_ends_no_run(tmp_path: Path, vendor: V
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     out, err = start("export", vendor.name, environ=ascii_only).communicate(timeout=60)
     assert (err, out.isascii()) == ("", True)
-    assert json.loads(out) == document_of(vendor.contract, examples=vendor.example_ids)
+    assert json.loads(out) == document_of(vendor.contract, examples=vendor.example_ids, bodies=vendor.example_bodies)
     (tmp_path / "body").write_text('{"é": 1}')
     arguments = ("validate", vendor.name, vendor.contract.operations[0].operation_id, str(tmp_path / "body"))
     out, err = start(*arguments, environ=ascii_only).communicate(timeout=60)
@@ -518,9 +518,9 @@ def test_what_is_required_must_be_exercised(run: Run, monkeypatch: pytest.Monkey
     code, _, err = run(*check, "--require", "getCall,updateTrunk")
     assert code == 2
     monkeypatch.setenv("TRUNKLINE_REQUIRE", "all")
-    code, _, err = run("check", "telepath", "--operation", "listTrunks", "--examples", "1")
+    code, _, err = run("check", "talkover", "--operation", "getSipTrunk", "--examples", "1")
     assert code == 2
-    assert "--require is not met: accounts_are_apart of listTrunks was not exercised" in err.splitlines()[-1]
+    assert "--require is not met: list_and_detail_agree of getSipTrunk was not exercised" in err.splitlines()[-1]
     assert "'getcall', which is not checked; name one of: getCall" in sentence(
         run(*check[:4], "--require", "getcall")[2]
     )
