@@ -1079,14 +1079,14 @@ _VALUES += [
     Defect(
         "a refusal that says it is a success",
         "talkover",
-        "refusal_is_not_flagged_as_success",
+        "refusal_is_no_success",
         refusals(put("/success", True)),
         _CREDENTIAL,
     ),
     Defect(
         "an unknown id whose refusal says it is a success",
         "talkover",
-        "refusal_is_not_flagged_as_success",
+        "refusal_is_no_success",
         refusals(put("/success", True)),
         _OTHER_IDS,
     ),
@@ -1862,7 +1862,7 @@ _READINGS += [
         ("any credential opens", _CREDENTIAL, _opening("talkover", lambda _, value: value is not None), ""),
         (
             "a refusal that says it is a success",
-            "refusal_is_not_flagged_as_success",
+            "refusal_is_no_success",
             refusals(put("/success", True)),
             _CREDENTIAL,
         ),
@@ -1959,31 +1959,31 @@ _HTTP = [
     for name, caught, break_, law in (
         (
             "a 401 without a challenge",
-            "headers_are_those_of_http",
+            "headers_follow_http",
             heading("www-authenticate", None),
             _CREDENTIAL,
         ),
         (
             "a challenge without a scheme",
-            "headers_are_those_of_http",
+            "headers_follow_http",
             heading("www-authenticate", '="api"'),
             _CREDENTIAL,
         ),
         (
             "a time to wait that is neither a number nor a date",
-            "headers_are_those_of_http",
+            "headers_follow_http",
             heading("retry-after", "in a minute"),
             _PLAIN,
         ),
         (
             "a HEAD that is not allowed",
-            "head_is_supported_where_get_is",
+            "head_is_supported",
             when(lambda request: request.method == "HEAD", Response(405, (("allow", "GET"),))),
             _METHODS,
         ),
         (
             "content for HEAD",
-            "content_is_there_only_where_http_allows_it",
+            "content_is_allowed",
             asking(lambda request: replace(request, method="GET") if request.method == "HEAD" else request),
             _METHODS,
         ),

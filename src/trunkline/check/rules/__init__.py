@@ -47,12 +47,12 @@ RULES: tuple[Rule, ...] = (
     refusals.refuses_invalid,
     refusals.accepts_valid,
     refusals.refusal_is_documented,
-    refusals.refusal_is_not_flagged_as_success,
+    refusals.refusal_is_no_success,
     refusals.allow_lists_the_documented_method,
     shape.rate_limit_is_reported,
-    http.headers_are_those_of_http,
-    http.content_is_there_only_where_http_allows_it,
-    http.head_is_supported_where_get_is,
+    http.headers_follow_http,
+    http.content_is_allowed,
+    http.head_is_supported,
 )
 
 

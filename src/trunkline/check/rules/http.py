@@ -12,7 +12,7 @@ from trunkline.exchange import Exchange
 
 
 @rule("customary: RFC 9110, the section of the status or of the field", "status", "headers", anywhere=True)
-def headers_are_those_of_http(_: Operation, exchange: Exchange) -> Iterator[Problem]:
+def headers_follow_http(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """A response has the header fields that HTTP requires with its status, and their values have the form of HTTP."""
     status, names = exchange.response.status, [name for name, _ in exchange.response.headers]
     for name in missing_fields(status, names):
@@ -32,7 +32,7 @@ def _spelled(name: str) -> str:
 
 
 @rule("customary: RFC 9110, the section of the method or of the status", "request", "status", "body", anywhere=True)
-def content_is_there_only_where_http_allows_it(_: Operation, exchange: Exchange) -> Iterator[Problem]:
+def content_is_allowed(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """A response to HEAD, or with a status such as 204 or 304, has no content."""
     method, status = exchange.request.method, exchange.response.status
     section = forbids_content(method, status) if exchange.response.body else ""
@@ -42,7 +42,7 @@ def content_is_there_only_where_http_allows_it(_: Operation, exchange: Exchange)
 
 
 @rule("customary: RFC 9110 section 9.1", "request", "status", anywhere=True)
-def head_is_supported_where_get_is(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+def head_is_supported(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """HEAD is not refused as a method where GET is documented."""
     status = exchange.response.status
     if exchange.request.method == "HEAD" and operation.method == "GET" and status in (405, 501):

@@ -136,7 +136,7 @@ def judge_refusal(operation: Operation, exchange: Exchange, causes: tuple[Refusa
 
 
 @rule("the documented flag of a success", "status", "body", concerns=flags_success, anywhere=True)
-def refusal_is_not_flagged_as_success(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+def refusal_is_no_success(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """A response with a status of 400 or above does not say in its body that it is a success."""
     flag = operation.contract.errors.success
     if flag and exchange.response.status >= 400 and at_pointer(json_of(exchange), flag.at) is True:
