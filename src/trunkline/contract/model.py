@@ -357,7 +357,7 @@ class Contract:
         place = f"{file}#{schema}"
         if not (schema or file != DOCUMENT):
             return []
-        sample = self._sample(file, schema, value)
+        sample = _Sample(value) if _is_flat(value) else self._sample(file, schema, value)
         if self._schemas.accepts(place, sample.value):
             return []
         found = [self._violation(file, schema, error) for error in self._schemas.errors(place, sample.value)]
@@ -547,6 +547,11 @@ def _described(
     elif "items" in node:
         for index, item in enumerate(here):
             yield f"{place}/{index}", file, f"{at}/items", node["items"], item
+
+
+def _is_flat(value: Json) -> bool:
+    """Whether an object has neither objects nor lists in it, as most request bodies."""
+    return isinstance(value, dict) and not any(isinstance(inner, dict | list) for inner in value.values())
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,10 +26,9 @@ class Outline:
 
 def objects_of(
     operation: Operation, response: DocumentedResponse, exchange: Exchange
-) -> Iterator[tuple[Outline, Json]]:
-    """Each object of the body that the schema of the response describes, with the outline of its place."""
-    found = _objects(operation, response.key, exchange.response.body)
-    return ((outline, value) for outline, values in found for value in values)
+) -> list[tuple[Outline, list[Json]]]:
+    """The objects of the body that the schema of the response describes, by the outline of their place."""
+    return _objects(operation, response.key, exchange.response.body)
 
 
 @cached_by_body

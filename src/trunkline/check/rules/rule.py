@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
@@ -49,14 +48,14 @@ class Rule:
 
         Of many with the same basis, the others are one finding with their number.
         """
-        counts = Counter[tuple[str, Evidence]]()
+        counts: dict[tuple[str, Evidence], int] = {}
         others: dict[tuple[str, Evidence], Problem] = {}
         for problem in self.problems(operation, exchange):
             if isinstance(problem, Finding):
                 yield problem
                 continue
             kind = problem.contract, problem.evidence
-            counts[kind] += 1
+            counts[kind] = counts.get(kind, 0) + 1
             if counts[kind] <= _MOST_ALIKE:
                 yield problem.finding(self.name, operation, exchange)
             else:

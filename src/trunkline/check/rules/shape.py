@@ -141,7 +141,7 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
     if shown is None:
         return
     objects = objects_of(operation, shown, exchange)
-    if all(outline.names is None or outline.names.issuperset(value) for outline, value in objects):
+    if all(outline.names is None or all(map(outline.names.issuperset, values)) for outline, values in objects):
         return
     stated = operation.evidence
     secrets = {normalized(name) for name in operation.contract.secrets}

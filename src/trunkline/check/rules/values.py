@@ -52,7 +52,8 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Prob
     if shown is None:
         return
     objects = objects_of(operation, shown, exchange)
-    if not any(_is_reversed(value, *pair) for outline, value in objects for pair in outline.ordered):
+    pairs = ((values, pair) for outline, values in objects for pair in outline.ordered)
+    if not any(_is_reversed(value, *pair) for values, pair in pairs for value in values):
         return
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
