@@ -20,6 +20,8 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, resolve
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
+from trunkline.report import FORMATS
+from trunkline.report.run import RunInfo
 from trunkline.traffic import BODY, RESPONSE, UNKNOWN
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.messages import check_weight
@@ -420,3 +422,17 @@ def test_what_takes_too_much_memory_is_refused(unit: bytes) -> None:
     check_weight(unit * ((2 << 20) // len(unit)))
     item = json.dumps({f"property_{number}": f"a value of {number}" for number in range(20)}).encode()
     check_weight(item * ((64 << 20) // len(item)))
+
+
+def test_a_credential_in_a_recorded_query_is_not_shown(vendor: Vendor) -> None:
+    """A report shows the request again, without what its parameters and headers carry that may be secret."""
+    operation = vendor.contract.operations[0]
+    query, fields = "client_secret=hunter2-Hunter2&again=key-key-key", (("x-api-key", "key-key-key"),)
+    exchange = Exchange(Request("GET", operation.path, query, fields), Response(500, (), b'{"a": "HUNTER2-hunter2"}'))
+    report = validate(vendor, exchange)
+    run = RunInfo(vendor.name, "http://127.0.0.1/v1")
+    shown = FORMATS["text"](report, run) + FORMATS["json"](report, run)
+    assert report.findings
+    assert "client_secret=***" in shown
+    assert "hunter2" not in shown.lower()
+    assert "key-key" not in shown

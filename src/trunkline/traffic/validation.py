@@ -13,6 +13,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
 from trunkline.findings import Report, truncate
 from trunkline.mock.loader import Vendor
+from trunkline.redaction import secrets_in_request
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.libraries import read_object, read_parts
 from trunkline.traffic.messages import check_weight
@@ -97,8 +98,7 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
     if "status" not in exchange.known:
         status = guess_status(operation, exchange.response.body)
         exchange = replace(exchange, response=replace(exchange.response, status=status))
-    _, _, credential = (exchange.request.header("authorization") or "").partition(" ")
-    report.secrets |= {credential}
+    report.secrets |= secrets_in_request(exchange.request, operation.contract.secrets)
     for rule in rules:
         if rule.concerns(operation):
             key = operation.operation_id, rule.name
