@@ -219,6 +219,9 @@ class Mock:
             self._views.store.put(collection, self._world.account_of(record), record)
             self._commit(record)
 
+    lay = put
+    """The name of `put` in earlier versions."""
+
     def remove(self, collection: str, identity: str, account: str | None = None) -> None:
         """Remove the record with the id `identity`. Raises `LookupError` when there is none."""
         with self._lock:
