@@ -20,9 +20,9 @@ _MOST_PLACES = 10
 
 _WIDE = re.compile(rb"[\xf0-\xf4]")
 """The first byte of a character for which Python takes four bytes for each character of its text."""
-_SIZES = {b",": 40, b"{": 150, b"[": 70, b'"': 12}
+_SIZES = {b",": 80, b"{": 150, b"[": 100, b'"': 12}
 """The bytes of memory that the values of JSON take, by the characters that begin or separate them."""
-_MOST_MEMORY = 520 << 20
+_MOST_MEMORY = 570 << 20
 
 UNKNOWN_CREDENTIAL: Headers = (("authorization", "Bearer x"),)
 """The header of a request whose credential is not known. `x` is too short to be looked for in a response."""
