@@ -254,6 +254,21 @@ def test_a_gzip_bomb_does_not_go_off(serve: Serve) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1},', b"1,", b"[0],"])
+def test_a_body_of_too_many_values_is_not_judged(serve: Serve, unit: bytes) -> None:
+    """Judging it would take too much memory and time: one sentence. A page of items of the same size is read."""
+    item = b'{"name": "a trunk of some length", "number": 12345678901234, "status": "active"},'
+    for part in (unit, item):
+        body = b"[" + part * ((15 << 20) // len(part)) + b"1]"
+        server = serve(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        target = targets.http(server.base)
+        if part is item:
+            assert target(Request("GET", "/trunks")).body == body
+        else:
+            with pytest.raises(TargetError, match="too many values to be judged"):
+                target(Request("GET", "/trunks"))
+
+
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 

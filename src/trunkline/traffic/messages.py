@@ -11,28 +11,23 @@ from trunkline.contract.model import Contract
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import CUT_OFF, Exchange, Headers, NotJSON, Request, Response
 from trunkline.traffic import RESPONSE, WHOLE
-from trunkline.transport.content_coding import unpacked
+from trunkline.transport.content_coding import has_too_many_values, unpacked
 from trunkline.transport.files import MOST_BYTES
 
 _BLANKS = b" \t\r\n"
 _MOST_PLACES = 10
 """The number of places in one path where the base path is looked for."""
 
-_WIDE = re.compile(rb"[\xf0-\xf4]")
-"""The first byte of a character for which Python takes four bytes for each character of its text."""
-_SIZES = {b",": 80, b"{": 150, b"[": 100, b'"': 12}
-"""The bytes of memory that the values of JSON take, by the characters that begin or separate them."""
 _MOST_MEMORY = 570 << 20
+"""The bytes of memory that one file may take."""
 
 UNKNOWN_CREDENTIAL: Headers = (("authorization", "Bearer x"),)
 """The header of a request whose credential is not known. `x` is too short to be looked for in a response."""
 
 
 def check_weight(data: bytes) -> None:
-    """Raise `UsageError` for JSON that would take too much memory: bytes of few characters can be many values."""
-    width = 1 if data.isascii() else 4 if _WIDE.search(data) else 2
-    values = sum(data.count(character) * size for character, size in _SIZES.items())
-    if values + len(data) * (2 * width + 1) > _MOST_MEMORY:
+    """Raise `UsageError` for JSON that would take too much memory."""
+    if has_too_many_values(data, _MOST_MEMORY):
         raise UsageError(f"its {len(data)} bytes hold too many values to be judged at once; cut out one page")
 
 

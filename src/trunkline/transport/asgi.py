@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
-from trunkline.transport.content_coding import too_many_bytes, unpacked
+from trunkline.transport.content_coding import received, too_many_bytes
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -302,7 +302,7 @@ def wrap(app: ASGIApp, *, base: str = "", timeout: float = 10.0, max_bytes: int 
         }
         future = asyncio.run_coroutine_threadsafe(_ask(app, scope, request.body, runtime, max_bytes), runtime.loop)
         try:
-            return unpacked(future.result(timeout), max_bytes, "the application")
+            return received(future.result(timeout), max_bytes, "the application")
         except TimeoutError:
             sentence = f"the application did not answer in full within {timeout:g} s; see whether it blocks or streams"
             raise TargetError(sentence) from None

@@ -25,7 +25,7 @@ import h11
 
 from trunkline.errors import Redirected, TargetError, UsageError
 from trunkline.exchange import Request, Response
-from trunkline.transport.content_coding import unpacked
+from trunkline.transport.content_coding import received
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 _PORTS = {"http": 80, "https": 443}
@@ -134,7 +134,7 @@ class Http:
                 "follows a redirect, so that the credential goes nowhere else; pass the final address with --url",
                 response,
             )
-        return unpacked(response, self.max_bytes, self.name)
+        return received(response, self.max_bytes, self.name)
 
     def _head(self, request: Request) -> h11.Request:
         authority, slash, path = self.base.partition("://")[2].partition("/")

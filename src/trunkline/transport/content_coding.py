@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import replace
 
@@ -10,12 +11,18 @@ from trunkline.exchange import Response
 
 _CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _MEMBERS = 1000
+_WIDE = re.compile(rb"[\xf0-\xf4]")
+"""The first byte of a character for which Python takes four bytes for each character of its text."""
+_SIZES = {b",": 80, b"{": 150, b"[": 100, b'"': 12}
+"""The bytes of memory that the values of JSON take, by the characters that begin or separate them."""
+_MOST_MEMORY = 300 << 20
+"""The bytes of memory that one body may take."""
 
 
 def unpacked(response: Response, max_bytes: int, name: str) -> Response:
     """The response with a decoded body. `name` is the implementation's, for errors. Unknown codings stay as they are.
 
-    Raises `TargetError` if the body is not coded as announced, or larger than `max_bytes`.
+    Raises `TargetError` if the body is not coded as announced or is larger than `max_bytes`.
     """
     body = response.body
     announced = ",".join(value for key, value in response.headers if key == "content-encoding")
@@ -32,6 +39,24 @@ def unpacked(response: Response, max_bytes: int, name: str) -> Response:
     if len(body) > max_bytes:
         raise too_many_bytes(name, max_bytes)
     return replace(response, body=body) if codings else response
+
+
+def received(response: Response, max_bytes: int, name: str) -> Response:
+    """The answer of an implementation, decoded. Raises `TargetError` also if its body has too many values to judge."""
+    response = unpacked(response, max_bytes, name)
+    if has_too_many_values(response.body):
+        size = len(response.body)
+        raise TargetError(f"{name} sent {size} bytes that hold too many values to be judged; check the server")
+    return response
+
+
+def has_too_many_values(data: bytes, most_memory: int = _MOST_MEMORY) -> bool:
+    """Whether JSON would take too much memory to be judged: bytes of few characters can be many values."""
+    if len(data) * (max(_SIZES.values()) + 9) < most_memory:
+        return False
+    width = 1 if data.isascii() else 4 if _WIDE.search(data) else 2
+    values = sum(data.count(character) * size for character, size in _SIZES.items())
+    return values + len(data) * (2 * width + 1) > most_memory
 
 
 def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
