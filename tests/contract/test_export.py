@@ -296,6 +296,23 @@ def test_a_response_may_refer_to_a_part_of_a_file(any_vendor: Vendor) -> None:
     assert set(schemas(any_vendor, shown)) == {"Shown", "ShownPart"}
 
 
+def test_components_with_one_name_are_numbered(any_vendor: Vendor) -> None:
+    """The second is 2 and the third 3; what is equal to one of them is the same component."""
+    parts = {name: {"title": "Part", "type": "object", "properties": {name: {}}} for name in ("a", "b", "c")}
+    shown = {"type": "object", "properties": {**parts, "again": parts["b"]}}
+    found = schemas(any_vendor, shown)
+    assert set(found) == {"Shown", "Part", "Part2", "Part3"}
+    assert found["Shown"]["properties"]["again"] == {"$ref": "#/components/schemas/Part2"}
+
+
+def test_an_information_of_the_contract_is_kept(any_vendor: Vendor) -> None:
+    """A license or contact in the document of the contract is not replaced."""
+    own = {"license": {"name": "MIT", "identifier": "MIT"}, "contact": {"name": "us"}}
+    document = {**any_vendor.contract.document, "info": {"title": "x", "version": "1", **own}}
+    contract = replace(any_vendor.contract, files={**any_vendor.contract.files, "openapi.json": document})
+    assert own.items() <= export.document(contract)["info"].items()
+
+
 def test_an_enumeration_is_a_component_where_several_places_use_it(any_vendor: Vendor) -> None:
     """A default belongs to the place, and any other text or number is copied."""
     choice = {"type": "string", "enum": ["a", "b"], **STATED}
@@ -502,11 +519,11 @@ def test_a_response_that_no_page_documents_says_so(vendor: Vendor) -> None:
 
 
 def test_linters_find_what_they_ask_for(vendor: Vendor) -> None:
-    """Each operation has a description and a tag, each tag a description, and the document a licence and a contact."""
+    """Each operation has a description and a tag, each tag a description, and the document a license and a contact."""
     bundled = exported(vendor)
     known = {tag["name"] for tag in bundled["tags"] if tag["description"]}
-    assert bundled["info"]["license"]["identifier"]
-    assert bundled["info"]["contact"]["name"]
+    assert bundled["info"]["license"] == {"name": "This API: not stated", "identifier": "NOASSERTION"}
+    assert bundled["info"]["contact"] == {"name": "This document: trunkline"}
     for operation in vendor.contract.operations:
         node = bundled["paths"][operation.path][operation.method.lower()]
         assert node["description"]

@@ -28,8 +28,6 @@ _Place: TypeAlias = tuple[str, str]
 """A file and the pointer of a schema in it."""
 _Schema: TypeAlias = dict[str, Any]
 
-_ORIGIN = "x-origin"
-"""The key under which a schema has its place until it is named."""
 _ASSERTIONS = frozenset(get_args(Keyword)) - {"properties", "items"}
 _OWN_ANNOTATIONS = frozenset({"title", "description", "examples", "externalDocs"})
 _UNCOPIED = frozenset({"x-trunkline", "$schema", "$id", "$defs", "$ref", "allOf"})
@@ -40,6 +38,11 @@ _MARKS = {
     "customary": "No page documents this; it is customary in HTTP.",
     "decision": "No page documents this; it is a decision of the mock.",
 }
+_INFO = {
+    "contact": {"name": "This document: trunkline"},
+    "license": {"name": "This API: not stated", "identifier": "NOASSERTION"},
+}
+"""What linters ask for, unless the document of the contract says it. The license is that of the API."""
 
 
 def document(
@@ -57,6 +60,8 @@ def document(
     """
     schemas = _Schemas(contract)
     bundled = _bundled(contract.document, schemas)
+    for key, value in _INFO.items():
+        bundled["info"].setdefault(key, value)
     bundled["servers"] = [{"url": contract.url if url is None else url}]
     bundled["tags"] = _tags(contract.document)
     bundled.setdefault("components", {})["schemas"] = dict(sorted(schemas.components.items()))
@@ -137,6 +142,14 @@ def _headers(names: RateLimit) -> Iterator[tuple[str, Json]]:
 # --- schemas --------------------------------------------------------------------------------------------------------
 
 
+class _Flat(_Schema):
+    """A schema with all that its `$ref`s lead to. `origin` is the place after which it is named."""
+
+    def __init__(self, origin: _Place, keywords: _Schema) -> None:
+        super().__init__(keywords)
+        self.origin = origin
+
+
 class _Schemas:
     """The schemas to which the document refers: `components` by name, and `references` by the `$ref` to a file."""
 
@@ -156,10 +169,10 @@ class _Schemas:
                     _add_text(flat[ref], contract.errors.code, "Says in one word what went wrong.")
                     _add_text(flat[ref], contract.errors.message, "Says in a sentence what went wrong.")
         for schema in flat.values():
-            self._reserved.setdefault(self._name(schema), schema[_ORIGIN])
+            self._reserved.setdefault(self._name(schema), schema.origin)
         self.references = {ref: self._named(schema) for ref, schema in flat.items()}
 
-    def _flat(self, file: str, at: str) -> _Schema:
+    def _flat(self, file: str, at: str) -> _Flat:
         """A schema with all that its `$ref`s lead to, and with each `allOf` merged as far as possible."""
         node = resolve(self._files[file], at)
         parts = [_target(file, node["$ref"])] if "$ref" in node else []
@@ -171,14 +184,14 @@ class _Schemas:
         conditions = sum("if" in part for part in (schema, *flat))
         for part in flat:
             merged = _merged(schema, part) if conditions < 2 or "if" not in part else None
-            schema = merged or {**schema, "allOf": [*schema.get("allOf", ()), part]}
+            schema = merged or _Flat(schema.origin, {**schema, "allOf": [*schema.get("allOf", ()), part]})
         return schema
 
-    def _own(self, file: str, at: str, node: _Schema) -> _Schema:
+    def _own(self, file: str, at: str, node: _Schema) -> _Flat:
         """A schema without what its `$ref` and its `allOf` lead to, and without what is only customary."""
         evidence = node.get("x-trunkline", {}).get("evidence", {})
         keywords = evidence.get("keywords", {})
-        schema: _Schema = {_ORIGIN: (file, at)}
+        schema = _Flat((file, at), {})
         for key, value in node.items():
             if key in _UNCOPIED or (key in _ASSERTIONS and keywords.get(key, evidence).get("grade") == "customary"):
                 continue
@@ -186,7 +199,7 @@ class _Schemas:
             if key == "properties":
                 schema[key] = {name: self._used(file, place + pointer((name,))) for name in value}
                 for name in value.keys() & self._secrets.keys():
-                    schema[key][name] = {**schema[key][name], "writeOnly": True}
+                    schema[key][name]["writeOnly"] = True
             elif key == "items":
                 schema[key] = self._used(file, place)
             elif key in _LISTS:
@@ -201,16 +214,15 @@ class _Schemas:
             schema["externalDocs"] = {"url": evidence["source"]}
         return schema
 
-    def _used(self, file: str, at: str) -> _Schema:
+    def _used(self, file: str, at: str) -> _Flat:
         """The schema of a property or of items."""
         schema = self._flat(file, at)
-        self._users[schema[_ORIGIN]].add((file, at))
+        self._users[schema.origin].add((file, at))
         return schema
 
-    def _named(self, schema: _Schema) -> _Schema:
+    def _named(self, schema: _Flat) -> _Schema:
         """A schema in which each object and each shared enumeration is a component."""
-        origin = schema[_ORIGIN]
-        named = {key: value for key, value in schema.items() if key != _ORIGIN}
+        origin, named = schema.origin, dict(schema)
         if "properties" in named:
             named["properties"] = {name: self._named(child) for name, child in named["properties"].items()}
         if "items" in named:
@@ -226,17 +238,20 @@ class _Schemas:
         default = {"default": named.pop("default")} if "default" in named else {}
         if "null" in types:
             named["type"] = _type(name for name in types if name != "null")
-        name = self._name(schema)
-        while self._reserved.get(name, origin) != origin or self.components.setdefault(name, named) != named:
-            name += "2"
+        first = name = self._name(schema)
+        number = 1
+        while self._reserved.get(name, origin) != origin or self.components.get(name, named) != named:
+            number += 1
+            name = f"{first}{number}"
+        self.components[name] = named
         reference = {"$ref": f"#/components/schemas/{name}"}
         if "null" in types:
             return {"anyOf": [reference, {"type": "null"}], **default}
         return {"allOf": [reference], **default} if default else reference
 
-    def _name(self, schema: _Schema) -> str:
+    def _name(self, schema: _Flat) -> str:
         """The name of a component: `TrunkList` for a title, `TrunkStatus` for the place of a property."""
-        file, at = schema[_ORIGIN]
+        file, at = schema.origin
         words = [schema.get("title") or self._files[file]["title"]]
         steps = iter(() if "title" in schema else at.split("/")[1:])
         for step in steps:
@@ -245,9 +260,9 @@ class _Schemas:
         return "".join(word[0].upper() + word[1:] for word in letters) or "Schema"
 
 
-def _merged(schema: _Schema, part: _Schema) -> _Schema | None:
+def _merged(schema: _Flat, part: _Flat) -> _Flat | None:
     """The schema that says what both say; None if it takes two to say that."""
-    merged = dict(schema)
+    merged = _Flat(schema.origin, schema)
     for key, value in part.items():
         if key == "required":
             merged[key] = [*dict.fromkeys([*schema.get(key, ()), *value])]
@@ -264,12 +279,12 @@ def _merged(schema: _Schema, part: _Schema) -> _Schema | None:
             merged[key] = _type(name for name in _types(schema) if name in _types(part))
         elif key not in schema:
             merged[key] = value
-        elif key not in _OWN_ANNOTATIONS and key != _ORIGIN and schema[key] != value:
+        elif key not in _OWN_ANNOTATIONS and schema[key] != value:
             return None
     return merged
 
 
-def _merged_properties(schema: _Schema, others: Mapping[str, _Schema]) -> Mapping[str, _Schema] | None:
+def _merged_properties(schema: _Flat, others: Mapping[str, _Flat]) -> Mapping[str, _Flat] | None:
     """The properties of a schema with others; one that says more than before belongs to this place."""
     properties = dict(schema.get("properties", {}))
     for name, other in others.items():
@@ -278,8 +293,8 @@ def _merged_properties(schema: _Schema, others: Mapping[str, _Schema]) -> Mappin
         if both is None:
             return None
         if own is not None and _asserted(both) != _asserted(own):
-            file, at = schema[_ORIGIN]
-            both[_ORIGIN] = (file, f"{at}/properties{pointer((name,))}")
+            file, at = schema.origin
+            both.origin = (file, f"{at}/properties{pointer((name,))}")
         properties[name] = both
     return properties
 
@@ -295,7 +310,7 @@ def _type(names: Iterator[str]) -> str | list[str]:
 
 
 def _asserted(schema: _Schema) -> _Schema:
-    return {key: value for key, value in schema.items() if key not in (*_OWN_ANNOTATIONS, "default", _ORIGIN)}
+    return {key: value for key, value in schema.items() if key not in (*_OWN_ANNOTATIONS, "default")}
 
 
 def _condition(schema: _Schema) -> _Schema:
@@ -304,7 +319,7 @@ def _condition(schema: _Schema) -> _Schema:
     It says in so many words that an object has more properties than it lists, and lists each that it requires. Some
     linters believe otherwise.
     """
-    schema = {key: value for key, value in schema.items() if key != _ORIGIN}
+    schema = dict(schema)
     listed = {name: {} for name in schema.get("required", ())} | schema.get("properties", {})
     if listed:
         schema["properties"] = {name: _condition(child) for name, child in listed.items()}
@@ -317,13 +332,13 @@ def _condition(schema: _Schema) -> _Schema:
     return schema
 
 
-def _add_text(schema: _Schema, at: str, description: str) -> None:
+def _add_text(schema: _Flat, at: str, description: str) -> None:
     """Add a text to the properties of a schema, at a pointer into its values, unless there is something."""
     names = at.split("/")[1:]
     for index, name in enumerate(names, start=1):
-        file, place = schema[_ORIGIN]
+        file, place = schema.origin
         child = {"type": "string", "description": description} if index == len(names) else {"type": "object"}
-        added = {**child, _ORIGIN: (file, f"{place}/properties/{name}")}
+        added = _Flat((file, f"{place}/properties/{name}"), child)
         schema = schema.setdefault("properties", {}).setdefault(name, added)
 
 

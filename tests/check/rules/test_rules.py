@@ -158,6 +158,21 @@ def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: i
         assert [str(finding.evidence.grade) for finding in found] == ["implied"] * count
 
 
+def test_a_flag_that_the_schema_refuses_is_one_finding() -> None:
+    """The schema of a refusal says `const: false`, for whoever uses it alone; in a check, the rule reports the flag."""
+    operation = trunkline.load("talkover").contract.operation("deleteSipTrunk")
+    shown = operation.response_for(409)
+    assert shown is not None
+    found = {}
+    for flag in (True, False, "no"):
+        body = {"success": flag, "message": "no", "code": "TRUNK_HAS_DIDS"}
+        response = Response(409, (("content-type", "application/json"),), json.dumps(body).encode())
+        exchange = Exchange(Request("DELETE", "/sip-trunks/x"), response, frozenset({"status", "body"}))
+        assert operation.contract.accepts(shown.schema, body) is (flag is False)
+        found[flag] = [finding.rule for finding in judge(operation, exchange)]
+    assert found == {True: ["refusal_is_no_success"], False: [], "no": ["body_matches_schema"]}
+
+
 def test_two_equal_ids_are_found_at_the_second() -> None:
     """The place of the finding is that of the item, also after an item without an id."""
     exchange = listed("telepath", trunks=3)

@@ -91,8 +91,11 @@ def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Pr
     if len(exchange.response.body) <= SMALL_BODY and operation.contract.accepts(shown.schema, body):
         return
     confirmed, disagreements = operation.contract.confirmed_violations(shown.schema, body)
+    is_success, flag = shown.key.startswith("2"), operation.contract.errors.success
     for violation in _grouped(confirmed):
-        evidence = violation.evidence if shown.key.startswith("2") else violation.evidence.weakest(shown.evidence)
+        if not is_success and flag and violation.at == flag.at and violation.instance is True:
+            continue  # `refusal_is_no_success` reports it
+        evidence = violation.evidence if is_success else violation.evidence.weakest(shown.evidence)
         yield _violated(violation, violation.message, evidence)
     for violation, seen_by, not_seen_by in disagreements:
         stated = violation.evidence
