@@ -104,7 +104,7 @@ def test_an_exchange_is_read_whole(name: str) -> None:
 
 @pytest.mark.parametrize("value", [None, [], "log", {}, {"log": 1}, {"log": {"entries": 1}}, {"interactions": {}}])
 def test_other_values_are_no_recording(value: Json) -> None:
-    """They may be a body."""
+    """JSON without a list of recorded exchanges is no recording, so it is read as a body."""
     assert read_yaml_archive(value, TELEPATH) is None
     for data in (json.dumps(value).encode(), json.dumps(value).encode()[:-1]):
         assert read_json_archive(data, TELEPATH) is None

@@ -120,7 +120,7 @@ def test_several_responses_are_told_apart(length: bytes, gap: bytes) -> None:
 
 
 def test_one_that_cannot_be_judged_does_not_hide_the_others() -> None:
-    """It is an error at its place."""
+    """A response that cannot be judged is an error with its line, and the next response is read all the same."""
     good = b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY_TEXT
     [(first, error), (second, exchange)] = read_curl(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n" + good)
     assert (first, second) == (1, 4)

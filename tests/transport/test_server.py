@@ -34,6 +34,7 @@ from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Request, Response
 from trunkline.transport import server
 from trunkline.transport.asgi import application
+from trunkline.transport.protocol import MAX_HEAD
 
 SCRIPT = """
 import threading
@@ -225,23 +226,17 @@ def test_a_path_arrives_as_sent(echoing: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["first", "later"])
-@pytest.mark.parametrize(("start", "part"), [(b"GET /", b"x" * 50_000), (b"GET / HTTP/1.1\r\nx: ", b"x" * 50_000)])
-def test_a_head_without_end_is_refused(echoing: str, start: bytes, part: bytes, kept: bool) -> None:
-    """A request line or a field of any length is not collected: the client is told, and the connection closed."""
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nx: "], ids=["line", "field"])
+def test_a_head_without_end_is_refused(echoing: str, start: bytes, kept: bool) -> None:
+    """One byte more than the bound, of a request line or a field, gets a 400, and the connection is closed."""
     parts = urlsplit(echoing)
-    received, closed = b"", False
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
-        try:
-            if kept:
-                connection.sendall(b"GET /v1/ HTTP/1.1\r\nhost: x\r\n\r\n")
-                assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-            connection.sendall(start)
-            for _ in range(400):
-                connection.sendall(part)
-            received = connection.recv(65536)
-        except ConnectionError:
-            closed = True
-    assert closed or received.startswith(b"HTTP/1.1 400")
+        if kept:
+            connection.sendall(b"GET /v1/ HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.sendall(start.ljust(MAX_HEAD + 1, b"x"))
+        with connection.makefile("rb") as received:
+            assert received.read().startswith(b"HTTP/1.1 400")
 
 
 def test_the_longest_base_wins() -> None:

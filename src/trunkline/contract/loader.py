@@ -91,12 +91,11 @@ class _Compiler:
             rate_limit=extension.rate_limit,
             responses=self._responses(extension.responses, "/x-trunkline/responses"),
         )
-        operations = tuple(
+        contract.operations = tuple(  # an operation knows its contract, so it comes later
             self._operation(contract, path, method, node)
             for path, methods in document.paths.items()
             for method, node in methods.items()
         )
-        object.__setattr__(contract, "operations", operations)  # an operation knows its contract, so it comes later
         return contract
 
     def _error(self, at: str, reason: str) -> DataError:

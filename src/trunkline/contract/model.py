@@ -268,9 +268,9 @@ class Operation(Generic[K]):
         return self.reference(f"{self.pointer}/x-trunkline/{key}")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Contract:
-    """The contract of a vendor, compiled. It is equal only to itself.
+    """The contract of a vendor, compiled. It is equal only to itself, and not changed after it is built.
 
     `files` maps the names of files to their contents, and `url` is the vendor's base address. `responses` are those to
     requests that reach no operation: 404 and 405.
@@ -312,8 +312,8 @@ class Contract:
         """The contract as if the operations with these operationIds were not documented."""
         contract = replace(self)
         kept = (replace(found, contract=contract) for found in self.operations if found.operation_id not in names)
-        object.__setattr__(contract, "operations", tuple(kept))
-        contract.__dict__["_schemas"] = self._schemas  # compiled once
+        contract.operations = tuple(kept)
+        contract.schemas = self.schemas  # compiled once
         return contract
 
     def match(self, path: str) -> tuple[tuple[Operation, ...], dict[str, str]]:
@@ -358,9 +358,9 @@ class Contract:
         if not (schema or file != DOCUMENT):
             return []
         sample = _Sample(value) if _is_flat(value) else self._sample(file, schema, value)
-        if self._schemas.accepts(place, sample.value):
+        if self.schemas.accepts(place, sample.value):
             return []
-        found = [self._violation(file, schema, error) for error in self._schemas.errors(place, sample.value)]
+        found = [self._violation(file, schema, error) for error in self.schemas.errors(place, sample.value)]
         return [*_placed(found, sample), *_left_out(found, sample)]
 
     def confirmed_violations(
@@ -375,11 +375,11 @@ class Contract:
         if not schema:
             return [], []
         place, sample = f"{DOCUMENT}#{schema}", self._sample(DOCUMENT, schema, value)
-        if self._schemas.accepts(place, sample.value):
+        if self.schemas.accepts(place, sample.value):
             return [], []
         first, second = (
             [self._violation(DOCUMENT, schema, error) for error in errors(place, sample.value)]
-            for errors in (self._schemas.errors, self._schemas.second_opinion)
+            for errors in (self.schemas.errors, self.schemas.second_opinion)
         )
         in_first = {(violation.at, violation.contract): violation for violation in first}
         in_second = {(violation.at, violation.contract): violation for violation in second}
@@ -410,7 +410,7 @@ class Contract:
                 return here if _BRANCHES.intersection(node) else here[:_MOST_ITEMS]
             at, node = f"{at}/items", node["items"]
             if len(here) > _MOST_ITEMS:
-                wrong = (index for index, item in enumerate(here) if not self._schemas.accepts(f"{file}#{at}", item))
+                wrong = (index for index, item in enumerate(here) if not self.schemas.accepts(f"{file}#{at}", item))
                 kept = sample.kept[place] = list(islice(wrong, _MOST_ITEMS))
                 if more := sum(1 for _ in wrong):
                     sample.left_out[place] = (more, self._reference(file, at), node)
@@ -443,7 +443,7 @@ class Contract:
 
     def accepts(self, schema: str, value: Json) -> bool:
         """Whether a value obeys the schema at a pointer of the document."""
-        return not schema or self._schemas.accepts(f"{DOCUMENT}#{schema}", value)
+        return not schema or self.schemas.accepts(f"{DOCUMENT}#{schema}", value)
 
     def completed(self, schema: str, value: Mapping[str, Json]) -> dict[str, Json]:
         """The value with the default of each missing property, including defaults that depend on other properties."""
@@ -455,7 +455,7 @@ class Contract:
                 if "default" in child:
                     found.setdefault(name, child["default"])
             if "if" in node:
-                branch = "then" if self._schemas.accepts(f"{file}#{at}/if", found) else "else"
+                branch = "then" if self.schemas.accepts(f"{file}#{at}/if", found) else "else"
                 branches += [(file, f"{at}/{branch}", node[branch])] if branch in node else []
             branches += [(file, f"{at}/allOf/{index}", inner) for index, inner in enumerate(node.get("allOf", ()))]
         return found
@@ -531,7 +531,8 @@ class Contract:
         )
 
     @cached_property
-    def _schemas(self) -> Schemas:
+    def schemas(self) -> Schemas:
+        """The schemas of all files, for both validators."""
         return Schemas(self.vendor, self.files)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -131,11 +130,11 @@ def load(
 
 
 @lru_cache(maxsize=1)
-def _tokens(_: str | None) -> Mapping[str, str]:
-    """The vendor of each token in the fixtures, also in those of the folder that TRUNKLINE_DATA names."""
+def _tokens(folders: tuple[Path, ...]) -> Mapping[str, str]:
+    """The vendor of each token in the fixtures below these folders."""
     found: dict[str, str] = {}
     with suppress(TrunklineError, LookupError, TypeError):  # reported when that vendor is loaded
-        for path in sorted(path for folder in roots() for path in folder.glob("fixtures/*/world.toml")):
+        for path in sorted(path for folder in folders for path in folder.glob("fixtures/*/world.toml")):
             for grant in load_toml(path, path.name)["tokens"]:
                 found.setdefault(grant["token"], path.parent.name)
     return found
@@ -143,7 +142,7 @@ def _tokens(_: str | None) -> Mapping[str, str]:
 
 def other_vendor(vendor: str, token: str) -> str:
     """The other vendor whose fixtures have a token that this one does not know, or empty: clients mix tokens up."""
-    owner = _tokens(os.environ.get("TRUNKLINE_DATA")).get(token, "")
+    owner = _tokens(roots()).get(token, "")
     return owner if owner != vendor else ""
 
 

@@ -30,13 +30,14 @@ def read_object(response: object, contract: Contract) -> Exchange:
     """The response of another library, with its request if it carries one at the vendor's base address."""
     received = read_response(response)
     method, url, fields, body = _request(response)
-    request = request_below_base(contract, method, url, fields, body or b"") if method else None
+    sent = UNKNOWN_CREDENTIAL if fields is None else fields
+    request = request_below_base(contract, method, url, sent, body or b"") if method else None
     if request is None:
         return Exchange(UNKNOWN, received, RESPONSE)
     return exchange_of(
         request,
         received,
-        credential_known=fields is not UNKNOWN_CREDENTIAL,
+        credential_known=fields is not None,
         body_known=body is not None or method in SAFE_METHODS,
     )
 
@@ -85,8 +86,8 @@ def _read(response: Any, name: str) -> bytes:
     raise UsageError(f"the {name} has no content that was read; {advice}")
 
 
-def _request(response: Any) -> tuple[str, str, Headers, bytes | None]:
-    """Method, address, headers and body of the request that a response carries. A body that is not known is None.
+def _request(response: Any) -> tuple[str, str, Headers | None, bytes | None]:
+    """Method, address, headers and body of the request that a response carries; headers or a body not known are None.
 
     Responses of urllib and urllib3 carry no request, but know its method and address.
     """
@@ -94,13 +95,12 @@ def _request(response: Any) -> tuple[str, str, Headers, bytes | None]:
     request = next((found for found in requests if isinstance(_attribute(found, "method"), str)), None)
     if request is None:
         inner = _attribute(response, "_original_response") or response
-        return _first(inner, ("_method",), str) or "", str(_attribute(response, "url") or ""), UNKNOWN_CREDENTIAL, None
+        return _first(inner, ("_method",), str) or "", str(_attribute(response, "url") or ""), None, None
     url = _attribute(request, "url") or _attribute(request, "get_full_path", lambda: "")()
-    try:
+    fields: Headers | None = None
+    with suppress(AttributeError, TypeError, ValueError):
         fields = _fields(request.headers)
-    except (AttributeError, TypeError, ValueError):
-        fields = UNKNOWN_CREDENTIAL
-    has_body = fields is UNKNOWN_CREDENTIAL or {"content-length", "transfer-encoding"} & dict(fields).keys()
+    has_body = fields is None or {"content-length", "transfer-encoding"} & dict(fields).keys()
     return request.method, str(url), fields, _sent(request) if has_body else b""
 
 

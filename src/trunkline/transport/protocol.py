@@ -20,8 +20,8 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
-_MAX_HEAD = 256 << 10
-"""The most bytes of a request line with its fields. h11 has a lower bound; httptools and uvicorn have none."""
+MAX_HEAD = 256 << 10
+"""The most bytes of a request line with its header fields, for both parsers."""
 
 _ORDINARY = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^ #\r\n]* HTTP/1\.[01]\r\n")
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
@@ -36,7 +36,7 @@ class _BoundedHead(HttpToolsProtocol):
         super().data_received(data)
         cycle: Any = self.cycle
         self._unread = self._unread + len(data) if cycle is None or cycle.response_complete else 0
-        if self._unread > _MAX_HEAD and not self.transport.is_closing():
+        if self._unread > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("The request line and the header fields are too long.")
 
 
@@ -54,13 +54,13 @@ class Connection(asyncio.Protocol):
         """Whether the connection is closed and everything was sent."""
         return self.transport.is_closing() and not self.transport.get_write_buffer_size()
 
-    def end(self, *, although_new: bool = False) -> None:
-        """Close the connection when it is idle, or after its present answer; one without a request if asked to."""
+    def end(self, *, close_unused: bool = False) -> None:
+        """Close the connection when it is idle, or after its present answer; `close_unused`: also before a request."""
         if self.transport.is_closing():
             return
         if self._chosen:
             self._chosen.shutdown()
-        elif although_new:
+        elif close_unused:
             self.transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

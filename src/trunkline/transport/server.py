@@ -40,7 +40,7 @@ from trunkline.transport.admin import BASE as RESERVED
 from trunkline.transport.admin import Admin
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
-from trunkline.transport.protocol import Connection, handle_error
+from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
 
 try:
     import resource
@@ -60,8 +60,6 @@ _KEEP_ALIVE = 75
 _GRACE = 0.5
 """Seconds that running requests have when the server ends."""
 _TICK = 0.005
-_LONGEST_HEAD = 1 << 18
-"""The most bytes of the head of a request that h11 reads."""
 _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
 
@@ -220,7 +218,7 @@ class _Server:
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
-            h11_max_incomplete_event_size=_LONGEST_HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD,
         )
         self._uvicorn = uvicorn.Server(config)
         self._app = app
@@ -274,7 +272,7 @@ class _Server:
     async def _accept(self) -> None:
         """Accept connections while the process may open more files; later clients wait until others have gone."""
         self._listener.setblocking(False)
-        crowd = 0
+        forget_closed_at = 0
         while not self._is_ending.is_set():
             if self._connections and self._is_short_of_files():
                 await self._make_room()
@@ -287,9 +285,9 @@ class _Server:
                 await asyncio.sleep(_TICK)
                 continue
             self._connections.add(connection)
-            if len(self._connections) > crowd:
+            if len(self._connections) >= forget_closed_at:
                 self._forget_closed()
-                crowd = 2 * len(self._connections)
+                forget_closed_at = 2 * len(self._connections)
 
     def _is_short_of_files(self) -> bool:
         if self._most_files is None:
@@ -324,7 +322,7 @@ class _Server:
             if not self._connections:
                 return
             for connection in self._connections:
-                connection.end(although_new=True)
+                connection.end(close_unused=True)
             await asyncio.sleep(_TICK)
         for connection in self._connections:
             connection.transport.abort()

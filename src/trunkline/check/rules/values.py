@@ -77,7 +77,7 @@ def _is_reversed(value: Json, earlier: str, later: str) -> bool:
     first, second = time_at(value, earlier), time_at(value, later)
     if first is None or second is None or first <= second:
         return False
-    return bool(first.fraction and second.fraction) or first[:2] > second[:2]
+    return bool(first.fraction and second.fraction) or (first.seconds, first.leap) > (second.seconds, second.leap)
 
 
 @rule("the documented limit", "request", "status", "body", concerns=is_paged, of_success=True)
