@@ -1381,7 +1381,7 @@ _WIRE += [
         note=True,
     ),
     Defect(
-        "a name that stands twice",
+        "a name that occurs twice",
         "telepath",
         "names_are_unique",
         wire(lambda body: body.replace(b'"name":', b'"name":"","name":')),

@@ -16,22 +16,32 @@ LARGEST = sys.float_info.max
 
 
 @pytest.mark.parametrize(
-    ("text", "readings", "doubled"),
+    ("text", "value", "variants", "duplicates"),
     [
-        ('{"a": 1, "a": 2}', [{"a": 2}, {"a": 1}], ["/a"]),
-        ('{"a":1,"a" :2}', [{"a": 2}, {"a": 1}], ["/a"]),
-        ('{"a\\u0062": 1, "ab": 2}', [{"ab": 2}, {"ab": 1}], ["/ab"]),
-        ('{"a": {"b": 1, "b": 2}, "a": 3}', [{"a": 3}, {"a": {"b": 2}}, {"a": {"b": 1}}], ["/a", "/a/b"]),
-        ('[{"a/b": 1, "a/b": 2}, {"c": 3}]', [[{"a/b": 2}, {"c": 3}], [{"a/b": 1}, {"c": 3}]], ["/0/a~1b"]),
-        ('{"a": "\\":", "b": ":", "c" : "{\\"a\\":1}"}', [{"a": '":', "b": ":", "c": '{"a":1}'}], []),
+        ('{"a": 1, "a": 2}', {"a": 2}, [{"a": 1}], ["/a"]),
+        ('{"a": 1, "a": 1}', {"a": 1}, [{"a": 1}], ["/a"]),
+        ('{"a":1,"a" :2, "a": 3}', {"a": 3}, [{"a": 1}, {"a": 2}], ["/a"]),
+        ('{"a\\u0062": 1, "ab": 2}', {"ab": 2}, [{"ab": 1}], ["/ab"]),
+        ('{"a": {"b": 1, "b": 2}, "a": 3}', {"a": 3}, [{"a": {"b": 2}}, {"a": {"b": 1}}], ["/a", "/a/b"]),
+        ('[{"a/b": 1, "a/b": 2}, {"c": 3}]', [{"a/b": 2}, {"c": 3}], [[{"a/b": 1}, {"c": 3}]], ["/0/a~1b"]),
+        (
+            '[{"a": 1, "a": 2}, {"a": 3, "a": 4}]',
+            [{"a": 2}, {"a": 4}],
+            [[{"a": 1}, {"a": 3}]],
+            ["/0/a", "/1/a"],
+        ),
+        ('{"a": "\\":", "b": ":", "c" : "{\\"a\\":1}"}', {"a": '":', "b": ":", "c": '{"a":1}'}, [], []),
     ],
 )
-def test_every_value_of_a_name_is_in_a_reading(text: str, readings: list[object], doubled: list[str]) -> None:
-    """The first reading has the last value of each name, as most clients do; the others have the hidden values."""
+def test_every_value_of_a_name_is_in_a_variant(
+    text: str, value: object, variants: list[object], duplicates: list[str]
+) -> None:
+    """The value has the last one of each name, as most clients read it; each variant has one that it hides."""
     read = read_json(text.encode())
-    assert list(read.readings) == readings
-    assert list(read.doubled) == doubled
-    assert Response(200, (), text.encode()).json() == readings[0]
+    assert read.value == value
+    assert list(read.variants) == variants
+    assert list(read.duplicates) == duplicates
+    assert Response(200, (), text.encode()).json() == value
 
 
 @pytest.mark.parametrize(
@@ -41,14 +51,14 @@ def test_every_value_of_a_name_is_in_a_reading(text: str, readings: list[object]
 def test_a_number_that_no_double_holds_is_out_of_range(number: str, value: float) -> None:
     """It is neither null nor infinite, and its place is known."""
     read = read_json(f'{{"a": [{number}]}}'.encode())
-    assert read.readings == ({"a": [value]},)
+    assert read.value == {"a": [value]}
     assert read.out_of_range == (("/a/0",) if abs(value) == LARGEST else ())
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"port": 1, "port": 2}', 'the name "port" stands twice in one object'),
+        ('{"port": 1, "port": 2}', 'the name "port" occurs twice in one object'),
         ('{"port": 1e400}', "a number is out of range"),
         ('{"port": ' + "9" * 5000 + "}", "a number is out of range"),
         ('{"port": NaN}', "NaN is not a JSON number"),
@@ -62,16 +72,16 @@ def test_what_readers_differ_in_is_no_input(text: str, reason: str) -> None:
         parse_json(text.encode())
 
 
-def test_the_number_of_readings_is_bounded() -> None:
-    """A body cannot multiply the work of its reader by names that stand many times, one within the other."""
+def test_the_variants_of_a_body_are_bounded() -> None:
+    """A body cannot multiply the work of its reader by duplicate names within one another."""
     body = "1"
     for _ in range(8):
         body = f'{{"a": {body}, "a": {body}}}'
-    with pytest.raises(NotJSON, match="more than 8 values"):
+    with pytest.raises(NotJSON, match="more than 8 variants"):
         read_json(body.encode())
 
 
-def test_a_page_without_doubled_names_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_without_duplicate_names_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual body, compact or with blanks, is not read a second time."""
     monkeypatch.setattr(json, "loads", None)
     page = {"trunks": [{"id": f"conn_{n}", "name": "a: b", "at": "2024-03-05T14:22:15Z"} for n in range(3)]}
@@ -122,17 +132,17 @@ def test_equal_messages_are_equal() -> None:
 
 
 def test_odd_places_are_named_within_a_bound() -> None:
-    """Of many doubled names and numbers out of range, the first are named: a pointer may be as long as the text."""
-    doubled = ",".join(f'"{number}":1,"{number}":2' for number in range(2000))
+    """Of many duplicate names and numbers out of range, the first are named: a pointer may be as long as the text."""
+    duplicates = ",".join(f'"{number}":1,"{number}":2' for number in range(2000))
     numbers = ",".join(["1e999"] * 2000)
-    body = f'{{"{"k" * 100_000}": [{{{doubled}}}, [{numbers}]]}}'.encode()
+    body = f'{{"{"k" * 100_000}": [{{{duplicates}}}, [{numbers}]]}}'.encode()
     tracemalloc.start()
     try:
         text = read_json(body)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 0 < len(text.doubled) < 100
+    assert 0 < len(text.duplicates) < 100
     assert 0 < len(text.out_of_range) < 100
     assert most < 20 << 20
 

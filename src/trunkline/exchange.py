@@ -1,4 +1,4 @@
-"""HTTP messages: `Request`, `Response`, `Exchange`, their JSON bodies, and requests as curl commands.
+"""HTTP messages, JSON texts, and places in JSON values: `Request`, `Response`, `Exchange`, `read_json`, `pointer`.
 
 A `Target` is a function that answers one request. The mock is a target, so is a live API over HTTP, an application in
 the same process, and whatever decorates one of them.
@@ -13,9 +13,11 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, reduce
+from itertools import islice
+from operator import getitem
 from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
@@ -43,14 +45,14 @@ NOT_FOUND = frozenset({404, 410})
 
 CUT_OFF = "it looks cut off"
 """What a `NotJSON` says of a text that ends too early."""
-_DEEPEST = 100
-"""The number of levels to which a body may be nested."""
-_MOST_READINGS = 8
-"""The number of readings that one text may have."""
+DEEPEST = 100
+"""The number of levels to which a JSON text may be nested."""
 _MOST_NAMED = 20
 """The number of odd places of a text that are named."""
+_MOST_VARIANTS = 8
+"""The number of variants that one text may have."""
 _MOST_BYTES = 1 << 24
-"""The number of bytes that all readings of a body may have."""
+"""The number of bytes that all variants of a text may have."""
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 
@@ -132,12 +134,12 @@ class Response:  # noqa: PLW1641 - the decorator adds `__hash__`
     def json(self) -> Json:
         """The body as a JSON value, which is shared: do not change it. Raises `NotJSON` with the reason.
 
-        Of a name that stands more than once in an object it is the last value. `read_body` has all.
+        For a duplicate name it has the last value; `read_body` has all.
         """
         text = read_body(self.body)
         if isinstance(text, NotJSON):
             raise text.with_traceback(None)
-        return text.readings[0]
+        return text.value
 
     def __repr__(self) -> str:
         return f"Response({self.status}, <{len(self.body)} bytes>)"
@@ -178,8 +180,36 @@ Target: TypeAlias = Callable[[Request], Response]
 """A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 
 
+def curl(request: Request, base: str) -> str:
+    """The shell command that sends the request again, with the credential as an environment variable.
+
+    >>> print(curl(Request("GET", "/trunks", "limit=0"), "http://127.0.0.1:9000/v1"))
+    curl -sSig --path-as-is 'http://127.0.0.1:9000/v1/trunks?limit=0'
+    """
+    words = ["curl", "-sSig", "--path-as-is"]
+    if request.method == "HEAD":
+        words.append("-I")
+    elif request.method != "GET":
+        words += ["-X", shlex.quote(request.method)]
+    shown = dict(request.shown)
+    for name, value in request.headers:
+        if name in SECRET_HEADERS:
+            scheme, space, _ = value.partition(" ")
+            text = shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
+            words += ["-H", f'"{name}: {text}"']
+        else:
+            words += ["-H", shlex.quote(f"{name}: {value}")]
+    if request.body:
+        words += ["--data-binary", shlex.quote(request.body.decode("utf-8", "backslashreplace"))]
+    words.append("'" + (base.rstrip("/") + request.target).replace("'", "%27") + "'")
+    return " ".join(words)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
 SMALL_BODY = 1 << 20
-"""The number of bytes up to which what a body says may be kept and copied without thought."""
+"""Bodies of up to this number of bytes are cached."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -199,39 +229,39 @@ def cached_by_body(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 @dataclass(frozen=True, slots=True)
 class JSONText:
-    """What one JSON text says, for a reader that takes more than RFC 8259 recommends.
+    """What a JSON text says, also where RFC 8259 lets readers differ.
 
-    There is more than one reading if a name stands more than once in an object (section 4): the first has the last
-    value of each name, the others those that it hides. `doubled` holds the pointers to such names, and `out_of_range`
-    those to numbers that no double holds (section 6); a reading has the largest double instead. Both hold the first
-    ones.
+    `value` has the last value of each name in an object (section 4), and the largest double in the place of a number
+    beyond it (section 6). Each other value of a duplicate name is in its place in one of the `variants`. `duplicates`
+    and `out_of_range` are the first pointers to such names and numbers.
     """
 
-    readings: tuple[Json, ...]
-    doubled: tuple[str, ...] = ()
+    value: Json
+    variants: tuple[Json, ...] = ()
+    duplicates: tuple[str, ...] = ()
     out_of_range: tuple[str, ...] = ()
 
 
 def parse_json(body: bytes) -> Json:
     """Parse one JSON text in UTF-8 that means the same to every reader. Raises `NotJSON` with the reason.
 
-    It has no byte order mark, no NaN, nothing after it, no name twice in one object, and no number that no double
-    holds (RFC 8259, sections 2, 4, 6 and 8.1).
+    It has no byte order mark, no NaN, nothing after it, no duplicate name, and no number out of the range of a double
+    (RFC 8259, sections 2, 4, 6 and 8.1).
     """
     text = read_json(body)
-    if text.doubled:
-        name = text.doubled[0].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-        raise NotJSON(f"the name {json.dumps(name)} stands twice in one object (RFC 8259 section 4)")
+    if text.duplicates:
+        name = text.duplicates[0].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+        raise NotJSON(f"the name {json.dumps(name)} occurs twice in one object (RFC 8259 section 4)")
     if text.out_of_range:
         raise NotJSON("a number is out of range: no double holds it (RFC 8259 section 6)")
-    return text.readings[0]
+    return text.value
 
 
 def read_json(body: bytes) -> JSONText:
     """Read one JSON text in UTF-8. Raises `NotJSON` with the reason.
 
-    msgspec is fast, but does not say why it refuses a text, and drops values of a name that stands twice. So `json`
-    reads again what msgspec refuses, and each text that has more strings, names included, than msgspec has read.
+    msgspec is fast, but does not say why it refuses a text, and drops values of a duplicate name. So `json` reads again
+    what msgspec refuses, and each text that has more strings, names included, than msgspec has read.
     """
     try:
         value = _decode(body)
@@ -239,7 +269,7 @@ def read_json(body: bytes) -> JSONText:
         return _read_again(body)
     if _count_strings(value) * 2 != _count_quotes(body):
         return _read_again(body)
-    return JSONText((value,))
+    return JSONText(value)
 
 
 @cached_by_body
@@ -264,6 +294,7 @@ def _read_again(body: bytes) -> JSONText:
             parse_float=reader.number,
             parse_int=reader.integer,
         )
+        found = _with_variants(value, reader)
     except NotJSON:
         raise
     except RecursionError:
@@ -272,16 +303,11 @@ def _read_again(body: bytes) -> JSONText:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         cut = f"; {CUT_OFF}" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
-    if _count_strings(value) < 0:
-        raise NotJSON(f"the body is nested more than {_DEEPEST} levels deep")
-    if not reader.found_odd:
-        return JSONText((value,))
-    doubled: list[str] = []
-    out_of_range: list[str] = []
-    readings = _readings(value, (), doubled, out_of_range)
-    if len(readings) > 1 and len(readings) * len(body) > _MOST_BYTES:
-        raise NotJSON("names stand more than once in one object, and the body is too long to judge all their values")
-    return JSONText(tuple(readings), tuple(doubled), tuple(out_of_range))
+    if any(_count_strings(variant) < 0 for variant in (value, *found.variants)):
+        raise NotJSON(f"the body is nested more than {DEEPEST} levels deep")
+    if found.variants and (1 + len(found.variants)) * len(body) > _MOST_BYTES:
+        raise NotJSON("it has duplicate names, and is too long to judge all their values")
+    return found
 
 
 def _unicode(body: bytes) -> str:
@@ -298,23 +324,30 @@ def _unicode(body: bytes) -> str:
 
 
 class _Reader:
-    """Makes the values of a JSON text that readers differ in: `_Members` and `_OutOfRange`."""
+    """Makes the values of a JSON text, and keeps by their `id` those in which readers differ."""
 
-    found_odd = False
+    def __init__(self) -> None:
+        self.hidden: dict[int, dict[tuple[str, int], Json]] = {}
+        """For an object with duplicate names, the values but the last of each, by name and number."""
+        self.out_of_range: dict[int, float] = {}
 
     def members(self, pairs: list[tuple[str, Json]]) -> Json:
         found = dict(pairs)
-        if len(found) == len(pairs):
-            return found
-        self.found_odd = True
-        return _Members(pairs)
+        if len(found) < len(pairs):
+            values: dict[str, list[Json]] = {}
+            for name, value in pairs:
+                values.setdefault(name, []).append(value)
+            self.hidden[id(found)] = {
+                (name, number): value for name, given in values.items() for number, value in enumerate(given[:-1])
+            }
+        return found
 
     def number(self, text: str) -> float:
         found = float(text)
-        if math.isfinite(found):
-            return found
-        self.found_odd = True
-        return _OutOfRange(math.copysign(sys.float_info.max, found))
+        if not math.isfinite(found):
+            found = math.copysign(sys.float_info.max, found)
+            self.out_of_range[id(found)] = found
+        return found
 
     def integer(self, text: str) -> int | float:
         try:
@@ -323,57 +356,36 @@ class _Reader:
             return self.number(text)
 
 
-class _Members(list[tuple[str, Json]]):
-    """The members of a JSON object, including those of the same name."""
+def _with_variants(value: Json, reader: _Reader) -> JSONText:
+    """The text with this value, and what differs for other readers.
+
+    A variant has hidden values of as many objects as possible: those which are at the same depth.
+    """
+    if not reader.hidden and not reader.out_of_range:
+        return JSONText(value)
+    variants: dict[tuple[int, ...], Json] = {(): value}
+    values: list[tuple[Place, Json, tuple[int, ...]]] = [((), value, ())]
+    out_of_range: list[Place] = []
+    for around, part, within in values:  # which grows
+        for place, node in all_places(part, around):
+            if id(node) in reader.out_of_range:
+                out_of_range.append(place)
+            for (name, number), other in reader.hidden.get(id(node), {}).items():
+                steps = _steps(place)
+                key = (*within, len(steps), number)
+                if key not in variants:
+                    if len(variants) > _MOST_VARIANTS:
+                        raise NotJSON(f"duplicate names give it more than {_MOST_VARIANTS} variants")
+                    variants[key] = json.loads(json.dumps(variants[within]))
+                reduce(getitem, steps, variants[key])[name] = other
+                values.append(((place, name), other, key))
+    duplicates = (place for place, *_ in values[1:])
+    return JSONText(value, tuple(variants.values())[1:], _pointers(duplicates), _pointers(out_of_range))
 
 
-class _OutOfRange(float):
-    """The largest double, in the place of a number that no double holds."""
-
-
-_CONTAINERS = frozenset({dict, list, _Members})
-
-
-def _readings(node: Json, at: tuple[str | int, ...], doubled: list[str], out_of_range: list[str]) -> Sequence[Json]:
-    """The readings of a node, which together have every value in it. The first has the last value of each name."""
-    if type(node) is _OutOfRange:
-        _name_place(out_of_range, at)
-        return (float(node),)
-    if type(node) is list:
-        nested = [_readings(item, (*at, index), doubled, out_of_range) for index, item in enumerate(node)]
-        return [[_nth(inner, n) for inner in nested] for n in range(_count(nested))]
-    if type(node) is dict or type(node) is _Members:
-        values: dict[str, list[Json]] = {}
-        for name, value in node if isinstance(node, _Members) else node.items():
-            values.setdefault(name, []).append(value)
-        for name, given in values.items():
-            if len(given) > 1:
-                _name_place(doubled, (*at, name))
-        named = {
-            name: [
-                reading for value in reversed(given) for reading in _readings(value, (*at, name), doubled, out_of_range)
-            ]
-            for name, given in values.items()
-        }
-        return [{name: _nth(inner, n) for name, inner in named.items()} for n in range(_count(named.values()))]
-    return (node,)
-
-
-def _name_place(pointers: list[str], at: tuple[str | int, ...]) -> None:
-    """Add the pointer to a place, unless there are many; each may be as long as the text."""
-    if len(pointers) < _MOST_NAMED:
-        pointers.append(pointer(at))
-
-
-def _count(nested: Iterable[Sequence[Json]]) -> int:
-    count = max(map(len, nested), default=1)
-    if count > _MOST_READINGS:
-        raise NotJSON(f"more than {_MOST_READINGS} values have the same name in one object")
-    return count
-
-
-def _nth(readings: Sequence[Json], index: int) -> Json:
-    return readings[min(index, len(readings) - 1)]
+def _pointers(places: Iterable[Place]) -> tuple[str, ...]:
+    """The pointers to the first places; each may be as long as the text."""
+    return tuple(dict.fromkeys(map(pointer_to, islice(places, _MOST_NAMED))))
 
 
 def has_lone_surrogate(value: Json) -> bool:
@@ -389,9 +401,9 @@ def _count_strings(value: Json) -> int:
     """The number of names and strings in a value; -1 if it is nested too deeply."""
     strings = 0
     level, types = [value], [type(value)]
-    for _ in range(_DEEPEST + 2):
+    for _ in range(DEEPEST + 2):
         strings += types.count(str)
-        level = [node for node, kind in zip(level, types, strict=True) if kind in _CONTAINERS]
+        level = [node for node, kind in zip(level, types, strict=True) if kind is dict or kind is list]
         if not level:
             return strings
         inner: list[Json] = []
@@ -399,10 +411,8 @@ def _count_strings(value: Json) -> int:
             if type(node) is dict:
                 strings += len(node)
                 inner += node.values()
-            elif type(node) is list:
-                inner += node
             else:
-                inner += (member for _, member in node)
+                inner += node
         level, types = inner, [*map(type, inner)]
     return -1
 
@@ -417,6 +427,9 @@ def _count_quotes(body: bytes) -> int:
 
 def _no_constant(constant: str) -> NoReturn:
     raise NotJSON(f"{constant} is not a JSON number (RFC 8259 section 6)")
+
+
+# --- places in JSON values -------------------------------------------------------------------------------------------
 
 
 def pointer(parts: Iterable[str | int]) -> str:
@@ -446,16 +459,20 @@ Place: TypeAlias = "tuple[()] | tuple[Place, str | int]"
 
 def pointer_to(place: Place) -> str:
     """The JSON Pointer of a place: `(((), "trunks"), 0)` -> `/trunks/0`."""
+    return pointer(_steps(place))
+
+
+def _steps(place: Place) -> list[str | int]:
     steps: list[str | int] = []
     while place:
         place, step = place
         steps.append(step)
-    return pointer(reversed(steps))
+    return steps[::-1]
 
 
-def all_places(value: Json) -> Iterator[tuple[Place, Json]]:
-    """The (place, value) of each value in a JSON value, in order, beginning with the value itself."""
-    stack: list[Iterator[tuple[Place, Json]]] = [iter((((), value),))]
+def all_places(value: Json, at: Place = ()) -> Iterator[tuple[Place, Json]]:
+    """The (place, value) of each value in a JSON value, in order, beginning with the value itself, which is `at`."""
+    stack: list[Iterator[tuple[Place, Json]]] = [iter(((at, value),))]
     while stack:
         for place, node in stack[-1]:
             yield place, node
@@ -469,28 +486,3 @@ def all_places(value: Json) -> Iterator[tuple[Place, Json]]:
 def _inner_places(place: Place, node: dict[str, Json] | list[Json]) -> Iterator[tuple[Place, Json]]:
     steps = node.items() if isinstance(node, dict) else enumerate(node)
     return (((place, step), inner) for step, inner in steps)
-
-
-def curl(request: Request, base: str) -> str:
-    """The shell command that sends the request again, with the credential as an environment variable.
-
-    >>> print(curl(Request("GET", "/trunks", "limit=0"), "http://127.0.0.1:9000/v1"))
-    curl -sSig --path-as-is 'http://127.0.0.1:9000/v1/trunks?limit=0'
-    """
-    words = ["curl", "-sSig", "--path-as-is"]
-    if request.method == "HEAD":
-        words.append("-I")
-    elif request.method != "GET":
-        words += ["-X", shlex.quote(request.method)]
-    shown = dict(request.shown)
-    for name, value in request.headers:
-        if name in SECRET_HEADERS:
-            scheme, space, _ = value.partition(" ")
-            text = shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
-            words += ["-H", f'"{name}: {text}"']
-        else:
-            words += ["-H", shlex.quote(f"{name}: {value}")]
-    if request.body:
-        words += ["--data-binary", shlex.quote(request.body.decode("utf-8", "backslashreplace"))]
-    words.append("'" + (base.rstrip("/") + request.target).replace("'", "%27") + "'")
-    return " ".join(words)

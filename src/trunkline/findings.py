@@ -19,7 +19,7 @@ _MOST_SKIPPED = 1000
 _MOST_READ = 4096
 """The number of characters of a text that are looked at to show some of them."""
 _LONGEST_REST = 48
-"""The number of characters that can be left of a secret which is cut off: a short one, percent-encoded."""
+"""The number of characters dropped at a cut, so that no part of a secret is left: a short one, percent-encoded."""
 _LONGEST_BODY = 1 << 20
 """The number of bytes of a response that are kept for a finding."""
 _MOST_CAUSES = 100

@@ -39,7 +39,7 @@ _DENSE = 512
 """The length up to which each part of `_WINDOW` characters is known; of a longer secret, one after another is."""
 _OVERHEAD = 64
 """The weight of a secret beside its characters: its forms take time and memory even if it is short."""
-MOST_SECRETS = 16 << 10
+MOST_WEIGHT = 16 << 10
 """The weight of the secrets of one request that are searched for, and of those from earlier requests."""
 _LONGEST_RECENT = 1024
 """The number of characters by which a secret from an earlier request is known."""
@@ -107,7 +107,7 @@ class RecentSecrets:
 
     def add(self, secret: str) -> None:
         """Redact this secret too; a long one is known by its beginning."""
-        if self._newer.weight > MOST_SECRETS:
+        if self._newer.weight > MOST_WEIGHT:
             self._newer, self._older = Redactor(), self._newer
         self._newer.add(secret[:_LONGEST_RECENT])
 
@@ -142,10 +142,11 @@ def mask_fields(value: Json, names: Collection[str]) -> Json:
 def mask_body(body: bytes, names: Collection[str]) -> bytes:
     """A JSON body with `***` under the names of secrets, at any depth. Any other body is unchanged."""
     try:
-        sent = read_json(body).readings
+        text = read_json(body)
     except NotJSON:
         return body
-    masked = tuple(mask_fields(reading, names) for reading in sent)
+    sent = [text.value, *text.variants]
+    masked = mask_fields(sent, names)
     return body if masked == sent else json.dumps(masked[0], ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
@@ -180,18 +181,18 @@ def redactor_of_request(
     It hides everything in a request with more or longer secrets than can be searched for.
     """
     sent = secrets_in_request(request, names).difference(known)
-    return Redactor(sent) if sum(len(secret) + _OVERHEAD for secret in sent) <= MOST_SECRETS else lambda _: HIDDEN
+    return Redactor(sent) if sum(len(secret) + _OVERHEAD for secret in sent) <= MOST_WEIGHT else lambda _: HIDDEN
 
 
 def _strings_under(body: bytes, is_secret: Callable[[str], bool]) -> set[str]:
     """The strings under secret names in a body, at any depth."""
     try:
-        readings = read_json(body).readings
+        text = read_json(body)
     except NotJSON:
-        return {text for name, text in _NAMED_TEXT.findall(body.decode("utf-8", "replace")) if is_secret(name)}
-    objects = (node for _, node in all_places([*readings]) if isinstance(node, dict))
+        return {value for name, value in _NAMED_TEXT.findall(body.decode("utf-8", "replace")) if is_secret(name)}
+    objects = (node for _, node in all_places([text.value, *text.variants]) if isinstance(node, dict))
     inner = (pair for node in objects for pair in node.items())
-    return {text for key, text in inner if isinstance(text, str) and is_secret(key)}
+    return {value for key, value in inner if isinstance(value, str) and is_secret(key)}
 
 
 def secrets_in_header(value: str) -> set[str]:

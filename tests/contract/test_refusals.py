@@ -310,7 +310,7 @@ def test_a_body_is_read(operation: Operation) -> None:
             b'{"name": "a", "name": "b"}',
             "application/json",
             "body_malformed",
-            {"reason": 'the name "name" stands twice in one object (RFC 8259 section 4)'},
+            {"reason": 'the name "name" occurs twice in one object (RFC 8259 section 4)'},
         ),
         (
             b'{"name": 1e400}',

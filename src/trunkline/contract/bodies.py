@@ -92,7 +92,7 @@ class Contents:
     names: frozenset[str]
     texts: tuple[str, ...]
 
-    def have(self, text: str) -> bool:
+    def contains(self, text: str) -> bool:
         """Whether a name or a string value has the text in it."""
         return any(text in known for known in self.texts)
 
@@ -117,8 +117,8 @@ def contents_of(body: bytes) -> Contents | None:
             elif type(node) is str:
                 texts.append(node)
         level = inner
-    joined = ("\n".join((*names, *texts)),) if len(body) <= SMALL_BODY else (*names, *texts)  # which is a copy
-    return Contents(frozenset(names), joined)
+    small = len(body) <= SMALL_BODY  # joining copies the body, so only small ones are joined
+    return Contents(frozenset(names), ("\n".join((*names, *texts)),) if small else (*names, *texts))
 
 
 def all_keys(value: Json) -> Iterator[tuple[Place, str]]:

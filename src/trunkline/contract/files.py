@@ -12,9 +12,8 @@ import tomllib
 from pathlib import Path
 
 from trunkline.errors import DataError
-from trunkline.exchange import Json, NotJSON, all_places, pointer_to, read_json
+from trunkline.exchange import DEEPEST, Json, NotJSON, all_places, pointer_to, read_json
 
-_DEEPEST = 100
 _MOST_BITS = 14_000
 """An integer with more bits has more digits than Python reads or prints."""
 _OUT_OF_RANGE = "the number is out of range"
@@ -31,11 +30,11 @@ def load_json(path: Path, name: str, *, lint: bool = True) -> Json:
         text = read_json(content)
     except NotJSON as error:
         raise DataError(name, "", str(error).replace("the body", "it")) from None
-    value = text.readings[0]
+    value = text.value
     if lint and _SURROGATE.search(content):
         check_value(value, name)
-    if text.doubled:
-        raise DataError(name, text.doubled[0], "the name is there twice")
+    if text.duplicates:
+        raise DataError(name, text.duplicates[0], "the name is there twice")
     if text.out_of_range:
         raise DataError(name, text.out_of_range[0], _OUT_OF_RANGE)
     return value
@@ -58,8 +57,8 @@ def check_value(value: Json, name: str) -> None:
     """Raise `DataError` for the first part that is not JSON: a date, NaN, a lone surrogate, a tuple."""
     for place, node in all_places(value):
         at = pointer_to(place)
-        deep = at.count("/") > _DEEPEST
-        if reason := f"it is nested more than {_DEEPEST} levels deep" if deep else _reason_not_json(node):
+        deep = at.count("/") > DEEPEST
+        if reason := f"it is nested more than {DEEPEST} levels deep" if deep else _reason_not_json(node):
             raise DataError(name, at.encode("utf-8", "replace").decode(), reason)
 
 

@@ -60,15 +60,13 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
     """Every finding of the rules about one exchange with an operation, or at its path with another method.
 
     A path that a server or proxy may normalize may belong to another operation. Only the rules that hold anywhere judge
-    its response. If a name stands more than once in an object of the body, every one of its values is judged.
+    its response. Of a duplicate name in the body, every value is judged.
     """
     yield from _judge(operation, exchange, rules)
     text = read_body(exchange.response.body)
-    if isinstance(text, NotJSON) or len(text.readings) == 1:
-        return
     of_bodies = tuple(rule_ for rule_ in rules if "body" in rule_.needs)
-    for reading in text.readings[1:]:  # the values that others of the same name hide
-        shown = replace(exchange.response, body=json.dumps(reading).encode())
+    for variant in () if isinstance(text, NotJSON) else text.variants:
+        shown = replace(exchange.response, body=json.dumps(variant).encode())
         for finding in _judge(operation, replace(exchange, response=shown), of_bodies):
             yield replace(finding, exchanges=(exchange,))
 

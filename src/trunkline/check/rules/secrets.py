@@ -88,7 +88,7 @@ def _places_of(secret: str, exchange: Exchange) -> Iterator[tuple[str, Place]]:
     if contents is None:
         if secret in exchange.response.body.decode("utf-8", "replace"):
             yield "body", ()
-    elif contents.have(secret):
+    elif contents.contains(secret):
         body = json_of(exchange)
         for place, text in chain(all_texts(body), all_keys(body)):
             if secret in text:

@@ -177,11 +177,11 @@ def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
 
 @rule("customary: RFC 8259 section 4", "body")
 def names_are_unique(_: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """No name stands twice in one object of the body: clients differ in which of the values they read."""
+    """No name occurs twice in one object of the body: clients differ in which of the values they read."""
     text = read_body(exchange.response.body)
-    for at in () if isinstance(text, NotJSON) else text.doubled:
+    for at in () if isinstance(text, NotJSON) else text.duplicates:
         evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-4", "clients differ in which value they read")
-        yield Problem("the name stands twice in one object", evidence, f"body{at}", expected="one value", seen="")
+        yield Problem("the name occurs twice in one object", evidence, f"body{at}", expected="one value", seen="")
 
 
 @rule("customary: RFC 8259 section 6", "body")

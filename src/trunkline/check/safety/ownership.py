@@ -74,7 +74,7 @@ def authorization(header: str | None) -> Headers:
 def json_value(body: bytes) -> Json:
     """A body as a JSON value, or `NOTHING` when it is not JSON."""
     try:
-        return read_json(body).readings[0]
+        return read_json(body).value
     except NotJSON:
         return NOTHING
 
