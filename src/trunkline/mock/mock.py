@@ -302,7 +302,8 @@ class Mock:
             with self._lock:
                 answer = self._answer(request, parsed, token)
                 if key and answer.cacheable:
-                    self._remember(key, answer, sum(len(part or b"") for part in key))
+                    path, query, authorization = key
+                    self._remember(key, answer, len(path) + len(query) + len(authorization or b""))
         if answer.explanation:
             log.info("%s", answer.explanation)
         return answer.response, limits

@@ -39,9 +39,6 @@ _CLOSE: RawHeaders = ((b"connection", b"close"),)
 """The headers to add to the answer to a request whose body was not read to its end."""
 _COUNT = re.compile(r"[0-9]+")
 
-_MAX_CACHED = 1024
-"""The most characters of header fields whose bytes are remembered."""
-
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
 _PATH = "/:@!$&'()*+,;=~"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -213,8 +210,7 @@ class _Gone(Exception):
 def _message(response: Response, added: RawHeaders, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """The header fields and the body to send."""
     body = response.body
-    encode = _encoded if sum(len(value) for _, value in response.headers) <= _MAX_CACHED else _encode
-    headers = [*encode(response.headers), *added]
+    headers = [*_encoded(response.headers), *added]
     if response.status in NO_CONTENT:
         body = b""
     elif body or method != "HEAD":
@@ -224,16 +220,14 @@ def _message(response: Response, added: RawHeaders, method: str) -> tuple[list[t
     return headers, b"" if method == "HEAD" else body
 
 
-def _encode(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
+@lru_cache(maxsize=64)  # few, because a header field can be long
+def _encoded(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
     """The fields as bytes, without those on the body's coding: the body of a `Response` is decoded."""
     return tuple(
         (name.encode("latin-1"), _CONTROL.sub(" ", value).encode("latin-1", "replace"))
         for name, value in headers
         if name not in _ENCODES_BODY
     )
-
-
-_encoded = lru_cache(maxsize=1024)(_encode)
 
 
 def _sentence(status: int, sentence: str) -> Response:
