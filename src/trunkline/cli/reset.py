@@ -10,6 +10,7 @@ import click
 
 from trunkline.cli.output import SUCCESS
 from trunkline.contract import folders
+from trunkline.contract.requests import bearer
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import NotJSON, Request
 from trunkline.mock import storage
@@ -40,7 +41,7 @@ def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
 
 def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
     """The vendors that a running server reports as reset."""
-    credential = (("authorization", f"Bearer {admin.check_token(token)}"),) if token is not None else ()
+    credential, _ = bearer(None if token is None else admin.check_token(token))
     server = targets.http(url, timeout=_TIMEOUT)
     query = urlencode([("vendor", name) for name in vendors])
     response = server(Request("POST", admin.BASE + admin.RESET, query, (admin.HEADER, *credential)))

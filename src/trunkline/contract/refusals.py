@@ -29,7 +29,7 @@ from trunkline.contract.model import (
     Parameter,
     RequestBody,
 )
-from trunkline.contract.requests import BEARER_TOKEN
+from trunkline.contract.requests import bearer_token
 from trunkline.exchange import Json, NotJSON, Request, has_lone_surrogate, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import HIDDEN, normalized
@@ -63,8 +63,6 @@ CAUSES: Mapping[str, Mapping[str, str]] = {
 LONGEST_BODY = 1 << 20
 """The number of bytes from which on a body is too large. No page gives a bound, and no documented body comes near."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
-_CREDENTIAL = re.compile(f"(?i:bearer) +({BEARER_TOKEN})", re.ASCII)
-"""RFC 6750 section 2.1."""
 _SHORT = 32
 """The most characters of a parameter whose parsed value is remembered."""
 _MOST_DIGITS = 1000
@@ -232,8 +230,8 @@ def _find_operation(contract: Contract, request: Request) -> tuple[Operation, di
 
 def _credential(operation: Operation, request: Request) -> str | Refusal:
     value = request.header("authorization")
-    if value is not None and (match := _CREDENTIAL.fullmatch(value)):
-        return match[1]
+    if token := bearer_token(value):
+        return token
     cause, sent = "credentials_malformed", "an Authorization header that is not a Bearer credential"
     if value is None:
         cause, sent = "credentials_missing", "no Authorization header"

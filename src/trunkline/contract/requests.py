@@ -13,8 +13,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import TOKEN_VARIABLE, Headers, Json, Request
 from trunkline.findings import truncate
 
-BEARER_TOKEN = r"[A-Za-z0-9\-._~+/]+=*"
-"""The pattern of a token (RFC 6750, section 2.1)."""
+_BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)", re.ASCII)
 _LONGEST_NAME = 40
 
 
@@ -35,9 +34,15 @@ def missing_parameters(operation: Operation, values: Mapping[str, str]) -> tuple
     return tuple(parameter.name for parameter in operation.path_parameters if parameter.name not in values)
 
 
+def bearer_token(header: str | None) -> str | None:
+    """The token in an `Authorization` header (RFC 6750, section 2.1); None for no header and for any other."""
+    found = _BEARER.fullmatch(header or "")
+    return found[1] if found else None
+
+
 def is_bearer_token(text: str) -> bool:
     """Whether the text can be sent as a bearer token."""
-    return re.fullmatch(BEARER_TOKEN, text, re.ASCII) is not None
+    return bearer_token(f"Bearer {text}") == text
 
 
 def bearer(credential: str | None, variable: str = TOKEN_VARIABLE) -> tuple[Headers, Headers]:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import parse_qsl
 
-from trunkline.contract.requests import is_bearer_token
+from trunkline.contract.requests import bearer_token, is_bearer_token
 from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import Headers, Json, Request, Response
 from trunkline.findings import to_text, truncate
@@ -35,7 +35,6 @@ HEADER = ("x-trunkline", "reset")
 
 TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
 
-_BEARER = re.compile(r"(?i:bearer) +(\S+)")
 _PORT = re.compile(r":[0-9]*$")
 
 
@@ -94,8 +93,8 @@ def _refuse_without_token(request: Request, client: str) -> Response | None:
 
 def _refuse_token(request: Request, secret: str) -> Response | None:
     """The refusal of a request with a wrong token or none, or None. The comparison takes constant time."""
-    found = _BEARER.fullmatch(request.header("authorization") or "")
-    if found and hmac.compare_digest(found[1].encode("utf-8", "replace"), secret.encode()):
+    token = bearer_token(request.header("authorization"))
+    if token and hmac.compare_digest(token, secret):
         return None
     challenge = ("www-authenticate", 'Bearer realm="trunkline"')
     return _error(401, "the admin token is missing or wrong; send it as: Authorization: Bearer <token>", challenge)
