@@ -86,6 +86,7 @@ def application(  # noqa: C901 - its parts share the base
     def respond(request: Request) -> ExtendedResponse:
         return mock.answer(request) if mock else (target(request), ())
 
+    encode = _encode_remembered if mock else _encode
     prefix = _prefix(base)
     start = len(prefix)
     below = prefix + "/"
@@ -126,7 +127,7 @@ def application(  # noqa: C901 - its parts share the base
             response, added = read(scope) or await answer(scope, receive)
         except _Gone:
             return
-        headers, body = _message(response, added, scope["method"])
+        headers, body = _message(response, added, scope["method"], encode)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if added is _CLOSE:
             await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -207,10 +208,12 @@ class _Gone(Exception):
     """The client disconnected within the request, which is therefore not answered."""
 
 
-def _message(response: Response, added: RawHeaders, method: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def _message(
+    response: Response, added: RawHeaders, method: str, encode: Callable[[Headers], RawHeaders]
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """The header fields and the body to send."""
     body = response.body
-    headers = [*_encoded(response.headers), *added]
+    headers = [*encode(response.headers), *added]
     if response.status in NO_CONTENT:
         body = b""
     elif body or method != "HEAD":
@@ -220,14 +223,17 @@ def _message(response: Response, added: RawHeaders, method: str) -> tuple[list[t
     return headers, b"" if method == "HEAD" else body
 
 
-@lru_cache(maxsize=64)  # few, because a header field can be long
-def _encoded(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
+def _encode(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
     """The fields as bytes, without those on the body's coding: the body of a `Response` is decoded."""
     return tuple(
         (name.encode("latin-1"), _CONTROL.sub(" ", value).encode("latin-1", "replace"))
         for name, value in headers
         if name not in _ENCODES_BODY
     )
+
+
+_encode_remembered = lru_cache(maxsize=1024)(_encode)
+"""`_encode` for the short fields of a mock; a live answer may have any others."""
 
 
 def _sentence(status: int, sentence: str) -> Response:
