@@ -38,7 +38,7 @@ class Grade(StrEnum):
     CUSTOMARY = "customary"
     """It is customary in HTTP or an RFC; no page says it."""
     DECISION = "decision"
-    """It is our own choice for the mock. No check reports an implementation for differing from it."""
+    """It is our own choice for the mock. No finding rests on it."""
 
     @property
     def rank(self) -> int:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from trunkline.contract.http import DAY, MAX_WAIT
 from trunkline.errors import UsageError
 from trunkline.report import FORMATS
 
@@ -103,10 +104,10 @@ PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VAL
 COUNT = _whole_number("N", 0, 1_000_000_000)
 AT_LEAST_ONE = _whole_number("N", 1, 1_000_000_000)
 SEED = _whole_number("N", 0, 2**53 - 1)  # the largest that every JSON parser reads exactly
-WINDOW = _whole_number("SECONDS", 1, 86_400)
+WINDOW = _whole_number("SECONDS", 1, DAY)
 PORT = _whole_number("PORT", 0, 65535)
-_A_DAY = "a number above 0, at most 86400"
-SECONDS = Type(float, _A_DAY, "SECONDS", lambda seconds: 0 < seconds <= 86400, (int, float), "float")
+_AT_MOST_A_DAY = f"a number above 0, at most {DAY}"
+SECONDS = Type(float, _AT_MOST_A_DAY, "SECONDS", lambda seconds: 0 < seconds <= DAY, (int, float), "float")
 _ONE_AN_HOUR = "a number, at least 0.00028 (one an hour)"
 RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf"), (int, float), "float")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
@@ -255,7 +256,7 @@ class Settings:
         SECONDS,
         "check validate pytest",
         "How long to wait at most when a response says that the rate limit is spent (429).",
-        120.0,
+        MAX_WAIT,
     )
     allow_writes: bool = option(
         FLAG, "check pytest", "Also create, change and delete, but only items that this run created itself."

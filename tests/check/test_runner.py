@@ -226,7 +226,7 @@ def test_a_report_shows_no_secret(telepath: Vendor) -> None:
 def test_a_reset_in_seconds_is_not_a_unix_time(telepath: Vendor) -> None:
     """The page says that the reset is a Unix time: seconds to wait, milliseconds, words and no value are findings."""
     plain = mock.from_vendor(telepath)
-    for value in ("60", "soon", "", "1795846580000"):
+    for value in ("60", "2592000", "soon", "", "1795846580000"):
 
         def target(request: Request, value: str = value) -> Response:
             response = plain(request)

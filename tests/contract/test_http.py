@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.contract.http import FIELDS, decode_unreserved, evidence, forbids_content, missing_fields, with_implied
+from trunkline.contract.http import FIELDS, decode_unreserved, forbids_content, missing_fields, with_implied
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,6 @@ def test_a_field_has_a_form(name: str, good: list[str], bad: list[str]) -> None:
 def test_an_encoded_letter_is_that_letter(path: str, decoded: str) -> None:
     """Unreserved characters are decoded, once; all others stay as they are, so that no path gets another meaning."""
     assert decode_unreserved(path) == decoded
-
-
-def test_the_evidence_is_customary() -> None:
-    """A demand of HTTP names its section; no vendor's page says it."""
-    assert str(evidence("15.5.2").grade) == "customary"
-    assert evidence("15.5.2").source == "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2"
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS))

@@ -58,6 +58,7 @@ def test_headers_are_split_by_the_rules_of_http() -> None:
     "data",
     [
         b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 205 Reset Content\r\n\r\n",
         b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
         b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     ],

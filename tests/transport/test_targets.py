@@ -885,6 +885,8 @@ def test_no_rate_is_no_throttle() -> None:
         ((("retry-after", formatdate(1_500_000_030, usegmt=True)), ("date", formatdate(1_500_000_000))), 30),
         ((("x-reset", "1900000012"), ("date", formatdate(1_900_000_000, usegmt=True))), 12),
         ((("x-reset", "1800000012"), ("date", "today")), 12),
+        ((("x-reset", "946684812"), ("date", formatdate(946_684_800, usegmt=True))), 12),
+        ((("retry-after", "4"), ("x-reset", "2592000")), 4),
         ((("retry-after", "1800000002"), ("x-reset", "1800000007")), 7),
         ((("retry-after", "0"), ("x-reset", "5")), 5),
         ((("retry-after", formatdate(1_799_999_000, usegmt=True)), ("x-reset", "5")), 5),

@@ -51,6 +51,11 @@ def _value_at(exchange: Exchange, at: str) -> str:
     return "absent" if value is NOTHING else to_text(value)
 
 
+def customary(rfc: int, section: str, note: str = "") -> Evidence:
+    """The evidence for what a section of an RFC asks, and no page: `customary(9110, "15.5.6")`."""
+    return Evidence(Grade.CUSTOMARY, f"https://www.rfc-editor.org/rfc/rfc{rfc}#section-{section}", note)
+
+
 def implied(evidence: Evidence, note: str) -> Evidence:
     """The evidence for a conclusion from a statement, with the reason."""
     grade = max(evidence.grade, Grade.IMPLIED, key=lambda grade: grade.rank)

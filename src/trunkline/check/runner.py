@@ -26,9 +26,8 @@ from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.laws.session import AccountReadings
 from trunkline.check.lists import read_list
-from trunkline.check.problem import Problem, implied
+from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules import RULES, Rule, judge, operation_of, secret_values_rule
-from trunkline.check.rules.rule import RFC9110
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.safety.ownership import ids_by_resource
 from trunkline.check.stateful.creations import Creations
@@ -41,7 +40,7 @@ from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.requests import bearer
 from trunkline.errors import BudgetExhausted, Redirected, TargetError, Unimplemented, Unsettled
 from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request, Response, Target
-from trunkline.findings import Evidence, Finding, Grade, NotExercised, Report, truncate
+from trunkline.findings import Finding, NotExercised, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_body
 from trunkline.transport.targets import credential_refused, read_only
@@ -584,7 +583,7 @@ def _stateful_steps(operations: Iterable[Operation]) -> list[tuple[str, str]]:
 
 def _finding(operation: Operation, failure: fuzz.Failure) -> Finding:
     """The finding for a failed check of Schemathesis itself."""
-    evidence = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-15.5.6")
+    evidence = customary(9110, "15.5.6")
     if failure.check == "ignored_auth":
         stated = operation.contract.security.evidence
         evidence = implied(stated, stated.note)

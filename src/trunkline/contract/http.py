@@ -9,9 +9,13 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from trunkline.findings import Evidence, Grade
-
-RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
+DAY = 86_400
+"""Seconds. It is also the longest timeout and the longest window of a rate limit."""
+MAX_WAIT = 120.0
+"""The seconds that a 429 may ask to wait, unless the caller chooses another bound."""
+UNIX_SECONDS = range(10**8, 10**11)
+"""The Unix times from 1973 on. A smaller reset is a number of seconds to wait, a larger one counts milliseconds."""
+JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _HTTP_DATE = (
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
@@ -76,8 +80,3 @@ def with_implied(methods: Iterable[str]) -> tuple[str, ...]:
 def decode_unreserved(path: str) -> str:
     """The path as it is compared: `/%74runks/a%2Fb` is `/trunks/a%2Fb` (section 4.2.3; RFC 3986, section 6.2.2.2)."""
     return _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path) if "%" in path else path
-
-
-def evidence(section: str) -> Evidence:
-    """The evidence for a demand of a section of RFC 9110."""
-    return Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-{section}")

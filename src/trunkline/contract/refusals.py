@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trunkline.contract.formats import read_bound
-from trunkline.contract.http import with_implied
+from trunkline.contract.http import JSON_MEDIA_TYPE, with_implied
 from trunkline.contract.model import (
     DOCUMENT,
     Contract,
@@ -67,7 +67,6 @@ _SHORT = 32
 """The most characters of a parameter whose parsed value is remembered."""
 _MOST_DIGITS = 1000
 """The number of digits from which on an integer is beyond every bound; Python reads at most 4,300."""
-_JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)
 _UNSTATED_CODING = Evidence(Grade.DECISION, note="no page says whether a coded body is decoded")
 _CAUSE_OF_KEYWORD = {"required": "field_missing", "type": "field_mistyped"}
 """The cause of a body that breaks a keyword; for every other keyword it is `field_invalid`."""
@@ -348,7 +347,7 @@ def _body(operation: Operation, request: Request) -> Iterator[Json | Refusal]:
         sent, broke = f"content-encoding: {coding}", "no content coding"
         yield Refusal("media_type_unsupported", operation, expected.pointer, _UNSTATED_CODING, sent, broke, named)
         return
-    if not _JSON_MEDIA_TYPE.fullmatch(media):
+    if not JSON_MEDIA_TYPE.fullmatch(media):
         media = media or "none"
         yield bad("media_type_unsupported", f"content-type: {media}", "application/json", media_type=media)
     try:

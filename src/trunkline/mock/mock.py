@@ -25,7 +25,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-from trunkline.contract.http import IMPLIED, missing_fields, with_implied
+from trunkline.contract.http import DAY, IMPLIED, missing_fields, with_implied
 from trunkline.contract.model import List, Operation, RateLimit
 from trunkline.contract.refusals import (
     LONGEST_BODY,
@@ -58,8 +58,6 @@ REFUSAL_HEADER = "x-trunkline-refusal"
 
 _JSON = ("content-type", "application/json")
 _JSON_ONLY = (_JSON,)
-LONGEST_WINDOW = 86_400
-"""Seconds of a window of the rate limit: a day."""
 
 _MAX_LOGGED = 200
 _MAX_QUOTED = 80
@@ -180,8 +178,8 @@ class Mock:
         """
         if requests is not None and (type(requests) is not int or requests < 0):
             raise UsageError(f"rate_limit is {requests!r}; give a number of requests, at least 0")
-        if seconds is not None and (type(seconds) is not int or not 1 <= seconds <= LONGEST_WINDOW):
-            raise UsageError(f"rate_window is {seconds!r}; give a number of seconds, from 1 to {LONGEST_WINDOW}")
+        if seconds is not None and (type(seconds) is not int or not 1 <= seconds <= DAY):
+            raise UsageError(f"rate_window is {seconds!r}; give a number of seconds, from 1 to {DAY}")
         meter = self._meter
         meter.change(meter.limit if requests is None else requests, meter.seconds if seconds is None else seconds)
 

@@ -22,7 +22,7 @@ from trunkline.contract.requests import bearer_token
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Request, Response, headers
 from trunkline.traffic import WHOLE
-from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, decoded, exchange_of, request_below_base, whole
+from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, decode, exchange_of, request_below_base, require_whole_body
 
 
 class _Recorded(NamedTuple):
@@ -100,9 +100,8 @@ def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
         others = tuple(field for field in fields if field[0] != "authorization")
         request = replace(request, headers=(*UNKNOWN_CREDENTIAL, *others))
     plausible = method in SAFE_METHODS or not reasons_to_refuse(contract, request)
-    exchange = exchange_of(
-        request, whole(decoded(response), len(response.body)), credential_known=not filtered, body_known=plausible
-    )
+    response = require_whole_body(decode(response), len(response.body))
+    exchange = exchange_of(request, response, credential_known=not filtered, body_known=plausible)
     return exchange if response.headers else replace(exchange, known=exchange.known - {"headers"})
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, Response, headers
 from trunkline.traffic import RESPONSE, UNKNOWN
-from trunkline.traffic.messages import coding_of, content_length, decoded, whole
+from trunkline.traffic.messages import coding_of, content_length, decode, require_whole_body
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: ([^\r\n]*))?\r?(?:\n|\Z)")
 _NEXT = re.compile(rb"HTTP/[0-9](?:\.[0-9])? [0-9]{3}(?: [^\r\n]*)?\r?\n(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:|\r?\n)")
@@ -21,8 +22,6 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _CHUNK = re.compile(rb"[0-9A-Fa-f]+(?:;[^\r\n]*)?\r\n")
-_BODILESS = frozenset({204, 304})
-"""The statuses whose responses have no body (RFC 9110, sections 15.3.5 and 15.4.5)."""
 _ADVICE = "save it again with curl -i -o FILE"
 
 
@@ -44,7 +43,7 @@ def read_curl(data: bytes) -> Iterator[tuple[int, Exchange | UsageError]]:
         followed = _STATUS_LINE.match(data, end.end()) is not None
         stop = end.end()
         if not (followed and _is_interim(status, reason, fields)):
-            length = 0 if status in _BODILESS else content_length(fields)
+            length = 0 if status in NO_CONTENT else content_length(fields)
             stop = _end_of_body(data, end.end(), length)
             yield line, _exchange(status, fields, data[end.end() : stop], length)
         after = _after_blanks(data, stop)
@@ -77,7 +76,7 @@ def _exchange(status: int, fields: Headers, body: bytes, length: int | None) -> 
         what = f"longer than its content-length: {len(body)} bytes, not {length}"
         return UsageError(f"the body is {what}, so it was changed after it was received; {_ADVICE}")
     try:
-        return Exchange(UNKNOWN, whole(decoded(response), len(body)) if body else response, RESPONSE)
+        return Exchange(UNKNOWN, require_whole_body(decode(response), len(body)) if body else response, RESPONSE)
     except UsageError as error:
         return error
 

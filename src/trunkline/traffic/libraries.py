@@ -17,7 +17,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Response
 from trunkline.exchange import headers as lower_case
 from trunkline.traffic import RESPONSE, UNKNOWN
-from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, content_length, decoded, exchange_of, request_below_base
+from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, content_length, decode, exchange_of, request_below_base
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def read_response(response: Any) -> Response:
         body = _read(response, name)
         if not body and (content_length(fields) or 0) > 0:
             raise UsageError(f"the body of the {name} was read before; give status=, headers= and body= instead")
-    return decoded(Response(status, fields, body))
+    return decode(Response(status, fields, body))
 
 
 def _read(response: Any, name: str) -> bytes:

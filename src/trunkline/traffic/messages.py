@@ -31,7 +31,7 @@ def check_weight(data: bytes) -> None:
         raise UsageError(f"its {len(data)} bytes hold too many values to be judged at once; cut out one page")
 
 
-def decoded(response: Response) -> Response:
+def decode(response: Response) -> Response:
     """The response without its content coding. Most recorders decode the body but leave the header as it was sent."""
     with suppress(TargetError):  # the body is not coded as its header says: it is judged as it is
         response = unpacked(response, MOST_BYTES, "the source")
@@ -47,8 +47,8 @@ def coding_of(response: Response) -> str:
     return (response.header("content-encoding") or "identity").strip(" \t").lower()
 
 
-def whole(response: Response, recorded: int) -> Response:
-    """The response itself, unless its body may have lost its end after it was received, and is therefore not JSON.
+def require_whole_body(response: Response, recorded: int) -> Response:
+    """Return the response. Raises `UsageError` if its body was cut off after it was received.
 
     `recorded` is the length of the body as it was recorded. If that is the content-length, the API sent no more.
     """

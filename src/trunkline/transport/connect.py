@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkline import mock
+from trunkline.contract.http import MAX_WAIT
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Target
 from trunkline.mock.loader import Vendor
@@ -67,7 +68,7 @@ def connect(
     timeout: float = 10.0,
     rate: float | None = None,
     max_requests: int | None = None,
-    max_wait: float = targets.MAX_WAIT,
+    max_wait: float = MAX_WAIT,
     waiting: Callable[[float], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Connection:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from urllib.parse import quote
 
+from trunkline.contract.http import DAY
 from trunkline.errors import UsageError
 from trunkline.exchange import Request
 
@@ -18,7 +19,6 @@ MAX_BODY = 16 << 20
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_LONGEST_TIMEOUT = 86400
 
 
 def encode_target(target: str) -> str:
@@ -61,10 +61,8 @@ def http_time(text: str | None) -> float | None:
 
 def check_timeout(seconds: float) -> float:
     """The timeout itself. Raises `UsageError` unless it is above zero and at most one day."""
-    if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise UsageError(
-            f"a timeout of {seconds:g} s cannot be kept; give a number above 0, at most {_LONGEST_TIMEOUT}"
-        )
+    if not 0 < seconds <= DAY:
+        raise UsageError(f"a timeout of {seconds:g} s cannot be kept; give a number above 0, at most {DAY}")
     return seconds
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from trunkline.contract.http import DAY, MAX_WAIT, UNIX_SECONDS
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
 from trunkline.mock.loader import other_vendor
@@ -34,14 +35,7 @@ __all__ = [
     "wrap",
 ]
 
-MAX_WAIT = 120.0
-"""The seconds that a 429 may ask to wait, unless the caller chooses another bound."""
-
 _SLOWEST = 1 / 3600
-_LEAST_UNIX_SECONDS = 10**6
-"""A smaller reset is a number of seconds to wait."""
-_A_DAY = 86400
-"""A longer wait is no wait: `Retry-After` holds a Unix time, or a reset counts milliseconds."""
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -173,10 +167,11 @@ def _wait_time(headers: Headers, reset_header: str | None, now: float) -> float 
     if (wait := _number(after)) is None and (date := http_time(after)) is not None:
         wait = date - now
     until = _number(reset)
-    if until is not None and until >= _LEAST_UNIX_SECONDS:
+    if until is not None and until >= UNIX_SECONDS.start:
         until -= now
+    # a wait of more than a day is none: `Retry-After` holds a Unix time, or a reset counts milliseconds
     asked = [seconds for seconds in (wait, until) if seconds is not None and seconds > 0]
-    return next((wait for wait in asked if wait <= _A_DAY), next(iter(asked), None))
+    return next((wait for wait in asked if wait <= DAY), next(iter(asked), None))
 
 
 def _number(text: str) -> float | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trunkline.check.problem import Problem
+from trunkline.check.problem import Problem, customary
 from trunkline.check.rules.rule import rule
-from trunkline.contract.http import FIELDS, evidence, forbids_content, missing_fields
+from trunkline.contract.http import FIELDS, forbids_content, missing_fields
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange
 
@@ -19,11 +19,12 @@ def headers_follow_http(_: Operation, exchange: Exchange) -> Iterator[Problem]:
         field = FIELDS[name]
         if name != "allow" and not field.is_of_server:  # which allow_lists_the_documented_method judges
             message = f"a response with status {status} has no {_spelled(name)}"
-            yield Problem(message, evidence(field.required_by), f"header/{name}", expected="present", seen="absent")
+            evidence = customary(9110, field.required_by)
+            yield Problem(message, evidence, f"header/{name}", expected="present", seen="absent")
     for name, value in exchange.response.headers:
         if name in FIELDS and not FIELDS[name].form.fullmatch(value.strip(" \t")):
             message = f"{_spelled(name)} does not have the form that HTTP gives it"
-            yield Problem(message, evidence(FIELDS[name].section), f"header/{name}")
+            yield Problem(message, customary(9110, FIELDS[name].section), f"header/{name}")
 
 
 def _spelled(name: str) -> str:
@@ -38,7 +39,8 @@ def content_is_allowed(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     section = forbids_content(method, status) if exchange.response.body else ""
     if section:
         message = f"a response {'to HEAD' if method == 'HEAD' else f'with status {status}'} has content"
-        yield Problem(message, evidence(section), "body", expected="none", seen=f"{len(exchange.response.body)} bytes")
+        seen = f"{len(exchange.response.body)} bytes"
+        yield Problem(message, customary(9110, section), "body", expected="none", seen=seen)
 
 
 @rule("customary: RFC 9110 section 9.1", "request", "status", anywhere=True)
@@ -46,4 +48,5 @@ def head_is_supported(operation: Operation, exchange: Exchange) -> Iterator[Prob
     """HEAD is not refused as a method where GET is documented."""
     status = exchange.response.status
     if exchange.request.method == "HEAD" and operation.method == "GET" and status in (405, 501):
-        yield Problem("HEAD is refused where GET is documented", evidence("9.1"), "status", expected="as for GET")
+        message = "HEAD is refused where GET is documented"
+        yield Problem(message, customary(9110, "9.1"), "status", expected="as for GET")

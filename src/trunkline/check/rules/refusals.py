@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import reduce
 
-from trunkline.check.problem import Problem
+from trunkline.check.problem import Problem, customary
 from trunkline.check.rules.outline import views
-from trunkline.check.rules.rule import RFC9110, rule
+from trunkline.check.rules.rule import rule
 from trunkline.contract.bodies import at_pointer, json_of
 from trunkline.contract.model import Operation
 from trunkline.contract.predicates import flags_success, is_update
@@ -32,14 +32,13 @@ _NOT_ABOUT_MEANING = frozenset({413, 414, 429, 431})
 
 
 _MISTAKES = frozenset({"parameter_not_allowed", "parameter_malformed"})
-"""The causes that are worth a note where no page says that such a request is refused."""
+"""The causes for which success gets a note, although no page says that such a request is refused."""
 
-_UNNOTICED = Evidence(
-    Grade.CUSTOMARY, f"{RFC9110}#section-15.5.1", "no page says what it gets; with success a client does not notice it"
-)
+_UNNOTICED = customary(9110, "15.5.1", "a client's mistake gets a 400; with success the client does not notice it")
+"""The custom on which these notes rest. Our decision that the mock refuses such a request is no evidence."""
 
 
-@rule("the documented bound that the request breaks", "request", "status", provoked=True)
+@rule("the documented bound; customary for a mistake that no page mentions", "request", "status", provoked=True)
 def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """A request that must be refused, as documented, is not answered with success.
 
@@ -151,7 +150,7 @@ def allow_lists_the_documented_method(operation: Operation, exchange: Exchange) 
         return
     allow = exchange.response.header("allow")
     if operation.method not in {method.strip().upper() for method in (allow or "").split(",")}:
-        evidence = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-15.5.6")
+        evidence = customary(9110, "15.5.6")
         message = "a 405 does not name the documented method in Allow"
         yield Problem(message, evidence, "header/allow", expected=operation.method)
 

@@ -15,8 +15,6 @@ from trunkline.findings import Evidence, Finding
 _MOST_ALIKE = 100
 """The number of problems of one exchange with the same basis that are described."""
 
-RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110"
-RFC8259 = "https://www.rfc-editor.org/rfc/rfc8259"
 
 Problems: TypeAlias = Callable[[Operation[K], Exchange], Iterator[Problem | Finding]]
 _EVERY_OPERATION: Any = any_operation

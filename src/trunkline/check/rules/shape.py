@@ -6,23 +6,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from trunkline.check.problem import Problem, implied
+from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules.outline import allowed_extras, objects_of
-from trunkline.check.rules.rule import RFC8259, RFC9110, rule
+from trunkline.check.rules.rule import rule
 from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
+from trunkline.contract.http import DAY, JSON_MEDIA_TYPE, UNIX_SECONDS
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.exchange import SMALL_BODY, Exchange, NotJSON, pointer, read_body
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import normalized
 from trunkline.transport.messages import http_time
 
-_UNIX_SECONDS = range(1_000_000_000, 100_000_000_000)
-"""The Unix times of our time. A smaller number is a number of seconds to wait, a larger one counts milliseconds."""
-_A_YEAR = 366 * 86400
+_A_YEAR = 366 * DAY
 _MOST_NAMED = 20
 """The number of properties that one message names."""
 _REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
-_JSON_MEDIA_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE | re.ASCII)
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE | re.ASCII)
 
 
@@ -56,11 +54,11 @@ def media_type_is_json(operation: Operation, exchange: Exchange) -> Iterator[Pro
     media_type, _, parameters = (content_type or "").partition(";")
     charset = _CHARSET.search(parameters)
     if content_type is None:
-        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC9110}#section-8.3"), "the response has no Content-Type"
-    elif not _JSON_MEDIA_TYPE.fullmatch(media_type.strip(" \t")):
+        evidence, message = customary(9110, "8.3"), "the response has no Content-Type"
+    elif not JSON_MEDIA_TYPE.fullmatch(media_type.strip(" \t")):
         evidence, message = _evidence_of_body(operation, shown), "the media type of the response is not JSON"
     elif charset and charset[1].lower() not in ("utf-8", "utf8"):
-        evidence, message = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.1"), "the JSON is not in UTF-8"
+        evidence, message = customary(8259, "8.1"), "the JSON is not in UTF-8"
     else:
         return
     yield Problem(message, evidence, "header/content-type", f"{shown.pointer}/content", "application/json")
@@ -169,7 +167,7 @@ def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     texts = contents.texts if contents else ()
     if not any(_REPLACEMENT_OR_SURROGATE.search(text) for text in texts if not text.isascii()):
         return
-    evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-8.2")
+    evidence = customary(8259, "8.2")
     for place, value in all_texts(json_of(exchange)):
         if _REPLACEMENT_OR_SURROGATE.search(value):
             yield Problem("a character was lost", evidence, "body", place=place)
@@ -180,7 +178,7 @@ def names_are_unique(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No name occurs twice in one object of the body: clients differ in which of the values they read."""
     text = read_body(exchange.response.body)
     for at in () if isinstance(text, NotJSON) else text.duplicates:
-        evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-4", "clients differ in which value they read")
+        evidence = customary(8259, "4", "clients differ in which value they read")
         yield Problem("the name occurs twice in one object", evidence, f"body{at}", expected="one value", seen="")
 
 
@@ -189,7 +187,7 @@ def numbers_are_in_range(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """Every number of the body is one that a double holds."""
     text = read_body(exchange.response.body)
     for at in () if isinstance(text, NotJSON) else text.out_of_range:
-        evidence = Evidence(Grade.CUSTOMARY, f"{RFC8259}#section-6", "clients read it as infinity, null or an error")
+        evidence = customary(8259, "6", "clients read it as infinity, null or an error")
         yield Problem("the number is out of range", evidence, f"body{at}", expected="at most 1.8e308", seen="")
 
 
@@ -213,7 +211,7 @@ def rate_limit_is_reported(operation: Operation, exchange: Exchange) -> Iterator
             yield wrong(f"{name} is not a number", f"header/{name}", "a whole number")
     if names.reset_is == "unix_time" and reset:
         sent = http_time(exchange.response.header("date"))
-        if not (_is_count(reset) and int(reset) in _UNIX_SECONDS):
+        if not (_is_count(reset) and int(reset) in UNIX_SECONDS):
             expected = "whole seconds since 1970, such as 1709654400"
             yield wrong("the reset is not a Unix time", f"header/{names.reset}", expected)
         elif sent is not None and abs(int(reset) - sent) > _A_YEAR:
