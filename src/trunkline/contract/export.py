@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, TypeAlias, get_args
 
@@ -222,14 +222,7 @@ class _Schemas:
 
     def _named(self, schema: _Flat) -> _Schema:
         """A schema in which each object and each shared enumeration is a component."""
-        origin, named = schema.origin, dict(schema)
-        if "properties" in named:
-            named["properties"] = {name: self._named(child) for name, child in named["properties"].items()}
-        if "items" in named:
-            named["items"] = self._named(named["items"])
-        for key in _LISTS:
-            if key in named:
-                named[key] = [self._named(child) for child in named[key]]
+        origin, named = schema.origin, _with_parts(schema, self._named)
         types = _types(named)
         is_object = "object" in types and "properties" in named
         is_shared = "enum" in named and types == ["string"] and len(self._users[origin]) > 1
@@ -319,17 +312,23 @@ def _condition(schema: _Schema) -> _Schema:
     It says in so many words that an object has more properties than it lists, and lists each that it requires. Some
     linters believe otherwise.
     """
-    schema = dict(schema)
-    listed = {name: {} for name in schema.get("required", ())} | schema.get("properties", {})
-    if listed:
-        schema["properties"] = {name: _condition(child) for name, child in listed.items()}
-        schema["additionalProperties"] = True
-    if "items" in schema:
-        schema["items"] = _condition(schema["items"])
-    for key in _LISTS:
-        if key in schema:
-            schema[key] = [_condition(child) for child in schema[key]]
+    schema = _with_parts(schema, _condition)
+    if listed := {name: {} for name in schema.get("required", ())} | schema.get("properties", {}):
+        schema |= {"properties": listed, "additionalProperties": True}
     return schema
+
+
+def _with_parts(schema: _Schema, change: Callable[[Any], _Schema]) -> _Schema:
+    """A schema whose properties, items and alternatives are changed."""
+    changed = dict(schema)
+    if "properties" in changed:
+        changed["properties"] = {name: change(part) for name, part in changed["properties"].items()}
+    if "items" in changed:
+        changed["items"] = change(changed["items"])
+    for key in _LISTS:
+        if key in changed:
+            changed[key] = [change(part) for part in changed[key]]
+    return changed
 
 
 def _add_text(schema: _Flat, at: str, description: str) -> None:
