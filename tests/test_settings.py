@@ -16,6 +16,7 @@ import pytest
 import trunkline
 from trunkline import cli
 from trunkline.errors import UsageError
+from trunkline.mock.factory import MOST_RECORDS
 from trunkline.report import FORMATS
 from trunkline.settings import (
     ALTERNATIVES,
@@ -207,13 +208,12 @@ def test_a_rival_of_a_nearer_source_wins(project: Path) -> None:
 
 
 def test_a_file_says_nothing_that_a_run_cannot_use(project: Path) -> None:
-    """A persistent setting is ignored where it has no meaning; the same option on the command line is kept."""
+    """A persistent setting is ignored where it has no meaning."""
     (project / "trunkline.toml").write_text('url = "http://h"\ntoken_file = "t.txt"\nleave = 3\nstate = "s.db"\n')
     found = settings("validate")
     assert (found.url, found.token_file) == (None, None)
     assert settings("validate", live=True).url == "http://h"
     assert settings("check").leave is None
-    assert settings("check", leave="3").leave == 3
     assert settings("check", allow_writes=True).leave == 3
     assert settings("serve").state == str(project / "s.db")
     assert settings("reset").state is None
@@ -222,6 +222,23 @@ def test_a_file_says_nothing_that_a_run_cannot_use(project: Path) -> None:
     assert settings("pytest", vendor=["acme"]).url == "http://h"
     (project / "trunkline.toml").write_text('token_file = "t.txt"')
     assert settings("check").token_file is None
+
+
+def test_operations_are_repeated_or_separated_by_commas(project: Path) -> None:
+    """Both forms, for both options and in every source."""
+    for name in ("operation", "require"):
+        assert getattr(settings("check", **{name: ["a,b", "c"]}), name) == ("a", "b", "c")
+        assert getattr(settings("check", {f"TRUNKLINE_{name.upper()}": "a,b c"}), name) == ("a", "b", "c")
+        assert getattr(settings("pytest", **{name: ["a", "b,"]}), name) == ("a", "b")
+        assert getattr(settings("check", **{name: [","]}), name) == (",",), "not nothing, which would mean all"
+    (project / "trunkline.toml").write_text('operation = ["a,b"]')
+    assert settings("check").operation == ("a", "b")
+
+
+def test_as_many_records_can_be_asked_for_as_are_generated() -> None:
+    """The option and the factory have the same bound."""
+    assert OPTIONS["trunks"].type.is_valid(MOST_RECORDS)
+    assert not OPTIONS["trunks"].type.is_valid(MOST_RECORDS + 1)
 
 
 # --- mistakes -------------------------------------------------------------------------------------------------------
@@ -256,6 +273,20 @@ def test_a_mistake_in_a_file_is_one_sentence(project: Path, text: str, capfd: py
     wanted = f"trunkline: {MISTAKES[text].format(file=file)}".replace("[", "[[]")
     pytest.LineMatcher([err.rstrip("\n")]).fnmatch_lines([wanted])
     assert "hush" not in err
+
+
+@pytest.mark.parametrize("interface", ["check", "pytest"])
+@pytest.mark.parametrize("name", [name for name, needs in NEEDS.items() if needs == ("allow_writes",)])
+def test_an_option_about_writing_needs_permission(project: Path, name: str, interface: str) -> None:
+    """It is a mistake on the command line, ignored in a file, and used where writing is allowed."""
+    value = "true" if name == "dry_run" else "5"
+    with pytest.raises(UsageError, match=f"^{row(name).flag} is about writing; add --allow-writes, or leave it out$"):
+        settings("check", **{name: value})
+    if interface in row(name).interfaces:
+        with pytest.raises(UsageError):
+            settings(interface, **{name: value})
+        assert getattr(settings(interface, {f"TRUNKLINE_{name.upper()}": value}), name) == row(name).default
+        assert getattr(settings(interface, **{name: value}, allow_writes="true"), name)
 
 
 def test_a_mistake_in_a_variable_is_one_sentence(project: Path) -> None:

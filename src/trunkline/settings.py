@@ -99,9 +99,11 @@ FLAG = Type(_flag, "true or false", "", toml=(bool,), ini="bool")
 SECRET = _text("TOKEN")
 """A secret is never printed, and never read from a TOML file."""
 BASE = _text("BASE")
+IDS = Type(str, "operationIds, separated by commas", "ID,...")
 FILE, FOLDER = _path("FILE"), _path("DIR")
 PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE", all)
 COUNT = _whole_number("N", 0, 1_000_000_000)
+RECORDS = _whole_number("N", 0, 1_000_000)  # as many as `mock.factory` generates
 AT_LEAST_ONE = _whole_number("N", 1, 1_000_000_000)
 SEED = _whole_number("N", 0, 2**53 - 1)  # the largest that every JSON parser reads exactly
 WINDOW = _whole_number("SECONDS", 1, DAY)
@@ -178,7 +180,7 @@ class Settings:
         "A folder with your own records, DIR/VENDOR/trunks.json, which are added to the shipped ones.",
     )
     trunks: int | None = option(
-        COUNT, "serve pytest", "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped."
+        RECORDS, "serve pytest", "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped."
     )
     seed: int | None = option(
         SEED,
@@ -229,15 +231,13 @@ class Settings:
 
     # what is sent
     operation: tuple[str, ...] = option(
-        _text("ID"), "check validate pytest", "Judge only the operation with this operationId; can be repeated.", ()
+        IDS, "check validate pytest", "Judge only the operations with these operationIds; can be repeated.", ()
     )
-    complete: bool = option(
-        FLAG, "check pytest", "Hold the whole API to account: an operation that is not implemented is a finding."
-    )
+    complete: bool = option(FLAG, "check pytest", "Report each operation that is not implemented, as a finding.")
     require: tuple[str, ...] = option(
-        _text("ID,..."),
+        IDS,
         "check pytest",
-        "The operations of which every check must be exercised, else the exit code is 2; all names them all.",
+        "Exit with 2 if any check of these operations was not exercised; all names them all; can be repeated.",
         (),
     )
     examples: int = option(
@@ -311,7 +311,10 @@ class Settings:
 CONNECTION = ("url", "app", "token", "token_file", "timeout", "rate", "max_requests", "max_wait")
 """The settings that `transport.connect.connect` takes."""
 
-WRITING = ("allow_writes", "second_token", "second_token_file", "leave", "ledger", "settle", "dry_run")
+SECOND = ("second_token", "second_token_file")
+"""The settings that `transport.connect.with_second_account` takes."""
+
+WRITING = ("allow_writes", "leave", "ledger", "settle")
 """The settings that `check.safety.WriteOptions` takes."""
 
 
@@ -328,12 +331,11 @@ def required_operations(require: Collection[str], operations: Collection[str]) -
 
     Raises `UsageError` for one that is not checked.
     """
-    names = {name for text in require for name in text.split(",") if name}
-    for name in sorted(names - {"all", *operations}):
+    for name in sorted({*require} - {"all", *operations}):
         raise UsageError(
             f"--require names {name!r}, which is not checked; name one of: {', '.join(operations)}, or all"
         )
-    return frozenset(operations) if "all" in names else frozenset(names)
+    return frozenset(operations if "all" in require else require)
 
 
 ALTERNATIVES = (("url", "app"), ("token", "token_file"), ("second_token", "second_token_file"), ("state", "server"))
@@ -344,12 +346,13 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "app": ("live", "vendor"),
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
-    **dict.fromkeys(("second_token", "second_token_file"), ("url", "app", "allow_writes")),
+    **dict.fromkeys(SECOND, ("url", "app", "allow_writes")),
     **dict.fromkeys(("leave", "ledger", "settle", "dry_run"), ("allow_writes",)),
 }
 """A persistent value of an option is used only if one of these is set, if the interface has any of them.
 
-Evaluated in order: an ignored `url` does not enable `token_file`.
+Evaluated in order: an ignored `url` does not enable `token_file`. Other values are kept, or are a mistake if they need
+`allow_writes` alone.
 """
 
 COMMAND_LINE_ONLY = {
@@ -386,10 +389,11 @@ class Source:
 def resolve(interface: str, *sources: Source) -> Settings:
     """The settings of one run: each from the first source that has it or an alternative to it; else its default.
 
-    Raises `UsageError` with the place of a wrong value. It does not print the value, which may be a secret.
+    Raises `UsageError` with the place of a value that is wrong, or that would be without effect. It does not print the
+    value, which may be a secret.
     """
     values: dict[str, Any] = {}
-    persistent: set[str] = set()
+    origins: dict[str, Source] = {}
     already_set: set[str] = set()
     rows = options_of(interface)
     for source in sources:
@@ -400,12 +404,17 @@ def resolve(interface: str, *sources: Source) -> Settings:
             if source.values.get(row.name) not in (None, (), []) and row.name not in ignored
         }
         values |= present
-        persistent |= present.keys() if source.persistent else set()
+        origins |= dict.fromkeys(present, source)
         already_set = already_set.union(present, *(pair for pair in ALTERNATIVES if present.keys() & pair))
     for name, others in NEEDS.items():
         needs = [other for other in others if interface in OPTIONS[other].interfaces]
-        if name in persistent and needs and not any(values.get(other) for other in needs):
+        if name not in values or not needs or any(values.get(other) for other in needs):
+            continue
+        if origins[name].persistent:
             del values[name]
+        elif others == ("allow_writes",):
+            place = origins[name].place(OPTIONS[name])
+            raise UsageError(f"{place} is about writing; add --allow-writes, or leave it out")
     return Settings(**values)
 
 
@@ -414,9 +423,12 @@ def _read(row: Option, value: Any, source: Source) -> Any:
         return None
     try:
         items = shlex.split(value) if row.repeatable and isinstance(value, str) else value
+        items = items if isinstance(items, list | tuple) else [items]
+        if row.type is IDS:
+            items = [name for item in items for name in item.split(",") if name] or items
         parsed = tuple(
             str(source.folder / item) if row.type in (FILE, FOLDER) and source.folder else row.type.parse(str(item))
-            for item in (items if isinstance(items, list | tuple) else [items])
+            for item in items
         )
     except ValueError:
         raise UsageError(f"{source.place(row)} is not {row.type.wanted}") from None

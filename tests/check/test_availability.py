@@ -48,7 +48,7 @@ def all_but(vendor: Vendor, *names: str) -> set[str]:
 
 def checked(vendor: Vendor, target: Target, *, writes: bool = False, leave: int | None = None, **more: Any) -> Report:
     """The report of a whole check."""
-    writing = WriteAccess(Ledger(), target, None, leave) if writes else None
+    writing = WriteAccess(Ledger(), target, leave) if writes else None
     operations = more.pop("operations", None)
     return Checker(vendor, target, credential=vendor.world.token, seed=1, examples=2, writing=writing, **more).run(
         operations

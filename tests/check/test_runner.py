@@ -87,9 +87,16 @@ def test_a_parameter_of_no_item_ends_the_check() -> None:
 def test_a_refused_second_credential_ends_the_check(name: str) -> None:
     """One that is refused in its own account shows nothing about others; one that is accepted is used."""
     vendor = trunkline.load(name)
-    writing = WriteAccess(Ledger(), mock.from_vendor(vendor), "tok_of_nobody_at_all", None)
+    writing = WriteAccess(Ledger(), mock.from_vendor(vendor), None)
+    checker = Checker(
+        vendor,
+        mock.from_vendor(vendor),
+        credential=vendor.world.token,
+        writing=writing,
+        second="tok_of_nobody_at_all",
+    )
     with pytest.raises(TargetError, match=r"answers the second credential with 401.*--second-token"):
-        Checker(vendor, mock.from_vendor(vendor), credential=vendor.world.token, writing=writing).run()
+        checker.run()
 
 
 @pytest.mark.parametrize(("name", "operation"), [("telepath", "getCall"), ("talkover", "getSipTrunk")])

@@ -37,7 +37,7 @@ def examined(
         seed=1,
         examples=10,
         report=report or Report(),
-        writing=WriteAccess(Ledger(), target, None, None),
+        writing=WriteAccess(Ledger(), target, None),
     ).run()
 
 

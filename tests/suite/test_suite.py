@@ -248,7 +248,7 @@ def test_an_unknown_operation_is_one_sentence(run: Run) -> None:
     """A name that no vendor has ends the collection, with the names that there are."""
     result = run("--trunkline-operation=listTrunk")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "--trunkline-operation names 'listTrunk', which is none; there are: listTrunks" in shown(result)
+    assert "'listTrunk' is not an operation of telepath; there are: listTrunks" in shown(result)
 
 
 def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from trunkline import mock
 from trunkline.check.runner import Checker
-from trunkline.check.safety import WriteAccess, WriteOptions
+from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.contract.model import Contract
 from trunkline.exchange import SAFE_METHODS, Exchange, NotJSON, Request, Target, parse_json
@@ -19,7 +19,7 @@ from trunkline.findings import truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import mask_body, printable, redactor
 from trunkline.transport import targets
-from trunkline.transport.connect import known_parameters, second_credential
+from trunkline.transport.connect import known_parameters, mock_second_credential
 
 _MOST_CHARACTERS = 500
 """The length of a line; a longer one is cut."""
@@ -30,20 +30,18 @@ def dry_run(
     operations: Collection[str],
     seed: int,
     examples: int,
-    options: WriteOptions,
     max_requests: int | None,
     *,
-    built_in: bool,
+    allowed_leftovers: int | None,
+    two_accounts: bool,
     decorate: Callable[[Target], Target] = lambda target: target,
 ) -> Iterator[str]:
     """Check the mock instead of the implementation, and describe its requests by `preview`.
 
-    `decorate` may end the run early, by an exception.
+    `two_accounts` says whether the check would have two. `decorate` may end the run early, by an exception.
     """
     log: list[Exchange] = []
     cleaner = targets.recorded(mock.from_vendor(vendor), log)
-    second = second_credential(vendor, options.second_token, options.second_token_file, built_in=built_in)
-    another = second_credential(vendor, None, None, built_in=True) if second else None
     Checker(
         vendor,
         decorate(cleaner if max_requests is None else targets.budgeted(cleaner, max_requests)),
@@ -51,7 +49,8 @@ def dry_run(
         parameters=known_parameters(vendor),
         seed=seed,
         examples=examples,
-        writing=WriteAccess(Ledger(), cleaner, another, options.allowed_leftovers(built_in=built_in)),
+        writing=WriteAccess(Ledger(), cleaner, allowed_leftovers),
+        second=mock_second_credential(vendor) if two_accounts else None,
     ).run(operations)
     yield from preview((exchange.request for exchange in log), vendor.contract, redactor(vendor.secrets))
 

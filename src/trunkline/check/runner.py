@@ -103,8 +103,6 @@ class Checker:
 
     def __post_init__(self) -> None:
         contract = self.vendor.contract
-        if self.writing is not None:
-            self.second = self.writing.second
         credentials = tuple(known for known in (self.credential, self.second) if known is not None)
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)

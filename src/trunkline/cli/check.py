@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,106 +15,137 @@ import click
 
 from trunkline.check.dry_run import dry_run
 from trunkline.check.runner import Checker
-from trunkline.check.safety import WriteOptions, second_account, write_access
+from trunkline.check.safety import WriteOptions, write_access
 from trunkline.check.stateful.script import script
 from trunkline.cli import output
 from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.contract.model import Operation
-from trunkline.contract.requests import check_parameters
+from trunkline.contract.requests import check_parameters, operations_named
 from trunkline.errors import BudgetExhausted, UsageError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
+from trunkline.mock.loader import Vendor
 from trunkline.redaction import redactor
 from trunkline.report import terminal
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines
-from trunkline.settings import CONNECTION, WRITING, Settings, required_operations
-from trunkline.traffic.validation import operation_named
-from trunkline.transport.connect import connect, redacting_errors
+from trunkline.settings import CONNECTION, SECOND, WRITING, Settings, required_operations
+from trunkline.transport.connect import Connection, connect, redacting_errors, with_second_account
 
 
 def check(settings: Settings, vendor: str) -> int:
     """Check an implementation by every rule, every law and fuzzing, and show the report."""
-    write_options = WriteOptions(**settings.only(WRITING))
-    write_options.check()
     if settings.dry_run and settings.format != "text":
         raise UsageError(f"--dry-run prints plain lines, and no report; leave out --format {settings.format}")
     loaded = loader.load(vendor)
-    contract = loaded.contract
-    operations = [operation_named(contract, name) for name in settings.operation] or [*contract.operations]
-    required = required_operations(settings.require, [operation.operation_id for operation in operations])
+    operations = operations_named(settings.operation, loaded.contract.operations) or loaded.contract.operations
+    names = [operation.operation_id for operation in operations]
+    required = required_operations(settings.require, names)
     check_parameters([name for name, _ in settings.param], operations, "path")
     connection = connect(
         loaded,
         **settings.only(CONNECTION),
         waiting=lambda seconds: screen.progress(output.WAITING.format(seconds)),
     )
+    connection = with_second_account(connection, loaded, **settings.only(SECOND))
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
-    names = [operation.operation_id for operation in operations]
     if settings.dry_run:
-        click.echo(f"working out the requests for {loaded.name}, seed {seed}; nothing is sent", err=True)
-        limit, built_in, examples = settings.max_requests, connection.built_in, settings.examples
-        with _stop_signals() as stopped:
-            decorate = partial(_until, stopped=stopped)
-            for line in dry_run(
-                loaded, names, seed, examples, write_options, limit, built_in=built_in, decorate=decorate
-            ):
-                click.echo(line)
-        return SUCCESS
-    strictness, report = Grade(settings.strictness), Report(secrets=connection.secrets)
-    run = RunInfo(
-        loaded.name,
-        connection.base,
-        seed,
-        strictness,
-        documented=_documented(
-            operation for operation in operations if operation.reads or settings.allow_writes or settings.operation
-        ),
-        named=frozenset(settings.operation),
-        required=required,
-        secrets=frozenset(loaded.contract.secrets),
-        script=partial(script, loaded.contract, base=connection.base),
-    )
-    error: Exception | None = None
-    code = SUCCESS
+        return _dry_run(settings, loaded, connection, names, seed)
+    report, run = Report(secrets=connection.secrets), _run_info(settings, connection, operations, required, seed)
+    has_ended = (lambda: bool(report.failures(run.strictness))) if settings.fail_fast else (lambda: False)
     quiet = settings.format != "text" and not sys.stderr.isatty()
     with _stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
-        note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
-        screen.progress(f"checking {loaded.name} at {connection.name}{note}, seed {seed}")
-        progress = _progress(report, run, screen, findings=settings.format == "text")
-        has_ended = (lambda: bool(report.failures(strictness))) if settings.fail_fast else (lambda: False)
-        try:
-            with write_access(loaded, connection, write_options, report, screen.progress) as writing:
-                second = None if writing else second_account(loaded, connection, write_options, report)
-                Checker(
-                    loaded,
-                    _until(connection.target, stopped, has_ended),
-                    report,
-                    credential=connection.credential,
-                    parameters={**connection.parameters, **dict(settings.param)},
-                    seed=seed,
-                    examples=settings.examples,
-                    secret_values=connection.secret_values,
-                    writing=writing,
-                    complete=settings.complete,
-                    second=second,
-                    progress=progress,
-                ).run(names)
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        except Exception as unexpected:  # noqa: BLE001 - reported below, after the findings
-            error = unexpected
+        connection = replace(connection, target=_until(connection.target, stopped, has_ended))
+        error = _run(settings, loaded, connection, names, report, run, screen)
         if stopped.is_set():  # an interruption replaces any other result
-            error, code = None, INTERRUPTED
-        progress("")
-    run = replace(run, complete=not (code or error or report.stopped))
-    if error is None or report.findings or "" in report.exercised.values():
+            error = KeyboardInterrupt()
+    run = replace(run, complete=not (error or report.stopped))
+    if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
         output.show(report, run, settings.format, summary=True)
     with redacting_errors(redactor(connection.secrets)):
-        if error is not None:
+        if isinstance(error, Exception):
             raise error
-        return code or output.exit_code(report, run)
+        return INTERRUPTED if error else output.exit_code(report, run)
+
+
+def _dry_run(settings: Settings, vendor: Vendor, connection: Connection, names: list[str], seed: int) -> int:
+    """Print the requests that would be sent, and send none."""
+    click.echo(f"working out the requests for {vendor.name}, seed {seed}; nothing is sent", err=True)
+    allowed = WriteOptions(**settings.only(WRITING)).allowed_leftovers(built_in=connection.built_in)
+    with _stop_signals() as stopped:
+        for line in dry_run(
+            vendor,
+            names,
+            seed,
+            settings.examples,
+            settings.max_requests,
+            allowed_leftovers=allowed,
+            two_accounts=connection.second is not None,
+            decorate=partial(_until, stopped=stopped),
+        ):
+            click.echo(line)
+    return SUCCESS
+
+
+def _run_info(
+    settings: Settings,
+    connection: Connection,
+    operations: Sequence[Operation],
+    required: frozenset[str],
+    seed: int,
+) -> RunInfo:
+    """What the report says about the run, before it begins."""
+    contract = operations[0].contract
+    asked = (found for found in operations if found.reads or settings.allow_writes or settings.operation)
+    return RunInfo(
+        contract.vendor,
+        connection.base,
+        seed,
+        Grade(settings.strictness),
+        documented=_documented(asked),
+        named=frozenset(settings.operation),
+        required=required,
+        secrets=frozenset(contract.secrets),
+        script=partial(script, contract, base=connection.base),
+    )
+
+
+def _run(
+    settings: Settings,
+    vendor: Vendor,
+    connection: Connection,
+    names: list[str],
+    report: Report,
+    run: RunInfo,
+    screen: terminal.Screen,
+) -> BaseException | None:
+    """Check, and show the findings and the progress. Returns the exception that ended the run, to be raised later."""
+    note = f" (serve it at {connection.base} to use its curl lines)" if settings.app else ""
+    screen.progress(f"checking {vendor.name} at {connection.name}{note}, seed {run.seed}")
+    progress = _progress(report, run, screen, findings=settings.format == "text")
+    options = WriteOptions(**settings.only(WRITING))
+    error: BaseException | None = None
+    try:
+        with write_access(vendor, connection, options, report, screen.progress) as writing:
+            Checker(
+                vendor,
+                connection.target,
+                report,
+                credential=connection.credential,
+                parameters={**connection.parameters, **dict(settings.param)},
+                seed=run.seed or 0,
+                examples=settings.examples,
+                secret_values=connection.secret_values,
+                writing=writing,
+                complete=settings.complete,
+                second=connection.second,
+                progress=progress,
+            ).run(names)
+    except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001 - raised after the report is shown
+        error = ended
+    progress("")
+    return error
 
 
 def _documented(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:

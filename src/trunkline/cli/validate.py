@@ -12,7 +12,7 @@ from trunkline.check.availability import lacks_path, unanswered
 from trunkline.cli import output
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.refusals import reasons_to_refuse
-from trunkline.contract.requests import check_parameters, read_request
+from trunkline.contract.requests import check_parameters, operations_named, read_request
 from trunkline.errors import UsageError
 from trunkline.exchange import NOT_FOUND, Exchange
 from trunkline.findings import Grade, Report
@@ -102,7 +102,7 @@ def _operation(vendor: Vendor, rest: tuple[str, ...]) -> Operation:
     if len(rest) > 1:
         raise UsageError("with --live there is no SOURCE; name one OPERATION only")
     if rest:
-        return validation.operation_named(vendor.contract, rest[0])
+        return operations_named(rest, vendor.contract.operations)[0]
     if len(vendor.contract.operations) > 1:
         names = ", ".join(operation.operation_id for operation in vendor.contract.operations)
         raise UsageError(f"{vendor.name} has several operations; name one of: {names}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from urllib.parse import quote, urlencode
 
@@ -97,6 +97,16 @@ def read_request(
                 f"{operation.operation_id} needs to know {parameter.name}; give it with --param {parameter.name}=..."
             )
     return build_request(operation, values, query=query, credential=credential)
+
+
+def operations_named(names: Collection[str], operations: Sequence[Operation]) -> list[Operation]:
+    """Those of the operations that have these operationIds. Raises `UsageError` for an operationId that none has."""
+    known = [operation.operation_id for operation in operations]
+    for name in names:
+        if name not in known:
+            vendors = " or ".join(dict.fromkeys(operation.contract.vendor for operation in operations))
+            raise UsageError(f"{name!r} is not an operation of {vendors}; there are: {', '.join(known)}")
+    return [operation for operation in operations if operation.operation_id in names]
 
 
 def check_parameters(names: Iterable[str], operations: Iterable[Operation], *locations: str) -> None:

@@ -53,7 +53,7 @@ def read_settings(config: pytest.Config) -> None:
         command_line = Source({row.name: config.getoption(row.ini) for row in options_of("pytest")}, _flag, folder)
         settings = resolve("pytest", command_line, environment(), _ini(config), configuration(folder))
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(spelled(str(error))) from None
     _check(config, settings)
     config.stash[_SETTINGS] = settings
 
@@ -83,8 +83,6 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if settings.fixtures and not any((Path(settings.fixtures) / name).is_dir() for name in known):
         folders = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {settings.fixtures} has no folder {folders}")
-    if not settings.allow_writes and (settings.leave, settings.ledger) != (None, None):
-        raise pytest.UsageError("--trunkline-leave and --trunkline-ledger need --trunkline-allow-writes")
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
     if (settings.url or settings.app) and len(settings.vendor) != 1:

@@ -15,12 +15,13 @@ from trunkline.check.availability import Availability, describe
 from trunkline.check.laws import LAWS, Law
 from trunkline.check.rules import RULES, Rule
 from trunkline.check.runner import Checker
-from trunkline.check.safety import WriteAccess, WriteOptions, second_account, write_access
+from trunkline.check.safety import WriteAccess, WriteOptions, write_access
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
 from trunkline.contract.folders import names
 from trunkline.contract.model import Operation
-from trunkline.errors import BudgetExhausted, TrunklineError, UsageError
+from trunkline.contract.requests import operations_named
+from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.exchange import SECOND_VARIABLE
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
@@ -38,8 +39,8 @@ from trunkline.plugin import (
 from trunkline.redaction import printable, redactor
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
-from trunkline.settings import CONNECTION, DEBUG, WRITING, Settings, describe_bug, required_operations
-from trunkline.transport.connect import Connection, connect, redacting_errors
+from trunkline.settings import CONNECTION, DEBUG, SECOND, WRITING, Settings, describe_bug, required_operations
+from trunkline.transport.connect import Connection, connect, redacting_errors, with_second_account
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -83,11 +84,7 @@ def _knows_other_account(settings: Settings) -> bool:
 def _operations(settings: Settings) -> list[Operation]:
     try:
         every = [operation for name in settings.vendor or names() for operation in load(name).contract.operations]
-        chosen = [found for found in every if not settings.operation or found.operation_id in settings.operation]
-        known = [operation.operation_id for operation in every]
-        for name in settings.operation:
-            if name not in known:
-                raise UsageError(f"--operation names {name!r}, which is none; there are: {', '.join(known)}")
+        chosen = operations_named(settings.operation, every) or every
         required_operations(settings.require, [operation.operation_id for operation in chosen])
     except TrunklineError as error:
         raise pytest.Collector.CollectError(f"trunkline: {spelled(str(error))}") from None  # without a traceback
@@ -106,8 +103,6 @@ class Implementation:
     tested: frozenset[tuple[str, str]] = frozenset()
     """The (operationId, rule) that have a test of their own in this run."""
     writing: WriteAccess | None = None
-    second: str | None = None
-    """The credential of another account, if nothing may be written."""
     leftovers: list[str] = field(default_factory=list)
     """The items that the run created and could not delete."""
     shortfalls: list[str] = field(default_factory=list)
@@ -138,7 +133,7 @@ class Implementation:
             writing=self.writing,
             availability=self.availability,
             complete=self.settings.complete,
-            second=self.second,
+            second=self.connection.second,
         )
 
     def plain_report(self) -> Report:
@@ -276,15 +271,15 @@ def implementation(
         if name not in implementations:
             vendor = load(name)
             connection = connect(vendor, **settings.only(CONNECTION))
+            connection = with_second_account(connection, vendor, **settings.only(SECOND))
             report = Report()
             options = WriteOptions(**settings.only(WRITING))
             access = write_access(vendor, connection, options, report, lambda _: None)
             writing = ledgers.enter_context(access)
-            second = None if writing else second_account(vendor, connection, options, report)
             operations = tuple(found for found in _operations(settings) if found.contract.vendor == name)
             tested = frozenset(_rules_tested(request.session))
             implementations[name] = Implementation(
-                vendor, connection, settings, operations, tested, writing, second, report.leftovers
+                vendor, connection, settings, operations, tested, writing, report.leftovers
             )
     implementations[name].test = request.node.nodeid
     return implementations[name]

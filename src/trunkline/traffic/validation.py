@@ -9,6 +9,7 @@ from trunkline.check.rules import RULES, Rule, judge
 from trunkline.contract.bodies import NOTHING, json_of
 from trunkline.contract.model import Contract, List, Operation
 from trunkline.contract.refusals import reasons_to_refuse
+from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
 from trunkline.findings import Report, truncate
@@ -39,7 +40,7 @@ def validate(
     check_weight(exchange.response.body)
     report = Report(secrets=vendor.secrets | secrets)
     contract = vendor.contract
-    chosen = operation_named(contract, operation) if operation else _operation_of(contract, exchange)
+    chosen = operations_named([operation], contract.operations)[0] if operation else _operation_of(contract, exchange)
     _judge(report, chosen, exchange, rules)
     return report
 
@@ -50,7 +51,7 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
     With `operations`, only exchanges with these are judged; a response without a request is taken for one of them.
     The report lists what was not judged, and why. Raises `UsageError` when nothing at all could be judged.
     """
-    among = tuple(operation_named(vendor.contract, name) for name in operations)
+    among = tuple(operations_named(operations, vendor.contract.operations))
     report = Report(secrets=vendor.secrets)
     for file in [file for source in sources for file in files_of(source)]:
         name = "standard input" if file == "-" else file
@@ -108,15 +109,6 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
         report.reached[operation.operation_id, exchange.response.status] += 1
     sources = (source,) if source else ()
     report.extend(replace(finding, sources=sources) for finding in judge(operation, exchange, rules))
-
-
-def operation_named(contract: Contract, name: str) -> Operation:
-    """The operation with this operationId. Raises `UsageError` with the names of all operations."""
-    try:
-        return contract.operation(name)
-    except LookupError:
-        names = ", ".join(operation.operation_id for operation in contract.operations)
-        raise UsageError(f"{name!r} is not an operation of {contract.vendor}; there are: {names}") from None
 
 
 def _requested(contract: Contract, request: Request) -> Operation | None:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -56,6 +56,8 @@ class Connection:
     """Whether requests leave this process."""
     built_in: bool = False
     """Whether it is the built-in mock, which ends with the run."""
+    second: str | None = None
+    """The credential of another account, if it is known."""
 
 
 def connect(
@@ -145,21 +147,32 @@ def secret_values(vendor: Vendor) -> dict[str, str]:
 # --- the credential -------------------------------------------------------------------------------------------------
 
 
-def second_credential(
+def with_second_account(
+    connection: Connection,
     vendor: Vendor,
-    token: str | None,
-    token_file: str | None,
     *,
-    built_in: bool,
+    second_token: str | None = None,
+    second_token_file: str | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> str | None:
-    """The credential of another account: given, in a file, in the environment, or one of the built-in mock's."""
-    found = credential(token, token_file, {} if built_in else environ, SECOND_VARIABLE)
-    if found is None and built_in:
-        world = vendor.world
-        others = (name for name, grant in world.tokens.items() if grant.account != world.account and not grant.refused)
-        return next(others, None)
-    return found
+) -> Connection:
+    """The connection with the credential of another account, if it is known.
+
+    It is given, in a file, in the environment, or one of the built-in mock's.
+    """
+    environ = {} if connection.built_in else environ
+    second = credential(second_token, second_token_file, environ, SECOND_VARIABLE)
+    if second is None:
+        return replace(connection, second=mock_second_credential(vendor) if connection.built_in else None)
+    if second == connection.credential:
+        raise UsageError("the second token is the first: give the credential of another account")
+    return replace(connection, second=second, secrets=connection.secrets | {second})
+
+
+def mock_second_credential(vendor: Vendor) -> str | None:
+    """The first token of the mock that gives access to another account than its own."""
+    world = vendor.world
+    others = (name for name, grant in world.tokens.items() if grant.account != world.account and not grant.refused)
+    return next(others, None)
 
 
 def credential(

@@ -15,8 +15,8 @@ creation may return the id of another item.
 
 from __future__ import annotations
 
-from trunkline.check.safety.access import WriteAccess, WriteOptions, second_account, write_access
+from trunkline.check.safety.access import WriteAccess, WriteOptions, write_access
 from trunkline.check.safety.cleanup import Leftover
 from trunkline.check.safety.gate import Gate
 
-__all__ = ["Gate", "Leftover", "WriteAccess", "WriteOptions", "second_account", "write_access"]
+__all__ = ["Gate", "Leftover", "WriteAccess", "WriteOptions", "write_access"]
