@@ -54,5 +54,5 @@ class NotOurs(TargetError):
     """A request would change an item that the run may not have created, so it was not sent."""
 
 
-class Unsettled(TargetError):
+class AvailabilityUnknown(TargetError):
     """A response does not show whether the implementation has the operation, so it cannot be judged."""

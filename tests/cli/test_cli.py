@@ -174,7 +174,7 @@ ERRORS = {
         "--quiet",
         "--trunks",
         "1000001",
-    ): "trunks: 1000001 records cannot be generated; ask for 0 to 1000000",
+    ): "--trunks is not a whole number from 0 to 1000000",
     ("check", "{vendor}", "--strictness", "decision"): "--strictness is not documented, implied or customary",
     ("check", "{vendor}", "--token"): "option '--token' requires an argument",
     ("check", "{vendor}", "--token", "Bearer hush"): "the token begins with 'Bearer'",

@@ -107,7 +107,7 @@ def describe(exchange: Exchange) -> str:
     return f"{exchange.response.status} for {exchange.request.method} {exchange.request.path}"
 
 
-def incomplete(operation: Operation, exchange: Exchange) -> Finding:
+def missing_operation_finding(operation: Operation, exchange: Exchange) -> Finding:
     """The finding that an operation is not implemented."""
     expected = ", ".join(key for key in operation.responses if key.startswith("2"))
     message = "the operation is not implemented"

@@ -23,7 +23,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trunkline.check.strategies import isolated
-from trunkline.errors import NotOurs, TargetError, Unimplemented, Unsettled, UsageError
+from trunkline.errors import AvailabilityUnknown, NotOurs, TargetError, Unimplemented, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Json, Request, Response, Target
 from trunkline.redaction import redactor
 from trunkline.transport.asgi import ASGIApp, application
@@ -334,7 +334,7 @@ def _answer(pending: _PendingRequest, target: Target, make_safe: RequestFilter) 
     request = make_safe(pending.request)
     try:
         response = target(request) if request is not None else None
-    except (NotOurs, Unimplemented, Unsettled):
+    except (NotOurs, Unimplemented, AvailabilityUnknown):
         response = None
     pending.response.set_result(response or _UNSENT)
     return Exchange(request, response) if request and response else None

@@ -19,7 +19,7 @@ from trunkline.check.availability import (
     UNKNOWN_ID,
     Availability,
     describe,
-    incomplete,
+    missing_operation_finding,
     unanswered,
 )
 from trunkline.check.laws import LAWS, Law, Session
@@ -38,7 +38,7 @@ from trunkline.contract import export
 from trunkline.contract.bodies import at_pointer, identities, json_of, succeeded
 from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.requests import bearer
-from trunkline.errors import BudgetExhausted, Redirected, TargetError, Unimplemented, Unsettled
+from trunkline.errors import AvailabilityUnknown, BudgetExhausted, Redirected, TargetError, Unimplemented
 from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request, Response, Target
 from trunkline.findings import Finding, NotExercised, Report, truncate
 from trunkline.mock.loader import Vendor
@@ -142,7 +142,8 @@ class Checker:
     def _ask(self, request: Request) -> Response:
         """The response of the target behind the gate, if writing is allowed; the rules judge the exchange.
 
-        Raises `Unimplemented` for an operation that writes and is not implemented, and `Unsettled` if it may not be.
+        Raises `Unimplemented` for an operation that writes and is not implemented, and `AvailabilityUnknown` if it may
+        not be.
         """
         operation = self._written(request)
         if operation and operation.operation_id in self.availability.missing:
@@ -154,7 +155,7 @@ class Checker:
             self._leave_out(operation)
             raise Unimplemented(NOT_IMPLEMENTED)
         if is_there is None:
-            raise Unsettled(f"{describe(exchange)} does not show whether the operation is implemented")
+            raise AvailabilityUnknown(f"{describe(exchange)} does not show whether the operation is implemented")
         self.judge(exchange)
         return response
 
@@ -250,9 +251,9 @@ class Checker:
                 self.report.unasked[operation.operation_id] = f"the account has no {' and no '.join(resources)}"
             elif not session.needs and not (given and exchange.response.status == 404):
                 self.judge(exchange)
-        self._settle(answers)
+        self._conclude(answers)
 
-    def _settle(self, answers: list[tuple[Operation, Exchange]]) -> None:
+    def _conclude(self, answers: list[tuple[Operation, Exchange]]) -> None:
         """Conclude from all plain answers together. One item that is found shows that the parameter for it is right."""
         found = [operation for operation, exchange in answers if succeeded(operation, exchange)]
         right = {name for operation in found for name in self._given(operation)}
@@ -351,7 +352,7 @@ class Checker:
         """Leave out an operation that is not implemented, from now on."""
         self._narrow()
         if self.complete:
-            self.add(incomplete(operation, self.availability.missing[operation.operation_id]))
+            self.add(missing_operation_finding(operation, self.availability.missing[operation.operation_id]))
 
     def _narrow(self) -> None:
         """Report which operations are not implemented, and go on without them."""

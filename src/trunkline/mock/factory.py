@@ -52,7 +52,7 @@ def generate(vendor: Vendor, counts: Mapping[str, int], seed: int = 0) -> Vendor
     return vendor
 
 
-def complete(vendor: Vendor, collection: str, given: Sequence[Mapping[str, Json]]) -> list[Record]:
+def fill_records(vendor: Vendor, collection: str, given: Sequence[Mapping[str, Json]]) -> list[Record]:
     """Whole records with these fields. One that needs a parent belongs to the first of its account."""
     factory, world = RecordFactory(vendor, collection, 0), vendor.world
     parsed = [factory.parse(record, {}) for record in given]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import SECRET_HEADERS, Json, NotJSON, Request, Response, Target, parse_json
-from trunkline.mock.factory import complete, generate
+from trunkline.mock.factory import fill_records, generate
 from trunkline.mock.loader import Vendor, with_records
 from trunkline.mock.mock import from_vendor
 from trunkline.redaction import Masked
@@ -226,7 +226,7 @@ def _override_records(vendor: Vendor, collection: str, given: Json) -> Vendor:
         return generate(vendor, {collection: given})
     if not isinstance(given, list | tuple):
         raise UsageError(f"{label} are a {type(given).__name__}; give a list of them, or the number to generate")
-    records = complete(vendor, collection, given)
+    records = fill_records(vendor, collection, given)
     changed = with_records(vendor, collection, records)
     for name, index, parent in vendor.world.with_records(collection, tuple(records)).orphans():
         if name == collection:

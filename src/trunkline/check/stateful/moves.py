@@ -12,7 +12,7 @@ from trunkline.check.stateful.model import Item
 from trunkline.check.stateful.request_bodies import flaws, variant_counts
 from trunkline.check.stateful.resources import ResourceOperations
 from trunkline.check.stateful.scenario import Broken, Scenario, StatefulRun
-from trunkline.errors import NotOurs, Unsettled
+from trunkline.errors import AvailabilityUnknown, NotOurs
 from trunkline.findings import Finding
 
 _ITEM_CHOICES = (4,)
@@ -126,7 +126,7 @@ def _move(
             return broken.finding
         except NotOurs as error:
             scenario.give_up(str(error))
-        except Unsettled:
+        except AvailabilityUnknown:
             pass
         return None
 

@@ -14,7 +14,7 @@ from trunkline.check.stateful.scenario import NOT_ABOUT_THE_BODY, Broken, Scenar
 from trunkline.contract.bodies import at_pointer, id_key, json_of
 from trunkline.contract.model import Act, Create, Delete, Operation, Update
 from trunkline.contract.refusals import documented_response, refusal_for
-from trunkline.errors import NotOurs, TargetError, Unsettled
+from trunkline.errors import AvailabilityUnknown, NotOurs, TargetError
 from trunkline.exchange import NOT_FOUND, Exchange
 from trunkline.findings import Evidence, Finding
 
@@ -306,7 +306,7 @@ def clean_up(scenario: Scenario, judged: bool) -> Finding | None:
         except Broken as broken:
             finding = finding or broken.finding
             scenario.reporting = False
-        except (NotOurs, Unsettled):
+        except (NotOurs, AvailabilityUnknown):
             continue  # the gate reports the leftovers at the end
         except TargetError:
             if judged and finding is None:
