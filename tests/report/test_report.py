@@ -16,7 +16,7 @@ from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
-from trunkline.report.run import BROKEN, KEPT, NOT_EXERCISED, RunInfo, shortfall, verdict, without_success
+from trunkline.report.run import BROKEN, KEPT, UNPROVEN, RunInfo, shortfall, verdict, without_success
 from trunkline.report.terminal import screen
 from trunkline.report.text import finding_lines, plain, summary_lines
 from trunkline.report.text import render as text
@@ -191,8 +191,8 @@ def test_the_verdict_follows_from_strictness_and_from_what_was_exercised() -> No
     assert verdict(report(finding(Grade.IMPLIED)), RUN) == BROKEN
     assert verdict(report(finding(Grade.IMPLIED)), RunInfo("acme", strictness=Grade.DOCUMENTED)) == KEPT
     assert verdict(report(finding(Grade.CUSTOMARY)), RUN) == KEPT
-    assert verdict(Report(), RUN) == NOT_EXERCISED
-    assert verdict(Report(exercised={("a", "b"): "why"}), RUN) == NOT_EXERCISED
+    assert verdict(Report(), RUN) == UNPROVEN
+    assert verdict(Report(exercised={("a", "b"): "why"}), RUN) == UNPROVEN
     assert "BROKEN: 1 finding at" in text(report(finding()), RUN)
     assert "no success of any operation was seen" in text(Report(), RUN)
 
@@ -206,7 +206,7 @@ def test_operations_that_are_not_implemented_are_named() -> None:
     run = RunInfo("acme", documented=pairs)
     lines = [plain(line) for line in summary_lines(made, run)]
     assert "NOT IMPLEMENTED getCall, listCalls" in lines
-    assert "NOT EXERCISED any success of getThing - the account has no things" in lines
+    assert "NOT EXERCISED getThing: the account has no things" in lines
     assert "NOT REACHED   getThing: 200" in lines
     assert "NOT REACHED   listCalls: 200" not in lines
     assert lines[-1].startswith("verdict       the contract of acme is kept by what is implemented: no finding")
@@ -216,7 +216,7 @@ def test_operations_that_are_not_implemented_are_named() -> None:
     for name in ("listCalls", "getThing"):
         named = RunInfo("acme", documented=pairs, named=frozenset({name}))
         assert without_success(made, named) == (name,)
-        assert verdict(made, named) == NOT_EXERCISED
+        assert verdict(made, named) == UNPROVEN
 
 
 def test_a_run_that_judged_too_little_is_no_success() -> None:
@@ -226,11 +226,11 @@ def test_a_run_that_judged_too_little_is_no_success() -> None:
     assert shortfall(report(), required) == (
         "--require is not met: ids_stay of listThings was not exercised: the account is empty"
     )
-    assert verdict(report(), required) == NOT_EXERCISED
+    assert verdict(report(), required) == UNPROVEN
     assert verdict(report(), RunInfo("acme", required=frozenset({"getThing"}))) == KEPT
     spent = report()
     spent.stopped = "the budget is spent"
-    assert verdict(spent, RUN) == NOT_EXERCISED
+    assert verdict(spent, RUN) == UNPROVEN
     assert "the run did not judge everything: the budget is spent" in text(spent, RUN)
     spent.add(finding())
     assert verdict(spent, RUN) == BROKEN
@@ -288,10 +288,11 @@ def test_the_document_obeys_its_schema() -> None:
 
 
 def test_every_member_of_the_schema_is_described() -> None:
-    """It has a description, and docs/report.md names it."""
+    """It has a description, is always there, and docs/report.md names it."""
     text = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
-    for members in (SCHEMA["properties"], SCHEMA["$defs"]["finding"]["properties"]):
-        for name, member in members.items():
+    for schema in (SCHEMA, SCHEMA["$defs"]["finding"]):
+        assert {*schema["required"]} == {*schema["properties"]}
+        for name, member in schema["properties"].items():
             assert "description" in member or "$ref" in member, name
             assert f"`{name}`" in text, name
 

@@ -264,7 +264,7 @@ def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, m
     target = ("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", f"--trunkline-token={token}")
     result = pytester.runpytest_subprocess(*suite, *target)
     assert (result.ret, result.parseoutcomes().get("failed", 0)) == (0, 0)
-    result.stdout.fnmatch_lines(["NOT EXERCISED any success of getSipTrunk - the account has no trunks"])
+    result.stdout.fnmatch_lines(["NOT EXERCISED getSipTrunk: the account has no trunks"])
     result = pytester.runpytest_subprocess(*suite, *target, "--trunkline-operation=getSipTrunk")
     assert result.ret == 2
     result.stdout.fnmatch_lines(["TOO LITTLE JUDGED no success of getSipTrunk was seen: the account has no trunks"])

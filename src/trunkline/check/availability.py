@@ -16,8 +16,8 @@ from trunkline.errors import TargetError
 from trunkline.exchange import Exchange
 from trunkline.findings import Finding
 
-NOT_IMPLEMENTED = "it is not implemented"
-"""Why nothing about an operation is exercised."""
+MISSING_REASON = "it is not implemented"
+"""Why nothing about a missing operation is exercised."""
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 """The id to ask for when none is known: the answer can still show that there is no such path."""

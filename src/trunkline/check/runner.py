@@ -14,7 +14,7 @@ from random import Random
 
 from trunkline.check import fuzz
 from trunkline.check.availability import (
-    NOT_IMPLEMENTED,
+    MISSING_REASON,
     NOWHERE,
     UNKNOWN_ID,
     Availability,
@@ -147,13 +147,13 @@ class Checker:
         """
         operation = self._written(request)
         if operation and operation.operation_id in self.availability.missing:
-            raise Unimplemented(NOT_IMPLEMENTED)
+            raise Unimplemented(MISSING_REASON)
         response = (self._gate or self._send)(request)
         exchange = Exchange(request, response)
         is_there = self._learn_of_write(operation, exchange) if operation else True
         if operation and is_there is False:
             self._leave_out(operation)
-            raise Unimplemented(NOT_IMPLEMENTED)
+            raise Unimplemented(MISSING_REASON)
         if is_there is None:
             raise AvailabilityUnknown(f"{describe(exchange)} does not show whether the operation is implemented")
         self.judge(exchange)
@@ -386,7 +386,7 @@ class Checker:
         """
         step = operation.operation_id, law.name
         if self._is_left_out(operation):
-            self.report.exercised[step] = NOT_IMPLEMENTED
+            self.report.exercised[step] = MISSING_REASON
             return
         self.progress(f"{operation.operation_id}: {law.name}")
         with self._budget([step]):
@@ -426,7 +426,7 @@ class Checker:
         for operation in operations:
             own = [step for step in steps if step[0] == operation.operation_id]
             if self._is_left_out(operation):
-                self.report.exercised.update(dict.fromkeys(own, NOT_IMPLEMENTED))
+                self.report.exercised.update(dict.fromkeys(own, MISSING_REASON))
             elif reason := self._without_items(operation):
                 silent = [step for step in own if self.report.exercised[step]]
                 self.report.exercised.update(dict.fromkeys(silent, reason))
@@ -505,7 +505,7 @@ class Checker:
 
     def _reason_not_to_fuzz(self, operation: Operation) -> str:
         if self._is_left_out(operation):
-            return NOT_IMPLEMENTED
+            return MISSING_REASON
         if operation.reads:
             return ""
         return self._without_items(operation) if self._gate else NOT_ALLOWED

@@ -38,10 +38,10 @@ def show(report: Report, run: RunInfo, name: str, *, summary: bool = False) -> N
 
 def exit_code(report: Report, run: RunInfo) -> int:
     """The exit code of a run. Raises `TargetError` when there was too little to judge."""
-    from trunkline.report.run import BROKEN, NOT_EXERCISED, shortfall, verdict
+    from trunkline.report.run import BROKEN, UNPROVEN, shortfall, verdict
 
     result = verdict(report, run)
-    if result == NOT_EXERCISED:
+    if result == UNPROVEN:
         raise TargetError(shortfall(report, run))
     return FINDINGS if result == BROKEN else SUCCESS
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -24,35 +25,31 @@ import pytest
 from trunkline.contract.folders import names
 from trunkline.errors import TargetError, TrunklineError, UsageError
 from trunkline.plugin.options import declare, read_settings, settings_of, spelled
+from trunkline.report import titles
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json, Request, Response, Target
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
 
-__all__ = [
-    "JUDGED",
-    "LEFT_BEHIND",
-    "NOT_EXERCISED",
-    "NOT_IMPLEMENTED",
-    "SKIPPED",
-    "TOO_LITTLE",
-    "settings_of",
-    "spelled",
-    "tell",
-]
+__all__ = ["settings_of", "spelled", "summarize"]
 
 _MARKER = "trunkline"
 
-# What the terminal summary of a run of the suite tells. After the last the run does not end with 0.
-LEFT_BEHIND, NOT_EXERCISED, NOT_IMPLEMENTED = "LEFT BEHIND", "NOT EXERCISED", "NOT IMPLEMENTED"
-TOO_LITTLE = "TOO LITTLE JUDGED"
+_OUTPUT = "trunkline suite"
 
-JUDGED, SKIPPED = "judged", "skipped"
-"""Whether a run of the suite judged anything; not printed."""
 
-_TOLD = pytest.StashKey[dict[str, list[str]]]()
-_OUTPUT = "trunkline told"
+@dataclass(slots=True)
+class SuiteSummary:
+    """What a run of the suite did. `judged` and `skipped` say whether any test was."""
+
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    """The lines of the terminal summary by their titles; TOO_LITTLE makes the exit code 2."""
+    judged: bool = False
+    skipped: bool = False
+
+
+_SUMMARY = pytest.StashKey[SuiteSummary]()
 
 _MARKER_HELP = (
     "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N): the contents of a vendor's mock in "
@@ -86,40 +83,48 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         target = settings.url or settings.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
         vendors = ", ".join(settings.vendor or names())
         terminalreporter.write_line(f"trunkline judged {vendors} at {target}, seed {settings.seed or 0}")
-    told = config.stash.get(_TOLD, {})
-    if missing := told.get(NOT_IMPLEMENTED):
-        terminalreporter.write_line(f"{NOT_IMPLEMENTED} {', '.join(sorted(missing))}")
-    for title in (NOT_EXERCISED, LEFT_BEHIND, TOO_LITTLE):
-        for line in told.get(title, []):
+    lines = _summary(config).lines
+    if missing := lines.get(titles.NOT_IMPLEMENTED):
+        terminalreporter.write_line(f"{titles.NOT_IMPLEMENTED} {', '.join(sorted(missing))}")
+    for title in (titles.NOT_EXERCISED, titles.LEFT_BEHIND, titles.TOO_LITTLE):
+        for line in lines.get(title, []):
             terminalreporter.write_line(f"{title} {line}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End with 2 instead of 0 if a run of the suite judged too little, as `trunkline check` does."""
-    told = session.config.stash.get(_TOLD, {})
-    if SKIPPED in told and JUDGED not in told and not told.get(TOO_LITTLE):
-        tell(session.config, TOO_LITTLE, ["every test of the suite was skipped"])
-    if told.get(TOO_LITTLE) and session.exitstatus == pytest.ExitCode.OK and not _is_worker(session.config):
+    """End with 2 instead of 0 if a run of the suite judged too little, as `trunkline check` does.
+
+    With pytest-xdist the main process decides: a worker knows only its own tests.
+    """
+    if hasattr(session.config, "workeroutput"):
+        return
+    summary = _summary(session.config)
+    if summary.skipped and not summary.judged and not summary.lines.get(titles.TOO_LITTLE):
+        summarize(session.config, {titles.TOO_LITTLE: ["every test of the suite was skipped"]})
+    if summary.lines.get(titles.TOO_LITTLE) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
-def tell(config: pytest.Config, title: str, lines: list[str]) -> None:
-    """Keep lines for the terminal summary, also from a worker of pytest-xdist."""
-    told = config.stash.setdefault(_TOLD, {})
-    if lines:
-        told[title] = [*dict.fromkeys((*told.get(title, ()), *lines))]
-    getattr(config, "workeroutput", {})[_OUTPUT] = told
+def _summary(config: pytest.Config) -> SuiteSummary:
+    return config.stash.setdefault(_SUMMARY, SuiteSummary())
 
 
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workeroutput")
+def summarize(
+    config: pytest.Config, lines: Mapping[str, list[str]], *, judged: bool = False, skipped: bool = False
+) -> None:
+    """Add to the summary of a run of the suite, also from a worker of pytest-xdist."""
+    summary = _summary(config)
+    for title, more in lines.items():
+        summary.lines[title] = [*dict.fromkeys((*summary.lines.get(title, ()), *more))]
+    summary.judged |= judged
+    summary.skipped |= skipped
+    getattr(config, "workeroutput", {})[_OUTPUT] = asdict(summary)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add the lines of a worker of pytest-xdist to those of the main process."""
-    for title, lines in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
-        tell(node.config, title, lines)
+    """Add the summary of a worker of pytest-xdist to that of the main process."""
+    summarize(node.config, **getattr(node, "workeroutput", {}).get(_OUTPUT, {"lines": {}}))
 
 
 if TYPE_CHECKING:

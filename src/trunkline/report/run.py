@@ -12,7 +12,8 @@ from trunkline.redaction import mask_body
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
 
-KEPT, BROKEN, NOT_EXERCISED = "kept", "broken", "not exercised"
+KEPT, BROKEN, UNPROVEN = "kept", "broken", "not exercised"
+"""The verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def verdict(report: Report, run: RunInfo) -> str:
     """`broken` if a finding fails the run, `not exercised` if there was too little to judge, else `kept`."""
     if report.failures(run.strictness):
         return BROKEN
-    return NOT_EXERCISED if shortfall(report, run) else KEPT
+    return UNPROVEN if shortfall(report, run) else KEPT
 
 
 def shortfall(report: Report, run: RunInfo) -> str:

@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 from trunkline.findings import MOST_SOURCES, Finding, Report
 from trunkline.redaction import printable
+from trunkline.report import titles
 from trunkline.report.run import (
     BROKEN,
     KEPT,
-    NOT_EXERCISED,
     RunInfo,
     count_grades,
     curl_command,
@@ -104,10 +104,10 @@ def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
 def _missing(report: Report) -> Iterator[Line]:
     """One row for the operations that are not implemented, and one for each reason why some could not be asked."""
     if report.not_implemented:
-        yield _row("NOT IMPLEMENTED", ", ".join(sorted(report.not_implemented)), _MISSING)
+        yield _row(titles.NOT_IMPLEMENTED, ", ".join(sorted(report.not_implemented)), _MISSING)
     for reason in dict.fromkeys(report.unasked.values()):
         names = ", ".join(name for name, found in report.unasked.items() if found == reason)
-        yield _row("NOT EXERCISED", f"any success of {names} - {reason}", _MISSING)
+        yield _row(titles.NOT_EXERCISED, f"{names}: {reason}", _MISSING)
 
 
 def _exercised(report: Report) -> Iterator[Line]:
@@ -127,16 +127,16 @@ def _exercised(report: Report) -> Iterator[Line]:
     for reason, by_operation in missing.items():
         whole = [name for name, checks in by_operation.items() if reasons[name] == {reason} and len(checks) > 1]
         if len(whole) > 1:
-            yield _row("NOT EXERCISED", f"all of {', '.join(whole)} - {reason}", _MISSING)
+            yield _row(titles.NOT_EXERCISED, f"all of {', '.join(whole)} - {reason}", _MISSING)
         for name, checks in by_operation.items():
             if len(whole) <= 1 or name not in whole:
-                yield _row("NOT EXERCISED", f"{name}: {', '.join(checks)} - {reason}", _MISSING)
+                yield _row(titles.NOT_EXERCISED, f"{name}: {', '.join(checks)} - {reason}", _MISSING)
 
 
 def _reached(report: Report, run: RunInfo) -> Iterator[Line]:
     reached = ((name, f"{status} {_times(count)}") for (name, status), count in sorted(report.reached.items()))
     yield from _rows_by_operation("reached", reached)
-    yield from _rows_by_operation("NOT REACHED", not_reached(report, run), _MISSING)
+    yield from _rows_by_operation(titles.NOT_REACHED, not_reached(report, run), _MISSING)
 
 
 def _rows_by_operation(title: str, pairs: Iterable[tuple[str, str]], style: str = "") -> Iterator[Line]:
@@ -154,7 +154,7 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         yield _row("requests", f"{report.requests}{seed}")
     yield _row("findings", ", ".join(f"{count} {grade}" for grade, count in count_grades(report).items()))
     for line in report.leftovers:
-        yield _row("LEFT BEHIND", line, _MISSING)
+        yield _row(titles.LEFT_BEHIND, line, _MISSING)
     missing = sum(1 for reason in report.exercised.values() if reason)
     count = f"{missing} of {len(report.exercised)} checks"
     not_exercised_note = f"; {count} were not exercised and prove nothing" if missing else ""
@@ -169,7 +169,7 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         text = f"the contract of {run.vendor} is kept{part}: no finding at strictness {run.strictness}, {notes}"
         style = _NOTE if not_exercised_note or early else _GOOD
     else:
-        text, style = f"{NOT_EXERCISED.upper()}: {shortfall(report, run)}", _MISSING
+        text, style = f"{titles.NOT_EXERCISED}: {shortfall(report, run)}", _MISSING
     yield _row("verdict", f"{text}{not_exercised_note}{early}", f"{_STRONG} {style}")
 
 
@@ -180,9 +180,9 @@ def _row(title: str, text: str, style: str = "") -> Line:
 def _not_judged(report: Report) -> Iterator[Line]:
     """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
     for place, reason in [*report.not_judged.items()][:_FEW_PLACES]:
-        yield _row("NOT JUDGED", f"{place}: {reason}", _MISSING)
+        yield _row(titles.NOT_JUDGED, f"{place}: {reason}", _MISSING)
     if report.skipped > _FEW_PLACES:
-        yield _row("NOT JUDGED", f"{report.skipped - _FEW_PLACES} more", _MISSING)
+        yield _row(titles.NOT_JUDGED, f"{report.skipped - _FEW_PLACES} more", _MISSING)
     if len(report.judged) > 1 or sum(report.judged.values()) > 1:
         exchanges = _plural(sum(report.judged.values()), "exchange")
         files = sum(1 for count in report.judged.values() if count)

@@ -25,18 +25,9 @@ from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.exchange import SECOND_VARIABLE
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
-from trunkline.plugin import (
-    JUDGED,
-    LEFT_BEHIND,
-    NOT_EXERCISED,
-    NOT_IMPLEMENTED,
-    SKIPPED,
-    TOO_LITTLE,
-    settings_of,
-    spelled,
-    tell,
-)
+from trunkline.plugin import settings_of, spelled, summarize
 from trunkline.redaction import printable, redactor
+from trunkline.report import titles
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
 from trunkline.settings import CONNECTION, DEBUG, SECOND, WRITING, Settings, describe_bug, required_operations
@@ -249,13 +240,14 @@ def _implementations(pytestconfig: pytest.Config) -> Iterator[tuple[dict[str, Im
         yield implementations, ledgers
     for found in implementations.values():
         unasked = found.unasked()
-        for title, lines in {
-            LEFT_BEHIND: found.leftovers,
-            NOT_EXERCISED: [f"any success of {name} - {reason}" for name, reason in unasked.items()],
-            NOT_IMPLEMENTED: sorted(found.availability.missing),
-            TOO_LITTLE: [spelled(line) for line in found.shortfalls],
-        }.items():
-            tell(pytestconfig, title, [printable(redactor(found.connection.secrets)(line)) for line in lines])
+        lines = {
+            titles.LEFT_BEHIND: found.leftovers,
+            titles.NOT_EXERCISED: [f"{name}: {reason}" for name, reason in unasked.items()],
+            titles.NOT_IMPLEMENTED: sorted(found.availability.missing),
+            titles.TOO_LITTLE: [spelled(line) for line in found.shortfalls],
+        }
+        hide = redactor(found.connection.secrets)
+        summarize(pytestconfig, {title: [printable(hide(line)) for line in found] for title, found in lines.items()})
 
 
 @pytest.fixture
@@ -303,12 +295,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
         with _without_traceback(pyfuncitem.session, secrets):
             result = yield
     except pytest.skip.Exception:
-        tell(pyfuncitem.config, SKIPPED, ["a test"])
+        summarize(pyfuncitem.config, {}, skipped=True)
         raise
     except pytest.fail.Exception:
-        tell(pyfuncitem.config, JUDGED, ["a test"])
+        summarize(pyfuncitem.config, {}, judged=True)
         raise
-    tell(pyfuncitem.config, JUDGED, ["a test"])
+    summarize(pyfuncitem.config, {}, judged=True)
     return result
 
 
