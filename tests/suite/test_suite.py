@@ -239,6 +239,8 @@ def test_a_partial_implementation_is_judged(run: Run) -> None:
     result = run(*few, "--trunkline-operation=listTrunks", "--trunkline-operation=listCalls", app="partial")
     assert result.ret == 2
     assert "TOO LITTLE JUDGED listCalls is not implemented: 404 for GET /calls" in shown(result)
+    result = run("-p", "xdist", "-n", "3", "-k", "documented_request", app="partial")
+    assert (result.ret, "TOO LITTLE" in shown(result)) == (0, False), "a worker that only skips decides nothing"
     result = run("-p", "xdist", "-n", "2", *few, "--trunkline-require=listTrunks,getCall", app="partial")
     assert result.ret == 2
     assert "TOO LITTLE JUDGED --trunkline-require is not met: getCall: not implemented" in shown(result)

@@ -73,6 +73,10 @@ class Availability:
         self.missing.setdefault(name, exchange)
         return False
 
+    def lacks(self, operation: Operation) -> bool:
+        """Whether an operation is known not to be implemented."""
+        return operation.operation_id in self.missing
+
     def _is_nowhere(self, exchange: Exchange, ask_nowhere: Callable[[], Exchange]) -> bool:
         """Whether a 404 has the words of one for a path that does not exist."""
         if self._nowhere is None:

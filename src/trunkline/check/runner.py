@@ -16,16 +16,13 @@ from trunkline.check import fuzz
 from trunkline.check.availability import (
     MISSING_REASON,
     NOWHERE,
-    UNKNOWN_ID,
     Availability,
     describe,
     missing_operation_finding,
-    unanswered,
 )
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.laws.session import AccountReadings
-from trunkline.check.lists import read_list
 from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules import RULES, Rule, judge, operation_of, secret_values_rule
 from trunkline.check.safety import Gate, WriteAccess
@@ -34,8 +31,9 @@ from trunkline.check.stateful.creations import Creations
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.check.stateful.request_bodies import ValueFactory, make_harmless
 from trunkline.check.stateful.runner import Exercised, factory_of, run_stateful
+from trunkline.check.survey import MOST_LOOKS, Survey
 from trunkline.contract import export
-from trunkline.contract.bodies import at_pointer, identities, json_of, succeeded
+from trunkline.contract.bodies import succeeded
 from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.requests import bearer
 from trunkline.errors import AvailabilityUnknown, BudgetExhausted, Redirected, TargetError, Unimplemented
@@ -43,7 +41,7 @@ from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request,
 from trunkline.findings import Finding, NotExercised, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_body
-from trunkline.transport.targets import credential_refused, read_only
+from trunkline.transport.targets import read_only
 
 FUZZ = "schemathesis"
 """The name under which a report says whether an operation was fuzzed by Schemathesis."""
@@ -54,8 +52,6 @@ NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 _NOT_REACHED = "not reached"
 _LONGEST_PLACE = 80
 _GONE = "another client deleted the item that it asked for"
-_LOOKS = 3
-"""How often an item is looked for in its list, while another client deletes items."""
 _REQUESTS_PER_MESSAGE = 50
 """The number of fuzzing requests between two messages of progress."""
 
@@ -92,10 +88,7 @@ class Checker:
     _gate: Gate | None = None
     _factory: ValueFactory | None = None
     _creations: Creations = field(init=False)
-    _sessions: dict[str, Session] = field(default_factory=dict)
-    _first_ids: dict[str, str] = field(default_factory=dict)
-    _empty: set[str] = field(default_factory=set)
-    """The resources of which a list shows that the account has none."""
+    _survey: Survey = field(init=False)
     _contract: Contract = field(init=False)
     """The contract without the operations that are not implemented."""
     _readings: AccountReadings = field(default_factory=dict)
@@ -115,6 +108,15 @@ class Checker:
             self._factory = factory_of(self._gate.prefix, self.seed)
         self._target = self._counted(self.target)
         self._judged = self._ask if self._gate else read_only(self._ask)
+        self._survey = Survey(
+            self.vendor,
+            self._target,
+            self.credential,
+            self.parameters,
+            self.availability,
+            self._new_session,
+            self._ask_nowhere,
+        )
         self._narrow()
         self._creations = Creations(contract)
         self._random = Random(self.seed)  # noqa: S311 - values to send, not secrets
@@ -180,145 +182,29 @@ class Checker:
         self.report.add(finding)
 
     def session(self, operation: Operation) -> Session:
-        """The session about an operation. All its laws share it, so that each list is read once."""
-        name = operation.operation_id
-        if name not in self._sessions:
-            parameters, reader = self._parameters(operation), read_only(self._judged)
-            self._sessions[name] = Session(
-                operation,
-                reader,
-                self.credential,
-                parameters,
-                self.seed,
-                self.examples,
-                second=self.second,
-                unjudged=self._target,
-                readings=self._readings,
-            )
-        return self._sessions[name]
+        """The session about an operation, which all its laws share."""
+        return self._survey.session(operation)
 
-    def _parameters(self, operation: Operation) -> dict[str, str]:
-        """The known path parameters of an operation that reads: those given, else the id of the first listed item."""
-        known = {
-            parameter.name: self.parameters.get(parameter.name) or self._first_id(parameter.resource)
-            for parameter in operation.parameters
-            if parameter.location == "path" and operation.reads
-        }
-        return {name: value for name, value in known.items() if value}
-
-    def _first_id(self, resource: str) -> str:
-        """The id of the first listed item of a resource, or empty. The request is sent once and is not judged."""
-        if resource not in self._first_ids:
-            self._first_ids[resource] = ""
-            for operation in self.vendor.contract.of_kind(List, resource):
-                if not operation.parents:
-                    exchange = self._unjudged(operation, self.credential)
-                    if succeeded(operation, exchange):
-                        self._first_ids[resource] = next(iter(identities(operation, exchange)), "")
-                        if at_pointer(json_of(exchange), operation.kind.items) == []:
-                            self._empty.add(resource)
-        return self._first_ids[resource]
-
-    def _unjudged(
-        self, operation: Operation, credential: str | None, parameters: Mapping[str, str] | None = None
-    ) -> Exchange:
-        """Send the plain documented request; the rules do not judge its response."""
-        return Session(operation, self._target, credential, parameters or {}).ask()
-
-    # --- what is implemented ----------------------------------------------------------------------------------------
+    def _new_session(self, operation: Operation, parameters: dict[str, str]) -> Session:
+        return Session(
+            operation,
+            read_only(self._judged),
+            self.credential,
+            parameters,
+            self.seed,
+            self.examples,
+            second=self.second,
+            unjudged=self._target,
+            readings=self._readings,
+        )
 
     def survey(self, operations: Iterable[Operation]) -> None:
-        """Send the plain documented request of each operation that reads, and learn which are not implemented.
+        """Send the plain documented request of each operation that reads, and leave out those not implemented.
 
-        Raises `TargetError` when the credential is refused, when a given parameter names no item, and when no operation
-        answers with success: then nothing can be judged.
+        Raises `TargetError` when nothing can be judged.
         """
-        answers: list[tuple[Operation, Exchange]] = []
-        for operation in operations:
-            if not operation.reads:
-                continue
-            exchange = self._plain_answer(operation)
-            if operation.secured and exchange.response.status == 401:
-                raise credential_refused(operation.operation_id, self.credential, self.vendor.name)
-            answers.append((operation, exchange))
-            session, given = self.session(operation), self._given(operation)
-            emptied = all(operation.parameter(name).resource in self._empty for name in session.needs)
-            conclusive = not given and not (session.needs and emptied)
-            if self.availability.learn(operation, exchange, self._ask_nowhere, conclusive=conclusive) is False:
-                continue
-            if session.needs and emptied:
-                resources = dict.fromkeys(operation.parameter(name).resource for name in session.needs)
-                self.report.unasked[operation.operation_id] = f"the account has no {' and no '.join(resources)}"
-            elif not session.needs and not (given and exchange.response.status == 404):
-                self.judge(exchange)
-        self._conclude(answers)
-
-    def _conclude(self, answers: list[tuple[Operation, Exchange]]) -> None:
-        """Conclude from all plain answers together. One item that is found shows that the parameter for it is right."""
-        found = [operation for operation, exchange in answers if succeeded(operation, exchange)]
-        right = {name for operation in found for name in self._given(operation)}
-        for operation, exchange in answers:
-            given = self._given(operation)
-            if exchange.response.status != 404 or not given:
-                continue
-            if not given <= right:
-                place = f"{operation.operation_id} answers 404 for {exchange.request.path}"
-                raise TargetError(f"{place}: name an item that exists with --param")
-            if self.availability.learn(operation, exchange, self._ask_nowhere):
-                self.judge(exchange)
-        absent = [answer for answer in answers if self._is_left_out(answer[0])]
-        unlisted = {found.operation_id: why for found, _ in answers if (why := self._why_unlisted(found))}
-        if absent and not any(operation.resource for operation in found):
-            self.availability.missing.clear()
-            for name, why in unlisted.items():
-                raise TargetError(f"no success of {name} can be seen: {why}")
-            raise unanswered(*absent[0])
-        self.report.unasked.update(unlisted)
-        for operation, _ in absent:
+        for operation in self._survey.run(operations, self.judge, self.report.unasked):
             self._leave_out(operation)
-
-    def _why_unlisted(self, operation: Operation) -> str:
-        """Why no id is known for an operation that is there, if the list that shows it is not implemented."""
-        for name in () if self._is_left_out(operation) else self.session(operation).needs:
-            listings = self.vendor.contract.of_kind(List, operation.parameter(name).resource)
-            missing = [listing.operation_id for listing in listings if self._is_left_out(listing)]
-            if missing:
-                return f"{missing[0]}, which lists its id, is not implemented; give one with --param {name}=..."
-        return ""
-
-    def _given(self, operation: Operation) -> set[str]:
-        """The path parameters of an operation that the caller gave."""
-        return {parameter.name for parameter in operation.path_parameters if self.parameters.get(parameter.name)}
-
-    def _plain_answer(self, operation: Operation) -> Exchange:
-        """The answer to the plain documented request, for an unknown id if none is known. The rules do not judge it.
-
-        If a listed item is not found, another client may have deleted it: then that of the next one.
-        """
-        for _ in range(_LOOKS):
-            session = self.session(operation)
-            parameters = {**dict.fromkeys(session.needs, UNKNOWN_ID), **session.parameters}
-            exchange = self._unjudged(operation, self.credential, parameters)
-            if exchange.response.status != 404 or not self._has_gone(operation):
-                break
-        return exchange
-
-    def _has_gone(self, operation: Operation) -> bool:
-        """Whether the item that is asked for is no longer in its list. Then another one is asked for from now on."""
-        gone = False
-        for name, identity in self.session(operation).parameters.items():
-            resource = operation.parameter(name).resource
-            if name in self._given(operation) or not identity:
-                continue
-            for listing in self.vendor.contract.of_kind(List, resource):
-                if not listing.parents:
-                    reading = read_list(listing, Session(listing, self._target, self.credential).ask, until=identity)
-                    gone = gone or (reading.whole and identity not in reading.ids)
-            if gone:
-                self._first_ids.pop(resource, None)
-        if gone:
-            del self._sessions[operation.operation_id]
-        return gone
 
     def _ask_nowhere(self) -> Exchange:
         """The exchange about a path that no API has."""
@@ -362,16 +248,13 @@ class Checker:
         if self._gate is not None:
             self._gate.narrow(self._contract)
 
-    def _is_left_out(self, operation: Operation) -> bool:
-        return operation.operation_id in self.availability.missing
-
     def probe_second_account(self) -> None:
         """Raise `TargetError` when the second credential gives access to no account, so that none are compared."""
         lists = (listing for listing in self._contract.of_kind(List) if listing.secured and not listing.parents)
         operation = next(lists, None)
         if self.second is None or operation is None:
             return
-        exchange = self._unjudged(operation, self.second)
+        exchange = self._survey.ask(operation, self.second)
         if not succeeded(operation, exchange):
             raise TargetError(
                 f"{operation.operation_id} answers the second credential with {exchange.response.status}, so accounts "
@@ -385,14 +268,14 @@ class Checker:
         If the item that it asks for has been deleted meanwhile, the law is checked for another one instead.
         """
         step = operation.operation_id, law.name
-        if self._is_left_out(operation):
+        if self.availability.lacks(operation):
             self.report.exercised[step] = MISSING_REASON
             return
         self.progress(f"{operation.operation_id}: {law.name}")
         with self._budget([step]):
-            for _ in range(_LOOKS):
+            for _ in range(MOST_LOOKS):
                 results = list(law.check(self.session(operation)))
-                if not results or not self._has_gone(operation):
+                if not results or not self._survey.has_gone(operation):
                     break
                 results = [NotExercised(_GONE)]
         self.report.exercised[step] = ""
@@ -420,12 +303,16 @@ class Checker:
         if self.writing is None or self._gate is None:
             self._not_exercised(steps, NOT_ALLOWED)
             return
-        while not self._has_run_stateful(self._gate, self.writing, {name for name, _ in steps}):
-            pass
+        while True:
+            try:
+                self._run_stateful(self._gate, self.writing, {name for name, _ in steps})
+                break
+            except Unimplemented:  # from now on it is left out
+                continue
         self._not_exercised(steps, "an operation that it needs is not implemented")
         for operation in operations:
             own = [step for step in steps if step[0] == operation.operation_id]
-            if self._is_left_out(operation):
+            if self.availability.lacks(operation):
                 self.report.exercised.update(dict.fromkeys(own, MISSING_REASON))
             elif reason := self._without_items(operation):
                 silent = [step for step in own if self.report.exercised[step]]
@@ -442,36 +329,32 @@ class Checker:
         """Why the check cannot create the items that an operation is about, if an operation for it is missing."""
         resources = {operation.resource, *(parameter.resource for parameter in operation.path_parameters)}
         creations = (create for create in self.vendor.contract.of_kind(Create) if create.resource in resources)
-        missing = [create.operation_id for create in creations if self._is_left_out(create)]
+        missing = [create.operation_id for create in creations if self.availability.lacks(create)]
         return f"{' and '.join(missing)}, which it needs, is not implemented" if missing else ""
 
-    def _has_run_stateful(self, gate: Gate, writing: WriteAccess, names: Collection[str]) -> bool:
-        """Run the stateful check. False if an operation turned out not to be implemented."""
+    def _run_stateful(self, gate: Gate, writing: WriteAccess, names: Collection[str]) -> None:
+        """Run the stateful check. Raises `Unimplemented` if an operation turns out not to be implemented."""
         allowed = writing.allowed_leftovers
         exercised = self.report.exercised
-        try:
-            for result in run_stateful(
-                self._contract,
-                self._judged,
-                prefix=gate.prefix,
-                factory=self._factory,
-                credential=self.credential,
-                second_credential=self.second,
-                allowed_leftovers=None if allowed is None else max(0, allowed - gate.leftover_count),
-                seed=self.seed,
-                examples=max(2, self.examples // 2),
-                settling=writing.settling,
-                progress=self.progress,
-            ):
-                if result.operation not in names:
-                    continue
-                if not isinstance(result, Exercised):
-                    self.add(result)
-                elif exercised.get((result.operation, result.law)) != "":  # what was judged before stays so
-                    exercised[result.operation, result.law] = result.reason
-        except Unimplemented:
-            return False
-        return True
+        for result in run_stateful(
+            self._contract,
+            self._judged,
+            prefix=gate.prefix,
+            factory=self._factory,
+            credential=self.credential,
+            second_credential=self.second,
+            allowed_leftovers=None if allowed is None else max(0, allowed - gate.leftover_count),
+            seed=self.seed,
+            examples=max(2, self.examples // 2),
+            settling=writing.settling,
+            progress=self.progress,
+        ):
+            if result.operation not in names:
+                continue
+            if not isinstance(result, Exercised):
+                self.add(result)
+            elif exercised.get((result.operation, result.law)) != "":  # what was judged before stays so
+                exercised[result.operation, result.law] = result.reason
 
     def fuzz(self, operations: Collection[Operation]) -> None:
         """Have Schemathesis generate requests for some operations, and follow the links among them."""
@@ -504,7 +387,7 @@ class Checker:
                         self.progress(f"{FUZZ}, {event.phase}, {event.requests} requests")
 
     def _reason_not_to_fuzz(self, operation: Operation) -> str:
-        if self._is_left_out(operation):
+        if self.availability.lacks(operation):
             return MISSING_REASON
         if operation.reads:
             return ""
