@@ -26,6 +26,7 @@ from trunkline.transport.connect import (
     known_parameters,
     redacting_errors,
     secret_values,
+    with_second_account,
 )
 
 VENDORS = folders.names()
@@ -194,3 +195,17 @@ def test_every_trouble_with_an_application_is_a_sentence(module: Any) -> None:
     for source in ("app = 3", "def app(environ, start_response): ...", "def app(): ..."):
         with pytest.raises(UsageError, match="is not an ASGI application"):
             application(f"{module(source)}:app")
+
+
+def test_the_second_account_is_another_one(vendor: Vendor) -> None:
+    """Its credential is a secret of the connection; the built-in mock has one, and ignores the environment's."""
+    live = connect(vendor, url="http://127.0.0.1:9/v1", token=TOKEN, environ=EMPTY)
+    assert with_second_account(live, vendor, environ=EMPTY).second is None
+    both = with_second_account(live, vendor, environ={"TRUNKLINE_SECOND_TOKEN": "tok_other"})
+    assert (both.second, "tok_other" in both.secrets, both.credential) == ("tok_other", True, TOKEN)
+    with pytest.raises(UsageError, match="the second token is the first: give the credential of another account"):
+        with_second_account(live, vendor, second_token=TOKEN, environ=EMPTY)
+    built_in = connect(vendor, environ=EMPTY)
+    second = with_second_account(built_in, vendor, environ={"TRUNKLINE_SECOND_TOKEN": "tok_other"}).second
+    assert second is not None
+    assert vendor.world.tokens[second].account != vendor.world.account
