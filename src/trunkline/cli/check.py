@@ -19,7 +19,7 @@ from trunkline.check.safety import WriteOptions, write_access
 from trunkline.check.stateful.script import script
 from trunkline.cli import output
 from trunkline.cli.output import INTERRUPTED, SUCCESS
-from trunkline.contract.model import Operation
+from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, operations_named
 from trunkline.errors import BudgetExhausted, UsageError
 from trunkline.exchange import Request, Response, Target
@@ -52,7 +52,8 @@ def check(settings: Settings, vendor: str) -> int:
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     if settings.dry_run:
         return _dry_run(settings, loaded, connection, names, seed)
-    report, run = Report(secrets=connection.secrets), _run_info(settings, connection, operations, required, seed)
+    report = Report(secrets=connection.secrets)
+    run = _run_info(settings, loaded.contract, connection, operations, required, seed)
     has_ended = (lambda: bool(report.failures(run.strictness))) if settings.fail_fast else (lambda: False)
     quiet = settings.format != "text" and not sys.stderr.isatty()
     with _stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
@@ -90,13 +91,13 @@ def _dry_run(settings: Settings, vendor: Vendor, connection: Connection, names: 
 
 def _run_info(
     settings: Settings,
+    contract: Contract,
     connection: Connection,
     operations: Sequence[Operation],
     required: frozenset[str],
     seed: int,
 ) -> RunInfo:
     """What the report says about the run, before it begins."""
-    contract = operations[0].contract
     asked = (found for found in operations if found.reads or settings.allow_writes or settings.operation)
     return RunInfo(
         contract.vendor,
