@@ -90,11 +90,6 @@ class Finding:
         place = "/".join("*" if part.isascii() and part.isdigit() else part for part in self.at.split("/"))
         return (self.rule, self.operation, place, self.contract)
 
-    def repeated(self, count: int) -> Finding:
-        """The finding with the number of findings that it stands for."""
-        message = f"{self.message}; and {count - 1:,} more like it" if count > 1 else self.message
-        return replace(self, message=message, count=count)
-
 
 @dataclass(frozen=True, slots=True)
 class NotExercised:
@@ -146,7 +141,7 @@ class Report:
             self._findings[cause] = replace(known, count=known.count + finding.count, sources=sources)
             return False
         self._causes[kind] += 1
-        if cause != finding.cause:
+        if cause != finding.cause or finding.count > 1:
             finding = replace(finding, message=f"{finding.message}; others like it are only counted from here on")
         self._findings[cause] = replace(
             finding,

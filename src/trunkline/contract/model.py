@@ -587,7 +587,7 @@ def _left_out(violations: Iterable[Violation], sample: _Sample) -> Iterator[Viol
         evidence = [found.evidence for found in violations if found.at.startswith(f"{at}/")]
         if evidence:
             weakest = max(evidence, key=lambda stated: stated.grade.rank)
-            sentence = f"and {count:,} more items of this list are wrong"
+            sentence = f"{count:,} more items of this list are wrong"
             yield Violation(sample.original(at), reference, "items", schema, count, weakest, sentence)
 
 

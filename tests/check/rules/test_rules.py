@@ -17,7 +17,7 @@ from trunkline.contract.model import Contract, List
 from trunkline.contract.requests import build_request
 from trunkline.contract.schema import Schemas
 from trunkline.exchange import Exchange, Request, Response
-from trunkline.findings import Grade
+from trunkline.findings import Grade, Report
 
 RULES_WITH_SECRETS = (*RULES, secret_values_rule({"a-secret-of-the-fixture": "password"}))
 
@@ -214,7 +214,7 @@ def test_many_wrong_items_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [finding for finding in judge(operation, exchange) if finding.rule == "body_matches_schema"]
     assert {finding.at for finding in found if finding.at.endswith("status")} >= {"body/trunks/1/status"}
     (rest,) = [finding for finding in found if finding.at == "body/trunks"]
-    assert rest.message == "and 2,900 more items of this list are wrong"
+    assert rest.message == "2,900 more items of this list are wrong"
     assert rest.evidence.grade in {Grade.DOCUMENTED, Grade.IMPLIED}
     assert len(found) < 500
     assert 0 < max(sizes) < 20_000
@@ -226,7 +226,7 @@ def test_a_long_list_of_anything_is_judged(item: object) -> None:
     (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
     found = [finding for finding in judge(operation, page([item] * 20_000)) if finding.rule == "body_matches_schema"]
     assert found[0].at.startswith("body/trunks/0")
-    assert found[-1].message == "and 19,900 more items of this list are wrong"
+    assert "19,900 more items of this list are wrong" in [finding.message for finding in found]
     assert len(found) < 2100
 
 
@@ -251,5 +251,7 @@ def test_problems_of_one_kind_are_counted(items: list[object], rule: str) -> Non
     (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
     found = [finding for finding in judge(operation, page(items)) if finding.rule == rule]
     assert len(found) == 101 + (rule == "properties_are_documented" and found[0].at == "body")
-    assert sum(finding.count for finding in found) >= 1000
-    assert found[-1].message.endswith("; and 899 more like it")
+    assert found[-1].count == 900
+    report = Report()
+    report.extend(found)
+    assert sum(finding.count for finding in report.findings) >= 1000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeGuard
 
 from trunkline.check.problem import Problem
@@ -44,7 +44,7 @@ class Rule:
     def judge(self, operation: Operation, exchange: Exchange) -> Iterator[Finding]:
         """The findings of the rule about an exchange that it applies to.
 
-        Of many with the same basis, the others are one finding with their number.
+        Of many with the same basis, the others are one finding with their count: a finding may be as long as the body.
         """
         counts: dict[tuple[str, Evidence], int] = {}
         others: dict[tuple[str, Evidence], Problem] = {}
@@ -59,7 +59,7 @@ class Rule:
             else:
                 others.setdefault(kind, problem)
         for kind, problem in others.items():
-            yield problem.finding(self.name, operation, exchange).repeated(counts[kind] - _MOST_ALIKE)
+            yield replace(problem.finding(self.name, operation, exchange), count=counts[kind] - _MOST_ALIKE)
 
 
 def rule(

@@ -109,30 +109,21 @@ def _violated(violation: Violation, message: str, evidence: Evidence) -> Problem
 
 
 def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
-    """One violation for each value, and one for all properties that an object lacks; what was only counted is last.
+    """One violation for each value, and one for all properties that an object lacks.
 
     The first violation of a value explains the others: a text that is not a time is not in UTC either.
     """
-    absent: dict[tuple[str, str], list[Violation]] = {}
-    at_fault: set[str] = set()
-    counted: list[Violation] = []
+    groups: dict[tuple[str, str], list[Violation]] = {}
     for violation in violations:
-        if violation.keyword == "items":
-            counted.append(violation)
-        elif violation.keyword == "required":
-            absent.setdefault((violation.at.rpartition("/")[0], violation.contract), []).append(violation)
-        elif violation.at not in at_fault:
-            at_fault.add(violation.at)
-            yield violation
-    for (at, _), missing in absent.items():
-        names = [violation.at.rpartition("/")[2] for violation in missing]
-        if len(missing) == 1:
-            yield missing[0]
+        at, is_absent = violation.at, violation.keyword == "required"
+        key = (at.rpartition("/")[0], violation.contract) if is_absent else (at, "")
+        groups.setdefault(key, []).append(violation)
+    for (at, absent), found in groups.items():
+        if absent and len(found) > 1:
+            names = ", ".join(violation.at.rpartition("/")[2] for violation in found)
+            yield replace(found[0], at=at, sentence=f"{len(found)} required properties are absent: {names}")
         else:
-            yield replace(
-                missing[0], at=at, sentence=f"{len(names)} required properties are absent: {', '.join(names)}"
-            )
-    yield from counted
+            yield found[0]
 
 
 @rule("customary: an extra property is allowed, and worth knowing", "body", of_success=True)
