@@ -147,13 +147,42 @@ def test_a_recording_without_response_headers_says_nothing_about_them() -> None:
 
 def test_an_exchange_with_another_server_keeps_its_address() -> None:
     """Without the user name and the query, which may hold a secret."""
-    found = exchange(har(url="https://me:hush@cdn.example/logo.png?key=hush"))
-    assert found.request.path == "https://cdn.example/logo.png"
+    for shown in ("https://cdn.example/logo.png", "http://127.0.0.1:8900/other", "http://[::1]:89/api/v1/health"):
+        found = exchange(har(url=shown.replace("://", "://me:hush@") + "?key=hush#hush"))
+        assert found.request.path == shown
+    assert exchange(har(url="/nowhere")).request.path == "/nowhere"
+
+
+def test_entries_that_are_no_requests_to_an_api_are_counted() -> None:
+    """Images in `data:` addresses and web sockets are left out, without their content, in one sentence."""
+    value = har()
+    for url in ("data:image/png;base64,hush", "DATA:text/css,hush", "blob:http://a.example/1", "wss://a.example/v1"):
+        value["log"]["entries"] += har(None, url=url, status=101, size=9)["log"]["entries"]
+    [(_, first), (place, rest)] = entries(value)
+    assert isinstance(first, Exchange)
+    assert (place, str(rest)) == (
+        "#/log/entries",
+        "entries that are no requests to an API were left out: 1 of blob:, 2 of data:, 1 of wss:",
+    )
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("HEAD", 400), ("GET", 304), ("GET", 302), ("GET", 204)])
+def test_a_response_without_content_is_not_cut_off(method: str, status: int) -> None:
+    """The content-length of an answer to HEAD, or with 304, is that of a body that was not sent."""
+    length = ("Content-Length", "5198")
+    for value in (har("", method=method, status=status, received=(TYPE, length)),
+                  har(None, method=method, status=status, received=(TYPE, length), size=5198)):  # fmt: skip
+        found = exchange(value)
+        assert (found.request.method, found.response.status, found.response.body) == (method, status, b"")
+    recorded = cassette({"string": ""}, method=method)
+    recorded["interactions"][0]["response"] |= {"headers": {"content-length": ["5198"]}, "status": {"code": status}}
+    assert exchange(recorded).response.body == b""
 
 
 BAD: dict[str, tuple[Any, str]] = {
     "blocked": (har(status=0), "it has no response"),
     "without content": (har(None, size=60), "save the HAR with content"),
+    "without content and size": (har(None, size=0, received=(("content-length", "60"),)), "save the HAR with content"),
     "brotli": (
         har(base64.b64encode(b"\x8b\xff").decode(), encoding="base64", received=(("content-encoding", "br"),)),
         "br",

@@ -64,6 +64,33 @@ def test_parts_of_a_response_are_read() -> None:
             vendor.validate(Response(200), body=b"")
     assert read_parts(None, None, "é") == Exchange(UNKNOWN, Response(0, (), "é".encode()), BODY)
     whole = Exchange(UNKNOWN, Response(200, (("x-a", "1"),)), RESPONSE)
-    assert read_parts(200, {"X-A": "1"}, b"") == whole
+    headers: Any
+    for headers in ({"X-A": "1"}, [("X-A", "1")], (pair for pair in [(b"X-A", b"1")]), httpx.Headers({"X-A": "1"})):
+        assert read_parts(200, headers, b"") == whole
     with pytest.raises(UsageError, match="nothing to validate"):
         read_parts(200, None, None)
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "sentence"),
+    [
+        *(("status", status, "status= is a number such as 200, not a") for status in ("200", True, 200.0)),
+        *(("headers", headers, "headers= is a mapping, or a list of pairs") for headers in ("a: b", [1], [("a",)], 3)),
+        *(("body", body, "body= is text, bytes or a JSON value") for body in (object(), {"a": {1}})),
+    ],
+)
+def test_a_part_of_another_type_is_refused(part: str, wrong: Any, sentence: str) -> None:
+    """With one sentence that names the part."""
+    parts: dict[str, Any] = {"status": 200, "headers": {}, "body": {}, part: wrong}
+    with pytest.raises(UsageError, match=sentence):
+        VENDORS["telepath"].validate(**parts, operation="listTrunks")
+
+
+def test_an_answer_to_head_was_not_read_before() -> None:
+    """In urllib it has the content-length of the body that GET would get."""
+    fields = {"content-length": "9"}
+    answer = SimpleNamespace(status=200, headers=fields, read=lambda: b"", _method="HEAD")
+    assert read_response(answer).body == b""
+    answer._method = "GET"
+    with pytest.raises(UsageError, match="was read before"):
+        read_response(answer)

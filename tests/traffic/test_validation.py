@@ -230,6 +230,22 @@ def test_the_operation_of_a_request_is_known(vendor: Vendor) -> None:
         assert {name for name, _ in report.exercised} == {first.operation_id}
 
 
+def test_an_answer_to_head_is_judged_as_far_as_it_goes(vendor: Vendor) -> None:
+    """It belongs to the operation of GET: its status and headers are judged, and it is no success of GET."""
+    for operation in vendor.contract.operations:
+        request, got = request_of(vendor, operation), success(operation)
+        asked = replace(request, method="HEAD")
+        if operation.method != "GET":
+            continue
+        report = validate(vendor, Exchange(asked, replace(got, body=b"")))
+        assert (report.findings, report.reached.total()) == ((), 0)
+        judged = {rule for (_, rule), reason in report.exercised.items() if not reason}
+        assert {"no_server_error", "headers_follow_http", "head_is_supported"} <= judged
+        assert report.exercised[operation.operation_id, "body_matches_schema"] == "the request is HEAD"
+        failed = validate(vendor, Exchange(asked, Response(500, got.headers)))
+        assert [finding.rule for finding in failed.failures()] == ["no_server_error"]
+
+
 @each_operation
 def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
     """An error body has the status of its code, a misshapen error is an error, anything else a success."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -75,7 +75,7 @@ class Vendor:
         response: object = None,
         *,
         status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         body: Json = None,
         operation: str | None = None,
     ) -> Report:
@@ -85,8 +85,9 @@ class Vendor:
             ()
 
         The object is a response of requests, httpx, urllib3, aiohttp or urllib, or of the test client of Flask, Django
-        or Starlette. `body` is text, bytes or a JSON value. The operation is that of the response's request, or is
-        inferred from the body. Raises `UsageError` when there is none, or when `response` is not a response.
+        or Starlette. `headers` is a mapping or pairs; `body` is text, bytes or a JSON value. The operation is that of
+        the response's request, or is inferred from the body. Raises `UsageError` when there is none, or when
+        `response` is not a response.
         """
         from trunkline.traffic.validation import validate_response  # noqa: PLC0415 - up, for the caller's convenience
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
@@ -16,13 +17,24 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Raw, Struct
 
+from trunkline.contract.http import forbids_content
 from trunkline.contract.model import Contract
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.contract.requests import bearer_token
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Request, Response, headers
 from trunkline.traffic import WHOLE
-from trunkline.traffic.messages import UNKNOWN_CREDENTIAL, decode, exchange_of, request_below_base, require_whole_body
+from trunkline.traffic.messages import (
+    UNKNOWN_CREDENTIAL,
+    content_length,
+    decode,
+    exchange_of,
+    request_below_base,
+    require_whole_body,
+)
+
+_NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "file", "moz-extension", "ws", "wss"})
+"""The schemes of addresses that browsers record, and that are no requests to an API."""
 
 
 class _Recorded(NamedTuple):
@@ -74,15 +86,23 @@ def _cassette(value: dict[str, Json], contract: Contract) -> Iterator[Entry] | N
 
 
 def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], contract: Contract) -> Iterator[Entry]:
+    others: Counter[str] = Counter()
     for index, entry in enumerate(entries):
         try:
             value = json.loads(bytes(entry)) if isinstance(entry, Raw) else entry
+            scheme = _text(value["request"].get("url")).partition(":")[0].lower()
+            if scheme in _NOT_HTTP:
+                others[scheme] += 1
+                continue
             found: Exchange | UsageError = _exchange(contract, read(value))
         except UsageError as error:
             found = error
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
             found = UsageError("it has no request and response as such recordings have them")
         yield f"{at}/{index}", found
+    if others:
+        listed = ", ".join(f"{count} of {scheme}:" for scheme, count in sorted(others.items()))
+        yield at, UsageError(f"entries that are no requests to an API were left out: {listed}")
 
 
 def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
@@ -90,9 +110,11 @@ def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
     if not 100 <= response.status < 600:
         raise UsageError("it has no response: the request was blocked or interrupted")
     request = request_below_base(contract, method, url, fields, body)
-    if request is None:
-        address = urlsplit(url)  # without user name and query, which may be secrets
-        return Exchange(Request(method, f"{address.scheme}://{address.hostname}{address.path}"), response, WHOLE)
+    if request is None or not contract.match(request.path)[0]:
+        address = urlsplit(url)
+        host = address.netloc.rpartition("@")[2]
+        shown = address._replace(netloc=host, query="", fragment="")  # a user name and a query may be secrets
+        return Exchange(Request(method, shown.geturl()), response, WHOLE)
     token = bearer_token(request.header("authorization")) or ""
     # A real token is long and has a digit. What replaced one, as `REDACTED`, may be in the response too.
     filtered = len(token) < 16 or not any(map(str.isdigit, token))
@@ -100,9 +122,15 @@ def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
         others = tuple(field for field in fields if field[0] != "authorization")
         request = replace(request, headers=(*UNKNOWN_CREDENTIAL, *others))
     plausible = method in SAFE_METHODS or not reasons_to_refuse(contract, request)
-    response = require_whole_body(decode(response), len(response.body))
+    decoded = decode(response)
+    response = require_whole_body(decoded, len(response.body)) if _has_content(method, response.status) else decoded
     exchange = exchange_of(request, response, credential_known=not filtered, body_known=plausible)
     return exchange if response.headers else replace(exchange, known=exchange.known - {"headers"})
+
+
+def _has_content(method: str, status: int) -> bool:
+    """Whether a recording holds the body of such a response. That of a redirection is not kept by browsers."""
+    return status // 100 != 3 and not forbids_content(method, status)
 
 
 # --- HAR ------------------------------------------------------------------------------------------------------------
@@ -111,18 +139,18 @@ def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
 def _har_entry(entry: Json) -> _Recorded:
     """An entry of HAR 1.2. Its bodies are decoded, its headers are as they were sent."""
     request, response = entry["request"], entry["response"]
+    method, status = _text(request["method"]), int(response["status"])
     content = response.get("content") or {}
-    text, status = content.get("text"), int(response["status"])
-    if text is None and content.get("size", 0) > 0:
-        raise UsageError("it has no body; save the HAR with content")
+    text = content.get("text")
     body = base64.b64decode(text or "") if content.get("encoding") == "base64" else _bytes(text)
     sent = _bytes((request.get("postData") or {}).get("text"))
     fields = [
         _pairs((field["name"], field["value"]) for field in message["headers"]) for message in (request, response)
     ]
-    return _Recorded(
-        _text(request["method"]), _text(request["url"]), fields[0], sent, Response(status, fields[1], body)
-    )
+    sizes = (content.get("size", 0), response.get("bodySize", 0), content_length(fields[1]) or 0)
+    if text is None and max(sizes) > 0 and _has_content(method, status):
+        raise UsageError("it has no body; save the HAR with content")
+    return _Recorded(method, _text(request["url"]), fields[0], sent, Response(status, fields[1], body))
 
 
 # --- cassettes ------------------------------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ urllib, and of the test clients of Flask, werkzeug, Django and Starlette.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
+from trunkline.contract.http import forbids_content
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Response
@@ -42,15 +43,27 @@ def read_object(response: object, contract: Contract) -> Exchange:
     )
 
 
-def read_parts(status: int | None, headers: Mapping[str, str] | None, body: Json) -> Exchange:
-    """A response from its parts. `body` is text, bytes or a JSON value; a part that is None is not known."""
+def read_parts(status: Any, headers: Any, body: Json) -> Exchange:
+    """A response from its parts, in the types of `Vendor.validate`; a part that is None is not known.
+
+    Raises `UsageError` for a part of another type.
+    """
     if body is None:
         raise UsageError("there is nothing to validate; give a response, or its body")
-    text = body if isinstance(body, bytes | str) else json.dumps(body, ensure_ascii=False)
+    if status is not None and (not isinstance(status, int) or isinstance(status, bool)):
+        raise UsageError(f"status= is a number such as 200, not a {type(status).__name__}")
+    try:
+        fields = _fields(headers or ())
+    except (AttributeError, TypeError, ValueError):
+        raise UsageError("headers= is a mapping, or a list of pairs (name, value)") from None
+    try:
+        text = body if isinstance(body, bytes | str) else json.dumps(body, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        raise UsageError(f"body= is text, bytes or a JSON value, and this {type(body).__name__} is none") from None
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     parts = {"status": status, "headers": headers, "body": body}
     known = frozenset(name for name, value in parts.items() if value is not None)
-    return Exchange(UNKNOWN, Response(status or 0, lower_case((headers or {}).items()), data), known)
+    return Exchange(UNKNOWN, Response(status or 0, fields, data), known)
 
 
 def read_response(response: Any) -> Response:
@@ -71,7 +84,8 @@ def read_response(response: Any) -> Response:
         raise UsageError(f"a {name} is not a response: it needs a status, headers and a content that was read")
     if body is None:
         body = _read(response, name)
-        if not body and (content_length(fields) or 0) > 0:
+        has_content = (content_length(fields) or 0) > 0 and not forbids_content(_request(response)[0], status)
+        if not body and has_content:
             raise UsageError(f"the body of the {name} was read before; give status=, headers= and body= instead")
     return decode(Response(status, fields, body))
 
@@ -115,8 +129,14 @@ def _sent(request: Any) -> bytes | None:
 
 
 def _fields(given: Any) -> Headers:
-    pairs: Iterable[tuple[object, object]] = given.multi_items() if hasattr(given, "multi_items") else given.items()
-    return lower_case((str(name), str(value)) for name, value in pairs)
+    """The fields of a mapping, or of pairs."""
+    read = getattr(given, "multi_items", None) or getattr(given, "items", None)
+    pairs: Iterable[tuple[object, object]] = read() if read else given
+    return lower_case((_text(name), _text(value)) for name, value in pairs)
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _first(owner: Any, names: Iterable[str], type_: type[T]) -> T | None:

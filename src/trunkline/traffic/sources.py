@@ -18,7 +18,7 @@ _BOM = b"\xef\xbb\xbf"
 _CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
 _BEGINNING = 4096
 _LONGEST_YAML = 16 << 20
-_VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying ")
+_VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying | +% Total ")
 _ADVICE = "save the response with curl -i -o FILE"
 
 
@@ -48,13 +48,15 @@ def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
     if text.startswith(b"HTTP/"):
         return _responses(text)
     if _VERBOSE.match(text):
-        raise UsageError(f"it looks like the output of curl -v, in which a body has no clear end; {_ADVICE}")
+        raise UsageError(
+            f"it looks like the output of curl -v or of curl with 2>&1, in which a body has no clear end; {_ADVICE}"
+        )
     if _CASSETTE.search(text[:_BEGINNING]):
         entries = read_yaml_archive(_load_yaml(text), contract)
         if entries is None:
             raise UsageError(f"it looks like a cassette, but holds no list of interactions; {_ADVICE}")
         return entries
-    return read_json_archive(text, contract) or iter([_lone_body(data)])
+    return read_json_archive(text, contract) or iter([_lone_body(text)])
 
 
 def _lone_body(data: bytes) -> Entry:

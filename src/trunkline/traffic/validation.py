@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.check.rules import RULES, Rule, judge
@@ -105,19 +105,20 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
             key = operation.operation_id, rule.name
             reason = _reason(rule, exchange, operation)
             report.exercised[key] = reason and report.exercised.get(key, reason)
-    if "status" in exchange.known:
+    if "status" in exchange.known and exchange.request.method == operation.method:
         report.reached[operation.operation_id, exchange.response.status] += 1
     sources = (source,) if source else ()
     report.extend(replace(finding, sources=sources) for finding in judge(operation, exchange, rules))
 
 
 def _requested(contract: Contract, request: Request) -> Operation | None:
-    """The operation of a request; None if the request is not known. Raises `UsageError` if it has none."""
+    """The operation of a request, for HEAD that of GET; None if it is not known. Raises `UsageError` if it has none."""
     if not request.method:
         return None
     operations, _ = contract.match(request.path)
+    method = "GET" if request.method == "HEAD" else request.method
     for operation in operations:
-        if operation.method == request.method:
+        if operation.method == method:
             return operation
     asked = truncate(f"{request.method} {request.path}", _LONGEST_ADDRESS)
     raise UsageError(f"{asked} is no operation of {contract.vendor}")
@@ -128,6 +129,8 @@ def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
     missing = sorted(rule.needs - exchange.known)
     if missing:
         return f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
+    if exchange.request.method != operation.method and not rule.anywhere:
+        return f"the request is {exchange.request.method}"
     response = operation.response_for(exchange.response.status)
     if rule.of_success and not (response and response.key.startswith("2")):
         return "the response is not a success"
@@ -149,7 +152,7 @@ def validate_response(
     response: object = None,
     *,
     status: int | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     body: Json = None,
     operation: str | None = None,
 ) -> Report:
