@@ -25,6 +25,7 @@ import jsonschema_rs
 import pytest
 
 import trunkline
+from tests.recordings import har, joined
 from tests.servers import environment, serving, start
 from trunkline import cli, mock
 from trunkline.check.fuzz import CHECKS
@@ -709,20 +710,13 @@ def test_a_file_that_cannot_be_judged_is_listed(run: Run, vendor: Vendor, tmp_pa
     assert [entry["place"] for entry in report["not_judged"]] == [str(tmp_path / "picture")]
 
 
-def har(vendor: Vendor, *exchanges: tuple[str, str, bytes, str]) -> bytes:
-    """A HAR file of GET requests: method, address, body and credential of each."""
-    entries = [
-        {
-            "request": {"method": method, "url": url, "headers": [{"name": "Authorization", "value": credential}]},
-            "response": {
-                "status": 200,
-                "headers": [{"name": "Content-Type", "value": "application/json"}],
-                "content": {"text": body.decode()},
-            },
-        }
+def archive(*exchanges: tuple[str, str, bytes, str]) -> bytes:
+    """A HAR file: method, address, body and credential of each exchange."""
+    files = (
+        har(body.decode(), method=method, url=url, sent=(("Authorization", credential),))
         for method, url, body, credential in exchanges
-    ]
-    return json.dumps({"log": {"entries": entries}}).encode()
+    )
+    return json.dumps(joined(*files)).encode()
 
 
 def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: Vendor, tmp_path: Path) -> None:
@@ -731,13 +725,13 @@ def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: V
     base, body = f"https://h{vendor.contract.base_path}", saved_response(vendor)[2]
     good = ("GET", f"{base}{vendor.contract.operations[0].path}", body, "Bearer abc")
     others = [(method, url, b"{}", "") for method, url in (("GET", "https://cdn/x.js?a=hush"), ("PUT", f"{base}/no"))]
-    path.write_bytes(har(vendor, good, *others))
+    path.write_bytes(archive(good, *others))
     _, out, _ = run("validate", vendor.name, str(path))
     assert f"\nNOT JUDGED    {path}#/log/entries/1: GET https://cdn/x.js is no operation of {vendor.name}\n" in out
     assert f"\nNOT JUDGED    {path}#/log/entries/2: PUT /no is no operation of {vendor.name}\n" in out
     assert "hush" not in out
     many = [("GET", f"https://cdn/{number}" + "/x" * 999, b"", "") for number in range(1100)]
-    path.write_bytes(har(vendor, good, *many))
+    path.write_bytes(archive(good, *many))
     _, out, _ = run("validate", vendor.name, str(path))
     assert (out.count("NOT JUDGED"), "\nNOT JUDGED    1080 more\n" in out, max(map(len, out.splitlines())) < 500) == (
         21,
@@ -746,7 +740,7 @@ def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: V
     )
     report = document(run("validate", vendor.name, str(path), "--format", "json")[1])
     assert (report["skipped"], len(report["not_judged"])) == (1100, 1000)
-    path.write_bytes(har(vendor, *others))
+    path.write_bytes(archive(*others))
     code, out, err = run("validate", vendor.name, str(path))
     assert (code, out) == (2, "")
     assert "a.har#/log/entries/0' cannot be judged: GET https://cdn/x.js is no operation of" in sentence(err)
@@ -758,7 +752,7 @@ def test_a_recorded_exchange_of_another_operation_is_not_judged_as_the_named_one
     path = tmp_path / "a.har"
     url, body = "https://h/v1/trunks?limit=1", f'{{"trunks": [], "pagination": "{TOKEN}"}}'.encode()
     call = ("GET", "https://h/v1/calls", b"{}", f"Bearer {TOKEN}")
-    path.write_bytes(har(loader.load("telepath"), ("GET", url, body, f"Bearer {TOKEN}"), call))
+    path.write_bytes(archive(("GET", url, body, f"Bearer {TOKEN}"), call))
     code, out, err = run("validate", "telepath", "--operation", "listTrunks", str(path))
     assert (code, err) == (1, "")
     assert "listCalls" not in out.partition("NOT JUDGED")[0]
@@ -871,11 +865,11 @@ def test_export_writes_the_document(run: Run, vendor: Vendor, tmp_path: Path) ->
 
 
 def test_rules_lists_every_rule_law_and_check(run: Run) -> None:
-    """Each has its statement."""
+    """Each has its statement, and is listed once."""
     code, out, err = run("rules")
     assert (code, err) == (0, "")
     for check in chain[Any](RULES, LAWS, STATEFUL_LAWS, CHECKS):
-        assert f"\n  {check.name}\n      {check.statement}\n" in out
+        assert out.count(f"\n  {check.name}\n") == out.count(f"\n  {check.name}\n      {check.statement}\n") == 1
 
 
 # --- serve ----------------------------------------------------------------------------------------------------------

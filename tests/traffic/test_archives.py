@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.recordings import PAGE, TYPE, URL, har
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json
 from trunkline.mock import loader
@@ -16,34 +17,7 @@ from trunkline.traffic import WHOLE
 from trunkline.traffic.archives import read_json_archive, read_yaml_archive
 
 TELEPATH = loader.load("telepath").contract
-PAGE = '{"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}'
-URL = "https://api.telepathvoice.com/v1/trunks?limit=10"
 BEARER = "Bearer sk_live_0123456789"
-TYPE = ("Content-Type", "application/json")
-
-
-def har(
-    text: str | None = PAGE,
-    *,
-    method: str = "GET",
-    url: str = URL,
-    sent: tuple[tuple[str, str], ...] = (),
-    post: str | None = None,
-    received: tuple[tuple[str, str], ...] = (TYPE,),
-    status: int = 200,
-    **content: Json,
-) -> Json:
-    """A HAR file of one exchange."""
-
-    def fields(pairs: tuple[tuple[str, str], ...]) -> Json:
-        return [{"name": name, "value": value} for name, value in pairs]
-
-    request: Json = {"method": method, "url": url, "headers": fields(sent)}
-    if post is not None:
-        request["postData"] = {"mimeType": "application/json", "text": post}
-    shown = {"mimeType": "application/json", **({} if text is None else {"text": text}), **content}
-    response = {"status": status, "headers": fields(received), "content": shown}
-    return {"log": {"version": "1.2", "entries": [{"request": request, "response": response}]}}
 
 
 def cassette(shown: Json = None, *, key: str = "interactions", **request: Json) -> Json:
@@ -78,23 +52,28 @@ def exchange(value: Json) -> Exchange:
 
 
 CODED = base64.b64encode(PAGE.encode()).decode()
+GZIPPED = cassette({"string": gzip.compress(PAGE.encode())})
+GZIPPED["interactions"][0]["response"]["headers"]["Content-Encoding"] = ["gzip"]
+BETAMAX = cassette({"encoding": None, "base64_string": CODED}, key="http_interactions", body={"string": ""})
 RECORDINGS = {
-    "har": har(sent=(("Authorization", BEARER), (":authority", "api.telepathvoice.com"))),
-    "har in base64": har(CODED, encoding="base64", sent=(("authorization", BEARER),)),
-    "vcrpy": cassette({"string": PAGE}),
-    "vcrpy, bytes": cassette({"string": PAGE.encode()}),
-    "vcrpy, gzip": cassette({"string": gzip.compress(PAGE.encode())}),
-    "betamax": cassette({"encoding": None, "base64_string": CODED}, key="http_interactions", body={"string": ""}),
-    "VCR": cassette({"string": PAGE}, key="http_interactions", headers={"Authorization": BEARER}),
+    "har": ("#/log/entries/0", har(sent=(("Authorization", BEARER), (":authority", "api.telepathvoice.com")))),
+    "har in base64": ("#/log/entries/0", har(CODED, encoding="base64", sent=(("authorization", BEARER),))),
+    "vcrpy": ("#/interactions/0", cassette({"string": PAGE})),
+    "vcrpy, bytes": ("#/interactions/0", cassette({"string": PAGE.encode()})),
+    "vcrpy, gzip": ("#/interactions/0", GZIPPED),
+    "betamax": ("#/http_interactions/0", BETAMAX),
+    "VCR": (
+        "#/http_interactions/0",
+        cassette({"string": PAGE}, key="http_interactions", headers={"Authorization": BEARER}),
+    ),
 }
-RECORDINGS["vcrpy, gzip"]["interactions"][0]["response"]["headers"]["Content-Encoding"] = ["gzip"]
 
 
-@pytest.mark.parametrize("name", RECORDINGS)
-def test_an_exchange_is_read_whole(name: str) -> None:
+@pytest.mark.parametrize(("place", "value"), RECORDINGS.values(), ids=RECORDINGS)
+def test_an_exchange_is_read_whole(place: str, value: Json) -> None:
     """Each with its own request, which is known by the path below the base address."""
-    [(at, found)] = entries(RECORDINGS[name])
-    assert at in {"#/log/entries/0", "#/interactions/0", "#/http_interactions/0"}
+    [(at, found)] = entries(value)
+    assert at == place
     assert isinstance(found, Exchange)
     assert (found.request.method, found.request.target, found.known) == ("GET", "/trunks?limit=10", WHOLE)
     assert found.request.headers == (("authorization", BEARER),)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.recordings import har
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange
 from trunkline.mock import loader
@@ -15,16 +16,7 @@ from trunkline.traffic.sources import files_of, read_exchanges
 
 TELEPATH = loader.load("telepath").contract
 CURL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-HAR = {
-    "log": {
-        "entries": [
-            {
-                "request": {"method": "GET", "url": "http://h/v1/trunks", "headers": []},
-                "response": {"status": 200, "headers": [{"name": "a", "value": "b"}], "content": {"text": "{}"}},
-            }
-        ]
-    }
-}
+HAR = har("{}", url="http://h/v1/trunks", received=(("a", "b"),))
 YAML = b"""interactions:
 - request: {method: GET, uri: 'http://h/v1/trunks', headers: {}, body: null}
   response: {status: {code: 200, message: OK}, headers: {a: [b]}, body: {string: '{}'}}

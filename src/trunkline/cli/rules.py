@@ -21,7 +21,7 @@ def rules(_: Settings) -> int:
     kinds: tuple[tuple[str, Sequence[Any]], ...] = (
         ("Rules", RULES),
         ("Laws", (*LAWS, COMPLETENESS)),
-        ("Stateful laws", STATEFUL_LAWS),
+        ("Stateful laws", [law for law in STATEFUL_LAWS if law.name not in {law.name for law in LAWS}]),
         ("Checks of Schemathesis", CHECKS),
     )
     for title, checks in kinds:

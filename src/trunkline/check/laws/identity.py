@@ -177,7 +177,10 @@ _MOST_ASKED = 3
 
 @law("implied: a credential gives access to its own account only", reads_items_of_account, needs_other_account=True)
 def accounts_are_apart(session: Session) -> Iterator[Problem]:
-    """What one account lists is neither listed for another account, nor answered to it."""
+    """No account can list, read, change or delete an item of another.
+
+    This law asks with each credential for what the other one lists. The law of the stateful check writes as well.
+    """
     operation = session.operation
     if is_list(operation) and not operation.path_parameters:
         listings = session.account_lists(operation.resource)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any
 
+from trunkline.check.laws.identity import accounts_are_apart
 from trunkline.check.stateful.fields import conditions, defaults, inputs, shown_fields
 from trunkline.check.stateful.resources import ResourceOperations, operations_of
 from trunkline.contract.model import Act, Create, Delete, Fetch, Kind, List, Operation, Update
@@ -210,9 +211,9 @@ STATEFUL_LAWS: tuple[StatefulLaw, ...] = (
         _about(Create | Update, lambda operation, _: any(input_.secret for input_ in inputs(operation))),
     ),
     StatefulLaw(
-        "accounts_are_apart",
-        "Another account can neither read, change nor delete an item of this one.",
-        "implied: a credential gives access to its own account only",
+        accounts_are_apart.name,
+        accounts_are_apart.statement,
+        accounts_are_apart.basis,
         _about(Kind, _accesses_items),
         needs_other_account=True,
     ),

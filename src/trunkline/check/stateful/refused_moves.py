@@ -29,8 +29,6 @@ from trunkline.findings import to_text
 
 _MIN_DISTINCTIVE_CHARACTERS = 6
 """A shorter text may be in another item by chance."""
-_ACCOUNTS_ARE_APART = "accounts_are_apart"
-"""The law that another account has no access to an item."""
 
 
 # --- invalid bodies -------------------------------------------------------------------------------------------------
@@ -194,7 +192,7 @@ def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     operation = choose(item.operations.tried_by_other_account, *numbers["operation"])
     security = operation.contract.security
     evidence = implied(security.evidence, "a credential gives access to its own account only")
-    claim = Claim(_ACCOUNTS_ARE_APART, operation, evidence, security.pointer)
+    claim = Claim("accounts_are_apart", operation, evidence, security.pointer)
     message = f"{operation.operation_id} gives another account access to an item of this one"
     condition = "if the second credential is another account's"
     if is_list(operation):
@@ -206,7 +204,7 @@ def use_other_account(scenario: Scenario, item: Item, numbers: Numbers) -> None:
     else:
         exchange = _request_about(scenario, item, operation, item.ids, other_account=True)
         scenario.judge(claim, not is_success(exchange), message, f"refused, {condition}")
-        record_attempt(item, operation, exchange, _ACCOUNTS_ARE_APART)
+        record_attempt(item, operation, exchange, "accounts_are_apart")
     read_item(scenario, item, *numbers["read"])
 
 
