@@ -239,6 +239,21 @@ def test_a_head_without_end_is_refused(echoing: str, start: bytes, kept: bool) -
             assert received.read().startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.parametrize("piece", [b"a: b\r\n", b"x"], ids=["fields", "name"])
+def test_a_trailer_section_without_end_is_refused(echoing: str, piece: bytes) -> None:
+    """What follows the last chunk has the bound of a head; a body of many small chunks has not."""
+    head = b"POST /v1/ HTTP/1.1\r\nhost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = urlsplit(echoing)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
+        connection.sendall(head)
+        connection.sendall(b"1\r\nx\r\n" * MAX_HEAD + b"0\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
+        connection.sendall(head + b"2\r\n{}\r\n0\r\n")
+        with pytest.raises(ConnectionError):  # it is closed meanwhile
+            connection.sendall(piece * (64 * MAX_HEAD // len(piece)))
+
+
 def test_the_longest_base_wins() -> None:
     """A target below another's base gets its own paths, whatever the order in which they were given."""
     with server.running(server.asgi({"/v1": echo, "/v1/deeper/": lambda _: Response(204)})) as url:

@@ -21,23 +21,34 @@ except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
 MAX_HEAD = 256 << 10
-"""The most bytes of a request line with its header fields, for both parsers."""
+"""The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""
 
 _ORDINARY = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^ #\r\n]* HTTP/1\.[01]\r\n")
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
 
-class _BoundedHead(HttpToolsProtocol):
-    """uvicorn's protocol on httptools, which refuses a head that does not end: both copy it with each of its parts."""
+class _Bounded(HttpToolsProtocol):
+    """uvicorn's protocol on httptools, which refuses a head or a trailer section that does not end: both copy it."""
 
     _unread = 0
+    """The bytes since the last ones that belong to a body or end a request, within a packet."""
 
     def data_received(self, data: bytes) -> None:
+        self._unread += len(data)
         super().data_received(data)
-        cycle: Any = self.cycle
-        self._unread = self._unread + len(data) if cycle is None or cycle.response_complete else 0
         if self._unread > MAX_HEAD and not self.transport.is_closing():
-            self.send_400_response("The request line and the header fields are too long.")
+            self.send_400_response("The header or trailer fields are too long.")
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unread = 0
+        super().on_message_complete()
+
+
+_FAST: Any = H11Protocol if issubclass(HttpToolsProtocol, H11Protocol) else _Bounded
 
 
 class Connection(asyncio.Protocol):
@@ -67,7 +78,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._chosen = (_BoundedHead if _is_ordinary(data) else H11Protocol)(
+        self._chosen = (_FAST if _is_ordinary(data) else H11Protocol)(
             self._server.config, self._server.server_state, {}
         )
         self.transport.set_protocol(self._chosen)
