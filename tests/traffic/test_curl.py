@@ -168,3 +168,22 @@ def test_a_body_in_an_unknown_coding_is_refused() -> None:
     assert read(head + BODY_TEXT).response.body == BODY_TEXT
     with pytest.raises(UsageError, match=r"coded as br.*curl --compressed"):
         read(head + b"\x8b\x05\x80\xff")
+
+
+def test_each_place_is_read_a_few_times() -> None:
+    """Neither status lines in a text, nor blanks or a long reason to which many lengths lead, take long."""
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    text = b'{"a": "' + b"HTTP/1.1 200 " * 80_000 + b'"}'
+    assert read(head + text).response.body == text
+    one, count = b"HTTP/1.1 200 OK\r\ncontent-length: %07d\r\n\r\n{}", 3_000
+    size = len(one % 0)
+    data = b"".join(one % (index * size + 2) for index in reversed(range(count)))
+    for end in (b" " * 2_000_000 + b"x", b"HTTP/1.1 200 " + b"a" * 2_000_000 + b"\rx"):
+        assert len([*read_curl(data + end)]) == count
+
+
+def test_a_status_line_in_a_text_begins_no_response() -> None:
+    """The next response begins at the last status line of a line, for curl writes it right after the body."""
+    head, text = b"HTTP/1.1 200 OK\r\n\r\n", b'{"a": "HTTP/1.1 500 "}'
+    bodies = [exchange.response.body for _, exchange in read_curl(head + text + head + b"{}")]  # type: ignore[union-attr]
+    assert bodies == [text, b"{}"]

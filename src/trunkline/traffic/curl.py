@@ -15,12 +15,18 @@ from trunkline.exchange import Exchange, Headers, Response, headers
 from trunkline.traffic import RESPONSE, UNKNOWN
 from trunkline.traffic.messages import coding_of, content_length, decode, require_whole_body
 
-_STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: ([^\r\n]*))?\r?(?:\n|\Z)")
-_NEXT = re.compile(rb"HTTP/[0-9](?:\.[0-9])? [0-9]{3}(?: [^\r\n]*)?\r?\n(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:|\r?\n)")
-"""A status line with a header below it. No JSON text contains one, since its strings have no line breaks."""
+_STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: ([^\r\n]{0,1000}))?\r?(?:\n|\Z)")
+_NEXT = re.compile(
+    rb"HTTP/[0-9](?:\.[0-9])? [0-9]{3}(?: (?:(?!HTTP/)[^\r\n])*+)?\r?\n(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:|\r?\n)"
+)
+"""A status line with a header below it. No JSON text contains one, since its strings have no line breaks.
+
+Its reason contains no other status line, so no line is read more than once.
+"""
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
-_BLANKS = re.compile(rb"[ \t\r\n]*")
+_BLANKS = re.compile(rb"[ \t\r\n]{0,1000}")
+"""Blanks and line ends between responses. Like the reason, they have a bound, so that no place is read too often."""
 _CHUNK = re.compile(rb"[0-9A-Fa-f]+(?:;[^\r\n]*)?\r\n")
 _ADVICE = "save it again with curl -i -o FILE"
 
