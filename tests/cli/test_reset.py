@@ -102,7 +102,22 @@ def test_a_web_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Hea
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8900", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::2]", "["]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8900",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "",
+        "[::2]",
+        "[",
+        "[[::1]]",
+        "[::1",
+        "::1",
+        "[127.0.0.1]",
+        "[localhost]",
+        "127.0.0.1:80:80",
+    ],
 )
 def test_a_web_page_with_a_rebound_name_cannot(mocks: dict[str, Mock], host: str) -> None:
     """DNS rebinding makes a page of the same origin, but its name is in the Host header."""

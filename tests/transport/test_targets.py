@@ -944,7 +944,7 @@ def test_patience_does_not_wait_too_long() -> None:
 @pytest.mark.parametrize("digits", ["1" + "0" * 308, "9" * 5000])
 def test_an_absurd_wait_is_reported_briefly(digits: str) -> None:
     """However many digits an answer sends, the sentence stays one that can be read."""
-    with pytest.raises(TargetError, match=r"asks to wait (1e\+308|inf) s, more than the 120 s allowed") as caught:
+    with pytest.raises(TargetError, match=r"asks to wait more than a day, more than the 120 s allowed") as caught:
         targets.waiting_out_429(answers(Response(429, (("retry-after", digits),))))(GET)
     assert len(str(caught.value)) < 200
 

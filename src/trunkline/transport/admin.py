@@ -35,7 +35,8 @@ HEADER = ("x-trunkline", "reset")
 
 TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
 
-_PORT = re.compile(r":[0-9]*$")
+_HOST = re.compile(r"(?:\[([^][]*:[^][]*)\]|([^][:]+))(?::[0-9]*)?")
+"""A name or an address, with a port or without; only an IPv6 address is in brackets."""
 
 
 class Admin(Protocol):
@@ -82,7 +83,8 @@ def _refuse_without_token(request: Request, client: str) -> Response | None:
     if not is_loopback(client):
         way = f"start the server with --admin-token (or ${TOKEN_VARIABLE}) to do it from elsewhere"
         return _error(403, f"only clients on the server's own machine may do this; {way}")
-    if len(hosts) != 1 or not is_loopback(_PORT.sub("", hosts[0]).strip("[]")):
+    host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if host is None or not is_loopback(host[1] or host[2]):
         return _error(403, "the Host names another machine; send the request to 127.0.0.1 or localhost")
     if request.header(HEADER[0]) != HEADER[1]:
         return _error(

@@ -134,8 +134,9 @@ def waiting_out_429(
             if wait is None:
                 wait = 2.0**attempt
             if wait > max_wait:
+                asked = f"{wait:g} s" if wait <= DAY else "more than a day"
                 raise TargetError(
-                    f"{request.method} {request.path} got a 429 that asks to wait {wait:g} s, "
+                    f"{request.method} {request.path} got a 429 that asks to wait {asked}, "
                     f"more than the {max_wait:g} s allowed; try again later, or allow more with --max-wait"
                 )
             if waiting is not None:
