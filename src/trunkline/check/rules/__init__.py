@@ -64,8 +64,8 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
     """
     yield from _judge(operation, exchange, rules)
     text = read_body(exchange.response.body)
-    of_bodies = tuple(rule_ for rule_ in rules if "body" in rule_.needs)
     for variant in () if isinstance(text, NotJSON) else text.variants:
+        of_bodies = tuple(rule_ for rule_ in rules if "body" in rule_.needs)
         shown = replace(exchange.response, body=json.dumps(variant).encode())
         for finding in _judge(operation, replace(exchange, response=shown), of_bodies):
             yield replace(finding, exchanges=(exchange,))
