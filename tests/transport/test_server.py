@@ -608,6 +608,10 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 """
 
 
+HASTY = "server._PATIENCE = 0.01\n"
+BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
+
+
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_more_clients_than_file_descriptors_are_served_in_turn(loop: str) -> None:
     """150 clients that hold their connections open are all answered by a process with 64 files, which says it once."""
@@ -624,6 +628,44 @@ def test_more_clients_than_file_descriptors_are_served_in_turn(loop: str) -> Non
     assert answers == [b"HTTP/1.1 200 OK"] * 150
     assert out == "over\n"
     assert re.fullmatch(r"[0-9]+ connections are open, and the process may open no more files .*; .* wait\n", err)
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHo", BODY[:-1]], ids=["silent", "head", "body"])
+def test_clients_that_send_no_whole_request_stop_nobody(start: bytes) -> None:
+    """A process with 64 files answers while 150 clients hold connections on which they do not finish a request."""
+    with ExitStack() as stack:
+        process, url = stack.enter_context(
+            serving(LIMITED + SCRIPT.replace("\nserver.serve", f"\n{HASTY}server.serve"))
+        )
+        place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(place, timeout=30)).sendall(start)
+        assert ask(url, "/").status == 200
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+
+def test_an_unfinished_request_ends_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is closed whose client stops sending, but not one that waits for its answer."""
+    monkeypatch.setattr(server, "_PATIENCE", 0.01)
+    monkeypatch.setattr(server, "_KEEP_ALIVE", 0.05)
+    others_are_closed = threading.Event()
+
+    def answer(_: Request) -> Response:
+        assert others_are_closed.wait(10)
+        return Response(200)
+
+    with server.running(server.asgi(answer, blocking=True)) as url, ExitStack() as stack:
+        place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        waiting = stack.enter_context(connected(url))
+        waiting.request("GET", "/")
+        starts = (b"", b"GET / HTTP/1.1\r\nHo", BODY[:-1], b"FROB" + BODY[4:-1])
+        clients = [stack.enter_context(socket.create_connection(place, timeout=10)) for _ in starts]
+        for client, start in zip(clients, starts, strict=True):
+            client.sendall(start)
+        assert [client.recv(15) for client in clients] == [b""] * len(starts)
+        others_are_closed.set()
+        assert waiting.getresponse().status == 200
 
 
 def test_a_client_cannot_fill_the_log() -> None:

@@ -59,6 +59,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: uvicorn.Server) -> None:
         self._server = server
         self._chosen: Any = None
+        self._cycle: Any = None
+        self._waits_since: float | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -73,6 +75,14 @@ class Connection(asyncio.Protocol):
             self._chosen.shutdown()
         elif close_unused:
             self.transport.close()
+
+    def waits_for_client(self, now: float) -> float:
+        """The seconds since a call first found that the client has to send or to read on, for the same request."""
+        cycle = self._chosen and self._chosen.cycle
+        waits = not cycle or cycle.response_complete or cycle.more_body or self._chosen.flow.write_paused
+        if self._waits_since is None or cycle is not self._cycle or not waits:
+            self._cycle, self._waits_since = cycle, now
+        return now - self._waits_since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

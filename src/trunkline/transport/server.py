@@ -55,7 +55,12 @@ log = logging.getLogger("trunkline.transport.server")
 
 _BACKLOG = 2048
 _KEEP_ALIVE = 75
-"""Seconds for which an idle connection is kept: longer than a test that does something else in between."""
+"""Seconds for which a connection is kept while its client does nothing, or does not finish what it began to send.
+
+That is longer than a test that does something else in between.
+"""
+_PATIENCE = 1
+"""Seconds for which an unfinished request is awaited when no file descriptor is left, and between two looks."""
 
 _GRACE = 0.5
 """Seconds that running requests have when the server ends."""
@@ -237,7 +242,9 @@ class _Server:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(handle_error)
         self._arrival: asyncio.Future[Any] = self._loop.create_future()
-        tasks = [self._loop.create_task(work) for work in (self._uvicorn.serve(sockets=[]), self._accept())]
+        tasks = [
+            self._loop.create_task(work) for work in (self._uvicorn.serve(sockets=[]), self._watch(), self._accept())
+        ]
         await asyncio.sleep(0)
         try:
             if on_ready:
@@ -247,8 +254,8 @@ class _Server:
                 await self._end.wait()
         finally:
             self._is_ending.set()
-            tasks[0].cancel()
-            self._arrival.cancel()
+            for waiting in (*tasks[:2], self._arrival):
+                waiting.cancel()
             await asyncio.wait(tasks)
             self._listener.close()
             await self._close()
@@ -311,6 +318,15 @@ class _Server:
         for connection in self._connections:
             connection.end()
         await asyncio.sleep(_TICK)
+
+    async def _watch(self) -> None:
+        """Close the connections of clients that let the server wait too long."""
+        while True:
+            await asyncio.sleep(_PATIENCE)
+            longest = _PATIENCE if self._is_short_of_files() else _KEEP_ALIVE
+            for connection in self._connections:
+                if connection.waits_for_client(self._loop.time()) >= longest:
+                    connection.transport.abort()
 
     def _forget_closed(self) -> None:
         self._connections = {connection for connection in self._connections if not connection.is_closed}
