@@ -54,7 +54,7 @@ IMPORTERS = {
     "uvloop": {"transport.server"},
     "sqlite3": {"mock.database"},
     "rich": {"report.terminal"},
-    "yaml": {"traffic.sources"},
+    "yaml": {"traffic.plain_yaml"},
     "click": {"cli"},
     "pytest": {"plugin", "suite"},
 }

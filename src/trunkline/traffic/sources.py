@@ -17,7 +17,6 @@ from trunkline.traffic.messages import check_weight
 _BOM = b"\xef\xbb\xbf"
 _CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
 _BEGINNING = 4096
-_LONGEST_YAML = 16 << 20
 _VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying | +% Total ")
 _ADVICE = "save the response with curl -i -o FILE"
 
@@ -75,13 +74,9 @@ def _responses(data: bytes) -> Iterator[Entry]:
 
 
 def _load_yaml(data: bytes) -> Json:
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - only for a cassette
+    from trunkline.traffic import plain_yaml  # noqa: PLC0415 - only for a cassette
 
-    if len(data) > _LONGEST_YAML:
-        raise UsageError(
-            f"it is YAML of more than {_LONGEST_YAML} bytes, which takes too long to read; save it as JSON"
-        )
     try:
-        return yaml.load(data, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise UsageError(f"it looks like a cassette, but is not YAML; {_ADVICE}") from None
+        return plain_yaml.load(data)
+    except UsageError as error:
+        raise UsageError(f"it looks like a cassette, but {error}; {_ADVICE}") from None
