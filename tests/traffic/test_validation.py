@@ -247,6 +247,21 @@ def test_an_answer_to_head_is_judged_as_far_as_it_goes(vendor: Vendor) -> None:
 
 
 @each_operation
+def test_a_perfect_fit_is_found_without_the_violations_of_others(
+    operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take long to find, and nothing beats a schema that accepts the body and describes the most of it."""
+    contract, response = operation.contract, success(operation)
+    monkeypatch.setattr(Contract, "violations", lambda *_: pytest.fail("looked for"))
+    likely = {operation.operation_id}
+    if response.body:
+        value = json.loads(response.body)
+        for body in (value, {**value, "undocumented": {}}):
+            shown = replace(response, body=json.dumps(body).encode())
+            assert likely <= inferred(contract, shown, RESPONSE) or len(inferred(contract, shown, BODY)) == 1
+
+
+@each_operation
 def test_a_status_is_guessed_from_a_lone_body(operation: Operation) -> None:
     """An error body has the status of its code, a misshapen error is an error, anything else a success."""
     vendor = vendor_of(operation)

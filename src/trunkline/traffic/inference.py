@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from trunkline.contract.bodies import NOTHING, at_pointer
@@ -23,6 +24,11 @@ class _Fit(NamedTuple):
     misshapen: int
     """The number of ways in which the body itself, or a value directly in it, has another shape."""
 
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """The key by which the best fit of one operation comes first."""
+        return self.error_code, -self.described, self.violations
+
     def beats(self, other: _Fit) -> bool:
         """Whether it fits clearly better: by its error code, else by what it describes.
 
@@ -42,7 +48,6 @@ class _Fit(NamedTuple):
 _MOST_ITEMS = 100
 """The number of items of a list that are looked at."""
 _UNDOCUMENTED_CODE = len(Grade)
-_NO_FIT = _Fit(_UNDOCUMENTED_CODE, 0, 0, 0)
 _LEAST_DESCRIBED = 2
 """A schema that describes fewer values knows no property of the body, only that it is an object."""
 _SHAPE_KEYWORDS = ("type", "required", "const")
@@ -58,9 +63,7 @@ def infer_operation(contract: Contract, exchange: Exchange, among: tuple[Operati
     candidates = among or contract.operations
     if len(candidates) == 1:
         return candidates[0]
-    shapes: dict[str, tuple[int, int, int]] = {}
-    fits = {operation: _fit(operation, exchange, shapes) for operation in candidates}
-    fits = {operation: fit for operation, fit in fits.items() if fit.described >= _LEAST_DESCRIBED}
+    fits = _fits(contract, candidates, exchange)
     best = [operation for operation, fit in fits.items() if not any(other.beats(fit) for other in fits.values())]
     alike = len({fits[operation] for operation in best}) == 1
     nearest = [operation for operation in best if operation.reads] if alike else []  # a refusal is that of any
@@ -72,37 +75,66 @@ def infer_operation(contract: Contract, exchange: Exchange, among: tuple[Operati
     raise UsageError(f"{fitting} such a response; name the right one with --operation (operation=): {names}")
 
 
-def _fit(operation: Operation, exchange: Exchange, shapes: dict[str, tuple[int, int, int]]) -> _Fit:
-    """The fit of the documented response that fits best. `shapes` remembers the result for each schema."""
+def _fits(contract: Contract, operations: Iterable[Operation], exchange: Exchange) -> dict[Operation, _Fit]:
+    """For each operation the fit of the documented response that fits best, without those that describe too little.
+
+    If some fit perfectly, they are all: no error code is better, and the schema accepts the body and describes as much
+    of it as any. They beat the others, whose violations take long to find.
+    """
     try:
         body = _beginning(exchange.response.json())
     except NotJSON:
-        return _NO_FIT
-    responses = list(operation.responses.values())
-    if "status" in exchange.known:
-        response = operation.response_for(exchange.response.status)
-        responses = [response] if response else []
-    fits = (_fit_of(operation, response, body, shapes) for response in responses if response.schema)
-    return min(fits, default=_NO_FIT, key=lambda fit: (fit.error_code, -fit.described, fit.violations))
+        return {}
+    pairs = [
+        (operation, response, resolve(contract.document, response.schema)["$ref"], _rank(contract, response, body))
+        for operation in operations
+        for response in _responses(operation, exchange)
+        if response.schema
+    ]
+    responses = {ref: response for _, response, ref, _ in reversed(pairs)}
+    described = {ref: sum(1 for _ in contract.walk(it.schema, body)) for ref, it in responses.items()}
+    least_rank = min((rank for *_, rank in pairs), default=_UNDOCUMENTED_CODE)
+    most = max((described[ref] for *_, ref, rank in pairs if rank == least_rank), default=0)
+    perfect = _Fit(least_rank, most, 0, 0)
+    shapes: dict[str, tuple[int, int, int]] = {}
+    fits: dict[Operation, _Fit] = {}
+    likely = [ref for ref, it in responses.items() if described[ref] == most and contract.accepts(it.schema, body)]
+    for refs in (likely, responses):
+        shapes |= {ref: _shape(contract, responses[ref], body, described[ref]) for ref in refs if ref not in shapes}
+        found: dict[Operation, list[_Fit]] = {}
+        for operation, _, ref, rank in pairs:
+            if ref in shapes:
+                found.setdefault(operation, []).append(_Fit(rank, *shapes[ref]))
+        fits = {operation: min(its, key=lambda fit: fit.order) for operation, its in found.items()}
+        if most >= _LEAST_DESCRIBED and perfect in fits.values():
+            return {operation: fit for operation, fit in fits.items() if fit == perfect}
+    return {operation: fit for operation, fit in fits.items() if fit.described >= _LEAST_DESCRIBED}
 
 
-def _fit_of(
-    operation: Operation, response: DocumentedResponse, body: Json, shapes: dict[str, tuple[int, int, int]]
-) -> _Fit:
-    contract = operation.contract
-    ref = resolve(contract.document, response.schema)["$ref"]
-    if ref not in shapes:
-        broken = contract.violations(response.schema, body)
-        misshapen = [violation.at for violation in broken if violation.keyword in _SHAPE_KEYWORDS]
-        flag = contract.errors.success
-        if flag and not response.key.startswith("2") and at_pointer(body, flag.at) is True:
-            misshapen.append(flag.at)  # no error body says that it is a success
-        described = sum(1 for _ in contract.walk(response.schema, body)) - len(misshapen)
-        violations = max(len(broken), len(misshapen))
-        shapes[ref] = (described, violations, sum(at.count("/") <= 1 for at in misshapen))
+def _responses(operation: Operation, exchange: Exchange) -> Iterable[DocumentedResponse]:
+    """The documented responses that can have the status of an exchange."""
+    if "status" not in exchange.known:
+        return operation.responses.values()
+    response = operation.response_for(exchange.response.status)
+    return [response] if response else []
+
+
+def _rank(contract: Contract, response: DocumentedResponse, body: Json) -> int:
+    """The rank of the evidence for the error code of a body, or `_UNDOCUMENTED_CODE`."""
     code = at_pointer(body, contract.errors.code)
     ranks = (error.evidence.grade.rank for error in response.refusals.values() if error.code == code)
-    return _Fit(min(ranks, default=_UNDOCUMENTED_CODE), *shapes[ref])
+    return min(ranks, default=_UNDOCUMENTED_CODE)
+
+
+def _shape(contract: Contract, response: DocumentedResponse, body: Json, described: int) -> tuple[int, int, int]:
+    """All of the fit but the error code, which depends only on the schema."""
+    broken = [] if contract.accepts(response.schema, body) else contract.violations(response.schema, body)
+    misshapen = [violation.at for violation in broken if violation.keyword in _SHAPE_KEYWORDS]
+    flag = contract.errors.success
+    if flag and not response.key.startswith("2") and at_pointer(body, flag.at) is True:
+        misshapen.append(flag.at)  # no error body says that it is a success
+    violations = max(len(broken), len(misshapen))
+    return described - len(misshapen), violations, sum(at.count("/") <= 1 for at in misshapen)
 
 
 def _beginning(value: Json) -> Json:
