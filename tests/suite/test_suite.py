@@ -16,6 +16,8 @@ TOKEN = "tok_hush_0123456789"
 
 APP = """
 import json
+import os
+import signal
 from dataclasses import replace
 import trunkline
 from trunkline import mock
@@ -47,6 +49,15 @@ def some(request):
 app, broken = asgi.application(good, base="/v1"), asgi.application(bad, base="/v1")
 echo, partial = asgi.application(echoing, base="/v1"), asgi.application(some, base="/v1")
 careless = asgi.application(still, base="/v1")
+def silent(request):
+    response = good(request)
+    headers = tuple(pair for pair in response.headers if not pair[0].startswith("x-ratelimit"))
+    return replace(response, headers=headers)
+def killed(request):
+    if request.method == "PATCH":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return good(request)
+unlimited, stopping = asgi.application(silent, base="/v1"), asgi.application(killed, base="/v1")
 """
 
 
@@ -190,19 +201,34 @@ def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, m
 def test_the_last_lines_name_the_target_and_the_seed(run: Run) -> None:
     """A run against the built-in mock is not mistaken for a verdict on an implementation."""
     result = run("--collect-only", "-q")
-    assert "trunkline judged telepath at implementation:app, seed 0" in shown(result)
+    assert "trunkline judged nothing of telepath at implementation:app, seed 0" in shown(result)
 
 
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
 def test_one_cause_fails_one_test(run: Run, workers: list[str]) -> None:
-    """Other tests that meet it are skipped, and name its rule. Each worker of pytest-xdist reports it once."""
+    """Other tests that meet it pass if their own laws hold. Each worker of pytest-xdist reports it once."""
     result = run(*workers, "-k", "law and listTrunks and not stateful", app="echo")
     assert result.parseoutcomes()["failed"] == 1 or workers
     assert result.parseoutcomes()["failed"] <= 2
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = shown(result)
-    assert "not judged: `pagination_echoes_request` fails" in text
+    assert "not judged" not in text
     assert text.count("FINDING implied pagination_echoes_request") == result.parseoutcomes()["failed"]
+
+
+def test_a_law_that_holds_passes_where_a_rule_is_broken(run: Run) -> None:
+    """Only the test of the rule fails; the laws are judged by their own questions."""
+    result = run("-k", "(rule or law) and listTrunks and not stateful", app="unlimited")
+    outcomes = result.parseoutcomes()
+    assert (outcomes["failed"], outcomes.get("skipped", 0)) == (1, 0)
+    assert shown(result).count("FINDING documented rate_limit_is_reported") == 1
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(run: Run) -> None:
+    """The summary names what was created and cannot be deleted, and the code is 2."""
+    result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", app="stopping")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "LEFT BEHIND trunks conn_" in shown(result)
 
 
 def test_a_test_that_is_repeated_fails_again(run: Run) -> None:

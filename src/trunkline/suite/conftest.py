@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from threading import current_thread, main_thread
 from typing import NoReturn
 
 import pytest
@@ -196,8 +198,8 @@ class Implementation:
         """The findings that fail a test."""
         return list(report.failures(Grade(self.settings.strictness)))
 
-    def fail(self, operation: Operation, findings: Collection[Finding], report: Report) -> None:
-        """Fail the test with the findings whose cause no test has reported. If there are only others, skip it.
+    def fail(self, operation: Operation, check: str, findings: Collection[Finding], report: Report) -> None:
+        """Fail the test of a check with the findings whose cause no test has reported; skip it if others had its own.
 
         A cause that the plain request shows is reported by the test of its rule; if there is none in this run, by the
         first test of the operation. The failure has no traceback.
@@ -223,9 +225,8 @@ class Implementation:
             )
             lines = [plain(line) for finding in new for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)
-        if findings:
-            rules = [f"`{rule}`" for rule in sorted({found.rule for found in findings})]
-            self.skip(operation, f"not judged: {' and '.join(rules)} {'fail' if len(rules) > 1 else 'fails'}")
+        if any(found.rule == check for found in findings):
+            self.skip(operation, f"not judged: another test of `{check}` fails")
 
     def _is_its_test(self, finding: Finding, report: Report) -> bool:
         """Whether the test of the rule itself reports its finding."""
@@ -233,7 +234,24 @@ class Implementation:
 
 
 @pytest.fixture(scope="session")
-def _implementations(pytestconfig: pytest.Config) -> Iterator[tuple[dict[str, Implementation], ExitStack]]:
+def _sigterm() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP end the run as Ctrl-C does: created items are deleted, and the summary is printed."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if current_thread() is not main_thread():
+        signals = []
+    handlers = {number: signal.getsignal(number) for number in signals}
+    for number, handler in handlers.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def _implementations(
+    pytestconfig: pytest.Config, _sigterm: None
+) -> Iterator[tuple[dict[str, Implementation], ExitStack]]:
     """The implementation of each vendor, and the ledgers of created items, which are closed at the end of the run."""
     implementations: dict[str, Implementation] = {}
     with ExitStack() as ledgers:
