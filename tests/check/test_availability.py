@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import trunkline
 from trunkline import mock
-from trunkline.check.availability import COMPLETENESS, MISSING_REASON
+from trunkline.check.availability import COMPLETENESS, DOUBTED_REASON, MISSING_REASON
 from trunkline.check.runner import FUZZ, Checker
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
+from trunkline.contract.model import List
 from trunkline.errors import TargetError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock.loader import Vendor
+from trunkline.report.run import RunInfo, shortfall
 
 JSON = (("content-type", "application/json"),)
 REFUSALS: dict[str, Callable[[Request], Response]] = {
@@ -29,9 +32,13 @@ REFUSALS: dict[str, Callable[[Request], Response]] = {
 }
 
 
-def partial(vendor: Vendor, missing: set[str], refuse: Callable[[Request], Response]) -> Target:
-    """The mock without some operations."""
+def partial(
+    vendor: Vendor, missing: set[str], refuse: Callable[[Request], Response], *, is_empty: bool = False
+) -> Target:
+    """The mock without some operations, and if asked for, without items."""
     good = mock.from_vendor(vendor)
+    for resource in [listing.resource for listing in vendor.contract.of_kind(List)] if is_empty else []:
+        good.records(resource).clear()
 
     def target(request: Request) -> Response:
         operations, _ = vendor.contract.match(request.path)
@@ -40,6 +47,11 @@ def partial(vendor: Vendor, missing: set[str], refuse: Callable[[Request], Respo
         return good(request) if present and not {*asked} - {*present} else refuse(request)
 
     return target
+
+
+def empty(vendor: Vendor, missing: set[str]) -> Target:
+    """The same, with an account that has no items."""
+    return partial(vendor, missing, REFUSALS["fastapi"], is_empty=True)
 
 
 def all_but(vendor: Vendor, *names: str) -> set[str]:
@@ -102,19 +114,50 @@ def test_a_fetch_without_its_list_needs_an_id() -> None:
     assert report.reached["getCall", 200] > 0
 
 
-def test_an_empty_account_lacks_nothing() -> None:
-    """Without items a 404 says nothing about a path, and what has no item to be asked about is listed."""
-    vendor = trunkline.load("talkover", trunks=0)
-    generic = mock.from_vendor(vendor)
+@pytest.mark.parametrize("name", ["telepath", "talkover"])
+def test_an_empty_account_lacks_nothing_that_answers(name: str) -> None:
+    """A 404 in words of its own shows that the path exists; what has no item to be asked about is listed."""
+    vendor = trunkline.load(name)
+    target = empty(vendor, set())
+    report = checked(vendor, target)
+    assert (report.not_implemented, report.findings) == ({}, ())
+    unasked = {"telepath": "getCall", "talkover": "getSipTrunk"}[name]
+    assert report.unasked[unasked].startswith("the account has no ")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("telepath", {"getCall"}), ("talkover", {"getSipTrunk", "getSipTrunkHealth", "listSipTrunkDids"})],
+)
+def test_an_empty_account_shows_what_is_missing(name: str, missing: set[str]) -> None:
+    """An unknown id is then asked for: an answer like that to any unknown path is not blamed; it is no certainty."""
+    vendor = trunkline.load(name)
+    report = checked(vendor, empty(vendor, missing))
+    assert ({*report.not_implemented}, report.findings, report.unasked) == (missing, (), {})
+    assert {reason for (name, _), reason in report.exercised.items() if name in missing} == {MISSING_REASON}
+    report = checked(vendor, empty(vendor, missing), complete=True)
+    assert (report.not_implemented, report.findings) == ({}, ())
+    assert report.unasked == dict.fromkeys(missing, DOUBTED_REASON)
+    assert {report.exercised[name, FUZZ] for name in missing} == {DOUBTED_REASON}
+
+
+@pytest.mark.parametrize("missing", [set(), {"getSipTrunk"}, {"getSipTrunk", "createSipTrunk"}])
+def test_a_created_item_shows_what_is_missing(missing: set[str]) -> None:
+    """Even if the server has one answer for unknown ids and unknown paths."""
+    vendor = trunkline.load("talkover")
+    generic = empty(vendor, missing)
 
     def target(request: Request) -> Response:
         response = generic(request)
         return REFUSALS["fastapi"](request) if response.status == 404 else response
 
-    report = checked(vendor, target)
-    assert report.not_implemented == {}
-    assert report.unasked["getSipTrunk"] == "the account has no trunks"
-    assert "listSipTrunks" not in report.unasked
+    report = checked(vendor, target, writes=True)
+    assert missing <= {*report.not_implemented}
+    assert ("getSipTrunk" in report.not_implemented) == bool(missing)
+    assert report.exercised["createSipTrunk", "created_is_found"] == "" or missing
+    assert "created_is_found" not in {finding.rule for finding in report.findings}
+    certain = {*checked(vendor, target, writes=True, complete=True).not_implemented}
+    assert certain >= missing - ({"getSipTrunk"} if "createSipTrunk" in missing else set())
 
 
 @pytest.mark.slow_for("405", "501", "missing2", "missing4")
@@ -151,7 +194,7 @@ def test_a_missing_deletion_leaves_one_item() -> None:
     assert [*report.not_implemented] == ["deleteSipTrunk"]
     assert report.findings == ()
     [leftover] = report.leftovers
-    assert "no operation deletes it" in leftover
+    assert "no operation that is implemented deletes it" in leftover
     assert report.reached["createSipTrunk", 201] == 1
 
 
@@ -192,6 +235,47 @@ def test_a_base_that_answers_nothing_is_doubted(name: str) -> None:
         checked(vendor, target)
     if name == "talkover":
         assert checked(vendor, target, operations=["getHealth"]).findings == ()
+
+
+def test_a_fake_that_only_creates_is_judged() -> None:
+    """A 405 shows that the address is right; the operations that read are named, and nothing is held against them."""
+    vendor = trunkline.load("telepath")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        if (request.method, request.path) == ("POST", "/trunks"):
+            return good(request)
+        return REFUSALS["405" if request.path == "/trunks" else "fastapi"](request)
+
+    report = checked(vendor, target, writes=True)
+    assert (sorted(report.not_implemented), report.findings) == (["getCall", "listCalls", "listTrunks"], ())
+    assert report.exercised["createTrunk", "valid_input_is_accepted"] == ""
+    report = checked(vendor, target)
+    run = RunInfo("telepath", documented=(("listTrunks", "200"),))
+    assert shortfall(report, run).endswith("judged: listTrunks and listCalls and getCall are not implemented")
+    assert checked(vendor, target, writes=True, operations=["createTrunk"]).findings == ()
+
+
+def test_only_the_named_operations_have_findings() -> None:
+    """Others are used to judge them, and are not judged themselves."""
+    vendor = trunkline.load("telepath")
+    good = mock.from_vendor(vendor)
+
+    def target(request: Request) -> Response:
+        response = good(request)
+        return replace(response, headers=JSON) if request.method == "GET" else response
+
+    assert {finding.operation for finding in checked(vendor, target, writes=True).findings} > {"listTrunks"}
+    assert checked(vendor, target, writes=True, operations=["createTrunk"]).findings == ()
+
+
+def test_a_missing_operation_does_not_cast_doubt_on_the_address() -> None:
+    """A list that the run is not about answers, so the named operation is not implemented; that can be a finding."""
+    vendor = trunkline.load("telepath")
+    target = partial(vendor, all_but(vendor, "listTrunks"), REFUSALS["fastapi"])
+    assert [*checked(vendor, target, operations=["getCall"]).not_implemented] == ["getCall"]
+    [finding] = checked(vendor, target, operations=["getCall"], complete=True).findings
+    assert (finding.rule, finding.operation) == (COMPLETENESS.name, "getCall")
 
 
 def test_items_that_another_client_deletes_are_not_missed() -> None:

@@ -11,13 +11,14 @@ import pytest
 
 import trunkline
 from trunkline import mock
+from trunkline.check.problem import Problem
 from trunkline.check.runner import FUZZ, Checker
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
 from trunkline.errors import BudgetExhausted, Redirected, TargetError
 from trunkline.exchange import SAFE_METHODS, Exchange, Request, Response, Target
-from trunkline.findings import Grade, Report
+from trunkline.findings import Evidence, Grade, Report
 from trunkline.mock.loader import Vendor
 from trunkline.transport.targets import budgeted
 
@@ -242,3 +243,23 @@ def test_a_reset_in_seconds_is_not_a_unix_time(telepath: Vendor) -> None:
 
         report = check_laws(telepath, target, examples=3)
         assert {found.rule for found in report.failures()} == {"rate_limit_is_reported"}
+
+
+def test_a_page_is_never_larger_than_documented() -> None:
+    """A filtered list that is longer than two pages is judged as well."""
+    vendor = trunkline.load("telepath", trunks=1000)
+    report = check_laws(vendor, mock.from_vendor(vendor), seed=1, examples=1)
+    assert report.exercised["listTrunks", "filter_comes_before_paging"] == ""
+    assert report.findings == ()
+
+
+def test_a_simple_made_up_secret_does_not_hide_ids(telepath: Vendor) -> None:
+    """What was created must be readable, so that it can be deleted by hand."""
+    checker = Checker(telepath, mock.from_vendor(telepath), credential=telepath.world.token)
+    operation = telepath.contract.operation("createTrunk")
+    for secret in ("00000000", "Zq8-made-up"):
+        request = Request("POST", "/trunks", "", (), json.dumps({"sip_password": secret}).encode())
+        evidence = Evidence(Grade.DOCUMENTED, "https://docs.example")
+        problem = Problem("a finding", evidence, secret, exchanges=(Exchange(request, Response(500)),))
+        checker.add(problem.finding("a_rule", operation))
+    assert checker.report.redact("conn_000000001 Zq8-made-up") == "conn_000000001 ***"

@@ -458,6 +458,8 @@ def test_a_finding_ends_with_1_and_is_shown_with_its_command(run: Run, vendor: V
         f"checking {vendor.name} at {broken} in process (serve it at {base} to use its curl lines), seed 9\n"
     )
     assert vendor.world.token not in out + err
+    _, out, _ = run(*arguments, *params, "--fail-fast")
+    assert "; the run did not come to its end: stopped at the first finding, as --fail-fast asks\n" in out
     code, out, _ = run(*arguments, *params, "--fail-fast", "--format", "json")
     report = document(out)
     assert (code, report["verdict"]) == (1, "broken")
@@ -506,7 +508,7 @@ def test_a_dry_run_prints_what_the_run_would_send(run: Run, vendor: Vendor) -> N
 def test_a_budget_that_is_too_small_is_named(run: Run, vendor: Vendor) -> None:
     """The sentence is about the budget and not about the token."""
     code, _, err = run("check", vendor.name, "--max-requests", "1")
-    assert (code, "the budget of 1 requests is spent" in err, "token" in err) == (2, True, False)
+    assert (code, "the budget of 1 request is spent" in err, "token" in err) == (2, True, False)
 
 
 def test_what_is_required_must_be_exercised(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -552,6 +554,7 @@ def test_a_server_that_goes_away_ends_a_check_with_2(run: Run, monkeypatch: pyte
     code, out, err = run("check", "telepath", "--seed", "1")
     assert (code, err.splitlines()[-1]) == (2, "trunkline: the connection is refused")
     assert "the run did not come to its end" in out
+    assert "verdict       NOT EXERCISED: the run did not judge everything: the connection is refused;" in out
 
 
 def test_a_check_that_may_leave_nothing_names_the_option(run: Run) -> None:
@@ -595,9 +598,10 @@ def test_an_interrupted_check_reports_what_was_found(run: Run, vendor: Vendor, m
 
     monkeypatch.setattr(Checker, "run", stop)
     code, out, _ = run("check", vendor.name, "--format", "json")
-    assert (code, document(out)["complete"]) == (130, False)
+    assert (code, document(out)["complete"], document(out)["verdict"]) == (130, False, "not exercised")
     code, out, err = run("check", vendor.name)
     assert code == 130
+    assert "so little can be judged: it was interrupted;" in out
     assert "the run did not come to its end" in out
     assert "somewhere\n" in err
 
@@ -829,8 +833,9 @@ def test_a_wait_is_announced(run: Run, vendor: Vendor) -> None:
     with server.running(server.asgi({base: busy})) as url:
         for command in (("validate", vendor.name, operation.operation_id, "--live"), ("check", vendor.name)):
             limits = () if command[0] == "validate" else ("--max-requests", "3")
-            _, _, err = run(*command, "--url", url + base, "--token", vendor.world.token, *limits)
+            _, out, err = run(*command, "--url", url + base, "--token", vendor.world.token, *limits)
             assert "\nanswered 429: waiting 0.01 s before asking again\n" in err
+            assert command[0] == "validate" or f"reached       {operation.operation_id}: 200 once, 429 " in out
 
 
 SENT = {"integer": "1", "date-time": "2024-03-05", "string": "conn_abc123xyz"}

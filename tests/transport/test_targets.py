@@ -914,7 +914,7 @@ def test_patience_waits_as_it_is_reported(fields: tuple[tuple[str, str], ...], w
         reset_header="X-Reset",
         clock=clock.time,
         sleep=clock.sleep,
-        waiting=heard.append,
+        waiting=lambda _, seconds: heard.append(seconds),
     )
     assert target(GET).status == 200
     assert clock.slept == heard == [wait]

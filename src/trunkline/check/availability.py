@@ -2,6 +2,7 @@
 
 An operation is not implemented if a request that should succeed is answered with 405, with 501, or with 404 in the
 words that the server has for any path that does not exist. A 404 in other words is about an item, and is judged.
+When the account has no item to ask for, such a 404 leaves a doubt, which an item that the run creates can settle.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from trunkline.findings import Finding
 
 MISSING_REASON = "it is not implemented"
 """Why nothing about a missing operation is exercised."""
+
+DOUBTED_REASON = "it answers an unknown id as any unknown path, and the account has no item to ask for"
+"""Why nothing about an operation is exercised while it is not known whether it is implemented."""
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 """The id to ask for when none is known: the answer can still show that there is no such path."""
@@ -50,6 +54,8 @@ class Availability:
 
     missing: dict[str, Exchange] = field(default_factory=dict)
     """For each operationId that is not implemented, the answer that shows it."""
+    doubted: dict[str, Exchange] = field(default_factory=dict)
+    """For each operation that reads and could be asked for an unknown id only, its 404 in the words for any path."""
     _present: set[str] = field(default_factory=set)
     _nowhere: tuple[int, str] | None = None
     """The wording of the answer for a path that does not exist."""
@@ -67,15 +73,23 @@ class Availability:
             return True
         if not lacks_path(operation, exchange) and not (status == 404 and self._is_nowhere(exchange, ask_nowhere)):
             self._present.add(name)
+            self.doubted.pop(name, None)
             return True
         if not conclusive and status == 404:
             return None
         self.missing.setdefault(name, exchange)
+        self.doubted.pop(name, None)
         return False
 
     def lacks(self, operation: Operation) -> bool:
         """Whether an operation is known not to be implemented."""
         return operation.operation_id in self.missing
+
+    def why_not(self, operation: Operation) -> str:
+        """Why nothing about an operation can be exercised, or empty."""
+        if self.lacks(operation):
+            return MISSING_REASON
+        return DOUBTED_REASON if operation.operation_id in self.doubted else ""
 
     def _is_nowhere(self, exchange: Exchange, ask_nowhere: Callable[[], Exchange]) -> bool:
         """Whether a 404 has the words of one for a path that does not exist."""
@@ -99,10 +113,11 @@ def lacks_path(operation: Operation, exchange: Exchange) -> bool:
 
 
 def unanswered(operation: Operation, exchange: Exchange) -> TargetError:
-    """The error when no operation answers, so that the address may be wrong."""
+    """The error when an operation does not answer: a 404 may be due to the address, anything else is not."""
+    address = f"the base address that corresponds to the vendor's own, which ends in {operation.contract.base_path}"
+    way_out = f"give {address}" if exchange.response.status == 404 else "the operation is not implemented there"
     return TargetError(
-        f"{operation.operation_id} answers {exchange.response.status} for {exchange.request.path}: "
-        f"give the base address that corresponds to the vendor's own, which ends in {operation.contract.base_path}"
+        f"{operation.operation_id} answers {exchange.response.status} for {exchange.request.path}: {way_out}"
     )
 
 

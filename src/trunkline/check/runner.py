@@ -14,6 +14,7 @@ from random import Random
 
 from trunkline.check import fuzz
 from trunkline.check.availability import (
+    DOUBTED_REASON,
     MISSING_REASON,
     NOWHERE,
     Availability,
@@ -52,6 +53,8 @@ NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 _NOT_REACHED = "not reached"
 _LONGEST_PLACE = 80
 _GONE = "another client deleted the item that it asked for"
+_FEWEST_CHARACTERS = 4
+"""The number of different characters of a made-up secret that is hidden: `00000000` would hide parts of ids."""
 _REQUESTS_PER_MESSAGE = 50
 """The number of fuzzing requests between two messages of progress."""
 
@@ -92,6 +95,8 @@ class Checker:
     _contract: Contract = field(init=False)
     """The contract without the operations that are not implemented."""
     _readings: AccountReadings = field(default_factory=dict)
+    _chosen: frozenset[str] | None = None
+    """The operations that the check is about; None for all."""
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,15 +149,15 @@ class Checker:
     def _ask(self, request: Request) -> Response:
         """The response of the target behind the gate, if writing is allowed; the rules judge the exchange.
 
-        Raises `Unimplemented` for an operation that writes and is not implemented, and `AvailabilityUnknown` if it may
-        not be.
+        Raises `Unimplemented` for an operation that is not implemented, and `AvailabilityUnknown` if it may not be:
+        one that writes, or that the survey could not ask for an item.
         """
-        operation = self._written(request)
+        operation = self._uncertain(request)
         if operation and operation.operation_id in self.availability.missing:
             raise Unimplemented(MISSING_REASON)
         response = (self._gate or self._send)(request)
         exchange = Exchange(request, response)
-        is_there = self._learn_of_write(operation, exchange) if operation else True
+        is_there = self._learn(operation, exchange) if operation else True
         if operation and is_there is False:
             self._leave_out(operation)
             raise Unimplemented(MISSING_REASON)
@@ -168,6 +173,8 @@ class Checker:
             place = truncate(f"{exchange.request.method} {exchange.request.path}", _LONGEST_PLACE)
             self.report.skip(place, f"no operation of {self.vendor.name} has this path")
             return
+        if self.availability.lacks(operation):
+            return
         if operation.method == exchange.request.method:
             self.report.reached[operation.operation_id, exchange.response.status] += 1
         for finding in judge(operation, exchange, self.rules):
@@ -175,10 +182,16 @@ class Checker:
         self._creations.remember(exchange)
 
     def add(self, finding: Finding) -> None:
-        """Add a finding to the report, which learns the secrets in its requests so that it never prints them."""
+        """Add a finding to the report, which learns the secrets in its requests so that it never prints them.
+
+        One about an operation that the check is not about, and uses only to judge others, is dropped.
+        """
+        if self._chosen is not None and finding.operation not in self._chosen:
+            return
         names = self.vendor.contract.secrets
         for exchange in finding.exchanges:
-            self.report.secrets |= secrets_in_body(exchange.request.body, names)
+            sent = secrets_in_body(exchange.request.body, names)
+            self.report.secrets |= {secret for secret in sent if len({*secret}) >= _FEWEST_CHARACTERS}
         self.report.add(finding)
 
     def session(self, operation: Operation) -> Session:
@@ -205,6 +218,8 @@ class Checker:
         """
         for operation in self._survey.run(operations, self.judge, self.report.unasked):
             self._leave_out(operation)
+        if self._gate is None:
+            self._leave_out_doubted()
 
     def _ask_nowhere(self) -> Exchange:
         """The exchange about a path that no API has."""
@@ -212,15 +227,19 @@ class Checker:
         request = Request("GET", NOWHERE, "", headers, shown=shown)
         return Exchange(request, self._send(request))
 
-    def _written(self, request: Request) -> Operation | None:
-        """The operation of a request, if it writes."""
-        if request.method in SAFE_METHODS:
+    def _uncertain(self, request: Request) -> Operation | None:
+        """The operation of a request, if it writes, or reads and is doubted: the survey did not ask for an item."""
+        doubted = self.availability.doubted
+        if request.method in SAFE_METHODS and not doubted:
             return None
         operations, _ = self.vendor.contract.match(request.path)
-        return next((operation for operation in operations if operation.method == request.method), None)
+        found = (operation for operation in operations if operation.method == request.method)
+        return next(
+            (operation for operation in found if not operation.reads or operation.operation_id in doubted), None
+        )
 
-    def _learn_of_write(self, operation: Operation, exchange: Exchange) -> bool | None:
-        """Whether the answer to a write shows that the operation is implemented, None if it shows neither.
+    def _learn(self, operation: Operation, exchange: Exchange) -> bool | None:
+        """Whether an answer shows that the operation is implemented, None if it shows neither.
 
         A 404 says so only if it is about items that the run's own account has.
         """
@@ -234,6 +253,14 @@ class Checker:
         )
         return self.availability.learn(operation, exchange, self._ask_nowhere, conclusive=conclusive)
 
+    def _leave_out_doubted(self) -> None:
+        """Take the operations that are still doubted for not implemented; with `complete`, only leave them out."""
+        if not self.complete:
+            self.availability.missing |= self.availability.doubted
+            self.availability.doubted.clear()
+            self._narrow()
+        self.report.unasked.update(dict.fromkeys(self.availability.doubted, DOUBTED_REASON))
+
     def _leave_out(self, operation: Operation) -> None:
         """Leave out an operation that is not implemented, from now on."""
         self._narrow()
@@ -244,6 +271,11 @@ class Checker:
         """Report which operations are not implemented, and go on without them."""
         missing = self.availability.missing
         self.report.not_implemented.update({name: describe(exchange) for name, exchange in missing.items()})
+        for step, reason in self.report.exercised.items():
+            if reason and step[0] in missing:
+                self.report.exercised[step] = MISSING_REASON
+        for name in missing:
+            self.report.unasked.pop(name, None)
         self._contract = self.vendor.contract.without(missing) if missing else self.vendor.contract
         if self._gate is not None:
             self._gate.narrow(self._contract)
@@ -268,8 +300,8 @@ class Checker:
         If the item that it asks for has been deleted meanwhile, the law is checked for another one instead.
         """
         step = operation.operation_id, law.name
-        if self.availability.lacks(operation):
-            self.report.exercised[step] = MISSING_REASON
+        if reason := self.availability.why_not(operation):
+            self.report.exercised[step] = reason
             return
         self.progress(f"{operation.operation_id}: {law.name}")
         with self._budget([step]):
@@ -309,11 +341,12 @@ class Checker:
                 break
             except Unimplemented:  # from now on it is left out
                 continue
+        self._leave_out_doubted()
         self._not_exercised(steps, "an operation that it needs is not implemented")
         for operation in operations:
             own = [step for step in steps if step[0] == operation.operation_id]
-            if self.availability.lacks(operation):
-                self.report.exercised.update(dict.fromkeys(own, MISSING_REASON))
+            if reason := self.availability.why_not(operation):
+                self.report.exercised.update(dict.fromkeys(own, reason))
             elif reason := self._without_items(operation):
                 silent = [step for step in own if self.report.exercised[step]]
                 self.report.exercised.update(dict.fromkeys(silent, reason))
@@ -387,8 +420,8 @@ class Checker:
                         self.progress(f"{FUZZ}, {event.phase}, {event.requests} requests")
 
     def _reason_not_to_fuzz(self, operation: Operation) -> str:
-        if self.availability.lacks(operation):
-            return MISSING_REASON
+        if reason := self.availability.why_not(operation):
+            return reason
         if operation.reads:
             return ""
         return self._without_items(operation) if self._gate else NOT_ALLOWED
@@ -432,6 +465,7 @@ class Checker:
         """
         every = self.vendor.contract.operations
         chosen = [operation for operation in every if operations is None or operation.operation_id in operations]
+        self._chosen = frozenset(operation.operation_id for operation in chosen)
         laws = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
         steps = [(operation.operation_id, law.name) for operation, law in laws]
         steps += [(operation.operation_id, FUZZ) for operation in chosen]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from trunkline.check.availability import UNKNOWN_ID, Availability, unanswered
 from trunkline.check.laws import Session
@@ -120,8 +121,11 @@ class Survey:
             session, given = self.session(operation), self._given_of(operation)
             emptied = all(operation.parameter(name).resource in self._empty for name in session.needs)
             conclusive = not given and not (session.needs and emptied)
-            if self.availability.learn(operation, exchange, self.ask_nowhere, conclusive=conclusive) is False:
+            implemented = self.availability.learn(operation, exchange, self.ask_nowhere, conclusive=conclusive)
+            if implemented is False:
                 continue
+            if implemented is None and not given:
+                self.availability.doubted[operation.operation_id] = exchange
             if session.needs and emptied:
                 resources = dict.fromkeys(operation.parameter(name).resource for name in session.needs)
                 unasked[operation.operation_id] = f"the account has no {' and no '.join(resources)}"
@@ -159,13 +163,21 @@ class Survey:
                 judge(exchange)
         absent = [answer for answer in answers if self.availability.lacks(answer[0])]
         unlisted = {operation.operation_id: why for operation, _ in answers if (why := self._why_unlisted(operation))}
-        if absent and not any(operation.resource for operation in found):
+        if absent and not self._is_the_address(answers):
             self.availability.missing.clear()
             for name, why in unlisted.items():
                 raise TargetError(f"no success of {name} can be seen: {why}")
             raise unanswered(*absent[0])
         unasked.update(unlisted)
         return [operation for operation, _ in absent]
+
+    def _is_the_address(self, answers: list[tuple[Operation, Exchange]]) -> bool:
+        """Whether an operation about items, or a list that was not to be judged, answers otherwise than with 404."""
+        asked = {operation.operation_id for operation, _ in answers}
+        lists = (found for found in self.vendor.contract.of_kind(List) if not found.parents)
+        others = (self.ask(found, self.credential) for found in lists if found.operation_id not in asked)
+        exchanges = chain((exchange for operation, exchange in answers if operation.resource), others)
+        return any(exchange.response.status != 404 for exchange in exchanges)
 
     def _why_unlisted(self, operation: Operation) -> str:
         """Why no id is known for an operation that is there, if the list that shows it is not implemented."""

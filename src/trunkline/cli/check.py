@@ -21,7 +21,7 @@ from trunkline.cli import output
 from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, operations_named
-from trunkline.errors import BudgetExhausted, UsageError
+from trunkline.errors import BudgetExhausted, TrunklineError, UsageError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
@@ -46,7 +46,7 @@ def check(settings: Settings, vendor: str) -> int:
     connection = connect(
         loaded,
         **settings.only(CONNECTION),
-        waiting=lambda seconds: screen.progress(output.WAITING.format(seconds)),
+        waiting=lambda request, seconds: _wait(request, seconds, loaded, report, screen),
     )
     connection = with_second_account(connection, loaded, **settings.only(SECOND))
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
@@ -61,7 +61,9 @@ def check(settings: Settings, vendor: str) -> int:
         error = _run(settings, loaded, connection, names, report, run, screen)
         if stopped.is_set():  # an interruption replaces any other result
             error = KeyboardInterrupt()
-    run = replace(run, complete=not (error or report.stopped))
+    if error:
+        report.stopped = _why_stopped(error)
+    run = replace(run, complete=not report.stopped)
     if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
         output.show(report, run, settings.format, summary=True)
     with redacting_errors(redactor(connection.secrets)):
@@ -147,6 +149,20 @@ def _run(
         error = ended
     progress("")
     return error
+
+
+def _wait(request: Request, seconds: float, vendor: Vendor, report: Report, screen: terminal.Screen) -> None:
+    """Tell of a 429 that is waited out: no rule judges it, but the status was reached."""
+    operations, _ = vendor.contract.match(request.path)
+    report.reached.update((found.operation_id, 429) for found in operations if found.method == request.method)
+    screen.progress(output.WAITING.format(seconds))
+
+
+def _why_stopped(error: BaseException) -> str:
+    """Why a run broke off, for its verdict."""
+    if isinstance(error, TrunklineError):
+        return str(error)
+    return "it was interrupted" if isinstance(error, KeyboardInterrupt) else "it met a bug in trunkline"
 
 
 def _documented(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:

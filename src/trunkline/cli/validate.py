@@ -73,7 +73,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     connection = connect(
         vendor,
         **settings.only(CONNECTION),
-        waiting=lambda seconds: progress(output.WAITING.format(seconds)),
+        waiting=lambda _, seconds: progress(output.WAITING.format(seconds)),
     )
     request = read_request(operation, dict(settings.param), connection.credential, known=connection.parameters)
     progress(f"asking {vendor.name} at {connection.name}")

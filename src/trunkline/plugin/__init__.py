@@ -82,7 +82,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         settings = settings_of(config)
         target = settings.url or settings.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
         vendors = ", ".join(settings.vendor or names())
-        terminalreporter.write_line(f"trunkline judged {vendors} at {target}, seed {settings.seed or 0}")
+        judged = "judged" if _summary(config).judged else "judged nothing of"
+        terminalreporter.write_line(f"trunkline {judged} {vendors} at {target}, seed {settings.seed or 0}")
     lines = _summary(config).lines
     if missing := lines.get(titles.NOT_IMPLEMENTED):
         terminalreporter.write_line(f"{titles.NOT_IMPLEMENTED} {', '.join(sorted(missing))}")

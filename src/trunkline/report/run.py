@@ -56,6 +56,8 @@ def shortfall(report: Report, run: RunInfo) -> str:
     missing = [(name, check, reason) for (name, check), reason in report.exercised.items() if reason]
     why = report.stopped or next((reason for name, _, reason in missing if name in names), "")
     if names or "" not in report.exercised.values():
+        if absent := " and ".join(report.not_implemented):
+            why = why or f"{absent} {'are' if len(report.not_implemented) > 1 else 'is'} not implemented"
         why = why or "check the token, or name what exists with --param"
         return f"no success of {' or '.join(names) or 'any operation'} was seen, so little can be judged: {why}"
     if report.stopped:
@@ -63,7 +65,7 @@ def shortfall(report: Report, run: RunInfo) -> str:
     required = [
         f"{check} of {name} was not exercised: {reason}" for name, check, reason in missing if name in run.required
     ]
-    more = f", and so were {len(required) - 1} more" if len(required) > 1 else ""
+    more = f", and neither were {len(required) - 1} more" if len(required) > 1 else ""
     return f"--require is not met: {required[0]}{more}" if required else ""
 
 

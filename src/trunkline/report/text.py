@@ -163,6 +163,8 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
     if result == BROKEN:
         failures = _plural(len(report.failures(run.strictness)), "finding")
         text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", _BAD
+        if report.stopped:  # which explains what was not exercised
+            not_exercised_note, early = "", f"; the run did not come to its end: {report.stopped}"
     elif result == KEPT:
         notes = _plural(len(report.findings), "note")
         part = " by what is implemented" if report.not_implemented else ""

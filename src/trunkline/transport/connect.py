@@ -21,7 +21,7 @@ from typing import Any
 from trunkline import mock
 from trunkline.contract.http import MAX_WAIT
 from trunkline.errors import TrunklineError, UsageError
-from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Target
+from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Request, Target
 from trunkline.mock.loader import Vendor
 from trunkline.transport import targets
 from trunkline.transport.asgi import ASGIApp
@@ -71,14 +71,14 @@ def connect(
     rate: float | None = None,
     max_requests: int | None = None,
     max_wait: float = MAX_WAIT,
-    waiting: Callable[[float], None] | None = None,
+    waiting: Callable[[Request, float], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Connection:
     """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
 
     The built-in mock gets its own token, not the one in the environment, which is for live implementations.
     Requests are counted against `max_requests`, then spaced at `rate` a second. After a 429 the request is sent again,
-    and `waiting` is called with the seconds until then, which are at most `max_wait`.
+    and `waiting` is called with the request and the seconds until then, which are at most `max_wait`.
     """
     if url is not None and app is not None:
         raise UsageError("an address and an application are two implementations; give one of them")

@@ -61,7 +61,8 @@ def budgeted(target: Target, limit: int) -> Target:
 
     def ask(request: Request) -> Response:
         if next(numbers) > limit:
-            raise BudgetExhausted(f"the budget of {limit} requests is spent; allow more to exercise what is left")
+            requests = "1 request" if limit == 1 else f"{limit} requests"
+            raise BudgetExhausted(f"the budget of {requests} is spent; allow more to exercise what is left")
         return target(request)
 
     return ask
@@ -115,14 +116,14 @@ def waiting_out_429(
     tries: int = 5,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
-    waiting: Callable[[float], None] | None = None,
+    waiting: Callable[[Request, float], None] | None = None,
 ) -> Target:
     """The target, which waits after each 429 and sends the request again, at most `tries` times.
 
     The time to wait is that of `Retry-After`, or else of the vendor's `reset_header`: a Unix time or, if small,
     seconds. Times are those of the server's clock, as its `Date` shows it. Without a time, or with one in the past, it
-    is 1, 2, 4, ... seconds. `waiting` is called with each. Raises `TargetError` for a time above `max_wait` seconds,
-    and when the last answer is a 429 too.
+    is 1, 2, 4, ... seconds. `waiting` is called with the request and each time. Raises `TargetError` for a time above
+    `max_wait` seconds, and when the last answer is a 429 too.
     """
 
     def ask(request: Request) -> Response:
@@ -140,7 +141,7 @@ def waiting_out_429(
                     f"more than the {max_wait:g} s allowed; try again later, or allow more with --max-wait"
                 )
             if waiting is not None:
-                waiting(wait)
+                waiting(request, wait)
             sleep(wait)
             response = target(request)
         if response.status == 429:

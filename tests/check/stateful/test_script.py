@@ -154,7 +154,7 @@ def test_a_script_can_be_run_again(tmp_path: Path) -> None:
     fake = mock.from_vendor(vendor)
     text = script(vendor.contract, finding)
     made = sum(exchange.request.method == "POST" for exchange in finding.exchanges)
-    assert f"# this leaves {made} trunks behind: no page documents their deletion" in text
+    assert f"# no page documents how to delete what this leaves in trunks: {made}" in text
     with server.running(server.asgi({"/v1": fake})) as url:
         for second in ("", "sleep 1.1\n"):
             done = run(second + text, tmp_path, BASE=f"{url}/v1", TRUNKLINE_TOKEN=vendor.world.token)

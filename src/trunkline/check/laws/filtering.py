@@ -101,11 +101,12 @@ def _offsets(size: int, st: Any) -> Any:
 def filter_comes_before_paging(session: Session[List]) -> Iterator[Problem]:
     """A page of a filtered list is a slice of the filtered list, not the filtered part of a page."""
     paging = session.paging
+    largest = session.operation.parameter(paging.limit).schema["maximum"]
     tested = False
 
     def misplaced(parameter: Parameter, filter_: Filter, value: str, offset: int) -> Problem | None:
         filtered = session.whole({parameter.name: value})
-        limit = max(1, len(filtered) // 2)
+        limit = min(max(1, len(filtered) // 2), largest)
         ids, exchange = session.page({parameter.name: value, paging.limit: limit, paging.offset: offset})
         wanted = list(filtered.ids[offset : offset + limit])
         if ids == wanted:

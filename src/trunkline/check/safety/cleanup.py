@@ -51,7 +51,7 @@ class Leftover:
     reason: str
 
     def __str__(self) -> str:
-        """One line: `trunks trunk-7 "trunkline-check-5d1c0e9a77-3": no operation deletes it; delete it by hand`."""
+        """One line: `trunks trunk-7 "trunkline-check-5d1c0e9a77-3": it may exist; look for it by hand`."""
         words = (self.resource, self.identity or "(id unknown)", to_text(self.label) if self.label else "")
         return f"{' '.join(word for word in words if word)}: {self.reason}"
 
@@ -275,7 +275,7 @@ class Cleanup:
         """Delete an item, or say why not."""
         operation = self.ownership.operation(Delete, entry.resource)
         if operation is None:
-            self._report_leftover(entry, "no operation deletes it", _BY_HAND, give_up=True)
+            self._report_leftover(entry, "no operation that is implemented deletes it", _BY_HAND, give_up=True)
             return
         path = safe_path(operation, {**entry.parents, entry.resource: entry.identity})
         if path is None:

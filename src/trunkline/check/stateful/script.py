@@ -70,7 +70,7 @@ def script(contract: Contract, finding: Finding, base: str = "") -> str:
         if variable and operation and isinstance(operation.kind, Delete):
             lines.append(f'case $(head -n 1 "$answers/{number}") in *" 2"??*) {variable}_GONE=1 ;; esac')
     head += [
-        f"# this leaves {count} {resource} behind: no page documents their deletion"
+        f"# no page documents how to delete what this leaves in {resource}: {count}"
         for resource, count in sorted(leftovers.items())
         if count
     ]
