@@ -188,8 +188,10 @@ def test_a_credential_in_a_query_or_a_header_is_found() -> None:
     query = Request("GET", "/", "limit=1&Api-Key=a&token=b%2Fc&x=y")
     assert secrets_in_request(query, SECRETS) == {"a", "b/c"}
     headers = (("cookie", "sid=e; theme=f"), ("x-auth-token", "g"), ("authorization", "Basic dTpwdw=="), ("x", "h"))
-    found = {"sid=e", "e", "theme=f", "f", "g", "dTpwdw==", "pw"}
+    found = {"sid=e", "e", "theme=f", "f", "g", "dTpwdw==", "u", "pw"}
     assert secrets_in_request(Request("GET", "/", "", headers), ()) == found
+    unpadded = Request("GET", "/", "", (("authorization", "Basic dTpwdw"),))
+    assert secrets_in_request(unpadded, ()) == {"dTpwdw", "u", "pw"}
     assert secrets_in_header("Bearer sk_live_1") == {"sk_live_1"}
     assert secrets_in_header("Bearer \t a\xa0b\x85c ") == {"a\xa0b\x85c"}
     assert secrets_in_header("") == set()
@@ -207,6 +209,7 @@ def test_a_credential_in_a_query_or_a_header_is_found() -> None:
         "accessToken",
         "openai_api_key",
         "auth",
+        *("pass", "user_pass", "pw", "session", "sid", "otp", "pin", "sig", "hmac", "assertion", "ticket"),
     ],
 )
 def test_a_credential_is_known_by_its_name(name: str) -> None:
@@ -222,6 +225,10 @@ def test_a_credential_is_known_by_its_name(name: str) -> None:
         ("/trunks?note=bearer+tok_1", {"tok_1"}),
         ("/trunks?at=https://me:pass@host/x", {"pass"}),
         ("/trunks?at=https%3A%2F%2Fme%3Apass%40host", {"pass"}),
+        ("/trunks?note=Basic%20dTpwdzE2", {"dTpwdzE2"}),
+        ("/trunks?note=Token+0123abcd", {"0123abcd"}),
+        ("/trunks?at=http://key@host/x", {"key"}),
+        ("/trunks?note=basic+training+or+token+exchange", set()),
         ("/trunks?at=https://host/x&limit=1&status=active", set()),
     ],
 )
@@ -230,6 +237,24 @@ def test_a_credential_within_a_value_is_found(target: str, secrets: set[str]) ->
     path, _, query = target.partition("?")
     assert secrets_in_request(Request("GET", path, query), ()) == secrets
     assert secrets_in_request(Request("GET", "/", "", (), json.dumps({"x": unquote(query)}).encode()), ()) == secrets
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "secrets"),
+    [
+        ("/x;password=a%2Fb/y;z=c", b"", {"a/b/y"}),
+        ("/x", b"name=n&password=a%2Fb", {"a/b"}),
+        ("/x", b'{"passwords": ["a", {"b": "c"}], "secret": {"value": "d"}, "name": ["e"]}', {"a", "c", "d"}),
+        ("/x", b'{"password": 81726354, "token": 1.5e3, "key": true, "name": 1}', {"81726354", "1.5e3"}),
+        ("/x", b'{"token": "a", "token": "b", "x": {"key": "c"}, "x": 1}', {"a", "b", "c"}),
+        ("/x", b'{"token":' + b"9" * 5000 + b', "key":"a"}', {"9" * 5000, "a"}),
+        ("/x", b'{"token": "a", "x": ' + b"[" * 100_000, {"a"}),
+    ],
+    ids=["path", "form", "inner", "number", "twice", "long number", "deep"],
+)
+def test_a_secret_is_found_below_its_name(path: str, body: bytes, secrets: set[str]) -> None:
+    """Every text below the name of a credential is a secret: in a path, a form, a list, an object and a number."""
+    assert secrets_in_request(Request("POST", path, "", (), body), ()) == secrets
 
 
 def test_a_request_with_too_many_secrets_is_not_shown() -> None:

@@ -17,18 +17,31 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from trunkline.exchange import SECRET_HEADERS, Headers, Json, NotJSON, Request, all_places, pointer, read_json
+from trunkline.exchange import SECRET_HEADERS, Headers, Json, NotJSON, Request, pointer, read_json
 
 HIDDEN = "***"
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
 """The scheme names before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
 _CREDENTIAL_NAME = re.compile(
-    "token|secret|passw|passphrase|pwd|credential|authorization|bearer|cookie|(key|auth|jwt|signature)$"
+    "token|secret|passw|passphrase|pwd|credential|authorization|bearer|cookie|hmac"
+    "|(key|auth|jwt|signature|pass|sig|otp|assertion)$|^(pw|pin|sid|session|sessionid|ticket)$"
 )
 """Found in the normalized name of a parameter, a header or a field in which clients send a credential."""
 _NAMED_TEXT = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]++|\\.)++)', re.DOTALL)
-_WITHIN_VALUE = re.compile(r"""\bbearer[\s+]+([^\s"'&,;<>]+)|//[^\s/"?#@:]*:([^\s/"?#@]+)@""", re.IGNORECASE)
-"""A bearer credential, or the password in an address, anywhere in a text."""
+_WITHIN_VALUE = re.compile(
+    r"""
+    \b bearer [\s+]+ ([^\s"'&,;<>]+)
+    | \b (?:basic|token) [\s+]+ (?= [^\s"'&,;<>]* [0-9]) ([^\s"'&,;<>]{8,})
+    | // (?: [^\s/"?\#@:]* : )? ([^\s/"?\#@]+) @
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A credential after its scheme, or the password, or a lone user name, in an address, anywhere in a text.
+
+After "basic" and "token", which are words too, a credential has a digit.
+"""
+_LONGEST_FORM = 64 << 10
+"""The number of characters of a body that is not JSON in which fields of a form are looked for."""
 _SHORTEST = 4
 """Shorter secrets are not redacted: they occur everywhere by chance."""
 _WINDOW = 12
@@ -153,22 +166,24 @@ def mask_body(body: bytes, names: Collection[str]) -> bytes:
 def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
     """The strings under the names of secrets in a request body, at any depth, also in a body that is cut off."""
     wanted = {normalized(name) for name in names}
-    return _strings_under(body, lambda name: normalized(name) in wanted)
+    return _strings_under(body, lambda name: normalized(name) in wanted, lambda _: None)
 
 
 def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
-    """All strings in a request that are or may be secret: under the names of secrets and of credentials, and others."""
+    """All texts in a request that are or may be secret: under the names of secrets and of credentials, and others."""
     wanted = {normalized(name) for name in names}
 
     def is_secret(name: str) -> bool:
         return normalized(name) in wanted or is_credential_name(name)
 
     found = secrets_in_headers(request.headers)
-    if request.query:
-        found.update(value for name, value in parse_qsl(request.query, errors="surrogateescape") if is_secret(name))
-    if request.body:
-        found |= _strings_under(request.body, is_secret)
-    for text in (unquote(request.target), request.body.decode("utf-8", "replace"), *(v for _, v in request.headers)):
+    body = request.body.decode("utf-8", "replace")
+    for form in (request.query, request.path.replace(";", "&"), body[:_LONGEST_FORM]):
+        pairs = parse_qsl(form, errors="surrogateescape") if "=" in form else ()
+        found.update(value for name, value in pairs if is_secret(name))
+    if body:
+        found |= _strings_under(request.body, is_secret, str)
+    for text in (unquote(request.target), body, *(v for _, v in request.headers)):
         found.update(part for parts in _WITHIN_VALUE.findall(text) for part in parts if part)
     return found
 
@@ -184,15 +199,22 @@ def redactor_of_request(
     return Redactor(sent) if sum(len(secret) + _OVERHEAD for secret in sent) <= MOST_WEIGHT else lambda _: HIDDEN
 
 
-def _strings_under(body: bytes, is_secret: Callable[[str], bool]) -> set[str]:
-    """The strings under secret names in a body, at any depth."""
+def _strings_under(body: bytes, is_secret: Callable[[str], bool], number: Callable[[str], Json]) -> set[str]:
+    """The strings under secret names in a body, at any depth. `number` makes the value of a number."""
     try:
-        text = read_json(body)
-    except NotJSON:
+        read = json.loads(body, object_pairs_hook=tuple, parse_int=number, parse_float=number)
+    except (ValueError, RecursionError):
         return {value for name, value in _NAMED_TEXT.findall(body.decode("utf-8", "replace")) if is_secret(name)}
-    objects = (node for _, node in all_places([text.value, *text.variants]) if isinstance(node, dict))
-    inner = (pair for node in objects for pair in node.items())
-    return {value for key, value in inner if isinstance(value, str) and is_secret(key)}
+    found, rest = set[str](), [(read, False)]
+    while rest:
+        node, is_named = rest.pop()
+        if isinstance(node, tuple):
+            rest += [(item, is_named or is_secret(name)) for name, item in node]
+        elif isinstance(node, list):
+            rest += [(item, is_named) for item in node]
+        elif is_named and isinstance(node, str):
+            found.add(node)
+    return found
 
 
 def secrets_in_header(value: str) -> set[str]:
@@ -205,16 +227,17 @@ def secrets_in_headers(headers: Headers) -> set[str]:
     values = [value for name, value in headers if name in SECRET_HEADERS or is_credential_name(name)]
     parts = {part.strip(";") for value in values for part in secrets_in_header(value)}
     cookies = {part.partition("=")[2].strip("=") for part in parts}
-    passwords = {_basic_password(value) for value in values if value[:6].lower() == "basic "}
-    return (parts | cookies | passwords) - {""}
+    basic = {part for value in values if value[:6].lower() == "basic " for part in _parts_of_basic(value[6:])}
+    return (parts | cookies | basic) - {""}
 
 
-def _basic_password(value: str) -> str:
-    """The password in a Basic credential (RFC 7617), or empty."""
+def _parts_of_basic(credential: str) -> tuple[str, ...]:
+    """The user name, which can be an API key, and the password in a Basic credential (RFC 7617), also unpadded."""
+    unpadded = credential.strip().rstrip("=")
     try:
-        return base64.b64decode(value[6:], validate=True).decode().partition(":")[2]
+        return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True).decode().partition(":")[::2]
     except ValueError:
-        return ""
+        return ()
 
 
 def printable(text: str) -> str:

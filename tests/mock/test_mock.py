@@ -21,6 +21,7 @@ from trunkline.mock.loader import Vendor
 from trunkline.mock.views import ServedOperation, Views
 from trunkline.mock.world import Store
 from trunkline.redaction import RecentSecrets
+from trunkline.transport import asgi
 
 VENDORS = folders.names()
 PLACES = {"telepath": "/trunks", "talkover": "/sip-trunks/trunk-uuid-1"}
@@ -429,14 +430,19 @@ def test_a_misplaced_secret_is_not_shown(
         ("cookie", "session=hunter2-Hunter2; theme=x"),
         ("x-api-key", "hunter2-Hunter2"),
         ("x-auth-token", "hunter2-Hunter2"),
+        ("proxy-authorization", "hunter2-Hunter2"),
+        ("authorization", "Basic aHVudGVyMi1IdW50ZXIyOng"),
+        ("authorization", "Basic eDpodW50ZXIyLUh1bnRlcjI"),
     ],
 )
+@pytest.mark.parametrize("served", [False, True], ids=["called", "served"])
 def test_a_credential_of_a_header_is_not_shown_elsewhere(
-    header: tuple[str, str], caplog: pytest.LogCaptureFixture
+    header: tuple[str, str], served: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A cookie or a key that a client repeats elsewhere is not shown."""
+    """A cookie, a key or a user name that a client repeats elsewhere is not shown."""
     with caplog.at_level("INFO"):
-        target = mock.from_vendor(loader.load("telepath"))
+        fake = mock.from_vendor(loader.load("telepath"))
+        target = asgi.wrap(asgi.application(fake)) if served else fake
         answers = [
             target(Request("GET", path, query, (header,)))
             for path, query in (("/trunks", "limit=hunter2-hunter2"), ("/hunter2-Hunter2", ""))

@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
+from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import received, too_many_bytes
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
@@ -46,6 +47,11 @@ _ENCODES_BODY = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
 )
 _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
+_PLAIN = frozenset(
+    b"accept accept-charset accept-encoding accept-language cache-control connection content-type date host "
+    b"if-modified-since if-none-match origin pragma referer traceparent tracestate user-agent x-request-id".split()
+)
+"""Common fields that neither announce a body nor carry a credential, so that they need no closer look."""
 
 
 @runtime_checkable
@@ -139,7 +145,10 @@ def application(  # noqa: C901 - its parts share the base
 
 
 def _read_key(scope: Message, base: bytes) -> ReadKey | None:
-    """The key of a GET request below the base ("/v1/") that has no body; None for every other request."""
+    """The key of a GET request below the base ("/v1/"); None for every other request.
+
+    Nor has one a key with a body, or with a credential in a field other than Authorization, which is to be redacted.
+    """
     path: bytes = scope.get("raw_path") or b""
     if scope["method"] != "GET" or not path.startswith(base) or scope.get("http_version", "1.1") > "1.1":
         return None
@@ -148,7 +157,7 @@ def _read_key(scope: Message, base: bytes) -> ReadKey | None:
         if name == b"authorization":
             if authorization is None:
                 authorization = value
-        elif name in _ANNOUNCES_BODY:
+        elif name not in _PLAIN and (name in _ANNOUNCES_BODY or is_credential_name(name.decode("latin-1"))):
             return None
     return path[len(base) - 1 :], scope["query_string"], authorization
 
