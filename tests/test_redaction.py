@@ -11,8 +11,10 @@ from urllib.parse import quote, unquote
 
 import pytest
 
+from trunkline import redaction
 from trunkline.check.laws.refusals import disclosures
 from trunkline.exchange import Json, Request
+from trunkline.findings import excerpt
 from trunkline.redaction import (
     RecentSecrets,
     Redactor,
@@ -255,6 +257,18 @@ def test_a_credential_within_a_value_is_found(target: str, secrets: set[str]) ->
 def test_a_secret_is_found_below_its_name(path: str, body: bytes, secrets: set[str]) -> None:
     """Every text below the name of a credential is a secret: in a path, a form, a list, an object and a number."""
     assert secrets_in_request(Request("POST", path, "", (), body), ()) == secrets
+
+
+def test_a_body_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that stands twice costs no reading of its own, for a stranger could send many long values."""
+    monkeypatch.setattr(redaction, "read_json", None)
+    body = b'{"a": [{}], "a": [{"key": "b"}], "a": 1}'
+    assert secrets_in_request(Request("POST", "/x", "", (), body), ()) == {"b"}
+
+
+def test_only_the_beginning_of_a_long_text_is_searched() -> None:
+    """The time to show a text does not grow with its length."""
+    assert excerpt("x" * 1_000_000, 80, lambda text: f"{len(text)}".ljust(100)).startswith("2048 ")
 
 
 def test_a_request_with_too_many_secrets_is_not_shown() -> None:

@@ -16,7 +16,7 @@ _LONGEST = 160
 _LONGEST_TEXT = 2000
 _MOST_SKIPPED = 1000
 """The number of places without a judgement that are kept."""
-_MOST_READ = 4096
+_MOST_READ = 2048
 """The number of characters of a text that are looked at to show some of them."""
 _LONGEST_REST = 48
 """The number of characters dropped at a cut, so that no part of a secret is left: a short one, percent-encoded."""

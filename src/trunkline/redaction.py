@@ -95,10 +95,13 @@ class Redactor:
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """The beginning and the end of each secret in a text, in order and apart."""
-        starts, spans = self._starts, list[tuple[int, int]]()
+        starts, texts, spans = self._starts, self._texts, list[tuple[int, int]]()
         for at in [at for at in range(len(text) - _SHORTEST + 1) if text[at : at + _SHORTEST] in starts]:
-            ends = (at + length for length in self._lengths)
-            end = next((end for end in ends if text[at:end] in self._texts), 0)
+            end = 0
+            for length in self._lengths:
+                if text[at : at + length] in texts:
+                    end = at + length
+                    break
             if end and spans and at <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             elif end:
