@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import pytest
 
 from tests.recordings import har
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange
+from trunkline.exchange import Exchange, Response
 from trunkline.mock import loader
-from trunkline.traffic import BODY, RESPONSE, WHOLE
+from trunkline.traffic import BODY, RESPONSE, WHOLE, messages, sources
 from trunkline.traffic.sources import files_of, read_exchanges
+from trunkline.transport.content_coding import unpacked
 
 TELEPATH = loader.load("telepath").contract
 CURL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -46,6 +49,56 @@ def test_each_format_is_recognized(data: bytes) -> None:
 def test_the_line_of_each_of_several_responses_is_its_place() -> None:
     """A lone response needs none."""
     assert [place for place, _ in read_exchanges(CURL + CURL.replace(b"200", b"404"), TELEPATH)] == [":1", ":4"]
+
+
+BOMB = gzip.compress(b" " * 2000 + b"{}")
+CODED = {
+    "curl": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + BOMB) * 5,
+    "har": json.dumps(
+        {
+            "log": {
+                "entries": [
+                    {
+                        "request": {"method": "GET", "url": "http://h/v1/trunks", "headers": []},
+                        "response": {
+                            "status": 200,
+                            "headers": [{"name": "Content-Encoding", "value": "gzip"}],
+                            "content": {"text": base64.b64encode(BOMB).decode(), "encoding": "base64"},
+                        },
+                    }
+                ]
+                * 5
+            }
+        }
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_the_responses_of_a_file_have_a_bound_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When they are decoded: those beyond are not judged, and only one of them is decoded."""
+    read: list[Response] = []
+
+    def noted(response: Response, max_bytes: int, name: str) -> Response:
+        read.append(response)
+        return unpacked(response, max_bytes, name)
+
+    monkeypatch.setattr(messages, "unpacked", noted)
+    monkeypatch.setattr(sources, "MOST_BYTES", 5000)
+    found = read_exchanges(CODED[name], TELEPATH)
+    assert [len(exchange.response.body) for _, exchange in (next(found), next(found))] == [2002, 2002]  # type: ignore[union-attr]
+    with pytest.raises(UsageError, match=r"the responses from .* on were not judged: one file may hold 5000 bytes"):
+        next(found)
+    assert len(read) == 3
+
+
+def test_each_exchange_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one without a body, for it takes time to judge it."""
+    monkeypatch.setattr(sources, "MOST_BYTES", 10 << 10)
+    one = b"HTTP/1.1 204 No\n\n\n"
+    assert len([*read_exchanges(one * 10, TELEPATH)]) == 10
+    with pytest.raises(UsageError, match=r"from :31 on .* 10240 bytes, with 1024 or more for each; split it"):
+        [*read_exchanges(one * 11, TELEPATH)]
 
 
 REFUSED = {

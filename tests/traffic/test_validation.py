@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,7 @@ from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
-from trunkline.traffic import BODY, RESPONSE, UNKNOWN
+from trunkline.traffic import BODY, RESPONSE, UNKNOWN, messages, sources
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.messages import check_weight
 from trunkline.traffic.validation import validate, validate_files
@@ -443,6 +444,30 @@ def test_a_recording_of_the_mock_has_no_finding(vendor: Vendor, filtered: str, t
     report = validate_files(vendor, [str(tmp_path)])
     assert report.findings == ()
     assert report.judged == {str(tmp_path / "a.har"): len(entries)}
+
+
+def test_a_file_that_is_not_judged_to_its_end_is_no_success(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was judged is reported, and that it is not all."""
+    path = tmp_path / "a.txt"
+    response = success(vendor.contract.operations[0])
+    fields = "".join(f"{name}: {value}\n" for name, value in response.headers)
+    path.write_bytes(f"HTTP/1.1 {response.status} OK\n{fields}\n".encode().join([b"", *[response.body] * 2]))
+    monkeypatch.setattr(sources, "MOST_BYTES", max(1024, len(response.body)))
+    report = validate_files(vendor, [str(path)], [vendor.contract.operations[0].operation_id])
+    assert (report.judged, report.skipped) == ({str(path): 1}, 1)
+    assert "one file may hold" in report.not_judged[str(path)]
+    assert report.stopped == f"{str(path)!r} was not judged to its end"
+
+
+def test_a_body_that_is_too_large_when_decoded_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for one that was cut off, or that is no JSON."""
+    monkeypatch.setattr(messages, "MOST_BYTES", 5000)
+    body = gzip.compress(b" " * 6000 + b"{}")
+    fields = (("content-encoding", "gzip"), ("content-length", str(len(body))))
+    with pytest.raises(UsageError, match="the body is more than 5000 bytes when it is decoded"):
+        messages.decode(Response(200, fields, body))
 
 
 @pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1},', b'"ab",', b"1,", b"[0],"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from trunkline.contract.model import Contract
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import CUT_OFF, Exchange, Headers, NotJSON, Request, Response
 from trunkline.traffic import RESPONSE, WHOLE
-from trunkline.transport.content_coding import has_too_many_values, unpacked
+from trunkline.transport.content_coding import TooManyBytes, has_too_many_values, unpacked
 from trunkline.transport.files import MOST_BYTES
 
 _BLANKS = b" \t\r\n"
@@ -33,8 +32,12 @@ def check_weight(data: bytes) -> None:
 
 def decode(response: Response) -> Response:
     """The response without its content coding. Most recorders decode the body but leave the header as it was sent."""
-    with suppress(TargetError):  # the body is not coded as its header says: it is judged as it is
+    try:
         response = unpacked(response, MOST_BYTES, "the source")
+    except TooManyBytes:
+        raise UsageError(f"the body is more than {MOST_BYTES} bytes when it is decoded; record one page") from None
+    except TargetError:
+        pass  # the body is not coded as its header says: it is judged as it is
     coding = coding_of(response)
     if coding not in {"identity", "gzip", "x-gzip", "deflate"} and not _is_text(response.body):
         raise UsageError(f"the body is coded as {ascii(coding)[1:-1]}, which is not read here; use curl --compressed")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from trunkline.contract.model import Contract
@@ -13,10 +14,13 @@ from trunkline.traffic import BODY, UNKNOWN
 from trunkline.traffic.archives import Entry, read_json_archive, read_yaml_archive
 from trunkline.traffic.curl import read_curl
 from trunkline.traffic.messages import check_weight
+from trunkline.transport.files import MOST_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
 _BEGINNING = 4096
+_LEAST_BYTES = 1024
+"""What a response counts at least towards the bytes of a file: to judge it takes time."""
 _VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying | +% Total ")
 _ADVICE = "save the response with curl -i -o FILE"
 
@@ -36,8 +40,23 @@ def files_of(source: str) -> list[str]:
 def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
     """Each exchange in the data, or the reason why it cannot be judged, with its place in the file.
 
-    Raises `UsageError` for data that hold none: the vendor's API may not have sent them.
+    Raises `UsageError` for data that hold none: the vendor's API may not have sent them; and after as many bytes of
+    responses as one file may have, when they are decoded.
     """
+    return _up_to_the_limit(_entries(data, contract))
+
+
+def _up_to_the_limit(entries: Iterable[Entry]) -> Iterator[Entry]:
+    total = 0
+    for place, exchange in entries:
+        total += max(_LEAST_BYTES, len(exchange.response.body) if isinstance(exchange, Exchange) else 0)
+        if total > MOST_BYTES:
+            counted = f"{MOST_BYTES} bytes, with {_LEAST_BYTES} or more for each"
+            raise UsageError(f"the responses from {place} on were not judged: one file may hold {counted}; split it")
+        yield place, exchange
+
+
+def _entries(data: bytes, contract: Contract) -> Iterator[Entry]:
     if not data.strip():
         raise UsageError(f"it is empty; {_ADVICE}")
     check_weight(data)
@@ -69,8 +88,9 @@ def _lone_body(data: bytes) -> Entry:
 
 def _responses(data: bytes) -> Iterator[Entry]:
     """The responses of `curl -i`; if there are several, the line on which each begins is its place."""
-    found = [*read_curl(data)]
-    return ((f":{line}" if len(found) > 1 else "", exchange) for line, exchange in found)
+    responses = read_curl(data)
+    first = [*islice(responses, 2)]
+    return ((f":{line}" if len(first) > 1 else "", exchange) for line, exchange in chain(first, responses))
 
 
 def _load_yaml(data: bytes) -> Json:

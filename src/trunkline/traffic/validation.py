@@ -67,6 +67,8 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
                     report.skip(name + place, str(error))
         except UsageError as error:
             report.skip(name, str(error))
+            if report.judged[name]:
+                report.stopped = f"{name!r} was not judged to its end"
         if not report.judged[name] and report.skipped == before:
             report.skip(name, "it holds no exchange")
     if not any(report.judged.values()):

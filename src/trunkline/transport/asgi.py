@@ -23,7 +23,7 @@ from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
 from trunkline.redaction import is_credential_name
-from trunkline.transport.content_coding import received, too_many_bytes
+from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -400,7 +400,7 @@ class _Client:
         elif message["type"] == "http.response.body":
             self.received += message.get("body", b"")
             if len(self.received) > self.max_bytes:
-                self.answer.set_exception(too_many_bytes("the application", self.max_bytes))
+                self.answer.set_exception(TooManyBytes("the application", self.max_bytes))
             elif not message.get("more_body"):
                 self.answer.set_result(self.response())
                 self.gone.set()

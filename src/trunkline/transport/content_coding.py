@@ -19,6 +19,13 @@ _MOST_MEMORY = 300 << 20
 """The bytes of memory that one body may take."""
 
 
+class TooManyBytes(TargetError):
+    """The body of an answer of `name` is larger than `max_bytes`."""
+
+    def __init__(self, name: str, max_bytes: int) -> None:
+        super().__init__(f"{name} sent more than {max_bytes} bytes; the rest was not read; check the server")
+
+
 def unpacked(response: Response, max_bytes: int, name: str) -> Response:
     """The response with a decoded body. `name` is the implementation's, for errors. Unknown codings stay as they are.
 
@@ -37,7 +44,7 @@ def unpacked(response: Response, max_bytes: int, name: str) -> Response:
                 f"{name} announces the content coding {announced}, but its body is not coded so; check the server"
             ) from None
     if len(body) > max_bytes:
-        raise too_many_bytes(name, max_bytes)
+        raise TooManyBytes(name, max_bytes)
     return replace(response, body=body) if codings else response
 
 
@@ -76,8 +83,3 @@ def _inflated(body: bytes, coding: str, max_bytes: int) -> bytes:
         if bits != 31 or not body.startswith(b"\x1f\x8b"):
             break
     return plain
-
-
-def too_many_bytes(name: str, max_bytes: int) -> TargetError:
-    """The error for an answer of more than `max_bytes`."""
-    return TargetError(f"{name} sent more than {max_bytes} bytes; the rest was not read; check the server")
