@@ -505,6 +505,18 @@ def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
     return table
 
 
+WITHOUT_QUOTES = "; write it without quotes"
+"""What to do about a text in place of a number, true or false."""
+
+
+def describe_secret(path: object, row: Option, prefix: str = "") -> str:
+    """The sentence for a secret in a file, whose keys are the names of the options with a prefix."""
+    other = OPTIONS.get(f"{row.name}_file")
+    file = f", or give {prefix}{other.name} ({other.flag})" if other else ""
+    key = f"{prefix}{row.name}"
+    return f"{path} holds a secret, {key}, and such a file is easily shared; set {row.variable}{file}"
+
+
 def _check(path: Path, source: Source) -> None:
     """Raise `UsageError` for the first key that is unknown, secret, or has a value that no command accepts."""
     for key, value in source.values.items():
@@ -515,12 +527,9 @@ def _check(path: Path, source: Source) -> None:
             meant = "".join(f"; did you mean {name!r}?" for name in get_close_matches(key, OPTIONS, 1))
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
         if row.type is SECRET:
-            other = OPTIONS.get(f"{key}_file")
-            file = f", or give {other.name} ({other.flag})" if other else ""
-            raise UsageError(
-                f"{path} holds a secret, {key}, and such a file is easily shared; set {row.variable}{file}"
-            )
+            raise UsageError(describe_secret(path, row))
         items = value if row.repeatable and isinstance(value, list) else [value]
         if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):
-            raise UsageError(f"{key} in {path} is not {row.wanted}")
+            quoted = isinstance(value, str) and not row.repeatable
+            raise UsageError(f"{key} in {path} is not {row.wanted}{WITHOUT_QUOTES if quoted else ''}")
         _read(row, value, source)

@@ -324,6 +324,16 @@ def test_an_output_that_cannot_be_written_is_one_sentence(
     assert fnmatch(ended.stderr, message)
 
 
+def test_an_output_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
+    """Also without a buffer in Python, where a write that writes less is no error."""
+    line = f"ulimit -f 8; trap '' XFSZ; exec {sys.executable} -m trunkline.cli export {VENDORS[0]} > {tmp_path / 'out'}"
+    for environ in ({}, {"PYTHONUNBUFFERED": "1"}):
+        command = ["bash", "-c", line]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(**environ))
+        assert (ended.returncode, (tmp_path / "out").stat().st_size) == (2, 8192)
+        assert ended.stderr == "trunkline: standard output cannot be written: file too large; send it to where it can\n"
+
+
 def test_an_error_that_cannot_be_printed_still_has_its_code() -> None:
     """Standard error can be full or closed."""
     for redirection in ("2>&-", "2>/dev/full"):

@@ -43,6 +43,7 @@ def test_operations_are_offered(vendor: str) -> None:
     assert offered("validate", vendor, "") == plain(*names)
     for command in ("check", "validate"):
         assert offered(command, vendor, "--operation", names[0]) == plain(names[0])
+    assert offered("check", vendor, "--require", "") == plain(*names, "all")
     assert offered("check", "nobody", "--operation", "") == []
 
 

@@ -464,14 +464,14 @@ def test_native_values_of_toml_are_taken_by_type(pytester: pytest.Pytester, monk
         "seed": 7,
         "vendor": ["telepath"],
         "app": "main:app",
-        "token": "t",
+        "token_file": "t",
         "param": ["id=7"],
         "timeout": 2,
         "examples": 10,
         "rate": 5.5,
         "max_requests": 9,
         "allow_writes": True,
-        "second_token": "s",
+        "second_token_file": "s",
         "leave": 1,
         "ledger": "x.db",
         "strictness": "customary",
@@ -484,7 +484,7 @@ def test_native_values_of_toml_are_taken_by_type(pytester: pytest.Pytester, monk
         "vendor": ("telepath",),
         "param": (("id", "7"),),
         "fixtures": folder,
-        "ledger": f"{folder}/x.db",
+        **{name: f"{folder}/{settings[name]}" for name in ("token_file", "second_token_file", "ledger")},
     }
     assert found == Settings(**{**settings, **parsed})
 
@@ -507,7 +507,25 @@ def test_a_native_value_of_another_type_is_refused(
         (pytester.path / "pyproject.toml").write_text(f"[tool.pytest]\n{row.ini} = {NATIVE[kind]}")
         with pytest.raises(pytest.UsageError) as caught:
             pytester.parseconfigure()
-        assert str(caught.value) == f"{row.ini} in the ini file is not {row.wanted}", kind
+        hint = "; write it without quotes" if kind == "string" and not row.repeatable else ""
+        assert str(caught.value) == f"{row.ini} in the ini file is not {row.wanted}{hint}", kind
+
+
+@pytest.mark.parametrize("name", ["token", "second_token"])
+@pytest.mark.parametrize("file", ["pytest.ini", "pyproject.toml"])
+def test_a_secret_in_the_file_of_pytest_is_refused(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, file: str, name: str
+) -> None:
+    """As in trunkline.toml: one sentence names the file, the key and what to do."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    table, value = ("pytest", "hush") if file == "pytest.ini" else ("tool.pytest.ini_options", '"hush"')
+    (pytester.path / file).write_text(f"[{table}]\ntrunkline_{name} = {value}\n")
+    with pytest.raises(pytest.UsageError) as caught:
+        pytester.parseconfigure()
+    assert str(caught.value) == (
+        f"{pytester.path / file} holds a secret, trunkline_{name}, and such a file is easily shared; "
+        f"set TRUNKLINE_{name.upper()}, or give trunkline_{name}_file (--trunkline-{name.replace('_', '-')}-file)"
+    )
 
 
 def test_the_first_source_of_an_option_wins(

@@ -11,6 +11,7 @@ import sys
 
 try:
     import errno
+    import io
     import os
     import re
     import signal
@@ -43,6 +44,8 @@ _MOST_CHARACTERS = 1000
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command, and end the process with its exit code."""
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):  # PYTHONUNBUFFERED: a write may lose its end
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer), sys.stdout.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # never fail because a terminal lacks a character

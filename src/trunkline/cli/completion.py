@@ -54,7 +54,7 @@ def completer(row: Option) -> _Complete:
     def complete(context: Context, _parameter: Parameter, beginning: str) -> list[CompletionItem]:
         if row.type in (FILE, FOLDER):
             return [CompletionItem(beginning, type="file" if row.type is FILE else "dir")]
-        words = {"operation": _operation_ids, "param": _parameter_names}.get(row.name)
+        words = {"operation": _operation_ids, "require": _required, "param": _parameter_names}.get(row.name)
         return _items(words(context) if words else row.type.choices, beginning)
 
     return complete
@@ -79,6 +79,10 @@ def _operations(context: Context) -> Iterable[Operation]:
 
 def _operation_ids(context: Context) -> Iterable[str]:
     return (operation.operation_id for operation in _operations(context))
+
+
+def _required(context: Context) -> Iterable[str]:
+    return (*_operation_ids(context), "all")
 
 
 def _parameter_names(context: Context) -> Iterable[str]:

@@ -163,7 +163,7 @@ class RecordingMock:
         return self.vendor.world.token
 
     def asked(self, operation: str) -> list[RecordedRequest]:
-        """The requests for one operation, in order: `acme.asked("createTrunk")`."""
+        """The requests for one operation, in order: `acme.asked("createTrunk")`. A HEAD is none of the one with GET."""
         known = [known.operation_id for known in self.vendor.contract.operations]
         if operation not in known:
             raise UsageError(f"{self.vendor.name} has no operation {operation!r}; there are: {', '.join(known)}")

@@ -11,7 +11,19 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import UsageError
-from trunkline.settings import FLAG, Option, Settings, Source, configuration, environment, options_of, resolve
+from trunkline.settings import (
+    FLAG,
+    SECRET,
+    WITHOUT_QUOTES,
+    Option,
+    Settings,
+    Source,
+    configuration,
+    describe_secret,
+    environment,
+    options_of,
+    resolve,
+)
 
 _FLAG = re.compile(r"(?<![\w-])--(?!trunkline-)(?=[a-z])")
 
@@ -63,9 +75,13 @@ def _ini(config: pytest.Config) -> Source:
 
     def value(row: Option) -> Any:
         try:
-            return config.getini(row.ini)
-        except (TypeError, ValueError, pytest.UsageError):
-            raise pytest.UsageError(f"{place(row)} is not {row.wanted}") from None
+            found = config.getini(row.ini)
+        except (TypeError, ValueError, pytest.UsageError) as error:
+            quoted = "got str: " in str(error) and not row.repeatable
+            raise pytest.UsageError(f"{place(row)} is not {row.wanted}{WITHOUT_QUOTES if quoted else ''}") from None
+        if row.type is SECRET and found is not None:
+            raise pytest.UsageError(spelled(describe_secret(config.inipath or "the ini file", row, "trunkline_")))
+        return found
 
     def place(row: Option) -> str:
         return f"{row.ini} in the ini file"
