@@ -109,6 +109,15 @@ def test_each_row_is_a_field_of_a_type_that_its_default_has() -> None:
     assert OPTIONS["format"].type.wanted == " or ".join(FORMATS)
 
 
+@pytest.mark.parametrize("text", ["1_000", "٥", " 5", "5 ", "5\n", "0x5", "nan", "inf"])
+@pytest.mark.parametrize(("interface", "name"), [("serve", "rate_limit"), ("check", "rate")])
+def test_a_number_has_ascii_digits_alone(project: Path, interface: str, name: str, text: str) -> None:
+    """Of what Python reads as a number, only what anybody would is one."""
+    assert getattr(settings(interface, None, **{name: "5"}), name) == 5
+    with pytest.raises(UsageError, match=r"^--rate(-limit)? is not a .*number"):
+        settings(interface, None, **{name: text})
+
+
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_each_interface_has_the_options_of_its_rows(interface: str) -> None:
     """Click and pytest show every option of the table, and no other."""

@@ -15,6 +15,7 @@ trunkline.toml or `[tool.trunkline]` in pyproject.toml. Every pytest run imports
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -39,6 +40,9 @@ def describe_bug(error: Exception) -> str:
 
 # --- the types of values --------------------------------------------------------------------------------------------
 
+_NUMERIC = re.compile(r"[-+0-9.eE]+")
+"""The characters of a number. Python takes more: `1_000`, digits of other scripts, and blanks around."""
+
 
 @dataclass(frozen=True, slots=True)
 class Type:
@@ -57,6 +61,8 @@ class Type:
 
     def parse(self, text: str) -> Any:
         """The value of a text. Raises `ValueError` for one that is not wanted."""
+        if self.convert in {int, float} and not _NUMERIC.fullmatch(text):
+            raise ValueError
         value = self.convert(text)
         if not self.is_valid(value):
             raise ValueError
