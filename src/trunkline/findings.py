@@ -153,6 +153,12 @@ class Report:
         )
         return True
 
+    def annotate_bodies(self, hint: str) -> None:
+        """Add a hint to the message of each finding about a body."""
+        for cause, finding in self._findings.items():
+            if finding.at.partition("/")[0] == "body":
+                self._findings[cause] = replace(finding, message=f"{finding.message} ({hint})")
+
     def skip(self, place: str, reason: str) -> None:
         """Note that a file, or an exchange in one, is not judged."""
         self.skipped += 1

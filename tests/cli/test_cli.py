@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
 from itertools import chain, count
@@ -829,6 +830,20 @@ def test_a_live_response_that_is_no_success_ends_with_2(run: Run, monkeypatch: p
     code, out, err = run(*live, "listSipTrunks")
     assert (code, document(out)["verdict"], document(out)["findings"]) == (2, "not exercised", [])
     assert "listSipTrunks answers 403" in err.splitlines()[-1]
+
+
+def test_a_404_in_other_words_may_be_that_of_a_missing_operation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finding about the body says so."""
+    telepath = mock.from_vendor(loader.load("telepath"))
+
+    def unrouted(request: Request) -> Response:
+        return replace(telepath(request), body=b'{"detail":"Not Found"}')
+
+    monkeypatch.setattr(mock, "from_vendor", lambda _: unrouted)
+    code, out, _ = run("validate", "telepath", "--live", "--format", "json", "getCall", "--param", "id=unknown")
+    [found] = document(out)["findings"]
+    assert (code, found["rule"]) == (1, "body_matches_schema")
+    assert found["message"].endswith("(getCall may not be implemented: ask for an id that exists)")
 
 
 def test_a_wait_is_announced(run: Run, vendor: Vendor) -> None:

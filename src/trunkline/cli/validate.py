@@ -88,6 +88,8 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
     unknown_id = operation.path_parameters and response.status in NOT_FOUND
+    if unknown_id:
+        report.annotate_bodies(f"{operation.operation_id} may not be implemented: ask for an id that exists")
     if not (unknown_id or reasons_to_refuse(vendor.contract, request)):  # then there is no evidence without a success
         report.stopped = f"{operation.operation_id} answers {response.status}" if response.status >= 300 else ""
         if operation.secured and response.status == 401:
