@@ -744,3 +744,9 @@ def test_a_bad_request_after_a_good_one_does_not_take_its_answer() -> None:
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"GET /x HTTP/1.1 400" in answer
     assert cut.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nhost: a\r\n"], ids=["none", "two"])
+def test_a_request_has_one_host(echoing: str, hosts: bytes) -> None:
+    """A request of HTTP/1.1 without a Host, or with two, is refused with 400 (RFC 9112, section 3.2)."""
+    assert raw(echoing.removesuffix("/v1"), b"GET /v1/x HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400")

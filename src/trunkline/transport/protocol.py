@@ -1,8 +1,8 @@
 """The beginning of a connection: its first bytes decide whether uvicorn reads it with httptools or with h11.
 
 httptools is fast, but has a list of methods, of an absolute target (`GET http://host/path`) it reports the path alone,
-and it leaves out the body of a request with `Upgrade`. A client that sends such a request sends it first; so h11 gets
-every connection whose first packet is not one complete, ordinary head.
+it leaves out the body of a request with `Upgrade`, and it takes requests without a Host, or with two. A client that
+sends such a request sends it first; so h11 gets every connection whose first packet is not one complete, ordinary head.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MAX_HEAD = 256 << 10
 """The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""
 
 _ORDINARY = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^ #\r\n]* HTTP/1\.[01]\r\n")
+_HOST = re.compile(rb"\nhost[ \t]*:", re.IGNORECASE)
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
 
@@ -105,6 +106,7 @@ def handle_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
 def _is_ordinary(packet: bytes) -> bool:
     """Whether a packet has a complete head that httptools reads as it is, and no second request after it."""
     head, end, rest = packet.partition(b"\r\n\r\n")
-    return bool(end and _ORDINARY.match(head + b"\r\n") and not _UPGRADE.search(head)) and not (
-        rest and head.startswith(b"GET")
+    is_ordinary = (
+        end and _ORDINARY.match(head + b"\r\n") and len(_HOST.findall(head)) == 1 and not _UPGRADE.search(head)
     )
+    return bool(is_ordinary) and not (rest and head.startswith(b"GET"))
