@@ -106,7 +106,5 @@ def handle_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
 def _is_ordinary(packet: bytes) -> bool:
     """Whether a packet has a complete head that httptools reads as it is, and no second request after it."""
     head, end, rest = packet.partition(b"\r\n\r\n")
-    is_ordinary = (
-        end and _ORDINARY.match(head + b"\r\n") and len(_HOST.findall(head)) == 1 and not _UPGRADE.search(head)
-    )
-    return bool(is_ordinary) and not (rest and head.startswith(b"GET"))
+    is_whole = bool(end and _ORDINARY.match(head + b"\r\n") and len(_HOST.findall(head)) == 1)
+    return is_whole and not _UPGRADE.search(head) and not (rest and head.startswith(b"GET"))
