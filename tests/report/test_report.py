@@ -228,6 +228,10 @@ def test_a_run_that_judged_too_little_is_no_success() -> None:
     )
     assert verdict(report(), required) == UNPROVEN
     assert verdict(report(), RunInfo("acme", required=frozenset({"getThing"}))) == KEPT
+    several = report()
+    several.exercised |= dict.fromkeys((("getThing", f"check_{number}") for number in range(3)), "the list is empty")
+    sentence = shortfall(several, RunInfo("acme", required=frozenset({"getThing"})))
+    assert sentence.endswith(" was not exercised: the list is empty, and neither were 2 more")
     spent = report()
     spent.stopped = "the budget is spent"
     assert verdict(spent, RUN) == UNPROVEN

@@ -298,6 +298,27 @@ def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, m
     result.stdout.fnmatch_lines(["TOO LITTLE JUDGED no success of getSipTrunk was seen: the account has no trunks"])
 
 
+def test_what_an_empty_account_lacks_is_named_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What turns out not to be implemented when items are created is not listed as not exercised too."""
+    monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
+    pytester.makepyfile(
+        implementation="import trunkline; from trunkline import asgi, mock; from trunkline.exchange import Response\n"
+        "vendor = trunkline.load('talkover', trunks=0)\n"
+        "good = mock.from_vendor(vendor)\n"
+        "def lists(request): return good(request) if request.path == '/sip-trunks' else Response(404)\n"
+        "app = asgi.application(lists, base='/api/v1')"
+    )
+    token = trunkline.load("talkover").world.token
+    result = pytester.runpytest_subprocess(
+        *("-p", "no:cacheprovider", "--pyargs", "trunkline.suite", "-k", "documented_request or found"),
+        *("--trunkline-vendor=talkover", "--trunkline-app=implementation:app", f"--trunkline-token={token}"),
+        *("--trunkline-allow-writes", "--trunkline-leave=50", "--trunkline-examples=1"),
+    )
+    assert (result.ret, result.parseoutcomes().get("failed", 0)) == (0, 0)
+    result.stdout.fnmatch_lines(["NOT IMPLEMENTED *getSipTrunk, getSipTrunkHealth, listSipTrunkDids*"])
+    assert "NOT EXERCISED getSipTrunk" not in result.stdout.str()
+
+
 def test_stateful_laws_are_checked_only_when_writing_is_allowed(run: Run) -> None:
     """Each is skipped with the option that allows it; with `--trunkline-allow-writes` it is exercised."""
     result = run("-k", "stateful_law")

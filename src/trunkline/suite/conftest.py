@@ -157,7 +157,7 @@ class Implementation:
         reports = [report for report in (self._plain, self._stateful) if report is not None]
         succeeded = {name for report in reports for name, status in report.reached if 200 <= status < 300}
         found = {name: reason for report in reports for name, reason in report.unasked.items()}
-        return {name: reason for name, reason in found.items() if name not in succeeded}
+        return {name: why for name, why in found.items() if name not in succeeded | {*self.availability.missing}}
 
     @contextmanager
     def within_budget(self, report: Report) -> Iterator[None]:
