@@ -206,22 +206,22 @@ def test_the_last_lines_name_the_target_and_the_seed(run: Run) -> None:
 
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
 def test_one_cause_fails_one_test(run: Run, workers: list[str]) -> None:
-    """Other tests that meet it pass if their own laws hold. Each worker of pytest-xdist reports it once."""
+    """Other tests that meet it are skipped, and name its rule. Each worker of pytest-xdist reports it once."""
     result = run(*workers, "-k", "law and listTrunks and not stateful", app="echo")
     assert result.parseoutcomes()["failed"] == 1 or workers
     assert result.parseoutcomes()["failed"] <= 2
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = shown(result)
-    assert "not judged" not in text
+    assert "not judged: `pagination_echoes_request` fails" in text
     assert text.count("FINDING implied pagination_echoes_request") == result.parseoutcomes()["failed"]
 
 
-def test_a_law_that_holds_passes_where_a_rule_is_broken(run: Run) -> None:
-    """Only the test of the rule fails; the laws are judged by their own questions."""
+def test_a_rule_that_every_response_breaks_fails_its_own_test(run: Run) -> None:
+    """The other rules are judged; the laws are not, and name the rule."""
     result = run("-k", "(rule or law) and listTrunks and not stateful", app="unlimited")
-    outcomes = result.parseoutcomes()
-    assert (outcomes["failed"], outcomes.get("skipped", 0)) == (1, 0)
+    assert result.parseoutcomes()["failed"] == 1
     assert shown(result).count("FINDING documented rate_limit_is_reported") == 1
+    assert "not judged: `rate_limit_is_reported` fails" in shown(result)
 
 
 def test_sigterm_ends_a_run_as_ctrl_c_does(run: Run) -> None:

@@ -198,8 +198,8 @@ class Implementation:
         """The findings that fail a test."""
         return list(report.failures(Grade(self.settings.strictness)))
 
-    def fail(self, operation: Operation, check: str, findings: Collection[Finding], report: Report) -> None:
-        """Fail the test of a check with the findings whose cause no test has reported; skip it if others had its own.
+    def fail(self, operation: Operation, findings: Collection[Finding], report: Report) -> None:
+        """Fail the test with the findings whose cause no test has reported. If there are only others, skip it.
 
         A cause that the plain request shows is reported by the test of its rule; if there is none in this run, by the
         first test of the operation. The failure has no traceback.
@@ -225,8 +225,9 @@ class Implementation:
             )
             lines = [plain(line) for finding in new for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)
-        if any(found.rule == check for found in findings):
-            self.skip(operation, f"not judged: another test of `{check}` fails")
+        if findings:
+            rules = [f"`{rule}`" for rule in sorted({found.rule for found in findings})]
+            self.skip(operation, f"not judged: {' and '.join(rules)} {'fail' if len(rules) > 1 else 'fails'}")
 
     def _is_its_test(self, finding: Finding, report: Report) -> bool:
         """Whether the test of the rule itself reports its finding."""

@@ -19,7 +19,7 @@ def test_documented_request(implementation: Implementation, operation: Operation
         pytest.skip("not exercised: the stateful laws check whether an operation that writes succeeds")
     report, name = implementation.plain_report(), operation.operation_id
     missing = [found for found in report.findings if (found.rule, found.operation) == (COMPLETENESS.name, name)]
-    implementation.fail(operation, COMPLETENESS.name, missing, report)
+    implementation.fail(operation, missing, report)
     implementation.skip_unless_implemented(operation)
     statuses = [status for reached, status in report.reached if reached == name]
     if any(200 <= status < 300 for status in statuses):
@@ -37,7 +37,7 @@ def test_rule(implementation: Implementation, operation: Operation, rule: Rule) 
         implementation.skip(operation, reason)
     report, key = implementation.plain_report(), (operation.operation_id, rule.name)
     findings = [found for found in implementation.failures(report) if (found.operation, found.rule) == key]
-    implementation.fail(operation, rule.name, findings, report)
+    implementation.fail(operation, findings, report)
 
 
 def test_law(implementation: Implementation, operation: Operation, law: Law) -> None:
@@ -47,7 +47,7 @@ def test_law(implementation: Implementation, operation: Operation, law: Law) -> 
     report = checker.report
     with implementation.within_budget(report):
         checker.check_law(operation, law)
-    implementation.fail(operation, law.name, implementation.failures(report), report)
+    implementation.fail(operation, implementation.failures(report), report)
     if reason := report.exercised[operation.operation_id, law.name]:
         implementation.skip(operation, reason)
 
@@ -62,7 +62,7 @@ def test_stateful_law(implementation: Implementation, operation: Operation, stat
     if stateful_law is next(law for law in STATEFUL_LAWS if law.concerns(operation)):
         laws = {law.name for law in STATEFUL_LAWS}
         own += [finding for finding in findings if finding.rule not in laws]  # broken rules fail the first test
-    implementation.fail(operation, stateful_law.name, own, report)
+    implementation.fail(operation, own, report)
     implementation.skip_unless_implemented(operation)
     if reason := report.exercised.get((operation.operation_id, stateful_law.name), report.stopped):
         implementation.skip(operation, reason)
@@ -79,6 +79,6 @@ def test_schemathesis(implementation: Implementation, operation: Operation) -> N
     finally:
         checker.clean()
         implementation.leftovers += report.leftovers
-    implementation.fail(operation, FUZZ, implementation.failures(report), report)
+    implementation.fail(operation, implementation.failures(report), report)
     if reason := report.exercised[operation.operation_id, FUZZ]:
         implementation.skip(operation, reason)
