@@ -141,7 +141,7 @@ def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = 
     values: dict[str, Json] = {"status": exchange.response.status}
     if response is None or not response.schema:
         return values
-    volatile: list[str] = []
+    volatile: set[str] = set()
     body = json_of(exchange)
     if body is NOTHING:
         return {**values, "body": "not JSON"}
@@ -149,10 +149,19 @@ def _stable_values(operation: Operation, exchange: Exchange, *, ordered: bool = 
         response.schema, _in_order(operation, body) if ordered else body
     ):
         if schema.get("x-trunkline", {}).get("volatile"):
-            volatile.append(f"body{at}/")
+            volatile.add(f"body{at}")
         elif not isinstance(value, dict | list):
             values[f"body{at}"] = value
-    return {at: value for at, value in values.items() if not at.startswith(tuple(volatile))}
+    return {at: value for at, value in values.items() if not _is_within(at, volatile)}
+
+
+def _is_within(at: str, places: set[str]) -> bool:
+    """Whether a value is part of one of the values at these places."""
+    while at:
+        at = at.rpartition("/")[0]
+        if at in places:
+            return True
+    return False
 
 
 def _in_order(operation: Operation, body: Json) -> Json:
