@@ -80,6 +80,7 @@ def test_missing_operations_are_named_and_the_others_are_judged(refusal: str) ->
     assert {name for name, _ in report.reached} == {"listTrunks"}
 
 
+@pytest.mark.slow
 def test_a_missing_fetch_is_told_from_an_unknown_id() -> None:
     """A 404 in the words for any path is about the path; a 404 in other words is about the item, and is a finding."""
     vendor = trunkline.load("talkover")
@@ -141,6 +142,7 @@ def test_an_empty_account_shows_what_is_missing(name: str, missing: set[str]) ->
     assert {report.exercised[name, FUZZ] for name in missing} == {DOUBTED_REASON}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [set(), {"getSipTrunk"}, {"getSipTrunk", "createSipTrunk"}])
 def test_a_created_item_shows_what_is_missing(missing: set[str]) -> None:
     """Even if the server has one answer for unknown ids and unknown paths."""
@@ -160,7 +162,7 @@ def test_a_created_item_shows_what_is_missing(missing: set[str]) -> None:
     assert certain >= missing - ({"getSipTrunk"} if "createSipTrunk" in missing else set())
 
 
-@pytest.mark.slow_for("405", "501", "missing2", "missing4")
+@pytest.mark.slow_for("405", "501", "missing1", "missing2", "missing3", "missing4")
 @pytest.mark.parametrize("refusal", ["fastapi", "405", "501"])
 @pytest.mark.parametrize(
     ("name", "missing", "unasked", "deletes"),
@@ -187,6 +189,7 @@ def test_missing_writes_are_left_out(
     assert all(reason for key, reason in report.exercised.items() if key[0] in unasked)
 
 
+@pytest.mark.slow
 def test_a_missing_deletion_leaves_one_item() -> None:
     """Once it is known that nothing deletes an item, no more are created than may be left."""
     vendor = trunkline.load("talkover")
@@ -198,6 +201,7 @@ def test_a_missing_deletion_leaves_one_item() -> None:
     assert report.reached["createSipTrunk", 201] == 1
 
 
+@pytest.mark.slow
 def test_a_404_for_a_deleted_item_lacks_nothing() -> None:
     """A server whose every 404 has the same words is not taken for a partial one, and is judged whole."""
     vendor = trunkline.load("talkover")
@@ -256,6 +260,7 @@ def test_a_fake_that_only_creates_is_judged() -> None:
     assert checked(vendor, target, writes=True, operations=["createTrunk"]).findings == ()
 
 
+@pytest.mark.slow
 def test_only_the_named_operations_have_findings() -> None:
     """Others are used to judge them, and are not judged themselves."""
     vendor = trunkline.load("telepath")
@@ -278,6 +283,7 @@ def test_a_missing_operation_does_not_cast_doubt_on_the_address() -> None:
     assert (finding.rule, finding.operation) == (COMPLETENESS.name, "getCall")
 
 
+@pytest.mark.slow
 def test_items_that_another_client_deletes_are_not_missed() -> None:
     """A check that only reads goes on with the next item, and blames nobody."""
     vendor = trunkline.load("telepath")

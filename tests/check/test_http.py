@@ -126,6 +126,7 @@ def test_a_wrong_credential_ends_the_run(capfd: pytest.CaptureFixture[str]) -> N
     assert "sk_live_not_this_one" not in out + err
 
 
+@pytest.mark.slow
 def test_a_run_is_reproducible_and_only_reads(capfd: pytest.CaptureFixture[str]) -> None:
     """Two runs with one seed send the same requests in the same order, and none that could change anything."""
     asked, reports = [], []
@@ -169,6 +170,7 @@ def test_steps_beyond_the_budget_are_not_exercised(capfd: pytest.CaptureFixture[
     assert "30" in left["schemathesis"]
 
 
+@pytest.mark.slow
 def test_a_partial_implementation_is_judged(capfd: pytest.CaptureFixture[str]) -> None:
     """What is missing is named, and the code is 0 if the rest holds; 1 with --complete, 2 if it was named."""
     check = ("check", "telepath", "--examples", "1", "--format", "json", "--url")

@@ -1050,6 +1050,7 @@ def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signa
     assert (trunks(), ledger.exists()) == (before, False)
 
 
+@pytest.mark.slow_for("0.05")
 @pytest.mark.parametrize("gap", [0.005, 0.05])
 def test_a_second_signal_changes_nothing(gap: float, broken: str, vendor: Vendor) -> None:
     """The code is 130, no traceback is shown, and the report is printed."""

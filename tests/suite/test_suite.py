@@ -204,6 +204,7 @@ def test_the_last_lines_name_the_target_and_the_seed(run: Run) -> None:
     assert "trunkline judged nothing of telepath at implementation:app, seed 0" in shown(result)
 
 
+@pytest.mark.slow_for("two workers")
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
 def test_one_cause_fails_one_test(run: Run, workers: list[str]) -> None:
     """Other tests that meet it are skipped, and name its rule. Each worker of pytest-xdist reports it once."""
@@ -249,6 +250,7 @@ def pytest_runtest_protocol(item, nextitem):
     assert result.parseoutcomes()["failed"] == 1
 
 
+@pytest.mark.slow
 def test_a_partial_implementation_is_judged(run: Run) -> None:
     """What is missing is skipped and named; with `--trunkline-complete` it is a failure, and a required one is 2."""
     few = ("-k", "documented_request or rule")
@@ -279,6 +281,7 @@ def test_an_unknown_operation_is_one_sentence(run: Run) -> None:
     assert "'listTrunk' is not an operation of telepath; there are: listTrunks" in shown(result)
 
 
+@pytest.mark.slow
 def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty account is lawful: a line says what could not be asked; by its name, an operation must be judged."""
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
@@ -298,6 +301,7 @@ def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, m
     result.stdout.fnmatch_lines(["TOO LITTLE JUDGED no success of getSipTrunk was seen: the account has no trunks"])
 
 
+@pytest.mark.slow
 def test_what_an_empty_account_lacks_is_named_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """What turns out not to be implemented when items are created is not listed as not exercised too."""
     monkeypatch.delenv("TRUNKLINE_TOKEN", raising=False)
