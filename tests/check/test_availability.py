@@ -126,6 +126,7 @@ def test_an_empty_account_lacks_nothing_that_answers(name: str) -> None:
     assert report.unasked[unasked].startswith("the account has no ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "missing"),
     [("telepath", {"getCall"}), ("talkover", {"getSipTrunk", "getSipTrunkHealth", "listSipTrunkDids"})],

@@ -338,6 +338,7 @@ def test_a_405_without_allow_is_found() -> None:
         assert {failure.exchange.request.method for failure in seen} <= {"TRACE", "QUERY"}
 
 
+@pytest.mark.slow
 def test_the_late_end_of_a_scenario_loses_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests of a scenario can arrive before the event that ends the last one; their failures are reported."""
     from trunkline.check import fuzz as module  # noqa: PLC0415 - the seam of the two threads

@@ -67,11 +67,16 @@ def test_seeded_defects_are_many_and_have_no_duplicates() -> None:
 
 @each_defect
 def test_a_seeded_defect_is_found_with_few_requests(defect: Defect) -> None:
-    """The law that a seeded defect names finds it, fails the run, and needs no more requests than it must."""
+    """The law that a seeded defect names finds it, fails the run, and needs no more requests than it must.
+
+    No finding contains a secret, and every created item has the name of the run.
+    """
     named = [finding for finding in found_in(defect) if finding.rule == defect.law]
     assert named, [(finding.rule, finding.message) for finding in found_in(defect)]
     assert named[0].evidence.grade in ("documented", "implied")
     assert 1 <= len(named[0].exchanges) <= defect.most
+    assert_no_secret(defect)
+    assert_names_of_the_run(defect)
 
 
 def test_every_law_finds_a_seeded_defect() -> None:
@@ -79,8 +84,7 @@ def test_every_law_finds_a_seeded_defect() -> None:
     assert {law.name for law in STATEFUL_LAWS} <= {defect.law for defect in DEFECTS}
 
 
-@each_defect
-def test_no_finding_contains_a_secret(defect: Defect) -> None:
+def assert_no_secret(defect: Defect) -> None:
     """Neither a finding nor its script contains a credential or a secret that was sent."""
     contract = LOADED[defect.vendor].contract
     for finding in found_in(defect):
@@ -96,8 +100,7 @@ def test_no_finding_contains_a_secret(defect: Defect) -> None:
                 assert not value.startswith(("tk-", "sk-")) or value not in text
 
 
-@each_defect
-def test_every_created_item_has_the_name_of_the_run(defect: Defect) -> None:
+def assert_names_of_the_run(defect: Defect) -> None:
     """Every accepted name begins with the prefix of the run."""
     contract = LOADED[defect.vendor].contract
     labels = {create.kind.label for create in contract.of_kind(Create)} - {""}
