@@ -44,7 +44,7 @@ NOT_FOUND = frozenset({404, 410})
 """The statuses which say that an item does not exist: not found, and gone (RFC 9110, section 15.5)."""
 
 CUT_OFF = "it looks cut off"
-"""What a `NotJSON` says of a text that ends too early."""
+"""The end of the message of a `NotJSON` for a text that ends too early."""
 DEEPEST = 100
 """The number of levels to which a JSON text may be nested."""
 _MOST_NAMED = 20
@@ -229,7 +229,7 @@ def cached_by_body(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 @dataclass(frozen=True, slots=True)
 class JSONText:
-    """What a JSON text says, also where RFC 8259 lets readers differ.
+    """The values of a JSON text, also those in which readers may differ (RFC 8259).
 
     `value` has the last value of each name in an object (section 4), and the largest double in the place of a number
     beyond it (section 6). Each other value of a duplicate name is in its place in one of the `variants`. `duplicates`
@@ -274,7 +274,7 @@ def read_json(body: bytes) -> JSONText:
 
 @cached_by_body
 def read_body(body: bytes) -> JSONText | NotJSON:
-    """What the body of a response says, or why it is not JSON. The values are shared: do not change them."""
+    """Parse the body of a response, or return the reason why it is not JSON. Do not change the shared values."""
     try:
         return read_json(body)
     except NotJSON as error:

@@ -512,7 +512,7 @@ def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 WITHOUT_QUOTES = "; write it without quotes"
-"""What to do about a text in place of a number, true or false."""
+"""The advice for a text where a number, true or false is wanted."""
 
 
 def describe_secret(path: object, row: Option, prefix: str = "") -> str:

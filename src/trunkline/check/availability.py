@@ -50,7 +50,7 @@ COMPLETENESS = CompletenessCheck(
 
 @dataclass(slots=True, repr=False)
 class Availability:
-    """What is known about the operations of one implementation. Several checks of it can share this."""
+    """Records which operations an implementation has, or may lack. Several checks of it can share one record."""
 
     missing: dict[str, Exchange] = field(default_factory=dict)
     """For each operationId that is not implemented, the answer that shows it."""

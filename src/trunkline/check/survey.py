@@ -22,7 +22,7 @@ MOST_LOOKS = 3
 
 @dataclass(slots=True, repr=False)
 class Survey:
-    """What is known about the items and the operations of an implementation.
+    """Finds out which items an implementation has, and which operations it implements.
 
     `given` are path parameters of items that exist, `{"trunk_id": "conn_abc"}`; others are taken from lists, with
     requests to `target`, which the rules do not judge. `new_session` makes a session for the laws, with the parameters

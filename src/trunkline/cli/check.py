@@ -99,7 +99,7 @@ def _run_info(
     required: frozenset[str],
     seed: int,
 ) -> RunInfo:
-    """What the report says about the run, before it begins."""
+    """Collect what the report needs to know about the run, before it begins."""
     asked = (found for found in operations if found.reads or settings.allow_writes or settings.operation)
     return RunInfo(
         contract.vendor,

@@ -42,7 +42,7 @@ _INFO = {
     "contact": {"name": "This document: trunkline"},
     "license": {"name": "This API: not stated", "identifier": "NOASSERTION"},
 }
-"""What linters ask for, unless the document of the contract says it. The license is that of the API."""
+"""Members that linters require. They are added if the contract lacks them. The license is that of the API."""
 
 
 def document(

@@ -41,7 +41,7 @@ _OUTPUT = "trunkline suite"
 
 @dataclass(slots=True)
 class SuiteSummary:
-    """What a run of the suite did. `judged` and `skipped` say whether any test was."""
+    """The outcome of a run of the suite. `judged` and `skipped` say whether any test was judged or skipped."""
 
     lines: dict[str, list[str]] = field(default_factory=dict)
     """The lines of the terminal summary by their titles; TOO_LITTLE makes the exit code 2."""

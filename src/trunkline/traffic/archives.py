@@ -54,7 +54,7 @@ class _Log(Struct):
 
 
 class _Archive(Struct):
-    """What a file of JSON must have to be a recording. Its entries are parsed one by one, for there may be many."""
+    """The members that tell a recording from other JSON. Its entries are parsed one by one, as there may be many."""
 
     log: _Log | None = None
     interactions: list[Raw] | None = None

@@ -20,7 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 _CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
 _BEGINNING = 4096
 _LEAST_BYTES = 1024
-"""What a response counts at least towards the bytes of a file: to judge it takes time."""
+"""The least number of bytes that a response counts for in the total of a file, since judging it takes time."""
 _VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying | +% Total ")
 _ADVICE = "save the response with curl -i -o FILE"
 
