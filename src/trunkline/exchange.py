@@ -14,7 +14,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, reduce
 from itertools import islice
 from operator import getitem
@@ -140,6 +140,11 @@ class Response:  # noqa: PLW1641 - the decorator adds `__hash__`
         if isinstance(text, NotJSON):
             raise text.with_traceback(None)
         return text.value
+
+    def with_raw(self, headers: RawHeaders) -> Response:
+        """The response with further header fields, which are given as bytes."""
+        more = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        return replace(self, headers=(*self.headers, *more))
 
     def __repr__(self) -> str:
         return f"Response({self.status}, <{len(self.body)} bytes>)"

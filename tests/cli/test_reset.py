@@ -17,11 +17,12 @@ from tests.requests import Client
 from tests.servers import serving
 from trunkline import cli, mock
 from trunkline.contract import folders
-from trunkline.errors import UsageError
-from trunkline.exchange import Headers, Request, Response
+from trunkline.errors import Redirected, UsageError
+from trunkline.exchange import Headers, Request, Response, Target
 from trunkline.mock import Mock, loader, storage
-from trunkline.transport import admin, server, targets
-from trunkline.transport.asgi import application, wrap
+from trunkline.mock.session import MockSession
+from trunkline.transport import access, admin, server, targets
+from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application, wrap
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 ALL = sorted(VENDORS)
@@ -59,7 +60,20 @@ def reset(
 ) -> Response:
     """The response of the reserved path to a client."""
     headers: Headers = (("host", host), *fields)
-    return admin.admin(mocks, token)(Request(method, path, query, headers), client=client)
+    return from_client(admin.admin(session(mocks), token), client)(Request(method, path, query, headers))
+
+
+def session(mocks: dict[str, Mock]) -> MockSession:
+    return MockSession([fake.vendor for fake in mocks.values()], lambda vendor: mocks[vendor.name])
+
+
+def from_client(app: ASGIApp, client: str) -> Target:
+    """The application as a client at an address sees it."""
+
+    async def called(scope: Message, receive: Receive, send: Send) -> None:
+        await app({**scope, "client": (client, 50000)}, receive, send)
+
+    return wrap(called)
 
 
 def error(response: Response) -> str:
@@ -96,7 +110,7 @@ def test_a_web_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Hea
     assert reset(mocks, *fields).status == 403
     asked = (("origin", "http://evil.example"), ("access-control-request-headers", "x-trunkline"))
     preflight = reset(mocks, *asked, method="OPTIONS")
-    assert preflight.status == 405
+    assert preflight.status == 403
     assert not any(name.startswith("access-control") for name, _ in preflight.headers)
     assert written(mocks) == ALL
 
@@ -148,7 +162,7 @@ def test_with_a_token_only_the_token_counts(mocks: dict[str, Mock], client: str)
 def test_a_token_that_no_client_can_send_is_refused(token: str) -> None:
     """An empty token above all, which would admit every client."""
     with pytest.raises(UsageError, match="the admin token is empty or holds what no bearer token can"):
-        admin.admin({}, token)
+        admin.admin(session({}), token)
 
 
 def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptureFixture) -> None:
@@ -209,7 +223,7 @@ def test_a_reset_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
 def served(mocks: dict[str, Mock], token: str | None = None) -> Iterator[str]:
     """Serve the mocks on a port, with the reserved path."""
     places = {fake.vendor.contract.base_path: fake for fake in mocks.values()}
-    with server.running(server.asgi(places, admin=admin.admin(mocks, token))) as url:
+    with server.running(server.asgi(places, admin=admin.admin(session(mocks), token))) as url:
         yield url
 
 
@@ -217,7 +231,9 @@ def test_the_path_is_beside_the_vendors(mocks: dict[str, Mock]) -> None:
     """It is at the server's root; the same path below a vendor's base belongs to the vendor."""
     with served(mocks) as url:
         live = targets.http(url)
-        for path in ("/_trunkline/resets", "/_trunkline", "/_trunkline/"):
+        with pytest.raises(Redirected):
+            live(Request("GET", "/_trunkline"))
+        for path in ("/_trunkline/resets", "/_trunkline/"):
             assert "POST /_trunkline/reset" in error(live(Request("POST", path, "", (MEANT,))))
         assert "every path begins with" in error(live(Request("POST", "/_trunkliner/reset", "", (MEANT,))))
         base = VENDORS[ALL[0]].contract.base_path
@@ -232,7 +248,7 @@ def test_an_application_without_admin_has_no_such_path(mocks: dict[str, Mock]) -
     """Then it hides nothing from a vendor at the root."""
     bare = wrap(server.asgi({"/v1": mocks[ALL[0]]}))
     assert "every path begins with /v1/" in error(bare(Request("POST", "/_trunkline/reset", "", (MEANT,))))
-    root = wrap(server.asgi({"": mocks[ALL[0]]}, admin=admin.admin(mocks)))
+    root = wrap(server.asgi({"": mocks[ALL[0]]}, admin=admin.admin(session(mocks))))
     assert root(Request("POST", "/_trunkline/reset", "", (MEANT,))).status == 200
     assert root(Request("GET", "/_trunkling")).header(mock.REFUSAL_HEADER)
 
@@ -252,7 +268,7 @@ def test_no_vendor_can_have_the_reserved_path() -> None:
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `trunkline reset` in this process: its code, standard output and standard error."""
-    monkeypatch.delenv(admin.TOKEN_VARIABLE, raising=False)
+    monkeypatch.delenv(access.TOKEN_VARIABLE, raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = cli.run(["reset", *arguments])
@@ -282,7 +298,7 @@ def test_a_token_is_sent_and_never_shown(mocks: dict[str, Mock], run: Run, monke
             assert sentence in err
         assert written(mocks) == ALL
         assert run(ALL[0], "--url", url, "--admin-token", TOKEN)[0] == 0
-        monkeypatch.setenv(admin.TOKEN_VARIABLE, TOKEN)
+        monkeypatch.setenv(access.TOKEN_VARIABLE, TOKEN)
         assert run("--url", url)[0] == 0
         assert written(mocks) == []
 
@@ -352,7 +368,7 @@ def test_a_served_mock_can_be_reset(tmp_path: Path, run: Run) -> None:
     """`trunkline serve` has the path, with the admin token of its environment; it logs a reset, and stores it."""
     path = tmp_path / "state.db"
     vendor = VENDORS[ALL[0]]
-    with serving("--state", str(path), environ={admin.TOKEN_VARIABLE: TOKEN}) as (process, announced):
+    with serving("--state", str(path), environ={access.TOKEN_VARIABLE: TOKEN}) as (process, announced):
         client = Client(vendor, targets.http(announced["vendors"][vendor.name]["url"]))
         before = client.listed()
         client.created("user-1")

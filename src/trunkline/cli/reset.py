@@ -16,7 +16,7 @@ from trunkline.exchange import NotJSON, Request
 from trunkline.mock import storage
 from trunkline.redaction import redactor
 from trunkline.settings import OPTIONS, Settings
-from trunkline.transport import admin, targets
+from trunkline.transport import access, targets
 
 _SERVER = f"http://127.0.0.1:{OPTIONS['port'].default}"
 _TIMEOUT = 60.0
@@ -41,10 +41,10 @@ def reset(settings: Settings, vendors: tuple[str, ...]) -> int:
 
 def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list[str]:
     """The vendors that a running server reports as reset."""
-    credential, _ = bearer(None if token is None else admin.check_token(token))
+    credential, _ = bearer(None if token is None else access.check_token(token))
     server = targets.http(url, timeout=_TIMEOUT)
     query = urlencode([("vendor", name) for name in vendors])
-    response = server(Request("POST", admin.BASE + admin.RESET, query, (admin.HEADER, *credential)))
+    response = server(Request("POST", access.BASE + access.RESET, query, (access.HEADER, *credential)))
     try:
         body = response.json()
     except NotJSON:
@@ -57,7 +57,7 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
         reason = ", as no `trunkline serve` would; give its address without a path"
     elif response.status == 401:
         other = "not this one, " if token else ""
-        reason = f": give its admin token, {other}with --admin-token or {admin.TOKEN_VARIABLE}"
+        reason = f": give its admin token, {other}with --admin-token or {access.TOKEN_VARIABLE}"
     else:
         reason = f": {error}"
     hide = redactor(frozenset({token} if token else ()))

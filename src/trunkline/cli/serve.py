@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,10 +20,11 @@ from trunkline.errors import UsageError
 from trunkline.exchange import curl
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.loader import Vendor
+from trunkline.mock.session import MockSession
 from trunkline.mock.storage import Storage
 from trunkline.redaction import RecentSecrets
 from trunkline.settings import Settings
-from trunkline.transport import admin, server
+from trunkline.transport import access, admin, server
 from trunkline.transport.connect import known_parameters
 
 _MANY_RECORDS = 20_000
@@ -38,26 +40,25 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     loaded = [
         loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0) for name in names
     ]
-    secrets = frozenset({admin.check_token(settings.admin_token)} if settings.admin_token is not None else ())
+    secrets = frozenset({access.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
-        mocks = {
-            base: from_vendor(
-                vendor,
-                rate_limit=settings.rate_limit,
-                rate_window=settings.rate_window,
-                secrets=secrets,
-                storage=storage,
-                recent=recent,
-            )
-            for base, vendor in server.bases(loaded).items()
-        }
+        bases = server.bases(loaded)
+        make = partial(
+            from_vendor,
+            rate_limit=settings.rate_limit,
+            rate_window=settings.rate_window,
+            secrets=secrets,
+            storage=storage,
+            recent=recent,
+        )
+        session = MockSession(loaded, make)
         if not settings.quiet:
-            _announce_state(settings, mocks.values())
+            _announce_state(settings, [steered.mock for steered in session.mocks.values()])
         app = server.asgi(
-            mocks,
+            {base: session.mocks[vendor.name] for base, vendor in bases.items()},
             index={vendor.name: vendor.contract.base_path for vendor in loaded},
-            admin=admin.admin({mock.vendor.name: mock for mock in mocks.values()}, settings.admin_token),
+            admin=admin.admin(session, settings.admin_token),
         )
         server.serve(app, host=settings.host, port=settings.port, on_ready=lambda url: _announce(url, loaded, settings))
     return SUCCESS

@@ -55,6 +55,8 @@ log = logging.getLogger("trunkline.mock")
 
 REFUSAL_HEADER = "x-trunkline-refusal"
 """The response header in which a refusal explains itself."""
+NOTICE_HEADER = "x-trunkline-notice"
+"""The response header that says what the mock ignored in a request."""
 
 _JSON = ("content-type", "application/json")
 _JSON_ONLY = (_JSON,)
@@ -230,8 +232,7 @@ class Mock:
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)
-        headers = ((name.decode(), value.decode()) for name, value in limits)
-        return Response(response.status, (*response.headers, *headers), response.body)
+        return response.with_raw(limits)
 
     def read(self, key: ReadKey) -> tuple[Response, RawHeaders]:
         """The answer to a GET request without a body, remembered or new, and its rate-limit headers.
@@ -370,6 +371,11 @@ class Mock:
         """The known token in the header, even of a refused request; all unknown ones count together, as `""`."""
         token = (authorization or "").rpartition(" ")[2]
         return token if token in self._world.tokens else ""
+
+    def account_of(self, request: Request) -> str | None:
+        """The account that the credential of a request opens, or None."""
+        grant = self._world.tokens.get(self._known_token(request.header("authorization")))
+        return grant.account if grant else None
 
     def _count(self, operation: Operation | None, token: str) -> tuple[RawHeaders, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""

@@ -8,77 +8,26 @@ pytest shows where two strings of a failed comparison differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
-from trunkline.exchange import SECRET_HEADERS, Json, NotJSON, Request, Response, Target, parse_json
+from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock.factory import fill_records, generate
 from trunkline.mock.loader import Vendor, with_records
 from trunkline.mock.mock import from_vendor
-from trunkline.redaction import Masked
+from trunkline.mock.request_log import RecordedRequest
+from trunkline.mock.session import MockSession
 
 if TYPE_CHECKING:
-    from trunkline.contract.model import Contract
     from trunkline.mock.records import Records
-    from trunkline.redaction import Secrets
 
+__all__ = ["RecordedRequest", "RecordingMock", "override"]
 
 RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
 """Records, whole or to be completed, or the number of records to generate."""
-
-
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class RecordedRequest:
-    """One request and the status of its response. It prints no credential."""
-
-    method: str
-    path: str
-    """The path below the base address, as sent: `/trunks`."""
-    query: str
-    """The query string, as sent: `limit=10&status=active`."""
-    body: bytes
-    status: int
-    """The status of the response: 200."""
-    _request: Request
-    _contract: Contract
-    _secrets: Secrets
-
-    @property
-    def operation(self) -> str | None:
-        """The operationId: `listTrunks`. None if the contract does not have the path or the method."""
-        operations, _ = self._contract.match(self.path)
-        return next((operation.operation_id for operation in operations if operation.method == self.method), None)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers: names in lower case, repeated ones joined by commas. Secret values print as `***`."""
-        joined: dict[str, str] = {}
-        for name, value in self._request.headers:
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        return {
-            name: Masked(value) if name in SECRET_HEADERS or self._secrets.hide(value) != value else value
-            for name, value in joined.items()
-        }
-
-    @property
-    def json(self) -> Json:
-        """The body as a JSON value, or None if it is empty. Strings that are secrets print as `***`, at any depth.
-
-        Raises `NotJSON`.
-        """
-        __tracebackhide__ = True  # the frames below hold the body
-        try:
-            value = parse_json(self.body) if self.body else None
-        except NotJSON as caught:
-            error = caught.with_traceback(None)
-        else:
-            return self._secrets.mask(value, by_value=True)
-        raise error from None
-
-    def __repr__(self) -> str:
-        return self._secrets.hide(f"<{self._request!r} -> {self.status}>")
 
 
 class RecordingMock:
@@ -94,7 +43,7 @@ class RecordingMock:
     both can be set later. `tokens` and each collection replace those of the fixtures, as for `override`.
     """
 
-    __slots__ = ("__weakref__", "_mock", "_url", "requests", "vendor")
+    __slots__ = ("__weakref__", "_mock", "_session", "_url", "requests", "vendor")
 
     def __init__(
         self,
@@ -109,18 +58,17 @@ class RecordingMock:
         self.vendor = override(vendor, tokens=tokens, **collections)
         self.requests: list[RecordedRequest] = []
         """The requests so far, in order."""
-        self._mock = from_vendor(self.vendor, rate_limit=rate_limit, rate_window=rate_window)
+        make = partial(from_vendor, rate_limit=rate_limit, rate_window=rate_window)
+        self._session = MockSession([self.vendor], make, record=0)  # `requests` keeps them all
+        self._session.requests.watch(self.requests.append)
+        self._mock = self._session.mocks[vendor.name]
         self._url = ""
 
     def __call__(self, request: Request) -> Response:
         __tracebackhide__ = True
         if not isinstance(request, Request):
             raise UsageError(f'a mock answers a trunkline.Request("GET", "/trunks"), not a {type(request).__name__}')
-        response = self._mock(request)
-        sent = (request.method, request.path, request.query, request.body)
-        recorded = RecordedRequest(*sent, response.status, request, self.vendor.contract, self._mock.secrets)
-        self.requests.append(recorded)
-        return response
+        return self._mock(request)
 
     @property
     def target(self) -> Target:
@@ -142,20 +90,20 @@ class RecordingMock:
     @property
     def rate_limit(self) -> int:
         """The number of requests per window and credential. To set it begins a new window."""
-        return self._mock.rate[0]
+        return self._mock.mock.rate[0]
 
     @rate_limit.setter
     def rate_limit(self, requests: int) -> None:
-        self._mock.limit_rate(requests=requests)
+        self._mock.mock.limit_rate(requests=requests)
 
     @property
     def rate_window(self) -> int:
         """The length of a window in seconds. To set it begins a new window."""
-        return self._mock.rate[1]
+        return self._mock.mock.rate[1]
 
     @rate_window.setter
     def rate_window(self, seconds: int) -> None:
-        self._mock.limit_rate(seconds=seconds)
+        self._mock.mock.limit_rate(seconds=seconds)
 
     @property
     def token(self) -> str:
@@ -173,7 +121,7 @@ class RecordingMock:
         if name.startswith("_"):
             raise AttributeError(name)
         try:
-            return self._mock.records(name)
+            return self._mock.mock.records(name)
         except UsageError as error:
             raise AttributeError(str(error), name=name, obj=self) from None
 

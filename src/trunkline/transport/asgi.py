@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
+from trunkline.mock.faults import FAULT_HEADER
 from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
@@ -38,6 +39,8 @@ _LINGERING = 5.0
 """The seconds for which the rest of a body is read after the answer (RFC 9112, section 9.6)."""
 _CLOSE: RawHeaders = ((b"connection", b"close"),)
 """The headers to add to the answer to a request whose body was not read to its end."""
+_MAX_KEY = 2048
+"""The most bytes of path and query that a mock is asked to remember."""
 _COUNT = re.compile(r"[0-9]+")
 
 _VERSION = {"version": "3.0", "spec_version": "2.3"}
@@ -47,11 +50,13 @@ _ENCODES_BODY = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
 )
 _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
+_NEEDS_REQUEST = _ANNOUNCES_BODY | {b"origin", b"prefer", FAULT_HEADER.encode()}
+"""Fields on which an answer depends that a mock does not remember."""
 _PLAIN = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type date host "
-    b"if-modified-since if-none-match origin pragma referer traceparent tracestate user-agent x-request-id".split()
+    b"if-modified-since if-none-match pragma referer traceparent tracestate user-agent x-request-id".split()
 )
-"""Common fields that neither announce a body nor carry a credential, so that they need no closer look."""
+"""Common fields on which no answer depends, and which carry no credential, so that they need no closer look."""
 
 
 @runtime_checkable
@@ -62,7 +67,7 @@ class Remembering(Protocol):
         """The answer to a GET request without a body, remembered or new."""
 
     def answer(self, request: Request) -> ExtendedResponse:
-        """A new answer to any request."""
+        """The answer to any request."""
 
 
 ExtendedResponse: TypeAlias = tuple[Response, RawHeaders]
@@ -147,7 +152,8 @@ def application(  # noqa: C901 - its parts share the base
 def _read_key(scope: Message, base: bytes) -> ReadKey | None:
     """The key of a GET request below the base ("/v1/"); None for every other request.
 
-    Nor has one a key with a body, or with a credential in a field other than Authorization, which is to be redacted.
+    Nor has one a key that is long, has a body, asks for a fault, comes from a web page, or carries a credential in a
+    field other than Authorization, which is to be redacted.
     """
     path: bytes = scope.get("raw_path") or b""
     if scope["method"] != "GET" or not path.startswith(base) or scope.get("http_version", "1.1") > "1.1":
@@ -157,9 +163,10 @@ def _read_key(scope: Message, base: bytes) -> ReadKey | None:
         if name == b"authorization":
             if authorization is None:
                 authorization = value
-        elif name not in _PLAIN and (name in _ANNOUNCES_BODY or is_credential_name(name.decode("latin-1"))):
+        elif name not in _PLAIN and (name in _NEEDS_REQUEST or is_credential_name(name.decode("latin-1"))):
             return None
-    return path[len(base) - 1 :], scope["query_string"], authorization
+    query: bytes = scope["query_string"]
+    return None if len(path) + len(query) > _MAX_KEY else (path[len(base) - 1 :], query, authorization)
 
 
 async def _pass_by(kind: str, receive: Receive, send: Send) -> None:

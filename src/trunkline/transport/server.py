@@ -29,15 +29,14 @@ from urllib.parse import unquote
 
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import UsageError
 from trunkline.exchange import Response, Target
 from trunkline.mock.loader import Vendor
-from trunkline.transport.admin import BASE as RESERVED
-from trunkline.transport.admin import Admin
+from trunkline.transport.access import BASE as RESERVED
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
@@ -95,13 +94,14 @@ def asgi(
     *,
     blocking: bool = False,
     index: Mapping[str, str] | None = None,
-    admin: Admin | None = None,
+    admin: ASGIApp | None = None,
 ) -> ASGIApp:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
-    `{"acme": "/v1"}` is answered with whole addresses. `admin` answers below its reserved path. A target that has a
-    method `too_large`, as a mock has, answers requests with a body of more than `LONGEST_BODY` bytes with it.
+    `{"acme": "/v1"}` is answered with whole addresses. `admin` (`transport.admin.admin`) answers below the reserved
+    path. A target that has a method `too_large`, as a mock has, answers requests with a body of more than
+    `LONGEST_BODY` bytes with it.
     """
     if not isinstance(targets, Mapping):
         return _application(targets, "", blocking=blocking)
@@ -111,15 +111,15 @@ def asgi(
         base.rstrip("/"): _application(target, base, blocking=blocking, elsewhere=not_found)
         for base, target in targets.items()
     }
-    if admin:
-        apps[RESERVED] = _admin_application(admin)
     mounts = sorted(apps.items(), key=lambda mount: len(mount[0]), reverse=True)
     routes: list[BaseRoute] = [Mount(base, mounted) for base, mounted in mounts]
+    if admin:
+        routes = [Mount(RESERVED, admin), Route(RESERVED, _to_index), *routes]
     if "" not in apps:
         routes.append(Route("/", _index(index or {base: base for base in targets})))
     fallback = application(lambda _: not_found, elsewhere=not_found)
     router = Router(routes, redirect_slashes=False, default=fallback)
-    direct = [(base.encode(), f"{base}/".encode(), mounted) for base, mounted in mounts]
+    direct = [(base.encode(), f"{base}/".encode(), mounted) for base, mounted in mounts if base or not admin]
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         # A read goes to its application directly, since routing takes a sixth of its time, and so does the base itself,
@@ -145,14 +145,8 @@ def _application(target: Target, base: str, *, blocking: bool, elsewhere: Respon
     )
 
 
-def _admin_application(admin: Admin) -> ASGIApp:
-    """The application that passes the client's address to `admin`: a `Request` does not have it."""
-
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
-        client, _ = scope.get("client") or ("", 0)
-        await application(partial(admin, client=client), base=RESERVED, max_bytes=LONGEST_BODY)(scope, receive, send)
-
-    return app
+def _to_index(_: Request) -> RedirectResponse:
+    return RedirectResponse(f"{RESERVED}/")
 
 
 def _not_found(bases: Iterable[str]) -> Response:

@@ -1,0 +1,78 @@
+"""A session: a mock of each vendor, with the faults that are set on them and the record of their requests.
+
+    >>> session = MockSession([trunkline.load("acme")])
+    >>> session.mocks["acme"](Request("GET", "/trunks"))
+    Response(401, <77 bytes>)
+    >>> session.requests.entries()
+    [<Request('GET', '/trunks') -> 401>]
+
+A server has one session of its own. Whatever is set in one session is not seen in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import perf_counter
+
+from trunkline.exchange import RawHeaders, ReadKey, Request, Response, request_from_key
+from trunkline.mock.faults import Faults, asks_for_fault
+from trunkline.mock.loader import Vendor
+from trunkline.mock.mock import Mock, from_vendor
+from trunkline.mock.request_log import RECORDED, RequestLog
+
+
+class SteeredMock:
+    """A mock that answers with the faults that are set, and records its requests. It is a `Target`, as the mock is."""
+
+    def __init__(self, mock: Mock, faults: Faults, requests: RequestLog) -> None:
+        self.mock = mock
+        self._faults = faults
+        self._requests = requests
+
+    def read(self, key: ReadKey) -> tuple[Response, RawHeaders]:
+        """The answer to a GET request without a body, as `Mock.read`. Here every nanosecond counts."""
+        if self._faults.any:
+            return self.answer(request_from_key(key))
+        begin = perf_counter()
+        answered = self.mock.read(key)
+        response = answered[0]
+        self._requests.add_read((begin, perf_counter(), self.mock, key, response.status, response.headers, ""))
+        return answered
+
+    def answer(self, request: Request) -> tuple[Response, RawHeaders]:
+        """The answer to any request, as `Mock.answer`."""
+        begin, fault = perf_counter(), ""
+        if self._faults.any or asks_for_fault(request):
+            response, limits, fault = self._faults.answer(self.mock, request)
+        else:
+            response, limits = self.mock.answer(request)
+        self._record(begin, request, response, fault)
+        return response, limits
+
+    def too_large(self, request: Request) -> Response | None:
+        """The refusal of a request whose body was too large to be read, as `Mock.too_large`."""
+        begin = perf_counter()
+        response = self.mock.too_large(request)
+        if response:
+            self._record(begin, request, response, "")
+        return response
+
+    def _record(self, begin: float, request: Request, response: Response, fault: str) -> None:
+        end = perf_counter()
+        self._requests.add_request((begin, end, self.mock, request, response.status, response.headers, fault))
+
+    def __call__(self, request: Request) -> Response:
+        response, limits = self.answer(request)
+        return response.with_raw(limits)
+
+
+class MockSession:
+    """A mock of each vendor, the faults that are set on them, and the record of their requests."""
+
+    def __init__(
+        self, vendors: Iterable[Vendor], make: Callable[[Vendor], Mock] = from_vendor, *, record: int = RECORDED
+    ) -> None:
+        self.faults = Faults()
+        self.requests = RequestLog(record)
+        self.mocks = {vendor.name: SteeredMock(make(vendor), self.faults, self.requests) for vendor in vendors}
+        """The mocks by the names of their vendors."""

@@ -1,0 +1,43 @@
+"""The health of a server, and the return of its mocks to their fixtures."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+import trunkline
+from trunkline.errors import StorageError, UsageError
+from trunkline.transport.access import RESET
+from trunkline.transport.admin.messages import Answer, error, mock_named, session_of
+
+log = logging.getLogger("trunkline.transport.admin")
+
+
+async def health(request: Request) -> Answer:
+    """The version, and the vendors that are served."""
+    session = session_of(request)
+    return JSONResponse({"status": "ok", "trunkline": trunkline.__version__, "vendors": [*session.mocks]})
+
+
+async def reset(request: Request) -> Answer:
+    """Return the mocks of all vendors to their fixtures, or of those that the query names: `?vendor=acme`."""
+    session = session_of(request)
+    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    if any(name != "vendor" for name, _ in pairs):
+        raise UsageError("the query may hold nothing but vendor=NAME, once for each vendor to be reset")
+    chosen = {name: mock_named(session, name) for name in dict.fromkeys(value for _, value in pairs) or session.mocks}
+    for name, steered in chosen.items():
+        try:
+            steered.mock.reset()
+        except StorageError as failure:
+            log.error("%s", failure)  # noqa: TRY400 - one sentence, no traceback
+            return error(507, f"{name} was not reset: {failure}")
+        log.info("%s was reset to its fixtures", name)
+    return JSONResponse({"reset": [*chosen]})
+
+
+ROUTES = (Route("/health", health), Route(RESET, reset, methods=["POST"]))
