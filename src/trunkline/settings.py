@@ -183,7 +183,8 @@ class Settings:
     fixtures: str | None = option(
         FOLDER,
         "serve pytest",
-        "A folder with your own records, DIR/VENDOR/trunks.json, which are added to the shipped ones.",
+        "A folder with your own records and tokens, DIR/VENDOR/trunks.json and DIR/VENDOR/world.toml, which are added"
+        " to the shipped ones.",
     )
     trunks: int | None = option(
         RECORDS, "serve pytest", "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped."
@@ -192,6 +193,14 @@ class Settings:
         SEED,
         "serve check pytest",
         "The same seed repeats a run, and generates the same records. [default: random for check, else 0]",
+    )
+    accept_token: tuple[str, ...] = option(
+        SECRET,
+        "serve",
+        "One more credential to accept: TOKEN, VENDOR=TOKEN or VENDOR/ACCOUNT=TOKEN; a new account is empty; can be"
+        " repeated.",
+        (),
+        flag="--token",
     )
     rate_limit: int | None = option(AT_LEAST_ONE, "serve", "How many requests a credential may send per time window.")
     rate_window: int | None = option(WINDOW, "serve", "How many seconds a time window lasts.")

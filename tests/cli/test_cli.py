@@ -27,6 +27,7 @@ import pytest
 
 import trunkline
 from tests.recordings import har, joined
+from tests.requests import Client
 from tests.servers import environment, serving, start
 from trunkline import cli, mock
 from trunkline.check.fuzz import CHECKS
@@ -267,6 +268,27 @@ ERRORS = {
     ("serve", "nope"): "'nope' is not a vendor",
     ("serve", "--port", "65536"): "--port is not a whole number from 0 to 65535",
     ("serve", "--fixtures", "not/there"): "is not a folder",
+    ("serve", "--token", ""): "--token is empty or has characters that no bearer token can have (RFC 6750, ",
+    ("serve", "--token", "sk hush"): "--token is empty or has characters that no bearer token can have",
+    ("serve", "--token", "Bearer sk_hush"): "--token is empty or has characters that no bearer token can have",
+    ("serve", "--token", "telepath="): "--token is empty or has characters that no bearer token can have",
+    ("serve", "--token", "telepath/other=sk_hush\n"): "--token is empty or has characters that no bearer",
+    (
+        "serve",
+        "--token",
+        "hush=sk_hush",
+    ): f"--token has no vendor before its equals sign; there are: {', '.join(VENDORS)}",
+    ("serve", "--token", "/other=sk_hush"): "--token has no vendor before its equals sign",
+    ("serve", "--token", "telepath/=sk_hush"): "--token names no account; write it as VENDOR/ACCOUNT=TOKEN",
+    ("serve", "--token", "telepath/\udcff=sk_hush"): "--token names no account; write it as VENDOR/ACCOUNT=TOKEN",
+    (
+        "serve",
+        "--token",
+        "sk_hush",
+        "--token",
+        "telepath/other=sk_hush",
+    ): "--token gives the account 'other' of telepath a token that opens 'main' already; give each account its own",
+    ("serve", "--token", "sk_live_another_account"): "the account 'main' of telepath a token that opens 'another'",
     ("serve", "--host", "203.0.113.7"): "203.0.113.7 is not an address of this machine",
     ("serve", "--host", ""): "the host '' is unknown",
     ("serve", "--host", "a" * 64 + ".example"): "is unknown; choose an address of this machine",
@@ -984,6 +1006,79 @@ def test_serve_uses_fixtures_for_their_vendor(served: Any, run: Run, tmp_path: P
         ["bash", "-c", printed["vendors"][name]["curl"]], capture_output=True, text=True, check=True
     )
     assert "mine-alone" in answer.stdout
+
+
+def test_serve_accepts_the_tokens_that_are_given(served: Any) -> None:
+    """For all vendors, for one, and for a new account; they are shown where they are announced, and nowhere else."""
+    tokens = ("sk_test_0123456789", "telepath/other=sk_other_0123456789", "talkover=c2VjcmV0LWtleQ==", "dGVzdA==")
+    process, printed = served(*(word for token in tokens for word in ("--token", token)))
+    clients = {
+        (name, token): Client(loader.load(name), targets.http(printed["vendors"][name]["url"]), token)
+        for name in ("telepath", "talkover")
+        for token in ("", "sk_test_0123456789", "sk_other_0123456789", "c2VjcmV0LWtleQ==", "dGVzdA==")
+    }
+    status = {key: client.ask("GET", client.path, query="limit=1").status for key, client in clients.items()}
+    assert [key for key, code in status.items() if code != 200] == [
+        ("telepath", "c2VjcmV0LWtleQ=="),
+        ("talkover", "sk_other_0123456789"),
+    ]
+    other = clients["telepath", "sk_other_0123456789"]
+    assert other.listed() == {}
+    made = other.created("user-1")
+    assert [*other.listed()] == [made]
+    assert made not in clients["telepath", ""].listed()
+    assert other.ask("GET", other.path, query="limit=sk_other_0123456789&status=sk_test_0123456789").status == 400
+    for place in printed["vendors"].values():
+        assert place["token"] == "sk_test_0123456789"
+        answer = subprocess.run(["bash", "-c", place["curl"]], capture_output=True, text=True, check=True)
+        assert " 200 " in answer.stdout.splitlines()[0]
+    process.terminate()
+    err = process.communicate(timeout=10)[1]
+    announced, logged = err.split("Ctrl-C stops")
+    assert (announced.count("sk_test_0123456789"), announced.count("sk_other")) == (4, 0)
+    assert "limit=***" in logged
+    assert "0123456789" not in logged
+
+
+def test_serve_announces_the_first_token_that_is_given_and_never_a_live_one(served: Any) -> None:
+    """Also one of another account; the environment can give it, but not under the name of a live credential."""
+    _, printed = served("telepath", "--token", "talkover=talq_1", "--token", "telepath/other=sk_2", "--token", "sk_1")
+    place = printed["vendors"]["telepath"]
+    assert place["token"] == "sk_2"
+    answer = subprocess.run(["bash", "-c", place["curl"]], capture_output=True, text=True, check=True)
+    assert '"total":0' in answer.stdout
+    for name, value in (("TRUNKLINE_TOKEN", TOKEN), ("TRUNKLINE_ACCEPT_TOKEN", "telepath=sk_3 talkover=talq_3")):
+        with serving(environ={name: value}) as (process, printed):
+            process.terminate()
+            err = process.communicate(timeout=10)[1]
+        shown = {vendor: place["token"] for vendor, place in printed["vendors"].items()}
+        live = name == "TRUNKLINE_TOKEN"
+        assert shown == {
+            "telepath": loader.load("telepath").world.token if live else "sk_3",
+            "talkover": loader.load("talkover").world.token if live else "talq_3",
+        }
+        assert TOKEN not in err + json.dumps(printed)
+
+
+def test_serve_uses_the_tokens_of_fixtures(served: Any, run: Run, tmp_path: Path) -> None:
+    """A folder with world.toml alone is one; a mistake in it, or a `--token` that contradicts it, is one sentence."""
+    (tmp_path / "telepath").mkdir()
+    world = tmp_path / "telepath" / "world.toml"
+    world.write_text('rate_limit = 3\n[[tokens]]\ntoken = "sk_ours"\naccount = "ours"\n')
+    _, printed = served("--fixtures", str(tmp_path))
+    vendor = loader.load("telepath")
+    client = Client(vendor, targets.http(printed["vendors"]["telepath"]["url"]), "sk_ours")
+    assert client.listed() == {}
+    assert [client.ask("GET", client.path).status for _ in range(3)] == [200, 200, 429]
+    assert printed["vendors"]["telepath"]["token"] == vendor.world.token, "the first of the default account"
+    code, out, err = run("serve", "--fixtures", str(tmp_path), "--token", "telepath=sk_ours")
+    assert (code, out) == (2, "")
+    assert "the account 'main' of telepath a token that opens 'ours' already" in sentence(err)
+    world.write_text('[[tokens]]\ntoken = "sk hush"\naccount = "ours"\n')
+    code, out, err = run("serve", "--fixtures", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert f"{world}#/tokens/0/token: does not match " in sentence(err)
+    assert "hush" not in err
 
 
 def test_serve_documents_the_code_after_ctrl_c(run: Run) -> None:

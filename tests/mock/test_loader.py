@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.errors import DataError, UsageError
@@ -1148,15 +1149,14 @@ def test_an_overlay_without_the_vendors_folder_is_reported_how_to_lay_it_out(tmp
 @pytest.mark.parametrize(
     ("file", "content", "at", "word"),
     [
-        ("lines.json", "[]", "", "is not a file of records; there can be: trunks.json"),
-        ("world.toml", "", "", "is not a file of records"),
+        ("lines.json", "[]", "", "is not a file of the data; there can be: trunks.json, calls.json, world.toml"),
         ("trunks.json", "[", "", "cut off"),
         ("trunks.json", "", "", "empty"),
         ("trunks.json", "{}", "", "not of type"),
         ("trunks.json", '[{"id": 1}]', "/0/", ""),
         ("trunks.json", '[{"id": "x", "colour": 1}]', "/0/colour", "no operation documents"),
     ],
-    ids=["name", "world", "broken", "empty", "object", "type", "unknown"],
+    ids=["name", "broken", "empty", "object", "type", "unknown"],
 )
 def test_an_overlay_that_fits_nothing_stops_the_load(
     tmp_path: Path, file: str, content: str, at: str, word: str
@@ -1180,11 +1180,11 @@ def test_what_is_hidden_or_explains_an_overlay_is_passed_over(tmp_path: Path) ->
 
 @pytest.mark.parametrize("names", [(), (".gitkeep",), ("README.md", ".DS_Store")])
 def test_an_overlay_that_holds_nothing_is_reported(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """An overlay without records is a mistake."""
+    """An overlay without a file is a mistake."""
     (tmp_path / "telepath").mkdir()
     for name in names:
         (tmp_path / "telepath" / name).touch()
-    with pytest.raises(UsageError, match=r"telepath holds no records; put trunks\.json"):
+    with pytest.raises(UsageError, match=r"telepath holds no data; put trunks\.json, calls\.json, world\.toml"):
         loader.load("telepath", overlay=tmp_path)
 
 
@@ -1207,6 +1207,130 @@ def test_an_id_that_an_overlay_names_twice_stops_the_load(tmp_path: Path) -> Non
     folder = overlay(tmp_path, "telepath", [record_of("telepath")] * 2)
     with pytest.raises(DataError, match="'conn_abc123xyz' is there twice"):
         loader.load("telepath", overlay=folder)
+
+
+def tokens(*grants: tuple[str, str]) -> str:
+    """The text of a world.toml with a token and its account for each grant."""
+    return "".join(f'[[tokens]]\ntoken = "{token}"\naccount = "{account}"\n' for token, account in grants)
+
+
+def test_an_overlay_adds_tokens_and_accounts(tmp_path: Path) -> None:
+    """They come first, the shipped ones stay, and records may belong to an account that is there named."""
+    text = tokens(("sk_fresh", "fresh"), ("sk_mine", "main"), ("sk_empty", "empty"))
+    folder = overlay(tmp_path, "telepath", text, "world.toml")
+    before = loader.load("telepath")
+    record = {**record_of("telepath"), "x-trunkline": {"account": "fresh"}}
+    (folder / "telepath" / "trunks.json").write_text(json.dumps([record]))
+    vendor = loader.load("telepath", overlay=folder)
+    assert list(vendor.world.tokens)[:3] == ["sk_fresh", "sk_mine", "sk_empty"]
+    assert list(vendor.world.tokens)[3:] == list(before.world.tokens)
+    assert (vendor.world.token, vendor.world.account) == ("sk_mine", before.world.account)
+    assert vendor.world.rate_limit == before.world.rate_limit
+    assert vendor.secrets >= {"sk_fresh", "sk_mine", "sk_empty", before.world.token}
+    fake = mock.from_vendor(vendor)
+    totals = [Client(vendor, fake, token).listed() for token in ("sk_fresh", "sk_empty", "sk_mine")]
+    assert [len(listed) for listed in totals] == [1, 0, len(Client(before, mock.from_vendor(before)).listed())]
+    made = Client(vendor, fake, "sk_empty").created("user-1")
+    assert made not in Client(vendor, fake).listed()
+    assert [trunk["id"] for trunk in fake.records("trunks").of("empty")] == [made]
+
+
+def test_the_overlay_that_the_document_shows_is_valid(tmp_path: Path) -> None:
+    """The two files of docs/mock.md can be copied."""
+    text = (Path(__file__).parents[2] / "docs" / "mock.md").read_text("utf-8").partition("## Your own data")[2]
+    [toml], [records] = (
+        re.findall(f"```{kind}\n(.*?)```", text.split("\n## ")[0], re.DOTALL) for kind in ("toml", "json")
+    )
+    folder = overlay(tmp_path, "telepath", toml, "world.toml")
+    (folder / "telepath" / "trunks.json").write_text(records)
+    vendor = loader.load("telepath", overlay=folder)
+    assert (vendor.world.token, vendor.world.rate_limit) == ("sk_test_1", 100)
+    assert [*Client(vendor, mock.from_vendor(vendor), "sk_test_2").listed()] == ["conn_ours00001"]
+
+
+def test_an_overlay_replaces_a_token(tmp_path: Path) -> None:
+    """A token that is equal to a shipped one gets its account and its refusal from the overlay."""
+    shipped = loader.load("talkover").world
+    first = shipped.token
+    refused = '[[tokens]]\ntoken = "talq_none"\naccount = "x"\nrefused = "permission_missing"\nnote = "of a guest"\n'
+    folder = overlay(tmp_path, "talkover", tokens((first, "mine")) + refused, "world.toml")
+    vendor = loader.load("talkover", overlay=folder)
+    assert vendor.world.tokens[first].account == "mine"
+    assert vendor.world.account == shipped.account, "records without an account stay where they are"
+    assert vendor.world.token == list(shipped.tokens)[1]
+    assert len(vendor.world.tokens) == len(shipped.tokens) + 1
+    fake = mock.from_vendor(vendor)
+    assert Client(vendor, fake, first).listed() == {}
+    assert Client(vendor, fake, "talq_none").ask("GET", "/sip-trunks").status == 403
+
+
+def test_an_overlay_may_hold_a_rate_limit_alone(tmp_path: Path) -> None:
+    """The number of requests is the overlay's, unless another one is asked for."""
+    vendor = loader.load("telepath", overlay=overlay(tmp_path, "telepath", "rate_limit = 1", "world.toml"))
+    assert vendor.world.tokens == loader.load("telepath").world.tokens
+    fake = mock.from_vendor(vendor)
+    assert [Client(vendor, fake).ask("GET", "/trunks").status for _ in range(2)] == [200, 429]
+    assert mock.from_vendor(vendor, rate_limit=7).rate[0] == 7
+
+
+OWN_WORLDS = {
+    "": ("", "is empty; there can be: tokens, rate_limit"),
+    "# a note": ("", "is empty"),
+    "format = 1\nrate_limit = 2": ("", 'has the unknown key "format"; there can be: tokens, rate_limit'),
+    'token = "sk_hush"': ("", 'has the unknown key "token"; there can be: tokens, rate_limit'),
+    f"{'k' * 500} = 1": ("", "has the unknown key"),
+    "rate_limit = 0": ("/rate_limit", "minimum: 1"),
+    "rate_limit = '5'": ("/rate_limit", "is not of type integer"),
+    "rate_limit = nan": ("/rate_limit", "not a number that JSON has"),
+    "tokens = []": ("/tokens", "minItems: 1"),
+    '[tokens]\ntoken = "sk_hush"': ("/tokens", "is not of type array"),
+    '[[tokens]]\ntoken = "sk_hush"': ("/tokens/0", 'lacks "account"'),
+    '[[tokens]]\naccount = "main"': ("/tokens/0", 'lacks "token"'),
+    tokens(("sk_hush", "")): ("/tokens/0/account", "minLength: 1"),
+    tokens(("sk_one", "a"), ("sk hush", "b")): ("/tokens/1/token", "does not match"),
+    tokens(("sk_hush", "a"), ("sk_hush", "b")): ("/tokens/1/token", "the token is there twice"),
+    tokens(("sk_hush", "a")) + 'colour = "sk_hush"': ("/tokens/0", 'has the unknown key "colour"'),
+    tokens(("sk_hush", "a")) + 'refused = "sk_hush"': ("/tokens/0/refused", 'is not one of "permission_missing"'),
+    tokens(("sk_one", "a"), ("sk_hush", "a")) + 'refused = "permission_missing"': (
+        "/tokens/1/refused",
+        "no response of listTrunks answers permission_missing",
+    ),
+    tokens(
+        *((token, "away") for token in ("sk_live_abc123def456...", "sk_live_xxxxxxxxxxxxxxxxxxxx", "YOUR_API_KEY"))
+    ): (
+        "/tokens",
+        "no token gives access to 'main', the default account; add one",
+    ),
+    "[[tokens": ("", "is not TOML"),
+}
+"""Texts of an overlay's world.toml that stop the load, each with the place and a part of the reason."""
+
+
+@pytest.mark.parametrize("text", OWN_WORLDS, ids=range(len(OWN_WORLDS)))
+def test_a_mistake_in_the_world_of_an_overlay_stops_the_load(tmp_path: Path, text: str) -> None:
+    """The error names the user's own file, the place in it and the reason, and quotes no value."""
+    folder = overlay(tmp_path, "telepath", text, "world.toml")
+    with pytest.raises(DataError) as caught:
+        loader.load("telepath", overlay=folder)
+    at, word = OWN_WORLDS[text]
+    assert (caught.value.file, caught.value.pointer) == (str(folder / "telepath" / "world.toml"), at)
+    assert word in caught.value.reason
+    assert "hush" not in str(caught.value)
+    assert len(caught.value.reason) < 120
+
+
+def test_a_record_of_an_account_without_a_token_says_where_to_add_one(tmp_path: Path) -> None:
+    """The accounts of the overlay are among those that there are."""
+    record = {**record_of("telepath"), "x-trunkline": {"account": "nobody"}}
+    folder = overlay(tmp_path, "telepath", [record])
+    (folder / "telepath" / "world.toml").write_text(tokens(("sk_mine", "mine")))
+    with pytest.raises(DataError) as caught:
+        loader.load("telepath", overlay=folder)
+    assert (caught.value.file, caught.value.pointer) == (
+        str(folder / "telepath" / "trunks.json"),
+        "/0/x-trunkline/account",
+    )
+    assert caught.value.reason.endswith("there are: another, main, mine; world.toml can add others")
 
 
 def did_of(trunk: str, **more: Json) -> Record:

@@ -36,7 +36,7 @@ from trunkline.exchange import Json, Request
 from trunkline.mock import Mock, loader, storage
 from trunkline.mock.loader import Vendor
 from trunkline.mock.storage import Storage
-from trunkline.mock.world import Store
+from trunkline.mock.world import Grant, Store
 from trunkline.transport import targets
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
@@ -103,6 +103,34 @@ def test_records_survive_a_restart(vendor: Vendor, path: Path) -> None:
         fake.remove("trunks", "put")
     with kept(path, vendor) as (_, fake):
         assert "put" not in Client(vendor, fake).listed()
+
+
+def with_token(vendor: Vendor, token: str, account: str) -> Vendor:
+    """The vendor with one more token."""
+    return replace(vendor, world=vendor.world.with_grants({token: Grant(account)}))
+
+
+def test_an_account_outlives_its_token(vendor: Vendor, path: Path) -> None:
+    """Its records are kept while no token opens it, also when the contract has changed, and are there again later."""
+    more = with_token(vendor, "sk_fresh", "fresh")
+    with kept(path, more) as (_, fake):
+        made = Client(more, fake, "sk_fresh").created("user-1")
+        assert fake.closed_accounts == []
+    for number in range(2):
+        spoil(path, "SELECT 1")
+        with kept(path, vendor) as (_, fake):
+            assert fake.continues
+            assert fake.closed_accounts == ["fresh"]
+            assert made not in Client(vendor, fake).listed()
+            assert Client(vendor, fake, "sk_fresh").ask("GET", Client(vendor, fake).path).status == 401
+            Client(vendor, fake).created(f"of-the-default-account-{number}")
+    other = with_token(vendor, "sk_newer", "fresh")
+    with kept(path, other) as (_, fake):
+        assert [*Client(other, fake, "sk_newer").listed()] == [made]
+        assert fake.closed_accounts == []
+    with kept(path, vendor) as (_, fake):
+        fake.reset()
+        assert fake.closed_accounts == []
 
 
 def test_no_id_is_used_twice(path: Path) -> None:
@@ -644,8 +672,32 @@ def test_serving_continues_and_says_so(path: Path) -> None:
     names = ", ".join(sorted(VENDORS))
     assert err.startswith(
         f"continuing with the state of {names} in {path}; `trunkline reset` returns to the fixtures; "
-        "--fixtures and --trunks count from then on\n"
+        "the records of --fixtures and --trunks count from then on\n"
     )
+
+
+def test_serving_names_an_account_without_a_token(path: Path) -> None:
+    """The account of `--token` is kept by a start without it, which says so, and is there again at the next one."""
+    vendor = VENDORS["telepath"]
+
+    def start(*tokens: str) -> tuple[set[str], str]:
+        with serving("telepath", "--state", str(path), *tokens) as (process, greeting):
+            client = Client(vendor, targets.http(greeting["vendors"]["telepath"]["url"]), "sk_fresh")
+            found = set(client.listed()) if tokens else set[str]()
+            found |= set() if found or not tokens else {client.created("user-1")}
+            process.send_signal(signal.SIGTERM)
+            return found, process.communicate(timeout=10)[1]
+
+    given = ("--token", "telepath/fresh=sk_fresh")
+    made, err = start(*given)
+    assert "no token opens" not in err
+    assert (
+        "\nno token opens these accounts of telepath, whose records are kept: fresh; "
+        "add one with --token telepath/fresh=TOKEN\n"
+    ) in start()[1]
+    again, err = start(*given)
+    assert again == made
+    assert "no token opens" not in err
 
 
 def test_a_server_on_a_full_disk_goes_on_serving(path: Path) -> None:

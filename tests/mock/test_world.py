@@ -8,7 +8,7 @@ from msgspec import structs
 from trunkline.contract import folders
 from trunkline.mock import loader
 from trunkline.mock.generators import Record
-from trunkline.mock.world import MOCK_ONLY, Collection, Parent, Store, World, facts
+from trunkline.mock.world import MOCK_ONLY, Collection, Grant, Parent, Store, World, facts
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 
@@ -23,6 +23,23 @@ def small_world(trunks: tuple[Record, ...], dids: tuple[Record, ...]) -> World:
     world = VENDORS["talkover"].world
     assert {grant.account for grant in world.tokens.values()} == {"production", "staging"}
     return world.with_records("trunks", trunks).with_records("dids", dids)
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_added_in_front_and_the_default_account_stays() -> None:
+    """A known token moves there with its new account; the token that is shown opens the default account."""
+    world = VENDORS["talkover"].world
+    first, second, *_ = world.tokens
+    changed = world.with_grants({"x": Grant("fresh"), first: Grant(world.account, "permission_missing")})
+    assert [*changed.tokens][:3] == ["x", first, second]
+    assert len(changed.tokens) == len(world.tokens) + 1
+    assert (changed.account, changed.token) == (world.account, second)
+    assert changed.accounts == world.accounts | {"fresh"}
+    only = changed.with_tokens(["mine"])
+    assert [token for token, grant in only.tokens.items() if grant.account == world.account] == ["mine"]
+    assert only.accounts == changed.accounts
 
 
 # --- orphans ----------------------------------------------------------------------------------------------------------

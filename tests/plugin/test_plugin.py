@@ -395,6 +395,36 @@ def test_options_set_the_records_of_the_mocks(run: Run, pytester: pytest.Pyteste
     assert seen("--trunkline-seed=2") != first
 
 
+def test_a_folder_adds_tokens_and_accounts_to_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
+    """An account of world.toml is there without records; the tokens of a marker replace those of the default one."""
+    (pytester.path / "own" / "telepath").mkdir(parents=True)
+    (pytester.path / "own" / "telepath" / "world.toml").write_text(
+        'rate_limit = 4\n[[tokens]]\ntoken = "sk_ours"\naccount = "main"\n'
+        '[[tokens]]\ntoken = "sk_fresh"\naccount = "fresh"\n'
+    )
+    result = run(
+        """
+        def total(mock, token):
+            answer = mock(Request("GET", "/trunks", "", (("authorization", f"Bearer {token}"),)))
+            return answer.json()["pagination"]["total"] if answer.status == 200 else answer.status
+
+        def test_token(telepath_target):
+            assert (telepath_target.token, telepath_target.rate_limit) == ("sk_ours", 4)
+            assert telepath_target.trunks.of("fresh") == []
+            telepath_target.trunks.add(name="Fresh", account="fresh")
+            assert [total(telepath_target, token) for token in ("sk_fresh", "sk_ours")] == [1, 27]
+
+        @pytest.mark.trunkline("telepath", tokens=["sk_marked"], trunks=[{"name": "One", "account": "fresh"}])
+        def test_marker(telepath_target):
+            assert telepath_target.token == "sk_marked"
+            totals = [total(telepath_target, token) for token in ("sk_marked", "sk_fresh", "sk_ours")]
+            assert totals == [0, 1, 401]
+        """,
+        "--trunkline-fixtures=own",
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_options_of_the_suite_are_read(run: Run, pytester: pytest.Pytester) -> None:
     """The command line overrides the ini file, where a token file yields to a token; paths are relative to it."""
     pytester.makeini(

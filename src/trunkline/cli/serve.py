@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -15,14 +15,15 @@ import click
 import trunkline
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract import folders
-from trunkline.contract.requests import read_request
+from trunkline.contract.requests import is_bearer_token, read_request
 from trunkline.errors import UsageError
 from trunkline.exchange import curl
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 from trunkline.mock.storage import Storage
-from trunkline.redaction import RecentSecrets
+from trunkline.mock.world import Grant
+from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
 from trunkline.transport import access, admin, server
 from trunkline.transport.connect import known_parameters
@@ -36,10 +37,15 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     names = tuple(dict.fromkeys(vendors or folders.names()))
     if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY_RECORDS:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
+    given = _given_tokens(settings.accept_token, names)
     fixtures = _folders(settings.fixtures, names)
     loaded = [
-        loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0) for name in names
+        _accepting(
+            loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0), given[name]
+        )
+        for name in names
     ]
+    announced = {name: token for name in names for _, token in given[name][:1]}
     secrets = frozenset({access.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
@@ -60,7 +66,12 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             index={vendor.name: vendor.contract.base_path for vendor in loaded},
             admin=admin.admin(session, settings.admin_token),
         )
-        server.serve(app, host=settings.host, port=settings.port, on_ready=lambda url: _announce(url, loaded, settings))
+        server.serve(
+            app,
+            host=settings.host,
+            port=settings.port,
+            on_ready=lambda url: _announce(url, loaded, announced, settings),
+        )
     return SUCCESS
 
 
@@ -74,9 +85,57 @@ def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:
     by_vendor = {name: folder for name in vendors if (folder / name).is_dir()}
     if not by_vendor:
         raise UsageError(
-            f"{fixtures!r} has no folder named {' or '.join(vendors)}; lay records out as VENDOR/RECORDS.json"
+            f"{fixtures!r} has no folder named {' or '.join(vendors)}; "
+            "lay the data out as VENDOR/RECORDS.json and VENDOR/world.toml"
         )
     return by_vendor
+
+
+def _given_tokens(texts: Iterable[str], names: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+    """The values of `--token` by vendor: (account, token), with an empty account for the default one."""
+    given: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    for vendor, account, token in map(_read_token, texts):
+        for name, pairs in given.items():
+            if vendor in {"", name}:
+                pairs.append((account, token))
+    return given
+
+
+def _read_token(text: str) -> tuple[str, str, str]:
+    """The vendor, the account and the token of one `--token`, the first two empty if it names none.
+
+    Raises `UsageError`, which quotes nothing: any part of the text may be a part of a secret.
+    """
+    place, equals, token = text.partition("=")
+    vendor, slash, account = place.partition("/")
+    if vendor not in folders.names() or not equals:
+        if equals and not is_bearer_token(text):  # a token may end with equals signs
+            known = ", ".join(folders.names())
+            raise UsageError(f"--token has no vendor before its equals sign; there are: {known}")
+        vendor, slash, account, token = "", "", "", text
+    if slash and not (account and account.isprintable()):
+        raise UsageError("--token names no account; write it as VENDOR/ACCOUNT=TOKEN")
+    if not is_bearer_token(token):
+        raise UsageError(
+            "--token is empty or has characters that no bearer token can have (RFC 6750, section 2.1); "
+            "use letters, digits and . _ ~ + / -"
+        )
+    return vendor, account, token
+
+
+def _accepting(vendor: Vendor, given: Iterable[tuple[str, str]]) -> Vendor:
+    """The vendor, whose mock accepts the given tokens too. Raises `UsageError` for a token of two accounts."""
+    world, grants = vendor.world, dict[str, Grant]()
+    for account, token in given:
+        grant = Grant(account or world.account)
+        known = grants.get(token) or world.tokens.get(token)
+        if known and known.account != grant.account:
+            raise UsageError(
+                f"--token gives the account {grant.account!r} of {vendor.name} a token that opens {known.account!r} "
+                "already; give each account its own"
+            )
+        grants[token] = grant
+    return replace(vendor, world=world.with_grants(grants))
 
 
 def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
@@ -104,22 +163,31 @@ def _logged_refusals() -> Iterator[None]:
 
 def _announce_state(settings: Settings, mocks: Iterable[Mock]) -> None:
     """Name the mocks that continue with the records of the state file."""
-    names = [mock.vendor.name for mock in mocks if mock.continues]
-    if names:
+    continued = [mock for mock in mocks if mock.continues]
+    if continued:
+        names = [mock.vendor.name for mock in continued]
         unused = settings.fixtures or settings.trunks is not None
         click.echo(
             f"continuing with the state of {', '.join(names)} in {settings.state}; `trunkline reset` returns to the "
-            f"fixtures{'; --fixtures and --trunks count from then on' if unused else ''}",
+            f"fixtures{'; the records of --fixtures and --trunks count from then on' if unused else ''}",
             err=True,
         )
+    for mock in continued:
+        if closed := [printable(account) for account in mock.closed_accounts]:
+            name = mock.vendor.name
+            click.echo(
+                f"no token opens these accounts of {name}, whose records are kept: {', '.join(closed)}; "
+                f"add one with --token {name}/{closed[0]}=TOKEN",
+                err=True,
+            )
 
 
-def _announce(url: str, vendors: list[Vendor], settings: Settings) -> None:
-    """Print where the mocks answer: one line for machines, then the same for people."""
+def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settings: Settings) -> None:
+    """Print where the mocks answer, each with its one of the `tokens` if it has one: for machines, then for people."""
     places = {}
     for vendor in vendors:
-        base = url + vendor.contract.base_path
-        places[vendor.name] = {"url": base, "token": vendor.world.token, "curl": _sample(vendor, base)}
+        base, token = url + vendor.contract.base_path, tokens.get(vendor.name, vendor.world.token)
+        places[vendor.name] = {"url": base, "token": token, "curl": _sample(vendor, base, token)}
     click.echo(json_text({"trunkline": trunkline.__version__, "url": url, "vendors": places}))
     sys.stdout.flush()
     if settings.quiet:
@@ -132,10 +200,10 @@ def _announce(url: str, vendors: list[Vendor], settings: Settings) -> None:
     click.echo("\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.", err=True)
 
 
-def _sample(vendor: Vendor, base: str) -> str:
+def _sample(vendor: Vendor, base: str, token: str) -> str:
     """A curl command that works when pasted: for a list if there is one, else for an existing item."""
     operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
     unknown = {parameter.name: "unknown" for parameter in operation.parameters}
-    request = read_request(operation, {}, vendor.world.token, known=unknown | known_parameters(vendor))
-    token = "".join("\\" + letter if letter in '\\"$`' else letter for letter in vendor.world.token)
+    known = known_parameters(vendor, vendor.world.tokens[token].account)
+    request = read_request(operation, {}, token, known=unknown | known)
     return curl(replace(request, shown=(("authorization", f"Bearer {token}"),)), base)

@@ -28,7 +28,7 @@ from trunkline.contract.refusals import CAUSES
 from trunkline.exchange import Json, pointer, pointer_to
 from trunkline.findings import truncate
 from trunkline.mock.generators import UNIQUE, GeneratorSpec, Record, format_time
-from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Outcome, World, fill_template, project
+from trunkline.mock.world import MOCK_FACTS, MOCK_ONLY, Behavior, Grant, Outcome, World, fill_template, project
 
 _LONGEST = 60
 _NOW = "2024-03-05T14:22:15Z"
@@ -197,11 +197,18 @@ def _lint_refusals(world: World, contract: Contract) -> Iterator[Mistake]:
     for at, name in ((contract.errors.code, "code"), (contract.errors.message, "message")):
         if at_pointer(world.error_body, at) != f"{{{name}}}":
             yield "/errors/body", f"{{{name}}} is not at {at or 'its top'}, where the contract has it"
+    yield from lint_grants(world, contract)
+
+
+def lint_grants(world: World, contract: Contract) -> Iterator[Mistake]:
+    """Each token whose cause of refusal the contract does not answer, and a default account without a token."""
     for index, grant in enumerate(world.tokens.values()):
         for operation in contract.operations if grant.refused else ():
             answered = {cause for response in operation.responses.values() for cause in response.refusals}
             if operation.secured and grant.refused not in answered:
                 yield f"/tokens/{index}/refused", f"no response of {operation.operation_id} answers {grant.refused}"
+    if Grant(world.account) not in world.tokens.values():
+        yield "/tokens", f"no token gives access to {world.account!r}, the default account; add one"
 
 
 def _lint_messages(world: World, contract: Contract) -> Iterator[Mistake]:
@@ -295,9 +302,7 @@ def possible_values(generate: GeneratorSpec) -> Iterator[tuple[str, Json]]:
 # --- records --------------------------------------------------------------------------------------------------------
 
 
-def lint_records(  # noqa: C901 - one branch for each problem
-    records: Sequence[Record], world: World, collection: str, contract: Contract
-) -> Iterator[Mistake]:
+def lint_records(records: Sequence[Record], world: World, collection: str, contract: Contract) -> Iterator[Mistake]:
     """Each place in records where they break the schemas of the operations on them, or the world."""
     about = [operation for operation in contract.operations if operation.resource == collection]
     serving = [operation for operation in about if operation.item is not None and not isinstance(operation.kind, Act)]
@@ -306,7 +311,6 @@ def lint_records(  # noqa: C901 - one branch for each problem
     order_types = {field.lstrip("-"): "" for behavior in behaviors for field in behavior.order}
     for record in world.collections[collection].records[:1]:
         order_types = {field: _order_type(record.get(field)) for field in order_types}
-    accounts = {grant.account for grant in world.tokens.values()}
     views = [operation.view for operation in serving]
     inputs: list[View] = [dict.fromkeys(operation.inputs) for operation in about]
     seen: set[tuple[str, Json]] = set()
@@ -320,9 +324,6 @@ def lint_records(  # noqa: C901 - one branch for each problem
             for violation in operation.item_violations(project(record, view)):
                 yield at + violation.at, f"{violation.message} ({violation.contract})"
         account = world.account_of(record)
-        if account not in accounts:
-            reason = f"no token gives access to that account; there are: {', '.join(sorted(accounts))}"
-            yield f"{at}/{MOCK_ONLY}/account", reason
         if not isinstance(record.get(identity), str):
             yield f"{at}/{identity}", "the id of a record must be a text"
             return
@@ -335,6 +336,15 @@ def lint_records(  # noqa: C901 - one branch for each problem
         if key in seen:
             yield f"{at}/{identity}", f"{record[identity]!r} is there twice"
         seen.add(key)
+
+
+def lint_accounts(records: Sequence[Record], world: World) -> Iterator[Mistake]:
+    """Each account in records to which no token gives access."""
+    known = world.accounts
+    reason = f"no token gives access to that account; there are: {', '.join(sorted(known))}; world.toml can add others"
+    for index, record in enumerate(records):
+        if world.account_of(record) not in known:
+            yield f"/{index}/{MOCK_ONLY}/account", reason
 
 
 def _order_type(value: Json) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from traceback import extract_tb
 
@@ -19,12 +20,24 @@ from trunkline.contract.model import Contract
 from trunkline.contract.schema import check_format
 from trunkline.errors import DataError, TrunklineError, UsageError
 from trunkline.exchange import Json
-from trunkline.findings import Report
+from trunkline.findings import Report, to_text, truncate
 from trunkline.mock.generators import Record
-from trunkline.mock.lint import lint_records, lint_responses, lint_world, possible_values, refusal_bodies
+from trunkline.mock.lint import (
+    lint_accounts,
+    lint_grants,
+    lint_records,
+    lint_responses,
+    lint_world,
+    possible_values,
+    refusal_bodies,
+)
 from trunkline.mock.world import Behavior, Collection, Grant, World
 from trunkline.redaction import redactor
 
+_WORLD = "world.toml"
+_OVERLAID = ("tokens", "rate_limit")
+"""The keys of an overlay's world.toml."""
+_LONGEST_KEY = 40
 _SCHEMA = Path(__file__).with_name("world.schema.json")
 _EXAMPLES = 5
 _MOST_CHILDREN = 1000
@@ -101,7 +114,7 @@ def load(
 
     `trunks` replaces the shipped records of each collection that has generators by that many plausible ones, the same
     for the same `seed`; of records that belong to others, at most a thousand. `overlay` is a folder laid out as
-    `fixtures/`; its records replace those with the same id, and are added to the others.
+    `fixtures/`; its records and tokens replace those with the same id or text, and are added to the others.
 
     `lint` says whether the data is linted. By default all data is, except that which ships with trunkline and is linted
     by its tests: folders named by `TRUNKLINE_DATA`, overlays, generated records.
@@ -160,19 +173,16 @@ def _naming_the_folder(folder: str) -> Iterator[None]:
 
 
 def _world(folder: Path, contract: Contract, *, lint: bool) -> World:
-    label = f"fixtures/{contract.vendor}/world.toml"
-    content = load_toml(folder / "world.toml", label)
+    label = f"fixtures/{contract.vendor}/{_WORLD}"
+    content = load_toml(folder / _WORLD, label)
     if lint:
         check_format(_SCHEMA, "world", content, label)
-        tokens = [grant["token"] for grant in content["tokens"]]
-        for index, token in enumerate(tokens):
-            if token in tokens[:index]:
-                raise DataError(label, f"/tokens/{index}/token", "the token is there twice")
     resources = {operation.operation_id: operation.resource for operation in contract.operations}
     messages = content["refusals"].items()
     world = World(
         rate_limit=int(content["rate_limit"]),
-        tokens={grant["token"]: convert(grant, Grant) for grant in content["tokens"]},
+        account=content["tokens"][0]["account"],
+        tokens=_grants(content["tokens"], label),
         error_body=content["errors"]["body"],
         messages={cause: {"": text} if isinstance(text, str) else text for cause, text in messages},
         collections={name: convert(node, Collection) for name, node in content["collections"].items()},
@@ -188,6 +198,16 @@ def _world(folder: Path, contract: Contract, *, lint: bool) -> World:
     if lint:
         _check_parents(world, fixtures)
     return world
+
+
+def _grants(nodes: Sequence[Mapping[str, Json]], label: str) -> dict[str, Grant]:
+    """The grant of each token in a list of a world.toml."""
+    grants: dict[str, Grant] = {}
+    for index, node in enumerate(nodes):
+        if node["token"] in grants:
+            raise DataError(label, f"/tokens/{index}/token", "the token is there twice")
+        grants[node["token"]] = convert(node, Grant)
+    return grants
 
 
 def _behavior(node: Mapping[str, Json], resource: str) -> Behavior:
@@ -218,7 +238,7 @@ def _records(
 
 def check_records(records: list[Record], label: str, world: World, collection: str, contract: Contract) -> None:
     """Raise `DataError` for the first record that breaks the schemas of the operations on its collection."""
-    for at, reason in lint_records(records, world, collection, contract):
+    for at, reason in chain(lint_records(records, world, collection, contract), lint_accounts(records, world)):
         secrets = _secrets(world.with_records(collection, tuple(records)), contract) | _secrets(world, contract)
         raise DataError(label, at, redactor(secrets)(reason))
 
@@ -270,19 +290,39 @@ def _generated(vendor: Vendor, count: int, seed: int) -> Vendor:
 
 def _overlaid(world: World, folder: Path, contract: Contract) -> World:
     known = {f"{name}.json": name for name in world.collections}
+    files = ", ".join((*known, _WORLD))
     if not folder.is_dir():
-        raise UsageError(f"{folder.parent} has no folder {folder.name!r}; put {', '.join(known)} into it")
+        raise UsageError(f"{folder.parent} has no folder {folder.name!r}; put {files} into it")
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.suffix != ".md"]
     if not paths:
-        raise UsageError(f"{folder} holds no records; put {', '.join(known)} into it")
+        raise UsageError(f"{folder} holds no data; put {files} into it")
     own: dict[str, tuple[Record, ...]] = {}
-    for path in paths:
-        if path.name not in known:
-            raise DataError(str(path), "", f"is not a file of records; there can be: {', '.join(known)}")
-        name = known[path.name]
-        own[name] = _records(path, str(path), world, name, contract)
-        world = world.overlaid(name, own[name])
+    for path in sorted(paths, key=lambda path: path.name != _WORLD):  # first, because records may name its accounts
+        if path.name == _WORLD:
+            world = _with_own_tokens(world, path, contract)
+        elif path.name in known:
+            name = known[path.name]
+            own[name] = _records(path, str(path), world, name, contract)
+            world = world.overlaid(name, own[name])
+        else:
+            raise DataError(str(path), "", f"is not a file of the data; there can be: {files}")
     _check_parents(world, str(folder), own)
+    return world
+
+
+def _with_own_tokens(world: World, path: Path, contract: Contract) -> World:
+    """The world with the tokens and the rate limit of an overlay's world.toml."""
+    label = str(path)
+    content = load_toml(path, label)
+    unknown = [truncate(to_text(name), _LONGEST_KEY) for name in content if name not in _OVERLAID]
+    if unknown or not content:
+        reason = f"has the unknown key {unknown[0]}" if unknown else "is empty"
+        raise DataError(label, "", f"{reason}; there can be: {', '.join(_OVERLAID)}")
+    check_format(_SCHEMA, "overlay", content, label)
+    world = world.with_grants(_grants(content.get("tokens", ()), label))
+    world = world.with_rate_limit(int(content.get("rate_limit", world.rate_limit)))
+    for at, reason in lint_grants(world, contract):
+        raise DataError(label, at, reason)
     return world
 
 

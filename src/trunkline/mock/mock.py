@@ -156,6 +156,11 @@ class Mock:
         }
         self._begin(Store(self._world, saved, self._save))
 
+    @property
+    def closed_accounts(self) -> list[str]:
+        """The accounts that have records and no token: the tokens of an earlier start opened them."""
+        return sorted(self._views.store.accounts - self._world.accounts)
+
     def reset(self) -> None:
         """Return to the fixtures, with a fresh rate limit. Raises `StorageError` when that cannot be saved."""
         with self._lock:

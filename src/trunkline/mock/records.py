@@ -74,7 +74,7 @@ class Records(Sequence[Record]):
 
     def of(self, account: str) -> Records:
         """The records of another account, which a client of this one must not see."""
-        known = sorted({grant.account for grant in self._mock.vendor.world.tokens.values()})
+        known = sorted(self._mock.vendor.world.accounts)
         if account not in known:
             raise UsageError(
                 f"no token gives access to the account {str(account)[:40]!r}; there are: {', '.join(known)}"

@@ -101,9 +101,13 @@ Tables: TypeAlias = Mapping[tuple[str, str], Mapping[str, Record]]
 
 
 class World(Struct, frozen=True):
-    """The tokens, error texts, behaviors and records of one vendor's mock."""
+    """The tokens, error texts, behaviors and records of one vendor's mock.
+
+    `account` is the default account: records that name no account belong to it.
+    """
 
     rate_limit: int
+    account: str
     tokens: Mapping[str, Grant]
     error_body: Mapping[str, Json]
     messages: Mapping[str, Mapping[str, str]]
@@ -120,13 +124,13 @@ class World(Struct, frozen=True):
 
     @property
     def token(self) -> str:
-        """The first token. It gives access to the default account."""
-        return next(iter(self.tokens))
+        """The first token that gives access to the default account."""
+        return next(token for token, grant in self.tokens.items() if grant == Grant(self.account))
 
     @property
-    def account(self) -> str:
-        """The default account: the first token's. Records that name no account belong to it."""
-        return self.tokens[self.token].account
+    def accounts(self) -> frozenset[str]:
+        """The accounts to which tokens give access."""
+        return frozenset(grant.account for grant in self.tokens.values())
 
     def account_of(self, record: Record) -> str:
         account: str = record.get(MOCK_ONLY, {}).get("account", self.account)
@@ -134,9 +138,16 @@ class World(Struct, frozen=True):
 
     def with_tokens(self, tokens: Sequence[str]) -> World:
         """The world with only these tokens for the default account. The other accounts keep theirs."""
-        given = {token: Grant(self.account) for token in tokens}
         others = {token: grant for token, grant in self.tokens.items() if grant.account != self.account}
-        return replace(self, tokens=given | others | given)
+        return replace(self, tokens=others).with_grants(dict.fromkeys(tokens, Grant(self.account)))
+
+    def with_grants(self, grants: Mapping[str, Grant]) -> World:
+        """The world with these tokens first, and then those of its own that are not among them."""
+        return replace(self, tokens={**grants, **self.tokens, **grants})
+
+    def with_rate_limit(self, requests: int) -> World:
+        """The world with another number of requests for each window and token."""
+        return replace(self, rate_limit=requests)
 
     def with_records(self, collection: str, records: tuple[Record, ...]) -> World:
         """The world with other records in a collection."""
@@ -239,6 +250,11 @@ class Store:
     def records(self, collection: str, account: str) -> Mapping[str, Record]:
         """The records of an account by id, in the order in which they were added."""
         return self._tables.get((collection, account), {})
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """The accounts that have records."""
+        return frozenset(account for (_, account), table in self._tables.items() if table)
 
     def put(self, collection: str, account: str, record: Record) -> None:
         """Add a record, or replace the one with its id."""

@@ -120,15 +120,15 @@ def redacting_errors(hide: Callable[[str], str]) -> Iterator[None]:
         raise
 
 
-def known_parameters(vendor: Vendor) -> dict[str, str]:
-    """Path parameters of records that the mock has: `{"trunk_id": "trunk-uuid-1"}`."""
+def known_parameters(vendor: Vendor, account: str = "") -> dict[str, str]:
+    """Path parameters of records of an account, by default the default one: `{"trunk_id": "trunk-uuid-1"}`."""
     world = vendor.world
     found: dict[str, str] = {}
     for operation in vendor.contract.operations:
         for parameter in operation.parameters if operation.reads else ():
             collection = world.collections.get(parameter.resource)
             for record in collection.records if collection else ():
-                if collection and world.account_of(record) == world.account:
+                if collection and world.account_of(record) == (account or world.account):
                     found.setdefault(parameter.name, str(record[collection.identity]))
     return found
 
