@@ -215,6 +215,13 @@ class Settings:
         "serve reset",
         "The credential for a reset from any machine; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
     )
+    cors: tuple[str, ...] = option(
+        _text("ORIGIN"),
+        "serve",
+        "A web page's origin that may use the mock, such as https://app.example.com, or * for any; can be repeated. "
+        "Pages of this machine always may.",
+        (),
+    )
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
     # which implementation is checked

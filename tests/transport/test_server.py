@@ -439,6 +439,88 @@ def test_two_vendors_at_one_base_path_are_refused() -> None:
         server.bases([telepath, replace(telepath, name="other")])
 
 
+# --- web pages ------------------------------------------------------------------------------------------------------
+
+MOCKED = "Bearer YOUR_API_KEY"
+OWN_PAGES = ("http://localhost:5173", "https://app.localhost", "http://127.0.0.1:3000", "http://[::1]:8080")
+
+
+@pytest.fixture(scope="module")
+def for_pages() -> Iterator[str]:
+    """The mock of a vendor, for pages of this machine and of one origin."""
+    vendor = trunkline.load("telepath")
+    targets = {vendor.contract.base_path: mock.from_vendor(vendor)}
+    with server.running(server.asgi(targets, cors=["https://App.example.com"])) as url:
+        yield url
+
+
+@pytest.mark.parametrize("origin", [*OWN_PAGES, "https://app.example.com"])
+def test_a_page_may_read_the_answers(for_pages: str, origin: str) -> None:
+    """Its origin is allowed, and every header field exposed, in answers and refusals, below the base and elsewhere."""
+    for path, fields, status in (
+        ("/v1/trunks", {"Authorization": MOCKED}, 200),
+        ("/v1/trunks", {}, 401),
+        ("/v1/nothing", {"Authorization": MOCKED}, 404),
+        ("/nothing", {}, 404),
+    ):
+        answer = ask(for_pages, path, Origin=origin, **fields)
+        assert answer.status == status
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert answer.headers["access-control-expose-headers"] == "*"
+        assert "origin" in answer.headers["vary"].lower()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://localhost.evil.example", "http://evil.example#localhost", "null", "http://127.1"],
+)
+def test_another_page_may_not(for_pages: str, origin: str) -> None:
+    """It gets the answer, as every client does, without the permission to read it; its preflight is refused."""
+    answer = ask(for_pages, "/v1/trunks", Origin=origin, Authorization=MOCKED)
+    assert answer.status == 200
+    assert "access-control-allow-origin" not in answer.headers
+    preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    assert ask(for_pages, "/v1/trunks", method="OPTIONS", **preflight).status == 400
+
+
+def test_a_preflight_allows_what_the_page_wants(for_pages: str) -> None:
+    """Any method and the named fields; a rate limit does not count it, and OPTIONS without it is answered as before."""
+    fields = {
+        "Origin": OWN_PAGES[0],
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "authorization,x-trunkline-fault",
+    }
+    answer = ask(for_pages, "/v1/trunks", method="OPTIONS", **fields)
+    assert answer.status == 200
+    assert "PUT" in answer.headers["access-control-allow-methods"]
+    assert answer.headers["access-control-allow-headers"] == "authorization,x-trunkline-fault"
+    assert "x-ratelimit-limit" not in answer.headers
+    plain = ask(for_pages, "/v1/trunks", method="OPTIONS", Origin=OWN_PAGES[0])
+    assert (plain.status, plain.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+
+
+def test_any_page_may_with_a_star() -> None:
+    """`--cors '*'` allows every origin, also that of a page from a file."""
+    with server.running(server.asgi({"/v1": echo}, cors=["*"])) as url:
+        for origin in ("https://evil.example", "null"):
+            assert ask(url, "/v1/x", Origin=origin).headers["access-control-allow-origin"] in {"*", origin}
+
+
+def test_without_cors_no_page_may() -> None:
+    """An application that is served as a library serves no page that it was not told of."""
+    with server.running(server.asgi({"/v1": echo})) as url:
+        assert "access-control-allow-origin" not in ask(url, "/v1/x", Origin=OWN_PAGES[0]).headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["app.example.com", "https://app.example.com/", "https://", "https://a b", "http://u@x"]
+)
+def test_an_origin_is_scheme_host_and_port(origin: str) -> None:
+    """Anything else would never match, so it is refused in one sentence."""
+    with pytest.raises(UsageError, match="is not an origin; give scheme, host and port only"):
+        server.cors_middleware([origin])
+
+
 # --- served ---------------------------------------------------------------------------------------------------------
 
 

@@ -65,6 +65,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             {base: session.mocks[vendor.name] for base, vendor in bases.items()},
             index={vendor.name: vendor.contract.base_path for vendor in loaded},
             admin=admin.admin(session, settings.admin_token),
+            cors=settings.cors,
         )
         server.serve(
             app,

@@ -173,7 +173,7 @@ def _trunkline_mounts(_trunkline_vendors: _LoadVendor) -> Iterator[Mapping[str, 
             base = _trunkline_vendors(name).contract.base_path
             bases[name] = f"/{name}{base}" if base in bases.values() else base
     mounts = {base: _Mount(base) for base in bases.values()}
-    with server.running(server.asgi(mounts, index=bases)) as url:
+    with server.running(server.asgi(mounts, index=bases, cors=())) as url:
         for mount in mounts.values():
             mount.url = url + mount.url
         yield {name: mounts[base] for name, base in bases.items()}

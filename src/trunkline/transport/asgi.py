@@ -85,11 +85,13 @@ def application(  # noqa: C901 - its parts share the base
     max_bytes: int = MAX_BODY,
     too_large: Callable[[Request], Response | None] | None = None,
     elsewhere: Response | None = None,
+    middleware: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> ASGIApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
 
     A request with a body of more than `max_bytes` does not reach the target: `too_large` may answer it, without the
     body; otherwise the answer is a 413 in our own words. `elsewhere` is the answer to a path that is not below `base`.
+    `middleware` stands before every request but those that `Remembering.read` answers.
     """
     any_target: Any = target
     mock = any_target if isinstance(any_target, Remembering) else None
@@ -130,12 +132,9 @@ def application(  # noqa: C901 - its parts share the base
             return None
         return mock.read(key)
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await _pass_by(scope["type"], receive, send)
-            return
+    async def send_answer(scope: Message, receive: Receive, send: Send) -> None:
         try:
-            response, added = read(scope) or await answer(scope, receive)
+            response, added = await answer(scope, receive)
         except _Gone:
             return
         headers, body = _message(response, added, scope["method"], encode)
@@ -145,6 +144,19 @@ def application(  # noqa: C901 - its parts share the base
             await _discard(receive)
             body = b""
         await send({"type": "http.response.body", "body": body})
+
+    send_any = middleware(send_answer) if middleware else send_answer
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _pass_by(scope["type"], receive, send)
+        elif found := read(scope):
+            response, added = found
+            headers, body = _message(response, added, scope["method"], encode)
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await send_any(scope, receive, send)
 
     return app
 

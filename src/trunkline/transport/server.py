@@ -20,7 +20,7 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -35,6 +36,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import UsageError
 from trunkline.exchange import Response, Target
+from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import BASE as RESERVED
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
@@ -68,6 +70,9 @@ _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
 
 _ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
+_LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?"
+"""The origins of web pages of this machine."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
@@ -95,20 +100,23 @@ def asgi(
     blocking: bool = False,
     index: Mapping[str, str] | None = None,
     admin: ASGIApp | None = None,
+    cors: Collection[str] | None = None,
 ) -> ASGIApp:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
     `{"acme": "/v1"}` is answered with whole addresses. `admin` (`transport.admin.admin`) answers below the reserved
-    path. A target that has a method `too_large`, as a mock has, answers requests with a body of more than
-    `LONGEST_BODY` bytes with it.
+    path. Web pages of this machine and of the origins in `cors` may read the answers of the targets; None lets no page.
+    A target that has a method `too_large`, as a mock has, answers requests with a body of more than `LONGEST_BODY`
+    bytes with it.
     """
+    middleware = None if cors is None else cors_middleware(cors)
     if not isinstance(targets, Mapping):
-        return _application(targets, "", blocking=blocking)
+        return _application(targets, "", blocking=blocking, middleware=middleware)
     bases = sorted((base.rstrip("/") for base in targets), key=len, reverse=True)
     not_found = _not_found(bases)
     apps = {
-        base.rstrip("/"): _application(target, base, blocking=blocking, elsewhere=not_found)
+        base.rstrip("/"): _application(target, base, blocking=blocking, elsewhere=not_found, middleware=middleware)
         for base, target in targets.items()
     }
     mounts = sorted(apps.items(), key=lambda mount: len(mount[0]), reverse=True)
@@ -117,7 +125,7 @@ def asgi(
         routes = [Mount(RESERVED, admin), Route(RESERVED, _to_index), *routes]
     if "" not in apps:
         routes.append(Route("/", _index(index or {base: base for base in targets})))
-    fallback = application(lambda _: not_found, elsewhere=not_found)
+    fallback = application(lambda _: not_found, elsewhere=not_found, middleware=middleware)
     router = Router(routes, redirect_slashes=False, default=fallback)
     direct = [(base.encode(), f"{base}/".encode(), mounted) for base, mounted in mounts if base or not admin]
 
@@ -133,7 +141,34 @@ def asgi(
     return app
 
 
-def _application(target: Target, base: str, *, blocking: bool, elsewhere: Response | None = None) -> ASGIApp:
+def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
+    """The middleware that lets web pages of this machine, and of further origins, read every answer (CORS).
+
+    An origin is `https://app.example.com`, `null` for a page from a file, or `*` for any. Raises `UsageError` for
+    anything else.
+    """
+    for origin in origins:
+        if origin not in {"*", "null"} and not _ORIGIN.fullmatch(origin):
+            shown = truncate(to_text(origin), 100)
+            raise UsageError(f"{shown} is not an origin; give scheme, host and port only: https://app.example.com")
+    return partial(
+        CORSMiddleware,
+        allow_origins=[origin.lower() for origin in origins],
+        allow_origin_regex=_LOOPBACK,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["*"],
+    )
+
+
+def _application(
+    target: Target,
+    base: str,
+    *,
+    blocking: bool,
+    elsewhere: Response | None = None,
+    middleware: Callable[[ASGIApp], ASGIApp] | None = None,
+) -> ASGIApp:
     too_large = getattr(target, "too_large", None)
     return application(
         target,
@@ -142,6 +177,7 @@ def _application(target: Target, base: str, *, blocking: bool, elsewhere: Respon
         max_bytes=LONGEST_BODY if too_large else MAX_BODY,
         too_large=too_large,
         elsewhere=elsewhere,
+        middleware=middleware,
     )
 
 
