@@ -266,6 +266,7 @@ MISTAKES = {
     'token = "hush"': "{file} holds a secret, token, and such a file is easily shared; "
     "set TRUNKLINE_TOKEN, or give token_file (--token-file)",
     'second_token = "hush"': "*; set TRUNKLINE_SECOND_TOKEN, or give second_token_file (--second-token-file)",
+    'accept_token = ["hush"]': "{file} holds a secret, accept_token, *; set TRUNKLINE_ACCEPT_TOKEN",
     'admin_token = "hush"': "{file} holds a secret, admin_token, *; set TRUNKLINE_ADMIN_TOKEN",
     "port =": "{file} is not TOML: Invalid value *",
 }
