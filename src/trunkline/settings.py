@@ -180,6 +180,11 @@ class Settings:
     # which mocks are served
     host: str = option(_text("HOST"), "serve", "The address to listen on.", "127.0.0.1")
     port: int = option(PORT, "serve", "The port to listen on; 0 finds a free one.", 8900)
+    tls: bool = option(FLAG, "serve", "Serve HTTPS, with a certificate made on the spot; the CA's path is printed.")
+    tls_cert: str | None = option(
+        FILE, "serve", "Serve HTTPS with this certificate (PEM, with its chain) instead of one made on the spot."
+    )
+    tls_key: str | None = option(FILE, "serve", "The private key of that certificate. [default: in the same file]")
     fixtures: str | None = option(
         FOLDER,
         "serve pytest",
@@ -368,6 +373,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "app": ("live", "vendor"),
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
+    "tls_key": ("tls_cert",),
     **dict.fromkeys(SECOND, ("url", "app", "allow_writes")),
     **dict.fromkeys(("leave", "ledger", "settle", "dry_run"), ("allow_writes",)),
 }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import socket
+import ssl
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -25,7 +28,7 @@ from trunkline.mock.storage import Storage
 from trunkline.mock.world import Grant
 from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
-from trunkline.transport import access, admin, server
+from trunkline.transport import access, admin, server, tls
 from trunkline.transport.connect import known_parameters
 
 _MANY_RECORDS = 20_000
@@ -48,7 +51,11 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     announced = {name: token for name in names for _, token in given[name][:1]}
     secrets = frozenset({access.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
-    with _storage(settings.state) as storage, nullcontext() if settings.quiet else _logged_refusals():
+    with (
+        _storage(settings.state) as storage,
+        _tls(settings) as (context, ca),
+        nullcontext() if settings.quiet else _logged_refusals(),
+    ):
         bases = server.bases(loaded)
         make = partial(
             from_vendor,
@@ -71,7 +78,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             app,
             host=settings.host,
             port=settings.port,
-            on_ready=lambda url: _announce(url, loaded, announced, settings),
+            on_ready=lambda url: _announce(url, loaded, announced, settings, ca),
+            tls=context,
         )
     return SUCCESS
 
@@ -147,6 +155,23 @@ def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
 
 
 @contextmanager
+def _tls(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, str | None]]:
+    """The server's certificate, and the path of its CA if it is made on the spot."""
+    if settings.tls_key and not settings.tls_cert:
+        raise UsageError("--tls-key needs the certificate of that key; name it with --tls-cert")
+    if settings.tls_cert:
+        yield tls.from_files(settings.tls_cert, settings.tls_key), None
+    elif settings.tls:
+        authority, host = tls.Authority(), settings.host
+        names = (*tls.LOOPBACK, socket.gethostname() if host in server.ANY else host)
+        context = authority.issue(*dict.fromkeys(names))
+        with authority.written() as ca:
+            yield context, ca
+    else:
+        yield None, None
+
+
+@contextmanager
 def _logged_refusals() -> Iterator[None]:
     """A context manager that logs each refused request of a mock with its reason, in one line on standard error."""
     logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
@@ -183,13 +208,14 @@ def _announce_state(settings: Settings, mocks: Iterable[Mock]) -> None:
             )
 
 
-def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settings: Settings) -> None:
+def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settings: Settings, ca: str | None) -> None:
     """Print where the mocks answer, each with its one of the `tokens` if it has one: for machines, then for people."""
     places = {}
     for vendor in vendors:
         base, token = url + vendor.contract.base_path, tokens.get(vendor.name, vendor.world.token)
-        places[vendor.name] = {"url": base, "token": token, "curl": _sample(vendor, base, token)}
-    click.echo(json_text({"trunkline": trunkline.__version__, "url": url, "vendors": places}))
+        places[vendor.name] = {"url": base, "token": token, "curl": _sample(vendor, base, token, ca)}
+    trust = {"ca": ca} if ca else {}
+    click.echo(json_text({"trunkline": trunkline.__version__, "url": url, **trust, "vendors": places}))
     sys.stdout.flush()
     if settings.quiet:
         return
@@ -198,13 +224,16 @@ def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settin
         click.echo(f"trunkline: warning: {host} lets other machines use the mock, which has no protection", err=True)
     for name, place in places.items():
         click.echo(f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True)
+    if ca:
+        click.echo(f"\nClients trust the certificate by the CA in {ca}, which is removed at the end.", err=True)
     click.echo("\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.", err=True)
 
 
-def _sample(vendor: Vendor, base: str, token: str) -> str:
+def _sample(vendor: Vendor, base: str, token: str, ca: str | None) -> str:
     """A curl command that works when pasted: for a list if there is one, else for an existing item."""
     operation = min(vendor.contract.operations, key=lambda operation: "{" in operation.path)
     unknown = {parameter.name: "unknown" for parameter in operation.parameters}
     known = known_parameters(vendor, vendor.world.tokens[token].account)
     request = read_request(operation, {}, token, known=unknown | known)
-    return curl(replace(request, shown=(("authorization", f"Bearer {token}"),)), base)
+    command = curl(replace(request, shown=(("authorization", f"Bearer {token}"),)), base)
+    return command.replace("curl", f"curl --cacert {shlex.quote(ca)}", 1) if ca else command

@@ -62,11 +62,17 @@ class Connection(asyncio.Protocol):
         self._chosen: Any = None
         self._cycle: Any = None
         self._waits_since: float | None = None
+        self._is_lost = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the server has sent everything, and closed its side of the connection."""
+        return self.is_closed or (self.transport.is_closing() and not self.transport.get_write_buffer_size())
 
     @property
     def is_closed(self) -> bool:
-        """Whether the connection is closed and everything was sent."""
-        return self.transport.is_closing() and not self.transport.get_write_buffer_size()
+        """Whether the connection is closed on both sides."""
+        return self._is_lost or bool(self._chosen and self._chosen not in self._server.server_state.connections)
 
     def end(self, *, close_unused: bool = False) -> None:
         """Close the connection when it is idle, or after its present answer; `close_unused`: also before a request."""
@@ -87,6 +93,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._is_lost = True
 
     def data_received(self, data: bytes) -> None:
         self._chosen = (_FAST if _is_ordinary(data) else H11Protocol)(

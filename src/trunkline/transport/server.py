@@ -19,6 +19,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -63,6 +64,9 @@ That is longer than a test that does something else in between.
 _PATIENCE = 1
 """Seconds for which an unfinished request is awaited when no file descriptor is left, and between two looks."""
 
+_HANDSHAKE = 10
+"""Seconds that a client has for the handshake of TLS."""
+
 _GRACE = 0.5
 """Seconds that running requests have when the server ends."""
 _TICK = 0.005
@@ -75,7 +79,15 @@ _LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::
 """The origins of web pages of this machine."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
+_REASONS = {
+    "HTTP_REQUEST": "it speaks plain HTTP; the address begins with https://",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate; name it the CA's file",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate; name it the CA's file",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the certificate; perhaps it calls the server by another name",
+}
+"""How to help a client that ends a handshake, by OpenSSL's reason."""
+
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
 
 
 # --- one application ------------------------------------------------------------------------------------------------
@@ -194,7 +206,8 @@ def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
     def index(request: Request) -> JSONResponse:
         """The addresses of the vendors, below a Host that is an address itself; any other may be a stranger's name."""
         host, own = request.headers.get("host", ""), request.scope.get("server")
-        root = f"http://{host}" if _ADDRESS.fullmatch(host) or not own else _root(*own)
+        scheme = request.url.scheme
+        root = f"{scheme}://{host}" if _ADDRESS.fullmatch(host) or not own else _root(scheme, *own)
         return JSONResponse({"vendors": {name: {"url": root + base} for name, base in places.items()}})
 
     return index
@@ -204,10 +217,12 @@ def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
 
 
 @contextmanager
-def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Run the application in a thread, by default on a free port. Yields its address."""
+def running(
+    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """Run the application in a thread, by default on a free port; `tls` makes it HTTPS. Yields its address."""
     with _listener(host, port) as listener:
-        server, url = _Server(app, listener), _url(listener)
+        server, url = _Server(app, listener, tls), _url(listener, tls)
         thread = threading.Thread(target=server.run, name="trunkline-server", daemon=True)
         thread.start()
         try:
@@ -217,13 +232,16 @@ def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
             thread.join(timeout=4 * _GRACE)
 
 
-def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+def serve(
+    app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None], tls: ssl.SSLContext | None = None
+) -> None:
     """Serve in the main thread until SIGINT or SIGTERM, then return; a second signal ends the process at once.
 
-    `on_ready` is called with the address as soon as the server answers. Raises `UsageError` when it cannot listen.
+    `on_ready` is called with the address as soon as the server answers; `tls` makes it HTTPS. Raises `UsageError` when
+    it cannot listen.
     """
     with _listener(host, port) as listener:
-        server, url = _Server(app, listener), _url(listener)
+        server, url = _Server(app, listener, tls), _url(listener, tls)
         gc.freeze()  # contract and records stay: the collector need not look at them again and again
         before = server.handle_signals()
         # uvicorn warns of each request that is no HTTP, or offers another protocol: any client could fill the log.
@@ -242,7 +260,7 @@ class _Server:
     for tests that start many servers. It runs without a socket, for the date of the responses.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -258,7 +276,11 @@ class _Server:
         self._uvicorn = uvicorn.Server(config)
         self._app = app
         self._listener = listener
+        self._tls = tls
         self._connections: set[Connection] = set()
+        self._handshakes: dict[asyncio.Task[None], float] = {}
+        """Those that go on, and when they began."""
+        self._failures: set[str] = set()
         self._most_files = _most_files()
         self._has_warned = False
         self._is_ending = threading.Event()
@@ -311,20 +333,53 @@ class _Server:
         self._listener.setblocking(False)
         forget_closed_at = 0
         while not self._is_ending.is_set():
-            if self._connections and self._is_short_of_files():
+            if (self._connections or self._handshakes) and self._is_short_of_files():
                 await self._make_room()
                 continue
             self._arrival = self._loop.create_task(self._loop.sock_accept(self._listener))
             try:
                 accepted, _ = await self._arrival  # `_run` cancels it, never what follows
-                _, connection = await self._loop.connect_accepted_socket(partial(Connection, self._uvicorn), accepted)
+                if self._tls:
+                    self._start_handshake(accepted, self._tls)
+                else:
+                    await self._connect(accepted)
             except OSError:  # the client has gone already, or the machine is short of something
                 await asyncio.sleep(_TICK)
                 continue
-            self._connections.add(connection)
             if len(self._connections) >= forget_closed_at:
                 self._forget_closed()
                 forget_closed_at = 2 * len(self._connections)
+
+    async def _connect(self, accepted: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        connection = Connection(self._uvicorn)
+        patience = _HANDSHAKE if tls else None
+        await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
+        self._connections.add(connection)
+
+    def _start_handshake(self, accepted: socket.socket, tls: ssl.SSLContext) -> None:
+        """Shake hands in a task of its own: nobody else waits for a client that is slow, or says nothing."""
+
+        async def shake_hands() -> None:
+            try:
+                await self._connect(accepted, tls)
+            except OSError as error:
+                self._explain_failure(error)
+
+        def end(task: asyncio.Task[None]) -> None:
+            del self._handshakes[task]
+            if task.cancelled():  # perhaps before it began, and then the socket is nobody's
+                accepted.close()
+
+        task = self._loop.create_task(shake_hands())
+        self._handshakes[task] = self._loop.time()
+        task.add_done_callback(end)
+
+    def _explain_failure(self, error: OSError) -> None:
+        """Log why a handshake failed, each reason once, for a client is often told nothing but that it did."""
+        reason = getattr(error, "reason", None) or ""
+        if reason and reason not in self._failures:
+            self._failures.add(reason)
+            log.info("a client's TLS handshake failed: %s", _REASONS.get(reason) or reason.replace("_", " ").lower())
 
     def _is_short_of_files(self) -> bool:
         if self._most_files is None:
@@ -357,16 +412,20 @@ class _Server:
             for connection in self._connections:
                 if connection.waits_for_client(self._loop.time()) >= longest:
                     connection.transport.abort()
+            for handshake, begin in self._handshakes.items():
+                if self._loop.time() - begin >= longest:
+                    handshake.cancel()
 
     def _forget_closed(self) -> None:
         self._connections = {connection for connection in self._connections if not connection.is_closed}
 
     async def _close(self) -> None:
         """Close each connection: an idle one at once, another after its answer, every one after the grace."""
+        for handshake in self._handshakes:
+            handshake.cancel()
         for _ in range(round(_GRACE / _TICK)):
-            self._forget_closed()
-            if not self._connections:
-                return
+            if all(connection.is_finished for connection in self._connections):
+                break
             for connection in self._connections:
                 connection.end(close_unused=True)
             await asyncio.sleep(_TICK)
@@ -435,10 +494,10 @@ def _refusal(error: OSError, host: str, port: int) -> str:
     return f"nothing can be served at {host}, port {port} ({error.strerror}); choose another"
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
     host, port = listener.getsockname()[:2]
-    return _root(_ANY.get(host, host), port)
+    return _root("https" if tls else "http", ANY.get(host, host), port)
 
 
-def _root(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _root(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
