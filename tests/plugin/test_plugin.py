@@ -115,6 +115,76 @@ def test_each_test_starts_fresh(run: Run) -> None:
     ).assert_outcomes(passed=4)
 
 
+def test_fixtures_of_any_scope_can_use_a_mock(run: Run) -> None:
+    """The mock stays for the session, and so does its address; each test begins with fresh records and requests."""
+    run(
+        """
+        @pytest.fixture(scope="session")
+        def application(telepath):
+            return {"TELEPATH_URL": telepath.url, "mock": telepath}
+
+        @pytest.fixture(scope="module", autouse=True)
+        def warmed(telepath):
+            get(telepath, "/trunks")
+
+        @pytest.mark.parametrize("round", range(3))
+        def test_one(application, telepath, round):
+            assert (application["TELEPATH_URL"], application["mock"]) == (telepath.url, telepath)
+            assert len(telepath.requests) == (1 if round == 0 else 0)  # that of the module's fixture
+            telepath.trunks.add(name="Added")
+            assert get(telepath, "/trunks")["pagination"]["total"] == 28
+
+        @pytest.mark.trunkline("telepath", trunks=2)
+        def test_a_marker_counts_though_only_a_wider_fixture_uses_the_mock(application):
+            assert get(application["mock"], "/trunks")["pagination"]["total"] == 2
+        """
+    ).assert_outcomes(passed=4)
+
+
+def test_a_mock_can_be_asked_for_by_name(run: Run) -> None:
+    """`getfixturevalue` gives a mock with the state of the running test, though pytest keeps the fixture's value."""
+    run(
+        """
+        @pytest.mark.trunkline("telepath", trunks=3)
+        @pytest.mark.parametrize("name", ["telepath", "talkover", "telepath"])
+        def test_one(request, name):
+            mock = request.getfixturevalue(name)
+            assert len(mock.trunks) == (3 if name == "telepath" else 5)
+            assert mock.requests == []
+            mock.trunks.add(name="Added")
+            if name == "telepath":
+                assert get(mock, "/trunks")["pagination"]["total"] == 4
+        """
+    ).assert_outcomes(passed=3)
+
+
+def test_one_server_has_the_addresses_of_the_session(run: Run) -> None:
+    """`trunkline_server` gives them to whatever starts once; each test that uses it has its own state behind them."""
+    run(
+        """
+        @pytest.fixture(scope="session")
+        def base(trunkline_server):
+            assert trunkline_server.urls["telepath"] == trunkline_server.url + "/v1"
+            assert set(trunkline_server.urls) == set(trunkline_server.tokens) >= {"telepath", "talkover"}
+            return trunkline_server.urls["telepath"]
+
+        def ask(base, token, method="GET", body=None):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            request = urllib.request.Request(base + "/trunks", headers=headers, method=method, data=body)
+            return json.load(urllib.request.urlopen(request, timeout=10))
+
+        @pytest.mark.parametrize("round", range(2))
+        def test_one(base, trunkline_server, round):
+            token = trunkline_server.tokens["telepath"]
+            assert ask(base, token)["pagination"]["total"] == 27
+            body = {"name": "New", "sip_username": "new", "sip_password": "secret-word", "openai_api_key": "sk-1",
+                    "ai_provider": "openai"}
+            ask(base, token, "POST", json.dumps(body).encode())
+            assert ask(base, token)["pagination"]["total"] == 28
+        """
+    ).assert_outcomes(passed=2)
+
+
 def test_a_connection_may_outlive_a_test(run: Run) -> None:
     """A client may keep its connection for the session; each test sees its own requests only."""
     run(
@@ -651,8 +721,8 @@ def test_help_explains_options_marker_and_fixtures(run: Run) -> None:
     assert "TRUNKLINE_TOKEN" in shown
     run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.trunkline(vendor, *, *"])
     listed = run("", "--fixtures").stdout
-    listed.fnmatch_lines(["talkover -- *", "*A mock of talkover on a port, fresh for each test*"])
-    listed.fnmatch_lines(["telepath_target -- *", "*A mock of telepath without sockets*"])
+    listed.fnmatch_lines(["talkover [[]session scope[]] -- *", "*A mock of talkover on a port, fresh for each test*"])
+    listed.fnmatch_lines(["telepath_target [[]session scope[]] -- *", "*A mock of telepath without sockets*"])
 
 
 # --- imports and secrets ----------------------------------------------------------------------------------------------

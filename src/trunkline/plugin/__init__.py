@@ -6,31 +6,32 @@
         assert acme.trunks.get(trunk["id"])["is_verified"] is False
         assert f"/trunks/{trunk['id']}/verify" in [request.path for request in acme.requests]
 
-`acme` is a mock on a port, `acme_target` one without a socket. Each test has its own, which starts with the fixtures.
+`acme` is a mock on a port, `acme_target` one without a socket. Both are there for the whole session, so that fixtures
+of any scope can use them, but every test starts with the fixtures' records and with no requests.
 Every pytest run imports this package, so everything heavy is imported when a test first needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from trunkline.contract.folders import names
-from trunkline.errors import TargetError, TrunklineError, UsageError
+from trunkline.errors import TrunklineError, UsageError
 from trunkline.plugin.options import declare, read_settings, settings_of, spelled
 from trunkline.report import titles
 
 if TYPE_CHECKING:
-    from trunkline.exchange import Json, Request, Response, Target
+    from trunkline.exchange import Json
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
+    from trunkline.plugin.mocks import Mount, ScopedMock
 
 __all__ = ["settings_of", "spelled", "summarize"]
 
@@ -128,51 +129,41 @@ def pytest_testnodedown(node: Any) -> None:
     summarize(node.config, **getattr(node, "workeroutput", {}).get(_OUTPUT, {"lines": {}}))
 
 
-if TYPE_CHECKING:
-    _LoadVendor: TypeAlias = Callable[[str], Vendor]
+# --- the fixtures ---------------------------------------------------------------------------------------------------
 
 
-class _Mount:
-    """A vendor's place on the server. It passes each request to the mock of the running test."""
+@dataclass(frozen=True, slots=True)
+class TrunklineServer:
+    """The addresses of all mocks. They last for the whole session; the state behind them is each test's own."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.target: Target = _no_test_runs
-
-    def __call__(self, request: Request) -> Response:
-        return self.target(request)
-
-
-def _no_test_runs(request: Request) -> Response:
-    raise TargetError(f"no test that uses this mock runs now; {request.method} came too early or too late")
+    url: str
+    """The root of the server: `http://127.0.0.1:40123`."""
+    urls: Mapping[str, str]
+    """The base address of each vendor: `{"acme": "http://127.0.0.1:40123/v1"}`."""
+    tokens: Mapping[str, str]
+    """A credential for each vendor, which is valid unless a test's marker sets others."""
 
 
 @pytest.fixture(scope="session")
-def _trunkline_vendors(pytestconfig: pytest.Config) -> _LoadVendor:
-    """A function that loads each vendor once in a process."""
-    from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
-
-    settings = settings_of(pytestconfig)
-
-    def load_vendor(name: str) -> Vendor:
-        folder = Path(settings.fixtures) if settings.fixtures else None
-        overlay = folder if folder and (folder / name).is_dir() else None
-        return load(name, overlay=overlay, trunks=settings.trunks, seed=settings.seed or 0)
-
-    return cache(load_vendor)
+def trunkline_server(request: pytest.FixtureRequest, _trunkline_mounts: Mapping[str, Mount]) -> TrunklineServer:
+    """The addresses of all mocks, for the whole session: .url, .urls and .tokens by vendor."""
+    urls = {name: request.getfixturevalue(name).url for name in _trunkline_mounts}
+    tokens = {name: _vendor(request.config, name).world.token for name in urls}
+    return TrunklineServer("/".join(next(iter(urls.values()), "").split("/")[:3]), urls, tokens)
 
 
 @pytest.fixture(scope="session")
-def _trunkline_mounts(_trunkline_vendors: _LoadVendor) -> Iterator[Mapping[str, _Mount]]:
+def _trunkline_mounts(pytestconfig: pytest.Config) -> Iterator[Mapping[str, Mount]]:
     """One server for a process, with a mount for each vendor that can be loaded."""
+    from trunkline.plugin.mocks import Mount  # noqa: PLC0415 - see the module's docstring
     from trunkline.transport import server  # noqa: PLC0415 - see the module's docstring
 
     bases: dict[str, str] = {}
     for name in names():
         with suppress(TrunklineError):  # reported by the test that uses this vendor
-            base = _trunkline_vendors(name).contract.base_path
+            base = _vendor(pytestconfig, name).contract.base_path
             bases[name] = f"/{name}{base}" if base in bases.values() else base
-    mounts = {base: _Mount(base) for base in bases.values()}
+    mounts = {base: Mount(base) for base in bases.values()}
     with server.running(server.asgi(mounts, index=bases, cors=())) as url:
         for mount in mounts.values():
             mount.url = url + mount.url
@@ -181,25 +172,76 @@ def _trunkline_mounts(_trunkline_vendors: _LoadVendor) -> Iterator[Mapping[str, 
 
 def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
     """The two fixtures of a vendor, by their names."""
+    on_target = f"{name}_target"
 
-    def in_process(request: pytest.FixtureRequest, _trunkline_vendors: _LoadVendor) -> RecordingMock:
-        with _one_sentence(request.node):
-            return _mock(request.node, _trunkline_vendors(name))
+    def on_a_port(request: pytest.FixtureRequest) -> RecordingMock:
+        mock = _mock(request.config, name, name)
+        with _one_sentence(request.config.stash[_TEST]):
+            mock.renew()
+        mock.mount(request.getfixturevalue("_trunkline_mounts")[name])
+        return mock
 
-    def on_a_port(request: pytest.FixtureRequest, _trunkline_vendors: _LoadVendor) -> Iterator[RecordingMock]:
-        with _one_sentence(request.node):
-            vendor = _trunkline_vendors(name)
-            mount: _Mount = request.getfixturevalue("_trunkline_mounts")[name]
-            mount.target = mock = _mock(request.node, vendor)
-            mock.url = mount.url
-        yield mock
-        mount.target = _no_test_runs
+    def in_process(pytestconfig: pytest.Config) -> RecordingMock:
+        return _mock(pytestconfig, on_target, name)
 
     collections = "each collection such as .trunks, .requests, .vendor and .target"
-    in_process.__doc__ = f"A mock of {name} without sockets, fresh for each test: call it; .token, {collections}."
     on_a_port.__doc__ = f"A mock of {name} on a port, fresh for each test: .url, .token, {collections}."
-    yield name, pytest.fixture(name=name)(on_a_port)
-    yield f"{name}_target", pytest.fixture(name=f"{name}_target")(in_process)
+    in_process.__doc__ = f"A mock of {name} without sockets, fresh for each test: call it; .token, {collections}."
+    yield name, pytest.fixture(name=name, scope="session")(on_a_port)
+    yield on_target, pytest.fixture(name=on_target, scope="session")(in_process)
+
+
+_TEST = pytest.StashKey[pytest.Item]()
+"""The test that runs."""
+_VENDORS = pytest.StashKey["dict[str, Vendor]"]()
+_MOCKS = pytest.StashKey["dict[str, ScopedMock]"]()
+"""The mocks of this session, by the names of their fixtures."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """End the state of the mocks with each test."""
+    item.config.stash[_TEST] = item
+    try:
+        return (yield)
+    finally:
+        for mock in item.config.stash.get(_MOCKS, {}).values():
+            mock.expire()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin the state of the mocks that a test names, so that a mistake in its markers is reported at once."""
+    used = getattr(item, "fixturenames", ())
+    with _one_sentence(item):
+        for name in names() if used else ():
+            if name in used or "trunkline_server" in used:
+                _mock(item.config, name, name).renew()
+            if f"{name}_target" in used:
+                _mock(item.config, f"{name}_target", name).renew()
+
+
+def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
+    """The mock of a fixture. It asks for its vendor and its markers in each test."""
+    from trunkline.plugin.mocks import ScopedMock  # noqa: PLC0415 - see the module's docstring
+
+    def settings() -> tuple[Vendor, dict[str, Json]]:
+        test = config.stash[_TEST]
+        return _vendor(config, vendor), _marker_settings(test, vendor)
+
+    return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings))
+
+
+def _vendor(config: pytest.Config, name: str) -> Vendor:
+    """A vendor, which is loaded once in a process."""
+    from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
+
+    loaded, settings = config.stash.setdefault(_VENDORS, {}), settings_of(config)
+    if name not in loaded:
+        folder = Path(settings.fixtures) if settings.fixtures else None
+        overlay = folder if folder and (folder / name).is_dir() else None
+        loaded[name] = load(name, overlay=overlay, trunks=settings.trunks, seed=settings.seed or 0)
+    return loaded[name]
 
 
 @contextmanager
@@ -209,12 +251,6 @@ def _one_sentence(item: pytest.Item) -> Iterator[None]:
         yield
     except TrunklineError as error:
         raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None
-
-
-def _mock(item: pytest.Item, vendor: Vendor) -> RecordingMock:
-    from trunkline.mock.recording import RecordingMock  # noqa: PLC0415 - see the module's docstring
-
-    return RecordingMock(vendor, **_marker_settings(item, vendor.name))
 
 
 def _marker_settings(item: pytest.Item, vendor: str) -> dict[str, Json]:

@@ -1,0 +1,68 @@
+"""The mocks of the fixtures: each lasts for the session, and its state for one test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trunkline.errors import TargetError
+from trunkline.exchange import Request, Response, Target
+from trunkline.mock.loader import Vendor
+from trunkline.mock.recording import RecordingMock
+
+
+class Mount:
+    """A vendor's place on the server. It passes each request to the mock of the running test."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.target: Target = _no_test_runs
+
+    def __call__(self, request: Request) -> Response:
+        return self.target(request)
+
+
+def _no_test_runs(request: Request) -> Response:
+    raise TargetError(f"no test that uses this mock runs now; {request.method} came too early or too late")
+
+
+class ScopedMock(RecordingMock):
+    """A mock for a whole session. The first use in a test begins its state, which ends with the test.
+
+    `settings` are asked for with each state: the vendor, and the keyword arguments of `RecordingMock`.
+    """
+
+    __slots__ = ("_expired", "_mount", "_settings")
+
+    def __init__(self, settings: Callable[[], tuple[Vendor, dict[str, Any]]]) -> None:
+        self._expired = True
+        self._settings = settings
+        self._mount: Mount | None = None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in _AT_ANY_TIME and object.__getattribute__(self, "_expired"):
+            object.__getattribute__(self, "renew")()
+        return object.__getattribute__(self, name)
+
+    def mount(self, mount: Mount) -> None:
+        """Answer the requests to a place on the server."""
+        self._mount = mount
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin a new state, unless one has begun."""
+        if object.__getattribute__(self, "_expired"):
+            self._expired = False
+            vendor, keywords = self._settings()
+            super().__init__(vendor, **keywords)
+        if self._mount:
+            self.url, self._mount.target = self._mount.url, self
+
+    def expire(self) -> None:
+        """End the state. Until the next use, requests to the server are answered with 502."""
+        self._expired = True
+        if mount := object.__getattribute__(self, "_mount"):
+            mount.target = _no_test_runs
+
+
+_AT_ANY_TIME = frozenset(("expire", "mount", "renew"))
