@@ -40,6 +40,7 @@ from trunkline.exchange import Response, Target
 from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import BASE as RESERVED
+from trunkline.transport.access import address_of, root_url
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
@@ -73,7 +74,6 @@ _TICK = 0.005
 _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
 
-_ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
 _LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?"
 """The origins of web pages of this machine."""
@@ -193,8 +193,8 @@ def _application(
     )
 
 
-def _to_index(_: Request) -> RedirectResponse:
-    return RedirectResponse(f"{RESERVED}/")
+def _to_index(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"{request.url.path}/")
 
 
 def _not_found(bases: Iterable[str]) -> Response:
@@ -204,10 +204,8 @@ def _not_found(bases: Iterable[str]) -> Response:
 
 def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
     def index(request: Request) -> JSONResponse:
-        """The addresses of the vendors, below a Host that is an address itself; any other may be a stranger's name."""
-        host, own = request.headers.get("host", ""), request.scope.get("server")
-        scheme = request.url.scheme
-        root = f"{scheme}://{host}" if _ADDRESS.fullmatch(host) or not own else _root(scheme, *own)
+        """The addresses of the vendors."""
+        root = address_of(request.url.scheme, request.headers.get("host", ""), request.scope.get("server"))
         return JSONResponse({"vendors": {name: {"url": root + base} for name, base in places.items()}})
 
     return index
@@ -496,8 +494,4 @@ def _refusal(error: OSError, host: str, port: int) -> str:
 
 def _url(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
     host, port = listener.getsockname()[:2]
-    return _root("https" if tls else "http", ANY.get(host, host), port)
-
-
-def _root(scheme: str, host: str, port: int) -> str:
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return root_url("https" if tls else "http", ANY.get(host, host), port)

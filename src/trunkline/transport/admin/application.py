@@ -10,11 +10,11 @@ from starlette.requests import Request
 from trunkline.errors import StorageError, UsageError
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE, RESET, Denied, check_access, check_token
-from trunkline.transport.admin import data
+from trunkline.transport.admin import data, documents
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
 
-ROUTES = (*data.ROUTES,)
+ROUTES = (*documents.ROUTES, *data.ROUTES)
 
 
 def admin(session: MockSession, token: str | None = None) -> ASGIApp:

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, Json, NotJSON, parse_json
-from trunkline.findings import to_text, truncate
 from trunkline.mock.session import MockSession, SteeredMock
+from trunkline.transport.access import BASE, address_of
 
 Answer = Response
 """A response of Starlette's; a `Response` of trunkline's own is something else."""
@@ -30,13 +30,20 @@ def session_of(request: Request) -> MockSession:
     return session
 
 
+def root_of(request: Request) -> str:
+    """The address of the server's root, or of a session's: vendors and `/_trunkline` are below it."""
+    below: str = request.scope.get("root_path", "")
+    return address_of(request.url.scheme, request.headers.get("host", ""), request.scope.get("server")) + (
+        below.removesuffix(BASE)
+    )
+
+
 def mock_named(session: MockSession, name: str) -> SteeredMock:
-    """The mock of a vendor. A name that is not served here is answered with 404."""
+    """The mock of a vendor. Another name is answered with 404, which does not repeat it: it may be a secret."""
     try:
         return session.mocks[name]
     except KeyError:
-        shown, known = truncate(to_text(name), 40), ", ".join(session.mocks)
-        raise HTTPException(404, f"{shown} is no vendor that is served here; there are: {known}") from None
+        raise HTTPException(404, f"no such vendor is served here; there are: {', '.join(session.mocks)}") from None
 
 
 async def read_json(request: Request) -> Json:

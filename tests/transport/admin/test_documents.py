@@ -1,0 +1,176 @@
+"""`/_trunkline/` tells what is served, and `/_trunkline/openapi.json` documents the admin surface, route by route."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import trunkline
+from tests.transport.admin.surface import (
+    DOCUMENT,
+    MEANT,
+    OPERATIONS,
+    TOKEN,
+    VENDORS,
+    Admin,
+    app_of,
+    fill_path,
+    served,
+)
+from trunkline import cli
+from trunkline.exchange import Request
+from trunkline.mock.session import MockSession
+from trunkline.transport.admin.application import ROUTES
+from trunkline.transport.asgi import wrap
+
+FIRST = min(VENDORS)
+
+
+@pytest.fixture
+def session() -> MockSession:
+    """A mock of each vendor."""
+    return MockSession(VENDORS.values())
+
+
+@pytest.fixture
+def client(session: MockSession) -> Admin:
+    """A client on the server's own machine."""
+    return Admin(app_of(session))
+
+
+def test_the_document_is_an_openapi_document() -> None:
+    """A validator of OpenAPI 3.1 finds nothing wrong with it, and each operation has a name of its own."""
+    assert [*OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+    names = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len({*names}) == len(names)
+
+
+def test_the_document_has_each_route_and_no_other() -> None:
+    """The paths and methods of the document are those of the routes."""
+    routes = {
+        (method, re.sub(r":\w+}", "}", route.path))
+        for route in ROUTES
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert len(ROUTES) > 4
+    assert {(method, path) for method, path, _ in OPERATIONS} == routes
+
+
+def test_each_operation_documents_its_refusals() -> None:
+    """A refusal is possible everywhere, and every change needs the header or the token."""
+    for method, _, operation in OPERATIONS:
+        assert operation["responses"]["4XX"] == {"$ref": "#/components/responses/Refused"}
+        assert operation["security"] == [{} if method == "GET" else {"meant": []}, {"token": []}]
+
+
+def test_the_served_document_has_the_address(client: Admin) -> None:
+    """It is the document in the repository, with the server that a client has asked and the vendors that are there."""
+    found = client.get("/openapi.json")
+    assert found.pop("servers") == [{"url": "http://localhost/_trunkline"}]
+    assert [*found["components"]["parameters"]["vendor"].pop("examples")] == [*VENDORS]
+    assert found == {name: value for name, value in DOCUMENT.items() if name != "servers"}
+
+
+def test_the_index_names_vendors_and_links(client: Admin) -> None:
+    """Each vendor has its address, its token and its document, and every link can be followed."""
+    found = client.get("/")
+    assert (found["trunkline"], found["url"]) == (trunkline.__version__, "http://localhost")
+    assert found["vendors"] == {
+        name: {
+            "url": f"http://localhost{vendor.contract.base_path}",
+            "token": vendor.world.token,
+            "openapi": f"http://localhost/_trunkline/openapi/{name}.json",
+        }
+        for name, vendor in VENDORS.items()
+    }
+    assert {"health", "openapi.json"} <= {*found["links"]}
+    for place in found["links"].values():
+        assert client.ask("GET", place.removeprefix("http://localhost/_trunkline")).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "127.0.0.1/x"])
+def test_no_address_is_taken_from_a_strangers_host(session: MockSession, host: str) -> None:
+    """With an admin token any Host is admitted, but the addresses in the answers are the server's own."""
+    headers = (("authorization", f"Bearer {TOKEN}"), ("host", host))
+    answer = wrap(app_of(session, TOKEN))(Request("GET", "/_trunkline/", "", headers))
+    assert answer.json()["url"] == "http://localhost:80"
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_the_document_of_a_vendor_is_the_exported_one(
+    client: Admin, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what `trunkline export --url` prints for the address of the mock."""
+    url = client.get("/")["vendors"][name]["url"]
+    assert cli.run(["export", name, "--url", url]) == 0
+    assert client.get(f"/openapi/{name}.json") == json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", ["acme", "sk_live_0123456789abcdef", "%2e%2e", ".json"])
+def test_an_unknown_vendor_is_not_found(client: Admin, name: str) -> None:
+    """The sentence lists the vendors that are served, and does not repeat the name, which may be a credential."""
+    status, sentence = client.error("GET", f"/openapi/{name}.json")
+    assert (status, sentence) == (404, f"no such vendor is served here; there are: {', '.join(VENDORS)}")
+    status, sentence = client.error("POST", "/reset", query=f"vendor={name}")
+    assert (status, sentence) == (404, f"no such vendor is served here; there are: {', '.join(VENDORS)}")
+
+
+STRANGERS = {
+    "no header": (None, ()),
+    "a page of another origin": (None, (MEANT, ("origin", "http://evil.example"))),
+    "another host": (None, (MEANT, ("host", "evil.example"))),
+    "no token": (TOKEN, (MEANT,)),
+    "another token": (TOKEN, (MEANT, ("authorization", "Bearer hush"))),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_without_permission_nothing_is_answered_or_changed(session: MockSession, stranger: str) -> None:
+    """Every documented operation is refused, and the mocks hold what they held."""
+    token, headers = STRANGERS[stranger]
+    mocks = {name: steered.mock for name, steered in session.mocks.items()}
+    for fake in mocks.values():
+        fake.records("trunks").clear()
+    client, values = Admin(app_of(session, token), headers=headers), {"vendor": FIRST, "collection": "trunks"}
+    for method, path, _ in OPERATIONS:
+        if method != "GET" or headers:
+            status, _ = client.error(method, fill_path(path, values), {})
+            assert status == (401 if token else 403)
+    assert [len(fake.records("trunks")) for fake in mocks.values()] == [0] * len(VENDORS)
+
+
+# --- Schemathesis ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("examples", "token"),
+    [(5, None), pytest.param(200, None, marks=pytest.mark.slow), pytest.param(100, TOKEN, marks=pytest.mark.slow)],
+)
+def test_schemathesis_finds_nothing(session: MockSession, examples: int, token: str | None, tmp_path: Path) -> None:
+    """No request that it generates from the document causes a server error, and every answer obeys its schema."""
+    proof = f"Authorization: Bearer {token}" if token else ": ".join(MEANT)
+    with served(session, token) as url:
+        done = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("schemathesis"), "run", f"{url}/_trunkline/openapi.json"),
+                *("--seed", "1", "--max-examples", str(examples), "-H", proof),
+                *("--exclude-checks", "ignored_auth"),  # any value of the header is accepted
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+    summary = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert summary is not None, done.stdout
+    assert int(summary[2]) > 10
