@@ -228,3 +228,11 @@ def excerpt(text: str, limit: int, redact: Callable[[str], str]) -> str:
 def truncate(text: str, limit: int) -> str:
     """The text, or its beginning and an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: `; did you mean listTrunks?`, or nothing if none is like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+    names = {other.lower(): other for other in known}
+    return "".join(f"; did you mean {names[close]}?" for close in get_close_matches(name.lower()[:80], names, 1))

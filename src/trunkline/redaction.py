@@ -166,6 +166,41 @@ def mask_body(body: bytes, names: Collection[str]) -> bytes:
     return body if masked == sent else json.dumps(masked[0], ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
+def mask_json(value: Json, is_secret: Callable[[str], bool], shown: Callable[[str], str]) -> Json:
+    """A copy of a JSON value, ready to be sent: `***` under each secret name, and every other text as `shown`."""
+
+    def text(found: str) -> str:
+        return shown(found).encode("utf-8", "backslashreplace").decode()
+
+    def mask(node: Json) -> Json:
+        if isinstance(node, list):
+            return [mask(item) for item in node]
+        if isinstance(node, dict):
+            return {text(key): HIDDEN if is_secret(key) else mask(item) for key, item in node.items()}
+        if isinstance(node, str):
+            return text(node)
+        is_number = isinstance(node, int | float) and not isinstance(node, bool)
+        return HIDDEN if is_number and HIDDEN in shown(str(node)) else node
+
+    return mask(value)
+
+
+def mask_pairs(text: str, separator: str, is_secret: Callable[[str], bool]) -> str:
+    """A query, or a path whose parameters `;` separates, with `***` for each value under a secret name."""
+    pairs = [pair.partition("=") for pair in text.split(separator)]
+    return separator.join(
+        name + equals + (HIDDEN if value and is_secret(unquote(name)) else value) for name, equals, value in pairs
+    )
+
+
+def mask_header(name: str, value: str) -> str:
+    """The value of a header field, or `***` in the place of a credential: `Bearer ***`."""
+    if name not in SECRET_HEADERS and not is_credential_name(name):
+        return value
+    scheme, _, credential = value.partition(" ")
+    return HIDDEN if scheme.lower() not in AUTH_SCHEMES else f"{scheme} {HIDDEN}" if credential else scheme
+
+
 def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
     """The strings under the names of secrets in a request body, at any depth, also in a body that is cut off."""
     wanted = {normalized(name) for name in names}
@@ -308,6 +343,10 @@ class Secrets:
         self._names = {normalized(name) for name in names}
         self._new = [*values]
         self._redactor = Redactor()
+
+    def has_name(self, name: str) -> bool:
+        """Whether a value under this name is, or may be, a secret."""
+        return normalized(name) in self._names or is_credential_name(name)
 
     def learn(self, record: Mapping[str, Any]) -> None:
         """Add the values of a record's secret fields."""

@@ -227,6 +227,9 @@ class Settings:
         "Pages of this machine always may.",
         (),
     )
+    record: int = option(
+        RECORDS, "serve", "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.", 1000
+    )
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
     # which implementation is checked

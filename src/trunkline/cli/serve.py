@@ -65,7 +65,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             storage=storage,
             recent=recent,
         )
-        session = MockSession(loaded, make)
+        session = MockSession(loaded, make, record=settings.record)
         if not settings.quiet:
             _announce_state(settings, [steered.mock for steered in session.mocks.values()])
         app = server.asgi(

@@ -394,7 +394,7 @@ class Mock:
         return self._refuse(request, refusal)
 
     def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> Answer:
-        shown = partial(self._shown, redact=self._redactor_for(request))
+        shown = self.shown_for(request)
         explanation = self._explain(refusal, shown)
         target = json.dumps(shown(request.target, _MAX_LOGGED))[1:-1]
         return Answer(
@@ -432,8 +432,11 @@ class Mock:
         }
         return "; ".join((refusal.cause, *(f"{name}={json.dumps(value)}" for name, value in parts.items())))
 
-    def _redactor_for(self, request: Request) -> Callable[[str], str]:
-        """The function that hides secrets in texts of a request: its own, the latest from clients, the fixtures'."""
+    def shown_for(self, request: Request) -> Shown:
+        """The function that makes texts of a request ready to be shown, at most so many characters of each.
+
+        It hides the secrets of the request, the latest from clients, and those of the fixtures.
+        """
         if self._redact_own is None:
             self._redact_own = Redactor(self._secrets)
         has_body = len(request.body) <= LONGEST_BODY
@@ -441,17 +444,7 @@ class Mock:
             request if has_body else replace(request, body=b""), self._contract.secrets, self._secrets
         )
         redact_own, redact_recent = self._redact_own, self._recent
-        return lambda text: redact_sent(redact_recent(redact_own(text)))
-
-    def _shown(self, text: str, limit: int, redact: Callable[[str], str]) -> str:
-        """The beginning of a text from a client without secrets, however they are encoded."""
-
-        def hide(start: str) -> str:
-            decoded = unquote(start)
-            redacted = redact(decoded)
-            return redacted if redacted != decoded or decoded == start else redact(start)
-
-        return excerpt(text, limit, hide)
+        return partial(_shown, redact=lambda text: redact_sent(redact_recent(redact_own(text))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +501,17 @@ class _Meter:
         counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
         left = self.limit - next(counter)
         return (self._limit_header, (self._names[1], b"%d" % max(0, left)), window.header), left < 0
+
+
+def _shown(text: str, limit: int, redact: Callable[[str], str]) -> str:
+    """The beginning of a text from a client without secrets, however they are encoded."""
+
+    def hide(start: str) -> str:
+        decoded = unquote(start)
+        redacted = redact(decoded)
+        return redacted if redacted != decoded or decoded == start else redact(start)
+
+    return excerpt(text, limit, hide)
 
 
 def _not_saved(error: StorageError, operation: Operation | None, token: str) -> Answer:

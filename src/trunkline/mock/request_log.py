@@ -13,7 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -30,7 +32,7 @@ from trunkline.exchange import (
     request_from_key,
 )
 from trunkline.mock.mock import NOTICE_HEADER, REFUSAL_HEADER
-from trunkline.redaction import Masked
+from trunkline.redaction import Masked, mask_header, mask_json, mask_pairs
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Operation
@@ -40,7 +42,10 @@ RECORDED = 1000
 """How many requests a server keeps on record, unless it is told otherwise."""
 
 _MAX_BODY = 32 << 10
-"""The most bytes of a body, and characters of a path or a query, that a server keeps on record."""
+"""The most bytes of a body, and characters of a path, a query or the header fields, that a server keeps on record."""
+
+_MAX_SHOWN = 2048
+"""The most characters of a text that `RecordedRequest.to_json` shows."""
 
 _PART = re.compile(r'; (\w+)=("(?:[^"\\]|\\.)*")')
 
@@ -61,10 +66,10 @@ class Explanation(NamedTuple):
 
 Asked = TypeVar("Asked", bound=ReadKey | Request)
 
-Entry: TypeAlias = "tuple[float, float, Mock, Asked, int, Headers, str]"
-"""One request as it is kept: begin and end on the clock of `perf_counter`, mock, request, status, fields, and fault.
+Entry: TypeAlias = "tuple[int, float, float, Mock, Asked, int, Headers, str]"
+"""One request as it is kept: number, begin, end, mock, request, status, header fields of the response, and fault.
 
-A GET request without a body is only its key.
+Begin and end are times of `perf_counter`. A GET request without a body is only its key.
 """
 
 
@@ -72,6 +77,8 @@ A GET request without a body is only its key.
 class RecordedRequest:
     """One request and the status of its response. It prints no credential."""
 
+    number: int
+    """Its number among the requests of the session: the first is 1."""
     method: str
     path: str
     """The path below the base address, as sent: `/trunks`."""
@@ -152,6 +159,44 @@ class RecordedRequest:
             return self._mock.secrets.mask(value, by_value=True)
         raise error from None
 
+    def to_json(self) -> dict[str, Json]:
+        """All that is on record, with `***` for each secret; docs/mock.md describes the members.
+
+        Long texts are shortened. A body that is not JSON is not shown, for nobody can tell where a secret is in it.
+        """
+        shown, is_secret = self._mock.shown_for(self._request), self._mock.secrets.has_name
+        refusal, body, reason = self.refusal, None, ""
+        try:
+            if self.body:
+                body = mask_json(parse_json(self.body), is_secret, lambda text: shown(text, _MAX_SHOWN))
+        except NotJSON as error:
+            reason = f"not shown, because it is not JSON: {shown(str(error), _MAX_SHOWN)}"
+            if len(self.body) == _MAX_BODY:
+                reason = f"not shown, because only its first {_MAX_BODY} bytes are on record"
+        return {
+            "number": self.number,
+            "time": datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": round(self.time, 6),
+            "duration_ms": round(self.duration * 1000, 3),
+            "vendor": self.vendor,
+            "operation": self.operation,
+            "method": shown(self.method, 40),
+            "path": shown(mask_pairs(self.path, ";", is_secret), _MAX_SHOWN),
+            "query": shown(mask_pairs(self.query, "&", is_secret), _MAX_SHOWN),
+            "status": self.status,
+            "account": self.account,
+            "refusal": refusal and refusal._asdict(),
+            "notices": [*self.notices],
+            "fault": shown(self.fault, _MAX_SHOWN) or None,
+            "headers": {
+                shown(name, _MAX_SHOWN): shown(mask_header(name, value), _MAX_SHOWN)
+                for name, value in self.headers.items()
+            },
+            "body": body,
+            "body_bytes": len(self.body),
+            "body_note": reason or None,
+        }
+
     def __repr__(self) -> str:
         return self._mock.secrets.hide(f"<{self._request!r} -> {self.status}>")
 
@@ -163,13 +208,15 @@ class RequestLog:
         self._entries: deque[Entry[Any]] = deque(maxlen=most)
         self._watchers: list[Callable[[RecordedRequest], object]] = []
         self._epoch = time.time() - time.perf_counter()
+        self.number: Callable[[], int] = count(1).__next__
+        """Draw the number of the next request."""
         self.add_read: Callable[[Entry[ReadKey]], object] = self._entries.append
         """Add a GET request without a body. This is the deque's own method, unless somebody watches."""
 
     def add_request(self, entry: Entry[Request]) -> None:
         """Add any other request. On record, a long one is shortened."""
-        begin, end, mock, request, status, headers, fault = entry
-        self._entries.append((begin, end, mock, _shortened(request), status, headers, fault))
+        number, begin, end, mock, request, status, headers, fault = entry
+        self._entries.append((number, begin, end, mock, _shortened(request), status, headers, fault))
         if self._watchers:
             self._tell(entry)
 
@@ -177,9 +224,11 @@ class RequestLog:
         """The requests, oldest first."""
         return [*map(self._recorded, tuple(self._entries))]
 
-    def clear(self) -> None:
-        """Forget all requests."""
+    def clear(self) -> int:
+        """Forget all requests; return how many there were."""
+        known = len(self._entries)
         self._entries.clear()
+        return known
 
     def watch(self, watcher: Callable[[RecordedRequest], object]) -> Callable[[], None]:
         """Call `watcher` with each request from now on, in the thread that answers it, until the result is called."""
@@ -202,15 +251,18 @@ class RequestLog:
             watcher(recorded)
 
     def _recorded(self, entry: Entry[Any]) -> RecordedRequest:
-        begin, end, mock, asked, status, headers, fault = entry
+        number, begin, end, mock, asked, status, headers, fault = entry
         request = asked if isinstance(asked, Request) else request_from_key(asked)
         sent = (request.method, request.path, request.query, request.body)
-        return RecordedRequest(*sent, status, self._epoch + begin, end - begin, fault, request, mock, headers)
+        return RecordedRequest(number, *sent, status, self._epoch + begin, end - begin, fault, request, mock, headers)
 
 
 def _shortened(request: Request) -> Request:
     """The request without the end of what is too long to be kept on record."""
-    if len(request.body) <= _MAX_BODY and len(request.path) + len(request.query) <= _MAX_BODY:
+    size = sum([len(name) + len(value) for name, value in request.headers])
+    if len(request.body) <= _MAX_BODY and size + len(request.path) + len(request.query) <= _MAX_BODY:
         return request
     path, query, body = request.path[:_MAX_BODY], request.query[:_MAX_BODY], request.body[:_MAX_BODY]
-    return replace(request, path=path, query=query, body=body)
+    sizes = accumulate(len(name) + len(value) for name, value in request.headers)
+    headers = tuple(field for field, size in zip(request.headers, sizes, strict=True) if size <= _MAX_BODY)
+    return replace(request, path=path, query=query, headers=headers, body=body)

@@ -28,6 +28,7 @@ class SteeredMock:
         self.mock = mock
         self._faults = faults
         self._requests = requests
+        self._number = requests.number
 
     def read(self, key: ReadKey) -> tuple[Response, RawHeaders]:
         """The answer to a GET request without a body, as `Mock.read`. Here every nanosecond counts."""
@@ -36,7 +37,8 @@ class SteeredMock:
         begin = perf_counter()
         answered = self.mock.read(key)
         response = answered[0]
-        self._requests.add_read((begin, perf_counter(), self.mock, key, response.status, response.headers, ""))
+        end = perf_counter()
+        self._requests.add_read((self._number(), begin, end, self.mock, key, response.status, response.headers, ""))
         return answered
 
     def answer(self, request: Request) -> tuple[Response, RawHeaders]:
@@ -53,13 +55,12 @@ class SteeredMock:
         """The refusal of a request whose body was too large to be read, as `Mock.too_large`."""
         begin = perf_counter()
         response = self.mock.too_large(request)
-        if response:
-            self._record(begin, request, response, "")
+        self._record(begin, request, response or Response(413), "")
         return response
 
     def _record(self, begin: float, request: Request, response: Response, fault: str) -> None:
-        end = perf_counter()
-        self._requests.add_request((begin, end, self.mock, request, response.status, response.headers, fault))
+        end, (status, headers) = perf_counter(), (response.status, response.headers)
+        self._requests.add_request((self._number(), begin, end, self.mock, request, status, headers, fault))
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)

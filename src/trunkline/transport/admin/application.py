@@ -6,15 +6,16 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.routing import Match, Route
 
 from trunkline.errors import StorageError, UsageError
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE, RESET, Denied, check_access, check_token
-from trunkline.transport.admin import data, documents
+from trunkline.transport.admin import data, documents, requests
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
 
-ROUTES = (*documents.ROUTES, *data.ROUTES)
+ROUTES = (*documents.ROUTES, *data.ROUTES, *requests.ROUTES)
 
 
 def admin(session: MockSession, token: str | None = None) -> ASGIApp:
@@ -54,11 +55,18 @@ async def _http_error(request: Request, found: Exception) -> Answer:
     """A path that does not exist, or a method that it does not have."""
     if not isinstance(found, HTTPException) or found.detail == "Not Found":
         return error(404, f"there is nothing here; GET {BASE}/ lists what is, POST {BASE}{RESET} resets the mocks")
-    headers = tuple((name.lower(), value) for name, value in (found.headers or {}).items())
     if found.status_code == 405:
-        allowed = dict(headers).get("allow", "")
-        return error(405, f"{request.method} is not allowed here; send {' or '.join(allowed.split(', '))}", headers)
-    return error(found.status_code, found.detail, headers)
+        allowed = _methods_at(request)
+        sentence = f"{request.method} is not allowed here; send {' or '.join(allowed)}"
+        return error(405, sentence, (("allow", ", ".join(allowed)),))
+    return error(found.status_code, found.detail)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods of all routes at the path of a request: Starlette knows those of the first alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    at = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in at for method in route.methods or ()})
 
 
 async def _usage_error(_request: Request, found: Exception) -> Answer:

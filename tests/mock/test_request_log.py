@@ -1,0 +1,210 @@
+"""The record of requests keeps the latest ones, numbers them, and shows none of their secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+import trunkline
+from tests.test_redaction import FORMS, SECRET
+from trunkline.exchange import Headers, Json, Request
+from trunkline.mock.mock import Mock, from_vendor
+from trunkline.mock.request_log import RecordedRequest
+from trunkline.mock.session import MockSession
+from trunkline.redaction import RecentSecrets
+
+TELEPATH, TALKOVER = trunkline.load("telepath"), trunkline.load("talkover")
+TOKEN = TELEPATH.world.token
+JSON = ("content-type", "application/json")
+
+
+def session(record: int = 1000) -> MockSession:
+    """A session whose mocks know each other's secrets, as those of `trunkline serve` do."""
+    secrets, recent = TELEPATH.secrets | TALKOVER.secrets, RecentSecrets()
+
+    def make(vendor: trunkline.Vendor) -> Mock:
+        return from_vendor(vendor, secrets=secrets, recent=recent)
+
+    return MockSession([TELEPATH, TALKOVER], make, record=record)
+
+
+def bearer(token: str = TOKEN) -> Headers:
+    return (("authorization", f"Bearer {token}"),)
+
+
+def shown(request: Request) -> dict[str, Json]:
+    """A request to telepath as it is on record."""
+    found = session()
+    found.mocks["telepath"](request)
+    return found.requests.entries()[0].to_json()
+
+
+def test_a_request_is_shown_with_all_that_is_known_about_it() -> None:
+    """Operation, account and status of an answered request; cause, evidence and page of a refused one."""
+    known = shown(Request("GET", "/trunks", "limit=2", bearer()))
+    assert (known["number"], known["vendor"], known["operation"], known["account"]) == (
+        1,
+        "telepath",
+        "listTrunks",
+        "main",
+    )
+    assert (known["status"], known["refusal"], known["fault"], known["notices"]) == (200, None, None, [])
+    assert known["time"].startswith("20")
+    assert known["time"].endswith("Z")
+    assert 0 < known["duration_ms"] < 60_000
+    refusal = shown(Request("GET", "/trunks", "limit=0", bearer()))["refusal"]
+    assert (refusal["cause"], refusal["sent"], refusal["grade"]) == ("parameter_out_of_range", "limit=0", "documented")
+    assert refusal["page"].startswith("https://")
+    assert refusal["contract"].startswith("schemas/telepath/openapi.json#/")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "operation"),
+    [
+        (Request("HEAD", "/trunks", "", bearer()), 200, None),
+        (Request("OPTIONS", "/trunks"), 204, None),
+        (Request("PUT", "/trunks", "", bearer()), 405, None),
+        (Request("GET", "/nowhere", "", bearer()), 404, None),
+        (Request("GET", "/trunks"), 401, "listTrunks"),
+    ],
+)
+def test_every_request_is_on_record(request_: Request, status: int, operation: str | None) -> None:
+    """Requests that HTTP adds, and refused ones, are on record too."""
+    found = shown(request_)
+    assert (found["status"], found["operation"], found["method"]) == (status, operation, request_.method)
+
+
+def test_requests_over_a_limit_are_on_record() -> None:
+    """A rate-limited request is on record with its cause, and so is one that is too large, with or without a body."""
+    found = session()
+    steered = found.mocks["telepath"]
+    steered.mock.limit_rate(requests=0)
+    steered(Request("GET", "/trunks", "", bearer()))
+    steered.mock.limit_rate(requests=100)
+    steered.too_large(Request("POST", "/trunks", "", (*bearer(), JSON)))
+    assert steered.too_large(Request("GET", "/trunks", "", bearer())) is None
+    rate, large, other = (one.to_json() for one in found.requests.entries())
+    assert (rate["status"], rate["refusal"]["cause"]) == (429, "rate_limited")
+    assert (large["status"], large["refusal"]["cause"]) == (413, "body_too_large")
+    assert (other["status"], other["refusal"], other["operation"]) == (413, None, "listTrunks")
+
+
+def test_only_the_latest_requests_are_kept() -> None:
+    """The oldest are forgotten, and no number is used twice, also after all were cleared."""
+    found = session(record=2)
+    steered = found.mocks["telepath"]
+    for _ in range(3):
+        steered.read((b"/trunks", b"", None))
+    assert [one.number for one in found.requests.entries()] == [2, 3]
+    assert found.requests.clear() == 2
+    steered(Request("GET", "/trunks"))
+    assert [one.number for one in found.requests.entries()] == [4]
+
+
+def test_nothing_is_kept_when_it_is_switched_off() -> None:
+    """A record of 0 requests stays empty, while a watcher is still told."""
+    found, told = session(record=0), list[RecordedRequest]()
+    stop = found.requests.watch(told.append)
+    found.mocks["telepath"](Request("GET", "/trunks"))
+    found.mocks["telepath"].read((b"/trunks", b"", None))
+    stop()
+    found.mocks["telepath"](Request("GET", "/trunks"))
+    assert (found.requests.entries(), [one.number for one in told]) == ([], [1, 2])
+
+
+def test_what_is_long_is_shortened() -> None:
+    """Of a request as large as a server takes, the record keeps a part, and shows less."""
+    body = json.dumps({"name": "x" * 500_000}).encode()
+    long = Request("POST", "/trunks", "q=" + "y" * 50_000, (("x-long", "z" * 60_000), *bearer(), JSON), body)
+    found = shown(long)
+    assert found["body"] is None
+    assert found["body_note"] == "not shown, because only its first 32768 bytes are on record"
+    assert len(json.dumps(found)) < 5000
+    assert (
+        len(shown(Request("POST", "/trunks", "", bearer(), b'{"name": "' + b"x" * 9000 + b'"}'))["body"]["name"]) < 2100
+    )
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def carriers(secret: str, form: str) -> Iterator[Request]:
+    """Requests with a credential in `Authorization`, and a form of it elsewhere."""
+    sent = bearer(secret)
+    plain = form.replace("&", "%26").replace("#", "%23").replace(" ", "%20")
+    yield Request("GET", f"/trunks/{plain}", "", sent)
+    yield Request("GET", f"/trunks;id={plain}", "", sent)
+    yield Request("GET", "/trunks", f"limit=0&status={plain}", sent)
+    yield Request("GET", "/trunks", f"{plain}=1", sent)
+    yield Request("GET", "/trunks", "", (*sent, ("x-note", form)))
+    yield Request("POST", "/trunks", "", (*sent, JSON), json.dumps({"name": form, form: [{"x": form}]}).encode())
+    yield Request("POST", "/trunks", "", (*sent, JSON), form.encode() + b"{")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("vendor", ["telepath", "talkover"])
+def test_no_form_of_an_unknown_credential_is_shown(vendor: str, form: str) -> None:
+    """A credential that opens nothing is masked wherever it occurs in its request, in all its forms."""
+    found = session()
+    for request in carriers(SECRET, FORMS[form]):
+        found.mocks[vendor](request)
+        text = json.dumps(found.requests.entries()[-1].to_json())
+        assert FORMS[form] not in text
+        assert SECRET[3:16] not in text
+
+
+@pytest.mark.parametrize("token", [*TELEPATH.world.tokens, *TALKOVER.world.tokens])
+def test_no_token_of_any_vendor_is_shown(token: str) -> None:
+    """The tokens of all vendors are masked at each of them, also in a request without a credential."""
+    found = session()
+    for steered in found.mocks.values():
+        for request in carriers(token, token):
+            steered(request)
+            steered(Request(request.method, request.path, request.query, request.headers[1:], request.body))
+    for one in found.requests.entries():
+        assert token not in json.dumps(one.to_json(), ensure_ascii=False)
+        assert token[:20] not in json.dumps(one.to_json(), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("GET", "/trunks", "token=abc"),
+        Request("GET", "/trunks", "limit=1&%74oken=abc&Api-Key=abc;d"),
+        Request("GET", "/trunks;session=abcd"),
+        Request("GET", "/trunks", "", (("cookie", "abc"), ("x-api-key", "abc"), ("authorization", "abc"))),
+        Request("GET", "/trunks", "", (("authorization", "Bearer abc"), ("x-auth-token", "abc"))),
+        Request("GET", "/trunks", "", (("authorization", "Basic YWJj"),)),
+        Request(
+            "POST", "/trunks", "", (JSON,), b'{"sip_password": "abc", "sipPassword": {"x": "abc"}, "pin": ["abc"]}'
+        ),
+        Request("POST", "/trunks", "", (JSON,), b"{'sip_password': 'abc'}"),
+        Request("POST", "/trunks", "", (JSON,), b'{"sip_password": "abc", "name": '),
+        Request("POST", "/trunks", "", (), b"sip_password=abc"),
+        Request("POST", "/trunks", "", (JSON,), b'{"abcdefgh": 1, "abcdefgh": 2, "password": "abcdefgh"}'),
+        Request("POST", "/trunks", "", (JSON,), b'{"pin": 123456789, "name": 123456789}'),
+    ],
+)
+def test_a_value_under_the_name_of_a_secret_is_not_shown(request_: Request) -> None:
+    """A secret is masked by its name even if it is short, and a body that is not JSON is not shown at all."""
+    text = json.dumps(shown(request_))
+    assert "***" in text or '"body_note": "not shown' in text
+    assert not any(secret in text for secret in ("abc", "YWJj", "123456789"))
+
+
+def test_the_name_of_the_scheme_is_shown() -> None:
+    """A client that sent the wrong scheme, or no credential after it, can see that."""
+    for sent, seen in (("Bearer abc", "Bearer ***"), ("Basic", "Basic"), ("token abc", "token ***"), ("abc", "***")):
+        assert shown(Request("GET", "/trunks", "", (("authorization", sent),)))["headers"] == {"authorization": seen}
+
+
+def test_any_text_can_be_sent_as_json() -> None:
+    """Halves of surrogate pairs and control characters in a request do not break the JSON of the record."""
+    body = b'{"name": "\\ud800\\u0000\x7f", "\\udfff": 1e400, "n": 12345678901234567890}'
+    for content in (body, body.replace(b"1e400", b"1")):
+        found = shown(
+            Request("POST", "/tr\xff\x01unks/%ff%00", "a=%ud8%00\x1b", (("x-\xff", "\xff\x00"), JSON), content)
+        )
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
