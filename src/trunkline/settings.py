@@ -191,6 +191,9 @@ class Settings:
         "A folder with your own records and tokens, DIR/VENDOR/trunks.json and DIR/VENDOR/world.toml, which are added"
         " to the shipped ones.",
     )
+    watch: bool = option(
+        FLAG, "serve", "Reset a mock to its fixtures as soon as their files have changed; connections stay open."
+    )
     trunks: int | None = option(
         RECORDS, "serve pytest", "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped."
     )

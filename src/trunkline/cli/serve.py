@@ -7,6 +7,7 @@ import shlex
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
@@ -19,11 +20,12 @@ import trunkline
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
-from trunkline.errors import UsageError
+from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import curl
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
+from trunkline.mock.source import Source
 from trunkline.mock.storage import Storage
 from trunkline.mock.world import Grant
 from trunkline.redaction import RecentSecrets, printable
@@ -31,6 +33,10 @@ from trunkline.settings import Settings
 from trunkline.transport import access, admin, server, tls
 from trunkline.transport.connect import known_parameters
 
+log = logging.getLogger("trunkline.cli.serve")
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at the files of `--watch`."""
 _MANY_RECORDS = 20_000
 """Generating this many records takes seconds, so it is announced."""
 
@@ -42,12 +48,15 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
     given = _given_tokens(settings.accept_token, names)
     fixtures = _folders(settings.fixtures, names)
-    loaded = [
-        _accepting(
-            loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0), given[name]
-        )
-        for name in names
-    ]
+    if settings.watch and settings.state is not None:
+        raise UsageError("--watch would replace the state with each change of a file; leave out --watch or --state")
+
+    def load(name: str) -> Vendor:
+        vendor = loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0)
+        return _accepting(vendor, given[name])
+
+    sources = {name: Source(name, partial(load, name), fixtures.get(name)) for name in names}
+    loaded = [source.vendor for source in sources.values()]
     announced = {name: token for name in names for _, token in given[name][:1]}
     secrets = frozenset({access.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
@@ -65,7 +74,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             storage=storage,
             recent=recent,
         )
-        session = MockSession(loaded, make, record=settings.record)
+        session = MockSession(loaded, make, record=settings.record, reread=lambda name: sources[name].vendor)
         if not settings.quiet:
             _announce_state(settings, [steered.mock for steered in session.mocks.values()])
         app = server.asgi(
@@ -74,13 +83,14 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             admin=admin.admin(session, settings.admin_token),
             cors=settings.cors,
         )
-        server.serve(
-            app,
-            host=settings.host,
-            port=settings.port,
-            on_ready=lambda url: _announce(url, loaded, announced, settings, ca),
-            tls=context,
-        )
+        with _watched(sources, session) if settings.watch else nullcontext():
+            server.serve(
+                app,
+                host=settings.host,
+                port=settings.port,
+                on_ready=lambda url: _announce(url, loaded, announced, settings, ca),
+                tls=context,
+            )
     return SUCCESS
 
 
@@ -145,6 +155,30 @@ def _accepting(vendor: Vendor, given: Iterable[tuple[str, str]]) -> Vendor:
             )
         grants[token] = grant
     return replace(vendor, world=world.with_grants(grants))
+
+
+@contextmanager
+def _watched(sources: Mapping[str, Source], session: MockSession) -> Iterator[None]:
+    """Look at the files of the data twice a second, and reset the mock of a vendor whose files have changed."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(_LOOK_EVERY):
+            for name in (name for name, source in sources.items() if source.has_changed()):
+                try:
+                    session.reset(name)
+                except TrunklineError as error:
+                    log.error("%s; %s goes on with what it last read", error, name)  # noqa: TRY400 - one sentence
+                else:
+                    log.info("%s was reset to its changed fixtures", name)
+
+    watcher = threading.Thread(target=watch, name="trunkline-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def _storage(state: str | None) -> AbstractContextManager[Storage | None]:

@@ -127,20 +127,10 @@ class Mock:
         storage: Storage | None,
         recent: RecentSecrets,
     ) -> None:
-        self.vendor = vendor
-        self._contract = vendor.contract
-        self._world = vendor.world
         self._clock = clock
         self._meter = _Meter(vendor.contract.rate_limit, vendor.world.rate_limit, clock)
-        self._served = {
-            operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
-        }
-        self._secrets = vendor.secrets | secrets
-        self.secrets = Secrets(self._contract.secrets, self._secrets)
-        """The secrets that records and recorded requests print as `***`."""
-        self._records: dict[str, Records] = {}
-        self._redact_own: Redactor | None = None
         self._recent = recent
+        self._adopt(vendor, secrets)
         self._lock = RLock()
         self._storage = storage
         self._save = partial(storage.save, vendor.name) if storage else None
@@ -156,16 +146,38 @@ class Mock:
         }
         self._begin(Store(self._world, saved, self._save))
 
+    def _adopt(self, vendor: Vendor, secrets: frozenset[str]) -> None:
+        self.vendor = vendor
+        self._contract = vendor.contract
+        self._world = vendor.world
+        self._served = {
+            operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
+        }
+        self._secrets = vendor.secrets | secrets
+        self.secrets = Secrets(self._contract.secrets, self._secrets)
+        """The secrets that records and recorded requests print as `***`."""
+        self._records: dict[str, Records] = {}
+        self._redact_own: Redactor | None = None
+
     @property
     def closed_accounts(self) -> list[str]:
         """The accounts that have records and no token: the tokens of an earlier start opened them."""
         return sorted(self._views.store.accounts - self._world.accounts)
 
-    def reset(self) -> None:
-        """Return to the fixtures, with a fresh rate limit. Raises `StorageError` when that cannot be saved."""
+    def reset(self, vendor: Vendor | None = None) -> None:
+        """Return to the fixtures, with a fresh rate limit, or to those of a `vendor` whose files have changed.
+
+        Raises `StorageError` when that cannot be saved; then nothing has changed.
+        """
         with self._lock:
             if self._storage:
-                self._storage.reset(self.vendor)
+                self._storage.reset(vendor or self.vendor)
+            if vendor and vendor is not self.vendor:
+                for secret in vendor.secrets - self._secrets:
+                    self._recent.add(secret)  # for the other mocks of the server
+                if self._meter.limit == self._world.rate_limit:
+                    self.limit_rate(vendor.world.rate_limit)
+                self._adopt(vendor, self._secrets)
             self._begin(Store(self._world, save=self._save))
 
     def _begin(self, store: Store) -> None:

@@ -68,12 +68,25 @@ class SteeredMock:
 
 
 class MockSession:
-    """A mock of each vendor, the faults that are set on them, and the record of their requests."""
+    """A mock of each vendor, the faults that are set on them, and the record of their requests.
+
+    `reread` gives the vendor of a name as its files are now, for a reset; by default a vendor stays as it was.
+    """
 
     def __init__(
-        self, vendors: Iterable[Vendor], make: Callable[[Vendor], Mock] = from_vendor, *, record: int = RECORDED
+        self,
+        vendors: Iterable[Vendor],
+        make: Callable[[Vendor], Mock] = from_vendor,
+        *,
+        record: int = RECORDED,
+        reread: Callable[[str], Vendor] | None = None,
     ) -> None:
+        self._reread = reread
         self.faults = Faults()
         self.requests = RequestLog(record)
         self.mocks = {vendor.name: SteeredMock(make(vendor), self.faults, self.requests) for vendor in vendors}
         """The mocks by the names of their vendors."""
+
+    def reset(self, name: str) -> None:
+        """Return a vendor's mock to its fixtures. Raises `DataError` if they cannot be read; then nothing changes."""
+        self.mocks[name].mock.reset(self._reread(name) if self._reread else None)
