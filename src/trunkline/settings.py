@@ -233,6 +233,7 @@ class Settings:
     record: int = option(
         RECORDS, "serve", "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.", 1000
     )
+    verbose: bool = option(FLAG, "serve", "Log each request in one line, without secrets.", short="-v")
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
     # which implementation is checked
@@ -371,7 +372,13 @@ def required_operations(require: Collection[str], operations: Collection[str]) -
     return frozenset(operations if "all" in require else require)
 
 
-ALTERNATIVES = (("url", "app"), ("token", "token_file"), ("second_token", "second_token_file"), ("state", "server"))
+ALTERNATIVES = (
+    ("url", "app"),
+    ("token", "token_file"),
+    ("second_token", "second_token_file"),
+    ("state", "server"),
+    ("verbose", "quiet"),
+)
 """Options that exclude each other: if a source sets one, sources of lower priority cannot set the other."""
 
 NEEDS: Mapping[str, tuple[str, ...]] = {

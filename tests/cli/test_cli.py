@@ -961,6 +961,31 @@ def test_serve_prints_addresses_and_stops_on_ctrl_c(served: Any) -> None:
     assert "warning" not in err
 
 
+def test_serve_logs_each_request_once_if_it_is_verbose(served: Any) -> None:
+    """With -v each request is one line, which has the refusal too; without, only refused ones are logged."""
+    for options, answered in ((("-v",), 1), ((), 0)):
+        process, printed = served("telepath", *options)
+        place = printed["vendors"]["telepath"]
+        answer = subprocess.run(["bash", "-c", place["curl"]], capture_output=True, text=True, check=True)
+        assert " 200 " in answer.stdout.splitlines()[0]
+        subprocess.run(["curl", "-s", f"{place['url']}/trunks"], capture_output=True, check=True)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+        assert (
+            len(re.findall(r"^[\d:.]{12} GET /v1/trunks listTrunks 200 [\d.]+ ms main$", err, re.MULTILINE)) == answered
+        )
+        assert err.count("credentials_missing") == 1
+        assert err.count(place["token"]) == 2  # in the announcement
+
+
+def test_serve_cannot_be_quiet_and_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two options that contradict each other are refused in one sentence."""
+    assert cli.run(["serve", "--quiet", "-v"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "trunkline: --quiet prints nothing, and --verbose each request; leave one of them out"
+    ]
+
+
 def test_serve_says_once_that_no_more_files_can_be_opened_even_if_it_is_quiet() -> None:
     """Clients are answered in turn by a process that may open 48 files."""
     limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (48, 48))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -127,6 +128,36 @@ def test_what_is_long_is_shortened() -> None:
     )
 
 
+def line(request: Request) -> str:
+    """A request to telepath as it is logged, without its time."""
+    found = session()
+    found.mocks["telepath"](request)
+    text = found.requests.entries()[0].to_line()
+    assert re.match(r"\d\d:\d\d:\d\d\.\d{3} ", text)
+    return re.sub(r" \d+\.\d ms ", " N ms ", text[13:])
+
+
+def test_a_request_is_one_line_of_a_log() -> None:
+    """The line has method, target, operation, status, time and account, and then the reason for a refusal."""
+    assert line(Request("GET", "/trunks", "limit=2", bearer())) == "GET /v1/trunks?limit=2 listTrunks 200 N ms main"
+    refused = line(Request("HEAD", "/trunks"))
+    assert refused.startswith("HEAD /v1/trunks - 401 N ms -; refused: credentials_missing; sent=")
+    assert refused.count("refused") == 1
+
+
+def test_no_request_can_disturb_a_log() -> None:
+    """Control characters are escaped, secrets are masked, and a long target is cut off."""
+    odd = line(
+        Request("G\x1bET", "/tr\nunks/\xff\u202e", "a=\x1b[31m&token=abc&b=" + TOKEN, bearer("sk_odd_0123456789"))
+    )
+    assert odd.startswith(
+        "G\\u001bET /v1/tr\\nunks/\\u00ff\\u202e?a=\\u001b[31m&token=***&b=*** - 404 N ms -; refused: "
+    )
+    assert odd.isascii()
+    assert odd.isprintable()
+    assert len(line(Request("GET", "/health", "x" * 9000))) < 1000
+
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +182,7 @@ def test_no_form_of_an_unknown_credential_is_shown(vendor: str, form: str) -> No
     for request in carriers(SECRET, FORMS[form]):
         found.mocks[vendor](request)
         text = json.dumps(found.requests.entries()[-1].to_json())
+        text += found.requests.entries()[-1].to_line()
         assert FORMS[form] not in text
         assert SECRET[3:16] not in text
 

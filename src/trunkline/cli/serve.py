@@ -24,6 +24,7 @@ from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import curl
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.loader import Vendor
+from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.source import Source
 from trunkline.mock.storage import Storage
@@ -48,6 +49,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
     given = _given_tokens(settings.accept_token, names)
     fixtures = _folders(settings.fixtures, names)
+    if settings.verbose and settings.quiet:
+        raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     if settings.watch and settings.state is not None:
         raise UsageError("--watch would replace the state with each change of a file; leave out --watch or --state")
 
@@ -63,7 +66,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     with (
         _storage(settings.state) as storage,
         _tls(settings) as (context, ca),
-        nullcontext() if settings.quiet else _logged_refusals(),
+        nullcontext() if settings.quiet else _logged(each=settings.verbose),
     ):
         bases = server.bases(loaded)
         make = partial(
@@ -75,6 +78,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             recent=recent,
         )
         session = MockSession(loaded, make, record=settings.record, reread=lambda name: sources[name].vendor)
+        if settings.verbose:
+            session.requests.watch(_log_request)
         if not settings.quiet:
             _announce_state(settings, [steered.mock for steered in session.mocks.values()])
         app = server.asgi(
@@ -206,9 +211,14 @@ def _tls(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, str | None
 
 
 @contextmanager
-def _logged_refusals() -> Iterator[None]:
-    """A context manager that logs each refused request of a mock with its reason, in one line on standard error."""
+def _logged(*, each: bool) -> Iterator[None]:
+    """A context manager that logs each refused request of a mock with its reason, in one line on standard error.
+
+    Where each request is logged, the mock's own lines on the refused ones are left out.
+    """
     logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
+    if each:
+        handler.addFilter(lambda line: line.name != "trunkline.mock" or line.levelno > logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
     level, logger.propagate = logger.level, False
     logger.addHandler(handler)
@@ -219,6 +229,10 @@ def _logged_refusals() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = True
+
+
+def _log_request(request: RecordedRequest) -> None:
+    log.info("%s", request.to_line())
 
 
 def _announce_state(settings: Settings, mocks: Iterable[Mock]) -> None:

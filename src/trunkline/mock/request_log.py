@@ -8,6 +8,7 @@ A server adds to it with every request, so adding is cheap: an entry is worked o
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import deque
@@ -31,12 +32,13 @@ from trunkline.exchange import (
     parse_json,
     request_from_key,
 )
+from trunkline.findings import truncate
 from trunkline.mock.mock import NOTICE_HEADER, REFUSAL_HEADER
 from trunkline.redaction import Masked, mask_header, mask_json, mask_pairs
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Operation
-    from trunkline.mock.mock import Mock
+    from trunkline.mock.mock import Mock, Shown
 
 RECORDED = 1000
 """How many requests a server keeps on record, unless it is told otherwise."""
@@ -46,6 +48,9 @@ _MAX_BODY = 32 << 10
 
 _MAX_SHOWN = 2048
 """The most characters of a text that `RecordedRequest.to_json` shows."""
+
+_MAX_LOGGED = 200
+"""The most characters of a target, or of a fault, in a line of the log."""
 
 _PART = re.compile(r'; (\w+)=("(?:[^"\\]|\\.)*")')
 
@@ -165,6 +170,7 @@ class RecordedRequest:
         Long texts are shortened. A body that is not JSON is not shown, for nobody can tell where a secret is in it.
         """
         shown, is_secret = self._mock.shown_for(self._request), self._mock.secrets.has_name
+        path, query = self._target(shown)
         refusal, body, reason = self.refusal, None, ""
         try:
             if self.body:
@@ -181,8 +187,8 @@ class RecordedRequest:
             "vendor": self.vendor,
             "operation": self.operation,
             "method": shown(self.method, 40),
-            "path": shown(mask_pairs(self.path, ";", is_secret), _MAX_SHOWN),
-            "query": shown(mask_pairs(self.query, "&", is_secret), _MAX_SHOWN),
+            "path": path,
+            "query": query,
             "status": self.status,
             "account": self.account,
             "refusal": refusal and refusal._asdict(),
@@ -197,6 +203,34 @@ class RecordedRequest:
             "body_note": reason or None,
         }
 
+    def to_line(self) -> str:
+        """One line in ASCII without secrets, for a log: `15:03:29.123 GET /v1/trunks listTrunks 200 0.2 ms main`."""
+        shown = self._mock.shown_for(self._request)
+        path, query = self._target(shown)
+        target = f"{self._mock.vendor.contract.base_path}{path}{query and '?'}{query}"
+        refused = find(self._answered, REFUSAL_HEADER)
+        more = (
+            *(f"notice: {notice}" for notice in self.notices),
+            *([f"fault: {shown(self.fault, _MAX_LOGGED)}"] if self.fault else []),
+            *([f"refused: {refused}"] if refused else []),
+        )
+        words = (
+            datetime.fromtimestamp(self.time).strftime("%H:%M:%S.%f")[:-3],  # noqa: DTZ006 - the time of the terminal
+            json.dumps(shown(self.method, 40))[1:-1],
+            json.dumps(truncate(target, _MAX_LOGGED))[1:-1],
+            self.operation or "-",
+            str(self.status),
+            f"{self.duration * 1000:.1f} ms",
+            self.account or "-",
+        )
+        return "; ".join((" ".join(words), *more))
+
+    def _target(self, shown: Shown) -> tuple[str, str]:
+        """Path and query, ready to be shown."""
+        is_secret = self._mock.secrets.has_name
+        path, query = mask_pairs(self.path, ";", is_secret), mask_pairs(self.query, "&", is_secret)
+        return shown(path, _MAX_SHOWN), shown(query, _MAX_SHOWN)
+
     def __repr__(self) -> str:
         return self._mock.secrets.hide(f"<{self._request!r} -> {self.status}>")
 
@@ -205,8 +239,12 @@ class RequestLog:
     """The latest requests, at most `most` of them. Any thread may add and read."""
 
     def __init__(self, most: int = RECORDED) -> None:
+        self.most = most
+        """How many are kept."""
         self._entries: deque[Entry[Any]] = deque(maxlen=most)
         self._watchers: list[Callable[[RecordedRequest], object]] = []
+        self._cleared = 0
+        """The number of the latest request that was cleared."""
         self._epoch = time.time() - time.perf_counter()
         self.number: Callable[[], int] = count(1).__next__
         """Draw the number of the next request."""
@@ -224,9 +262,23 @@ class RequestLog:
         """The requests, oldest first."""
         return [*map(self._recorded, tuple(self._entries))]
 
+    def after(self, number: int) -> list[RecordedRequest]:
+        """The requests on record after that number, oldest first."""
+        return [self._recorded(entry) for entry in tuple(self._entries) if entry[0] > number]
+
+    @property
+    def newest(self) -> int:
+        """The number of the latest request, also of one that was cleared; 0 if there was none."""
+        return self._entries[-1][0] if self._entries else self._cleared
+
+    @property
+    def watchers(self) -> int:
+        """How many watch."""
+        return len(self._watchers)
+
     def clear(self) -> int:
         """Forget all requests; return how many there were."""
-        known = len(self._entries)
+        known, self._cleared = len(self._entries), self.newest
         self._entries.clear()
         return known
 

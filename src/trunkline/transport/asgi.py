@@ -33,6 +33,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
 
+ENDING = "trunkline.ending"
+"""The key in a scope's `state` of the `asyncio.Event` that the server sets when it ends, for answers without an end."""
+
 _MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
 _LINGERING = 5.0

@@ -53,12 +53,16 @@ _FAST: Any = H11Protocol if issubclass(HttpToolsProtocol, H11Protocol) else _Bou
 
 
 class Connection(asyncio.Protocol):
-    """An accepted connection. It hands its transport over to the protocol that it chooses."""
+    """An accepted connection. It hands its transport over to the protocol that it chooses.
+
+    `state` is the `state` in the scope of each of its requests.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, server: uvicorn.Server) -> None:
+    def __init__(self, server: uvicorn.Server, state: dict[str, Any]) -> None:
         self._server = server
+        self._state = state
         self._chosen: Any = None
         self._cycle: Any = None
         self._waits_since: float | None = None
@@ -99,7 +103,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._chosen = (_FAST if _is_ordinary(data) else H11Protocol)(
-            self._server.config, self._server.server_state, {}
+            self._server.config, self._server.server_state, self._state
         )
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)

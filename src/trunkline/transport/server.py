@@ -41,7 +41,7 @@ from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import BASE as RESERVED
 from trunkline.transport.access import address_of, root_url
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
+from trunkline.transport.asgi import ENDING, ASGIApp, Message, Receive, Send, application
 from trunkline.transport.messages import MAX_BODY
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
 
@@ -304,6 +304,7 @@ class _Server:
                 await self._end.wait()
         finally:
             self._is_ending.set()
+            self._end.set()
             for waiting in (*tasks[:2], self._arrival):
                 waiting.cancel()
             await asyncio.wait(tasks)
@@ -349,7 +350,7 @@ class _Server:
                 forget_closed_at = 2 * len(self._connections)
 
     async def _connect(self, accepted: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        connection = Connection(self._uvicorn)
+        connection = Connection(self._uvicorn, {ENDING: self._end})
         patience = _HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
         self._connections.add(connection)

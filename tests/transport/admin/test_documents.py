@@ -92,7 +92,8 @@ def test_the_index_names_vendors_and_links(client: Admin) -> None:
     }
     assert {"health", "openapi.json"} <= {*found["links"]}
     for place in found["links"].values():
-        assert client.ask("GET", place.removeprefix("http://localhost/_trunkline")).status == 200
+        if not place.endswith("/events"):  # which has no end
+            assert client.ask("GET", place.removeprefix("http://localhost/_trunkline")).status == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "127.0.0.1/x"])
@@ -162,6 +163,7 @@ def test_schemathesis_finds_nothing(session: MockSession, examples: int, token: 
                 *(Path(sys.executable).with_name("schemathesis"), "run", f"{url}/_trunkline/openapi.json"),
                 *("--seed", "1", "--max-examples", str(examples), "-H", proof),
                 *("--exclude-checks", "ignored_auth"),  # any value of the header is accepted
+                *("--exclude-path", "/requests/events"),  # an answer without an end
             ],
             cwd=tmp_path,
             env={**os.environ, "NO_COLOR": "1"},

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
 import trunkline
+from tests.transport.admin.surface import served
 from trunkline.exchange import Headers, Json, Request, Response
 from trunkline.mock.session import MockSession
 from trunkline.transport import admin
+from trunkline.transport.admin import requests
 from trunkline.transport.asgi import wrap
 
 TELEPATH, TALKOVER = trunkline.load("telepath"), trunkline.load("talkover")
@@ -142,3 +148,126 @@ def test_no_token_is_in_the_list(ask: Admin) -> None:
     assert not any(json.dumps(token)[1:-1] in body for token in (*TELEPATH.world.tokens, *TALKOVER.world.tokens))
     refused: list[Json] = [one for one in json.loads(body)["requests"] if one["refusal"]]
     assert [one["refusal"]["cause"] for one in refused] == ["parameter_out_of_range", "field_missing"]
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+READ = (b"/health", b"", None)
+
+
+@contextmanager
+def listening(url: str, query: str = "", **fields: str) -> Iterator[HTTPResponse]:
+    """A client that has received the beginning of the events."""
+    with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
+        connection.request("GET", f"/_trunkline/requests/events{query}", headers=fields)
+        response = connection.getresponse()
+        if response.status == 200:
+            assert response.readline() == b": each request to the mocks\n"
+            assert response.readline() == b"\n"
+        yield response
+
+
+def event(response: HTTPResponse) -> dict[str, str]:
+    """The fields of the next event, or of the next comment, whose name is empty."""
+    lines = iter(response.readline, b"\n")
+    return dict(line.decode().rstrip("\n").split(": ", 1) for line in lines)
+
+
+def test_a_request_is_told_as_soon_as_it_is_answered(session: MockSession) -> None:
+    """Each event has the number of the request as its id, and the request as its data."""
+    with served(session) as url, listening(url) as response:
+        assert response.getheader("content-type", "").startswith("text/event-stream")
+        assert response.getheader("cache-control") == "no-store"
+        for number in (5, 6):
+            with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as client:
+                client.request("GET", f"{TALKOVER.contract.base_path}/health")
+                assert client.getresponse().status == 200
+            told = event(response)
+            assert told["id"] == str(number)
+            assert json.loads(told["data"])["operation"] == "getHealth"
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "ids"),
+    [
+        ("?since=2", {}, ["3", "4"]),
+        ("?since=0&vendor=talkover", {}, ["4"]),
+        ("", {"Last-Event-ID": "3"}, ["4"]),
+        ("?since=0", {"Last-Event-ID": "3"}, ["4"]),
+        ("?operation=createTrunk", {"Last-Event-ID": "0"}, ["3"]),
+        ("", {"Last-Event-ID": "99"}, ["1", "2", "3", "4"]),
+    ],
+)
+def test_events_are_resumed_from_the_record(
+    session: MockSession, query: str, fields: dict[str, str], ids: list[str]
+) -> None:
+    """A client that connects again gets what it has missed, or all after the server was started anew."""
+    with served(session) as url, listening(url, query, **fields) as response:
+        assert [event(response)["id"] for _ in ids] == ids
+
+
+def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
+    """The record is the queue: what it has forgotten is counted, and the latest requests follow."""
+    session = MockSession([TALKOVER], record=10)
+    steered = session.mocks["talkover"]
+
+    async def run() -> None:
+        events = requests._events(session.requests, 0, [], asyncio.Event())
+        await anext(events)
+        for _ in range(50):
+            steered.read(READ)
+        assert await anext(events) == 'event: lost\ndata: {"lost": 40}\n\n'
+        assert [int((await anext(events)).split("\n")[0][4:]) for _ in range(10)] == [*range(41, 51)]
+        session.requests.clear()
+        steered.read(READ)
+        assert (await anext(events)).startswith("id: 51\n")
+        steered.read(READ)
+        session.requests.clear()
+        waiting = asyncio.ensure_future(anext(events))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        steered.read(READ)
+        assert await waiting == 'event: lost\ndata: {"lost": 1}\n\n'
+
+    asyncio.run(run())
+    assert session.requests.watchers == 0  # the loop closes what is open at its end
+
+
+def test_events_end_with_the_server(session: MockSession) -> None:
+    """The answer is complete, and the server does not wait for its listeners."""
+    with ExitStack() as stack:
+        with served(session) as url:
+            response = stack.enter_context(listening(url))
+        assert response.read() == b""  # http.client raises an error for an answer that is cut off
+
+
+def test_a_listener_that_hears_nothing_gets_comments(session: MockSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nothing between the server and the client closes the connection."""
+    monkeypatch.setattr(requests, "_KEEP_ALIVE", 0.01)
+    with served(session) as url, listening(url) as response:
+        assert [event(response) for _ in range(2)] == [{"": "nothing new"}] * 2
+
+
+def test_there_are_not_too_many_listeners(session: MockSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused, and may come when another has gone."""
+    monkeypatch.setattr(requests, "_MOST_LISTENERS", 1)
+    with served(session) as url:
+        with listening(url), listening(url) as second:
+            assert second.status == 503
+            assert json.loads(second.read()) == {"error": "1 clients listen already; close one of them"}
+        end = time.monotonic() + 10
+        while session.requests.watchers and time.monotonic() < end:
+            with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as client:
+                client.request("HEAD", "/_trunkline/requests/events")
+                client.getresponse().read()
+        with listening(url) as third:
+            assert third.status == 200
+
+
+def test_without_a_record_there_are_no_events(ask: Admin) -> None:
+    """A server that keeps no requests says so; a wrong query, or a wrong id, is refused."""
+    target = wrap(admin.admin(MockSession([TALKOVER], record=0)))
+    response = target(Request("GET", "/requests/events", "", (HOST,)))
+    assert (response.status, "--record 0" in response.json()["error"]) == (409, True)
+    for query, fields in (("since=2024-01-01T00:00:00Z", ()), ("limit=1", ()), ("", (("last-event-id", "x"),))):
+        assert ask(query, "GET", *fields, path="/requests/events").status == 400

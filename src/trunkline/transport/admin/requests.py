@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from trunkline.contract.formats import read_time
 from trunkline.errors import UsageError
 from trunkline.findings import suggestion
-from trunkline.mock.request_log import RecordedRequest
+from trunkline.mock.request_log import RecordedRequest, RequestLog
 from trunkline.mock.session import MockSession
 from trunkline.transport.admin.messages import Answer, session_of
+from trunkline.transport.asgi import ENDING
 
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _STATUS = re.compile(r"[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
+_KEEP_ALIVE = 15.0
+"""Seconds without a request after which a listener gets a comment, so that nothing between closes the connection."""
+_MOST_LISTENERS = 32
+_MOST_AT_ONCE = 100
 _LISTED = 100
 """How many requests are listed, unless the query says otherwise."""
 
@@ -34,6 +42,63 @@ def list_requests(request: Request) -> Answer:
     filters = [_FILTERS[name](session, value) for name, value in query.items()]
     found = [one for one in session.requests.entries() if all(fits(one) for fits in filters)]
     return JSONResponse({"requests": [one.to_json() for one in found[max(0, len(found) - limit) :]]})
+
+
+async def request_events(request: Request) -> Answer:
+    """Each request as soon as it is answered, as server-sent events. `since` and `Last-Event-ID` resume after a number.
+
+    The record is the only queue: a client that is slower than it is forgets is told how many requests it has missed.
+    """
+    session = session_of(request)
+    query = _query(request, (*_FILTERS,))
+    since = query.pop("since", None)
+    since = request.headers.get("last-event-id", since)
+    newest = session.requests.newest
+    last = newest if since is None else _number("since", since)
+    filters = [_FILTERS[name](session, value) for name, value in query.items()]
+    if not session.requests.most:
+        raise HTTPException(409, "this server keeps no requests (--record 0), so there are none to show")
+    if session.requests.watchers >= _MOST_LISTENERS:
+        raise HTTPException(503, f"{_MOST_LISTENERS} clients listen already; close one of them")
+    ending = request.scope.get("state", {}).get(ENDING) or asyncio.Event()
+    stream = _events(session.requests, last if last <= newest else 0, filters, ending)
+    return StreamingResponse(
+        stream if request.method == "GET" else iter(()),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store"},
+    )
+
+
+async def _events(log: RequestLog, last: int, filters: Collection[Filter], ending: asyncio.Event) -> AsyncIterator[str]:
+    """The requests after the number `last`, and a comment where there is none for a while, until the server ends."""
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: RecordedRequest) -> None:
+        if not news.is_set():
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(news.set)
+
+    stop, end = log.watch(wake), asyncio.create_task(ending.wait())
+    try:
+        yield ": each request to the mocks\n\n"
+        while not ending.is_set():
+            news.clear()
+            found = log.after(last)[:_MOST_AT_ONCE]
+            for one in found:
+                if one.number > last + 1:
+                    yield f'event: lost\ndata: {{"lost": {one.number - last - 1}}}\n\n'
+                last = one.number
+                if all(fits(one) for fits in filters):
+                    yield f"id: {last}\ndata: {json.dumps(one.to_json())}\n\n"
+                await asyncio.sleep(0)
+            if not found:
+                arrival = asyncio.create_task(news.wait())
+                await asyncio.wait((arrival, end), timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+                if arrival.cancel() and not ending.is_set():
+                    yield ": nothing new\n\n"
+    finally:
+        stop()
+        end.cancel()
 
 
 def forget_requests(request: Request) -> Answer:
@@ -100,4 +165,8 @@ _FILTERS: Mapping[str, Callable[[MockSession, str], Filter]] = {
     "since": _since,
 }
 
-ROUTES = (Route("/requests", list_requests), Route("/requests", forget_requests, methods=["DELETE"]))
+ROUTES = (
+    Route("/requests", list_requests),
+    Route("/requests", forget_requests, methods=["DELETE"]),
+    Route("/requests/events", request_events),
+)
