@@ -24,6 +24,7 @@ _LONGEST_BODY = 1 << 20
 """The number of bytes of a response that are kept for a finding."""
 _MOST_CAUSES = 100
 """The number of causes for each check, operation and grade that are reported one by one."""
+OTHERS_COUNTED = "others like it are only counted from here on"
 MOST_SOURCES = 6
 """The number of places that are kept of a finding in recorded traffic."""
 
@@ -87,8 +88,12 @@ class Finding:
     @property
     def cause(self) -> tuple[str, str, str, str]:
         """The key by which findings are merged: those that differ in a list position only are one finding."""
-        place = "/".join("*" if part.isascii() and part.isdigit() else part for part in self.at.split("/"))
-        return (self.rule, self.operation, place, self.contract)
+        return (self.rule, self.operation, without_positions(self.at), self.contract)
+
+
+def without_positions(at: str) -> str:
+    """A place with `*` for each position in a list: `body/trunks/0/id` -> `body/trunks/*/id`."""
+    return "/".join("*" if part.isascii() and part.isdigit() else part for part in at.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,10 @@ class Report:
     """The number of causes for each check, operation and grade."""
 
     def add(self, finding: Finding) -> bool:
-        """Add a finding; return whether its cause is new. Findings that rest on our own decisions are dropped."""
+        """Add a finding; return whether its cause is new, or was only known from weaker evidence.
+
+        Findings that rest on our own decisions are dropped.
+        """
         if finding.evidence.grade is Grade.DECISION:
             return False
         cause, kind = finding.cause, (finding.rule, finding.operation, finding.evidence.grade)
@@ -138,11 +146,14 @@ class Report:
         known = self._findings.get(cause)
         if known is not None:
             sources = tuple(dict.fromkeys((*known.sources, *finding.sources)))[:MOST_SOURCES]
-            self._findings[cause] = replace(known, count=known.count + finding.count, sources=sources)
-            return False
+            stronger = finding if finding.evidence.grade.rank < known.evidence.grade.rank else known
+            finding = replace(stronger, count=known.count + finding.count, sources=sources)
+            if stronger is known:
+                self._findings[cause] = finding
+                return False
         self._causes[kind] += 1
-        if cause != finding.cause or finding.count > 1:
-            finding = replace(finding, message=f"{finding.message}; others like it are only counted from here on")
+        if cause != finding.cause:
+            finding = replace(finding, message=f"{finding.message}; {OTHERS_COUNTED}")
         self._findings[cause] = replace(
             finding,
             message=excerpt(finding.message, _LONGEST, self.redact),
@@ -195,21 +206,23 @@ class Report:
             self.add(finding)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def to_text(value: Json) -> str:
     """A value as JSON on one line: `"busy"`, `[1, 2]`. A long one is truncated; a `Report` truncates it further."""
     pieces: list[str] = []
     remaining = _LONGEST_TEXT
     try:
-        for piece in json.JSONEncoder(ensure_ascii=False).iterencode(
-            value[:_LONGEST_TEXT] if isinstance(value, str) else value
-        ):
+        for piece in _ENCODER.iterencode(value[:_LONGEST_TEXT] if isinstance(value, str) else value):
             pieces.append(piece[:remaining])
             remaining -= len(piece)
             if remaining <= 0:
                 break
     except (ValueError, RecursionError):
         return f"<{type(value).__name__} too large to print>"
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in "".join(pieces))
+    text = "".join(pieces)
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _shortened(exchange: Exchange) -> Exchange:

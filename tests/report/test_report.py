@@ -425,3 +425,13 @@ def test_a_secret_at_the_end_of_a_long_text_is_not_shown() -> None:
         text = "s" * 4000 + " " * (cut - 4010) + "hush-hush-hush"
         found.add(finding(at=f"body/{cut}", message=text, seen=text, expected=text))
     assert "hush" not in str([(each.message, each.seen, each.expected) for each in found.findings])
+
+
+def test_the_strongest_evidence_of_a_cause_is_reported() -> None:
+    """A documented finding is not lost among notes of the same cause, in whatever order they come."""
+    grades = [Grade.CUSTOMARY, Grade.DOCUMENTED, Grade.CUSTOMARY]
+    found = Report()
+    assert [found.add(finding(grade, at="body/0", message=grade)) for grade in grades] == [True, True, False]
+    assert [(each.evidence.grade, each.message, each.count) for each in found.findings] == [
+        (Grade.DOCUMENTED, "documented", 3)
+    ]

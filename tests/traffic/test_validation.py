@@ -17,13 +17,15 @@ from trunkline import mock
 from trunkline.check.rules import RULES
 from trunkline.contract import folders
 from trunkline.contract.model import Contract, List, Operation
+from trunkline.contract.schema import SchemaError, Schemas
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, Json, Request, Response, resolve
+from trunkline.findings import Grade
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
-from trunkline.traffic import BODY, RESPONSE, UNKNOWN, messages, sources
+from trunkline.traffic import BODY, RESPONSE, UNKNOWN, messages, sources, validation
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.messages import check_weight
 from trunkline.traffic.validation import validate, validate_files
@@ -492,3 +494,75 @@ def test_a_credential_in_a_recorded_query_is_not_shown(vendor: Vendor) -> None:
     assert "client_secret=***" in shown
     assert "hunter2" not in shown.lower()
     assert "key-key" not in shown
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------------
+
+
+def recorded(path: Path, *bodies: Json) -> str:
+    """A file with a response of `curl -i` for each body."""
+    head = b"HTTP/1.1 200 OK\ncontent-type: application/json\nx-ratelimit-limit: 9\nx-ratelimit-remaining: 8\n"
+    head += b"x-ratelimit-reset: 1709654400\n\n"
+    path.write_bytes(b"".join(head + json.dumps(body).encode() + b"\n" for body in bodies))
+    return str(path)
+
+
+def trunks(status: Json, count: int = 1) -> Json:
+    """A page of trunks of Telepath with this status."""
+    body = json.loads(success(VENDORS["telepath"].contract.operation("listTrunks")).body)
+    items = [{**body["trunks"][0], "id": f"conn_{number:012}", "status": status} for number in range(count)]
+    return {"trunks": items, "pagination": {"limit": 100, "offset": 0, "total": 1000}}
+
+
+def opinions(monkeypatch: pytest.MonkeyPatch, refuse: Callable[[Json], bool] = lambda _: True) -> list[Json]:
+    """The values of which a second opinion is sought, from now on; jsonschema accepts those that it does not refuse."""
+    asked: list[Json] = []
+    original = Schemas.second_opinion
+
+    def noted(self: Schemas, place: str, value: Json) -> list[SchemaError]:
+        asked.append(value)
+        return original(self, place, value) if refuse(value) else []
+
+    monkeypatch.setattr(Schemas, "second_opinion", noted)
+    return asked
+
+
+def test_a_cause_is_confirmed_once_in_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each wrong item is counted, but jsonschema is asked only about a page with a new cause; each run begins anew."""
+    asked = opinions(monkeypatch)
+    bodies = [*[trunks("busy", 30)] * 20, trunks(7, 30), *[trunks("idle", 30)] * 20]
+    for runs in (1, 2):
+        report = validate_files(VENDORS["telepath"], [recorded(tmp_path / "a", *bodies)], ["listTrunks"])
+        assert len(asked) == 2 * runs
+        found = {finding.contract.rpartition("/")[2]: finding.count for finding in report.findings}
+        assert found == {"enum": 1200, "type": 30}
+        assert all("counted from here on" not in finding.message for finding in report.findings)
+
+
+def test_a_cause_that_was_not_confirmed_is_asked_about_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What only one validator refuses stays a note, until both refuse a value for the same cause."""
+    asked = opinions(monkeypatch, lambda value: value["trunks"][0]["status"] == "busy")
+    bodies = [*[trunks("odd")] * 3, trunks("busy"), trunks("busy")]
+    report = validate_files(VENDORS["telepath"], [recorded(tmp_path / "a", *bodies)], ["listTrunks"])
+    assert len(asked) == 4
+    (found,) = report.findings
+    assert (found.evidence.grade, found.count) == (Grade.IMPLIED, 5)
+    (found,) = validate_files(VENDORS["telepath"], [recorded(tmp_path / "a", *bodies[:3])], ["listTrunks"]).findings
+    assert (found.evidence.grade, found.count) == (Grade.CUSTOMARY, 3)
+
+
+@pytest.mark.parametrize(("name", "bound", "judged"), [("_MOST_WRONG", 4, 4), ("_MOST_PROBLEMS", 41, 5)])
+def test_a_file_with_very_many_problems_is_not_judged_to_its_end(
+    name: str, bound: int, judged: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The report says where the judging ended, and why; what is right does not count."""
+    monkeypatch.setattr(validation, name, bound)
+    good, bad = trunks("active", 10), trunks("busy", 10)
+    path = recorded(tmp_path / "a", *[good] * 50, *[bad] * 20)
+    report = validate_files(VENDORS["telepath"], [path], ["listTrunks"])
+    assert report.judged == {path: 50 + judged}
+    assert sum(finding.count for finding in report.findings) == 10 * judged
+    assert f"{judged} before it have {10 * judged} problems; split the file" in report.not_judged[path]
+    assert report.stopped == f"{path!r} was not judged to its end"
+    monkeypatch.setattr(validation, name, bound + 1000)
+    assert validate_files(VENDORS["telepath"], [path], ["listTrunks"]).judged == {path: 70}

@@ -17,7 +17,7 @@ class Problem:
     `at` is the place in the response; `place` continues it, and is only written for a finding. `contract` is a pointer
     into the contract document, or a reference with the name of a file; by default it is the operation. `seen` is by
     default the value at the place, and `exchanges` the one exchange that is judged. A law gives its exchanges, and the
-    last of them shows the problem.
+    last of them shows the problem. `count` says how often it was found.
     """
 
     message: str
@@ -28,6 +28,7 @@ class Problem:
     seen: str | None = None
     exchanges: tuple[Exchange, ...] = ()
     place: Place = ()
+    count: int = 1
 
     def finding(self, rule: str, operation: Operation, *exchanges: Exchange) -> Finding:
         """The finding of a rule or law about an operation."""
@@ -36,9 +37,8 @@ class Problem:
         contract = operation.reference(place) if place.startswith("/") else place
         at = self.at + pointer_to(self.place)
         seen = _value_at(exchanges[-1], at) if self.seen is None else self.seen
-        return Finding(
-            rule, operation.operation_id, self.evidence, self.message, at, contract, self.expected, seen, exchanges
-        )
+        name, stated = operation.operation_id, self.evidence
+        return Finding(rule, name, stated, self.message, at, contract, self.expected, seen, exchanges, self.count)
 
 
 def _value_at(exchange: Exchange, at: str) -> str:

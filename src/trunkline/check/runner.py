@@ -25,7 +25,7 @@ from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.laws.session import AccountReadings
 from trunkline.check.problem import Problem, customary, implied
-from trunkline.check.rules import RULES, Rule, judge, operation_of, secret_values_rule
+from trunkline.check.rules import RULES, Rule, judge, operation_of, rules_of_a_run, secret_values_rule
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.safety.ownership import ids_by_resource
 from trunkline.check.stateful.creations import Creations
@@ -105,6 +105,7 @@ class Checker:
         if self.credential is not None:
             self.report.secrets |= disclosures(self.credential)
         self.report.secrets |= {*credentials}
+        self.rules = rules_of_a_run(self.rules)
         if self.secret_values:
             self.rules = (*self.rules, secret_values_rule(self.secret_values))
         if self.writing is not None:

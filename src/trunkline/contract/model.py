@@ -6,9 +6,9 @@ prints that place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableSet
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Generic, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
@@ -30,7 +30,7 @@ from trunkline.contract.document import (
     Update,
 )
 from trunkline.contract.http import decode_unreserved
-from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, demand_text, failure_text
+from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, Steps, demand_text, failure_text
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Grade, to_text
 
@@ -364,26 +364,36 @@ class Contract:
         return [*_placed(found, sample), *_left_out(found, sample)]
 
     def confirmed_violations(
-        self, schema: str, value: Json
+        self, schema: str, value: Json, known: MutableSet[tuple[str, Steps]] | None = None
     ) -> tuple[list[Violation], list[tuple[Violation, str, str]]]:
         """The violations that both validators see, in the sentences of jsonschema, and those that only one sees.
 
         The latter are (violation, name of the validator that sees it, name of the other).
 
-        A value that jsonschema-rs accepts is not given to jsonschema, which is slow to import and to run.
+        A value that jsonschema-rs accepts is not given to jsonschema, which is slow to import and to run. Nor is one
+        that breaks only what is `known` to be confirmed: (`schema`, steps through it), to which this call adds.
         """
+        known = set() if known is None else known
         if not schema:
             return [], []
         place, sample = f"{DOCUMENT}#{schema}", self._sample(DOCUMENT, schema, value)
         if self.schemas.accepts(place, sample.value):
             return [], []
-        first, second = (
-            [self._violation(DOCUMENT, schema, error) for error in errors(place, sample.value)]
-            for errors in (self.schemas.errors, self.schemas.second_opinion)
-        )
+        errors = self.schemas.errors(place, sample.value)
+        first = [self._violation(DOCUMENT, schema, error) for error in errors]
+        if all((schema, error.steps) in known for error in errors):
+            return [*_placed(first, sample), *_left_out(first, sample)], []
+        second = [
+            self._violation(DOCUMENT, schema, error) for error in self.schemas.second_opinion(place, sample.value)
+        ]
         in_first = {(violation.at, violation.contract): violation for violation in first}
         in_second = {(violation.at, violation.contract): violation for violation in second}
         confirmed = [in_second[key] for key in in_first if key in in_second]
+        known |= {
+            (schema, error.steps)
+            for error, violation in zip(errors, first, strict=True)
+            if (violation.at, violation.contract) in in_second
+        }
         confirmed = [*_placed(confirmed, sample), *_left_out(confirmed, sample)]
         if max(len(first), len(second)) >= MAX_ERRORS:
             return confirmed, []  # not all errors are known, so a missing one says nothing
@@ -413,7 +423,7 @@ class Contract:
                 wrong = (index for index, item in enumerate(here) if not self.schemas.accepts(f"{file}#{at}", item))
                 kept = sample.kept[place] = list(islice(wrong, _MOST_ITEMS))
                 if more := sum(1 for _ in wrong):
-                    sample.left_out[place] = (more, self._reference(file, at), node)
+                    sample.left_out[place] = (more, self.file_reference(file, at), node)
                 here = [here[index] for index in kept]
             return [cut(f"{place}/{index}", file, at, node, item) for index, item in enumerate(here)]
 
@@ -428,7 +438,8 @@ class Contract:
         sample.value = cut("", file, schema, resolve(self.files[file], schema), value)
         return sample
 
-    def _reference(self, file: str, at: str) -> str:
+    def file_reference(self, file: str, at: str) -> str:
+        """A pointer into one of the files as findings print it: `schemas/acme/trunk.json#/properties/id`."""
         return f"{self.folder}/{file}#{at}"
 
     def violations_at(self, schema: str, at: str, value: Json) -> list[Violation]:
@@ -466,7 +477,7 @@ class Contract:
         while stack:
             for place, file, at, node, here in stack[-1]:
                 file, at, node = self._followed(file, at, node)  # noqa: PLW2901 - where the schema really is
-                yield place, self._reference(file, at), node, here
+                yield place, self.file_reference(file, at), node, here
                 if isinstance(here, dict | list):
                     stack.append(_described(place, file, at, node, here))
                     break
@@ -499,41 +510,47 @@ class Contract:
     def _followed(self, file: str, at: str, node: Json) -> tuple[str, str, Json]:
         """File, pointer and content of a schema, or of the one to which its `$ref` leads."""
         while "$ref" in node:
-            file, at, node = self._follow(file, node["$ref"])
+            file, at, node = self.follow(file, node["$ref"])
         return file, at, node
 
-    def _follow(self, file: str, ref: str) -> tuple[str, str, Json]:
+    def follow(self, file: str, ref: str) -> tuple[str, str, Json]:
+        """File, pointer and content of the schema to which a `$ref` in a file leads."""
         name, _, at = ref.partition("#")
         file = name or file
         return file, at, resolve(self.files[file], at)
 
     def _violation(self, file: str, at: str, error: SchemaError) -> Violation:
-        node = resolve(self.files[file], at)
-        evidence, meaning = Evidence(Grade.DOCUMENTED, self.url), ""
-        steps = list(error.steps)
-        while steps:
-            part = steps[0]
-            extension = node.get("x-trunkline") if isinstance(node, dict) else None
-            if extension:
-                own = extension["evidence"]
-                evidence = evidence_of(self.files[file], own.get("keywords", {}).get(part, own))
-                meaning = extension.get("pattern", "") if part == "pattern" else ""
-            if part == "$ref" and isinstance(node["$ref"], str):
-                file, at, node = self._follow(file, node["$ref"])
-                steps = steps[1:]
-            elif isinstance(node, dict) and part not in node:  # jsonschema does not name the `$ref`s that it followed
-                file, at, node = self._follow(file, node["$ref"])
-            else:
-                at, node = at + pointer((part,)), node[part]
-                steps = steps[1:]
-        return Violation(
-            error.at, self._reference(file, at), error.keyword, node, error.instance, evidence, error.message, meaning
-        )
+        reference, node, evidence, meaning = _keyword(self, file, at, error.steps)
+        return Violation(error.at, reference, error.keyword, node, error.instance, evidence, error.message, meaning)
 
     @cached_property
     def schemas(self) -> Schemas:
         """The schemas of all files, for both validators."""
         return Schemas(self.vendor, self.files)
+
+
+@lru_cache(maxsize=4096)
+def _keyword(contract: Contract, file: str, at: str, steps: Steps) -> tuple[str, Json, Evidence, str]:
+    """The reference, value, evidence and meaning of a keyword: that to which steps lead from a schema."""
+    content = contract.files
+    node = resolve(content[file], at)
+    evidence, meaning = Evidence(Grade.DOCUMENTED, contract.url), ""
+    while steps:
+        part = steps[0]
+        extension = node.get("x-trunkline") if isinstance(node, dict) else None
+        if extension:
+            own = extension["evidence"]
+            evidence = evidence_of(content[file], own.get("keywords", {}).get(part, own))
+            meaning = extension.get("pattern", "") if part == "pattern" else ""
+        if part == "$ref" and isinstance(node["$ref"], str):
+            file, at, node = contract.follow(file, node["$ref"])
+            steps = steps[1:]
+        elif isinstance(node, dict) and part not in node:  # jsonschema does not name the `$ref`s that it followed
+            file, at, node = contract.follow(file, node["$ref"])
+        else:
+            at, node = at + pointer((part,)), node[part]
+            steps = steps[1:]
+    return contract.file_reference(file, at), node, evidence, meaning
 
 
 def _described(
@@ -578,6 +595,8 @@ class _Sample:
 
 def _placed(violations: Iterable[Violation], sample: _Sample) -> list[Violation]:
     """The violations of a sample with the places in the whole value."""
+    if not sample.kept:
+        return [*violations]
     return [replace(found, at=sample.original(found.at)) for found in violations]
 
 

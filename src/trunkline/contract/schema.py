@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import jsonschema_rs
@@ -38,6 +38,10 @@ _LONGEST_WORD = 60
 _MOST_LISTED = 12
 
 
+Steps: TypeAlias = tuple[str | int, ...]
+"""The steps through a schema to a keyword: `("properties", "status", "enum")`."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaError:
     """One failed keyword: the pointer into the value, the steps through the schema, and the validator's own sentence.
@@ -46,7 +50,7 @@ class SchemaError:
     """
 
     at: str
-    steps: tuple[str | int, ...]
+    steps: Steps
     keyword: str
     instance: Json
     message: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from trunkline.contract.bodies import NOTHING, at_pointer
@@ -45,7 +46,7 @@ class _Fit(NamedTuple):
         return self.described >= 2 * other.described if same_shape else self.described > other.described
 
 
-_MOST_ITEMS = 100
+_MOST_ITEMS = 10
 """The number of items of a list that are looked at."""
 _UNDOCUMENTED_CODE = len(Grade)
 _LEAST_DESCRIBED = 2
@@ -85,14 +86,13 @@ def _fits(contract: Contract, operations: Iterable[Operation], exchange: Exchang
         body = _beginning(exchange.response.json())
     except NotJSON:
         return {}
+    status = exchange.response.status if "status" in exchange.known else None
     pairs = [
-        (operation, response, resolve(contract.document, response.schema)["$ref"], _rank(contract, response, body))
-        for operation in operations
-        for response in _responses(operation, exchange)
-        if response.schema
+        (operation, response, ref, _rank(contract, response, body))
+        for operation, response, ref in _responses(tuple(operations), status)
     ]
-    responses = {ref: response for _, response, ref, _ in reversed(pairs)}
-    described = {ref: sum(1 for _ in contract.walk(it.schema, body)) for ref, it in responses.items()}
+    described = {ref: _count_described(_schema_of(contract, it.schema), body) for _, it, ref, _ in pairs}
+    responses = {ref: it for _, it, ref, _ in reversed(pairs) if described[ref] >= _LEAST_DESCRIBED}
     least_rank = min((rank for *_, rank in pairs), default=_UNDOCUMENTED_CODE)
     most = max((described[ref] for *_, ref, rank in pairs if rank == least_rank), default=0)
     perfect = _Fit(least_rank, most, 0, 0)
@@ -111,12 +111,32 @@ def _fits(contract: Contract, operations: Iterable[Operation], exchange: Exchang
     return {operation: fit for operation, fit in fits.items() if fit.described >= _LEAST_DESCRIBED}
 
 
-def _responses(operation: Operation, exchange: Exchange) -> Iterable[DocumentedResponse]:
-    """The documented responses that can have the status of an exchange."""
-    if "status" not in exchange.known:
-        return operation.responses.values()
-    response = operation.response_for(exchange.response.status)
-    return [response] if response else []
+@lru_cache
+def _schema_of(contract: Contract, schema: str) -> dict[str, Json]:
+    return contract.schema_at(schema)
+
+
+def _count_described(schema: Mapping[str, Json], value: Json) -> int:
+    """The number of parts of a value that a schema describes, itself included."""
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return 1 + sum(_count_described(known[name], inner) for name, inner in value.items() if name in known)
+    if isinstance(value, list) and "items" in schema:
+        return 1 + sum(_count_described(schema["items"], item) for item in value)
+    return 1
+
+
+@lru_cache
+def _responses(
+    operations: tuple[Operation, ...], status: int | None
+) -> tuple[tuple[Operation, DocumentedResponse, str], ...]:
+    """The documented responses with a body that can have a status, None for any, and the `$ref` of their schemas."""
+    return tuple(
+        (operation, response, resolve(operation.contract.document, response.schema)["$ref"])
+        for operation in operations
+        for response in (operation.responses.values() if status is None else [operation.response_for(status)])
+        if response and response.schema
+    )
 
 
 def _rank(contract: Contract, response: DocumentedResponse, body: Json) -> int:

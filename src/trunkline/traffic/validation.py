@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from trunkline.check.rules import RULES, Rule, judge
+from trunkline.check.rules import RULES, Rule, judge, rules_of_a_run
 from trunkline.contract.bodies import NOTHING, json_of
 from trunkline.contract.model import Contract, List, Operation
 from trunkline.contract.refusals import reasons_to_refuse
@@ -22,6 +22,10 @@ from trunkline.traffic.sources import files_of, read_exchanges
 from trunkline.transport.files import read_source
 
 _LONGEST_ADDRESS = 200
+_MOST_WRONG = 10_000
+"""The number of responses with a problem after which a file is not judged further: finding problems takes long."""
+_MOST_PROBLEMS = 500_000
+"""The number of problems in one file after which it is not judged further."""
 
 
 def validate(
@@ -51,20 +55,13 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
     With `operations`, only exchanges with these are judged; a response without a request is taken for one of them.
     The report lists what was not judged, and why. Raises `UsageError` when nothing at all could be judged.
     """
-    among = tuple(operations_named(operations, vendor.contract.operations))
+    among, rules = tuple(operations_named(operations, vendor.contract.operations)), rules_of_a_run()
     report = Report(secrets=vendor.secrets)
     for file in [file for source in sources for file in files_of(source)]:
         name = "standard input" if file == "-" else file
         report.judged[name], before = 0, report.skipped
         try:
-            for place, exchange in read_exchanges(read_source(file), vendor.contract):
-                try:
-                    if isinstance(exchange, UsageError):
-                        raise exchange
-                    _judge(report, _operation_of(vendor.contract, exchange, among), exchange, RULES, name + place)
-                    report.judged[name] += 1
-                except UsageError as error:
-                    report.skip(name + place, str(error))
+            _judge_file(report, vendor.contract, file, name, among, rules)
         except UsageError as error:
             report.skip(name, str(error))
             if report.judged[name]:
@@ -76,6 +73,29 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
     if missing := sum(1 for count in report.judged.values() if not count):
         report.stopped = f"nothing in {missing} of {len(report.judged)} files could be judged"
     return report
+
+
+def _judge_file(
+    report: Report, contract: Contract, file: str, name: str, among: tuple[Operation, ...], rules: tuple[Rule, ...]
+) -> None:
+    """Judge the exchanges in a file. Raises `UsageError` where it cannot be read, or takes too long to be judged."""
+    wrong = problems = 0
+    for place, exchange in read_exchanges(read_source(file), contract):
+        if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
+            raise UsageError(
+                f"the responses from {place} on were not judged, which would take too long: {wrong:,} before it have "
+                f"{problems:,} problems; split the file, or mend those first"
+            )
+        try:
+            if isinstance(exchange, UsageError):
+                raise exchange
+            found = _judge(report, _operation_of(contract, exchange, among), exchange, rules, name + place)
+            report.judged[name] += 1
+        except UsageError as error:
+            report.skip(name + place, str(error))
+            found = 1
+        wrong += bool(found)
+        problems += found
 
 
 def _nothing_judged(report: Report) -> str:
@@ -91,8 +111,8 @@ def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation
     return requested or infer_operation(contract, exchange, among)
 
 
-def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...], source: str = "") -> None:
-    """Add the findings about an exchange, and what was exercised, to a report."""
+def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...], source: str = "") -> int:
+    """Add the findings about an exchange, and what was exercised, to a report; return how often something was found."""
     if "request" not in exchange.known:
         exchange = replace(exchange, request=Request(operation.method, operation.path))
     status = exchange.response.status
@@ -103,14 +123,18 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
         exchange = replace(exchange, response=replace(exchange.response, status=status))
     report.secrets |= secrets_in_request(exchange.request, operation.contract.secrets)
     for rule in rules:
-        if rule.concerns(operation):
-            key = operation.operation_id, rule.name
+        key = operation.operation_id, rule.name
+        if report.exercised.get(key) != "" and rule.concerns(operation):
             reason = _reason(rule, exchange, operation)
             report.exercised[key] = reason and report.exercised.get(key, reason)
     if "status" in exchange.known and exchange.request.method == operation.method:
         report.reached[operation.operation_id, exchange.response.status] += 1
     sources = (source,) if source else ()
-    report.extend(replace(finding, sources=sources) for finding in judge(operation, exchange, rules))
+    problems = 0
+    for finding in judge(operation, exchange, rules):
+        report.add(replace(finding, sources=sources))
+        problems += finding.count
+    return problems
 
 
 def _requested(contract: Contract, request: Request) -> Operation | None:

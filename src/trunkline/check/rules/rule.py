@@ -10,7 +10,7 @@ from trunkline.check.problem import Problem
 from trunkline.contract.model import K, Operation
 from trunkline.contract.predicates import any_operation
 from trunkline.exchange import Exchange
-from trunkline.findings import Evidence, Finding
+from trunkline.findings import OTHERS_COUNTED, Evidence, Finding
 
 _MOST_ALIKE = 100
 """The number of problems of one exchange with the same basis that are described."""
@@ -47,7 +47,7 @@ class Rule:
         Of many with the same basis, the others are one finding with their count: a finding may be as long as the body.
         """
         counts: dict[tuple[str, Evidence], int] = {}
-        others: dict[tuple[str, Evidence], Problem] = {}
+        others: dict[tuple[str, Evidence], tuple[Problem, int]] = {}
         for problem in self.problems(operation, exchange):
             if isinstance(problem, Finding):
                 yield problem
@@ -57,9 +57,11 @@ class Rule:
             if counts[kind] <= _MOST_ALIKE:
                 yield problem.finding(self.name, operation, exchange)
             else:
-                others.setdefault(kind, problem)
-        for kind, problem in others.items():
-            yield replace(problem.finding(self.name, operation, exchange), count=counts[kind] - _MOST_ALIKE)
+                first, more = others.get(kind, (problem, 0))
+                others[kind] = first, more + problem.count
+        for first, more in others.values():
+            found = first.finding(self.name, operation, exchange)
+            yield replace(found, message=f"{found.message}; {OTHERS_COUNTED}", count=more)
 
 
 def rule(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSet
 from dataclasses import replace
 
 from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules.outline import allowed_extras, objects_of
-from trunkline.check.rules.rule import rule
+from trunkline.check.rules.rule import Rule, rule
 from trunkline.contract.bodies import NOTHING, all_texts, contents_of, json_of, shown_response
 from trunkline.contract.http import DAY, JSON_MEDIA_TYPE, UNIX_SECONDS
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
+from trunkline.contract.schema import Steps
 from trunkline.exchange import SMALL_BODY, Exchange, NotJSON, pointer, read_body
-from trunkline.findings import Evidence, Grade, to_text
+from trunkline.findings import Evidence, Grade, to_text, without_positions
 from trunkline.redaction import normalized
 from trunkline.transport.messages import http_time
 
@@ -79,33 +80,53 @@ def body_is_json(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
         yield Problem(str(error), evidence, "body", shown.schema, "JSON", seen)
 
 
-@rule("the schema keyword that the body breaks", "body")
-def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
-    shown = shown_response(operation, exchange)
-    body = json_of(exchange)
-    if shown is None or body is NOTHING:
-        return
-    if len(exchange.response.body) <= SMALL_BODY and operation.contract.accepts(shown.schema, body):
-        return
-    confirmed, disagreements = operation.contract.confirmed_violations(shown.schema, body)
-    is_success, flag = shown.key.startswith("2"), operation.contract.errors.success
-    for violation in _grouped(confirmed):
-        if not is_success and flag and violation.at == flag.at and violation.instance is True:
-            continue  # `refusal_is_no_success` reports it
-        evidence = violation.evidence if is_success else violation.evidence.weakest(shown.evidence)
-        yield _violated(violation, violation.message, evidence)
-    for violation, seen_by, not_seen_by in disagreements:
-        stated = violation.evidence
-        message = f"{seen_by} refuses this and {not_seen_by} accepts it: {violation.message}"
-        evidence = Evidence(Grade.CUSTOMARY, stated.source, "two validators disagree", stated.read)
-        yield _violated(violation, message, evidence)
+def schema_rule(known: MutableSet[tuple[str, Steps]] | None = None) -> Rule:
+    """The rule `body_matches_schema`. Of the causes in `known`, to which it adds, no second opinion is sought.
+
+    A `known` set is for one run: there a finding of a known cause is only counted.
+    """
+
+    @rule("the schema keyword that the body breaks", "body")
+    def body_matches_schema(operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+        """The body obeys the schema of its status: types, values, ranges, formats, nullability."""
+        shown = shown_response(operation, exchange)
+        body = json_of(exchange)
+        if shown is None or body is NOTHING:
+            return
+        contract = operation.contract
+        if len(exchange.response.body) <= SMALL_BODY and contract.accepts(shown.schema, body):
+            return
+        confirmed, disagreements = contract.confirmed_violations(shown.schema, body, known)
+        is_success, flag = shown.key.startswith("2"), contract.errors.success
+        for violation, count in _counted(_grouped(confirmed)):
+            if not is_success and flag and violation.at == flag.at and violation.instance is True:
+                continue  # `refusal_is_no_success` reports it
+            evidence = violation.evidence if is_success else violation.evidence.weakest(shown.evidence)
+            yield _violated(violation, violation.message, evidence, count)
+        for violation, seen_by, not_seen_by in disagreements:
+            stated = violation.evidence
+            message = f"{seen_by} refuses this and {not_seen_by} accepts it: {violation.message}"
+            evidence = Evidence(Grade.CUSTOMARY, stated.source, "two validators disagree", stated.read)
+            yield _violated(violation, message, evidence)
+
+    return body_matches_schema
 
 
-def _violated(violation: Violation, message: str, evidence: Evidence) -> Problem:
-    return Problem(
-        message, evidence, "body" + violation.at, violation.contract, violation.expected, seen=violation.seen
-    )
+body_matches_schema = schema_rule()
+
+
+def _violated(violation: Violation, message: str, evidence: Evidence, count: int = 1) -> Problem:
+    at = f"body{violation.at}"
+    return Problem(message, evidence, at, violation.contract, violation.expected, seen=violation.seen, count=count)
+
+
+def _counted(violations: Iterable[Violation]) -> Iterator[tuple[Violation, int]]:
+    """The first violation of each cause with their number: a list may have very many."""
+    alike: dict[tuple[str, str], list[Violation]] = {}
+    for violation in violations:
+        alike.setdefault((without_positions(violation.at), violation.contract), []).append(violation)
+    for found in alike.values():
+        yield found[0], len(found)
 
 
 def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
