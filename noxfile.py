@@ -54,11 +54,16 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def lock(session: nox.Session) -> None:
-    """Pin the dependencies in `requirements.lock`; `-- --upgrade` pins the newest versions."""
+    """Pin the dependencies in the two `.lock` files; `-- --upgrade` pins the newest versions."""
     session.install("pip-tools")
-    session.run(
-        *("pip-compile", "--quiet", "--extra", "test", "--generate-hashes", "--allow-unsafe"),
-        *("--strip-extras", "--no-emit-index-url", "--no-emit-find-links", "--output-file", "requirements.lock"),
-        *("pyproject.toml", *session.posargs),
-        env={"CUSTOM_COMPILE_COMMAND": "nox -s lock"},
-    )
+    locks = {
+        "requirements.lock": ("--extra", "test"),
+        "requirements-install.lock": ("--build-deps-for", "wheel", "--constraint", "requirements.lock"),
+    }
+    for name, options in locks.items():
+        session.run(
+            *("pip-compile", "--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras"),
+            *("--no-emit-index-url", "--no-emit-find-links", "--output-file", name),
+            *(*options, "pyproject.toml", *session.posargs),
+            env={"CUSTOM_COMPILE_COMMAND": "nox -s lock"},
+        )

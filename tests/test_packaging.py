@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("schemas", "fixtures")
+LOCKS = ("requirements.lock", "requirements-install.lock")
 DATA = "trunkline/_data/"
 
 
@@ -131,8 +132,9 @@ def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
 
 
 def test_the_sdist_can_be_tested(built: Built) -> None:
-    """The sdist contains the lock, the tests and the documents beside the README."""
-    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "requirements.lock", "tests/test_packaging.py"):
+    """The sdist contains the locks, the tests, the files of the image and the documents beside the README."""
+    documents = ("README.md", "CHANGELOG.md", "docs/compose.yaml")
+    for name in ("pyproject.toml", *LOCKS, *documents, "tests/test_packaging.py", "Containerfile", ".dockerignore"):
         assert built.sdist[name] == (ROOT / name).read_bytes()
 
 
@@ -140,20 +142,27 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
     """Every dependency, test tool and build tool is pinned to a version that `pyproject.toml` allows."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     project = pyproject["project"]
-    wanted = [
-        *pyproject["build-system"]["requires"],
-        *project["dependencies"],
-        *project["optional-dependencies"]["test"],
-    ]
-    pins = [Requirement(line.rstrip("\\ ")) for line in lock_lines() if not line.startswith((" ", "#"))]
-    versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
-    for requirement in map(Requirement, wanted):
-        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
+    for_installing = [*pyproject["build-system"]["requires"], *project["dependencies"]]
+    wanted = {
+        "requirements.lock": [*for_installing, *project["optional-dependencies"]["test"]],
+        "requirements-install.lock": for_installing,
+    }
+    for lock, requirements in wanted.items():
+        versions = pins(lock)
+        for requirement in map(Requirement, requirements):
+            assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
 
 
-def test_the_lock_has_hashes_and_no_address() -> None:
+def test_the_lock_of_an_installation_is_a_part_of_the_other() -> None:
+    """`requirements-install.lock` pins the same versions, without the tools of the tests."""
+    assert pins("requirements-install.lock").items() < pins("requirements.lock").items()
+    assert "mypy" not in pins("requirements-install.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_has_hashes_and_no_address(lock: str) -> None:
     """Every pin has a hash, and no line names an index, an address or a folder."""
-    lines = lock_lines()
+    lines = (ROOT / lock).read_text("utf-8").splitlines()
     for number, line in enumerate(lines):
         if "==" in line:
             assert lines[number + 1].startswith("    --hash=sha256:"), line
@@ -162,8 +171,11 @@ def test_the_lock_has_hashes_and_no_address() -> None:
         assert not line.startswith("-")
 
 
-def lock_lines() -> list[str]:
-    return (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+def pins(lock: str) -> dict[str, str]:
+    """The versions in a lock, by the name of the package: `{"click": "8.5.1"}`."""
+    lines = (ROOT / lock).read_text("utf-8").splitlines()
+    pinned = [Requirement(line.rstrip("\\ ")) for line in lines if line and not line.startswith((" ", "#"))]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pinned}
 
 
 def test_the_checkout_holds_one_copy_of_the_data() -> None:
