@@ -217,6 +217,12 @@ class Settings:
         "serve reset",
         "The file that keeps every write, secrets included, from one start of a server to the next.",
     )
+    session_idle: float = option(
+        SECONDS,
+        "serve",
+        "How long a session lasts that nobody uses (POST /_trunkline/sessions opens one).",
+        600.0,
+    )
     server: str | None = option(BASE, "reset", "The running server. [default: http://127.0.0.1:8900]", flag="--url")
     admin_token: str | None = option(
         SECRET,

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,8 +32,9 @@ from trunkline.mock.storage import Storage
 from trunkline.mock.world import Grant
 from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
-from trunkline.transport import access, admin, server, tls
+from trunkline.transport import access, server, tls
 from trunkline.transport.connect import known_parameters
+from trunkline.transport.sessions import Sessions, application_of
 
 log = logging.getLogger("trunkline.cli.serve")
 
@@ -68,26 +70,25 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         _tls(settings) as (context, ca),
         nullcontext() if settings.quiet else _logged(each=settings.verbose),
     ):
-        bases = server.bases(loaded)
         make = partial(
             from_vendor,
             rate_limit=settings.rate_limit,
             rate_window=settings.rate_window,
             secrets=secrets,
-            storage=storage,
             recent=recent,
         )
-        session = MockSession(loaded, make, record=settings.record, reread=lambda name: sources[name].vendor)
-        if settings.verbose:
-            session.requests.watch(_log_request)
+
+        def begin(vendors: Iterable[Vendor], storage: Storage | None = None, **options: Any) -> MockSession:
+            session = MockSession(vendors, partial(make, storage=storage), record=settings.record, **options)
+            if settings.verbose:
+                session.requests.watch(_log_request)
+            return session
+
+        session = begin(loaded, storage, reread=lambda name: sources[name].vendor)
         if not settings.quiet:
             _announce_state(settings, [steered.mock for steered in session.mocks.values()])
-        app = server.asgi(
-            {base: session.mocks[vendor.name] for base, vendor in bases.items()},
-            index={vendor.name: vendor.contract.base_path for vendor in loaded},
-            admin=admin.admin(session, settings.admin_token),
-            cors=settings.cors,
-        )
+        sessions = Sessions(begin, token=settings.admin_token, cors=settings.cors, idle=settings.session_idle)
+        app = application_of(session, settings.admin_token, sessions=sessions, cors=settings.cors)
         with _watched(sources, session) if settings.watch else nullcontext():
             server.serve(
                 app,

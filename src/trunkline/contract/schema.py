@@ -190,12 +190,16 @@ def is_pattern(text: str) -> bool:
 
 @lru_cache
 def _format_of(file: Path, kind: str) -> jsonschema_rs.Draft202012Validator:
-    schema = {"$ref": f"#/$defs/{kind}", "$defs": json.loads(file.read_text("utf-8"))["$defs"]}
+    content = json.loads(file.read_text("utf-8"))
+    parts = {name: content[name] for name in ("$defs", "components") if name in content}
+    schema = {"$ref": f"#/{kind}" if "/" in kind else f"#/$defs/{kind}", **parts}
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
 
 
 def check_format(file: Path, kind: str, value: Json, name: str) -> None:
     """Raise `DataError` unless the value obeys `#/$defs/<kind>` of a schema of our own (`contract.schema.json`).
+
+    In an OpenAPI document the kind is a place: `components/schemas/NewSession`.
 
     The reason quotes names, never a value: a value may be a password.
     """

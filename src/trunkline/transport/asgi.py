@@ -108,8 +108,8 @@ def application(  # noqa: C901 - its parts share the base
     below = prefix + "/"
     raw_below = below.encode()
     pattern = _base_pattern(prefix)
-    not_below = elsewhere or _sentence(404, f"nothing is served here; every path begins with {below}")
-    oversized = _sentence(413, f"the body is larger than {max_bytes} bytes")
+    not_below = elsewhere or error_response(404, f"nothing is served here; every path begins with {below}")
+    oversized = error_response(413, f"the body is larger than {max_bytes} bytes")
 
     async def answer(scope: Message, receive: Receive) -> ExtendedResponse:
         raw = scope.get("raw_path")
@@ -127,7 +127,7 @@ def application(  # noqa: C901 - its parts share the base
         try:
             return await asyncio.to_thread(respond, request) if blocking else respond(request)
         except TargetError as error:
-            return _sentence(502, str(error)), ()
+            return error_response(502, str(error)), ()
 
     def read(scope: Message) -> ExtendedResponse | None:
         """The answer to a GET request without a body: of that, a mock needs only the key."""
@@ -267,7 +267,8 @@ _encode_remembered = lru_cache(maxsize=1024)(_encode)
 """`_encode` for the short fields of a mock; a live answer may have any others."""
 
 
-def _sentence(status: int, sentence: str) -> Response:
+def error_response(status: int, sentence: str) -> Response:
+    """A refusal in our own words: `{"error": sentence}`."""
     return Response(status, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-import json
 import logging
 import os
 import re
@@ -41,7 +40,7 @@ from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import BASE as RESERVED
 from trunkline.transport.access import address_of, root_url
-from trunkline.transport.asgi import ENDING, ASGIApp, Message, Receive, Send, application
+from trunkline.transport.asgi import ENDING, ASGIApp, Message, Receive, Send, application, error_response
 from trunkline.transport.messages import MAX_BODY
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
 
@@ -89,6 +88,9 @@ _REASONS = {
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
 
+SESSIONS = f"{RESERVED}/s"
+"""The path below which each session has its root."""
+
 
 # --- one application ------------------------------------------------------------------------------------------------
 
@@ -112,15 +114,16 @@ def asgi(
     blocking: bool = False,
     index: Mapping[str, str] | None = None,
     admin: ASGIApp | None = None,
+    sessions: ASGIApp | None = None,
     cors: Collection[str] | None = None,
 ) -> ASGIApp:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
     `{"acme": "/v1"}` is answered with whole addresses. `admin` (`transport.admin.admin`) answers below the reserved
-    path. Web pages of this machine and of the origins in `cors` may read the answers of the targets; None lets no page.
-    A target that has a method `too_large`, as a mock has, answers requests with a body of more than `LONGEST_BODY`
-    bytes with it.
+    path, and `sessions` (`transport.sessions`) below its part `SESSIONS`. Web pages of this machine and of the origins
+    in `cors` may read the answers of the targets; None lets no page. A target that has a method `too_large`, as a mock
+    has, answers requests with a body of more than `LONGEST_BODY` bytes with it.
     """
     middleware = None if cors is None else cors_middleware(cors)
     if not isinstance(targets, Mapping):
@@ -135,11 +138,15 @@ def asgi(
     routes: list[BaseRoute] = [Mount(base, mounted) for base, mounted in mounts]
     if admin:
         routes = [Mount(RESERVED, admin), Route(RESERVED, _to_index), *routes]
+    if sessions:
+        routes = [Mount(SESSIONS, sessions), *routes]
     if "" not in apps:
         routes.append(Route("/", _index(index or {base: base for base in targets})))
     fallback = application(lambda _: not_found, elsewhere=not_found, middleware=middleware)
     router = Router(routes, redirect_slashes=False, default=fallback)
     direct = [(base.encode(), f"{base}/".encode(), mounted) for base, mounted in mounts if base or not admin]
+
+    below_sessions = f"{SESSIONS}/".encode()
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         # A read goes to its application directly, since routing takes a sixth of its time, and so does the base itself,
@@ -148,6 +155,8 @@ def asgi(
         for base, below, mounted in direct if path else ():
             if path == base or (scope["method"] == "GET" and path.startswith(below)):
                 return await mounted(scope, receive, send)
+        if sessions and path.startswith(below_sessions):
+            return await sessions(scope, receive, send)
         return await router(scope, receive, send)
 
     return app
@@ -198,14 +207,15 @@ def _to_index(request: Request) -> RedirectResponse:
 
 
 def _not_found(bases: Iterable[str]) -> Response:
-    sentence = f"nothing is served here; every path begins with {' or '.join(f'{base}/' for base in bases)}"
-    return Response(404, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
+    places = " or ".join(f"{base}/" for base in bases)
+    return error_response(404, f"nothing is served here; every path begins with {places}")
 
 
 def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
     def index(request: Request) -> JSONResponse:
         """The addresses of the vendors."""
         root = address_of(request.url.scheme, request.headers.get("host", ""), request.scope.get("server"))
+        root += request.scope.get("root_path", "")
         return JSONResponse({"vendors": {name: {"url": root + base} for name, base in places.items()}})
 
     return index

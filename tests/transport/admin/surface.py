@@ -11,9 +11,10 @@ from trunkline.contract import folders
 from trunkline.exchange import Headers, Json, Request, Response, Target
 from trunkline.mock import loader
 from trunkline.mock.session import MockSession
-from trunkline.transport import admin, server
+from trunkline.transport import server
 from trunkline.transport.admin import application
 from trunkline.transport.asgi import ASGIApp, wrap
+from trunkline.transport.sessions import Sessions, application_of
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 DOCUMENT: Json = json.loads(Path(application.__file__).with_name("openapi.json").read_text("utf-8"))
@@ -29,10 +30,9 @@ MEANT = ("x-trunkline", "yes")
 TOKEN = "hush-0123456789"
 
 
-def app_of(session: MockSession, token: str | None = None) -> ASGIApp:
-    """A server's application: the mocks of a session, and its admin surface."""
-    places = {steered.mock.vendor.contract.base_path: steered for steered in session.mocks.values()}
-    return server.asgi(places, admin=admin.admin(session, token))
+def app_of(session: MockSession, token: str | None = None, **options: float) -> ASGIApp:
+    """A server's application: the mocks of a session, its admin surface, and other sessions."""
+    return application_of(session, token, sessions=Sessions(token=token, cors=(), **options), cors=())  # type: ignore[arg-type]  # `most` is an int
 
 
 def served(session: MockSession, token: str | None = None) -> AbstractContextManager[str]:

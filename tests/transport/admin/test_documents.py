@@ -27,7 +27,8 @@ from tests.transport.admin.surface import (
 from trunkline import cli
 from trunkline.exchange import Request
 from trunkline.mock.session import MockSession
-from trunkline.transport.admin.application import ROUTES
+from trunkline.transport.admin.application import ROUTES, SERVER_ROUTES
+from trunkline.transport.admin.messages import documented_path
 from trunkline.transport.asgi import wrap
 
 FIRST = min(VENDORS)
@@ -55,11 +56,11 @@ def test_the_document_is_an_openapi_document() -> None:
 def test_the_document_has_each_route_and_no_other() -> None:
     """The paths and methods of the document are those of the routes."""
     routes = {
-        (method, re.sub(r":\w+}", "}", route.path))
-        for route in ROUTES
-        for method in (route.methods or set()) - {"HEAD"}
+        (method, documented_path(route))
+        for route in (*ROUTES, *SERVER_ROUTES)
+        for method in {*(route.methods or ())} - {"HEAD"}
     }
-    assert len(ROUTES) > 4
+    assert len(routes) > 8
     assert {(method, path) for method, path, _ in OPERATIONS} == routes
 
 

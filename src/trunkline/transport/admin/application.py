@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Match, Route
 
-from trunkline.errors import StorageError, UsageError
+from trunkline.errors import DataError, StorageError, UsageError
+from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE, RESET, Denied, check_access, check_token
-from trunkline.transport.admin import data, documents, requests
+from trunkline.transport.admin import data, documents, requests, sessions
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
 
+if TYPE_CHECKING:
+    from trunkline.transport.sessions import Sessions
+
 ROUTES = (*documents.ROUTES, *data.ROUTES, *requests.ROUTES)
+"""The routes that each session has."""
+SERVER_ROUTES = sessions.ROUTES
+"""The routes that only a server has."""
 
 
-def admin(session: MockSession, token: str | None = None) -> ASGIApp:
-    """The application that administers a session: from this machine only or, given a `token`, for its holders."""
+def admin(session: MockSession, token: str | None = None, sessions: Sessions | None = None) -> ASGIApp:
+    """The application that administers a session: from this machine only or, given a `token`, for its holders.
+
+    That of a server's own session opens and ends other `sessions` too.
+    """
     secret = None if token is None else check_token(token)
     app = Starlette(
-        routes=ROUTES,
+        routes=(*ROUTES, *SERVER_ROUTES) if sessions else ROUTES,
         middleware=[Middleware(_Access, secret=secret)],
-        exception_handlers={HTTPException: _http_error, UsageError: _usage_error, StorageError: _storage_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            UsageError: _mistake,
+            DataError: _mistake,
+            StorageError: _storage_error,
+        },
     )
     app.router.redirect_slashes = False
-    app.state.session = session
+    app.state.session, app.state.sessions = session, sessions
     return app
 
 
@@ -43,9 +60,9 @@ class _Access:
             return await self._app(scope, receive, send)
         request = Request(scope)
         client = request.client.host if request.client else ""
-        headers = tuple(request.headers.items())
+        fields = tuple(request.headers.items())
         try:
-            check_access(request.method, headers, client, self._secret)
+            check_access(request.method, fields, client, self._secret)
         except Denied as denied:
             return await error(denied.status, denied.sentence, denied.headers)(scope, receive, send)
         return await self._app(scope, receive, send)
@@ -59,7 +76,7 @@ async def _http_error(request: Request, found: Exception) -> Answer:
         allowed = _methods_at(request)
         sentence = f"{request.method} is not allowed here; send {' or '.join(allowed)}"
         return error(405, sentence, (("allow", ", ".join(allowed)),))
-    return error(found.status_code, found.detail)
+    return error(found.status_code, found.detail, headers((found.headers or {}).items()))
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -69,7 +86,7 @@ def _methods_at(request: Request) -> list[str]:
     return sorted({method for route in at for method in route.methods or ()})
 
 
-async def _usage_error(_request: Request, found: Exception) -> Answer:
+async def _mistake(_request: Request, found: Exception) -> Answer:
     return error(400, str(found))
 
 

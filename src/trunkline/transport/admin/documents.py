@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -15,39 +14,55 @@ from starlette.routing import BaseRoute, Route
 
 import trunkline
 from trunkline.contract.export import document
+from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE
-from trunkline.transport.admin.messages import Answer, mock_named, root_of, session_of
-
-_DOCUMENT = Path(__file__).with_name("openapi.json")
+from trunkline.transport.admin.messages import (
+    DOCUMENT,
+    Answer,
+    documented_path,
+    mock_named,
+    root_of,
+    session_of,
+)
 
 
 async def index(request: Request) -> Answer:
     """The vendors with their addresses and tokens, and links to what else can be read."""
     root = root_of(request)
-    vendors = {
+    return JSONResponse(
+        {
+            "trunkline": trunkline.__version__,
+            "url": root,
+            "vendors": places(session_of(request), root),
+            "links": {path.lstrip("/"): f"{root}{BASE}{path}" for path in _readable(request.app.routes)},
+        }
+    )
+
+
+def places(session: MockSession, root: str) -> dict[str, dict[str, str]]:
+    """The address, the token and the document of each vendor, below the root of its session."""
+    vendors = {name: steered.mock.vendor for name, steered in session.mocks.items()}
+    return {
         name: {
-            "url": root + steered.mock.vendor.contract.base_path,
-            "token": steered.mock.vendor.world.token,
+            "url": root + vendor.contract.base_path,
+            "token": vendor.world.token,
             "openapi": f"{root}{BASE}/openapi/{name}.json",
         }
-        for name, steered in session_of(request).mocks.items()
+        for name, vendor in vendors.items()
     }
-    links = {path: f"{root}{BASE}/{path}" for path in _readable(request.app.routes)}
-    return JSONResponse({"trunkline": trunkline.__version__, "url": root, "vendors": vendors, "links": links})
 
 
 def _readable(routes: Iterable[BaseRoute]) -> list[str]:
-    """The paths of the routes that answer GET without a further parameter: `["health", "openapi.json"]`."""
-    return [
-        route.path.lstrip("/")
-        for route in routes
-        if isinstance(route, Route) and "GET" in (route.methods or ()) and "{" not in route.path and route.path != "/"
-    ]
+    """The paths that can be read without a further parameter: `["/health", "/openapi.json"]`."""
+    found = [route for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())]
+    return [route.path for route in found if "{" not in route.path and route.path != "/"]
 
 
 async def admin_document(request: Request) -> Answer:
-    """The document of the admin surface at this address. It names the vendors that are served."""
-    found = json.loads(_DOCUMENT.read_bytes())
+    """The document of the admin surface at this address, with the vendors that are served and the paths that exist."""
+    found = json.loads(DOCUMENT.read_bytes())
+    known = {documented_path(route) for route in request.app.routes}
+    found["paths"] = {path: item for path, item in found["paths"].items() if path in known}
     found["servers"] = [{"url": root_of(request) + BASE}]
     found["components"]["parameters"]["vendor"]["examples"] = {
         name: {"value": name} for name in session_of(request).mocks

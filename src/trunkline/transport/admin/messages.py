@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from trunkline.contract.refusals import LONGEST_BODY
+from trunkline.contract.schema import check_format
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, Json, NotJSON, parse_json
 from trunkline.mock.session import MockSession, SteeredMock
 from trunkline.transport.access import BASE, address_of
+
+DOCUMENT = Path(__file__).with_name("openapi.json")
+"""The OpenAPI document of the admin surface."""
 
 Answer = Response
 """A response of Starlette's; a `Response` of trunkline's own is something else."""
@@ -38,6 +46,11 @@ def root_of(request: Request) -> str:
     )
 
 
+def documented_path(route: Route) -> str:
+    """The path of a route as the document spells it: `/records/{id:path}` -> `/records/{id}`."""
+    return re.sub(r":\w+}", "}", route.path)
+
+
 def mock_named(session: MockSession, name: str) -> SteeredMock:
     """The mock of a vendor. Another name is answered with 404, which does not repeat it: it may be a secret."""
     try:
@@ -46,14 +59,27 @@ def mock_named(session: MockSession, name: str) -> SteeredMock:
         raise HTTPException(404, f"no such vendor is served here; there are: {', '.join(session.mocks)}") from None
 
 
+async def read_body(request: Request, schema: str) -> Json:
+    """The body, which must obey a schema of the document (`NewSession`). An empty body is an empty object.
+
+    Raises `UsageError`, or `DataError` with the place and the reason; and `HTTPException` (413) for a long body.
+    """
+    value = await read_json(request)
+    check_format(DOCUMENT, f"components/schemas/{schema}", value, "the body")
+    return value
+
+
 async def read_json(request: Request) -> Json:
-    """The body as a JSON value. Raises `UsageError` for any other body, and `HTTPException` (413) for a long one."""
+    """The body as a JSON value. Raises `UsageError` for any other body, and `HTTPException` (413) for a long one.
+
+    An empty body is an empty object.
+    """
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_BODY:
             raise HTTPException(413, f"the body is larger than {LONGEST_BODY} bytes")
     try:
-        return parse_json(bytes(body))
+        return parse_json(bytes(body)) if body else {}
     except NotJSON as reason:
         raise UsageError(f"the body is not JSON: {reason}") from None

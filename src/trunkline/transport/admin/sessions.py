@@ -1,0 +1,101 @@
+"""The sessions of a server: open one, list them, end one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from math import ceil
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from trunkline.exchange import Json
+from trunkline.mock.generators import format_time
+from trunkline.mock.recording import override
+from trunkline.mock.session import MockSession
+from trunkline.transport.admin.documents import places
+from trunkline.transport.admin.messages import Answer, mock_named, read_body, root_of, session_of
+
+if TYPE_CHECKING:
+    from trunkline.transport.sessions import Session, Sessions
+
+
+async def list_sessions(request: Request) -> Answer:
+    """The open sessions; the one that was used last is the last."""
+    return JSONResponse({"sessions": [_shown(request, session) for session in _sessions(request)]})
+
+
+async def open_session(request: Request) -> Answer:
+    """Open a session with worlds of its own: `{"vendors": {"acme": {"trunks": 3, "rate_limit": 5}}}`."""
+    sessions, body = _sessions(request), await read_body(request, "NewSession")
+    _check_room(sessions)
+    session = await run_in_threadpool(_prepare, sessions, session_of(request), body.get("vendors"))
+    _check_room(sessions)  # others may have been faster
+    sessions.open(session)
+    shown = _shown(request, session)
+    return JSONResponse(shown, 201, {"location": shown["url"]})
+
+
+async def get_session(request: Request) -> Answer:
+    """The addresses and tokens of a session. To look is not to use it."""
+    return JSONResponse(_shown(request, _named(request)))
+
+
+async def end_session(request: Request) -> Answer:
+    """End a session."""
+    session = _named(request)
+    _sessions(request).end(session)
+    return JSONResponse({"ended": session.id})
+
+
+def _check_room(sessions: Sessions) -> None:
+    if seconds := sessions.seconds_until_room():
+        sentence = f"{sessions.most} sessions are open; end one, or wait until one is idle"
+        raise HTTPException(429, sentence, {"retry-after": str(ceil(seconds))})
+
+
+def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | None) -> Session:
+    """A session with the wanted vendors, by default all of the server. Each is overridden as in a marker of pytest."""
+    vendors, limits = [], {}
+    for name, settings in (wanted or {name: {} for name in own.mocks}).items():
+        others = dict(settings)
+        limits[name] = others.pop("rate_limit", None), others.pop("rate_window", None)
+        vendors.append(override(mock_named(own, name).mock.vendor, **others))
+    session = sessions.prepare(vendors)
+    for name, (requests, seconds) in limits.items():
+        session.session.mocks[name].mock.limit_rate(requests, seconds)
+    return session
+
+
+def _shown(request: Request, session: Session) -> dict[str, Json]:
+    root, left = root_of(request) + session.place, _sessions(request).seconds_left(session)
+    return {
+        "id": session.id,
+        "url": root,
+        "vendors": places(session.session, root),
+        "ends": format_time(time.time() + left),
+    }
+
+
+def _sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def _named(request: Request) -> Session:
+    session = _sessions(request).get(request.path_params["id"])
+    if session is None:
+        raise HTTPException(404, "no such session is open; it was ended, or was idle for too long")
+    return session
+
+
+ROUTES = (
+    Route("/sessions", list_sessions),
+    Route("/sessions", open_session, methods=["POST"]),
+    Route("/sessions/{id}", get_session),
+    Route("/sessions/{id}", end_session, methods=["DELETE"]),
+)
