@@ -118,6 +118,7 @@ _AT_MOST_A_DAY = f"a number above 0, at most {DAY}"
 SECONDS = Type(float, _AT_MOST_A_DAY, "SECONDS", lambda seconds: 0 < seconds <= DAY, (int, float), "float")
 _ONE_AN_HOUR = "a number, at least 0.00028 (one an hour)"
 RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf"), (int, float), "float")
+PERCENT = Type(float, "a number from 0 to 100", "PERCENT", lambda percent: 0 <= percent <= 100, (int, float), "float")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
 FORMAT = _one_of("FORMAT", *FORMATS)
 
@@ -245,7 +246,11 @@ class Settings:
     # which implementation is checked
     live: bool = option(FLAG, "validate", "Send one request to an implementation, instead of reading a SOURCE.")
     vendor: tuple[str, ...] = option(
-        _text("NAME"), "pytest", "The vendor whose contract the suite checks; can be repeated. [default: all]", ()
+        _text("NAME"),
+        "pytest",
+        "The vendor whose contract the suite checks and --coverage counts; can be repeated. [default: all; for coverage"
+        " those that the tests asked]",
+        (),
     )
     url: str | None = option(
         BASE, "check validate pytest", "The base address of the implementation, such as https://api.example.com/v1."
@@ -336,6 +341,13 @@ class Settings:
     )
     format: str = option(
         FORMAT, "check validate", f"How the report is printed: {' or '.join(FORMATS)} (docs/report.md).", "text"
+    )
+    coverage: bool = option(
+        FLAG, "pytest", "Print which documented answers of the mocks your client has met, and which it has not."
+    )
+    coverage_json: str | None = option(FILE, "pytest", "The file to write that to, as JSON.")
+    coverage_fail_under: float | None = option(
+        PERCENT, "pytest", "Fail the run if your client has met fewer of the documented answers."
     )
     fail_fast: bool = option(FLAG, "check", "Stop at the first finding.")
     document_url: str | None = option(

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ __all__ = ["settings_of", "spelled", "summarize"]
 _MARKER = "trunkline"
 
 _OUTPUT = "trunkline suite"
+
+_COVERAGE = "trunkline-coverage"
+"""The name of the plugin that measures the coverage of the user's client."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,11 @@ def pytest_configure(config: pytest.Config) -> None:
     fixtures = ModuleType("trunkline-vendors")
     vars(fixtures).update(fixture for name in vendors for fixture in _fixtures(name))
     config.pluginmanager.register(fixtures, fixtures.__name__)
+    settings = settings_of(config)
+    if settings.coverage or settings.coverage_json or settings.coverage_fail_under is not None:
+        from trunkline.plugin.coverage import ClientCoverage  # noqa: PLC0415 - see the module's docstring
+
+        config.pluginmanager.register(ClientCoverage(settings, partial(_vendor, config)), _COVERAGE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -229,7 +238,9 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
         test = config.stash[_TEST]
         return _vendor(config, vendor), _marker_settings(test, vendor)
 
-    return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings))
+    coverage = config.pluginmanager.get_plugin(_COVERAGE)
+    watcher = coverage.add if coverage else None
+    return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings, watcher))
 
 
 def _vendor(config: pytest.Config, name: str) -> Vendor:

@@ -8,7 +8,7 @@ from typing import Any
 from trunkline.errors import TargetError
 from trunkline.exchange import Request, Response, Target
 from trunkline.mock.loader import Vendor
-from trunkline.mock.recording import RecordingMock
+from trunkline.mock.recording import RecordedRequest, RecordingMock
 
 
 class Mount:
@@ -29,14 +29,20 @@ def _no_test_runs(request: Request) -> Response:
 class ScopedMock(RecordingMock):
     """A mock for a whole session. The first use in a test begins its state, which ends with the test.
 
-    `settings` are asked for with each state: the vendor, and the keyword arguments of `RecordingMock`.
+    `settings` are asked for with each state: the vendor, and the keyword arguments of `RecordingMock`. A `watcher` is
+    called with each request, in whichever state.
     """
 
-    __slots__ = ("_expired", "_mount", "_settings")
+    __slots__ = ("_expired", "_mount", "_settings", "_watcher")
 
-    def __init__(self, settings: Callable[[], tuple[Vendor, dict[str, Any]]]) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], tuple[Vendor, dict[str, Any]]],
+        watcher: Callable[[RecordedRequest], object] | None = None,
+    ) -> None:
         self._expired = True
         self._settings = settings
+        self._watcher = watcher
         self._mount: Mount | None = None
 
     def __getattribute__(self, name: str) -> Any:
@@ -55,6 +61,8 @@ class ScopedMock(RecordingMock):
             self._expired = False
             vendor, keywords = self._settings()
             super().__init__(vendor, **keywords)
+            if self._watcher:
+                self._session.requests.watch(self._watcher)
         if self._mount:
             self.url, self._mount.target = self._mount.url, self
 

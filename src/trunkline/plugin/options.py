@@ -99,6 +99,9 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if settings.fixtures and not any((Path(settings.fixtures) / name).is_dir() for name in known):
         folders = " or ".join(f"{name}/" for name in known)
         raise pytest.UsageError(f"--trunkline-fixtures: {settings.fixtures} has no folder {folders}")
+    if (file := settings.coverage_json) and (Path(file).is_dir() or not Path(file).parent.is_dir()):
+        reason = "is a folder" if Path(file).is_dir() else "is in a folder that does not exist"
+        raise pytest.UsageError(f"--trunkline-coverage-json: {file} {reason}")
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
     if (settings.url or settings.app) and len(settings.vendor) != 1:
