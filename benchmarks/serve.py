@@ -43,6 +43,9 @@ ROUND = 1
 REPEATED_GOAL, DIFFERENT_GOAL = 0.75, 0.6
 """The share of the bare application's speed to reach, for repeated and for different requests; not reached yet."""
 
+PLAIN_GOAL = 0.97
+"""The processor time for a request without record and faults, as a share of that with both."""
+
 PAGE = 5
 """Trunks on each page whose cost is compared: the second half of ten trunks."""
 
@@ -285,23 +288,30 @@ def speed(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]
         _, head, body = line.ask(options.path)
         line.close()
         bare = [sys.executable, str(HERE / "bare.py"), field_of(head, b"content-type")]
-        with served(bare, body) as floor:
+        plain = [sys.executable, str(HERE / "plain.py"), options.vendor]
+        with served(bare, body) as floor, served(plain) as alone:
             rounds = {
                 different: [
-                    [load(server, options.path, different=different) for server in (floor, ours)]
+                    [load(server, options.path, different=different) for server in (floor, ours, alone)]
                     for _ in range(options.rounds + 1)
-                ][1:]  # the first pair warms up
+                ][1:]  # the first round warms up
                 for different in (False, True)
             }
         used = memory(ours.pid)
     for name, different, at_least in (("repeated", False, REPEATED_GOAL), ("different", True, DIFFERENT_GOAL)):
-        pairs = rounds[different]
+        found = rounds[different]
         yield median(
-            f"speed beside a bare application, {name}", [b.rate / a.rate for a, b in pairs], "", at_least=at_least
+            f"speed beside a bare application, {name}", [b.rate / a.rate for a, b, _ in found], "", at_least=at_least
         )
-        yield median("  by processor time", [a.effort / b.effort for a, b in pairs], "")
-        yield median("  the mock", [b.rate for _, b in pairs], "requests/s")
-        yield median("  the bare application", [a.rate for a, _ in pairs], "requests/s")
+        yield median("  by processor time", [a.effort / b.effort for a, b, _ in found], "")
+        yield median("  the mock", [b.rate for _, b, _ in found], "requests/s")
+        yield median("  the bare application", [a.rate for a, _, _ in found], "requests/s")
+        yield median(
+            f"processor time of a mock without record and faults / ours, {name}",
+            [c.effort / b.effort for _, b, c in found],
+            "",
+            at_least=PLAIN_GOAL,
+        )
     yield Measure("length of the answer", float(len(body)), "bytes")
     yield from memories("memory with the shipped fixtures", used, 80)
 
