@@ -567,7 +567,7 @@ def test_what_a_client_cannot_set_is_ignored(operation: Operation) -> None:
 
 @each_operation
 def test_an_undocumented_body_is_ignored(operation: Operation) -> None:
-    """A body where none is documented is ignored, whatever it is and however large."""
+    """A body where none is documented is ignored, whatever it is and however large; only a notice says so."""
     vendor = of(operation)
     if operation.body:
         return
@@ -575,7 +575,11 @@ def test_an_undocumented_body_is_ignored(operation: Operation) -> None:
     wanted = mock.from_vendor(vendor, clock=lambda: 1e9)(request)
     for body in (b"{", DEEP, b"\xff" * 100, b"x" * (2 << 20)):
         sent = replace(request, body=body, headers=(*request.headers, ("content-type", "application/json")))
-        assert mock.from_vendor(vendor, clock=lambda: 1e9)(sent) == wanted
+        answer = mock.from_vendor(vendor, clock=lambda: 1e9)(sent)
+        *_, (name, notice) = [field for field in answer.headers if field not in wanted.headers]
+        assert (name, notice.endswith("; the one that was sent is ignored")) == (mock.NOTICE_HEADER, True)
+        plain = tuple(field for field in answer.headers if field[0] != mock.NOTICE_HEADER)
+        assert replace(answer, headers=plain) == wanted
 
 
 ODD_IDS = (

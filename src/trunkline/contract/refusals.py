@@ -97,12 +97,16 @@ class Refusal:
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request that the contract allows: its operation, its parameters as values, its credential, its body."""
+    """A request that the contract allows: its operation, its parameters as values, its credential, its body.
+
+    `has_more` says whether its query holds a parameter that is not documented.
+    """
 
     operation: Operation
     values: Mapping[str, Json]
     credential: str
     body: Json = None
+    has_more: bool = False
 
 
 Authorize: TypeAlias = Callable[[Operation, str], Refusal | None]
@@ -140,11 +144,18 @@ def parse_query(access: ParsedRequest, query: str) -> ParsedRequest | Refusal:
     """Add the values of the query to those in the path."""
     operation = access.operation
     values = {**_query_defaults(operation), **access.values}
-    for parsed in _parameters(operation, query):
+    pairs = _query_pairs(query)
+    found = _parameters(operation, pairs)
+    for parsed in found:
         if isinstance(parsed, Refusal):
             return parsed
         values[parsed[0]] = parsed[1]
-    return ParsedRequest(operation, values, access.credential)
+    return ParsedRequest(operation, values, access.credential, None, len(pairs) > len(found))
+
+
+def query_names(query: str) -> list[str]:
+    """The decoded names in a query, in order: `limit=10&name=a%20b` -> `["limit", "name"]`."""
+    return [name for name, _ in _query_pairs(query)]
 
 
 def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ...]:
@@ -154,7 +165,7 @@ def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ..
         return (found,)
     operation, _ = found
     credential = _credential(operation, request) if operation.secured else ""
-    parsed = (credential, *_parameters(operation, request.query), *_body(operation, request))
+    parsed = (credential, *_parameters(operation, _query_pairs(request.query)), *_body(operation, request))
     return tuple(reason for reason in parsed if isinstance(reason, Refusal))
 
 
@@ -241,9 +252,8 @@ def _credential(operation: Operation, request: Request) -> str | Refusal:
 # --- parameters -----------------------------------------------------------------------------------------------------
 
 
-def _parameters(operation: Operation, query: str) -> list[tuple[str, Json] | Refusal]:
+def _parameters(operation: Operation, pairs: list[tuple[str, str]]) -> list[tuple[str, Json] | Refusal]:
     """Name and value of each query parameter that was sent, or the reason to refuse it."""
-    pairs = _query_pairs(query)
     sent = dict(pairs)
     parsed: list[tuple[str, Json] | Refusal] = []
     for name in _query_names(operation):

@@ -8,6 +8,6 @@
 its requests.
 """
 
-from trunkline.mock.mock import REFUSAL_HEADER, Mock, from_vendor
+from trunkline.mock.mock import NOTICE_HEADER, REFUSAL_HEADER, Mock, from_vendor
 
-__all__ = ["REFUSAL_HEADER", "Mock", "from_vendor"]
+__all__ = ["NOTICE_HEADER", "REFUSAL_HEADER", "Mock", "from_vendor"]

@@ -19,6 +19,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock, RLock
@@ -27,6 +28,7 @@ from urllib.parse import unquote
 
 from trunkline.contract.http import DAY, IMPLIED, missing_fields, with_implied
 from trunkline.contract.model import List, Operation, RateLimit
+from trunkline.contract.notices import notices
 from trunkline.contract.refusals import (
     LONGEST_BODY,
     ParsedRequest,
@@ -38,7 +40,17 @@ from trunkline.contract.refusals import (
     refusal_for,
 )
 from trunkline.errors import StorageError, UsageError
-from trunkline.exchange import Headers, Json, RawHeaders, ReadKey, Request, Response, request_from_key
+from trunkline.exchange import (
+    Headers,
+    Json,
+    NotJSON,
+    RawHeaders,
+    ReadKey,
+    Request,
+    Response,
+    parse_json,
+    request_from_key,
+)
 from trunkline.findings import excerpt, truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
@@ -317,6 +329,8 @@ class Mock:
         else:
             with self._lock:
                 answer = self._answer(request, parsed, token)
+                if operation and (key is None or isinstance(parsed, Refusal) or parsed.has_more):
+                    answer = self._with_notices(answer, operation, request(), parsed)
                 if key and answer.cacheable:
                     path, query, authorization = key
                     self._remember(key, answer, len(path) + len(query) + len(authorization or b""))
@@ -350,6 +364,24 @@ class Mock:
         if key:
             self._remember(key, answer, len(request().target))
         return answer
+
+    def _with_notices(
+        self, answer: Answer, operation: Operation, request: Request, parsed: ParsedRequest | Refusal
+    ) -> Answer:
+        """The answer with a header field for each name that no page documents, and for a body where there is none."""
+        body, about = None, list[str]()
+        if request.body and not operation.body:
+            about.append(f"{operation.operation_id} has no request body; the one that was sent is ignored")
+        elif isinstance(parsed, ParsedRequest):
+            body = parsed.body
+        elif len(request.body) <= LONGEST_BODY:
+            with suppress(NotJSON):
+                body = parse_json(request.body)
+        about += notices(operation, request.query, body, lambda: self.shown_for(request))
+        if not about:
+            return answer
+        fields = tuple((NOTICE_HEADER, sentence) for sentence in about)
+        return answer._replace(response=replace(answer.response, headers=(*answer.response.headers, *fields)))
 
     def _serve(self, parsed: ParsedRequest) -> Result | Refusal:
         served = self._served[parsed.operation.operation_id]
