@@ -49,7 +49,7 @@ IMPORTERS = {
     "msgspec": {"contract", "exchange", "mock", "traffic.archives"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
-    "h11": {"transport.client", "transport.protocol"},
+    "h11": {"transport.client", "transport.protocol", "transport.proxy"},
     "starlette": {"transport.server", "transport.admin"},
     "uvicorn": {"transport.server", "transport.protocol"},
     "uvloop": {"transport.server"},

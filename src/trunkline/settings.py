@@ -186,6 +186,12 @@ class Settings:
         FILE, "serve", "Serve HTTPS with this certificate (PEM, with its chain) instead of one made on the spot."
     )
     tls_key: str | None = option(FILE, "serve", "The private key of that certificate. [default: in the same file]")
+    proxy: bool = option(
+        FLAG, "serve", "Be a proxy too, which answers for the vendors' own hosts and refuses all others."
+    )
+    proxy_pass: bool = option(
+        FLAG, "serve", "The same, but pass other hosts on, for clients on this machine; implies --proxy."
+    )
     fixtures: str | None = option(
         FOLDER,
         "serve pytest",

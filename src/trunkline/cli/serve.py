@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -22,7 +23,7 @@ from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
 from trunkline.errors import TrunklineError, UsageError
-from trunkline.exchange import curl
+from trunkline.exchange import Json, curl
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
@@ -32,7 +33,7 @@ from trunkline.mock.storage import Storage
 from trunkline.mock.world import Grant
 from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
-from trunkline.transport import access, server, tls
+from trunkline.transport import access, proxy, server, tls
 from trunkline.transport.connect import known_parameters
 from trunkline.transport.sessions import Sessions, application_of
 
@@ -40,6 +41,10 @@ log = logging.getLogger("trunkline.cli.serve")
 
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the files of `--watch`."""
+
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+"""The environment variables by which clients find the certificates that they trust."""
+
 _MANY_RECORDS = 20_000
 """Generating this many records takes seconds, so it is announced."""
 
@@ -67,7 +72,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with (
         _storage(settings.state) as storage,
-        _tls(settings) as (context, ca),
+        _certificates(settings) as (context, authority, ca),
         nullcontext() if settings.quiet else _logged(each=settings.verbose),
     ):
         make = partial(
@@ -89,6 +94,10 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             _announce_state(settings, [steered.mock for steered in session.mocks.values()])
         sessions = Sessions(begin, token=settings.admin_token, cors=settings.cors, idle=settings.session_idle)
         app = application_of(session, settings.admin_token, sessions=sessions, cors=settings.cors)
+        proxied = None
+        if authority and (settings.proxy or settings.proxy_pass):
+            contracts = [vendor.contract for vendor in loaded]
+            proxied = proxy.Proxy(contracts, app, authority.issue, passes_on=settings.proxy_pass)
         with _watched(sources, session) if settings.watch else nullcontext():
             server.serve(
                 app,
@@ -96,6 +105,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
                 port=settings.port,
                 on_ready=lambda url: _announce(url, loaded, announced, settings, ca),
                 tls=context,
+                proxy=proxied,
             )
     return SUCCESS
 
@@ -195,20 +205,20 @@ def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
 
 
 @contextmanager
-def _tls(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, str | None]]:
-    """The server's certificate, and the path of its CA if it is made on the spot."""
+def _certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, tls.Authority | None, str | None]]:
+    """The server's certificate; and if any is made on the spot, the authority that makes it, and its file."""
     if settings.tls_key and not settings.tls_cert:
         raise UsageError("--tls-key needs the certificate of that key; name it with --tls-cert")
-    if settings.tls_cert:
-        yield tls.from_files(settings.tls_cert, settings.tls_key), None
-    elif settings.tls:
-        authority, host = tls.Authority(), settings.host
-        names = (*tls.LOOPBACK, socket.gethostname() if host in server.ANY else host)
-        context = authority.issue(*dict.fromkeys(names))
-        with authority.written() as ca:
-            yield context, ca
-    else:
-        yield None, None
+    own = tls.from_files(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    if not (settings.proxy or settings.proxy_pass or (settings.tls and not own)):
+        yield own, None, None
+        return
+    authority, host = tls.Authority(), settings.host
+    if settings.tls and not own:
+        name = socket.gethostname() if host in server.ANY else host
+        own = authority.issue(*dict.fromkeys((*tls.LOOPBACK, name)))
+    with authority.written(with_others=settings.proxy_pass) as ca:
+        yield own, authority, ca
 
 
 @contextmanager
@@ -263,7 +273,9 @@ def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settin
     for vendor in vendors:
         base, token = url + vendor.contract.base_path, tokens.get(vendor.name, vendor.world.token)
         places[vendor.name] = {"url": base, "token": token, "curl": _sample(vendor, base, token, ca)}
-    trust = {"ca": ca} if ca else {}
+    trust: dict[str, Json] = {"ca": ca} if ca else {}
+    if ca and (settings.proxy or settings.proxy_pass):
+        trust["proxy"] = {"HTTPS_PROXY": url, "NO_PROXY": ",".join(tls.LOOPBACK), **dict.fromkeys(_TRUST, ca)}
     click.echo(json_text({"trunkline": trunkline.__version__, "url": url, **trust, "vendors": places}))
     sys.stdout.flush()
     if settings.quiet:
@@ -273,6 +285,12 @@ def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settin
         click.echo(f"trunkline: warning: {host} lets other machines use the mock, which has no protection", err=True)
     for name, place in places.items():
         click.echo(f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True)
+    if "proxy" in trust:
+        hosts = ", ".join(dict.fromkeys(urlsplit(vendor.contract.url).netloc for vendor in vendors))
+        others = "passes other hosts on" if settings.proxy_pass else "refuses other hosts"
+        click.echo(f"\nproxy for {hosts}; it {others}; for its clients:", err=True)
+        for name, value in trust["proxy"].items():
+            click.echo(f"  export {name}={shlex.quote(value)}", err=True)
     if ca:
         click.echo(f"\nClients trust the certificate by the CA in {ca}, which is removed at the end.", err=True)
     click.echo("\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.", err=True)
@@ -285,4 +303,6 @@ def _sample(vendor: Vendor, base: str, token: str, ca: str | None) -> str:
     known = known_parameters(vendor, vendor.world.tokens[token].account)
     request = read_request(operation, {}, token, known=unknown | known)
     command = curl(replace(request, shown=(("authorization", f"Bearer {token}"),)), base)
-    return command.replace("curl", f"curl --cacert {shlex.quote(ca)}", 1) if ca else command
+    return (
+        command.replace("curl", f"curl --cacert {shlex.quote(ca)}", 1) if ca and base.startswith("https:") else command
+    )

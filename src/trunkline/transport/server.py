@@ -43,6 +43,8 @@ from trunkline.transport.access import address_of, root_url
 from trunkline.transport.asgi import ENDING, ASGIApp, Message, Receive, Send, application, error_response
 from trunkline.transport.messages import MAX_BODY
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
+from trunkline.transport.proxy import SCHEME, TUNNEL, Proxy
+from trunkline.transport.tls import describe_failure
 
 try:
     import resource
@@ -76,15 +78,7 @@ _RESERVED_FILES = 16
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
 _LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?"
 """The origins of web pages of this machine."""
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
-
-_REASONS = {
-    "HTTP_REQUEST": "it speaks plain HTTP; the address begins with https://",
-    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate; name it the CA's file",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate; name it the CA's file",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the certificate; perhaps it calls the server by another name",
-}
-"""How to help a client that ends a handshake, by OpenSSL's reason."""
+_ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)", re.IGNORECASE)
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
 
@@ -226,11 +220,16 @@ def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
 
 @contextmanager
 def running(
-    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    proxy: Proxy | None = None,
 ) -> Iterator[str]:
     """Run the application in a thread, by default on a free port; `tls` makes it HTTPS. Yields its address."""
     with _listener(host, port) as listener:
-        server, url = _Server(app, listener, tls), _url(listener, tls)
+        server, url = _Server(app, listener, tls, proxy), _url(listener, tls)
         thread = threading.Thread(target=server.run, name="trunkline-server", daemon=True)
         thread.start()
         try:
@@ -241,15 +240,21 @@ def running(
 
 
 def serve(
-    app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None], tls: ssl.SSLContext | None = None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    tls: ssl.SSLContext | None = None,
+    proxy: Proxy | None = None,
 ) -> None:
     """Serve in the main thread until SIGINT or SIGTERM, then return; a second signal ends the process at once.
 
-    `on_ready` is called with the address as soon as the server answers; `tls` makes it HTTPS. Raises `UsageError` when
-    it cannot listen.
+    `on_ready` is called with the address as soon as the server answers; `tls` makes it HTTPS, and `proxy` a proxy too.
+    Raises `UsageError` when it cannot listen.
     """
     with _listener(host, port) as listener:
-        server, url = _Server(app, listener, tls), _url(listener, tls)
+        server, url = _Server(app, listener, tls, proxy), _url(listener, tls)
         gc.freeze()  # contract and records stay: the collector need not look at them again and again
         before = server.handle_signals()
         # uvicorn warns of each request that is no HTTP, or offers another protocol: any client could fill the log.
@@ -268,7 +273,7 @@ class _Server:
     for tests that start many servers. It runs without a socket, for the date of the responses.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None, proxy: Proxy | None) -> None:
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -285,6 +290,7 @@ class _Server:
         self._app = app
         self._listener = listener
         self._tls = tls
+        self._proxy = proxy
         self._connections: set[Connection] = set()
         self._handshakes: dict[asyncio.Task[None], float] = {}
         """Those that go on, and when they began."""
@@ -360,7 +366,8 @@ class _Server:
                 forget_closed_at = 2 * len(self._connections)
 
     async def _connect(self, accepted: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        connection = Connection(self._uvicorn, {ENDING: self._end})
+        state = {ENDING: self._end}
+        connection = self._proxy.connection(self._uvicorn, state) if self._proxy else Connection(self._uvicorn, state)
         patience = _HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
         self._connections.add(connection)
@@ -385,10 +392,10 @@ class _Server:
 
     def _explain_failure(self, error: OSError) -> None:
         """Log why a handshake failed, each reason once, for a client is often told nothing but that it did."""
-        reason = getattr(error, "reason", None) or ""
+        reason = describe_failure(error)
         if reason and reason not in self._failures:
             self._failures.add(reason)
-            log.info("a client's TLS handshake failed: %s", _REASONS.get(reason) or reason.replace("_", " ").lower())
+            log.info("a client's TLS handshake failed: %s", reason)
 
     def _is_short_of_files(self) -> bool:
         if self._most_files is None:
@@ -443,10 +450,11 @@ class _Server:
         await asyncio.sleep(0)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        if not scope.get("raw_path", b"/").startswith(b"/"):
-            scope = _origin_form(scope)
+        app = self._app
+        if TUNNEL in scope["state"] or not scope.get("raw_path", b"/").startswith(b"/"):
+            scope, app = _origin_form(scope), self._proxy.answer if self._proxy else app
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         except asyncio.CancelledError:
             if not self._is_ending.is_set():  # else nobody listens any more, and uvicorn would log an error
                 raise
@@ -466,8 +474,9 @@ def _origin_form(scope: Message) -> Message:
     if not found:
         return scope
     raw = scope["raw_path"][found.end() :] or b"/"
-    headers = [(b"host", found[1]), *(pair for pair in scope["headers"] if pair[0] != b"host")]
-    return {**scope, "raw_path": raw, "path": unquote(raw.decode("latin-1")), "headers": headers}
+    headers = [(b"host", found[2]), *(pair for pair in scope["headers"] if pair[0] != b"host")]
+    scheme, path = found[1].decode().lower(), unquote(raw.decode("latin-1"))
+    return {**scope, SCHEME: scheme, "raw_path": raw, "path": path, "headers": headers}
 
 
 def _listener(host: str, port: int) -> socket.socket:

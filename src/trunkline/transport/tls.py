@@ -21,6 +21,14 @@ from trunkline.errors import UsageError
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The names and addresses by which a client on this machine calls a server."""
 
+_REASONS = {
+    "HTTP_REQUEST": "it speaks plain HTTP; the address begins with https://",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate; name it the CA's file",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate; name it the CA's file",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the certificate; perhaps it calls the server by another name",
+}
+"""How to help a client that ends a handshake, by OpenSSL's reason."""
+
 _MOST_CONTEXTS = 128
 _CERTIFICATE, _KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
 
@@ -49,12 +57,17 @@ class Authority:
         return self._ca.cert_pem.bytes()
 
     @contextmanager
-    def written(self) -> Iterator[str]:
-        """The path of a temporary file with the certificate, which everybody may read, as there is no secret in it."""
+    def written(self, *, with_others: bool = False) -> Iterator[str]:
+        """The path of a temporary file with the certificate, which everybody may read, as there is no secret in it.
+
+        `with_others` adds those of the authorities that this machine trusts, for clients that trust one file only.
+        """
+        others = ssl.create_default_context().get_ca_certs(binary_form=True) if with_others else []
+        content = self.certificate + "".join(map(ssl.DER_cert_to_PEM_cert, others)).encode()
         descriptor, path = tempfile.mkstemp(prefix="trunkline-ca-", suffix=".pem")
         os.close(descriptor)
         try:
-            Path(path).write_bytes(self.certificate)
+            Path(path).write_bytes(content)
             Path(path).chmod(0o644)
             yield path
         finally:
@@ -100,6 +113,12 @@ def from_files(certificate: str, key: str | None = None) -> ssl.SSLContext:
             sentence = f"{certificate!r} and {key!r} cannot be used for TLS ({reason}); see `openssl x509 -in`"
         raise UsageError(sentence) from None
     return context
+
+
+def describe_failure(error: OSError) -> str:
+    """Why a client's handshake failed, and what helps; empty for a client that went away."""
+    reason = getattr(error, "reason", None) or ""
+    return _REASONS.get(reason) or reason.replace("_", " ").lower()
 
 
 def _server_context() -> ssl.SSLContext:
