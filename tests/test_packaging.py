@@ -132,9 +132,10 @@ def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
 
 
 def test_the_sdist_can_be_tested(built: Built) -> None:
-    """The sdist contains the locks, the tests, the files of the image and the documents beside the README."""
+    """The sdist contains the locks, the tests, the image, the actions and the documents beside the README."""
     documents = ("README.md", "CHANGELOG.md", "docs/compose.yaml")
-    for name in ("pyproject.toml", *LOCKS, *documents, "tests/test_packaging.py", "Containerfile", ".dockerignore"):
+    images = ("Containerfile", ".dockerignore", ".github/actions/steps.py")
+    for name in ("pyproject.toml", *LOCKS, *documents, *images, "tests/test_packaging.py"):
         assert built.sdist[name] == (ROOT / name).read_bytes()
 
 

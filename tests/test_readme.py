@@ -16,7 +16,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {
-    path: path.read_text("utf-8") for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+    path: path.read_text("utf-8")
+    for pattern in ("*.md", "docs/*.md", ".github/**/*.md")
+    for path in sorted(ROOT.glob(pattern))
 }
 BETWEEN = "----between two commands----"
 
