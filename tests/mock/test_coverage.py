@@ -67,6 +67,7 @@ def test_the_answers_of_a_mock_are_recognized() -> None:
             Met("telepath", "createTrunk", 400, fault="createTrunk: MISSING_REQUIRED, then 503"),
             ["400 MISSING_REQUIRED"],
         ),
+        (Met("telepath", "createTrunk", 400, fault="createTrunk: code=MISSING_REQUIRED"), ["400 MISSING_REQUIRED"]),
         (Met("telepath", "createTrunk", 400, fault="createTrunk: 400 x2"), ["400 MISSING_REQUIRED"]),
         (Met("telepath", "createTrunk", 429, fault="createTrunk: 429 retry-after=1"), ["429 RATE_LIMIT_EXCEEDED"]),
         (Met("telepath", "createTrunk", 0, fault="createTrunk: lose-answer"), []),

@@ -84,7 +84,7 @@ def test_workers_are_merged(run: Run, pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["FAIL client coverage is 15%, and 15.1% is required"])
 
 
-@pytest.mark.parametrize(("required", "code"), [("15", 0), ("15.1", 1), ("100", 1), ("0", 0)])
+@pytest.mark.parametrize(("required", "code"), [("15", 0), ("15.1", 1)])
 def test_a_bound_fails_the_run(run: Run, required: str, code: int) -> None:
     """With 1 and one line, although all tests pass."""
     result = run(TESTS, f"--trunkline-coverage-fail-under={required}")
@@ -151,36 +151,8 @@ def test_a_vendor_that_cannot_be_loaded_is_one_sentence(
         (pytester.path / "data" / folder / "mine").mkdir(parents=True)
     (pytester.path / "data" / "schemas" / "mine" / "openapi.json").write_text("{")
     monkeypatch.setenv("TRUNKLINE_DATA", str(pytester.path / "data"))
-    result = run("def test_one(): pass", "--trunkline-coverage", "--trunkline-vendor=mine")
+    result = run("def test_one(): pass", "--trunkline-coverage", *["--trunkline-vendor=mine"] * 2)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.stdout.str().count("FAIL ") == 1
     result.stdout.fnmatch_lines(["FAIL *openapi.json*"])
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
-
-
-@pytest.mark.parametrize(
-    ("option", "sentence"),
-    [
-        *(
-            (
-                f"--trunkline-coverage-fail-under={value}",
-                "--trunkline-coverage-fail-under is not a number from 0 to 100",
-            )
-            for value in ("-1", "100.1", "nan", "80%", "")
-        ),
-        (
-            "--trunkline-coverage-json=nowhere/c.json",
-            "--trunkline-coverage-json: *c.json is in a folder that does not*",
-        ),
-        ("--trunkline-coverage-json=.", "--trunkline-coverage-json: * is a folder"),
-        (
-            "-otrunkline_coverage_fail_under=many",
-            "trunkline_coverage_fail_under in the ini file is not a number from 0*",
-        ),
-        ("-otrunkline_coverage=maybe", "trunkline_coverage in the ini file is not true or false"),
-    ],
-)
-def test_a_wrong_option_is_one_sentence(run: Run, option: str, sentence: str) -> None:
-    """It ends the run with pytest's code 4."""
-    result = run("def test_one(): pass", option)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {sentence}"])

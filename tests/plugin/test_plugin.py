@@ -686,6 +686,15 @@ def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pyt
         ("--trunkline-strictness=decision", "--trunkline-strictness is not documented, implied or customary"),
         ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
         ("--trunkline-fixtures=nowhere", "--trunkline-fixtures: * has no folder talkover/ or telepath/"),
+        *(
+            (
+                f"--trunkline-coverage-fail-under={value}",
+                "--trunkline-coverage-fail-under is not a number from 0 to 100",
+            )
+            for value in ("-1", "100.1", "nan", "80%", "")
+        ),
+        ("--trunkline-coverage-json=nowhere/c", "--trunkline-coverage-json: *c is in a folder that does not exist"),
+        ("--trunkline-coverage-json=.", "--trunkline-coverage-json: * is a folder"),
         ("-otrunkline_allow_writes=maybe", "trunkline_allow_writes in the ini file is not true or false"),
         ("-otrunkline_rate=0", "trunkline_rate in the ini file is not a number, at least 0.00028 (one an hour)"),
     ],

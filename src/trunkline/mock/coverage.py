@@ -127,5 +127,5 @@ def _outcome_of(answer: Met, operation: Operation, outcomes: Collection[Outcome]
     possible = [outcome for outcome in outcomes if response and outcome.status == response.key]
     if answer.cause:
         return next((outcome for outcome in possible if answer.cause in outcome.causes), None)
-    words = re.split(r"[\s,:]+", answer.fault)
+    words = re.split(r"[\s,:=]+", answer.fault)
     return next((outcome for outcome in possible if outcome.code in words), next(iter(possible), None))

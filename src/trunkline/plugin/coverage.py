@@ -51,24 +51,25 @@ class ClientCoverage:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the JSON document, and end with 1 instead of 0 if the coverage is too low."""
+        answers = frozenset(self._met)  # a copy: an answer may still be on its way
         if (output := getattr(session.config, "workeroutput", None)) is not None:
-            output[_OUTPUT] = [tuple(met) for met in self._met]
+            output[_OUTPUT] = [tuple(answer) for answer in answers]
         elif self._tests_ran:
-            self._measure()
+            self._measure(answers)
             self._write()
             self._require()
             if self._errors and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _measure(self) -> None:
-        asked = sorted({met.vendor for met in self._met})
-        for name in self._settings.vendor or asked:
+    def _measure(self, answers: frozenset[Met]) -> None:
+        asked = sorted({answer.vendor for answer in answers})
+        for name in dict.fromkeys(self._settings.vendor or asked):
             try:
                 contract = self._load(name).contract
             except TrunklineError as error:
                 self._errors.append(str(error))
             else:
-                self._coverages.append(measure(contract, self._met, Grade(self._settings.strictness)))
+                self._coverages.append(measure(contract, answers, Grade(self._settings.strictness)))
 
     def _write(self) -> None:
         if file := self._settings.coverage_json:
@@ -87,7 +88,9 @@ class ClientCoverage:
         if not self._tests_ran:
             return
         terminalreporter.section("trunkline: client coverage")
-        for line in table(self._coverages) if self._coverages else ["no test has sent a request to a mock"]:
+        for line in table(self._coverages) if self._coverages else ():
             terminalreporter.write_line(line)
+        if not (self._coverages or self._settings.vendor):
+            terminalreporter.write_line("no test has sent a request to a mock")
         for error in self._errors:
             terminalreporter.write_line(f"FAIL {error}", red=True, bold=True)
