@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http import h11_impl, httptools_impl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -766,6 +767,8 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert [*signature(protocol).parameters][:3] == ["config", "server_state", "app_state"]
         assert [*signature(protocol.shutdown).parameters] == ["self"]
+    for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
+        assert {"scope", "default_headers"} <= signature(cycle).parameters.keys()
 
 
 def test_trouble_while_announcing_ends_serving() -> None:

@@ -219,6 +219,20 @@ class Mock:
         """How many requests a credential may send in a window, and how many seconds one lasts."""
         return self._meter.limit, self._meter.seconds
 
+    def now(self) -> float:
+        """The Unix time on the mock's clock."""
+        return self._clock()
+
+    def before_last_write(self) -> Mock | None:
+        """The mock as it was before its last write, for reads alone; None if it has had none since its start."""
+        with self._lock:
+            before = self._views.store.before_last_write()
+        if before is None:
+            return None
+        earlier = copy.copy(self)
+        vars(earlier).update(_views=Views(Store(self._world, before)), _answers={}, _remembered=0)
+        return earlier
+
     def records(self, collection: str) -> Records:
         """The records of a collection in the default account, for a test to read and change: `acme.records("trunks")`.
 
@@ -299,10 +313,14 @@ class Mock:
         request = replace(request, body=bytes(LONGEST_BODY + 1))
         return self(request) if isinstance(parse_request(self._contract, request, self._authorize), Refusal) else None
 
-    def answer(self, request: Request) -> tuple[Response, RawHeaders]:
-        """A new answer, and its rate-limit headers. HEAD is answered as GET, without content; OPTIONS with `Allow`."""
+    def answer(self, request: Request, *, skew: float = 0.0) -> tuple[Response, RawHeaders]:
+        """A new answer, and its rate-limit headers. HEAD is answered as GET, without content; OPTIONS with `Allow`.
+
+        `skew` is the number of seconds by which the clock is wrong that gives records and bodies their times.
+        """
         if request.method not in IMPLIED:
-            return self._respond(parse_request(self._contract, request, self._authorize), lambda: request)
+            parsed = parse_request(self._contract, request, self._authorize)
+            return self._respond(parsed, lambda: request, skew=skew)
         operations, _ = self._contract.match(request.path)
         documented = {operation.method for operation in operations}
         if request.method == "OPTIONS" and documented and "OPTIONS" not in documented:
@@ -310,14 +328,19 @@ class Mock:
             return Response(204, (("allow", ", ".join(with_implied(documented))),)), limits
         as_get = request.method == "HEAD" and "HEAD" not in documented and "GET" in documented
         asked = replace(request, method="GET") if as_get else request
-        response, limits = self._respond(parse_request(self._contract, asked, self._authorize), lambda: request)
+        parsed = parse_request(self._contract, asked, self._authorize)
+        response, limits = self._respond(parsed, lambda: request, skew=skew)
         if request.method == "HEAD":
             length = ("content-length", str(len(response.body)))
             response = Response(response.status, (*response.headers, length))
         return response, limits
 
     def _respond(
-        self, parsed: ParsedRequest | Refusal, request: Callable[[], Request], key: ReadKey | None = None
+        self,
+        parsed: ParsedRequest | Refusal,
+        request: Callable[[], Request],
+        key: ReadKey | None = None,
+        skew: float = 0.0,
     ) -> tuple[Response, RawHeaders]:
         """Answer a parsed request, and remember the answer for the `key`, if there is one."""
         operation = parsed.operation
@@ -328,7 +351,7 @@ class Mock:
             answer = self._rate_limited(request(), operation)
         else:
             with self._lock:
-                answer = self._answer(request, parsed, token)
+                answer = self._answer(request, parsed, token, skew)
                 if operation and (key is None or isinstance(parsed, Refusal) or parsed.has_more):
                     answer = self._with_notices(answer, operation, request(), parsed)
                 if key and answer.cacheable:
@@ -346,7 +369,9 @@ class Mock:
             self._remembered = 0
         self._answers[key] = answer
 
-    def _answer(self, request: Callable[[], Request], parsed: ParsedRequest | Refusal, token: str) -> Answer:
+    def _answer(
+        self, request: Callable[[], Request], parsed: ParsedRequest | Refusal, token: str, skew: float
+    ) -> Answer:
         if isinstance(parsed, Refusal):
             return self._refuse(request(), parsed, token)
         served = self._served[parsed.operation.operation_id]
@@ -354,7 +379,7 @@ class Mock:
         if key and (known := self._answers.get(key)):
             return known
         try:
-            outcome = self._serve(parsed)
+            outcome = self._serve(parsed, skew)
         except StorageError as error:
             return _not_saved(error, parsed.operation, token)
         if isinstance(outcome, Refusal):
@@ -383,12 +408,12 @@ class Mock:
         fields = tuple((NOTICE_HEADER, sentence) for sentence in about)
         return answer._replace(response=replace(answer.response, headers=(*answer.response.headers, *fields)))
 
-    def _serve(self, parsed: ParsedRequest) -> Result | Refusal:
+    def _serve(self, parsed: ParsedRequest, skew: float) -> Result | Refusal:
         served = self._served[parsed.operation.operation_id]
         grant = self._world.tokens.get(parsed.credential)
         account = grant.account if grant else self._world.account
         try:
-            result = handle(Call(self._world, self._views, served, parsed, account, self._clock()))
+            result = handle(Call(self._world, self._views, served, parsed, account, self._clock() + skew))
             if served.writes and not isinstance(result, Refusal):
                 self._commit(parsed.body or {})
         finally:
@@ -426,11 +451,19 @@ class Mock:
         grant = self._world.tokens.get(self._known_token(request.header("authorization")))
         return grant.account if grant else None
 
+    def count(self, request: Request, operation: Operation | None) -> RawHeaders:
+        """Count a request that is answered elsewhere. Return its rate-limit headers."""
+        return self._count(operation, self._known_token(request.header("authorization")))[0]
+
     def _count(self, operation: Operation | None, token: str) -> tuple[RawHeaders, bool]:
         """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
         return ((), False) if operation and operation.rate_limit_exemption else self._meter.count(token)
 
     # --- refusals ---------------------------------------------------------------------------------------------------
+
+    def refuse(self, request: Request, refusal: Refusal) -> Response:
+        """The answer that refuses a request for a reason."""
+        return self._refuse(request, refusal).response
 
     def _rate_limited(self, request: Request, operation: Operation) -> Answer:
         limit = f"{self._meter.limit} requests"

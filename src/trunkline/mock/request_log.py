@@ -91,7 +91,7 @@ class RecordedRequest:
     """The query string, as sent: `limit=10&status=active`."""
     body: bytes
     status: int
-    """The status of the response: 200."""
+    """The status of the response: 200; 0 where a fault closed the connection before the end of the head."""
     time: float
     """The Unix time at which the request arrived."""
     duration: float

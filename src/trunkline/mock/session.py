@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
-from trunkline.exchange import RawHeaders, ReadKey, Request, Response, request_from_key
-from trunkline.mock.faults import Faults, asks_for_fault
+from trunkline.errors import TargetError
+from trunkline.exchange import RawHeaders, ReadKey, Request, Response
+from trunkline.mock.faults import Faults, FaultyResponse, asks_for_fault
 from trunkline.mock.loader import Vendor
 from trunkline.mock.mock import Mock, from_vendor
 from trunkline.mock.request_log import RECORDED, RequestLog
@@ -30,10 +31,13 @@ class SteeredMock:
         self._requests = requests
         self._number = requests.number
 
-    def read(self, key: ReadKey) -> tuple[Response, RawHeaders]:
-        """The answer to a GET request without a body, as `Mock.read`. Here every nanosecond counts."""
+    def read(self, key: ReadKey) -> tuple[Response, RawHeaders] | None:
+        """The answer to a GET request without a body, as `Mock.read`. Here every nanosecond counts.
+
+        None while faults are set: `answer` needs the whole request.
+        """
         if self._faults.any:
-            return self.answer(request_from_key(key))
+            return None
         begin = perf_counter()
         answered = self.mock.read(key)
         response = answered[0]
@@ -64,6 +68,8 @@ class SteeredMock:
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)
+        if isinstance(response, FaultyResponse) and response.is_cut:
+            raise TargetError(f"{self.mock.vendor.name} closed the connection, as the fault {response.fault} asks")
         return response.with_raw(limits)
 
 
@@ -81,8 +87,9 @@ class MockSession:
         record: int = RECORDED,
         reread: Callable[[str], Vendor] | None = None,
     ) -> None:
+        vendors = [*vendors]
         self._reread = reread
-        self.faults = Faults()
+        self.faults = Faults(vendors)
         self.requests = RequestLog(record)
         self.mocks = {vendor.name: SteeredMock(make(vendor), self.faults, self.requests) for vendor in vendors}
         """The mocks by the names of their vendors."""

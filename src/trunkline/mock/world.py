@@ -246,6 +246,8 @@ class Store:
         self._last_serial = saved.last_serial if saved else 0
         self._save = save
         self._prepared: list[Change] = []
+        self._undo: list[tuple[Change, tuple[str, ...]]] = []
+        """The changes that lead back to the state before the last write, each with the order of the ids there."""
 
     def records(self, collection: str, account: str) -> Mapping[str, Record]:
         """The records of an account by id, in the order in which they were added."""
@@ -271,13 +273,29 @@ class Store:
         changes, self._prepared = self._prepared, []
         if changes and self._save:
             self._save(changes, self._last_serial)
+        if changes:
+            self._undo = []
         for change in changes:
             table = self._tables.setdefault((change.collection, change.account), {})
+            before = replace(change, record=table.get(change.identity))
+            self._undo.append((before, () if change.record else tuple(table)))
             if change.record is None:
                 del table[change.identity]
             else:
                 table[change.identity] = change.record
         return changes
+
+    def before_last_write(self) -> SavedState | None:
+        """The records from before the last write; None if there was no write."""
+        if not self._undo:
+            return None
+        tables = dict(self._tables)
+        for change, order in reversed(self._undo):
+            key = (change.collection, change.account)
+            table: dict[str, Record | None] = {**tables[key], change.identity: change.record}
+            ids = order or table
+            tables[key] = {identity: record for identity in ids if (record := table[identity]) is not None}
+        return SavedState(tables, self._last_serial)
 
     def discard(self) -> None:
         """Drop the changes prepared since the last `commit`."""

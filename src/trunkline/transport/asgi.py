@@ -22,9 +22,10 @@ from urllib.parse import quote, unquote
 from trunkline.contract.http import NO_CONTENT
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
-from trunkline.mock.faults import FAULT_HEADER
+from trunkline.mock.faults import FAULT_HEADER, FaultyResponse
 from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
+from trunkline.transport.delivery import deliver
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -66,8 +67,8 @@ _PLAIN = frozenset(
 class Remembering(Protocol):
     """A target that remembers its answers, as a mock does. Each answer has headers to add: those of a rate limit."""
 
-    def read(self, key: ReadKey) -> ExtendedResponse:
-        """The answer to a GET request without a body, remembered or new."""
+    def read(self, key: ReadKey) -> ExtendedResponse | None:
+        """The answer to a GET request without a body, remembered or new; None to be asked with the whole request."""
 
     def answer(self, request: Request) -> ExtendedResponse:
         """The answer to any request."""
@@ -141,7 +142,11 @@ def application(  # noqa: C901 - its parts share the base
         except _Gone:
             return
         headers, body = _message(response, added, scope["method"], encode)
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        start = {"type": "http.response.start", "status": response.status, "headers": headers}
+        if isinstance(response, FaultyResponse):
+            await deliver(response, start, body, scope, receive, send)
+            return
+        await send(start)
         if added is _CLOSE:
             await send({"type": "http.response.body", "body": body, "more_body": True})
             await _discard(receive)

@@ -20,6 +20,8 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
+from trunkline.transport.delivery import CONNECTION
+
 MAX_HEAD = 256 << 10
 """The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""
 
@@ -88,6 +90,14 @@ class Connection(asyncio.Protocol):
         elif close_unused:
             self.transport.close()
 
+    def set_date(self, scope: Any, date: bytes) -> None:
+        """Give the answer to the request of this scope another `Date`, unless further requests have come."""
+        cycle = self._chosen.cycle
+        if cycle.scope is scope:
+            cycle.default_headers = [
+                (name, date if name == b"date" else value) for name, value in cycle.default_headers
+            ]
+
     def waits_for_client(self, now: float) -> float:
         """The seconds since a call first found that the client has to send or to read on, for the same request."""
         cycle = self._chosen and self._chosen.cycle
@@ -104,7 +114,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._chosen = (_FAST if _is_ordinary(data) else H11Protocol)(
-            self._server.config, self._server.server_state, self._state
+            self._server.config, self._server.server_state, {**self._state, CONNECTION: self}
         )
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)

@@ -151,12 +151,20 @@ def test_without_permission_nothing_is_answered_or_changed(session: MockSession,
 # --- Schemathesis ---------------------------------------------------------------------------------------------------
 
 
+_SETTINGS = """
+[[operations]]
+include-name = "POST /faults"
+checks.positive_data_acceptance.enabled = false # no schema has the names of operations and error codes
+"""
+
+
 @pytest.mark.parametrize(
     ("examples", "token"),
     [(5, None), pytest.param(200, None, marks=pytest.mark.slow), pytest.param(100, TOKEN, marks=pytest.mark.slow)],
 )
 def test_schemathesis_finds_nothing(session: MockSession, examples: int, token: str | None, tmp_path: Path) -> None:
     """No request that it generates from the document causes a server error, and every answer obeys its schema."""
+    tmp_path.joinpath("schemathesis.toml").write_text(_SETTINGS)
     proof = f"Authorization: Bearer {token}" if token else ": ".join(MEANT)
     with served(session, token) as url:
         done = subprocess.run(

@@ -1,0 +1,218 @@
+"""The faults of a session: which are set, which requests they match, and how often each was used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from random import Random
+from threading import Lock
+from typing import NamedTuple
+
+import msgspec
+
+from trunkline.contract.model import Operation
+from trunkline.errors import UsageError
+from trunkline.exchange import Json, RawHeaders, Request, Response
+from trunkline.findings import suggestion
+from trunkline.mock.faults import effects, preferences
+from trunkline.mock.faults.answers import documented_codes
+from trunkline.mock.faults.document import ANY, Fault, Step
+from trunkline.mock.faults.effects import Asked, Chosen
+from trunkline.mock.faults.line import to_line
+from trunkline.mock.loader import Vendor
+from trunkline.mock.mock import Mock
+
+MOST_FAULTS = 1000
+"""The most faults of one session."""
+KINDS = ("list", "fetch", "create", "update", "delete", "act", "read", "write")
+"""The names of `Fault.operation` for several operations."""
+
+
+class SetFault(NamedTuple):
+    """A fault that is set: its number, how many answers it has changed, whether it is over, and its scenario."""
+
+    id: int
+    fault: Fault
+    used: int
+    is_over: bool
+    scenario: str = ""
+
+    @property
+    def line(self) -> str:
+        """The fault in the words of `--fault`."""
+        return to_line(self.fault)
+
+    def to_json(self) -> Json:
+        """The fault as JSON."""
+        fault: Json = msgspec.to_builtins(self.fault)
+        return {**self._asdict(), "fault": fault, "line": self.line}
+
+
+class Faults:
+    """The faults of a session, in the order in which they were set. Any thread may use them.
+
+    Each matching fault that only delays an answer delays it. The first other one decides what the answer is.
+    """
+
+    def __init__(self, vendors: Iterable[Vendor] = ()) -> None:
+        self._vendors = {vendor.name: vendor for vendor in vendors}
+        self._entries: dict[int, _Entry] = {}
+        self._ids = count(1)
+        self._lock = Lock()
+        self.any = False
+        """Whether any fault is set."""
+
+    def add(self, *faults: Fault, scenario: str = "") -> list[SetFault]:
+        """Set faults. Raises `UsageError` for one that can match no request, or no answer of these vendors."""
+        if not scenario:  # a scenario is made for any vendor, some of which lack an operation of its kinds
+            for fault in faults:
+                self._check(fault)
+        with self._lock:
+            if len(self._entries) + len(faults) > MOST_FAULTS:
+                raise UsageError(f"more than {MOST_FAULTS} faults would be set; remove some")
+            entries = {next(self._ids): _Entry(fault, scenario) for fault in faults}
+            self._entries = {**self._entries, **entries}
+            self.any = bool(self._entries)
+        return [entry.state(number) for number, entry in entries.items()]
+
+    def remove(self, *ids: int) -> bool:
+        """Remove faults by their numbers. Return whether all of them were set."""
+        with self._lock:
+            kept = {number: entry for number, entry in self._entries.items() if number not in ids}
+            found = len(self._entries) - len(kept) == len({*ids})
+            self._entries, self.any = kept, bool(kept)
+        return found
+
+    def clear(self, scenario: str = "") -> int:
+        """Remove all faults, or those of a scenario. Return how many they were."""
+        ids = [found.id for found in self.entries() if scenario in ("", found.scenario)]
+        self.remove(*ids)
+        return len(ids)
+
+    def entries(self) -> list[SetFault]:
+        """The faults, in the order in which they were set."""
+        with self._lock:
+            return [entry.state(number) for number, entry in self._entries.items()]
+
+    # --- requests
+
+    def answer(self, mock: Mock, request: Request) -> tuple[Response, RawHeaders, str]:
+        """The mock's answer with the faults that the request matches or asks for, and their words."""
+        try:
+            own = [(_Entry(fault), "") for fault in preferences.faults_of(request)]
+        except UsageError as mistake:
+            return effects.sentence(400, str(mistake)), (), ""
+        own += [(_Entry(fault), preference) for fault, preference in preferences.preferred(request)]
+        asked, chosen, applied = Asked.of(mock, request), list[Chosen](), list[str]()
+        with self._lock:
+            for entry, preference in (*own, *((entry, "") for entry in self._entries.values())):
+                decided = any(not found.step.only_delays for found in chosen)
+                if entry.matches(asked) and (found := entry.choose(asked, only_delays=decided)):
+                    chosen.append(found)
+                    applied += [preference] if preference else []
+        response, limits, words = effects.answer(asked, chosen)
+        if applied:
+            response = effects.with_headers(response, (("preference-applied", ", ".join(applied)),))
+        return response, limits, words
+
+    # --- mistakes
+
+    def _check(self, fault: Fault) -> None:
+        vendors = [vendor for vendor in self._vendors.values() if fault.vendor in ("", vendor.name)]
+        if not vendors:
+            raise _unknown(fault, "vendor", fault.vendor, self._vendors)
+        operations = [operation for vendor in vendors for operation in vendor.contract.operations]
+        matching = [operation for operation in operations if is_meant(fault.operation, operation)]
+        if fault.operation in KINDS and not matching:
+            served = ", ".join(vendor.name for vendor in vendors)
+            raise UsageError(f"{to_line(fault)!r}: no operation of {served} is of the kind {fault.operation}")
+        if fault.operation != ANY and not matching:
+            names = (*(operation.operation_id for operation in operations), *KINDS)
+            raise _unknown(fault, "operation", fault.operation, names)
+        accounts = [grant.account for vendor in vendors for grant in vendor.world.tokens.values()]
+        if fault.account and fault.account not in accounts:
+            raise _unknown(fault, "account", fault.account, dict.fromkeys(accounts))
+        known = sorted(set().union(*(documented_codes(operation) for operation in matching)))
+        for step in fault.steps:
+            if step.code and not step.status and step.code not in known:
+                raise _unknown(fault, "error code", step.code, known)
+
+
+def is_meant(name: str, operation: Operation | None) -> bool:
+    """Whether `Fault.operation` means an operation; None is a request that no operation gets."""
+    if name == ANY:
+        return True
+    if operation is None:
+        return False
+    kind = type(operation.kind).__name__.lower()
+    return name in (operation.operation_id, kind, "read" if operation.reads else "write")
+
+
+def _unknown(fault: Fault, noun: str, name: str, known: Iterable[str]) -> UsageError:
+    way = suggestion(name, known) or f"; there are: {', '.join(known)}"
+    return UsageError(f"{to_line(fault)!r}: {name[:60]!r} is no {noun}{way}")
+
+
+class _Entry:
+    """A fault with its counters."""
+
+    def __init__(self, fault: Fault, scenario: str = "") -> None:
+        self.fault = fault
+        self.scenario = scenario
+        self._rng = Random(fault.seed)  # noqa: S311 - the same for the same seed, not secrets
+        self._steps = fault.steps
+        self._used = 0
+        self._begin(0)
+
+    def _begin(self, number: int) -> None:
+        self._number = number
+        self._calls = self._times = 0
+        self._since: float | None = None
+
+    @property
+    def _step(self) -> Step | None:
+        return self._steps[self._number] if self._number < len(self._steps) else None
+
+    def state(self, number: int) -> SetFault:
+        return SetFault(number, self.fault, self._used, self._step is None, self.scenario)
+
+    def matches(self, asked: Asked) -> bool:
+        fault = self.fault
+        return (
+            self._step is not None
+            and fault.vendor in ("", asked.mock.vendor.name)
+            and is_meant(fault.operation, asked.operation)
+            and fault.account in ("", asked.account)
+            and all(asked.parameters.get(name) == str(value) for name, value in fault.where.items())
+        )
+
+    def choose(self, asked: Asked, *, only_delays: bool = False) -> Chosen | None:
+        """Count a matching call, and return the step to take for it."""
+        now = asked.mock.now()
+        while (step := self._step) and self._is_over(step, now):
+            self._begin(self._number + 1)
+        if step is None or not effects.applies(step, asked):
+            return None
+        self._calls += 1
+        first, last = step.span
+        if last is not None and self._calls > last:
+            self._begin(self._number + 1)
+            return self.choose(asked, only_delays=only_delays)
+        if self._calls < first or (only_delays and not step.only_delays):
+            return None
+        if step.chance < 1 and self._rng.random() >= step.chance:
+            return None
+        self._times += 1
+        self._used += 1
+        self._since = now if self._since is None else self._since
+        until = None if step.lasts is None else self._since + step.lasts
+        chosen = Chosen(step, Random(self._rng.random()), until)  # noqa: S311 - as above
+        if step.times == self._times or last == self._calls:
+            self._begin(self._number + 1)
+        return chosen
+
+    def _is_over(self, step: Step, now: float) -> bool:
+        """Whether the window of a step has passed, also when a test turned the clock back."""
+        if step.lasts is None or self._since is None:
+            return False
+        return not self._since <= now < self._since + step.lasts

@@ -1,0 +1,99 @@
+"""Faults over the admin surface."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.requests import bearer
+from tests.transport.admin.surface import DOCUMENT, VENDORS, Admin, app_of
+from trunkline.exchange import Json, Request
+from trunkline.mock.faults.document import json_schema
+from trunkline.mock.faults.faults import MOST_FAULTS
+from trunkline.mock.session import MockSession
+
+LIST = Request("GET", "/trunks", "", bearer(VENDORS["telepath"].world.token))
+
+
+@pytest.fixture
+def session() -> MockSession:
+    """A mock of each vendor."""
+    return MockSession(VENDORS.values())
+
+
+@pytest.fixture
+def client(session: MockSession) -> Admin:
+    """A client on the server's own machine."""
+    return Admin(app_of(session))
+
+
+def test_faults_are_set_listed_and_removed(session: MockSession, client: Admin) -> None:
+    """Lines and tables are set in order; each is shown as both, with its uses."""
+    table = {"operation": "write", "lose_answer": True, "times": 1}
+    response = client.ask("POST", "/faults", {"faults": ["listTrunks: 503 x2", table]})
+    assert response.status == 201
+    first, second = response.json()["faults"]
+    assert first == {
+        "id": 1,
+        "fault": {"operation": "listTrunks", "status": 503, "times": 2},
+        "line": "listTrunks: 503 x2",
+        "used": 0,
+        "is_over": False,
+        "scenario": "",
+    }
+    assert (second["fault"], second["line"]) == (table, "write: lose-answer x1")
+    assert [session.mocks["telepath"](LIST).status for _ in range(3)] == [503, 503, 200]
+    assert client.get("/faults") == {"faults": [{**first, "used": 2, "is_over": True}, second]}
+    assert client.ask("DELETE", "/faults/1").json() == {"removed": 1}
+    assert [fault["id"] for fault in client.get("/faults")["faults"]] == [2]
+    assert client.ask("POST", "/reset").status == 200
+    assert client.ask("DELETE", "/faults").json() == {"removed": 1}
+    assert client.get("/faults") == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"faults": ["listTrunk: 503"]}, "'listTrunk: 503': 'listTrunk' is no operation; did you mean listTrunks?"),
+        ({"faults": ["503", {"status": 1}]}, "the body#/faults/1/status: expected `int` >= 200"),
+        ({"faults": ["503", "x"]}, "the body#/faults/1, column 1 of 'x': 'x' is no effect; "),
+        ([], "the body#: expected `object`, got `array`"),
+    ],
+)
+def test_a_mistake_sets_nothing(session: MockSession, client: Admin, body: Json, sentence: str) -> None:
+    """One sentence with its place, and none of the faults is set."""
+    status, found = client.error("POST", "/faults", body)
+    assert (status, found[: len(sentence)]) == (400, sentence)
+    assert not session.faults.any
+
+
+def test_an_unknown_number_is_not_found(client: Admin) -> None:
+    """The sentence says where the numbers are."""
+    assert client.error("DELETE", "/faults/7") == (
+        404,
+        "no fault with this number is set; GET /_trunkline/faults lists them",
+    )
+
+
+def test_the_number_of_faults_is_bounded(session: MockSession, client: Admin) -> None:
+    """A hundred at once, a thousand together."""
+    assert client.error("POST", "/faults", {"faults": ["503"] * 101})[0] == 400
+    for _ in range(MOST_FAULTS // 100):
+        assert client.ask("POST", "/faults", {"faults": ["503"] * 100}).status == 201
+    assert client.error("POST", "/faults", {"faults": ["503"]})[0] == 400
+    assert len(session.faults.entries()) == MOST_FAULTS
+
+
+def test_no_secret_of_a_mock_is_shown(client: Admin) -> None:
+    """A token that stands in a fault is masked in the list."""
+    token = VENDORS["telepath"].world.token
+    response = client.ask("POST", "/faults", {"faults": [{"status": 401, "message": f"no {token}"}]})
+    assert token.encode() not in response.body
+    assert client.get("/faults")["faults"][0]["fault"]["message"] == "no ***"
+
+
+def test_the_document_has_the_schema_of_faults() -> None:
+    """The schemas in `openapi.json` are those that are generated from the classes."""
+    schema, definitions = json_schema("#/components/schemas/{name}")
+    documented = DOCUMENT["components"]["schemas"]
+    assert documented["NewFaults"] == schema
+    assert {name: documented[name] for name in definitions} == definitions
