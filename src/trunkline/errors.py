@@ -26,6 +26,10 @@ class UsageError(TrunklineError):
     """An option, an argument or a marker is wrong."""
 
 
+class Conflict(UsageError):
+    """A record that is given has a value that must be unique, and another record has it already."""
+
+
 class StorageError(TrunklineError):
     """The state file of a mock could not be written, so the write was not applied."""
 

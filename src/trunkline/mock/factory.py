@@ -17,7 +17,7 @@ from random import Random
 from threading import RLock
 
 from trunkline.contract.model import Create
-from trunkline.errors import DataError, UsageError
+from trunkline.errors import Conflict, DataError, UsageError
 from trunkline.exchange import Json, pointer
 from trunkline.mock.generators import Context, Generator, Record, build_generators, format_time
 from trunkline.mock.loader import Vendor, check_given, load
@@ -188,7 +188,7 @@ class RecordFactory:
                     raise DataError(label, at + violation.at, f"{violation.message} ({violation.contract})")
         for name in sorted(self._unique & set(given) - {self.identity}):
             if record[name] is not None and any(other.get(name) == record[name] for other in others):
-                raise UsageError(f"another record of {self.name} has the same {name}, which must be unique")
+                raise Conflict(f"another record of {self.name} has the same {name}, which must be unique")
         if self.parent:
             identity = self.vendor.world.collections[self.parent.collection].identity
             if not any(parent[identity] == record.get(self.parent.field) for parent in parents):

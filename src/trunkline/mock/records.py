@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, overload
 
-from trunkline.errors import TrunklineError, UsageError
+from trunkline.errors import Conflict, TrunklineError, UsageError
 from trunkline.exchange import Json
 from trunkline.mock.factory import RecordFactory
 from trunkline.mock.generators import Record
@@ -123,7 +123,7 @@ class Records(Sequence[Record]):
             factory.check(built, given, others, parents)
             identity = built[factory.identity]
             if any(self._has_id(other, identity) for other in others):
-                raise UsageError(f"{factory.name} already has {identity[:40]!r}; use .change() for an existing record")
+                raise Conflict(f"{factory.name} already has {identity[:40]!r}; use .change() for an existing record")
             return self._put(built)
 
     @_hide_frames

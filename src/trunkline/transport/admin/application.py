@@ -10,18 +10,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Match, Route
 
-from trunkline.errors import DataError, StorageError, UsageError
+from trunkline.errors import Conflict, DataError, StorageError, UsageError
 from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE, RESET, Denied, check_access, check_token
-from trunkline.transport.admin import data, documents, faults, requests, sessions
+from trunkline.transport.admin import data, documents, faults, records, requests, sessions
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import Sessions
 
-ROUTES = (*documents.ROUTES, *data.ROUTES, *requests.ROUTES, *faults.ROUTES)
+ROUTES = (*documents.ROUTES, *data.ROUTES, *records.ROUTES, *requests.ROUTES, *faults.ROUTES)
 """The routes that each session has."""
 SERVER_ROUTES = sessions.ROUTES
 """The routes that only a server has."""
@@ -38,6 +38,7 @@ def admin(session: MockSession, token: str | None = None, sessions: Sessions | N
         middleware=[Middleware(_Access, secret=secret)],
         exception_handlers={
             HTTPException: _http_error,
+            Conflict: _conflict,
             UsageError: _mistake,
             DataError: _mistake,
             StorageError: _storage_error,
@@ -88,6 +89,10 @@ def _methods_at(request: Request) -> list[str]:
 
 async def _mistake(_request: Request, found: Exception) -> Answer:
     return error(400, str(found))
+
+
+async def _conflict(_request: Request, found: Exception) -> Answer:
+    return error(409, str(found))
 
 
 async def _storage_error(_request: Request, found: Exception) -> Answer:

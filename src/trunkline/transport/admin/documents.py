@@ -59,14 +59,15 @@ def _readable(routes: Iterable[BaseRoute]) -> list[str]:
 
 
 async def admin_document(request: Request) -> Answer:
-    """The document of the admin surface at this address, with the vendors that are served and the paths that exist."""
+    """The document of the admin surface at this address, with the paths, vendors and collections that it has."""
     found = json.loads(DOCUMENT.read_bytes())
     known = {documented_path(route) for route in request.app.routes}
     found["paths"] = {path: item for path, item in found["paths"].items() if path in known}
     found["servers"] = [{"url": root_of(request) + BASE}]
-    found["components"]["parameters"]["vendor"]["examples"] = {
-        name: {"value": name} for name in session_of(request).mocks
-    }
+    worlds = {name: steered.mock.vendor.world for name, steered in session_of(request).mocks.items()}
+    collections = sorted({name for world in worlds.values() for name in world.collections})
+    for parameter, names in (("vendor", worlds), ("collection", collections)):
+        found["components"]["parameters"][parameter]["examples"] = {name: {"value": name} for name in names}
     return JSONResponse(found)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,11 +16,15 @@ from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.contract.schema import check_format
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, Json, NotJSON, parse_json
+from trunkline.findings import suggestion
 from trunkline.mock.session import MockSession, SteeredMock
 from trunkline.transport.access import BASE, address_of
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 """The OpenAPI document of the admin surface."""
+
+NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+"""A whole number in a query."""
 
 Answer = Response
 """A response of Starlette's; a `Response` of trunkline's own is something else."""
@@ -57,6 +63,26 @@ def mock_named(session: MockSession, name: str) -> SteeredMock:
         return session.mocks[name]
     except KeyError:
         raise HTTPException(404, f"no such vendor is served here; there are: {', '.join(session.mocks)}") from None
+
+
+def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
+    """The parameters of the query, each known and given once. No message repeats one: it may be a credential."""
+    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    for name, _ in pairs:
+        if name not in known:
+            meant = suggestion(name, known) or f"; there are: {', '.join(known) or 'none'}"
+            raise UsageError(f"the query has an unknown parameter{meant}")
+    if len(pairs) > len(query := dict(pairs)):
+        raise UsageError("the query has a parameter twice; give each once")
+    return query
+
+
+def whole_number(name: str, text: str, most: int | None = None) -> int:
+    """The number of a parameter of the query."""
+    bound = "0 or more" if most is None else f"from 0 to {most}"
+    if not NUMBER.fullmatch(text) or (most is not None and int(text) > most):
+        raise UsageError(f"{name} must be a whole number, {bound}")
+    return int(text)
 
 
 async def read_body(request: Request, schema: str) -> Json:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
-from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,10 +18,9 @@ from trunkline.errors import UsageError
 from trunkline.findings import suggestion
 from trunkline.mock.request_log import RecordedRequest, RequestLog
 from trunkline.mock.session import MockSession
-from trunkline.transport.admin.messages import Answer, session_of
+from trunkline.transport.admin.messages import NUMBER, Answer, read_query, session_of, whole_number
 from trunkline.transport.asgi import ENDING
 
-_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _STATUS = re.compile(r"[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
 _KEEP_ALIVE = 15.0
 """Seconds without a request after which a listener gets a comment, so that nothing between closes the connection."""
@@ -37,8 +35,8 @@ Filter = Callable[[RecordedRequest], bool]
 def list_requests(request: Request) -> Answer:
     """The latest requests, newest last. The query chooses: `?operation=createTrunk&status=4xx&since=12&limit=10`."""
     session = session_of(request)
-    query = _query(request, (*_FILTERS, "limit"))
-    limit = _number("limit", query.pop("limit", str(_LISTED)))
+    query = read_query(request, (*_FILTERS, "limit"))
+    limit = whole_number("limit", query.pop("limit", str(_LISTED)))
     filters = [_FILTERS[name](session, value) for name, value in query.items()]
     found = [one for one in session.requests.entries() if all(fits(one) for fits in filters)]
     return JSONResponse({"requests": [one.to_json() for one in found[max(0, len(found) - limit) :]]})
@@ -50,11 +48,11 @@ async def request_events(request: Request) -> Answer:
     The record is the only queue: a client that is slower than it is forgets is told how many requests it has missed.
     """
     session = session_of(request)
-    query = _query(request, (*_FILTERS,))
+    query = read_query(request, (*_FILTERS,))
     since = query.pop("since", None)
     since = request.headers.get("last-event-id", since)
     newest = session.requests.newest
-    last = newest if since is None else _number("since", since)
+    last = newest if since is None else whole_number("since", since)
     filters = [_FILTERS[name](session, value) for name, value in query.items()]
     if not session.requests.most:
         raise HTTPException(409, "this server keeps no requests (--record 0), so there are none to show")
@@ -106,24 +104,6 @@ def forget_requests(request: Request) -> Answer:
     return JSONResponse({"forgotten": session_of(request).requests.clear()})
 
 
-def _query(request: Request, known: Collection[str]) -> dict[str, str]:
-    """The parameters of the query, each known and given once. No message repeats one: it may be a credential."""
-    pairs = parse_qsl(request.url.query, keep_blank_values=True)
-    for name, _ in pairs:
-        if name not in known:
-            meant = suggestion(name, known) or f"; there are: {', '.join(known)}"
-            raise UsageError(f"the query has an unknown parameter{meant}")
-    if len(pairs) > len(query := dict(pairs)):
-        raise UsageError("the query has a parameter twice; give each once")
-    return query
-
-
-def _number(name: str, text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise UsageError(f"{name} must be a whole number, 0 or more")
-    return int(text)
-
-
 def _by_vendor(session: MockSession, text: str) -> Filter:
     _check("vendor", text, session.mocks)
     return lambda one: one.vendor == text
@@ -149,7 +129,7 @@ def _by_status(_: MockSession, text: str) -> Filter:
 
 
 def _since(_: MockSession, text: str) -> Filter:
-    if _NUMBER.fullmatch(text):
+    if NUMBER.fullmatch(text):
         return lambda one: one.number > int(text)
     time = read_time(text.replace(" ", "+"))  # a plus that was not encoded
     if time is None:
