@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request, Response, Target
+from trunkline.findings import suggestion
 from trunkline.mock.factory import fill_records, generate
 from trunkline.mock.loader import Vendor, with_records
 from trunkline.mock.mock import from_vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
+from trunkline.mock.verification import Expectation, verify
 
 if TYPE_CHECKING:
     from trunkline.mock.records import Records
@@ -112,10 +114,38 @@ class RecordingMock:
 
     def asked(self, operation: str) -> list[RecordedRequest]:
         """The requests for one operation, in order: `acme.asked("createTrunk")`. A HEAD is none of the one with GET."""
+        self._check_operation(operation)
+        return [request for request in self.requests if request.operation == operation]
+
+    def assert_asked(
+        self,
+        operation: str,
+        *,
+        json: Json = None,
+        query: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+        times: int | None = None,
+    ) -> list[RecordedRequest]:
+        """The requests for one operation that fit: `acme.assert_asked("createTrunk", json={"name": "North"}, times=1)`.
+
+        `json` fits a body that has at least its members, at any depth; a list must be equal. `query` and `headers` fit
+        requests with at least these values; None stands for a name that must not be sent. `times` is how often; None is
+        at least once, and 0 never. Raises `AssertionError` with the nearest request and its differences, without
+        secrets, and `UsageError` for an unknown operation.
+        """
+        __tracebackhide__ = True  # the values may be secrets
+        self._check_operation(operation)
+        found = verify(self.requests, Expectation(operation, json, query, headers, times))
+        if found.problem:
+            raise AssertionError(found.problem)
+        return [*found.matching]
+
+    def _check_operation(self, operation: str) -> None:
+        __tracebackhide__ = True
         known = [known.operation_id for known in self.vendor.contract.operations]
         if operation not in known:
-            raise UsageError(f"{self.vendor.name} has no operation {operation!r}; there are: {', '.join(known)}")
-        return [request for request in self.requests if request.operation == operation]
+            meant = suggestion(str(operation), known) or f"; there are: {', '.join(known)}"
+            raise UsageError(f"{self.vendor.name} has no operation {operation!r}{meant}")
 
     def __getattr__(self, name: str) -> Records:
         if name.startswith("_"):

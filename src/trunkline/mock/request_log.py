@@ -12,7 +12,7 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,7 +34,7 @@ from trunkline.exchange import (
 )
 from trunkline.findings import truncate
 from trunkline.mock.mock import NOTICE_HEADER, REFUSAL_HEADER
-from trunkline.redaction import Masked, mask_header, mask_json, mask_pairs
+from trunkline.redaction import HIDDEN, Masked, mask_header, mask_json, mask_pairs
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Operation
@@ -225,6 +225,18 @@ class RecordedRequest:
         )
         return "; ".join((" ".join(words), *more))
 
+    def mask_with(self, other: Request) -> Callable[[Json, Iterable[str]], Json]:
+        """The function that masks a JSON value which is under some names: secrets of this request and of another."""
+        own, others = self._mock.shown_for(self._request), self._mock.shown_for(other)
+        is_secret = self._mock.secrets.has_name
+
+        def mask(value: Json, names: Iterable[str]) -> Json:
+            if any(map(is_secret, names)):
+                return HIDDEN
+            return mask_json(value, is_secret, lambda text: own(others(text, _MAX_SHOWN), _MAX_SHOWN))
+
+        return mask
+
     def _target(self, shown: Shown) -> tuple[str, str]:
         """Path and query, ready to be shown."""
         is_secret = self._mock.secrets.has_name
@@ -270,6 +282,11 @@ class RequestLog:
     def newest(self) -> int:
         """The number of the latest request, also of one that was cleared; 0 if there was none."""
         return self._entries[-1][0] if self._entries else self._cleared
+
+    @property
+    def forgotten(self) -> int:
+        """How many requests had to make room for later ones, since the start or since they were cleared."""
+        return self._entries[0][0] - self._cleared - 1 if self._entries else 0
 
     @property
     def watchers(self) -> int:

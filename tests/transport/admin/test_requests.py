@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPResponse
 import pytest
 
 import trunkline
-from tests.transport.admin.surface import served
+from tests.transport.admin.surface import Admin, app_of, served
 from trunkline.exchange import Headers, Json, Request, Response
 from trunkline.mock.session import MockSession
 from trunkline.transport import admin
@@ -22,7 +22,7 @@ from trunkline.transport.asgi import wrap
 TELEPATH, TALKOVER = trunkline.load("telepath"), trunkline.load("talkover")
 HOST, CHANGE = ("host", "127.0.0.1:8900"), ("x-trunkline", "clear")
 
-Admin = Callable[..., Response]
+Ask = Callable[..., Response]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def session() -> MockSession:
 
 
 @pytest.fixture
-def ask(session: MockSession) -> Admin:
+def ask(session: MockSession) -> Ask:
     """A function that asks the admin surface as a client on this machine does."""
     target = wrap(admin.admin(session))
 
@@ -76,7 +76,7 @@ def numbers(response: Response) -> list[int]:
         ("limit=2&vendor=telepath", [2, 3]),
     ],
 )
-def test_the_query_chooses_requests(ask: Admin, query: str, found: list[int]) -> None:
+def test_the_query_chooses_requests(ask: Ask, query: str, found: list[int]) -> None:
     """Each filter restricts the list, several do so together, and the limit keeps the newest."""
     assert numbers(ask(query)) == found
 
@@ -97,7 +97,7 @@ def test_the_query_chooses_requests(ask: Admin, query: str, found: list[int]) ->
         ("limit=1&limit=1", "the query has a parameter twice; give each once"),
     ],
 )
-def test_a_wrong_filter_is_one_sentence(ask: Admin, query: str, sentence: str) -> None:
+def test_a_wrong_filter_is_one_sentence(ask: Ask, query: str, sentence: str) -> None:
     """An unknown parameter or value is refused with what could have been meant."""
     response = ask(query)
     assert response.status == 400
@@ -113,14 +113,14 @@ def test_a_wrong_filter_is_one_sentence(ask: Admin, query: str, sentence: str) -
         ("operation=", "no such operation is served here; there are: listTrunks, "),
     ],
 )
-def test_a_name_that_does_not_exist_is_not_found(ask: Admin, query: str, sentence: str) -> None:
+def test_a_name_that_does_not_exist_is_not_found(ask: Ask, query: str, sentence: str) -> None:
     """The sentence suggests what could have been meant, and does not repeat the name, which may be a credential."""
     response = ask(query)
     assert response.status == 404
     assert response.json()["error"].startswith(sentence)
 
 
-def test_the_list_is_bounded(session: MockSession, ask: Admin) -> None:
+def test_the_list_is_bounded(session: MockSession, ask: Ask) -> None:
     """Without a limit the latest hundred requests are shown."""
     for _ in range(120):
         session.mocks["talkover"].read((b"/health", b"", None))
@@ -128,7 +128,7 @@ def test_the_list_is_bounded(session: MockSession, ask: Admin) -> None:
     assert len(numbers(ask("limit=1000"))) == 124
 
 
-def test_all_requests_can_be_forgotten(ask: Admin) -> None:
+def test_all_requests_can_be_forgotten(ask: Ask) -> None:
     """DELETE empties the list, and needs the header that every change needs."""
     assert ask("", "DELETE").status == 403
     assert len(numbers(ask())) == 4
@@ -136,13 +136,13 @@ def test_all_requests_can_be_forgotten(ask: Admin) -> None:
     assert numbers(ask()) == []
 
 
-def test_other_methods_are_refused(ask: Admin) -> None:
+def test_other_methods_are_refused(ask: Ask) -> None:
     """A method that the path does not have is refused with those that it has."""
     response = ask("", "PUT", CHANGE)
     assert (response.status, response.header("allow")) == (405, "DELETE, GET, HEAD")
 
 
-def test_no_token_is_in_the_list(ask: Admin) -> None:
+def test_no_token_is_in_the_list(ask: Ask) -> None:
     """The answer holds no credential of any vendor."""
     body = ask().body.decode()
     assert not any(json.dumps(token)[1:-1] in body for token in (*TELEPATH.world.tokens, *TALKOVER.world.tokens))
@@ -264,10 +264,87 @@ def test_there_are_not_too_many_listeners(session: MockSession, monkeypatch: pyt
             assert third.status == 200
 
 
-def test_without_a_record_there_are_no_events(ask: Admin) -> None:
+def test_without_a_record_there_are_no_events(ask: Ask) -> None:
     """A server that keeps no requests says so; a wrong query, or a wrong id, is refused."""
     target = wrap(admin.admin(MockSession([TALKOVER], record=0)))
     response = target(Request("GET", "/requests/events", "", (HOST,)))
     assert (response.status, "--record 0" in response.json()["error"]) == (409, True)
     for query, fields in (("since=2024-01-01T00:00:00Z", ()), ("limit=1", ()), ("", (("last-event-id", "x"),))):
         assert ask(query, "GET", *fields, path="/requests/events").status == 400
+
+
+# --- verify ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def verified(session: MockSession) -> Callable[[Json], Response]:
+    """A function that verifies an expectation."""
+    client = Admin(app_of(session))
+    return lambda body: client.ask("POST", "/requests/verify", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        ({"operation": "listTrunks"}, 2),
+        ({"operation": "listTrunks", "query": {"limit": 2}, "times": 1}, 1),
+        ({"operation": "createTrunk", "json": {"name": 5}, "headers": {"content-type": "application/json"}}, 1),
+        ({"operation": "getHealth", "json": None, "query": None, "headers": None, "times": None}, 1),
+        ({"operation": "getCall", "times": 0}, 0),
+    ],
+)
+def test_an_expectation_that_is_met_is_verified(verified: Callable[[Json], Response], body: Json, count: int) -> None:
+    """The answer has the number of requests that fit."""
+    response = verified(body)
+    assert (response.status, response.json()) == (200, {"verified": True, "count": count, "forgotten": 0})
+
+
+def test_an_expectation_that_is_not_met_is_a_conflict(
+    session: MockSession, verified: Callable[[Json], Response]
+) -> None:
+    """The reason is that of `assert_asked`, and says when the record may be incomplete."""
+    response = verified({"operation": "createTrunk", "json": {"name": "x"}})
+    assert response.status == 409
+    assert response.json()["error"] == (
+        "createTrunk was asked once, never as expected; expected: at least once\n"
+        "The nearest is request 3, POST /trunks -> 400:\n"
+        '  body/name: expected "x", was 5'
+    )
+    for _ in range(1000):
+        session.mocks["talkover"].read(READ)
+    assert verified({"operation": "createTrunk"}).json()["error"] == (
+        "createTrunk was never asked; on record are getHealth (1000)\n"
+        "(the record has forgotten the first 4 requests; --record keeps more)"
+    )
+    assert verified({"operation": "getHealth"}).json()["forgotten"] == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ({}, 400, "the body must be an object with an operation"),
+        ([], 400, "the body must be an object with an operation"),
+        ({"operation": 1}, 400, "the body must be an object with an operation"),
+        ({"operation": "createTrunks"}, 404, "no such operation is served here; did you mean createTrunk?"),
+        ({"operation": "createTrunk", "body": {}}, 400, "the body has an unknown member; there are: operation, json, "),
+        ({"operation": "createTrunk", "header": {}}, 400, "the body has an unknown member; did you mean headers?"),
+        ({"operation": "createTrunk", "times": -1}, 400, "times must be a whole number, 0 or more"),
+        ({"operation": "createTrunk", "query": []}, 400, "query must be an object"),
+    ],
+)
+def test_a_wrong_expectation_is_refused(
+    verified: Callable[[Json], Response], body: Json, status: int, sentence: str
+) -> None:
+    """A mistake in it is told from one that is not met by its status."""
+    response = verified(body)
+    assert response.status == status
+    assert response.json()["error"].startswith(sentence)
+
+
+def test_nothing_is_verified_without_a_record() -> None:
+    """A server that keeps no requests cannot say that an operation was never asked."""
+    client = Admin(app_of(MockSession([TALKOVER], record=0)))
+    assert client.error("POST", "/requests/verify", {"operation": "getHealth", "times": 0}) == (
+        409,
+        "this server keeps no requests (--record 0)",
+    )

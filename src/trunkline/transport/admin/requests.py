@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import fields
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
@@ -18,14 +20,17 @@ from trunkline.errors import UsageError
 from trunkline.findings import suggestion
 from trunkline.mock.request_log import RecordedRequest, RequestLog
 from trunkline.mock.session import MockSession
-from trunkline.transport.admin.messages import NUMBER, Answer, read_query, session_of, whole_number
+from trunkline.mock.verification import Expectation, verify
+from trunkline.transport.admin.messages import NUMBER, Answer, read_json, read_query, session_of, whole_number
 from trunkline.transport.asgi import ENDING
 
-_STATUS = re.compile(r"[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
+_STATUS = re.compile(r"0|[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
 _KEEP_ALIVE = 15.0
 """Seconds without a request after which a listener gets a comment, so that nothing between closes the connection."""
 _MOST_LISTENERS = 32
 _MOST_AT_ONCE = 100
+_EXPECTED = tuple(field.name for field in fields(Expectation))
+_NO_RECORD = "this server keeps no requests (--record 0)"
 _LISTED = 100
 """How many requests are listed, unless the query says otherwise."""
 
@@ -55,7 +60,7 @@ async def request_events(request: Request) -> Answer:
     last = newest if since is None else whole_number("since", since)
     filters = [_FILTERS[name](session, value) for name, value in query.items()]
     if not session.requests.most:
-        raise HTTPException(409, "this server keeps no requests (--record 0), so there are none to show")
+        raise HTTPException(409, _NO_RECORD)
     if session.requests.watchers >= _MOST_LISTENERS:
         raise HTTPException(503, f"{_MOST_LISTENERS} clients listen already; close one of them")
     ending = request.scope.get("state", {}).get(ENDING) or asyncio.Event()
@@ -104,6 +109,29 @@ def forget_requests(request: Request) -> Answer:
     return JSONResponse({"forgotten": session_of(request).requests.clear()})
 
 
+async def verify_requests(request: Request) -> Answer:
+    """Whether an operation was asked as expected: 200 with the number of requests that fit, or 409 with the reason.
+
+    The body is like the arguments of `RecordingMock.assert_asked`: `{"operation": "createTrunk", "times": 1}`.
+    """
+    session, given = session_of(request), await read_json(request)
+    if not isinstance(given, dict) or not isinstance(given.get("operation"), str):
+        raise UsageError('the body must be an object with an operation: {"operation": "createTrunk", "times": 1}')
+    for name in given:
+        if name not in _EXPECTED:
+            meant = suggestion(name, _EXPECTED) or f"; there are: {', '.join(_EXPECTED)}"
+            raise UsageError(f"the body has an unknown member{meant}")
+    _by_operation(session, given["operation"])
+    if not session.requests.most:
+        raise HTTPException(409, _NO_RECORD)
+    verdict = await run_in_threadpool(verify, session.requests.entries(), Expectation(**given))
+    forgotten = session.requests.forgotten
+    if not verdict.problem:
+        return JSONResponse({"verified": True, "count": len(verdict.matching), "forgotten": forgotten})
+    note = f"\n(the record has forgotten the first {forgotten} requests; --record keeps more)" if forgotten else ""
+    raise HTTPException(409, verdict.problem + note)
+
+
 def _by_vendor(session: MockSession, text: str) -> Filter:
     _check("vendor", text, session.mocks)
     return lambda one: one.vendor == text
@@ -149,4 +177,5 @@ ROUTES = (
     Route("/requests", list_requests),
     Route("/requests", forget_requests, methods=["DELETE"]),
     Route("/requests/events", request_events),
+    Route("/requests/verify", verify_requests, methods=["POST"]),
 )
