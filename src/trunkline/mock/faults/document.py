@@ -230,7 +230,7 @@ class FaultFile(Struct, frozen=True, forbid_unknown_fields=True):
 def json_schema(ref: str = "#/$defs/{name}") -> tuple[Json, dict[str, Json]]:
     """The JSON Schema of a file of faults, and its definitions."""
     _, components = msgspec.json.schema_components((FaultFile,), ref_template=ref)
-    definitions: dict[str, Json] = msgspec.to_builtins(components)  # which makes lists of tuples
+    definitions: dict[str, Json] = msgspec.json.decode(msgspec.json.encode(components))  # lists for tuples
     return definitions.pop("FaultFile"), definitions
 
 
