@@ -243,6 +243,16 @@ class Settings:
         "Pages of this machine always may.",
         (),
     )
+    fault: tuple[str, ...] = option(
+        _text("FAULT"),
+        "serve",
+        "What the mocks do wrong, such as 'listTrunks: 503 x2' (docs/mock.md); can be repeated.",
+        (),
+    )
+    faults: str | None = option(FILE, "serve", "A TOML file with a list of faults.")
+    scenario: tuple[str, ...] = option(
+        _text("NAME"), "serve", "The faults of a bad day, by its name in `trunkline faults`; can be repeated.", ()
+    )
     record: int = option(
         RECORDS, "serve", "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.", 1000
     )
@@ -359,6 +369,7 @@ class Settings:
     document_url: str | None = option(
         BASE, "export", "The server that the document names, instead of the vendor's own.", flag="--url"
     )
+    schema: bool = option(FLAG, "faults", "Print the JSON Schema of a file of faults.")
     output: str | None = option(FILE, "export", "The file to write. [default: standard output]", short="-o")
 
     def only(self, names: tuple[str, ...]) -> dict[str, Any]:
@@ -425,6 +436,7 @@ COMMAND_LINE_ONLY = {
     "check": {"fail_fast"},
     "validate": {"live"},
     "export": {"document_url", "output"},
+    "faults": {"schema"},
 }
 """The options of each interface that take no persistent value."""
 

@@ -48,7 +48,7 @@ from trunkline.transport import connect, server, targets
 VENDORS = folders.names()
 TOKEN = "tok_hush_0123456789"
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
-COMMANDS = ("serve", "reset", "check", "validate", "export", "rules")
+COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules")
 
 Run = Callable[..., tuple[int, str, str]]
 

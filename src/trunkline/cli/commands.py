@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trunkline.cli.completion import complete_operation_or_file, complete_vendors, completer
+from trunkline.cli.completion import complete_operation_or_file, complete_scenario, complete_vendors, completer
 from trunkline.contract import folders
 from trunkline.settings import FLAG, Option, Source, configuration, environment, options_of, resolve
 
@@ -120,6 +120,17 @@ COMMANDS = (
         _VENDOR,
         example="trunkline export VENDOR -o api.json; schemathesis run api.json --url BASE"
         ' -H "Authorization: Bearer ..."',
+    ),
+    command(
+        "faults",
+        "List the scenarios of faults.",
+        """List the scenarios of faults that a mock can play, or show one, SCENARIO.
+
+        Each says what happens, and what a good client does. The option --scenario of `trunkline serve` plays one.
+        docs/mock.md explains faults of your own.
+        """,
+        click.Argument(["name"], required=False, metavar="[SCENARIO]", shell_complete=complete_scenario),
+        example="trunkline faults lost-answer",
     ),
     command(
         "rules",

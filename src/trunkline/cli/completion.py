@@ -7,7 +7,7 @@ contract of a vendor is loaded only to complete an operationId or a parameter.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from click import Context, Parameter
@@ -48,13 +48,24 @@ def complete_operation_or_file(context: Context, parameter: Parameter, beginning
     return found or [CompletionItem(beginning, type="file")]
 
 
+def complete_scenario(_context: Context, _parameter: Parameter, beginning: str) -> list[CompletionItem]:
+    """The names of the scenarios."""
+    return _items(_scenarios(), beginning)
+
+
 def completer(row: Option) -> _Complete:
     """The function that completes the value of an option, as far as anything is known about it."""
 
     def complete(context: Context, _parameter: Parameter, beginning: str) -> list[CompletionItem]:
         if row.type in (FILE, FOLDER):
             return [CompletionItem(beginning, type="file" if row.type is FILE else "dir")]
-        words = {"operation": _operation_ids, "require": _required, "param": _parameter_names}.get(row.name)
+        by_name: Mapping[str, Callable[[Context], Iterable[str]]] = {
+            "operation": _operation_ids,
+            "require": _required,
+            "param": _parameter_names,
+            "scenario": _scenarios,
+        }
+        words = by_name.get(row.name)
         return _items(words(context) if words else row.type.choices, beginning)
 
     return complete
@@ -83,6 +94,12 @@ def _operation_ids(context: Context) -> Iterable[str]:
 
 def _required(context: Context) -> Iterable[str]:
     return (*_operation_ids(context), "all")
+
+
+def _scenarios(_context: Context | None = None) -> Iterable[str]:
+    from trunkline.mock.faults import scenarios  # noqa: PLC0415 - only where a scenario is completed
+
+    return scenarios()
 
 
 def _parameter_names(context: Context) -> Iterable[str]:

@@ -25,6 +25,7 @@ from trunkline.contract.requests import is_bearer_token, read_request
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import Json, curl
 from trunkline.mock import Mock, from_vendor, loader, storage
+from trunkline.mock.faults import Faults, load_faults, parse_line, switch_on
 from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
@@ -90,6 +91,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
             return session
 
         session = begin(loaded, storage, reread=lambda name: sources[name].vendor)
+        _set_faults(session.faults, settings)
         if not settings.quiet:
             _announce_state(settings, [steered.mock for steered in session.mocks.values()])
         sessions = Sessions(begin, token=settings.admin_token, cors=settings.cors, idle=settings.session_idle)
@@ -108,6 +110,17 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
                 proxy=proxied,
             )
     return SUCCESS
+
+
+def _set_faults(faults: Faults, settings: Settings) -> None:
+    """Set the faults of the options, and name each."""
+    faults.add(*(parse_line(line, "--fault") for line in settings.fault))
+    if settings.faults is not None:
+        faults.add(*load_faults(Path(settings.faults)))
+    for name in settings.scenario:
+        switch_on(faults, name)
+    for fault in () if settings.quiet else faults.entries():
+        click.echo(f"fault {fault.id}{fault.scenario and f' of {fault.scenario}'}: {fault.line}", err=True)
 
 
 def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:

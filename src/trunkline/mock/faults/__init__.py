@@ -14,6 +14,7 @@ from trunkline.mock.faults.document import Fault, Step, load_faults, parse_fault
 from trunkline.mock.faults.faults import Faults, SetFault
 from trunkline.mock.faults.line import parse_line, to_line
 from trunkline.mock.faults.preferences import FAULT_HEADER, asks_for_fault
+from trunkline.mock.faults.scenarios import Scenario, scenario, scenarios, switch_on
 
 __all__ = [
     "FAULT_HEADER",
@@ -21,6 +22,7 @@ __all__ = [
     "Fault",
     "Faults",
     "FaultyResponse",
+    "Scenario",
     "SetFault",
     "Step",
     "asks_for_fault",
@@ -28,5 +30,8 @@ __all__ = [
     "parse_fault",
     "parse_faults",
     "parse_line",
+    "scenario",
+    "scenarios",
+    "switch_on",
     "to_line",
 ]

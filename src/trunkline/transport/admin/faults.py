@@ -1,4 +1,4 @@
-"""The faults of a session over HTTP: list, set and remove them."""
+"""The faults of a session over HTTP: list, set and remove them, one by one or as scenarios."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from trunkline.errors import UsageError
 from trunkline.exchange import Json
-from trunkline.mock.faults import SetFault, parse_faults
+from trunkline.mock.faults import SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import mask_json
 from trunkline.transport.admin.messages import Answer, read_json, session_of
@@ -46,6 +47,42 @@ async def remove_fault(request: Request) -> Answer:
     return JSONResponse({"removed": 1})
 
 
+async def list_scenarios(request: Request) -> Answer:
+    """The scenarios, and which are on."""
+    on = {fault.scenario for fault in session_of(request).faults.entries()}
+    shown = [
+        {
+            "name": one.name,
+            "summary": one.summary,
+            "client": one.client,
+            "faults": [*map(to_line, one.faults)],
+            "is_on": one.name in on,
+        }
+        for one in scenarios().values()
+    ]
+    return JSONResponse({"scenarios": shown})
+
+
+async def start_scenario(request: Request) -> Answer:
+    """Set the faults of a scenario, after those that are set."""
+    session, name = session_of(request), _scenario(request)
+    added = switch_on(session.faults, name)
+    log.info("the scenario %s is on", name)
+    return _shown(session, added, 201)
+
+
+async def end_scenario(request: Request) -> Answer:
+    """Remove the faults of a scenario."""
+    return JSONResponse({"removed": session_of(request).faults.clear(_scenario(request))})
+
+
+def _scenario(request: Request) -> str:
+    try:
+        return scenario(request.path_params["name"]).name
+    except UsageError:
+        raise HTTPException(404, "there is no such scenario; GET /_trunkline/scenarios lists them") from None
+
+
 def _shown(session: MockSession, faults: list[SetFault], status: int = 200) -> JSONResponse:
     """The faults as JSON, without the secrets of the mocks."""
     shown: Json = [fault.to_json() for fault in faults]
@@ -63,4 +100,7 @@ ROUTES = (
     Route("/faults", set_faults, methods=["POST"]),
     Route("/faults", clear_faults, methods=["DELETE"]),
     Route("/faults/{id:int}", remove_fault, methods=["DELETE"]),
+    Route("/scenarios", list_scenarios),
+    Route("/scenarios/{name}", start_scenario, methods=["POST"]),
+    Route("/scenarios/{name}", end_scenario, methods=["DELETE"]),
 )
