@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 import trunkline
 from trunkline import Request, mock
-from trunkline.errors import DataError, UsageError
+from trunkline.errors import DataError, TargetError, UsageError
 from trunkline.exchange import Json
 from trunkline.mock.recording import RecordingMock, override
 
@@ -178,3 +179,73 @@ def test_each_mock_has_its_own_requests() -> None:
     assert list_trunks(first).json()["trunks"] == []
     assert len(list_trunks(second).json()["trunks"]) == 1
     assert (len(first.requests), len(second.requests)) == (1, 1)
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_counts_its_answers_and_ends_with_its_block() -> None:
+    """It changes as many answers as it says, then it is over; a `with` block removes one without a number."""
+    fake = RecordingMock(TELEPATH)
+    fault = fake.fault("listTrunks", status=503, times=2)
+    assert [list_trunks(fake).status for _ in range(3)] == [503, 503, 200]
+    assert (fault.used, [bool(request.fault) for request in fake.requests]) == (2, [True, True, False])
+    with fake.fault("read: 429 retry-after=1") as other:
+        assert list_trunks(fake).status == 429
+    assert (list_trunks(fake).status, other.used) == (200, 1)
+    other.remove()
+    assert other.used == 1
+
+
+def test_a_lost_answer_is_a_written_record() -> None:
+    """Without a socket the lost connection is a `TargetError`; the trunk is there."""
+    fake = RecordingMock(TELEPATH, trunks=0)
+    sent = {
+        "name": "Lost",
+        "ai_provider": "openai",
+        "sip_username": "lost",
+        "sip_password": "hush-hush",
+        "openai_api_key": "k",
+    }
+    headers = (("authorization", f"Bearer {fake.token}"), ("content-type", "application/json"))
+    with fake.fault("createTrunk", lose_answer=True), pytest.raises(TargetError, match="closed the connection"):
+        fake(Request("POST", "/trunks", "", headers, json.dumps(sent).encode()))
+    assert [trunk["name"] for trunk in fake.trunks] == ["Lost"]
+
+
+def test_faults_are_given_from_the_start() -> None:
+    """As lines or as mappings, in order."""
+    fake = RecordingMock(
+        TELEPATH, faults=["listTrunks: 503 x1", {"operation": "listTrunks", "code": "INVALID_API_KEY"}]
+    )
+    assert [list_trunks(fake).status for _ in range(2)] == [503, 401]
+
+
+@pytest.mark.parametrize(
+    ("given", "keys", "sentence"),
+    [
+        ("listTrunk", {"status": 503}, "did you mean listTrunks"),
+        ("listTrunks", {"statuss": 503}, "did you mean status"),
+        ("listTrunks", {"status": "503"}, "status"),
+        ("listTrunks", {"status": 99}, "status"),
+        ("listTrunks", {}, "after an operation comes a colon"),
+        ("listTrunks", {"code": "NO_SUCH_CODE"}, "NO_SUCH_CODE"),
+        ("listTrunks", {"delay": -1}, "delay"),
+    ],
+)
+def test_a_wrong_fault_is_one_sentence(given: str, keys: dict[str, Json], sentence: str) -> None:
+    """It names the key or the word, and sets nothing."""
+    fake = RecordingMock(TELEPATH)
+    with pytest.raises((UsageError, DataError), match=re.escape(sentence)) as caught:
+        fake.fault(given, **keys)
+    assert "\n" not in str(caught.value)
+    assert list_trunks(fake).status == 200
+
+
+@pytest.mark.parametrize(
+    ("faults", "sentence"), [("listTrunks: 503", "a list"), ([{"x": 1}], "faults[0]"), ([7], "faults[0]")]
+)
+def test_wrong_faults_from_the_start_are_one_sentence(faults: Json, sentence: str) -> None:
+    """A lone text would be a list of its letters."""
+    with pytest.raises((UsageError, DataError), match=re.escape(sentence)):
+        RecordingMock(TELEPATH, faults=faults)

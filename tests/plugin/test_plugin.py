@@ -185,6 +185,36 @@ def test_one_server_has_the_addresses_of_the_session(run: Run) -> None:
     ).assert_outcomes(passed=2)
 
 
+def test_faults_end_with_the_test(run: Run) -> None:
+    """From the fixture and from the marker; a cut connection reaches the client as such, over the wire."""
+    run(
+        """
+        from http.client import IncompleteRead, RemoteDisconnected
+
+        @pytest.mark.trunkline("telepath", faults=["listTrunks: 503 x1"])
+        def test_marker(telepath):
+            with pytest.raises(HTTPError, match="503"):
+                get(telepath, "/trunks")
+            assert get(telepath, "/trunks")["trunks"]
+
+        def test_cut(telepath):
+            telepath.fault("listTrunks", close="before")
+            with pytest.raises((RemoteDisconnected, ConnectionError)):
+                get(telepath, "/trunks")
+            with telepath.fault("listCalls", close="in-body"), pytest.raises(IncompleteRead):
+                get(telepath, "/calls")
+            assert telepath.requests[0].fault
+
+        def test_after(telepath):
+            assert get(telepath, "/trunks")["trunks"]
+
+        @pytest.mark.trunkline("telepath", faults=["listTrunk: 503"])
+        def test_wrong(telepath):
+            pass
+        """
+    ).assert_outcomes(passed=3, errors=1)
+
+
 def test_a_connection_may_outlive_a_test(run: Run) -> None:
     """A client may keep its connection for the session; each test sees its own requests only."""
     run(

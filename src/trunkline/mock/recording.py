@@ -7,16 +7,18 @@ pytest shows where two strings of a failed comparison differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
-from trunkline.exchange import Json, Request, Response, Target
+from trunkline.exchange import Json, RawHeaders, ReadKey, Request, Response, Target
 from trunkline.findings import suggestion
 from trunkline.mock.factory import fill_records, generate
+from trunkline.mock.faults import Fault, Faults, parse_fault
+from trunkline.mock.faults.document import ANY
 from trunkline.mock.loader import Vendor, with_records
 from trunkline.mock.mock import from_vendor
 from trunkline.mock.request_log import RecordedRequest
@@ -26,10 +28,37 @@ from trunkline.mock.verification import Expectation, verify
 if TYPE_CHECKING:
     from trunkline.mock.records import Records
 
-__all__ = ["RecordedRequest", "RecordingMock", "override"]
+__all__ = ["ActiveFault", "RecordedRequest", "RecordingMock", "override"]
 
 RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
 """Records, whole or to be completed, or the number of records to generate."""
+
+
+class ActiveFault:
+    """A fault that is set on a mock, until `remove` or the end of a `with` block."""
+
+    def __init__(self, faults: Faults, fault: Fault) -> None:
+        self._faults = faults
+        (self._set,) = faults.add(fault)
+
+    @property
+    def used(self) -> int:
+        """How many answers it has changed."""
+        return next((found.used for found in self._faults.entries() if found.id == self._set.id), self._set.used)
+
+    def remove(self) -> None:
+        """Remove the fault; a second call does nothing."""
+        self._set = self._set._replace(used=self.used)
+        self._faults.remove(self._set.id)
+
+    def __enter__(self) -> ActiveFault:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        return f"<the fault {self._set.line!r}>"
 
 
 class RecordingMock:
@@ -42,7 +71,8 @@ class RecordingMock:
         ['/trunks']
 
     `rate_limit` is the number of requests per window and credential, `rate_window` the length of a window in seconds;
-    both can be set later. `tokens` and each collection replace those of the fixtures, as for `override`.
+    both can be set later. `tokens` and each collection replace those of the fixtures, as for `override`. `faults` are
+    set from the start: each is a line, as for `fault`, or a mapping of its keys.
     """
 
     __slots__ = ("__weakref__", "_mock", "_session", "_url", "requests", "vendor")
@@ -55,6 +85,7 @@ class RecordingMock:
         rate_limit: int | None = None,
         rate_window: int | None = None,
         tokens: Sequence[str] | None = None,
+        faults: Iterable[str | Mapping[str, Json]] = (),
         **collections: RecordsOrCount,
     ) -> None:
         self.vendor = override(vendor, tokens=tokens, **collections)
@@ -65,12 +96,40 @@ class RecordingMock:
         self._session.requests.watch(self.requests.append)
         self._mock = self._session.mocks[vendor.name]
         self._url = ""
+        if isinstance(faults, str | Mapping):
+            raise UsageError('faults is a list, such as ["listTrunks: 503 x2"]')
+        for number, fault in enumerate(faults):
+            self._session.faults.add(parse_fault(fault, f"faults[{number}]"))
 
     def __call__(self, request: Request) -> Response:
         __tracebackhide__ = True
         if not isinstance(request, Request):
             raise UsageError(f'a mock answers a trunkline.Request("GET", "/trunks"), not a {type(request).__name__}')
         return self._mock(request)
+
+    def answer(self, request: Request) -> tuple[Response, RawHeaders]:
+        """The answer that a server delivers, and its rate-limit headers. A call is for those who need no server."""
+        return self._mock.answer(request)
+
+    def read(self, _: ReadKey) -> None:
+        """Nothing: a test may look at all header fields of a request, so a server asks `answer` for every one."""
+
+    def fault(self, operation: str = ANY, /, **keys: Json) -> ActiveFault:
+        """Set a fault: for the rest of the test, or for a `with` block.
+
+            acme.fault("listTrunks", status=503, times=2)
+            acme.fault("listTrunks: 503 x2, then 429 retry-after=1")
+            with acme.fault("createTrunk", lose_answer=True) as fault: ...
+
+        `operation` is an operationId, a kind such as `create`, `read`, `write` or `*`; or, without `keys`, a whole line
+        as for `trunkline serve --fault`. docs/mock.md lists the keys. Raises `UsageError` or `DataError`.
+        """
+        fault = parse_fault({"operation": operation, **keys} if keys else operation, "the fault")
+        return ActiveFault(self._session.faults, fault)
+
+    def delay(self, seconds: float | str, operation: str = ANY, /) -> ActiveFault:
+        """Delay each answer by so many seconds, or by a distribution such as `uniform(0.1,0.5)`; see `fault`."""
+        return self.fault(operation, delay=seconds)
 
     @property
     def target(self) -> Target:
@@ -178,7 +237,7 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
         vendor = replace(vendor, world=vendor.world.with_tokens(_checked_tokens(tokens)))
     for name in collections:
         if name not in vendor.world.collections:
-            known = ", ".join((*vendor.world.collections, "tokens", "rate_limit", "rate_window"))
+            known = ", ".join((*vendor.world.collections, "tokens", "rate_limit", "rate_window", "faults"))
             raise UsageError(f"{vendor.name} has no {name!r}; there are: {known}")
     for name in vendor.world.parents_first():
         if name in collections:

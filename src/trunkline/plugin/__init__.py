@@ -57,9 +57,9 @@ class SuiteSummary:
 _SUMMARY = pytest.StashKey[SuiteSummary]()
 
 _MARKER_HELP = (
-    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N): the contents of a vendor's mock in "
-    "one test. Each collection, such as trunks, is a list of records, whose other fields are made up, or the number to "
-    "generate. Use one marker for each vendor."
+    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N, faults=[...]): the contents of a "
+    "vendor's mock in one test. Each collection, such as trunks, is a list of records, whose other fields are made up, "
+    "or the number to generate. Each fault is a line such as 'listTrunks: 503 x2'. Use one marker for each vendor."
 )
 
 

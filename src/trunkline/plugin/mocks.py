@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trunkline.errors import TargetError
-from trunkline.exchange import Request, Response, Target
+from trunkline.exchange import RawHeaders, ReadKey, Request, Response
 from trunkline.mock.loader import Vendor
 from trunkline.mock.recording import RecordedRequest, RecordingMock
 
@@ -16,14 +16,22 @@ class Mount:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.target: Target = _no_test_runs
+        self.mock: RecordingMock | None = None
 
     def __call__(self, request: Request) -> Response:
-        return self.target(request)
+        return self._running(request)(request)
 
+    def answer(self, request: Request) -> tuple[Response, RawHeaders]:
+        """The answer as the server delivers it: late, in part or not at all if a fault is set."""
+        return self._running(request).answer(request)
 
-def _no_test_runs(request: Request) -> Response:
-    raise TargetError(f"no test that uses this mock runs now; {request.method} came too early or too late")
+    def read(self, _: ReadKey) -> None:
+        """Nothing, as for `RecordingMock.read`."""
+
+    def _running(self, request: Request) -> RecordingMock:
+        if self.mock is None:
+            raise TargetError(f"no test that uses this mock runs now; {request.method} came too early or too late")
+        return self.mock
 
 
 class ScopedMock(RecordingMock):
@@ -64,13 +72,13 @@ class ScopedMock(RecordingMock):
             if self._watcher:
                 self._session.requests.watch(self._watcher)
         if self._mount:
-            self.url, self._mount.target = self._mount.url, self
+            self.url, self._mount.mock = self._mount.url, self
 
     def expire(self) -> None:
         """End the state. Until the next use, requests to the server are answered with 502."""
         self._expired = True
         if mount := object.__getattribute__(self, "_mount"):
-            mount.target = _no_test_runs
+            mount.mock = None
 
 
 _AT_ANY_TIME = frozenset(("expire", "mount", "renew"))
