@@ -180,6 +180,7 @@ def podman() -> Iterator[Podman]:
     if missing or os.geteuid() != 0:
         pytest.skip(f"the image was not built: this needs root, and commands of Debian ({', '.join(missing)} missing)")
     folder = Path(tempfile.mkdtemp(prefix="tl-"))  # sockets below it have short names
+    run("mount", "-t", "tmpfs", "-o", "size=4g", "tmpfs", folder)  # thousands of files, for a minute
     podman = Podman(folder)
     try:
         (folder / "containers.conf").write_text(CONFIGURATION.format(folder=folder), "utf-8")
@@ -188,8 +189,10 @@ def podman() -> Iterator[Podman]:
         yield podman
     finally:
         with suppress(AssertionError):
-            podman("system", "reset", "--force")
-        shutil.rmtree(folder, ignore_errors=True)
+            podman("rm", "--all", "--force", "--time=0")
+            run("umount", folder / "images" / "overlay")
+        run("umount", "--lazy", folder)
+        folder.rmdir()
 
 
 def build(podman: Podman) -> None:
@@ -197,7 +200,8 @@ def build(podman: Podman) -> None:
     folder = podman.folder
     mirror = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()[0]
     packages = "python-is-python3,python3-venv"
-    run("mmdebstrap", "--quiet", "--variant=essential", f"--include={packages}", SUITE, folder / "base.tar", mirror)
+    debian = ("mmdebstrap", "--quiet", "--variant=essential", f"--include={packages}", SUITE)
+    run(*debian, folder / "base.tar", mirror, environ={"TMPDIR": str(folder)})
     podman("import", "--quiet", folder / "base.tar", "localhost/python")
     kinds = [
         f"--platform={kind}_{platform.machine()}" for kind in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
