@@ -10,10 +10,13 @@ proportional. What a request leaves behind may not grow at all.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import trunkline
@@ -21,7 +24,7 @@ from trunkline import mock
 from trunkline.exchange import Exchange, Request, Response
 from trunkline.mock import Mock
 from trunkline.traffic import BODY, UNKNOWN
-from trunkline.traffic.validation import validate
+from trunkline.traffic.validation import validate, validate_files
 
 VENDOR = "telepath"
 DOUBLINGS = 4
@@ -65,6 +68,25 @@ def to_judge(items: Callable[[int], list[object]]) -> Callable[[int], Callable[[
     return prepared
 
 
+def to_reader(answers: Callable[[int], list[object]]) -> Callable[[int], Callable[[], object]]:
+    """The action that validates a file of recorded answers."""
+    vendor, head = trunkline.load(VENDOR), b"HTTP/1.1 200 OK\ncontent-type: application/json\n\n"
+
+    def prepared(size: int) -> Callable[[], object]:
+        path = Path(tempfile.gettempdir()) / f"trunkline-slope-{os.getpid()}"
+        path.write_bytes(b"".join(head + body(answer) + b"\n" for answer in answers(size)))
+
+        def judged() -> object:
+            try:
+                return validate_files(vendor, [str(path)], ["listTrunks"])
+            finally:
+                path.unlink()
+
+        return judged
+
+    return prepared
+
+
 def cases() -> Iterator[tuple[str, int, bool, Callable[[int], Callable[[], object]]]]:
     """(Name, smallest size, whether a mock is asked, the maker of the action)."""
     post = "POST", "/nothing", "", ()
@@ -85,6 +107,8 @@ def cases() -> Iterator[tuple[str, int, bool, Callable[[int], Callable[[], objec
     yield "lists in a list", 5_000, False, to_judge(lambda size: [[1] * 10] * size)
     extra = to_judge(lambda size: [{f"extra_{number}": 1} for number in range(size)])
     yield "different extra properties", 5_000, False, extra
+    wrong = to_reader(lambda size: [{"trunks": [{"id": f"x{number}", "status": "?"}]} for number in range(size)])
+    yield "wrong answers in a file", 250, False, wrong
 
 
 def measured(prepared: Callable[[int], Callable[[], object]], size: int) -> tuple[float, int, int]:

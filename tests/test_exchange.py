@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from trunkline.exchange import NotJSON, Request, Response, all_places, parse_json, pointer_to, read_json
+from trunkline.exchange import NotJSON, Request, Response, all_places, cached_by_body, parse_json, pointer_to, read_json
 
 pytest_plugins = "pytester"
 
@@ -170,3 +170,26 @@ def test_large_bodies_are_forgotten() -> None:
     finally:
         tracemalloc.stop()
     assert kept < 8 << 20
+
+
+def test_only_one_large_body_is_remembered() -> None:
+    """By all functions together, each of which has read it once; small ones are remembered apart."""
+    read: list[tuple[str, int]] = []
+
+    @cached_by_body
+    def first(body: bytes) -> int:
+        read.append(("first", len(body)))
+        return len(body)
+
+    @cached_by_body
+    def second(more: int, body: bytes) -> int:
+        read.append(("second", len(body)))
+        return len(body) + more
+
+    large, other, small = b"a" * ((1 << 20) + 1), b"b" * ((1 << 20) + 2), b"c"
+    for _ in range(3):
+        assert (first(large), second(1, large), second(2, large)) == (len(large), len(large) + 1, len(large) + 2)
+        assert first(small) == 1
+    assert len(read) == 4
+    assert [first(other), second(1, large), first(large)] == [len(other), len(large) + 1, len(large)]
+    assert read[4:] == [("first", len(other)), ("second", len(large)), ("first", len(large))]

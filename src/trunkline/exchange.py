@@ -219,14 +219,29 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
+_latest: list[tuple[bytes, dict[tuple[object, ...], Any]]] = [(b"", {})]
+"""The latest large body, and the results for it."""
+
+
 def cached_by_body(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """A function that remembers its results for the latest bodies, its last argument; of large ones only for one."""
+    """A function that remembers its results for the latest bodies, its last argument.
+
+    Of large bodies only one is remembered, by all such functions together: its values may be ten times as large.
+    """
     small: Any = lru_cache(maxsize=8)(function)
-    large: Any = lru_cache(maxsize=1)(function)
 
     def cached(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         body: Any = args[-1]
-        found: _T = (small if len(body) <= SMALL_BODY else large)(*args, **kwargs)
+        found: _T
+        if len(body) <= SMALL_BODY:
+            found = small(*args, **kwargs)
+        else:
+            if _latest[0][0] != body:
+                _latest[0] = body, {}
+            results, key = _latest[0][1], (function, args[:-1], *kwargs.items())
+            if key not in results:
+                results[key] = function(*args, **kwargs)
+            found = results[key]
         return found
 
     return cached

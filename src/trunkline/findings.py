@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from trunkline.exchange import Exchange, Json
 from trunkline.redaction import redactor
@@ -225,7 +226,9 @@ def to_text(value: Json) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
+@lru_cache(maxsize=1)
 def _shortened(exchange: Exchange) -> Exchange:
+    """The exchange without most of a large body, shared by its findings."""
     response = exchange.response
     if len(response.body) <= _LONGEST_BODY:
         return exchange

@@ -475,3 +475,17 @@ def test_no_password_of_the_user_is_sent(tmp_path: Path, monkeypatch: pytest.Mon
     assert not [request for request in requests if (request.header("authorization") or "").startswith("Basic YWxpY2U")]
     assert os.environ["NETRC"] == str(tmp_path / "netrc")
     assert "SCHEMATHESIS_HOOKS" not in os.environ
+
+
+def test_the_engine_gets_no_large_body() -> None:
+    """It keeps the answers of a whole scenario, and judges no body; the target's caller has seen the whole answer."""
+    seen: list[Response] = []
+
+    def large(request: Request) -> Response:
+        seen.append(Response(200, (("content-type", "application/json"),), b"[" + b" " * (1 << 20) + b"]"))
+        return seen[-1]
+
+    found = failures(run(large, examples=1), "ignored_auth")
+    assert {len(response.body) for response in seen} == {(1 << 20) + 2}
+    assert found
+    assert all(failure.exchange.response.body == b"" for failure in found)

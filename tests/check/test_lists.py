@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 import trunkline
+from trunkline.check import lists
 from trunkline.check.lists import ListReading, read_list
 from trunkline.contract.bodies import NOTHING
 from trunkline.contract.model import List
@@ -79,3 +80,11 @@ def test_items_without_an_id_are_kept() -> None:
     found = reading(lambda *_: [{"id": "a"}, {"name": "b"}, {"id": 7}])
     assert found.identities == ["a", NOTHING, 7]
     assert (len(found), found.ids) == (3, ("a",))
+
+
+def test_reading_stops_after_very_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The items that were read are kept, and the reading is not whole."""
+    monkeypatch.setattr(lists, "MOST_BYTES", 3000)
+    found = reading(slices(1000))
+    assert (len(found.exchanges), found.readable, found.whole, found.repeats) == (2, True, False, False)
+    assert 3000 < found.size < 6000

@@ -435,3 +435,13 @@ def test_the_strongest_evidence_of_a_cause_is_reported() -> None:
     assert [(each.evidence.grade, each.message, each.count) for each in found.findings] == [
         (Grade.DOCUMENTED, "documented", 3)
     ]
+
+
+def test_the_findings_of_a_large_body_share_it() -> None:
+    """What is kept of it is kept once."""
+    found, exchange = Report(), Exchange(Request("GET", "/"), Response(200, (), b"x" * (2 << 20)))
+    for number in range(3):
+        found.add(finding(at=f"body/a{number}", exchanges=(exchange,)))
+    first, *others = (each.exchanges[0] for each in found.findings)
+    assert len(others) == 2
+    assert all(other is first for other in others)

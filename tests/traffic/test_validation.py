@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
@@ -566,3 +568,36 @@ def test_a_file_with_very_many_problems_is_not_judged_to_its_end(
     assert report.stopped == f"{path!r} was not judged to its end"
     monkeypatch.setattr(validation, name, bound + 1000)
     assert validate_files(VENDORS["telepath"], [path], ["listTrunks"]).judged == {path: 70}
+
+
+LARGE: dict[str, Callable[[int], Json]] = {
+    "right pages": lambda _: trunks("active", 100),
+    "wrong pages": lambda number: trunks(f"busy {number}", 100),
+    "small right answers": lambda _: trunks("active"),
+    "small wrong answers": lambda number: trunks(f"busy {number}"),
+}
+
+
+_BOUNDED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
+import trunkline
+from trunkline.traffic.validation import validate_files
+report = validate_files(trunkline.load("telepath"), sys.argv[1:], ["listTrunks"])
+print(*report.judged.values(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LARGE)
+def test_the_largest_file_takes_bounded_time_and_memory(kind: str, tmp_path: Path) -> None:
+    """64 MB of responses take less than 600 MB, and a processor time that is generous for a slow machine."""
+    path = Path(recorded(tmp_path / "a", *(LARGE[kind](number) for number in range(20))))
+    with path.open("ab") as stream:
+        piece = path.read_bytes()
+        for _ in range((64 << 20) // len(piece) - 1):
+            stream.write(piece)
+    done = subprocess.run([sys.executable, "-c", _BOUNDED, str(path)], capture_output=True, text=True, check=True)
+    judged, megabytes = map(int, done.stdout.split())
+    assert judged >= 400
+    assert megabytes < 600

@@ -971,3 +971,13 @@ def test_decorations_compose(serve: Serve) -> None:
         target(GET)
     assert len(log) == 2
     live.close()
+
+
+def test_the_answers_of_a_run_have_a_bound_together() -> None:
+    """The request after so many bytes is not sent."""
+    log: list[Exchange] = []
+    target = targets.bounded(targets.recorded(answers(Response(200, (), b"x" * 1000)), log), 2500)
+    assert [len(target(GET).body) for _ in range(3)] == [1000] * 3
+    with pytest.raises(BudgetExhausted, match="in all, and no more are read; check fewer operations at a time"):
+        target(GET)
+    assert len(log) == 3

@@ -42,6 +42,8 @@ _POLL_SECONDS = 0.1
 """The interval at which the engine checks whether the run has ended."""
 _CLIENT_HEADERS = frozenset({_CASE_HEADER, "host", "user-agent", "accept-encoding", "connection", "content-length"})
 """Headers that the engine's own client adds."""
+_MOST_KEPT = 1 << 20
+"""The number of bytes of a body that Schemathesis gets: it keeps those of a whole scenario, and judges no body."""
 _UNSENT = Response(401, (("content-type", "application/json"),), b"{}")
 """The response to a request that was not sent. The engine concludes nothing from a 401."""
 _CONTROL_CHARACTERS = "".join(chr(code) for code in (*range(0x20), 0x7F) if code != 0x09)
@@ -336,6 +338,8 @@ def _answer(pending: _PendingRequest, target: Target, make_safe: RequestFilter) 
         response = target(request) if request is not None else None
     except (NotOurs, Unimplemented, AvailabilityUnknown):
         response = None
+    if response and len(response.body) > _MOST_KEPT:
+        response = replace(response, body=b"")
     pending.response.set_result(response or _UNSENT)
     return Exchange(request, response) if request and response else None
 

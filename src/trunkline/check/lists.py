@@ -12,6 +12,8 @@ from trunkline.exchange import Exchange, Json
 
 MOST_PAGES = 100
 """A list with more pages is not read to its end."""
+MOST_BYTES = 8 << 20
+"""Nor is a list whose pages have more bytes."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,11 @@ class ListReading:
     def ids(self) -> tuple[str, ...]:
         """The ids that are strings, as ids are compared, in the order of the items."""
         return tuple(id_key(identity) for identity in self.identities if isinstance(identity, str))
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of all its pages."""
+        return sum(len(exchange.response.body) for exchange in self.exchanges)
 
     @property
     def status(self) -> int:
@@ -88,6 +95,6 @@ def read_list(
             break
         reading.whole = len(page) < limit
         reading.repeats = bool(number) and not reading.whole and {*map(id_key, page_ids)} <= earlier
-        if reading.whole or reading.repeats:
+        if reading.whole or reading.repeats or reading.size > MOST_BYTES:
             break
     return reading

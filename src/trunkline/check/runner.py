@@ -23,7 +23,7 @@ from trunkline.check.availability import (
 )
 from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
-from trunkline.check.laws.session import AccountReadings
+from trunkline.check.laws.session import AccountReadings, comparable
 from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules import RULES, Rule, judge, operation_of, rules_of_a_run, secret_values_rule
 from trunkline.check.safety import Gate, WriteAccess
@@ -202,13 +202,13 @@ class Checker:
     def _new_session(self, operation: Operation, parameters: dict[str, str]) -> Session:
         return Session(
             operation,
-            read_only(self._judged),
+            comparable(read_only(self._judged)),
             self.credential,
             parameters,
             self.seed,
             self.examples,
             second=self.second,
-            unjudged=self._target,
+            unjudged=comparable(self._target),
             readings=self._readings,
         )
 

@@ -48,6 +48,9 @@ _OF_A_WHOLE_LIST = frozenset({"minItems", "maxItems", "uniqueItems", "const", "e
 _BRANCHES = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "const", "enum"})
 """The keywords that may be about parts of a value which `properties` and `items` do not describe."""
 
+_PLAIN_BRANCHES = frozenset({"allOf", "if"})
+"""The branches by whose `properties` one can tell which parts they are about."""
+
 View: TypeAlias = dict[str, "View | None"]
 """The properties that a schema documents, nested: `{"id": None, "metrics": {"calls_today": None}}`."""
 
@@ -411,7 +414,7 @@ class Contract:
         sample = _Sample(value)
 
         def cut(place: str, file: str, at: str, node: Json, here: Json) -> Json:
-            file, at, node = self._followed(file, at, node)
+            file, at, node = self.followed(file, at, node)
             if isinstance(here, dict):
                 return {name: inner(place, file, at, node, name, value) for name, value in here.items()}
             if not isinstance(here, list) or not _OF_A_WHOLE_LIST.isdisjoint(node):
@@ -433,7 +436,8 @@ class Contract:
             if child := node.get("properties", {}).get(name):
                 step = pointer((name,))
                 return cut(place + step, file, f"{at}/properties{step}", child, value)
-            return value if _BRANCHES.intersection(node) else type(value)()
+            names = _named_in_branches(self, file, at)
+            return value if names is None or name in names else type(value)()
 
         sample.value = cut("", file, schema, resolve(self.files[file], schema), value)
         return sample
@@ -461,7 +465,7 @@ class Contract:
         found = dict(value)
         branches = [(DOCUMENT, schema, resolve(self.document, schema))]
         while branches:
-            file, at, node = self._followed(*branches.pop(0))
+            file, at, node = self.followed(*branches.pop(0))
             for name, child in node.get("properties", {}).items():
                 if "default" in child:
                     found.setdefault(name, child["default"])
@@ -476,7 +480,7 @@ class Contract:
         stack = [iter((("", DOCUMENT, schema, resolve(self.document, schema), value),))]
         while stack:
             for place, file, at, node, here in stack[-1]:
-                file, at, node = self._followed(file, at, node)  # noqa: PLW2901 - where the schema really is
+                file, at, node = self.followed(file, at, node)  # noqa: PLW2901 - where the schema really is
                 yield place, self.file_reference(file, at), node, here
                 if isinstance(here, dict | list):
                     stack.append(_described(place, file, at, node, here))
@@ -491,15 +495,15 @@ class Contract:
 
     def _descend(self, schema: str, at: str = "") -> tuple[str, str, Json]:
         """File, pointer and content of the schema of the value at a pointer into a body."""
-        file, place, node = self._followed(DOCUMENT, schema, resolve(self.document, schema))
+        file, place, node = self.followed(DOCUMENT, schema, resolve(self.document, schema))
         for part in at.split("/")[1:]:
             step = "/items" if "items" in node else f"/properties/{part}"
-            file, place, node = self._followed(file, place + step, resolve(node, step))
+            file, place, node = self.followed(file, place + step, resolve(node, step))
         return file, place, node
 
     def _inlined(self, file: str, node: Json) -> dict[str, Json]:
         """The schema with the `$ref`s of its properties and items replaced by what they lead to."""
-        file, _, node = self._followed(file, "", node)
+        file, _, node = self.followed(file, "", node)
         found = dict(node)
         if "properties" in node:
             found["properties"] = {name: self._inlined(file, child) for name, child in node["properties"].items()}
@@ -507,7 +511,7 @@ class Contract:
             found["items"] = self._inlined(file, node["items"])
         return found
 
-    def _followed(self, file: str, at: str, node: Json) -> tuple[str, str, Json]:
+    def followed(self, file: str, at: str, node: Json) -> tuple[str, str, Json]:
         """File, pointer and content of a schema, or of the one to which its `$ref` leads."""
         while "$ref" in node:
             file, at, node = self.follow(file, node["$ref"])
@@ -527,6 +531,22 @@ class Contract:
     def schemas(self) -> Schemas:
         """The schemas of all files, for both validators."""
         return Schemas(self.vendor, self.files)
+
+
+@lru_cache(maxsize=1024)
+def _named_in_branches(contract: Contract, file: str, at: str) -> frozenset[str] | None:
+    """The properties at whose values the branches of a schema (`allOf`, `if`) may look; None for any."""
+    node, names = resolve(contract.files[file], at), set[str]()
+    if not _PLAIN_BRANCHES.issuperset(_BRANCHES.intersection(node)):
+        return None
+    steps = [f"/allOf/{index}" for index in range(len(node.get("allOf", ())))]
+    for step in (*steps, *(f"/{keyword}" for keyword in ("if", "then", "else") if keyword in node)):
+        place, inner_at, branch = contract.followed(file, at + step, resolve(node, step))
+        inner = _named_in_branches(contract, place, inner_at)
+        if inner is None:
+            return None
+        names |= {*branch.get("properties", ()), *inner}
+    return frozenset(names)
 
 
 @lru_cache(maxsize=4096)

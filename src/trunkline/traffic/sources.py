@@ -59,12 +59,12 @@ def _up_to_the_limit(entries: Iterable[Entry]) -> Iterator[Entry]:
 def _entries(data: bytes, contract: Contract) -> Iterator[Entry]:
     if not data.strip():
         raise UsageError(f"it is empty; {_ADVICE}")
-    check_weight(data)
     if 0 in data[:2] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"it is UTF-16, as some shells save what they redirect; {_ADVICE}")
     text = data.removeprefix(_BOM)
     if text.startswith(b"HTTP/"):
-        return _responses(text)
+        return _responses(text)  # of which each is weighed by itself
+    check_weight(data)
     if _VERBOSE.match(text):
         raise UsageError(
             f"it looks like the output of curl -v or of curl with 2>&1, in which a body has no clear end; {_ADVICE}"

@@ -77,7 +77,8 @@ def connect(
     """The implementation at `url`, or the ASGI application `module:attribute`, or else the built-in mock.
 
     The built-in mock gets its own token, not the one in the environment, which is for live implementations.
-    Requests are counted against `max_requests`, then spaced at `rate` a second. After a 429 the request is sent again,
+    Requests are counted against `max_requests`, then spaced at `rate` a second, until their answers have
+    `targets.MOST_RECEIVED` bytes. After a 429 the request is sent again,
     and `waiting` is called with the request and the seconds until then, which are at most `max_wait`.
     """
     if url is not None and app is not None:
@@ -98,10 +99,10 @@ def connect(
     else:
         target, base = mock.from_vendor(vendor), f"http://127.0.0.1:{PORT}{base_path}"
     paced = targets.throttled(target, rate=rate)
-    bounded = targets.budgeted(paced, max_requests) if max_requests is not None else paced
+    limited = targets.bounded(targets.budgeted(paced, max_requests) if max_requests is not None else paced)
     target, cleaner = (
         targets.waiting_out_429(found, reset_header=reset, max_wait=max_wait, waiting=waiting)
-        for found in (bounded, paced)
+        for found in (limited, paced)
     )
     if not built_in:
         name = base if url is not None else f"{app} in process"

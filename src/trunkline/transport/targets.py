@@ -24,6 +24,7 @@ from trunkline.transport.messages import http_time
 
 __all__ = [
     "Http",
+    "bounded",
     "budgeted",
     "checked",
     "credential_refused",
@@ -35,6 +36,8 @@ __all__ = [
     "wrap",
 ]
 
+MOST_RECEIVED = 256 << 20
+"""The number of bytes that all answers to one check may have, so that it ends within minutes."""
 _SLOWEST = 1 / 3600
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -64,6 +67,24 @@ def budgeted(target: Target, limit: int) -> Target:
             requests = "1 request" if limit == 1 else f"{limit} requests"
             raise BudgetExhausted(f"the budget of {requests} is spent; allow more to exercise what is left")
         return target(request)
+
+    return ask
+
+
+def bounded(target: Target, most_bytes: int = MOST_RECEIVED) -> Target:
+    """The target until its answers have so many bytes in all; the next request raises `BudgetExhausted`."""
+    received = 0
+
+    def ask(request: Request) -> Response:
+        nonlocal received
+        if received >= most_bytes:
+            size = f"{most_bytes >> 20} MB"
+            raise BudgetExhausted(
+                f"the answers have more than {size} in all, and no more are read; check fewer operations at a time"
+            )
+        response = target(request)
+        received += len(response.body)
+        return response
 
     return ask
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.defects import BY_NAME, LOADED, examine
 from trunkline import mock
+from trunkline.check.laws import session
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Report
 from trunkline.mock.mock import Mock
@@ -122,3 +123,35 @@ def test_data_that_change_are_no_finding_with_any_seed(name: str, seed: int) -> 
     cases = [(changes, paces[(seed + index) % len(paces)]) for index, changes in enumerate(CHANGES)]
     found = {case: failures(judged(name, *case, seed)) for case in cases}
     assert {case: findings for case, findings in found.items() if findings} == {}
+
+
+def test_large_answers_are_judged_but_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three in a row no more are asked for, and the report says so; a smaller one begins the count anew."""
+    monkeypatch.setattr(session, "_MOST_COMPARED", 100)
+    asked: list[Request] = []
+    sizes = [101, 101, 100, 101, 101, 101]
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response(200, (), b"x" * sizes[len(asked) - 1])
+
+    target, outcomes = session.comparable(answer), []
+    for _ in range(8):
+        try:
+            outcomes.append(len(target(Request("GET", "/")).body))
+        except session.Inconclusive:
+            outcomes.append(0)
+    assert outcomes == [0, 0, 100, 0, 0, 0, 0, 0]
+    assert len(asked) == 6
+
+
+@pytest.mark.parametrize("name", ["_MOST_COMPARED", "_MOST_LISTED"])
+def test_a_list_that_is_too_long_to_compare_is_not_exercised(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules judge its pages nevertheless."""
+    monkeypatch.setattr(session, name, 300)
+    vendor = LOADED["telepath"]
+    fake = mock.from_vendor(vendor)
+    report = examine("telepath", fake, "pages_leave_no_gap", operations=["listTrunks"])
+    assert "MB" in report.exercised["listTrunks", "pages_leave_no_gap"]
+    assert report.reached["listTrunks", 200]
+    assert not report.findings

@@ -255,3 +255,30 @@ def test_problems_of_one_kind_are_counted(items: list[object], rule: str) -> Non
     report = Report()
     report.extend(found)
     assert sum(finding.count for finding in report.findings) >= 1000
+
+
+def test_what_no_schema_describes_is_not_given_to_the_validators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body of another operation has large parts that no branch of the schema looks at; errors would copy them."""
+    sizes: list[int] = []
+    original = Schemas.errors
+
+    def noted(self: Schemas, place: str, value: object) -> Any:
+        sizes.append(len(json.dumps(value)))
+        return original(self, place, value)
+
+    monkeypatch.setattr(Schemas, "errors", noted)
+    operation = trunkline.load("telepath").contract.operation("getCall")
+    shown = page([{"id": "x" * 1000}] * 100)
+    found = [finding for finding in judge(operation, shown) if finding.rule == "body_matches_schema"]
+    assert "required properties are absent" in found[0].message
+    assert 0 < max(sizes) < 200
+
+
+def test_a_cause_in_a_page_is_one_finding_with_its_count() -> None:
+    """The same mistake in each item is described once."""
+    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    good = json.loads(listed("telepath", trunks=1).response.body)["trunks"][0]
+    items = [{**good, "id": f"conn_{number:012}", "status": "busy"} for number in range(80)]
+    (found,) = [finding for finding in judge(operation, page([*items])) if finding.rule == "body_matches_schema"]
+    assert (found.at, found.count) == ("body/trunks/0/status", 80)
+    assert "counted from here on" not in found.message

@@ -56,11 +56,11 @@ def filter_keeps_all_that_match(session: Session[List]) -> Iterator[Problem]:
             pairs = zip(whole.identities, shown, strict=True)
             wanted = [id_key(name) for name, has in pairs if isinstance(name, str) and satisfies(filter_, has, value)]
             filtered = session.whole({parameter.name: value})
-            found = list(filtered.ids)
+            found, known = list(filtered.ids), {*filtered.ids}
             if found == wanted:
                 continue
             evidence = filter_.evidence
-            missing = [identity for identity in wanted if identity not in found]
+            missing = [identity for identity in wanted if identity not in known]
             if sorted(found) == sorted(wanted):
                 evidence = implied(evidence, "a filter leaves the order of a list as it is")
                 message = "the filtered list is in another order than the whole list"

@@ -17,12 +17,38 @@ from trunkline.contract.bodies import at_pointer, count_at, id_key, identities, 
 from trunkline.contract.model import BodyLocation, K, List, Operation, Paging
 from trunkline.contract.predicates import has_filters, is_paged
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
-from trunkline.exchange import SECOND_VARIABLE, Exchange, Headers, Json, Request, Target
+from trunkline.exchange import SECOND_VARIABLE, Exchange, Headers, Json, Request, Response, Target
 from trunkline.findings import Finding, NotExercised
 
 _FEWEST_REPETITIONS = 32
 """So many requests are sent again, at least, before a finding about a list counts: one that changes with every request
 would have to answer each of them by chance as before."""
+
+
+_MOST_COMPARED = 4 << 20
+"""The number of bytes of an answer that laws compare with others: its values may take ten times as many."""
+_MOST_LISTED = 16 << 20
+"""The number of bytes of all lists of one operation that are compared."""
+
+
+_MOST_LARGE = 3
+"""The number of larger answers in a row after which no more are asked for."""
+
+
+def comparable(target: Target) -> Target:
+    """The target, which raises `Inconclusive` for an answer that is too large to be compared with others."""
+    large = 0
+
+    def ask(request: Request) -> Response:
+        nonlocal large
+        response = target(request) if large < _MOST_LARGE else None
+        if response and len(response.body) <= _MOST_COMPARED:
+            large = 0
+            return response
+        large += 1
+        raise Inconclusive(f"answers of more than {_MOST_COMPARED >> 20} MB are judged one by one, and not compared")
+
+    return ask
 
 
 class Inconclusive(Exception):
@@ -139,6 +165,10 @@ class Session(Generic[K]):
             self._require_success(reading.exchanges[-1])
             if not reading.readable:
                 raise Inconclusive(f"the list cannot be read: there are no items at {self.operation.kind.items}")
+            if sum(found.size for found in (*self._lists.values(), reading)) > _MOST_LISTED:
+                raise Inconclusive(
+                    f"the pages of its lists have more than {_MOST_LISTED >> 20} MB, too many to compare"
+                )
             self._lists[key] = reading
         return self._lists[key]
 
@@ -170,7 +200,10 @@ class Session(Generic[K]):
             return False
         again = [*answers] * (1 + _FEWEST_REPETITIONS // len(answers))
         Random(self.seed).shuffle(again)  # noqa: S311 - an order, no secret
-        return all(self._shown(Exchange(request, self.target(request))) == answers[request] for request in again)
+        try:
+            return all(self._shown(Exchange(request, self.target(request))) == answers[request] for request in again)
+        except Inconclusive:
+            return False
 
     def _shown(self: Session[List], exchange: Exchange) -> tuple[Json, ...]:
         """The status, the total, and each id with the fields that the list can be filtered by, in their order."""
