@@ -85,6 +85,7 @@ def test_an_answer_without_a_cause_is_recognized(answer: Met, outcomes: list[str
         (Met("telepath", "createTrunk", 503, fault="createTrunk: 503"), "503"),
         (Met("telepath", "createTrunk", 409, "not_unique"), "409 SIP_USERNAME_TAKEN"),
         (Met("telepath", "createTrunk", 400, "field_mistyped"), "400 INVALID_PARAMS"),
+        (Met("telepath", "createTrunk", 400), "400"),
         (Met("telepath", "createTrunk", 418), "418"),
     ],
 )
@@ -103,6 +104,21 @@ def test_the_grade_decides_what_counts() -> None:
     assert "404 NOT_FOUND" not in map(str, customary.outcomes), "a request with an unknown path reaches no operation"
     documented = measure(TELEPATH, [], Grade.DOCUMENTED)
     assert [*map(str, of(documented, "createTrunk").outcomes)] == ["400 MISSING_REQUIRED", "401 INVALID_API_KEY"]
+
+
+def test_the_answers_of_faults_are_recognized() -> None:
+    """A documented one counts, whoever asked for it; a mistake in the request for a fault is trunkline's own answer."""
+    mock = RecordingMock(trunkline.load("telepath"))
+    for name, value in (
+        ("prefer", "code=503"),
+        ("prefer", "code=429"),
+        ("x-trunkline-fault", "INVALID_API_KEY"),
+        ("x-trunkline-fault", "nonsense"),
+    ):
+        mock(Request("POST", "/trunks", "", ((name, value),), b"{}"))
+    found = of(measure(TELEPATH, [*map(Met.of, mock.requests)]), "createTrunk")
+    assert met(found) == ["401 INVALID_API_KEY", "429 RATE_LIMIT_EXCEEDED"]
+    assert found.others == ("400", "503")
 
 
 @pytest.mark.parametrize("contract", [TELEPATH, TALKOVER], ids=["telepath", "talkover"])

@@ -122,10 +122,11 @@ _OF_NO_OPERATION = frozenset(("path_unknown", "method_not_allowed"))
 
 
 def _outcome_of(answer: Met, operation: Operation, outcomes: Collection[Outcome]) -> Outcome | None:
-    """The outcome that an answer is. One without a cause, as a fault gives it, is recognized by the code or alone."""
+    """The outcome that an answer is: by its cause, or by the error code that its fault names, or the first one."""
     response = operation.response_for(answer.status)
     possible = [outcome for outcome in outcomes if response and outcome.status == response.key]
     if answer.cause:
         return next((outcome for outcome in possible if answer.cause in outcome.causes), None)
-    words = re.split(r"[\s,:=]+", answer.fault)
-    return next((outcome for outcome in possible if outcome.code in words), next(iter(possible), None))
+    codes = re.split(r"[\s,:=]+", answer.fault)  # without a fault, the one code that is empty
+    first = possible[0] if possible and answer.fault else None
+    return next((outcome for outcome in possible if outcome.code in codes), first)
