@@ -27,9 +27,11 @@ from tests.transport.admin.surface import (
 from trunkline import cli
 from trunkline.exchange import Request
 from trunkline.mock.session import MockSession
+from trunkline.transport import server
 from trunkline.transport.admin.application import ROUTES, SERVER_ROUTES
 from trunkline.transport.admin.messages import documented_path
 from trunkline.transport.asgi import wrap
+from trunkline.transport.sessions import Sessions, application_of
 
 FIRST = min(VENDORS)
 
@@ -161,28 +163,50 @@ checks.positive_data_acceptance.enabled = false # no schema has the names of ope
 
 @pytest.mark.parametrize(
     ("examples", "token"),
-    [(5, None), pytest.param(40, None, marks=pytest.mark.slow), pytest.param(20, TOKEN, marks=pytest.mark.slow)],
+    [(2, None), pytest.param(40, None, marks=pytest.mark.slow), pytest.param(20, TOKEN, marks=pytest.mark.slow)],
 )
 def test_schemathesis_finds_nothing(session: MockSession, examples: int, token: str | None, tmp_path: Path) -> None:
     """No request that it generates from the document causes a server error, and every answer obeys its schema."""
-    tmp_path.joinpath("schemathesis.toml").write_text(_SETTINGS)
-    proof = f"Authorization: Bearer {token}" if token else ": ".join(MEANT)
     with served(session, token) as url:
-        done = subprocess.run(
-            [
-                *(Path(sys.executable).with_name("schemathesis"), "run", f"{url}/_trunkline/openapi.json"),
-                *("--seed", "1", "--max-examples", str(examples), "-H", proof),
-                # Any value of the header is accepted, and no schema of the document says all about a record.
-                *("--exclude-checks", "ignored_auth,positive_data_acceptance"),
-                *("--exclude-path", "/requests/events"),  # an answer without an end
-            ],
-            cwd=tmp_path,
-            env={**os.environ, "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        document = f"{url}/_trunkline/openapi.json"
+        # Any value of the header is accepted, and no schema of the document says all about a record.
+        left_out = ("--exclude-checks", "ignored_auth,positive_data_acceptance")
+        _run_schemathesis(tmp_path, document, examples, *left_out, "-H", _proof(token))
+
+
+@pytest.mark.slow
+def test_schemathesis_changes_nothing_without_permission(session: MockSession, tmp_path: Path) -> None:
+    """Without the admin token, whatever it sends is refused, and all is as it was."""
+    (tmp_path / "openapi.json").write_text(json.dumps(DOCUMENT), "utf-8")
+    before = {name: steered.mock.snapshot("trunks") for name, steered in session.mocks.items()}
+    sessions = Sessions(token=TOKEN)
+    with server.running(application_of(session, TOKEN, sessions=sessions)) as url:
+        checks = ("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance,ignored_auth")
+        arguments = ("--url", f"{url}/_trunkline", "-H", _proof(None))
+        _run_schemathesis(tmp_path, "openapi.json", 40, *checks, *arguments)
+    assert {name: steered.mock.snapshot("trunks") for name, steered in session.mocks.items()} == before
+    assert [*sessions] == session.faults.entries() == []
+
+
+def _proof(token: str | None) -> str:
+    return f"Authorization: Bearer {token}" if token else ": ".join(MEANT)
+
+
+def _run_schemathesis(folder: Path, document: str, examples: int, *arguments: str) -> None:
+    """Run Schemathesis' own command line, which must find nothing."""
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("schemathesis"), "run", document),
+            *("--seed", "1", "--max-examples", str(examples), *arguments),
+            *("--exclude-path", "/requests/events"),  # which has no end
+        ],
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     summary = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert done.returncode == 0, done.stdout
     assert summary is not None, done.stdout

@@ -269,7 +269,13 @@ def test_without_a_record_there_are_no_events(ask: Ask) -> None:
     target = wrap(admin.admin(MockSession([TALKOVER], record=0)))
     response = target(Request("GET", "/requests/events", "", (HOST,)))
     assert (response.status, "--record 0" in response.json()["error"]) == (409, True)
-    for query, fields in (("since=2024-01-01T00:00:00Z", ()), ("limit=1", ()), ("", (("last-event-id", "x"),))):
+    last = ("last-event-id", "x")
+    for query, fields in (
+        ("since=2024-01-01T00:00:00Z", ()),
+        ("since=x", (("last-event-id", "1"),)),
+        ("limit=1", ()),
+        ("", (last,)),
+    ):
         assert ask(query, "GET", *fields, path="/requests/events").status == 400
 
 

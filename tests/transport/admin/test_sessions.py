@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -396,37 +395,66 @@ def test_the_state_file_is_not_for_sessions(tmp_path: Path) -> None:
     ("count", "clients", "rounds"), [(12, 6, 3), pytest.param(200, 24, 10, marks=pytest.mark.slow)]
 )
 def test_many_sessions_stay_apart(session: MockSession, count: int, clients: int, rounds: int) -> None:
-    """Clients that open, write, list, look and reset at the same time see their own session and no other."""
-
-    def use(number: int) -> None:
-        admin_of = httpx.Client(headers=dict([MEANT]), timeout=60)
-        with admin_of as web:
-            found = web.post(f"{url}/_trunkline/sessions").json()
-            for name, vendor in VENDORS.items():
-                live = targets.http(found["vendors"][name]["url"], timeout=60)
-                trunks = Client(vendor, live)
-                shipped = {*trunks.listed()}
-                mine = set()
-                for step in range(rounds):
-                    mine.add(trunks.created(f"user-{number}-{step}"))
-                    assert {*trunks.listed()} == shipped | mine
-                serials = {trunk.get(trunks.trunks.serial, "") for trunk in trunks.listed().values()}
-                assert all(f"user-{number}-{step}" in serials for step in range(rounds))
-                assert web.post(f"{found['url']}/_trunkline/reset", params={"vendor": name}).status_code == 200
-                assert {*trunks.listed()} == shipped
-                live.close()
-            if number % 2:
-                assert web.delete(f"{url}/_trunkline/sessions/{found['id']}").json() == {"ended": found["id"]}
-
-    with server.running(app_of(session)) as url:
-        with ThreadPoolExecutor(clients) as pool:
-            for done in [pool.submit(use, number) for number in range(count)]:
+    """All are used at once. Each has only its own records, faults and requests, also after a reset."""
+    with server.running(app_of(session)) as url, ThreadPoolExecutor(clients) as pool:
+        users = [*pool.map(lambda number: _User(url, number), range(count))]
+        assert len({user.found["id"] for user in users}) == count
+        for step in range(rounds):
+            for done in [pool.submit(user.use, step) for user in users]:
                 done.result()
-        listed = json.loads(targets.http(url)(Request("GET", "/_trunkline/sessions")).body)
-    assert len(listed["sessions"]) == count // 2
-    assert all(len(one.mock.snapshot("trunks")) == len(_shipped(name)) for name, one in session.mocks.items())
+        for done in [pool.submit(user.leave) for user in users]:
+            done.result()
+        left = httpx.get(f"{url}/_trunkline/sessions").json()["sessions"]
+    assert {one["id"] for one in left} == {user.found["id"] for user in users if user.number % 2}
+    for name, steered in session.mocks.items():
+        assert steered.mock.snapshot("trunks") == MockSession([VENDORS[name]]).mocks[name].mock.snapshot("trunks")
     assert session.requests.entries() == []
 
 
-def _shipped(name: str) -> tuple[Json, ...]:
-    return MockSession([VENDORS[name]]).mocks[name].mock.snapshot("trunks")
+class _User:
+    """A client with a session of its own, and all that it must find there."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self.number = number
+        self.web = httpx.Client(headers=dict([MEANT]), timeout=60)
+        self.root = f"{url}/_trunkline/sessions"
+        self.found: Json = self.web.post(self.root).json()
+        name = sorted(VENDORS)[number % len(VENDORS)]
+        self.steer = f"{self.found['url']}/_trunkline"
+        self.records = f"{self.steer}/records/{name}/trunks"
+        self.live = targets.http(self.found["vendors"][name]["url"], timeout=60)
+        self.trunks = Client(VENDORS[name], self.live)
+        self.held = {*self.trunks.listed()}
+        self.asked = self._asked()
+
+    def use(self, step: int) -> None:
+        """Write as a client and as a test, fail by a fault, reset sometimes, and look."""
+        self.held.add(self.trunks.created(f"user-{self.number}-{step}"))
+        self.held.add(self.web.post(self.records, json={"name": f"{self.number}"}).json()["id"])
+        operation = next(o for o in self.trunks.vendor.contract.operations if o.path == self.trunks.path)
+        assert self.web.post(f"{self.steer}/faults", json={"faults": [f"{operation.operation_id}: 401 x1"]}).is_success
+        assert self.trunks.ask("GET", self.trunks.path).status == 401
+        assert {*self.trunks.listed()} == self.held
+        records = self.web.get(self.records, params={"limit": 1000}).json()["records"]
+        assert {record["id"] for record in records} == self.held
+        if (self.number + step) % 3 == 0:
+            assert self.web.post(f"{self.steer}/reset").is_success
+            self.held = {*self.trunks.listed()}
+            assert not any(trunk.get("name") == f"{self.number}" for trunk in self.trunks.listed().values())
+        asked = self._asked()
+        assert asked > self.asked
+        self.asked = asked
+
+    def _asked(self) -> int:
+        """The number of the last request on record, all of which are this user's own."""
+        requests = self.web.get(f"{self.steer}/requests", params={"limit": 1000}).json()["requests"]
+        assert [one["number"] for one in requests] == [*range(1, len(requests) + 1)]
+        return len(requests)
+
+    def leave(self) -> None:
+        """End every second session."""
+        if self.number % 2 == 0:
+            ended = self.web.delete(f"{self.root}/{self.found['id']}")
+            assert ended.json() == {"ended": self.found["id"]}
+        self.live.close()
+        self.web.close()

@@ -54,10 +54,9 @@ async def request_events(request: Request) -> Answer:
     """
     session = session_of(request)
     query = read_query(request, (*_FILTERS,))
-    since = query.pop("since", None)
-    since = request.headers.get("last-event-id", since)
+    given = (query.pop("since", None), request.headers.get("last-event-id"))
     newest = session.requests.newest
-    last = newest if since is None else whole_number("since", since)
+    *_, last = newest, *(whole_number("since", text) for text in given if text is not None)
     filters = [_FILTERS[name](session, value) for name, value in query.items()]
     if not session.requests.most:
         raise HTTPException(409, _NO_RECORD)
