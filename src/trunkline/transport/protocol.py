@@ -98,6 +98,10 @@ class Connection(asyncio.Protocol):
                 (name, date if name == b"date" else value) for name, value in cycle.default_headers
             ]
 
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
+
     def waits_for_client(self, now: float) -> float:
         """The seconds since a call first found that the client has to send or to read on, for the same request."""
         cycle = self._chosen and self._chosen.cycle

@@ -160,6 +160,16 @@ class ProxyConnection(Connection):
         self._opening: asyncio.Task[None] | None = None
         self._far: asyncio.Transport | None = None
         """The other end of a tunnel to another host."""
+        self._is_far_open = False
+
+    @property
+    def is_closed(self) -> bool:
+        return super().is_closed and not self._is_far_open
+
+    def abort(self) -> None:
+        super().abort()
+        if self._far:
+            self._far.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._far:
@@ -255,10 +265,15 @@ class ProxyConnection(Connection):
         if self.transport.is_closing():
             far.abort()
             return
-        self._far = far
+        self._far, self._is_far_open = far, True
         self.transport.write(_ESTABLISHED)
         far.write(rest)
         self.transport.resume_reading()
+
+    def part(self) -> None:
+        """End the tunnel, as its other end has ended."""
+        self._is_far_open = False
+        self.transport.close()
 
     def pass_back(self, data: bytes) -> None:
         """Send what the other end of the tunnel sent."""
@@ -286,7 +301,7 @@ class _FarEnd(asyncio.Protocol):
         self._near.pass_back(data)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._near.transport.close()
+        self._near.part()
 
     def pause_writing(self) -> None:
         self._near.transport.pause_reading()

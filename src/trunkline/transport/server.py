@@ -427,7 +427,7 @@ class _Server:
             longest = _PATIENCE if self._is_short_of_files() else _KEEP_ALIVE
             for connection in self._connections:
                 if connection.waits_for_client(self._loop.time()) >= longest:
-                    connection.transport.abort()
+                    connection.abort()
             for handshake, begin in self._handshakes.items():
                 if self._loop.time() - begin >= longest:
                     handshake.cancel()
@@ -446,7 +446,7 @@ class _Server:
                 connection.end(close_unused=True)
             await asyncio.sleep(_TICK)
         for connection in self._connections:
-            connection.transport.abort()
+            connection.abort()
         await asyncio.sleep(0)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
