@@ -968,13 +968,15 @@ def test_serve_logs_each_request_once_if_it_is_verbose(served: Any) -> None:
         place = printed["vendors"]["telepath"]
         answer = subprocess.run(["bash", "-c", place["curl"]], capture_output=True, text=True, check=True)
         assert " 200 " in answer.stdout.splitlines()[0]
-        subprocess.run(["curl", "-s", f"{place['url']}/trunks"], capture_output=True, check=True)
+        for url in (f"{place['url']}/trunks", f"{printed['url']}/v2/trunks"):
+            subprocess.run(["curl", "-s", url], capture_output=True, check=True)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
         assert (
             len(re.findall(r"^[\d:.]{12} GET /v1/trunks listTrunks 200 [\d.]+ ms main$", err, re.MULTILINE)) == answered
         )
         assert err.count("credentials_missing") == 1
+        assert err.count("a request got 404: nothing is served here; every path begins with /v1/") == 1
         assert err.count(place["token"]) == 2  # in the announcement
 
 

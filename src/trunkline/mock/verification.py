@@ -121,7 +121,7 @@ def _summary(requests: Sequence[RecordedRequest]) -> str:
     known = Counter(request.operation for request in requests if request.operation)
     unknown = [_line(request) for request in requests if request.operation is None]
     found = [*(f"{operation} ({count})" for operation, count in known.items()), *unknown[-_MOST_SHOWN:]]
-    return f"on record are {', '.join(found)}" if found else "there is no request on record"
+    return f"on record are {', '.join(found)}" if found else "no request below a base path is on record"
 
 
 # --- differences ----------------------------------------------------------------------------------------------------

@@ -123,7 +123,8 @@ def asgi(
     if not isinstance(targets, Mapping):
         return _application(targets, "", blocking=blocking, middleware=middleware)
     bases = sorted((base.rstrip("/") for base in targets), key=len, reverse=True)
-    not_found = _not_found(bases)
+    nowhere = f"nothing is served here; every path begins with {' or '.join(f'{base}/' for base in bases)}"
+    not_found = error_response(404, nowhere)
     apps = {
         base.rstrip("/"): _application(target, base, blocking=blocking, elsewhere=not_found, middleware=middleware)
         for base, target in targets.items()
@@ -136,7 +137,12 @@ def asgi(
         routes = [Mount(SESSIONS, sessions), *routes]
     if "" not in apps:
         routes.append(Route("/", _index(index or {base: base for base in targets})))
-    fallback = application(lambda _: not_found, elsewhere=not_found, middleware=middleware)
+
+    def unserved(_: object) -> Response:
+        log.info("a request got 404: %s", nowhere)
+        return not_found
+
+    fallback = application(unserved, elsewhere=not_found, middleware=middleware)
     router = Router(routes, redirect_slashes=False, default=fallback)
     direct = [(base.encode(), f"{base}/".encode(), mounted) for base, mounted in mounts if base or not admin]
 
@@ -198,11 +204,6 @@ def _application(
 
 def _to_index(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{request.url.path}/")
-
-
-def _not_found(bases: Iterable[str]) -> Response:
-    places = " or ".join(f"{base}/" for base in bases)
-    return error_response(404, f"nothing is served here; every path begins with {places}")
 
 
 def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
