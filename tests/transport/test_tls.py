@@ -124,6 +124,15 @@ def test_a_name_that_no_certificate_can_hold_is_refused(authority: tls.Authority
         authority.issue(name)
 
 
+def test_a_missing_place_for_temporary_files_is_one_sentence(
+    authority: tls.Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A container with a read-only file system may have no place to write to."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(UsageError, match=r"No such file or directory.*TMPDIR"), authority.written():
+        pass
+
+
 def test_only_the_certificate_of_the_authority_is_written(
     authority: tls.Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,12 @@ class Authority:
         """
         others = ssl.create_default_context().get_ca_certs(binary_form=True) if with_others else []
         content = self.certificate + "".join(map(ssl.DER_cert_to_PEM_cert, others)).encode()
-        descriptor, path = tempfile.mkstemp(prefix="trunkline-ca-", suffix=".pem")
+        try:
+            descriptor, path = tempfile.mkstemp(prefix="trunkline-ca-", suffix=".pem")
+        except OSError as error:
+            raise UsageError(
+                f"no temporary file can be written for the CA ({error.strerror}); name a folder in TMPDIR"
+            ) from None
         os.close(descriptor)
         try:
             Path(path).write_bytes(content)
