@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
     def set_date(self, scope: Any, date: bytes) -> None:
         """Give the answer to the request of this scope another `Date`, unless further requests have come."""
         cycle = self._chosen.cycle
-        if cycle.scope is scope:
+        if cycle.scope.get("state") is scope["state"]:  # the scope itself may be a copy
             cycle.default_headers = [
                 (name, date if name == b"date" else value) for name, value in cycle.default_headers
             ]

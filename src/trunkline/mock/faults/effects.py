@@ -91,6 +91,11 @@ def applies(step: Step, asked: Asked) -> bool:
     return not step.code or step.status is not None or any(True for _ in documented)
 
 
+def is_prevented(step: Step) -> bool:
+    """Whether the connection ends before the request is carried out."""
+    return step.cut == "before" and not step.lose_answer
+
+
 def answer(asked: Asked, chosen: list[Chosen]) -> tuple[Response, RawHeaders, str]:
     """The answer to a request for which these steps were chosen, and their words."""
     if not chosen:
@@ -133,7 +138,7 @@ def _carry_out(asked: Asked, chosen: Chosen) -> tuple[Response, RawHeaders]:
     """The answer before its body is changed: that of the mock, or one in its place."""
     step, rng, until = chosen
     mock, request = asked.mock, asked.request
-    if step.cut == "before" and not step.lose_answer:
+    if is_prevented(step):
         return Response(0), ()
     refused = step.code or (step.status or 0) >= 400
     if refused:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import Headers, Request
-from trunkline.mock.faults.document import ANY, Fault, parse_fault
+from trunkline.mock.faults.document import ANY, LONGEST_LINE, Fault, parse_fault
 from trunkline.mock.faults.line import parse_line
 
 FAULT_HEADER = "x-trunkline-fault"
@@ -19,9 +19,9 @@ FAULT_HEADER = "x-trunkline-fault"
 
 _ASKING = frozenset((FAULT_HEADER, "prefer"))
 _PREFERENCE = re.compile(
-    r"""[ \t]*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*
-    (?:=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[!#$%&'*+.^_`|~0-9A-Za-z-]*)))?[ \t]*
-    (?P<parameters>(?:;(?:"(?:[^"\\]|\\.)*"|[^",])*)?)(?:,|$)""",
+    r"""[ \t]*+(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+
+    (?:=[ \t]*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[!#$%&'*+.^_`|~0-9A-Za-z-]*+))[ \t]*+)?+
+    (?:;(?:"(?:[^"\\]|\\.)*+"|[^",])*+)?+(?:,|$)""",
     re.VERBOSE,
 )
 _STATUS = re.compile("[2-5][0-9][0-9]")
@@ -36,7 +36,10 @@ def asks_for_fault(request: Request) -> bool:
 def faults_of(request: Request) -> list[Fault]:
     """The faults of the fields `x-trunkline-fault`. Raises `UsageError` with the mistake."""
     faults = []
-    for value in (value for name, value in request.headers if name == FAULT_HEADER):
+    values = [value for name, value in request.headers if name == FAULT_HEADER]
+    if sum(map(len, values)) > LONGEST_LINE:
+        raise UsageError(f"{FAULT_HEADER} is longer than {LONGEST_LINE} characters")
+    for value in values:
         fault = parse_line(value.strip(), FAULT_HEADER)
         if fault.then or fault.operation != ANY or fault.where or fault.vendor or fault.account:
             raise UsageError(f"{FAULT_HEADER} is about this request alone; give one step, and no operation before it")
