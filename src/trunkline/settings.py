@@ -259,6 +259,10 @@ class Settings:
     verbose: bool = option(FLAG, "serve", "Log each request in one line, without secrets.", short="-v")
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
+    allow_real_hosts: bool = option(
+        FLAG, "pytest", "Let tests that use the fixtures reach the vendors' real hosts, which is a failure without it."
+    )
+
     # which implementation is checked
     live: bool = option(FLAG, "validate", "Send one request to an implementation, instead of reading a SOURCE.")
     vendor: tuple[str, ...] = option(

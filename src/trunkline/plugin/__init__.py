@@ -13,8 +13,8 @@ Every pytest run imports this package, so everything heavy is imported when a te
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,11 @@ from trunkline.plugin.options import declare, read_settings, settings_of, spelle
 from trunkline.report import titles
 
 if TYPE_CHECKING:
+    from trunkline.contract.model import Contract
     from trunkline.exchange import Json
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
+    from trunkline.plugin.intercept import Guard, Listener
     from trunkline.plugin.mocks import Mount, ScopedMock
 
 __all__ = ["settings_of", "spelled", "summarize"]
@@ -57,9 +59,10 @@ class SuiteSummary:
 _SUMMARY = pytest.StashKey[SuiteSummary]()
 
 _MARKER_HELP = (
-    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N, faults=[...]): the contents of a "
-    "vendor's mock in one test. Each collection, such as trunks, is a list of records, whose other fields are made up, "
-    "or the number to generate. Each fault is a line such as 'listTrunks: 503 x2'. Use one marker for each vendor."
+    "trunkline(vendor, *, trunks=[...], tokens=[...], rate_limit=N, rate_window=N, faults=[...], intercept=True): the "
+    "contents of a vendor's mock in one test. Each collection, such as trunks, is a list of records, whose other "
+    "fields are made up, or the number to generate. Each fault is a line such as 'listTrunks: 503 x2'. intercept=True "
+    "sends what the test asks of the vendor's real host to the mock. Use one marker for each vendor."
 )
 
 
@@ -161,6 +164,14 @@ def trunkline_server(request: pytest.FixtureRequest, _trunkline_mounts: Mapping[
     return TrunklineServer("/".join(next(iter(urls.values()), "").split("/")[:3]), urls, tokens)
 
 
+@pytest.fixture
+def trunkline_intercept(request: pytest.FixtureRequest) -> None:
+    """Send what a test asks of any vendor's real host to that vendor's mock."""
+    with _one_sentence(request.node):
+        for name in names():
+            _intercept(request.node, name)
+
+
 @pytest.fixture(scope="session")
 def _trunkline_mounts(pytestconfig: pytest.Config) -> Iterator[Mapping[str, Mount]]:
     """One server for a process, with a mount for each vendor that can be loaded."""
@@ -209,11 +220,14 @@ _MOCKS = pytest.StashKey["dict[str, ScopedMock]"]()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """End the state of the mocks with each test."""
+    """End the state of the mocks, and the guard of the real hosts, with each test."""
     item.config.stash[_TEST] = item
     try:
         return (yield)
     finally:
+        if guard := item.stash.get(_GUARD, None):
+            del item.stash[_GUARD]
+            guard.undo()
         for mock in item.config.stash.get(_MOCKS, {}).values():
             mock.expire()
 
@@ -222,12 +236,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin the state of the mocks that a test names, so that a mistake in its markers is reported at once."""
     used = getattr(item, "fixturenames", ())
+    is_marked = any("intercept" in mark.kwargs for mark in item.iter_markers(_MARKER))
     with _one_sentence(item):
-        for name in names() if used else ():
+        for name in names() if used or is_marked else ():
             if name in used or "trunkline_server" in used:
                 _mock(item.config, name, name).renew()
             if f"{name}_target" in used:
                 _mock(item.config, f"{name}_target", name).renew()
+            if "trunkline_intercept" in used or (is_marked and _marker_settings(item, name).get("intercept")):
+                _intercept(item, name)
 
 
 def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
@@ -236,7 +253,11 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
 
     def settings() -> tuple[Vendor, dict[str, Json]]:
         test = config.stash[_TEST]
-        return _vendor(config, vendor), _marker_settings(test, vendor)
+        if not settings_of(config).allow_real_hosts:
+            _guard(test)
+        keywords = _marker_settings(test, vendor)
+        keywords.pop("intercept", None)
+        return _vendor(config, vendor), keywords
 
     coverage = config.pluginmanager.get_plugin(_COVERAGE)
     watcher = coverage.add if coverage else None
@@ -253,6 +274,77 @@ def _vendor(config: pytest.Config, name: str) -> Vendor:
         overlay = folder if folder and (folder / name).is_dir() else None
         loaded[name] = load(name, overlay=overlay, trunks=settings.trunks, seed=settings.seed or 0)
     return loaded[name]
+
+
+# --- the real hosts -------------------------------------------------------------------------------------------------
+
+
+_GUARD = pytest.StashKey["Guard"]()
+_REAL_HOSTS = pytest.StashKey[dict[str, str]]()
+_LISTEN = pytest.StashKey["Callable[[Contract], Listener]"]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that would have reached a real host, although its client has swallowed the error."""
+    with _reporting(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Report what would have reached a real host later than the test itself."""
+    with _reporting(item):
+        return (yield)
+
+
+@contextmanager
+def _reporting(item: pytest.Item) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if guard := item.stash.get(_GUARD, None):
+            guard.report(error)
+        raise
+    if guard := item.stash.get(_GUARD, None):
+        guard.report()
+
+
+def _guard(item: pytest.Item) -> Guard:
+    """The guard of a test, which begins with the first call."""
+    from trunkline.plugin.intercept import Guard  # noqa: PLC0415 - see the module's docstring
+
+    if _GUARD not in item.stash:
+        item.stash[_GUARD] = Guard(item.nodeid, _real_hosts(item.config))
+    return item.stash[_GUARD]
+
+
+def _real_hosts(config: pytest.Config) -> dict[str, str]:
+    """The base addresses of the vendors that no test may reach, by name."""
+    if _REAL_HOSTS not in config.stash:
+        urls = config.stash[_REAL_HOSTS] = {}
+        for name in () if settings_of(config).allow_real_hosts else names():
+            with suppress(TrunklineError):  # reported by the test that uses this vendor
+                urls[name] = _vendor(config, name).contract.url
+    return config.stash[_REAL_HOSTS]
+
+
+def _intercept(item: pytest.Item, vendor: str) -> None:
+    """Send what a test asks of a vendor's real host to the mock."""
+    mock = _mock(item.config, vendor, vendor)
+    mock.renew()
+    _guard(item).lead(_listen(item.config)(_vendor(item.config, vendor).contract), mock)
+
+
+def _listen(config: pytest.Config) -> Callable[[Contract], Listener]:
+    """A function that starts the server that stands for a vendor's real host, once in a session."""
+    from trunkline.plugin.intercept import listening  # noqa: PLC0415 - see the module's docstring
+
+    if _LISTEN not in config.stash:
+        servers = ExitStack()
+        config.add_cleanup(servers.close)
+        config.stash[_LISTEN] = servers.enter_context(listening())
+    return config.stash[_LISTEN]
 
 
 @contextmanager
@@ -277,4 +369,6 @@ def _marker_settings(item: pytest.Item, vendor: str) -> dict[str, Json]:
             raise UsageError(f"the marker names {named[0]!r}, which is not a vendor; there are: {', '.join(known)}")
         if named[0] == vendor:
             settings |= keywords
+    if not isinstance(settings.get("intercept", False), bool):
+        raise UsageError(f"intercept is {settings['intercept']!r}; give True or False")
     return settings
