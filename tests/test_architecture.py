@@ -51,6 +51,7 @@ IMPORTERS = {
     "schemathesis": {"check.fuzz"},
     "h11": {"transport.client", "transport.protocol", "transport.proxy"},
     "starlette": {"transport.server", "transport.admin"},
+    "jinja2": {"transport.admin.page"},
     "uvicorn": {"transport.server", "transport.protocol"},
     "uvloop": {"transport.server"},
     "sqlite3": {"mock.database"},

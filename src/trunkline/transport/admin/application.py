@@ -14,14 +14,21 @@ from trunkline.errors import Conflict, DataError, StorageError, UsageError
 from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE, RESET, Denied, check_access, check_token
-from trunkline.transport.admin import data, documents, faults, records, requests, sessions
+from trunkline.transport.admin import data, documents, faults, page, records, requests, sessions
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import Sessions
 
-ROUTES = (*documents.ROUTES, *data.ROUTES, *records.ROUTES, *requests.ROUTES, *faults.ROUTES)
+ROUTES = (
+    *documents.ROUTES,
+    *data.ROUTES,
+    *records.ROUTES,
+    *requests.ROUTES,
+    *faults.ROUTES,
+    *page.ROUTES,
+)
 """The routes that each session has."""
 SERVER_ROUTES = sessions.ROUTES
 """The routes that only a server has."""

@@ -24,10 +24,16 @@ from trunkline.transport.admin.messages import (
     root_of,
     session_of,
 )
+from trunkline.transport.admin.page import ROUTES as ASSETS
+from trunkline.transport.admin.page import page, wants_page
+
+_OF_THE_PAGE = ("/", *(route.path for route in ASSETS))
 
 
-async def index(request: Request) -> Answer:
-    """The vendors with their addresses and tokens, and links to what else can be read."""
+def index(request: Request) -> Answer:
+    """The vendors with their addresses and tokens, and links to what else can be read; for a browser, the page."""
+    if wants_page(request):
+        return page(request)
     root = root_of(request)
     return JSONResponse(
         {
@@ -55,7 +61,7 @@ def places(session: MockSession, root: str) -> dict[str, dict[str, str]]:
 def _readable(routes: Iterable[BaseRoute]) -> list[str]:
     """The paths that can be read without a further parameter: `["/health", "/openapi.json"]`."""
     found = [route for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())]
-    return [route.path for route in found if "{" not in route.path and route.path != "/"]
+    return [route.path for route in found if "{" not in route.path and route.path not in _OF_THE_PAGE]
 
 
 async def admin_document(request: Request) -> Answer:

@@ -15,7 +15,7 @@ from trunkline.exchange import Json
 from trunkline.mock.faults import SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import mask_json
-from trunkline.transport.admin.messages import Answer, read_json, session_of
+from trunkline.transport.admin.messages import Answer, hidden, read_json, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
 
@@ -31,7 +31,7 @@ async def set_faults(request: Request) -> Answer:
     session = session_of(request)
     added = session.faults.add(*parse_faults(await read_json(request)))
     for fault in added:
-        log.info("fault %d is set: %s", fault.id, _hidden(session, fault.line))
+        log.info("fault %d is set: %s", fault.id, hidden(session, fault.line))
     return _shown(session, added, 201)
 
 
@@ -86,13 +86,7 @@ def _scenario(request: Request) -> str:
 def _shown(session: MockSession, faults: list[SetFault], status: int = 200) -> JSONResponse:
     """The faults as JSON, without the secrets of the mocks."""
     shown: Json = [fault.to_json() for fault in faults]
-    return JSONResponse({"faults": mask_json(shown, lambda _: False, partial(_hidden, session))}, status)
-
-
-def _hidden(session: MockSession, text: str) -> str:
-    for steered in session.mocks.values():
-        text = steered.mock.secrets.hide(text)
-    return text
+    return JSONResponse({"faults": mask_json(shown, lambda _: False, partial(hidden, session))}, status)
 
 
 ROUTES = (

@@ -57,6 +57,13 @@ def documented_path(route: Route) -> str:
     return re.sub(r":\w+}", "}", route.path)
 
 
+def hidden(session: MockSession, text: str) -> str:
+    """The text without the secrets of a session's mocks."""
+    for steered in session.mocks.values():
+        text = steered.mock.secrets.hide(text)
+    return text
+
+
 def mock_named(session: MockSession, name: str) -> SteeredMock:
     """The mock of a vendor. Another name is answered with 404, which does not repeat it: it may be a secret."""
     try:
