@@ -854,6 +854,19 @@ def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple
             get(telepath, "/trunks?limit=1&key=hunter2-" + "hunter2-again")
             assert telepath.requests == added, changed
 
+        def test_asked(telepath_target):
+            sent = lambda: json.dumps({"sip_password": "hunter2-" + "hunter2"}).encode()
+            telepath_target(Request("POST", "/trunks", "", (("x-api-key", "hunter2-" + "hunter2"),), sent()))
+            telepath_target.assert_asked(
+                "createTrunk",
+                json={"name": "hunter2-" + "hunter2", "sip_password": "hunter2-" + "hunter2-again"},
+                headers={"x-api-key": "sk_live_" + "very_secret"},
+                query={"token": "sk_live_" + "very_secret"},
+            )
+
+        def test_asked_wrongly(telepath):
+            telepath.assert_asked("createTrunk", json={"sip_password": "hunter2-" + "hunter2"}, times=-1)
+
         def test_records(talkover):
             trunks = talkover.trunks
             [secret] = [trunk["password"] for trunk in trunks if trunk.get("password") == "secret-" + "password"]
@@ -862,7 +875,9 @@ def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple
         """,
         *("-vv", "--showlocals", *options),
     )
-    result.assert_outcomes(failed=7)
+    result.assert_outcomes(failed=9)
+    result.stdout.fnmatch_lines(["E *body/sip_password: expected [*][*][*], was [*][*][*] (they differ)"])
+    result.stdout.fnmatch_lines(["E *UsageError: times must be a whole number*"])
     result.stdout.fnmatch_lines(["*'authorization': [*][*][*]*", "*'cookie': [*][*][*]*", "*'password': [*][*][*]*"])
     shown = result.stdout.str()
     assert "sk_live_very_secret" not in shown

@@ -192,12 +192,19 @@ class RecordingMock:
         at least once, and 0 never. Raises `AssertionError` with the nearest request and its differences, without
         secrets, and `UsageError` for an unknown operation.
         """
-        __tracebackhide__ = True  # the values may be secrets
+        __tracebackhide__ = True
         self._check_operation(operation)
-        found = verify(self.requests, Expectation(operation, json, query, headers, times))
-        if found.problem:
-            raise AssertionError(found.problem)
-        return [*found.matching]
+        failure: Exception | None = None
+        try:
+            verdict = verify(self.requests, Expectation(operation, json, query, headers, times))
+        except UsageError as caught:
+            failure = caught.with_traceback(None)  # the frames below hold the expected values
+        else:
+            if not verdict.problem:
+                return [*verdict.matching]
+            failure = AssertionError(verdict.problem)
+        json = query = headers = None  # which may be secrets, and pytest can show them
+        raise failure from None
 
     def _check_operation(self, operation: str) -> None:
         __tracebackhide__ = True
