@@ -18,6 +18,7 @@ from trunkline.exchange import Json, Request, Response
 from trunkline.mock import REFUSAL_HEADER, handlers, loader
 from trunkline.mock import views as mock_views
 from trunkline.mock.loader import Vendor
+from trunkline.mock.recording import override
 from trunkline.mock.views import ServedOperation, Views
 from trunkline.mock.world import Store
 from trunkline.redaction import RecentSecrets
@@ -536,6 +537,25 @@ def test_lists_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) ->
     finally:
         tracemalloc.stop()
     assert kept < 200_000
+
+
+@pytest.mark.parametrize("name", ["telepath", "talkover"])
+def test_mocks_of_a_vendor_share_what_they_prepare(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records of the fixtures are encoded once; what one mock writes, another does not show."""
+    vendor = loader.load(name)
+    one = mock.from_vendor(vendor)
+    monkeypatch.setattr(mock_views, "encode", lambda _: pytest.fail("a record of the fixtures was encoded again"))
+    other = mock.from_vendor(vendor)
+    one.reset()
+    monkeypatch.undo()
+    before = Client(vendor, other).listed()
+    assert Client(vendor, one).listed() == before
+    identity = one.snapshot("trunks")[0]["id"]
+    changed = one.records("trunks").change(identity, name="Day Desk")
+    assert Client(vendor, one).listed()[identity]["name"] == changed["name"] == "Day Desk"
+    assert Client(vendor, other).listed() == before
+    empty = mock.from_vendor(override(vendor, trunks=[]))
+    assert Client(vendor, empty).listed() == {}
 
 
 @pytest.mark.parametrize(("name", "other"), [("telepath", "talkover"), ("talkover", "telepath")])

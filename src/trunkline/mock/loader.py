@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 from msgspec import convert
 
@@ -54,6 +55,8 @@ class Vendor:
     contract: Contract
     world: World
     cases: tuple[Mapping[str, Json], ...]
+    shared: dict[str, Any] = field(init=False, compare=False, default_factory=dict)
+    """What the mocks of this vendor prepare once for all of them, by operationId. Another vendor has its own."""
 
     @property
     def secrets(self) -> frozenset[str]:

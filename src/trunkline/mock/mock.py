@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 from trunkline.contract.http import DAY, IMPLIED, missing_fields, with_implied
-from trunkline.contract.model import List, Operation, RateLimit
+from trunkline.contract.model import Operation, RateLimit
 from trunkline.contract.notices import notices
 from trunkline.contract.refusals import (
     LONGEST_BODY,
@@ -162,9 +162,10 @@ class Mock:
         self.vendor = vendor
         self._contract = vendor.contract
         self._world = vendor.world
-        self._served = {
-            operation.operation_id: ServedOperation(operation, vendor.world) for operation in vendor.contract.operations
-        }
+        if not vendor.shared:
+            operations = vendor.contract.operations
+            vendor.shared.update({one.operation_id: ServedOperation(one, vendor.world) for one in operations})
+        self._served: Mapping[str, ServedOperation] = vendor.shared
         self._secrets = vendor.secrets | secrets
         self.secrets = Secrets(self._contract.secrets, self._secrets)
         """The secrets that records and recorded requests print as `***`."""
@@ -190,6 +191,8 @@ class Mock:
                 if self._meter.limit == self._world.rate_limit:
                     self.limit_rate(vendor.world.rate_limit)
                 self._adopt(vendor, self._secrets)
+            for served in self._served.values():
+                served.encode_shipped()
             self._begin(Store(self._world, save=self._save))
 
     def _begin(self, store: Store) -> None:
@@ -199,7 +202,7 @@ class Mock:
         self._remembered = 0
         self._accesses: dict[tuple[bytes, bytes | None], ParsedRequest] = {}
         for served in self._served.values():
-            if isinstance(served.operation.kind, List) and not served.operation.parents:
+            if served.lists_all:
                 self._views.items(served, self._world.account)  # so that the first request need not wait
 
     def limit_rate(self, requests: int | None = None, seconds: int | None = None) -> None:

@@ -62,6 +62,20 @@ class ServedOperation(Generic[K]):
         shows_current_time = "now" in named
         self.cacheable = not (self.writes or shows_current_time or operation.body)
         """Whether equal requests have equal answers until the next write, whatever their bodies."""
+        self.lists_all = isinstance(operation.kind, List) and not operation.parents
+        """Whether it lists all records of a collection in an account."""
+        self._shipped = collection.records if collection else ()
+        self._encoded: dict[int, bytes] = {}
+        """Encoded records of the fixtures by their `id()`, which no other object has while the world is there."""
+
+    def encode_shipped(self) -> None:
+        """Encode the records of the fixtures once for all mocks of the vendor, if the operation lists them all."""
+        if self.lists_all and not self._encoded:
+            self._encoded = {id(record): encode(project(record, self.view)) for record in self._shipped}
+
+    def encoded(self, record: Record) -> bytes | None:
+        """A record of the fixtures, if it is encoded for all mocks."""
+        return self._encoded.get(id(record))
 
     def fill_body(self, outcome: Outcome, values: Mapping[str, bytes]) -> bytes:
         """The body template of an outcome with encoded JSON for each `"{name}"`."""
@@ -112,6 +126,9 @@ class Views:
 
     def encoded(self, served: ServedOperation, account: str, record: Record) -> bytes:
         """The fields of a record that an operation shows, as JSON."""
+        shipped = served.encoded(record)
+        if shipped is not None:
+            return shipped
         views = self._encoded.setdefault((served.behavior.collection, account, record[served.identity]), {})
         known = views.get(served.operation.operation_id)
         if known is None or known[0] is not record:

@@ -391,9 +391,7 @@ def test_the_state_file_is_not_for_sessions(tmp_path: Path) -> None:
 # --- many at once ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("count", "clients", "rounds"), [(12, 6, 3), pytest.param(200, 24, 10, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("count", "clients", "rounds"), [(12, 6, 3), pytest.param(200, 24, 4, marks=pytest.mark.slow)])
 def test_many_sessions_stay_apart(session: MockSession, count: int, clients: int, rounds: int) -> None:
     """All are used at once. Each has only its own records, faults and requests, also after a reset."""
     with server.running(app_of(session)) as url, ThreadPoolExecutor(clients) as pool:
