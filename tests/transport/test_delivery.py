@@ -238,6 +238,14 @@ def test_a_delay_lasts_as_long_as_it_says(url: str) -> None:
     assert time.perf_counter() - begin >= 0.09
 
 
+@pytest.mark.parametrize("fault", ["delay=0.02 reset", "delay=0.02 close=in-body", "delay=0.02 drip=0.02"])
+def test_a_client_that_does_not_wait_is_no_error(url: str, caplog: pytest.LogCaptureFixture, fault: str) -> None:
+    """It is gone before its late answer: nothing is logged, and the server goes on."""
+    connect(url, fault).close()
+    assert ask_requests(url, "delay=0.05 drip=0.05") == "200 JSON"
+    assert caplog.records == []
+
+
 def test_a_lost_answer_over_http_has_happened(session: MockSession, url: str) -> None:
     """The classic: the client sees a broken connection, and the trunk is there."""
     trunk = {**TRUNKS[VENDOR.name].required, "name": "Lost", "sip_username": "lost-1"}

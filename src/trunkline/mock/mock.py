@@ -226,6 +226,11 @@ class Mock:
         """The Unix time on the mock's clock."""
         return self._clock()
 
+    @property
+    def has_written(self) -> bool:
+        """Whether it has had a write since its start or its reset."""
+        return self._views.store.has_written
+
     def before_last_write(self) -> Mock | None:
         """The mock as it was before its last write, for reads alone; None if it has had none since its start."""
         with self._lock:

@@ -285,6 +285,11 @@ class Store:
                 table[change.identity] = change.record
         return changes
 
+    @property
+    def has_written(self) -> bool:
+        """Whether there was a write since it was made."""
+        return bool(self._undo)
+
     def before_last_write(self) -> SavedState | None:
         """The records from before the last write; None if there was no write."""
         if not self._undo:

@@ -65,8 +65,8 @@ async def deliver(
 
 
 def _end(transport: asyncio.Transport, *, reset: bool) -> None:
-    """Close a connection after what was written, or reset it at once."""
-    if not reset:
+    """Close a connection after what was written, or reset it at once. The client may have gone already."""
+    if not reset or transport.is_closing():
         transport.close()
         return
     with transport.get_extra_info("socket").dup() as connection:

@@ -494,6 +494,7 @@ def test_no_secret_is_in_the_words(session: MockSession, telepath: SteeredMock) 
         ("code", 200, None),
         ("code=", 200, None),
         ("delay=-1", 200, None),
+        ('delay="uniform(1,2)"', 200, 'delay="uniform(1,2)"'),
         ("delay=nan", 200, None),
         ("delay=uniform(1,2", 200, None),
         ("wait=10", 200, None),

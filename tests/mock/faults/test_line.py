@@ -50,6 +50,7 @@ MISTAKES = {
     "listTrunks: 503, then": "column 22 of 'listTrunks: 503, then': an effect is missing",
     "listTrunks: 503 x0": "column 17 of 'listTrunks: 503 x0': times: expected `int` >= 1",
     "listTrunks: 503 404": "column 17 of 'listTrunks: 503 404': '404' says status again",
+    "listTrunks a=1 a=2: 503": "column 16 of 'listTrunks a=1 a=2: 503': 'a=2' says a again",
     "listTrunks: 700": "column 13 of 'listTrunks: 700': status: expected `int` <= 599",
     "listTrunks: dealy=1": "column 13 of 'listTrunks: dealy=1': 'dealy' is no effect; did you mean delay?",
     "listTrunks: delay=soon": "delay is not a number of seconds, uniform(LOW,HIGH) or lognormal(MEDIAN,SIGMA)",

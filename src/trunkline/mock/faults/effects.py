@@ -83,7 +83,7 @@ class Asked:
 
 def applies(step: Step, asked: Asked) -> bool:
     """Whether a step can change the answer to a request: a read can be stale, a write can be lost in part."""
-    if step.stale and not (asked.operation and asked.operation.reads and asked.mock.before_last_write()):
+    if step.stale and not (asked.operation and asked.operation.reads and asked.mock.has_written):
         return False
     if step.half_write and not (asked.halves if step.half_write is True else step.half_write in asked.halves):
         return False

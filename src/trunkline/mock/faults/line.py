@@ -109,6 +109,8 @@ class _Reader:
             name, equals, value = word.partition("=")
             if not equals:
                 self._refuse(place, f"{word!r} is not the value of a parameter; write NAME=VALUE")
+            if name in values or name in where:
+                self._refuse(place, f"{word!r} says {name} again")
             (values if name in ("vendor", "account") else where)[name] = self._unquoted(place, value)
         return values | ({"where": where} if where else {})
 

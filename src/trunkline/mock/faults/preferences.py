@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 
@@ -24,6 +25,7 @@ _PREFERENCE = re.compile(
     (?:;(?:"(?:[^"\\]|\\.)*+"|[^",])*+)?+(?:,|$)""",
     re.VERBOSE,
 )
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS = re.compile("[2-5][0-9][0-9]")
 _MOST = 2000
 
@@ -53,11 +55,16 @@ def preferred(request: Request) -> list[tuple[Fault, str]]:
     for name, value in preferences(request.headers).items():
         with suppress(TrunklineError):
             if name == "delay":
-                faults.append((parse_fault({"delay": value}, strict=False), f"delay={value}"))
+                faults.append((parse_fault({"delay": value}, strict=False), _written(name, value)))
             elif name == "code" and value:
                 key = "status" if _STATUS.fullmatch(value) else "code"
-                faults.append((parse_fault({key: value}, strict=False), f"code={value}"))
+                faults.append((parse_fault({key: value}, strict=False), _written(name, value)))
     return faults
+
+
+def _written(name: str, value: str) -> str:
+    """A preference as a header field has it: a value that is no token is quoted."""
+    return f"{name}={value if _TOKEN.fullmatch(value) else json.dumps(value)}"
 
 
 def preferences(headers: Headers) -> dict[str, str]:
