@@ -206,7 +206,7 @@ def test_a_session_has_a_thousand_faults_at_most(session: MockSession) -> None:
         ("* vendor=telepat: 503", "'telepat' is no vendor; did you mean telepath?"),
         ("listTrunks: INVALID_KEY", "'INVALID_KEY' is no error code; did you mean INVALID_API_KEY?"),
         ("listTrunks: TRUNK_NOT_FOUND", "'TRUNK_NOT_FOUND' is no error code; there are: INVALID_API_KEY, "),
-        ("listTrunks: 503, then DID_NOT_FOUND", "'DID_NOT_FOUND' is no error code; there are: "),
+        ("listTrunks: 503 x1, then DID_NOT_FOUND", "'DID_NOT_FOUND' is no error code; there are: "),
         ("* account=mein: 503", "'mein' is no account; did you mean main?"),
     ],
 )

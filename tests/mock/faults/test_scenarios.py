@@ -13,7 +13,7 @@ from trunkline.contract import folders
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Request
 from trunkline.mock import from_vendor, loader
-from trunkline.mock.faults import parse_line, scenario, scenarios, switch_on, to_line
+from trunkline.mock.faults import load_faults, parse_line, scenario, scenarios, switch_on, to_line
 from trunkline.mock.faults.document import FIELDS
 from trunkline.mock.session import MockSession
 
@@ -95,6 +95,18 @@ def test_the_documentation_lists_them() -> None:
     text = (Path(__file__).parents[3] / "docs" / "mock.md").read_text("utf-8")
     rows = [f"| `{one.name}` | {one.summary} | {one.client} |" for one in scenarios().values()]
     assert "\n".join(rows) in text, "put these lines into docs/mock.md:\n" + "\n".join(rows)
+
+
+def test_the_lines_and_the_file_in_the_documentation_are_right(tmp_path: Path) -> None:
+    """docs/mock.md shows faults that the shipped mocks take."""
+    text = (Path(__file__).parents[3] / "docs" / "mock.md").read_text("utf-8")
+    table, file = text.partition("| line | meaning |")[2], text.partition("```toml\nfaults = [")[2]
+    lines = re.findall(r"^\| `(.*?)` \|", table.partition("\n\n")[0], re.MULTILINE)
+    path = tmp_path / "faults.toml"
+    path.write_text(f"faults = [{file.partition('```')[0]}")
+    added = MockSession(VENDORS.values()).faults.add(*map(parse_line, lines), *load_faults(path))
+    assert [fault.line for fault in added][: len(lines)] == lines
+    assert len(lines) > 5
 
 
 def test_the_documentation_has_every_word() -> None:

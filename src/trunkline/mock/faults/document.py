@@ -173,6 +173,11 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
         return self.window if bounded or not self.retry_after else float(self.retry_after)
 
     @property
+    def ends(self) -> bool:
+        """Whether it is over some time."""
+        return bool(self.times or self._last or self.lasts)
+
+    @property
     def only_delays(self) -> bool:
         """Whether it changes nothing but the time of an answer."""
         return self._effects <= {"delay", "drip"}
@@ -211,6 +216,12 @@ class Fault(Step, frozen=True, kw_only=True):
     then: Annotated[
         tuple[Step, ...], Meta(max_length=20), _says("The steps that follow, each when the one before it is over.")
     ] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for step in self.steps[:-1]:
+            if not step.ends:
+                raise ValueError("a step before 'then' has no end; give it times, calls or a window")
 
     @property
     def steps(self) -> tuple[Step, ...]:
