@@ -300,6 +300,13 @@ def test_another_port_is_refused(guard: Guard, mock: RecordingMock) -> None:
     assert guard.refused == [f"{begin}; docs/plugin.md says what can be intercepted"]
 
 
+def test_a_guard_bypasses_proxies_too(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the proxy of the environment is not asked for a real host."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(pytest.fail.Exception, match="the real host of telepath"):
+        by_requests(URL, {})
+
+
 def test_a_client_may_trust_its_own_authority_alone(guard: Guard, mock: RecordingMock) -> None:
     """The certificate of the real host is trusted, and verification stays on: for other hosts nothing changes."""
     own = tls.Authority()
@@ -459,7 +466,7 @@ def test_a_proxy_in_the_environment_is_bypassed(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", excluded)
     mock = RecordingMock(VENDORS["telepath"])
-    with guarded() as guard:
+    with guarded(URLS if excluded else {}) as guard:
         guard.lead(listen(mock.vendor.contract), mock)
         assert ask(URL, credential(mock))[0] == 200
         assert os.environ["NO_PROXY"].endswith(excluded)
@@ -485,8 +492,8 @@ def test_everything_is_undone(listen: Listen, monkeypatch: pytest.MonkeyPatch) -
     with guarded() as guard:
         guard.lead(listen(mock.vendor.contract), mock)
         socket.getaddrinfo(HOST, 443)
-        monkeypatch.setattr(socket.socket, "connect", before[1])
-    assert state() == before
+        monkeypatch.setattr(socket.socket, "connect", found_first := lambda *_: None)
+    assert state() == [before[0], found_first, *before[2:]]
 
 
 def test_a_connection_that_is_kept_reaches_no_other_test(guard: Guard, mock: RecordingMock) -> None:
