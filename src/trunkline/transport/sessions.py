@@ -56,7 +56,7 @@ def application_of(
 class Session:
     """An open session."""
 
-    session: MockSession
+    content: MockSession
     app: ASGIApp = field(repr=False)
     used: float
     """When it was used last, on the clock of `time.monotonic`."""
@@ -98,8 +98,8 @@ class Sessions:
 
     def prepare(self, vendors: Iterable[Vendor]) -> Session:
         """A new session, which is not open yet. Any thread may call this, for it takes time."""
-        session = self._begin(vendors)
-        return Session(session, application_of(session, self._token, cors=self._cors), monotonic())
+        content = self._begin(vendors)
+        return Session(content, application_of(content, self._token, cors=self._cors), monotonic())
 
     def seconds_until_room(self) -> float:
         """0 if a further session can be opened, else the seconds until the oldest one is idle."""
@@ -133,11 +133,11 @@ class Sessions:
 
     def _end_idle(self) -> None:
         latest = monotonic() - self.idle
-        for session in [*self._open.values()]:
-            if session.used > latest:
-                break
-            if not session.running:
-                del self._open[session.id]
+        if not self._open or next(iter(self._open.values())).used > latest:
+            return
+        ended = [one.id for one in self._open.values() if one.used <= latest and not one.running]
+        for identity in ended:
+            del self._open[identity]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request below `/_trunkline/s`, as the application of its session does."""

@@ -99,7 +99,8 @@ def test_a_record_is_added_completed_and_seen_by_clients(surface: Surface) -> No
 
 def test_a_record_is_added_to_another_account(surface: Surface) -> None:
     """The account is named by the query, or by the record."""
-    for query, body in ((f"account={surface.other}", {}), ("", {"account": surface.other})):
+    facts = {"x-trunkline": {"account": surface.other}}
+    for query, body in ((f"account={surface.other}", {}), ("", {"account": surface.other}), ("", facts)):
         before = surface.held()
         response = surface.client.ask("POST", surface.trunks, body, query)
         assert response.json()["x-trunkline"]["account"] == surface.other

@@ -46,8 +46,7 @@ def list_collections(request: Request) -> Answer:
     collections = {
         name: {
             "identity": collection.identity,
-            "parent": collection.parent
-            and {"collection": collection.parent.collection, "field": collection.parent.field},
+            "parent": _parent(collection),
             "records": {account: len(mock.snapshot(name, account)) for account in accounts},
         }
         for name, collection in world.collections.items()
@@ -71,10 +70,11 @@ async def add_record(request: Request) -> Answer:
     account = body.get("account", query.get("account"))
     record = await run_in_threadpool(lambda: _records(request, account).add(body))
     vendor, collection = request.path_params["vendor"], request.path_params["collection"]
-    identity = quote(record[_mock(request).vendor.world.collections[collection].identity], safe="")
-    place = f"{root_of(request)}{BASE}/records/{vendor}/{collection}/{identity}"
-    owner = f"?account={quote(account)}" if account else ""
-    return JSONResponse(_shown(request, record), 201, {"location": place + owner})
+    world = _mock(request).vendor.world
+    identity, owner = quote(record[world.collections[collection].identity], safe=""), world.account_of(record)
+    asked = "" if owner == world.account else f"?account={quote(owner, safe='')}"
+    place = f"{root_of(request)}{BASE}/records/{vendor}/{collection}/{identity}{asked}"
+    return JSONResponse(_shown(request, record), 201, {"location": place})
 
 
 def remove_records(request: Request) -> Answer:

@@ -67,7 +67,7 @@ def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | 
         vendors.append(override(mock_named(own, name).mock.vendor, **others))
     session = sessions.prepare(vendors)
     for name, (requests, seconds) in limits.items():
-        session.session.mocks[name].mock.limit_rate(requests, seconds)
+        session.content.mocks[name].mock.limit_rate(requests, seconds)
     return session
 
 
@@ -76,7 +76,7 @@ def _shown(request: Request, session: Session) -> dict[str, Json]:
     return {
         "id": session.id,
         "url": root,
-        "vendors": places(session.session, root),
+        "vendors": places(session.content, root),
         "ends": format_time(time.time() + left),
     }
 
