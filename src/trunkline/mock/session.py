@@ -87,9 +87,8 @@ class MockSession:
         record: int = RECORDED,
         reread: Callable[[str], Vendor] | None = None,
     ) -> None:
-        vendors = [*vendors]
         self._reread = reread
-        self.faults = Faults(vendors)
+        self.faults = Faults(lambda: [steered.mock.vendor for steered in self.mocks.values()])
         self.requests = RequestLog(record)
         self.mocks = {vendor.name: SteeredMock(make(vendor), self.faults, self.requests) for vendor in vendors}
         """The mocks by the names of their vendors."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tests.requests import TRUNKS, Client, bearer, body_of, ids_of, request_of
 from trunkline.contract import folders
@@ -15,6 +17,7 @@ from trunkline.exchange import Headers, Json, Request, Response
 from trunkline.mock import from_vendor, loader
 from trunkline.mock.faults import FaultyResponse, parse_fault, parse_line
 from trunkline.mock.session import MockSession, SteeredMock
+from trunkline.mock.world import Grant
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 TELEPATH = VENDORS["telepath"]
@@ -216,6 +219,22 @@ def test_a_fault_that_can_match_nothing_is_refused(session: MockSession, line: s
         session.faults.add(parse_line(line))
     assert str(caught.value).startswith(f"{line!r}: {sentence}")
     assert not session.faults.any
+
+
+def test_a_fault_is_checked_by_the_vendors_as_they_are_now() -> None:
+    """An account that came with a reset can be named."""
+    world = TELEPATH.world
+    changed = replace(TELEPATH, world=structs.replace(world, tokens={**world.tokens, "sk_fresh": Grant("fresh")}))
+    session = MockSession([TELEPATH], reread=lambda _: changed)
+    with pytest.raises(UsageError, match="'fresh' is no account"):
+        session.faults.add(parse_line("* account=fresh: 503"))
+    session.reset("telepath")
+    session.faults.add(parse_line("* account=fresh: 503"))
+    mock = session.mocks["telepath"]
+    assert [mock(Request("GET", "/trunks", "", bearer(token))).status for token in ("sk_fresh", world.token)] == [
+        503,
+        200,
+    ]
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from random import Random
 from threading import Lock
@@ -51,11 +51,12 @@ class SetFault(NamedTuple):
 class Faults:
     """The faults of a session, in the order in which they were set. Any thread may use them.
 
-    Each matching fault that only delays an answer delays it. The first other one decides what the answer is.
+    Each matching fault that only delays an answer delays it. The first other one decides what the answer is. `vendors`
+    gives the vendors as they are now, by which new faults are checked.
     """
 
-    def __init__(self, vendors: Iterable[Vendor] = ()) -> None:
-        self._vendors = {vendor.name: vendor for vendor in vendors}
+    def __init__(self, vendors: Callable[[], Iterable[Vendor]]) -> None:
+        self._vendors = vendors
         self._entries: dict[int, _Entry] = {}
         self._ids = count(1)
         self._lock = Lock()
@@ -118,9 +119,9 @@ class Faults:
     # --- mistakes
 
     def _check(self, fault: Fault) -> None:
-        vendors = [vendor for vendor in self._vendors.values() if fault.vendor in ("", vendor.name)]
+        vendors = [vendor for vendor in self._vendors() if fault.vendor in ("", vendor.name)]
         if not vendors:
-            raise _unknown(fault, "vendor", fault.vendor, self._vendors)
+            raise _unknown(fault, "vendor", fault.vendor, [vendor.name for vendor in self._vendors()])
         operations = [operation for vendor in vendors for operation in vendor.contract.operations]
         matching = [operation for operation in operations if is_meant(fault.operation, operation)]
         if fault.operation in KINDS and not matching:
