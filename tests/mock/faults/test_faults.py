@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -231,10 +232,16 @@ def test_a_fault_is_checked_by_the_vendors_as_they_are_now() -> None:
     session.reset("telepath")
     session.faults.add(parse_line("* account=fresh: 503"))
     mock = session.mocks["telepath"]
-    assert [mock(Request("GET", "/trunks", "", bearer(token))).status for token in ("sk_fresh", world.token)] == [
-        503,
-        200,
-    ]
+    requests = [Request("GET", "/trunks", "", bearer(token)) for token in ("sk_fresh", world.token)]
+    assert [mock(request).status for request in requests] == [503, 200]
+
+
+def test_threads_share_the_counts(session: MockSession, telepath: SteeredMock) -> None:
+    """Of many requests at once, as many fail as the fault says."""
+    session.faults.add(parse_line("listTrunks: 503 x17, then 500 x5"))
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [response.status for response in pool.map(telepath, [LIST] * 100)]
+    assert (statuses.count(503), statuses.count(500), statuses.count(200)) == (17, 5, 78)
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from trunkline.contract.files import load_toml
 from trunkline.contract.http import DAY
 from trunkline.errors import DataError
-from trunkline.exchange import Json, pointer
+from trunkline.exchange import Json, has_lone_surrogate, pointer
 from trunkline.findings import suggestion
 from trunkline.mock.faults.delivery import Cut
 
@@ -35,6 +35,7 @@ MOST_TEXT = 64 << 10
 """The most characters of a body or a message."""
 LONGEST_LINE = 4096
 """The most characters of a fault in the words of `--fault`."""
+HALF_A_PAIR = "a text holds half of a surrogate pair, which UTF-8 cannot encode"
 ANY = "*"
 """Any operation, and any documented field."""
 
@@ -42,7 +43,7 @@ _DISTRIBUTION = re.compile(r"(uniform|lognormal)\(([0-9.]+),([0-9.]+)\)")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_FRAMING = frozenset(("connection", "content-length", "transfer-encoding"))
+_OF_SERVER = frozenset(("connection", "content-length", "date", "transfer-encoding"))
 
 _SECONDS = ": seconds, at most 60; or uniform(LOW,HIGH), or lognormal(MEDIAN,SIGMA)."
 _FIELD = ": the one at this JSON Pointer, or any."
@@ -52,7 +53,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000)]
 Text: TypeAlias = Annotated[str, Meta(max_length=MOST_TEXT)]
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 Calls: TypeAlias = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}(-([1-9][0-9]{0,8})?)?$")]
-FieldName: TypeAlias = Annotated[str, Meta(max_length=100)]
+FieldName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
+Pointer: TypeAlias = Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", max_length=500)]
 
 
 def _says(description: str) -> Meta:
@@ -118,9 +120,9 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 
     truncate: Annotated[bool, _says("The body ends half way, and Content-Length says so.")] = False
     malform: Annotated[bool, _says("The body is not JSON: it has a comma too many.")] = False
-    drop: Annotated[bool | Text, _says(f"A documented field is missing{_FIELD}")] = False
-    null: Annotated[bool | Text, _says(f"A documented field is null{_FIELD}")] = False
-    retype: Annotated[bool | Text, _says(f"A documented field has a value of another type{_FIELD}")] = False
+    drop: Annotated[bool | Pointer, _says(f"A documented field is missing{_FIELD}")] = False
+    null: Annotated[bool | Pointer, _says(f"A documented field is null{_FIELD}")] = False
+    retype: Annotated[bool | Pointer, _says(f"A documented field has a value of another type{_FIELD}")] = False
 
     def __post_init__(self) -> None:  # noqa: C901 - one sentence for each mistake
         if not self._effects:
@@ -144,8 +146,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
                 raise ValueError(f"{name!r} is not the name of a header field")
             if not _FIELD_VALUE.fullmatch(value):
                 raise ValueError(f"the header field {name} has characters that no header field can have")
-            if name.lower() in _FRAMING:
-                raise ValueError(f"the header field {name} follows from the body; see drain, truncate and close")
+            if name.lower() in _OF_SERVER:
+                raise ValueError(f"the header field {name} is the server's own; see drain, close and skew")
 
     @property
     def _effects(self) -> set[str]:
@@ -283,6 +285,7 @@ def parse_fault(value: Json, file: str = "the fault", at: str = "", *, strict: b
 
     if isinstance(value, str):
         return parse_line(value, file if not at else f"{file}#{at}")
+    _check_text(value, file, at)
     try:
         return msgspec.convert(value, Fault, strict=strict)
     except msgspec.ValidationError as error:
@@ -291,6 +294,7 @@ def parse_fault(value: Json, file: str = "the fault", at: str = "", *, strict: b
 
 def parse_faults(value: Json, file: str = "the body") -> list[Fault]:
     """The faults of `{"faults": [...]}`. Raises `DataError`, or `UsageError` for a line."""
+    _check_text(value, file, "")
     try:
         found = msgspec.convert(value, FaultFile)
     except msgspec.ValidationError as error:
@@ -304,6 +308,11 @@ def parse_faults(value: Json, file: str = "the body") -> list[Fault]:
 def load_faults(path: Path) -> list[Fault]:
     """The faults of a TOML file. Raises `DataError`, or `UsageError` for a line."""
     return parse_faults(load_toml(path, str(path)), str(path))
+
+
+def _check_text(value: Json, file: str, at: str) -> None:
+    if has_lone_surrogate(value):
+        raise DataError(file, at, HALF_A_PAIR)
 
 
 def describe(error: msgspec.ValidationError) -> tuple[str, list[str]]:

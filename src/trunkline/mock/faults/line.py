@@ -15,9 +15,9 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from trunkline.errors import UsageError
-from trunkline.exchange import Json
+from trunkline.exchange import Json, has_lone_surrogate
 from trunkline.findings import suggestion
-from trunkline.mock.faults.document import ANY, DEFAULTS, FIELDS, LONGEST_LINE, WHEN, Fault, Step, describe
+from trunkline.mock.faults.document import ANY, DEFAULTS, FIELDS, HALF_A_PAIR, LONGEST_LINE, WHEN, Fault, Step, describe
 
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -164,6 +164,8 @@ class _Reader:
             self._refuse(column, "the quoted text is not a JSON string")
 
     def _convert(self, values: dict[str, Json], columns: dict[str, int], begins: list[int]) -> Fault:
+        if has_lone_surrogate(values):
+            self._refuse(1, HALF_A_PAIR)
         try:
             return msgspec.convert(values, Fault, strict=False)
         except msgspec.ValidationError as error:
