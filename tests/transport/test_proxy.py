@@ -440,6 +440,9 @@ def test_a_tunnel_counts_until_both_ends_are_closed(authority: tls.Authority) ->
     assert far.abort.called
     connection.part()
     assert connection.is_closed
+    connection.abort()
+    assert not near.abort.called
+    assert far.abort.call_count == 1
 
 
 def test_a_client_that_leaves_ends_its_tunnel(passing: Running) -> None:
@@ -537,7 +540,7 @@ with authority.written() as path:
 
 
 @pytest.mark.parametrize("event_loop", ["uvloop", "asyncio"])
-def test_many_tunnels_leave_room_for_others(event_loop: str) -> None:
+def test_many_tunnels_leave_room_for_others(event_loop: str, tmp_path: Path) -> None:
     """A process with 64 files serves the next client though 150 hold tunnels, begun or to another host."""
     without = "sys.modules['uvloop'] = None" if event_loop == "asyncio" else ""
 
@@ -548,6 +551,7 @@ def test_many_tunnels_leave_room_for_others(event_loop: str) -> None:
         process = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "-c", LIMITED.format(without=without)],
+                env={**os.environ, "TMPDIR": str(tmp_path)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -593,10 +597,10 @@ def test_serve_prints_the_environment_of_clients() -> None:
     assert not Path(line["ca"]).exists()
 
 
-def test_serve_trusts_what_the_machine_trusts_when_it_passes_hosts_on() -> None:
+def test_serve_trusts_what_the_machine_trusts_when_it_passes_hosts_on(tmp_path: Path) -> None:
     """Clients that know one file only can then verify other hosts too; the mock's own address stays as it is."""
     count = len(ssl.create_default_context().get_ca_certs())
-    with serving("telepath", "--proxy-pass") as (_, line):
+    with serving("telepath", "--proxy-pass", environ={"TMPDIR": str(tmp_path)}) as (_, line):
         assert Path(line["ca"]).read_text("utf-8").count("BEGIN CERTIFICATE") == 1 + count
         assert "--cacert" not in line["vendors"]["telepath"]["curl"]
         assert line["url"].startswith("http://")

@@ -99,8 +99,9 @@ class Connection(asyncio.Protocol):
             ]
 
     def abort(self) -> None:
-        """Close the connection at once."""
-        self.transport.abort()
+        """Close the connection at once; asyncio does not do so again with one that is closed."""
+        if not self.is_closed:
+            self.transport.abort()
 
     def waits_for_client(self, now: float) -> float:
         """The seconds since a call first found that the client has to send or to read on, for the same request."""

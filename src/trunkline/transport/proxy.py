@@ -167,8 +167,9 @@ class ProxyConnection(Connection):
         return super().is_closed and not self._is_far_open
 
     def abort(self) -> None:
-        super().abort()
-        if self._far:
+        if not super().is_closed:
+            self.transport.abort()
+        if self._far and self._is_far_open:
             self._far.abort()
 
     def data_received(self, data: bytes) -> None:
