@@ -53,6 +53,9 @@ EFFECTS: dict[str, tuple[str, int]] = {
     "body=<html>": ("200 text", 0),
     "content-type=text/html": ("200 JSON", 0),
     "drop=/trunks": ("200 JSON", 0),
+    "null": ("200 JSON", 0),
+    "retype": ("200 JSON", 0),
+    "skew=-300": ("200 JSON", 0),
     "503 drip=0.02 close=in-body": (ERROR, 18),
 }
 """What a client sees of each effect, and the exit code of curl: 52 for no answer, 18 for half, 56 for a reset."""
@@ -252,6 +255,18 @@ def test_a_lost_answer_over_http_has_happened(session: MockSession, url: str) ->
     with pytest.raises(requests.ConnectionError):
         requests.post(url, json=trunk, headers=fields("lose-answer"), timeout=5)
     assert session.mocks[VENDOR.name].mock.snapshot("trunks")[-1]["sip_username"] == "lost-1"
+
+
+def test_a_half_write_and_a_stale_read_over_http(url: str) -> None:
+    """The client is told that the name is changed, and reads the old one; or reads what was there before."""
+    root = url.partition("?")[0]
+    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        before = client.get(root).json()["trunks"][0]
+        told = client.patch(f"{root}/{before['id']}", json={"name": "New"}, headers=fields("half-write")).json()
+        assert (told["name"], client.get(root).json()["trunks"][0]["name"]) == ("New", before["name"])
+        assert client.patch(f"{root}/{before['id']}", json={"name": "Newer"}).is_success
+        stale, fresh = (client.get(root, headers=fields(fault)).json()["trunks"][0] for fault in ("stale", "200"))
+        assert (stale["name"], fresh["name"]) == (before["name"], "Newer")
 
 
 def test_another_server_ends_the_connection_itself(session: MockSession) -> None:
