@@ -324,6 +324,8 @@ def describe(error: msgspec.ValidationError) -> tuple[str, list[str]]:
         reason = f"there is no {unknown[1][:40]!r}{meant}"
     elif reason.startswith("Invalid enum value"):
         reason = f"it is none of: {', '.join(get_args(Cut))}"
+    elif "matching regex" in reason:
+        reason = "it is not like 3, 2-3 or 2-" if place.endswith("calls") else "it is no JSON Pointer, such as /id"
     return reason[:1].lower() + reason[1:], re.findall(r"[^.\[\]]+", place[1:])
 
 
