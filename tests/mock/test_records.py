@@ -378,7 +378,7 @@ MISTAKES: dict[str, tuple[Callable[[RecordingMock, RecordingMock], object], str]
     ),
     "an unknown operation": (
         lambda a, _: a.asked("listTrunk"),
-        "telepath has no operation 'listTrunk'; there are: listTrunks, createTrunk, *",
+        "telepath has no operation 'listTrunk'; did you mean listTrunks?",
     ),
 }
 
