@@ -400,7 +400,7 @@ def test_a_mistake_is_one_sentence(telepath_target: RecordingMock, talkover_targ
         make_mistake(telepath_target, talkover_target)
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([message])
     assert [[*telepath_target.trunks], [*talkover_target.dids]] == before
-    assert [entry.name for entry in caught.traceback][-1] in {"hidden", "asked", "__getattr__"}
+    assert [entry.name for entry in caught.traceback][-1] in {"hidden", "_check_operation", "__getattr__"}
 
 
 def test_a_did_needs_a_trunk(talkover_target: RecordingMock) -> None:
