@@ -22,13 +22,13 @@ def run(session: nox.Session, module: str, *arguments: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the first tier of tests: every rule, law and seeded defect once."""
-    run(session, "pytest", "-n", "auto", *session.posargs)
+    run(session, "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """Run the second tier of tests: soaks, whole Schemathesis runs, further seeds."""
-    run(session, "pytest", "-n", "auto", "-m", "slow", *session.posargs)
+    run(session, "pytest", "-n", "auto", "--dist", "worksteal", "-m", "slow", *session.posargs)
 
 
 @nox.session

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
@@ -77,9 +78,19 @@ class Import:
     typing: bool
 
 
-def imports(path: Path) -> Iterator[Import]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
     """Each module that a file imports, at the top or within a function."""
-    tree = ast.parse(path.read_text("utf-8"))
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[Import]:
+    tree = parsed(path)
     typing = {
         id(node)
         for block in ast.walk(tree)
@@ -144,7 +155,7 @@ def test_no_vendor_is_named_in_the_source(name: str) -> None:
     """Outside docstrings no vendor's name occurs in the source: a vendor is two folders and no code."""
     wrong = []
     for module, path in MODULES.items():
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = parsed(path)
         prose = {
             id(node.value)
             for node in ast.walk(tree)

@@ -99,6 +99,7 @@ def test_a_missing_fetch_is_told_from_an_unknown_id() -> None:
     assert [*report.not_implemented] == ["getSipTrunk"], "other operations show that the given id exists"
 
 
+@pytest.mark.slow
 def test_a_fetch_without_its_list_needs_an_id() -> None:
     """Its 404 for an unknown id has other words than that for any path, so it is there: a line says what to give."""
     vendor = trunkline.load("telepath")

@@ -444,6 +444,7 @@ def test_a_closed_pipe_is_not_an_error() -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_a_character_ends_no_run(tmp_path: Path, vendor: Vendor) -> None:
     """Characters that ASCII lacks are escaped, in JSON as JSON escapes them."""
     ascii_only = {"PYTHONIOENCODING": "ascii"}
@@ -1071,6 +1072,7 @@ def test_serve_accepts_the_tokens_that_are_given(served: Any) -> None:
     assert "0123456789" not in logged
 
 
+@pytest.mark.slow
 def test_serve_announces_the_first_token_that_is_given_and_never_a_live_one(served: Any) -> None:
     """Also one of another account; the environment can give it, but not under the name of a live credential."""
     _, printed = served("telepath", "--token", "talkover=talq_1", "--token", "telepath/other=sk_2", "--token", "sk_1")
@@ -1176,6 +1178,7 @@ def test_a_stopped_check_deletes_what_it_created(served: Any, call: signal.Signa
     assert (trunks(), ledger.exists()) == (before, False)
 
 
+@pytest.mark.slow
 @pytest.mark.slow_for("0.05")
 @pytest.mark.parametrize("gap", [0.005, 0.05])
 def test_a_second_signal_changes_nothing(gap: float, broken: str, vendor: Vendor) -> None:

@@ -184,6 +184,7 @@ def test_a_cached_response_is_the_right_one(vendor: Vendor) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_more_responses_than_the_cache_holds_are_right() -> None:
     """The cache has a maximum size, and dropping entries changes no response."""
     vendor = loader.load("telepath")

@@ -784,6 +784,7 @@ def _shipped(vendor: Vendor) -> dict[str, Json]:
     return Client(vendor, mock.from_vendor(vendor)).listed()
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing_that_was_answered(path: Path) -> None:
     """`kill -9` during the writes of several clients, repeatedly: everything answered is there, and nothing by half."""
     answers, chance = Answers(), random.Random(1)  # noqa: S311 - as above

@@ -93,6 +93,7 @@ def test_a_bound_fails_the_run(run: Run, required: str, code: int) -> None:
     assert (f"FAIL client coverage is 15%, and {required}% is required" in result.stdout.lines) == bool(code)
 
 
+@pytest.mark.slow
 def test_a_run_without_requests_reaches_no_bound(run: Run) -> None:
     """It says that nothing was asked. A run that only collects is not held to the bound, nor one without tests."""
     bound = "--trunkline-coverage-fail-under=1"
@@ -105,6 +106,7 @@ def test_a_run_without_requests_reaches_no_bound(run: Run) -> None:
         assert run("def test_one(telepath): pass", bound, option).ret == code
 
 
+@pytest.mark.slow
 def test_named_vendors_count_whether_they_were_asked_or_not(run: Run, pytester: pytest.Pytester) -> None:
     """`--trunkline-vendor` names them; also in the ini file, as the other options."""
     pytester.makeini("[pytest]\ntrunkline_vendor = talkover\ntrunkline_coverage = true")
@@ -113,6 +115,7 @@ def test_named_vendors_count_whether_they_were_asked_or_not(run: Run, pytester: 
     assert "telepath " not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_the_strictness_decides_what_counts(run: Run) -> None:
     """An answer that is only customary counts if it is asked for, and is named apart if it is not."""
     tests = """
@@ -127,6 +130,7 @@ def test_the_strictness_decides_what_counts(run: Run) -> None:
     customary.stdout.fnmatch_lines(["talkover getSipTrunk * 5 * 4 * 20% * 200, 401 *"])
 
 
+@pytest.mark.slow
 def test_the_suite_is_no_client(run: Run) -> None:
     """Its requests are trunkline's own."""
     options = ("-p", "no:randomly", "-k", "getHealth-media_type_is_json", "--pyargs", "trunkline.suite")
@@ -135,6 +139,7 @@ def test_the_suite_is_no_client(run: Run) -> None:
     result.stdout.fnmatch_lines(["no test has sent a request to a mock"])
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_fails_the_run(run: Run, pytester: pytest.Pytester) -> None:
     """With a sentence, after the tests."""
     tests = TESTS + "\ndef test_last():\n    import os; os.mkdir('coverage.json')\n"

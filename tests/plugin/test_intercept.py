@@ -661,6 +661,7 @@ def test_a_test_that_would_reach_a_real_host_fails(run: Run) -> None:
     result.stdout.fnmatch_lines(["*::test_another_vendor would reach app.talkover.ai, the real host of talkover; *"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ini", [False, True], ids=["option", "ini"])
 def test_one_line_switches_the_guard_off(ini: bool, run: Run, pytester: pytest.Pytester) -> None:
     """On the command line or in pytest's file. A vendor whose host is intercepted stays so."""

@@ -248,6 +248,7 @@ def test_a_connection_may_outlive_a_test(run: Run) -> None:
     ).assert_outcomes(passed=4)
 
 
+@pytest.mark.slow
 def test_async_clients_are_served(run: Run) -> None:
     """The server runs in its own thread, so an event loop in the test does not stop it."""
     run(
@@ -265,6 +266,7 @@ def test_async_clients_are_served(run: Run) -> None:
     ).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_each_worker_has_one_server(run: Run) -> None:
     """With pytest-xdist, workers have different ports; each keeps its own."""
     result = run(
@@ -285,6 +287,7 @@ def test_each_worker_has_one_server(run: Run) -> None:
     assert len(seen) == len(workers) == len(ports) == 2
 
 
+@pytest.mark.slow
 def test_a_third_vendor_needs_no_code(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two folders give two fixtures, even if the base path is taken; broken data affect no other vendor."""
     shipped = Path(__file__).resolve().parents[2]
@@ -358,6 +361,7 @@ def test_a_marker_sets_records_tokens_and_rate_limit(run: Run) -> None:
     ).assert_outcomes(passed=4)
 
 
+@pytest.mark.slow
 def test_a_marker_takes_each_collection(run: Run) -> None:
     """Records or a number of them; children of replaced records are removed, in whatever order they are given."""
     run(
@@ -469,6 +473,7 @@ def test_a_wrong_marker_is_one_sentence(run: Run) -> None:
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_options_set_the_records_of_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
     """Generated trunks, or an overlay for one vendor, from the command line or the ini file."""
     tests = """
@@ -495,6 +500,7 @@ def test_options_set_the_records_of_the_mocks(run: Run, pytester: pytest.Pyteste
     assert seen("--trunkline-seed=2") != first
 
 
+@pytest.mark.slow
 def test_a_folder_adds_tokens_and_accounts_to_the_mocks(run: Run, pytester: pytest.Pytester) -> None:
     """An account of world.toml is there without records; the tokens of a marker replace those of the default one."""
     (pytester.path / "own" / "telepath").mkdir(parents=True)
@@ -890,6 +896,7 @@ def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple
     assert "a=b'" not in shown.replace("""{"cookie": "a=b\"""", "")
 
 
+@pytest.mark.slow
 def test_a_token_option_is_never_shown(run: Run) -> None:
     """Neither the header of the run nor a failure prints it."""
     result = run("def test_one(telepath, pytestconfig): assert telepath == 1", "--trunkline-token=very_secret", "-vv")

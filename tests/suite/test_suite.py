@@ -101,6 +101,7 @@ def test_a_good_implementation_passes(run: Run) -> None:
     assert outcomes["passed"] > 20
 
 
+@pytest.mark.slow
 def test_a_failure_shows_the_finding_as_a_report_does(run: Run) -> None:
     """It has the evidence and a curl command, and neither a traceback nor the credential."""
     result = run("-k", "rule and body_matches_schema and listTrunks", app="broken")
@@ -132,6 +133,7 @@ def test_a_bug_shows_no_credential(run: Run, method: str) -> None:
     assert "test_contract.py:" not in text
 
 
+@pytest.mark.slow
 def test_a_bug_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """With TRUNKLINE_DEBUG, pytest shows the traceback."""
     monkeypatch.setenv("TRUNKLINE_DEBUG", "1")
@@ -139,6 +141,7 @@ def test_a_bug_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     result.stdout.fnmatch_lines(["*raise ZeroDivisionError*"])
 
 
+@pytest.mark.slow
 def test_a_bug_while_connecting_shows_no_locals(run: Run) -> None:
     """An error at setup is one sentence too."""
     plugin = (
@@ -149,6 +152,7 @@ def test_a_bug_while_connecting_shows_no_locals(run: Run) -> None:
     assert "ZeroDivisionError was not expected" in shown(result)
 
 
+@pytest.mark.slow
 def test_an_implementation_that_cannot_be_asked_ends_the_run(run: Run) -> None:
     """The code is 2, with one redacted sentence, also from a worker of pytest-xdist."""
     plugin = BUG.format(method="survey").replace(
@@ -187,6 +191,7 @@ def test_an_exhausted_budget_skips_the_other_tests(run: Run) -> None:
     assert "FINDING" in shown(result)
 
 
+@pytest.mark.slow
 def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vendor of one's own that cannot be read ends the collection without a traceback."""
     (pytester.path / "data" / "schemas" / "mine").mkdir(parents=True)
@@ -217,6 +222,7 @@ def test_one_cause_fails_one_test(run: Run, workers: list[str]) -> None:
     assert text.count("FINDING implied pagination_echoes_request") == result.parseoutcomes()["failed"]
 
 
+@pytest.mark.slow
 def test_a_rule_that_every_response_breaks_fails_its_own_test(run: Run) -> None:
     """The other rules are judged; the laws are not, and name the rule."""
     result = run("-k", "(rule or law) and listTrunks and not stateful", app="unlimited")
@@ -225,6 +231,7 @@ def test_a_rule_that_every_response_breaks_fails_its_own_test(run: Run) -> None:
     assert "not judged: `rate_limit_is_reported` fails" in shown(result)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_run_as_ctrl_c_does(run: Run) -> None:
     """The summary names what was created and cannot be deleted, and the code is 2."""
     result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", app="stopping")
@@ -232,6 +239,7 @@ def test_sigterm_ends_a_run_as_ctrl_c_does(run: Run) -> None:
     assert "LEFT BEHIND trunks conn_" in shown(result)
 
 
+@pytest.mark.slow
 def test_a_test_that_is_repeated_fails_again(run: Run) -> None:
     """It is not skipped because of its own finding, whatever plugin repeats it."""
     again = """
@@ -323,6 +331,7 @@ def test_what_an_empty_account_lacks_is_named_once(pytester: pytest.Pytester, mo
     assert "NOT EXERCISED getSipTrunk" not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_stateful_laws_are_checked_only_when_writing_is_allowed(run: Run) -> None:
     """Each is skipped with the option that allows it; with `--trunkline-allow-writes` it is exercised."""
     result = run("-k", "stateful_law")
@@ -335,6 +344,7 @@ def test_stateful_laws_are_checked_only_when_writing_is_allowed(run: Run) -> Non
     assert "LEFT BEHIND trunks conn_" in shown(result)
 
 
+@pytest.mark.slow
 def test_a_worker_reports_what_was_left(run: Run) -> None:
     """Under pytest-xdist too."""
     result = run(
@@ -344,6 +354,7 @@ def test_a_worker_reports_what_was_left(run: Run) -> None:
     assert shown(result).count("LEFT BEHIND trunks conn_") >= 2
 
 
+@pytest.mark.slow
 def test_a_broken_stateful_law_fails_with_a_script(run: Run) -> None:
     """An update that changes nothing breaks the laws about updates; the script prints no secret."""
     result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", app="careless")

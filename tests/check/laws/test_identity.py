@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from trunkline.check.laws import identity
 from trunkline.exchange import Exchange, Request, Response
 from trunkline.mock import loader
 from trunkline.traffic import WHOLE
 
 
+@pytest.mark.slow
 def test_volatile_values_are_left_out_of_a_list_of_any_length() -> None:
     """The values of each item are compared, without its numbers; the time is in proportion to the items."""
     operation = loader.load("telepath").contract.operation("listTrunks")

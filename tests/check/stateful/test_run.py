@@ -125,6 +125,7 @@ def test_the_fixed_scenarios_exercise_every_law(vendor: str) -> None:
     assert not any(reasons(results).values())
 
 
+@pytest.mark.slow
 @each_vendor
 def test_the_same_seed_sends_the_same_requests(vendor: str) -> None:
     """The same seed sends the same requests, and another seed sends others."""

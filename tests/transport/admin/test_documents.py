@@ -161,9 +161,10 @@ checks.positive_data_acceptance.enabled = false # no schema has the names of ope
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("examples", "token"),
-    [(2, None), pytest.param(40, None, marks=pytest.mark.slow), pytest.param(20, TOKEN, marks=pytest.mark.slow)],
+    [(40, None), (20, TOKEN)],
 )
 def test_schemathesis_finds_nothing(session: MockSession, examples: int, token: str | None, tmp_path: Path) -> None:
     """No request that it generates from the document causes a server error, and every answer obeys its schema."""
