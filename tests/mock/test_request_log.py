@@ -80,12 +80,12 @@ def test_every_request_is_on_record(request_: Request, status: int, operation: s
 def test_requests_over_a_limit_are_on_record() -> None:
     """A rate-limited request is on record with its cause, and so is one that is too large, with or without a body."""
     found = session()
-    steered = found.mocks["telepath"]
-    steered.mock.limit_rate(requests=0)
-    steered(Request("GET", "/trunks", "", bearer()))
-    steered.mock.limit_rate(requests=100)
-    steered.too_large(Request("POST", "/trunks", "", (*bearer(), JSON)))
-    assert steered.too_large(Request("GET", "/trunks", "", bearer())) is None
+    telepath = found.mocks["telepath"]
+    telepath.mock.limit_rate(requests=0)
+    telepath(Request("GET", "/trunks", "", bearer()))
+    telepath.mock.limit_rate(requests=100)
+    telepath.too_large(Request("POST", "/trunks", "", (*bearer(), JSON)))
+    assert telepath.too_large(Request("GET", "/trunks", "", bearer())) is None
     rate, large, other = (one.to_json() for one in found.requests.entries())
     assert (rate["status"], rate["refusal"]["cause"]) == (429, "rate_limited")
     assert (large["status"], large["refusal"]["cause"]) == (413, "body_too_large")
@@ -95,12 +95,12 @@ def test_requests_over_a_limit_are_on_record() -> None:
 def test_only_the_latest_requests_are_kept() -> None:
     """The oldest are forgotten, and no number is used twice, also after all were cleared."""
     found = session(record=2)
-    steered = found.mocks["telepath"]
+    telepath = found.mocks["telepath"]
     for _ in range(3):
-        steered.read((b"/trunks", b"", None))
+        telepath.read((b"/trunks", b"", None))
     assert [one.number for one in found.requests.entries()] == [2, 3]
     assert found.requests.clear() == 2
-    steered(Request("GET", "/trunks"))
+    telepath(Request("GET", "/trunks"))
     assert [one.number for one in found.requests.entries()] == [4]
 
 
@@ -191,10 +191,10 @@ def test_no_form_of_an_unknown_credential_is_shown(vendor: str, form: str) -> No
 def test_no_token_of_any_vendor_is_shown(token: str) -> None:
     """The tokens of all vendors are masked at each of them, also in a request without a credential."""
     found = session()
-    for steered in found.mocks.values():
+    for served in found.mocks.values():
         for request in carriers(token, token):
-            steered(request)
-            steered(Request(request.method, request.path, request.query, request.headers[1:], request.body))
+            served(request)
+            served(Request(request.method, request.path, request.query, request.headers[1:], request.body))
     for one in found.requests.entries():
         assert token not in json.dumps(one.to_json(), ensure_ascii=False)
         assert token[:20] not in json.dumps(one.to_json(), ensure_ascii=False)

@@ -93,7 +93,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         session = begin(loaded, storage, reread=lambda name: sources[name].vendor)
         _set_faults(session.faults, settings)
         if not settings.quiet:
-            _announce_state(settings, [steered.mock for steered in session.mocks.values()])
+            _announce_state(settings, [served.mock for served in session.mocks.values()])
         sessions = Sessions(begin, token=settings.admin_token, cors=settings.cors, idle=settings.session_idle)
         app = application_of(session, settings.admin_token, sessions=sessions, cors=settings.cors)
         proxied = None

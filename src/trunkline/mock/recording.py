@@ -75,7 +75,7 @@ class RecordingMock:
     set from the start: each is a line, as for `fault`, or a mapping of its keys.
     """
 
-    __slots__ = ("__weakref__", "_mock", "_session", "_url", "requests", "vendor")
+    __slots__ = ("__weakref__", "_mock", "_session", "_session_mock", "_url", "requests", "vendor")
 
     def __init__(
         self,
@@ -94,7 +94,8 @@ class RecordingMock:
         make = partial(from_vendor, rate_limit=rate_limit, rate_window=rate_window)
         self._session = MockSession([self.vendor], make, record=0)  # `requests` keeps them all
         self._session.requests.watch(self.requests.append)
-        self._mock = self._session.mocks[vendor.name]
+        self._session_mock = self._session.mocks[vendor.name]
+        self._mock = self._session_mock.mock
         self._url = ""
         if isinstance(faults, str | Mapping):
             raise UsageError('faults is a list, such as ["listTrunks: 503 x2"]')
@@ -105,11 +106,11 @@ class RecordingMock:
         __tracebackhide__ = True
         if not isinstance(request, Request):
             raise UsageError(f'a mock answers a trunkline.Request("GET", "/trunks"), not a {type(request).__name__}')
-        return self._mock(request)
+        return self._session_mock(request)
 
     def answer(self, request: Request) -> tuple[Response, RawHeaders]:
         """The answer that a server delivers, and its rate-limit headers. A call is for those who need no server."""
-        return self._mock.answer(request)
+        return self._session_mock.answer(request)
 
     def read(self, _: ReadKey) -> None:
         """Nothing: a test may look at all header fields of a request, so a server asks `answer` for every one."""
@@ -151,20 +152,20 @@ class RecordingMock:
     @property
     def rate_limit(self) -> int:
         """The number of requests per window and credential. To set it begins a new window."""
-        return self._mock.mock.rate[0]
+        return self._mock.rate[0]
 
     @rate_limit.setter
     def rate_limit(self, requests: int) -> None:
-        self._mock.mock.limit_rate(requests=requests)
+        self._mock.limit_rate(requests=requests)
 
     @property
     def rate_window(self) -> int:
         """The length of a window in seconds. To set it begins a new window."""
-        return self._mock.mock.rate[1]
+        return self._mock.rate[1]
 
     @rate_window.setter
     def rate_window(self, seconds: int) -> None:
-        self._mock.mock.limit_rate(seconds=seconds)
+        self._mock.limit_rate(seconds=seconds)
 
     @property
     def token(self) -> str:
@@ -217,7 +218,7 @@ class RecordingMock:
         if name.startswith("_"):
             raise AttributeError(name)
         try:
-            return self._mock.mock.records(name)
+            return self._mock.records(name)
         except UsageError as error:
             raise AttributeError(str(error), name=name, obj=self) from None
 

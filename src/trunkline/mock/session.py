@@ -22,14 +22,19 @@ from trunkline.mock.mock import Mock, from_vendor
 from trunkline.mock.request_log import RECORDED, RequestLog
 
 
-class SteeredMock:
-    """A mock that answers with the faults that are set, and records its requests. It is a `Target`, as the mock is."""
+class SessionMock:
+    """One vendor's mock in a session: it applies the faults and logs the requests. It is a `Target`, as the mock is."""
 
     def __init__(self, mock: Mock, faults: Faults, requests: RequestLog) -> None:
         self.mock = mock
         self._faults = faults
         self._requests = requests
         self._number = requests.number
+
+    @property
+    def vendor(self) -> Vendor:
+        """The vendor as the mock has it now."""
+        return self.mock.vendor
 
     def read(self, key: ReadKey) -> tuple[Response, RawHeaders] | None:
         """The answer to a GET request without a body, as `Mock.read`. Here every nanosecond counts.
@@ -69,7 +74,7 @@ class SteeredMock:
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)
         if isinstance(response, FaultyResponse) and response.is_cut:
-            raise TargetError(f"{self.mock.vendor.name} closed the connection, as the fault {response.fault} asks")
+            raise TargetError(f"{self.vendor.name} closed the connection, as the fault {response.fault} asks")
         return response.with_raw(limits)
 
 
@@ -88,10 +93,15 @@ class MockSession:
         reread: Callable[[str], Vendor] | None = None,
     ) -> None:
         self._reread = reread
-        self.faults = Faults(lambda: [steered.mock.vendor for steered in self.mocks.values()])
+        self.faults = Faults(lambda: self.vendors)
         self.requests = RequestLog(record)
-        self.mocks = {vendor.name: SteeredMock(make(vendor), self.faults, self.requests) for vendor in vendors}
+        self.mocks = {vendor.name: SessionMock(make(vendor), self.faults, self.requests) for vendor in vendors}
         """The mocks by the names of their vendors."""
+
+    @property
+    def vendors(self) -> list[Vendor]:
+        """The vendors as their mocks have them now."""
+        return [mock.vendor for mock in self.mocks.values()]
 
     def reset(self, name: str) -> None:
         """Return a vendor's mock to its fixtures. Raises `DataError` if they cannot be read; then nothing changes."""

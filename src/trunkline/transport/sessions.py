@@ -42,10 +42,9 @@ def application_of(
 
     `token` is the admin token, `cors` as for `server.asgi`.
     """
-    vendors = [steered.mock.vendor for steered in session.mocks.values()]
     return asgi(
-        {base: session.mocks[vendor.name] for base, vendor in bases(vendors).items()},
-        index={vendor.name: vendor.contract.base_path for vendor in vendors},
+        {base: session.mocks[vendor.name] for base, vendor in bases(session.vendors).items()},
+        index={vendor.name: vendor.contract.base_path for vendor in session.vendors},
         admin=admin(session, token, sessions),
         sessions=sessions,
         cors=cors,

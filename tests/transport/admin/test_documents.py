@@ -140,7 +140,7 @@ STRANGERS = {
 def test_without_permission_nothing_is_answered_or_changed(session: MockSession, stranger: str) -> None:
     """Every documented operation is refused, and the mocks hold what they held."""
     token, headers = STRANGERS[stranger]
-    mocks = {name: steered.mock for name, steered in session.mocks.items()}
+    mocks = {name: served.mock for name, served in session.mocks.items()}
     for fake in mocks.values():
         fake.records("trunks").clear()
     client, values = Admin(app_of(session, token), headers=headers), {"vendor": FIRST, "collection": "trunks"}
@@ -179,13 +179,13 @@ def test_schemathesis_finds_nothing(session: MockSession, examples: int, token: 
 def test_schemathesis_changes_nothing_without_permission(session: MockSession, tmp_path: Path) -> None:
     """Without the admin token, whatever it sends is refused, and all is as it was."""
     (tmp_path / "openapi.json").write_text(json.dumps(DOCUMENT), "utf-8")
-    before = {name: steered.mock.snapshot("trunks") for name, steered in session.mocks.items()}
+    before = {name: served.mock.snapshot("trunks") for name, served in session.mocks.items()}
     sessions = Sessions(token=TOKEN)
     with server.running(application_of(session, TOKEN, sessions=sessions)) as url:
         checks = ("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance,ignored_auth")
         arguments = ("--url", f"{url}/_trunkline", "-H", _proof(None))
         _run_schemathesis(tmp_path, "openapi.json", 40, *checks, *arguments)
-    assert {name: steered.mock.snapshot("trunks") for name, steered in session.mocks.items()} == before
+    assert {name: served.mock.snapshot("trunks") for name, served in session.mocks.items()} == before
     assert [*sessions] == session.faults.entries() == []
 
 

@@ -209,24 +209,24 @@ def test_events_are_resumed_from_the_record(
 def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
     """The record is the queue: what it has forgotten is counted, and the latest requests follow."""
     session = MockSession([TALKOVER], record=10)
-    steered = session.mocks["talkover"]
+    talkover = session.mocks["talkover"]
 
     async def run() -> None:
         events = requests._events(session.requests, 0, [], asyncio.Event())
         await anext(events)
         for _ in range(50):
-            steered.read(READ)
+            talkover.read(READ)
         assert await anext(events) == 'event: lost\ndata: {"lost": 40}\n\n'
         assert [int((await anext(events)).split("\n")[0][4:]) for _ in range(10)] == [*range(41, 51)]
         session.requests.clear()
-        steered.read(READ)
+        talkover.read(READ)
         assert (await anext(events)).startswith("id: 51\n")
-        steered.read(READ)
+        talkover.read(READ)
         session.requests.clear()
         waiting = asyncio.ensure_future(anext(events))
         for _ in range(10):
             await asyncio.sleep(0)
-        steered.read(READ)
+        talkover.read(READ)
         assert await waiting == 'event: lost\ndata: {"lost": 1}\n\n'
 
     asyncio.run(run())

@@ -404,8 +404,8 @@ def test_many_sessions_stay_apart(session: MockSession, count: int, clients: int
             done.result()
         left = httpx.get(f"{url}/_trunkline/sessions").json()["sessions"]
     assert {one["id"] for one in left} == {user.found["id"] for user in users if user.number % 2}
-    for name, steered in session.mocks.items():
-        assert steered.mock.snapshot("trunks") == MockSession([VENDORS[name]]).mocks[name].mock.snapshot("trunks")
+    for name, served in session.mocks.items():
+        assert served.mock.snapshot("trunks") == MockSession([VENDORS[name]]).mocks[name].mock.snapshot("trunks")
     assert session.requests.entries() == []
 
 

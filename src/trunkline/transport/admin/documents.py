@@ -47,14 +47,13 @@ def index(request: Request) -> Answer:
 
 def places(session: MockSession, root: str) -> dict[str, dict[str, str]]:
     """The address, the token and the document of each vendor, below the root of its session."""
-    vendors = {name: steered.mock.vendor for name, steered in session.mocks.items()}
     return {
-        name: {
+        vendor.name: {
             "url": root + vendor.contract.base_path,
             "token": vendor.world.token,
-            "openapi": f"{root}{BASE}/openapi/{name}.json",
+            "openapi": f"{root}{BASE}/openapi/{vendor.name}.json",
         }
-        for name, vendor in vendors.items()
+        for vendor in session.vendors
     }
 
 
@@ -70,7 +69,7 @@ async def admin_document(request: Request) -> Answer:
     known = {documented_path(route) for route in request.app.routes}
     found["paths"] = {path: item for path, item in found["paths"].items() if path in known}
     found["servers"] = [{"url": root_of(request) + BASE}]
-    worlds = {name: steered.mock.vendor.world for name, steered in session_of(request).mocks.items()}
+    worlds = {vendor.name: vendor.world for vendor in session_of(request).vendors}
     collections = sorted({name for world in worlds.values() for name in world.collections})
     for parameter, names in (("vendor", worlds), ("collection", collections)):
         found["components"]["parameters"][parameter]["examples"] = {name: {"value": name} for name in names}
@@ -79,7 +78,7 @@ async def admin_document(request: Request) -> Answer:
 
 async def vendor_document(request: Request) -> Answer:
     """The contract of a vendor as `trunkline export` prints it. Its server is the mock."""
-    vendor = mock_named(session_of(request), request.path_params["vendor"]).mock.vendor
+    vendor = mock_named(session_of(request), request.path_params["vendor"]).vendor
     return JSONResponse(
         document(
             vendor.contract,

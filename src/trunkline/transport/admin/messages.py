@@ -17,7 +17,8 @@ from trunkline.contract.schema import check_format
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, Json, NotJSON, parse_json
 from trunkline.findings import suggestion
-from trunkline.mock.session import MockSession, SteeredMock
+from trunkline.mock.mock import Mock
+from trunkline.mock.session import MockSession
 from trunkline.transport.access import BASE, address_of
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
@@ -59,15 +60,15 @@ def documented_path(route: Route) -> str:
 
 def hidden(session: MockSession, text: str) -> str:
     """The text without the secrets of a session's mocks."""
-    for steered in session.mocks.values():
-        text = steered.mock.secrets.hide(text)
+    for served in session.mocks.values():
+        text = served.mock.secrets.hide(text)
     return text
 
 
-def mock_named(session: MockSession, name: str) -> SteeredMock:
+def mock_named(session: MockSession, name: str) -> Mock:
     """The mock of a vendor. Another name is answered with 404, which does not repeat it: it may be a secret."""
     try:
-        return session.mocks[name]
+        return session.mocks[name].mock
     except KeyError:
         raise HTTPException(404, f"no such vendor is served here; there are: {', '.join(session.mocks)}") from None
 

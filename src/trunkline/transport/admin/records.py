@@ -115,7 +115,7 @@ def remove_record(request: Request) -> Answer:
 
 
 def _mock(request: Request) -> Mock:
-    return mock_named(session_of(request), request.path_params["vendor"]).mock
+    return mock_named(session_of(request), request.path_params["vendor"])
 
 
 def _records(request: Request, account: Json) -> Records:

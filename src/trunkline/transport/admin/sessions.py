@@ -64,7 +64,7 @@ def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | 
     for name, settings in (wanted or {name: {} for name in own.mocks}).items():
         others = dict(settings)
         limits[name] = others.pop("rate_limit", None), others.pop("rate_window", None)
-        vendors.append(override(mock_named(own, name).mock.vendor, **others))
+        vendors.append(override(mock_named(own, name).vendor, **others))
     session = sessions.prepare(vendors)
     for name, (requests, seconds) in limits.items():
         session.content.mocks[name].mock.limit_rate(requests, seconds)

@@ -57,7 +57,7 @@ def page(request: Request) -> Response:
     text = _template().render(
         root=root,
         requests=requests[::-1],
-        vendors=[_vendor(steered.mock, root) for steered in session.mocks.values()],
+        vendors=[_vendor(served.mock, root) for served in session.mocks.values()],
         faults=faults,
         hidden=partial(hidden, session),
         scenarios=scenarios().values(),
