@@ -166,6 +166,36 @@ def test_chance_repeats_with_its_seed(session: MockSession, telepath: SessionMoc
     assert failing(1) == failing(1) != failing(2)
 
 
+@pytest.mark.parametrize("words", ["503 chance=0.5", "drop"])
+def test_requests_that_ask_for_a_fault_have_different_chances(clock: Clock, words: str) -> None:
+    """Their chances and changes vary, unless they give a seed; a new session repeats them."""
+
+    def bodies(seed: str) -> list[bytes]:
+        telepath = MockSession([TELEPATH], lambda vendor: from_vendor(vendor, clock=clock)).mocks["telepath"]
+        return [telepath(asking(words + seed)).body for _ in range(40)]
+
+    assert bodies("") == bodies("")
+    assert len({*bodies("")}) > 1
+    assert len({*bodies(" seed=7")}) == 1
+
+
+@pytest.mark.parametrize("words", ["drop=/nope", "null=/trunks/99/id", "retype=/trunks/0/nope"])
+def test_a_field_that_the_body_lacks_changes_nothing(session: MockSession, telepath: SessionMock, words: str) -> None:
+    """Such a call is not counted, and its answer does not name the fault; a later one of another kind is."""
+    session.faults.add(parse_line(f"listTrunks: {words} x1"), parse_line("*: delay=1"))
+    response = telepath(LIST)
+    assert (response.header("x-trunkline-fault"), response.json()["trunks"] != []) == ("delay=1", True)
+    assert [(found.used, found.is_over) for found in session.faults.entries()] == [(0, False), (1, False)]
+    assert telepath(asking(words)).header("x-trunkline-fault") == "delay=1"
+
+
+def test_a_429_without_retry_after_says_that_the_limit_is_spent(session: MockSession, telepath: SessionMock) -> None:
+    """Its Retry-After is the end of the window, as that of a real one."""
+    response = telepath(asking("429"))
+    assert response.header("x-ratelimit-remaining") == "0"
+    assert response.header("x-ratelimit-reset") == str(int(NOW) + int(response.header("retry-after") or 0))
+
+
 def test_delays_add_up_and_the_first_other_fault_decides(session: MockSession, telepath: SessionMock) -> None:
     """A fault that only delays leaves the answer to the next one; a later one is neither used nor counted."""
     for line in ("*: delay=1", "list: 503 x1", "list: delay=0.5 drip=2", "list: 500"):

@@ -185,6 +185,11 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
         return self._effects <= {"delay", "drip"}
 
     @property
+    def only_changes_body(self) -> bool:
+        """Whether it changes nothing but the body that the mock gives."""
+        return self._effects <= {"drop", "null", "retype", "malform", "truncate"}
+
+    @property
     def cut(self) -> Cut | None:
         """The place at which the connection ends."""
         return self.close or self.reset or ("before" if self.lose_answer else None)
@@ -214,7 +219,10 @@ class Fault(Step, frozen=True, kw_only=True):
         Meta(max_length=20),
         _says("The values that parameters of the path or the query must have."),
     ] = {}
-    seed: Annotated[int, Meta(ge=0, lt=2**53), _says("The same seed repeats the same chances, delays and changes.")] = 0
+    seed: Annotated[
+        Annotated[int, Meta(ge=0, lt=2**53)] | None,
+        _says("The same seed repeats the same chances, delays and changes."),
+    ] = None
     then: Annotated[
         tuple[Step, ...], Meta(max_length=20), _says("The steps that follow, each when the one before it is over.")
     ] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
@@ -27,11 +28,15 @@ _PRINTABLE = dict.fromkeys(range(32), "?")
 
 
 class Chosen(NamedTuple):
-    """A step to take for one request, its source of randomness, and the time at which its window ends."""
+    """A step to take for one request, its source of randomness, and the time at which its window ends.
+
+    `take_back` undoes the counting, if the answer has nothing that the step could change.
+    """
 
     step: Step
     rng: Random
     until: float | None
+    take_back: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,16 @@ def answer(asked: Asked, chosen: list[Chosen]) -> tuple[Response, RawHeaders, st
     if not chosen:
         return *asked.mock.answer(asked.request), ""
     deciding = next((found for found in chosen if not found.step.only_delays), chosen[0])
-    step, rng, _ = deciding
+    step = deciding.step
+    carried_out, limits = _carry_out(asked, deciding)
+    response = _with_body(asked, step, carried_out, deciding.rng)
+    if step.only_changes_body and response.body == carried_out.body:
+        deciding.take_back()
+        chosen = [found for found in chosen if found is not deciding]
+        if not chosen:
+            return response, limits, ""
     words = "; ".join(to_words(found.step) for found in chosen)
     words = asked.mock.secrets.hide(words.translate(_PRINTABLE))[:_LONGEST_WORDS]
-    response, limits = _carry_out(asked, deciding)
-    response = _with_body(asked, step, response, rng)
     fields = (*step.headers.items(), *((("content-type", step.content_type),) if step.content_type else ()))
     response = with_headers(response, tuple((name.lower(), value) for name, value in (*fields, (FAULT_HEADER, words))))
     if asked.request.method == "HEAD" and response.body:
@@ -136,14 +146,14 @@ def sentence(status: int, text: str) -> Response:
 
 def _carry_out(asked: Asked, chosen: Chosen) -> tuple[Response, RawHeaders]:
     """The answer before its body is changed: that of the mock, or one in its place."""
-    step, rng, until = chosen
+    step, rng, until, _ = chosen
     mock, request = asked.mock, asked.request
     if is_prevented(step):
         return Response(0), ()
     refused = step.code or (step.status or 0) >= 400
     if refused:
+        limits = () if step.status in answers.GATEWAY else mock.count(request, asked.operation)
         response = answers.refuse(mock, request, asked.operation, step.status, step.code, step.message)
-        limits = () if response.status in answers.GATEWAY else mock.count(request, asked.operation)
     elif step.stale and (earlier := mock.before_last_write()):
         response, limits = earlier.answer(request, skew=step.skew)
     elif step.half_write:
@@ -157,17 +167,16 @@ def _carry_out(asked: Asked, chosen: Chosen) -> tuple[Response, RawHeaders]:
     wait = step.retry_after if until is None else max(1, math.ceil(until - mock.now()))
     if wait is not None and (step.retry_after is not None or response.status == 429):
         response = with_headers(response, (("retry-after", str(wait)),))
-    spent = wait if response.status == 429 else None
-    return response, _with_reset(limits, spent, mock.now(), step.skew)
+    return response, _with_reset(limits, response.status == 429, wait, mock.now(), step.skew)
 
 
-def _with_reset(limits: RawHeaders, spent: int | None, now: float, skew: int) -> RawHeaders:
-    """The headers of a rate limit, which is spent for so many seconds, by a clock that is wrong by `skew`."""
+def _with_reset(limits: RawHeaders, is_spent: bool, wait: int | None, now: float, skew: int) -> RawHeaders:
+    """The headers of a rate limit, by a clock that is wrong by `skew`: spent, perhaps for so many seconds, or not."""
     if len(limits) != 3:
         return limits
     limit, (remaining, left), (reset, end) = limits
-    if spent is not None:
-        left, end = b"0", b"%d" % (now + spent)
+    if is_spent:
+        left, end = b"0", end if wait is None else b"%d" % (now + wait)
     return limit, (remaining, left), (reset, b"%d" % (int(end) + skew))
 
 

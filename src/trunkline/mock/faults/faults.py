@@ -59,6 +59,7 @@ class Faults:
         self._vendors = vendors
         self._entries: dict[int, _Entry] = {}
         self._ids = count(1)
+        self._seeds = Random(0)  # noqa: S311 - the same at each start, not secrets
         self._lock = Lock()
         self.any = False
         """Whether any fault is set."""
@@ -100,21 +101,25 @@ class Faults:
     def answer(self, mock: Mock, request: Request) -> tuple[Response, RawHeaders, str]:
         """The mock's answer with the faults that the request matches or asks for, and their words."""
         try:
-            own = [(_Entry(fault), "") for fault in preferences.faults_of(request)]
+            own = [(self._asked_for(fault), "") for fault in preferences.faults_of(request)]
         except UsageError as mistake:
             return effects.sentence(400, str(mistake)), (), ""
-        own += [(_Entry(fault), preference) for fault, preference in preferences.preferred(request)]
+        own += [(self._asked_for(fault), preference) for fault, preference in preferences.preferred(request)]
         asked, chosen, applied = Asked.of(mock, request), list[Chosen](), list[str]()
         with self._lock:
             for entry, preference in (*own, *((entry, "") for entry in self._entries.values())):
                 decided = any(not found.step.only_delays for found in chosen)
-                if entry.matches(asked) and (found := entry.choose(asked, only_delays=decided)):
+                if entry.matches(asked) and (found := entry.choose(asked, self._lock, only_delays=decided)):
                     chosen.append(found)
                     applied += [preference] if preference else []
         response, limits, words = effects.answer(asked, chosen)
         if applied:
             response = effects.with_headers(response, (("preference-applied", ", ".join(applied)),))
         return response, limits, words
+
+    def _asked_for(self, fault: Fault) -> _Entry:
+        """The fault of one request. Without a seed of its own, each has another one."""
+        return _Entry(fault, seed=self._seeds.getrandbits(53))
 
     # --- mistakes
 
@@ -157,10 +162,10 @@ def _unknown(fault: Fault, noun: str, name: str, known: Iterable[str]) -> UsageE
 class _Entry:
     """A fault with its counters."""
 
-    def __init__(self, fault: Fault, scenario: str = "") -> None:
+    def __init__(self, fault: Fault, scenario: str = "", seed: int = 0) -> None:
         self.fault = fault
         self.scenario = scenario
-        self._rng = Random(fault.seed)  # noqa: S311 - the same for the same seed, not secrets
+        self._rng = Random(seed if fault.seed is None else fault.seed)  # noqa: S311 - the same for the same seed
         self._steps = fault.steps
         self._used = 0
         self._begin(0)
@@ -169,6 +174,14 @@ class _Entry:
         self._number = number
         self._calls = self._times = 0
         self._since: float | None = None
+
+    @property
+    def _counts(self) -> tuple[int, int, int, int, float | None]:
+        return self._used, self._number, self._calls, self._times, self._since
+
+    @_counts.setter
+    def _counts(self, counts: tuple[int, int, int, int, float | None]) -> None:
+        self._used, self._number, self._calls, self._times, self._since = counts
 
     @property
     def _step(self) -> Step | None:
@@ -187,18 +200,19 @@ class _Entry:
             and all(asked.parameters.get(name) == str(value) for name, value in fault.where.items())
         )
 
-    def choose(self, asked: Asked, *, only_delays: bool = False) -> Chosen | None:
+    def choose(self, asked: Asked, lock: Lock, *, only_delays: bool = False) -> Chosen | None:
         """Count a matching call, and return the step to take for it."""
         now = asked.mock.now()
         while (step := self._step) and self._is_over(step, now):
             self._begin(self._number + 1)
         if step is None or not effects.applies(step, asked):
             return None
+        before = self._counts
         self._calls += 1
         first, last = step.span
         if last is not None and self._calls > last:
             self._begin(self._number + 1)
-            return self.choose(asked, only_delays=only_delays)
+            return self.choose(asked, lock, only_delays=only_delays)
         if self._calls < first or (only_delays and not step.only_delays):
             return None
         if step.chance < 1 and self._rng.random() >= step.chance:
@@ -207,10 +221,16 @@ class _Entry:
         self._used += 1
         self._since = now if self._since is None else self._since
         until = None if step.lasts is None else self._since + step.lasts
-        chosen = Chosen(step, Random(self._rng.random()), until)  # noqa: S311 - as above
         if step.times == self._times or last == self._calls:
             self._begin(self._number + 1)
-        return chosen
+        after = self._counts
+
+        def take_back() -> None:
+            with lock:
+                if self._counts == after:  # no other request was counted in the meantime
+                    self._counts = before
+
+        return Chosen(step, Random(self._rng.random()), until, take_back)  # noqa: S311 - as above
 
     def _is_over(self, step: Step, now: float) -> bool:
         """Whether the window of a step has passed, also when a test turned the clock back."""

@@ -196,7 +196,7 @@ def to_line(fault: Fault) -> str:
         f"{name}={_quoted(getattr(fault, name))}" for name in ("vendor", "account") if getattr(fault, name)
     ]
     head += [f"{name}={_quoted(str(value))}" for name, value in fault.where.items()]
-    seed = f" seed={fault.seed}" if fault.seed else ""
+    seed = "" if fault.seed is None else f" seed={fault.seed}"
     first, *others = map(to_words, fault.steps)
     return f"{' '.join(head)}: " + ", then ".join((first + seed, *others))
 
