@@ -27,7 +27,7 @@ from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, applicatio
 VENDORS = {name: loader.load(name) for name in folders.names()}
 ALL = sorted(VENDORS)
 TOKEN = "hush-0123456789"
-MEANT = ("x-trunkline", "reset")
+CHANGE_HEADER = ("x-trunkline", "yes")
 HERE = "127.0.0.1:8900"
 
 Run = Callable[..., tuple[int, str, str]]
@@ -90,7 +90,7 @@ def error(response: Response) -> str:
 @pytest.mark.parametrize("host", [HERE, "localhost", "LocalHost:1", "[::1]:8900", "127.0.0.1"])
 def test_a_request_from_this_machine_may_reset(mocks: dict[str, Mock], client: str, host: str) -> None:
     """It needs no credential, only the header that shows that it is meant."""
-    response = reset(mocks, MEANT, client=client, host=host)
+    response = reset(mocks, CHANGE_HEADER, client=client, host=host)
     assert (response.status, response.json()) == (200, {"reset": ALL})
     assert written(mocks) == []
 
@@ -98,7 +98,7 @@ def test_a_request_from_this_machine_may_reset(mocks: dict[str, Mock], client: s
 @pytest.mark.parametrize("client", ["192.168.1.7", "::ffff:10.0.0.1", "2001:db8::1", "", "testclient"])
 def test_a_request_from_another_machine_may_not(mocks: dict[str, Mock], client: str) -> None:
     """Without an admin token it is refused, and the message names the option."""
-    response = reset(mocks, MEANT, client=client)
+    response = reset(mocks, CHANGE_HEADER, client=client)
     assert response.status == 403
     assert "start the server with --admin-token (or $TRUNKLINE_ADMIN_TOKEN)" in error(response)
     assert written(mocks) == ALL
@@ -135,10 +135,10 @@ def test_a_web_page_of_another_origin_cannot(mocks: dict[str, Mock], fields: Hea
 )
 def test_a_web_page_with_a_rebound_name_cannot(mocks: dict[str, Mock], host: str) -> None:
     """DNS rebinding makes a page of the same origin, but its name is in the Host header."""
-    response = reset(mocks, MEANT, host=host)
+    response = reset(mocks, CHANGE_HEADER, host=host)
     assert response.status == 403
     assert "the Host names another machine" in error(response)
-    assert reset(mocks, MEANT, ("host", HERE), host=host).status == 403
+    assert reset(mocks, CHANGE_HEADER, ("host", HERE), host=host).status == 403
     assert written(mocks) == ALL
 
 
@@ -147,7 +147,7 @@ def test_with_a_token_only_the_token_counts(mocks: dict[str, Mock], client: str)
     """Every client needs it, and any client may have it."""
     wrong = ["", "Bearer", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é", TOKEN]
     for value in (None, *wrong):
-        fields = (MEANT,) if value is None else (MEANT, ("authorization", value))
+        fields = (CHANGE_HEADER,) if value is None else (CHANGE_HEADER, ("authorization", value))
         response = reset(mocks, *fields, token=TOKEN, client=client)
         assert response.status == 401
         assert response.header("www-authenticate") == 'Bearer realm="trunkline"'
@@ -167,15 +167,15 @@ def test_a_token_that_no_client_can_send_is_refused(token: str) -> None:
 
 def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptureFixture) -> None:
     """Each named vendor is reset once. If one of the names is not served, nothing is reset."""
-    unknown = reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor=acme")
+    unknown = reset(mocks, CHANGE_HEADER, query=f"vendor={ALL[0]}&vendor=acme")
     assert (unknown.status, error(unknown)) == (
         404,
         f"no such vendor is served here; there are: {', '.join(ALL)}",
     )
-    assert reset(mocks, MEANT, query="vendor=").status == 404
+    assert reset(mocks, CHANGE_HEADER, query="vendor=").status == 404
     assert written(mocks) == ALL
     with caplog.at_level(logging.INFO):
-        assert reset(mocks, MEANT, query=f"vendor={ALL[0]}&vendor={ALL[0]}").json() == {"reset": [ALL[0]]}
+        assert reset(mocks, CHANGE_HEADER, query=f"vendor={ALL[0]}&vendor={ALL[0]}").json() == {"reset": [ALL[0]]}
     assert caplog.messages == [f"{ALL[0]} was reset to its fixtures"]
     assert written(mocks) == ALL[1:]
 
@@ -183,14 +183,14 @@ def test_one_vendor_can_be_reset(mocks: dict[str, Mock], caplog: pytest.LogCaptu
 @pytest.mark.parametrize("query", ["vendors=x", "name=x", "x", "vendor=x&y=1"])
 def test_an_unknown_parameter_resets_nothing(mocks: dict[str, Mock], query: str) -> None:
     """A misspelled parameter does not mean all vendors."""
-    assert reset(mocks, MEANT, query=query).status == 400
+    assert reset(mocks, CHANGE_HEADER, query=query).status == 400
     assert written(mocks) == ALL
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post"])
 def test_only_post_resets(mocks: dict[str, Mock], method: str) -> None:
     """Any other method is refused, and the response names POST."""
-    response = reset(mocks, MEANT, method=method)
+    response = reset(mocks, CHANGE_HEADER, method=method)
     assert (response.status, response.header("allow")) == (405, "POST")
     assert written(mocks) == ALL
 
@@ -198,7 +198,7 @@ def test_only_post_resets(mocks: dict[str, Mock], method: str) -> None:
 @pytest.mark.parametrize("path", ["/reset/", "/RESET", "/reset%2F", "/other"])
 def test_nothing_else_is_there(mocks: dict[str, Mock], path: str) -> None:
     """A path that is almost right is not found."""
-    response = reset(mocks, MEANT, path=path)
+    response = reset(mocks, CHANGE_HEADER, path=path)
     assert response.status == 404
     assert "POST /_trunkline/reset" in error(response)
 
@@ -210,7 +210,7 @@ def test_a_reset_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
         fake = mock.from_vendor(vendor, storage=state)
         Client(vendor, fake).created("user-1")
         state.database.connection.execute("PRAGMA query_only = ON")
-        response = reset({vendor.name: fake}, MEANT)
+        response = reset({vendor.name: fake}, CHANGE_HEADER)
         assert response.status == 507
         assert error(response).startswith(f"{vendor.name} was not reset: {tmp_path / 'state.db'} cannot be written")
         assert written({vendor.name: fake}) == [vendor.name]
@@ -233,12 +233,12 @@ def test_the_path_is_beside_the_vendors(mocks: dict[str, Mock]) -> None:
         live = targets.http(url)
         with pytest.raises(Redirected):
             live(Request("GET", "/_trunkline"))
-        assert "POST /_trunkline/reset" in error(live(Request("POST", "/_trunkline/resets", "", (MEANT,))))
-        assert "every path begins with" in error(live(Request("POST", "/_trunkliner/reset", "", (MEANT,))))
+        assert "POST /_trunkline/reset" in error(live(Request("POST", "/_trunkline/resets", "", (CHANGE_HEADER,))))
+        assert "every path begins with" in error(live(Request("POST", "/_trunkliner/reset", "", (CHANGE_HEADER,))))
         base = VENDORS[ALL[0]].contract.base_path
-        assert live(Request("POST", f"{base}/_trunkline/reset", "", (MEANT,))).status == 404
+        assert live(Request("POST", f"{base}/_trunkline/reset", "", (CHANGE_HEADER,))).status == 404
         assert written(mocks) == ALL
-        assert live(Request("POST", "/_trunkline/reset", "", (MEANT,), b"{}")).json() == {"reset": ALL}
+        assert live(Request("POST", "/_trunkline/reset", "", (CHANGE_HEADER,), b"{}")).json() == {"reset": ALL}
         assert written(mocks) == []
         live.close()
 
@@ -246,9 +246,9 @@ def test_the_path_is_beside_the_vendors(mocks: dict[str, Mock]) -> None:
 def test_an_application_without_admin_has_no_such_path(mocks: dict[str, Mock]) -> None:
     """Then it hides nothing from a vendor at the root."""
     bare = wrap(server.asgi({"/v1": mocks[ALL[0]]}))
-    assert "every path begins with /v1/" in error(bare(Request("POST", "/_trunkline/reset", "", (MEANT,))))
+    assert "every path begins with /v1/" in error(bare(Request("POST", "/_trunkline/reset", "", (CHANGE_HEADER,))))
     root = wrap(server.asgi({"": mocks[ALL[0]]}, admin=admin.admin(session(mocks))))
-    assert root(Request("POST", "/_trunkline/reset", "", (MEANT,))).status == 200
+    assert root(Request("POST", "/_trunkline/reset", "", (CHANGE_HEADER,))).status == 200
     assert root(Request("GET", "/_trunkling")).header(mock.REFUSAL_HEADER)
 
 

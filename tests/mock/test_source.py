@@ -131,7 +131,7 @@ def test_watching_follows_the_files_and_keeps_connections(tmp_path: Path) -> Non
         said = next(line for line in process.stderr if "trunks.json" in line)
         assert said.rstrip().endswith("telepath goes on with what it last read")
         assert listed() == ["Second one"]
-        connection.request("POST", "/_trunkline/reset", headers={"x-trunkline": "reset"})
+        connection.request("POST", "/_trunkline/reset", headers={"x-trunkline": "yes"})
         refused = connection.getresponse()
         assert (refused.status, "trunks.json" in json.load(refused)["error"]) == (409, True)
         write(tmp_path, "Mended")

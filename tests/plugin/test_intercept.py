@@ -192,9 +192,9 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Guard]:
 
 @pytest.fixture
 def mock(guard: Guard, listen: Listen) -> RecordingMock:
-    """A mock to which a vendor's real host leads."""
+    """A mock to which a vendor's real host is redirected."""
     mock = RecordingMock(VENDORS["telepath"], trunks=3)
-    guard.lead(listen(mock.vendor.contract), mock)
+    guard.redirect(listen(mock.vendor.contract), mock)
     return mock
 
 
@@ -247,17 +247,17 @@ def test_a_host_is_known_however_it_is_written(host: Any, guard: Guard, mock: Re
     """In capitals, with a dot at the end, or as bytes; any other host is resolved as ever."""
     for port in (443, "443", "https", None):
         assert {address[4][0] for address in socket.getaddrinfo(host, port)} == {"127.84.0.1"}
-    with socket.create_connection((host, 443), timeout=10) as plug:
-        assert plug.getpeername()[0] == "127.0.0.1"
-    with socket.socket() as plug:
-        assert plug.connect_ex((HOST, 443)) == 0
+    with socket.create_connection((host, 443), timeout=10) as sock:
+        assert sock.getpeername()[0] == "127.0.0.1"
+    with socket.socket() as sock:
+        assert sock.connect_ex((HOST, 443)) == 0
     assert socket.getaddrinfo("127.0.0.1", 1)[0][4] == ("127.0.0.1", 1)
 
 
 def test_two_vendors_are_intercepted_at_once(guard: Guard, mock: RecordingMock, listen: Listen) -> None:
-    """Each real host leads to the mock of its vendor, also from many threads."""
+    """Each real host is redirected to the mock of its vendor, also from many threads."""
     other = RecordingMock(VENDORS["talkover"])
-    guard.lead(listen(other.vendor.contract), other)
+    guard.redirect(listen(other.vendor.contract), other)
     mocks = {f"{URLS['telepath']}/trunks": mock, f"{URLS['talkover']}/sip-trunks/trunk-uuid-1": other}
     seen: list[int] = []
     threads = [
@@ -279,21 +279,21 @@ def test_two_vendors_with_one_host_are_not_intercepted_at_once(
     """One sentence names both."""
     acme = replace(VENDORS["telepath"].contract, vendor="acme")
     with pytest.raises(UsageError, match=f"^telepath and acme have the same host, {HOST}; a test can intercept one"):
-        guard.lead(listen(acme), mock)
+        guard.redirect(listen(acme), mock)
 
 
 def test_a_real_host_without_tls_is_intercepted(guard: Guard, listen: Listen) -> None:
     """At the port of the contract alone."""
     contract = replace(VENDORS["telepath"].contract, url="http://acme.example:8080/v1")
     mock = RecordingMock(VENDORS["telepath"], trunks=3)
-    guard.lead(listen(contract), mock)
+    guard.redirect(listen(contract), mock)
     assert by_requests("http://acme.example:8080/v1/trunks", credential(mock))[0] == 200
     with pytest.raises(OSError, match=r"past the mock of telepath, at port 443; docs/plugin\.md"):
         by_requests("https://acme.example/v1/trunks", credential(mock))
 
 
 def test_another_port_is_refused(guard: Guard, mock: RecordingMock) -> None:
-    """The port of the contract alone leads to the mock."""
+    """Only the port of the contract is redirected to the mock."""
     begin = f"test_mine.py::test_it would reach {HOST} past the mock of telepath, at port 80"
     with pytest.raises(OSError, match="past the mock"):
         by_requests(f"http://{HOST}/v1/trunks", {})
@@ -328,7 +328,7 @@ def test_a_frozen_clock_changes_nothing(clock: str, guard: Guard) -> None:
     freeze = library.freeze_time if clock == "freezegun" else library.travel
     with freeze("2199-01-01"), listening() as listen:
         mock = RecordingMock(VENDORS["telepath"])
-        guard.lead(listen(mock.vendor.contract), mock)
+        guard.redirect(listen(mock.vendor.contract), mock)
         assert by_requests(URL, credential(mock))[0] == by_httpx(URL, credential(mock))[0] == 200
 
 
@@ -428,10 +428,15 @@ PROXIED = (
 
 
 @pytest.mark.parametrize("ask", PROXIED)
-@pytest.mark.parametrize("leads", [False, True], ids=["guarded", "intercepted"])
+@pytest.mark.parametrize(
+    ("intercepts", "refusal"),
+    [(False, "the real host of telepath; mark it"), (True, "through a proxy, or with a resolver that is not Python")],
+    ids=["guarded", "intercepted"],
+)
 def test_a_proxy_of_the_client_carries_no_request_out(
     ask: Callable[[str, str], None],
-    leads: bool,
+    intercepts: bool,
+    refusal: str,
     guard: Guard,
     listen: Listen,
     real: tuple[str, str, RecordingMock],
@@ -439,14 +444,14 @@ def test_a_proxy_of_the_client_carries_no_request_out(
     """The tunnel is made, and then TLS with the real host is refused; the proxy and the host see no request."""
     url, ca, api = real
     mock = RecordingMock(VENDORS["telepath"])
-    if leads:
-        guard.lead(listen(mock.vendor.contract), mock)
+    if intercepts:
+        guard.redirect(listen(mock.vendor.contract), mock)
     with a_proxy(url) as (proxy, asked):
         with pytest.raises(Exception, match=f"test_mine.py::test_it would reach {HOST}"):
             ask(proxy, ca)
         assert asked == [f"CONNECT {HOST}:443".encode()]
     assert mock.requests == api.requests == []
-    assert "through a proxy, or with a resolver that is not Python" in guard.refused[0] or not leads
+    assert refusal in guard.refused[0]
     guard.undo()
     with a_proxy(url) as (proxy, asked):  # it is no other mistake that stops the request
         ask(proxy, ca)
@@ -467,7 +472,7 @@ def test_a_proxy_in_the_environment_is_bypassed(
     monkeypatch.setenv("NO_PROXY", excluded)
     mock = RecordingMock(VENDORS["telepath"])
     with guarded(URLS if excluded else {}) as guard:
-        guard.lead(listen(mock.vendor.contract), mock)
+        guard.redirect(listen(mock.vendor.contract), mock)
         assert ask(URL, credential(mock))[0] == 200
         assert os.environ["NO_PROXY"].endswith(excluded)
     assert os.environ["NO_PROXY"] == excluded
@@ -485,12 +490,12 @@ def test_everything_is_undone(listen: Listen, monkeypatch: pytest.MonkeyPatch) -
     before = state()
     mock = RecordingMock(VENDORS["telepath"])
     with guarded() as guard:
-        guard.lead(listen(mock.vendor.contract), mock)
+        guard.redirect(listen(mock.vendor.contract), mock)
         socket.getaddrinfo(HOST, 443)
         assert all(now is not then for now, then in zip(state(), before, strict=True))
     assert state() == before
     with guarded() as guard:
-        guard.lead(listen(mock.vendor.contract), mock)
+        guard.redirect(listen(mock.vendor.contract), mock)
         socket.getaddrinfo(HOST, 443)
         monkeypatch.setattr(socket.socket, "connect", found_first := lambda *_: None)
     assert state() == [before[0], found_first, *before[2:]]
@@ -728,7 +733,7 @@ def test_a_wrong_marker_is_one_sentence(marker: str, sentence: str, run: Run) ->
 
 
 def test_pytest_socket_may_be_used_too(run: Run) -> None:
-    """If it allows this machine: what leads to the mock is a connection to it."""
+    """If it allows this machine: what is redirected to the mock is a connection to it."""
     pytest.importorskip("pytest_socket")
     run(
         """

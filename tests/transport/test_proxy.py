@@ -32,7 +32,7 @@ from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Request, Response
 from trunkline.transport import server, tls
-from trunkline.transport.access import Denied
+from trunkline.transport.access import RequestRefused
 from trunkline.transport.asgi import ASGIApp
 from trunkline.transport.protocol import MAX_HEAD
 from trunkline.transport.proxy import Proxy
@@ -401,7 +401,7 @@ def test_only_clients_of_the_machine_have_hosts_passed_on(authority: tls.Authori
     assert proxy.open("example.com:443", "127.0.0.1", OWN) == ("example.com", 443)
     assert proxy.open("Example.COM.:8443", "::1", OWN) == ("example.com", 8443)
     for client in ("192.0.2.1", "::ffff:192.0.2.1", ""):
-        with pytest.raises(Denied, match="for clients on the proxy's own machine only"):
+        with pytest.raises(RequestRefused, match="for clients on the proxy's own machine only"):
             proxy.open("example.com:443", client, OWN)
         assert proxy.open(f"{HOST}:443", client, OWN) is authority.issue(HOST)
 
@@ -506,6 +506,7 @@ def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
     def wait(connection: socket.socket) -> None:
         far.over.wait(10)
 
+    before = {*threading.enumerate()}
     with scripted(wait) as far, ExitStack() as clients:
         with running(authority, passes_on=True) as found:
             for target in (f"{HOST}:443", f"127.0.0.1:{far.port}"):
@@ -515,7 +516,7 @@ def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
             begin = time.perf_counter()
         assert time.perf_counter() - begin < 2
         assert isinstance(far, Scripted)
-    assert "trunkline-server" not in {thread.name for thread in threading.enumerate()}
+    assert "trunkline-server" not in {thread.name for thread in {*threading.enumerate()} - before}
 
 
 LIMITED = """
@@ -525,7 +526,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 import trunkline
 from trunkline import mock
 from trunkline.transport import proxy, server, tls
-server._PATIENCE = 0.01
+server._LOOK_EVERY = 0.01
 vendor, authority = trunkline.load("telepath"), tls.Authority()
 app = server.asgi({{"/v1": mock.from_vendor(vendor)}})
 own = proxy.Proxy([vendor.contract], app, authority.issue, passes_on=True)

@@ -691,7 +691,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 """
 
 
-HASTY = "server._PATIENCE = 0.01\n"
+HASTY = "server._LOOK_EVERY = 0.01\n"
 BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
 
 
@@ -730,7 +730,7 @@ def test_clients_that_send_no_whole_request_stop_nobody(start: bytes) -> None:
 
 def test_an_unfinished_request_ends_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection is closed whose client stops sending, but not one that waits for its answer."""
-    monkeypatch.setattr(server, "_PATIENCE", 0.01)
+    monkeypatch.setattr(server, "_LOOK_EVERY", 0.01)
     monkeypatch.setattr(server, "_KEEP_ALIVE", 0.05)
     others_are_closed = threading.Event()
 

@@ -44,7 +44,7 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
     credential, _ = bearer(None if token is None else access.check_token(token))
     server = targets.http(url, timeout=_TIMEOUT)
     query = urlencode([("vendor", name) for name in vendors])
-    response = server(Request("POST", access.BASE + access.RESET, query, (access.HEADER, *credential)))
+    response = server(Request("POST", access.RESERVED + access.RESET, query, (access.HEADER, *credential)))
     try:
         body = response.json()
     except NotJSON:

@@ -228,7 +228,7 @@ def _certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, t
         return
     authority, host = tls.Authority(), settings.host
     if settings.tls and not own:
-        name = socket.gethostname() if host in server.ANY else host
+        name = socket.gethostname() if host in server.WILDCARDS else host
         own = authority.issue(*dict.fromkeys((*tls.LOOPBACK, name)))
     with authority.written(with_others=settings.proxy_pass) as ca:
         yield own, authority, ca

@@ -333,7 +333,7 @@ def _intercept(item: pytest.Item, vendor: str) -> None:
     """Send what a test asks of a vendor's real host to the mock."""
     mock = _mock(item.config, vendor, vendor)
     mock.renew()
-    _guard(item).lead(_listen(item.config)(_vendor(item.config, vendor).contract), mock)
+    _guard(item).redirect(_listen(item.config)(_vendor(item.config, vendor).contract), mock)
 
 
 def _listen(config: pytest.Config) -> Callable[[Contract], Listener]:

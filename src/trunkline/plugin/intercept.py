@@ -1,4 +1,4 @@
-"""A guard for the time of a test: no connection reaches a vendor's real host, or each one leads to a mock.
+"""A guard for the time of a test: no connection reaches a vendor's real host, or each one is redirected to a mock.
 
 Three steps of a connection are seen below every HTTP library. When the name is resolved, the guard gives an address
 that stands for the real one, or fails the test. When a socket connects to this address, it connects to a server of this
@@ -97,7 +97,7 @@ class Guard:
     """The guard of one test. `urls` are the base addresses of the vendors whose hosts it must not reach.
 
     >>> guard = Guard("test_client.py::test_lists", {"acme": "https://api.acme.example/v1"})
-    >>> guard.lead(listener, mock)  # from now on, api.acme.example leads to the mock
+    >>> guard.redirect(listener, mock)  # from now on, api.acme.example is redirected to the mock
     >>> guard.undo()
     >>> guard.refused  # connections of which pytest has not been told, as the client may have swallowed the error
     []
@@ -110,7 +110,7 @@ class Guard:
             host: name for name, url in urls.items() if (host := _name(urlsplit(url).hostname)) not in _OWN
         }
         self._listeners: dict[str, Listener] = {}
-        self._leads = False
+        self._redirects = False
         self._changes = ExitStack()
         # `socket.getaddrinfo` calls this one, also when a library has imported that by name.
         self._replace(_socket, "getaddrinfo", self._resolving)
@@ -124,8 +124,8 @@ class Guard:
             self._replace(resolver.AsyncResolver, "resolve", lambda _: resolver.ThreadedResolver.resolve)
         self._bypass_proxies(*self._vendors)
 
-    def lead(self, listener: Listener, mock: RecordingMock) -> None:
-        """Let a vendor's real host lead to a listener, whose requests go to a mock. Raises `UsageError`."""
+    def redirect(self, listener: Listener, mock: RecordingMock) -> None:
+        """Redirect a vendor's real host to a listener, whose requests go to a mock. Raises `UsageError`."""
         other = self._listeners.setdefault(listener.host, listener)
         if other is not listener:
             names = f"{other.vendor} and {listener.vendor}"
@@ -171,8 +171,10 @@ class Guard:
             listener = self._listeners.get(_name(host))
             if not listener and _name(host) in self._vendors:  # no client retries after pytest's exception
                 raise pytest.fail.Exception(self._refuse(host), pytrace=False)
-            if listener and not self._leads:  # as late as this, since pytest-socket replaces them when a test begins
-                self._leads = True
+            if (
+                listener and not self._redirects
+            ):  # as late as this, since pytest-socket replaces them when a test begins
+                self._redirects = True
                 for name in ("connect", "connect_ex"):
                     self._replace(socket.socket, name, self._connecting)
             return resolve(listener.stand_in if listener else host, *options, **named)
@@ -180,20 +182,22 @@ class Guard:
         return getaddrinfo
 
     def _connecting(self, connect: Callable[[socket.socket, Any], _T]) -> Callable[[socket.socket, Any], _T]:
-        """The method `connect` that leads to the listeners."""
-        return lambda plug, address: connect(plug, self._lead_to(*address) if isinstance(address, tuple) else address)
+        """The method `connect`, redirected to the listeners."""
+        return lambda sock, address: connect(
+            sock, self._redirected(*address) if isinstance(address, tuple) else address
+        )
 
     def _creating_connections(self, create: Callable[..., _T]) -> Callable[..., _T]:
-        """The method `create_connection` of an event loop that leads to the listeners."""
+        """The method `create_connection` of an event loop, redirected to the listeners."""
 
         def create_connection(loop: Any, factory: Any, host: Any = None, port: Any = None, **options: Any) -> _T:
             if options.get("ssl"):
                 options.setdefault("server_hostname", host)
-            return create(loop, factory, *self._lead_to(host, port), **options)
+            return create(loop, factory, *self._redirected(host, port), **options)
 
         return create_connection
 
-    def _lead_to(self, host: object, port: object = None, *rest: object) -> tuple[object, ...]:
+    def _redirected(self, host: object, port: object = None, *rest: object) -> tuple[object, ...]:
         """The address of the listener for a host; any other host as it is. Raises `ConnectionRefusedError`."""
         listener = self._listeners.get(_name(host))
         if listener and port in listener.ports:

@@ -1,9 +1,11 @@
 """Who may use the admin surface of a server, below its reserved path `/_trunkline`.
 
-Without a token, only clients on the same machine. Three checks keep web pages in a browser there from using it: a page
-of another origin cannot send the header `x-trunkline` without permission (CORS), which is never given, and no change is
-made without it; a request that names another origin is refused; and so is a `Host` that is not this machine, which a
-page sends whose name was pointed at this machine (DNS rebinding).
+Without a token, only clients on the same machine. Three checks keep web pages in a browser there out:
+
+- A change needs the header `x-trunkline`, which a page of another origin may send only after a permission (CORS) that
+  is never given.
+- A request with a foreign `Origin` is refused.
+- So is a request whose `Host` is not this machine (DNS rebinding).
 
 With a token, only the token counts: as `Authorization: Bearer` for programs, or as the password of `Basic` for
 browsers. Browsers send the latter by themselves, so such a change needs the header `x-trunkline` too.
@@ -22,12 +24,12 @@ from trunkline.contract.requests import bearer_token, is_bearer_token
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, find
 
-BASE = "/_trunkline"
+RESERVED = "/_trunkline"
 """The reserved path at the server's root. No vendor may use it."""
 
 RESET = "/reset"
-HEADER = ("x-trunkline", "reset")
-"""The header field that every change needs which has no bearer token. Its value does not matter."""
+HEADER = ("x-trunkline", "yes")
+"""Every change without a bearer token needs this header field; its value does not matter."""
 
 TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
 
@@ -38,7 +40,7 @@ _ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.I
 _CHALLENGES = (("www-authenticate", 'Bearer realm="trunkline"'), ("www-authenticate", 'Basic realm="trunkline"'))
 
 
-class Denied(Exception):
+class RequestRefused(Exception):
     """A request that is refused: its status, a sentence, and header fields."""
 
     def __init__(self, status: int, sentence: str, headers: Headers = ()) -> None:
@@ -47,13 +49,15 @@ class Denied(Exception):
 
 
 def check_access(method: str, headers: Headers, client: str, token: str | None) -> None:
-    """Raise `Denied` unless the client at the address `client` may send such a request."""
+    """Raise `RequestRefused` unless the client at the address `client` may send such a request."""
     if token is None:
         _check_machine(headers, client)
     elif _check_token(find(headers, "authorization"), token) == "bearer":
         return
     if method not in _SAFE and not find(headers, HEADER[0]):
-        raise Denied(403, f"the header field '{HEADER[0]}: {HEADER[1]}' is missing; it keeps web pages from doing this")
+        raise RequestRefused(
+            403, f"the header field '{HEADER[0]}: {HEADER[1]}' is missing; it keeps web pages from doing this"
+        )
     _check_origin(headers)
 
 
@@ -91,11 +95,11 @@ def root_url(scheme: str, host: str, port: int) -> str:
 def _check_machine(headers: Headers, client: str) -> None:
     if not is_loopback(client):
         way = f"start the server with --admin-token (or ${TOKEN_VARIABLE}) to do it from elsewhere"
-        raise Denied(403, f"only clients on the server's own machine may do this; {way}")
+        raise RequestRefused(403, f"only clients on the server's own machine may do this; {way}")
     hosts = [value for name, value in headers if name == "host"]
     host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if host is None or not is_loopback(host[1] or host[2]):
-        raise Denied(403, "the Host names another machine; send the request to 127.0.0.1 or localhost")
+        raise RequestRefused(403, "the Host names another machine; send the request to 127.0.0.1 or localhost")
 
 
 def _check_origin(headers: Headers) -> None:
@@ -103,7 +107,7 @@ def _check_origin(headers: Headers) -> None:
     host = (find(headers, "host") or "").lower()
     for origin in (value for name, value in headers if name == "origin"):
         if urlsplit(origin).netloc.lower() != host:
-            raise Denied(403, "the Origin is another web page; only the server's own page may do this")
+            raise RequestRefused(403, "the Origin is another web page; only the server's own page may do this")
 
 
 def _check_token(authorization: str | None, token: str) -> str:
@@ -117,4 +121,4 @@ def _check_token(authorization: str | None, token: str) -> str:
     if sent and hmac.compare_digest(sent.encode(), token.encode()):
         return scheme
     sentence = "the admin token is missing or wrong; send it as: Authorization: Bearer <token>"
-    raise Denied(401, sentence, _CHALLENGES)
+    raise RequestRefused(401, sentence, _CHALLENGES)

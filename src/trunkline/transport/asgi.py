@@ -105,7 +105,7 @@ def application(  # noqa: C901 - its parts share the base
 
     encode = _encode_remembered if mock else _encode
     prefix = _prefix(base)
-    start = len(prefix)
+    base_length = len(prefix)
     below = prefix + "/"
     raw_below = below.encode()
     pattern = _base_pattern(prefix)
@@ -115,7 +115,7 @@ def application(  # noqa: C901 - its parts share the base
     async def answer(scope: Message, receive: Receive) -> ExtendedResponse:
         raw = scope.get("raw_path")
         path = raw.decode("latin-1") if raw else quote(scope["path"], safe=_PATH)
-        begin = start if path.startswith(below) or path == prefix else _end_of_base(pattern, path)
+        begin = base_length if path.startswith(below) or path == prefix else _end_of_base(pattern, path)
         # Names are lowered as bytes: `str.lower` knows more letters than ASCII has.
         headers = tuple([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
         has_body = _announces_body(scope, headers)
@@ -142,11 +142,11 @@ def application(  # noqa: C901 - its parts share the base
         except _Gone:
             return
         headers, body = _message(response, added, scope["method"], encode)
-        start = {"type": "http.response.start", "status": response.status, "headers": headers}
+        head = {"type": "http.response.start", "status": response.status, "headers": headers}
         if isinstance(response, FaultyResponse):
-            await deliver(response, start, body, scope, receive, send)
+            await deliver(response, head, body, scope, receive, send)
             return
-        await send(start)
+        await send(head)
         if added is _CLOSE:
             await send({"type": "http.response.body", "body": body, "more_body": True})
             await _discard(receive)

@@ -32,13 +32,13 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 async def deliver(
     response: FaultyResponse,
-    start: MutableMapping[str, Any],
+    head: MutableMapping[str, Any],
     body: bytes,
     scope: MutableMapping[str, Any],
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
 ) -> None:
-    """Send the head `start` and the body as the fault asks. Raises `ConnectionError` where it cannot close."""
+    """Send the head and the body as the fault asks. Raises `ConnectionError` where it cannot close."""
     wanted = response.delivery
     await asyncio.sleep(wanted.delay)
     connection: Connection | None = scope.get("state", {}).get(CONNECTION)
@@ -49,7 +49,7 @@ async def deliver(
     if wanted.cut == "in-head" and connection:
         connection.transport.write(_HALF_A_HEAD)
     elif wanted.cut != "before":
-        await send(start)
+        await send(head)
     if wanted.cut in (None, "in-body", "after"):
         sent = body[: len(body) // 2] if wanted.cut == "in-body" else body
         size = max(1, -(-len(sent) // _PIECES)) if wanted.drip else max(1, len(sent))

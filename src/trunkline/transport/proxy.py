@@ -24,12 +24,11 @@ from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import to_text, truncate
-from trunkline.transport.access import BASE as RESERVED
-from trunkline.transport.access import Denied, is_loopback
+from trunkline.transport.access import RESERVED, RequestRefused, is_loopback
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
 from trunkline.transport.client import http
 from trunkline.transport.protocol import MAX_HEAD, Connection
-from trunkline.transport.tls import describe_failure
+from trunkline.transport.tls import HANDSHAKE, describe_failure
 
 if TYPE_CHECKING:
     import uvicorn
@@ -47,8 +46,8 @@ _PORTS = {"http": 80, "https": 443}
 _LOWEST_PORT = 1024
 """Lower ones than this belong to the services of a machine, such as mail, and are left alone but for those of HTTP."""
 
-_PATIENCE = 10
-"""Seconds for a handshake, and for reaching a host."""
+_REACH = 10
+"""Seconds for reaching a host."""
 _LONGEST_ANSWER = 60
 """Seconds for an answer that is passed on."""
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -82,18 +81,20 @@ class Proxy:
     def open(self, target: str, client: str, own: tuple[str, int]) -> ssl.SSLContext | tuple[str, int]:
         """The context with which the mock answers in a tunnel to `host:port`, or the host and port to reach.
 
-        Raises `Denied` for a client at the address `client` who may not have it from the server at `own`.
+        Raises `RequestRefused` for a client at the address `client` who may not have it from the server at `own`.
         """
         host, port = _authority(target)
         if port is None:
-            raise Denied(400, "CONNECT names no port; send CONNECT host:port")
+            raise RequestRefused(400, "CONNECT names no port; send CONNECT host:port")
         if host in self._bases:
             if port in self._ports[host]:
                 return self._issue(host)
             ports = " and ".join(map(str, sorted(self._ports[host])))
-            raise Denied(403, f"{_shown(host)} is mocked on port {ports}, not on {port}")
+            raise RequestRefused(403, f"{_shown(host)} is mocked on port {ports}, not on {port}")
         if _is_own(host, port, own):
-            raise Denied(403, f"{_shown(host)}:{port} is this server itself; ask it without a proxy (NO_PROXY={host})")
+            raise RequestRefused(
+                403, f"{_shown(host)}:{port} is this server itself; ask it without a proxy (NO_PROXY={host})"
+            )
         self._check_pass(host, port, client)
         return host, port
 
@@ -101,9 +102,9 @@ class Proxy:
         """The ASGI application for requests in a tunnel, and for those with a whole address as their target."""
         try:
             app = self._choose(scope)
-        except Denied as denied:
-            log.info("%s refused: %s", scope["method"], denied.sentence)
-            refusal = _error(denied.status, denied.sentence)
+        except RequestRefused as refused:
+            log.info("%s refused: %s", scope["method"], refused.sentence)
+            refusal = _error(refused.status, refused.sentence)
             app = application(lambda _: refusal, elsewhere=refusal)
         await app(scope, receive, send)
 
@@ -112,9 +113,9 @@ class Proxy:
         host, port = _authority(sent[0] if len(sent) == 1 else "")
         tunnel, own = scope["state"].get(TUNNEL), scope.get("server") or ("", 0)
         if tunnel and host != tunnel:
-            raise Denied(421, f"this connection leads to {tunnel}, and the Host is {_shown(host)}")
+            raise RequestRefused(421, f"this connection leads to {tunnel}, and the Host is {_shown(host)}")
         if scope["method"] == "CONNECT":
-            raise Denied(400, "CONNECT is the first request of a connection, or it is not accepted")
+            raise RequestRefused(400, "CONNECT is the first request of a connection, or it is not accepted")
         scheme = scope.get(SCHEME, scope["scheme"])
         port = port or _PORTS[scheme]
         if host in self._bases:
@@ -126,27 +127,29 @@ class Proxy:
         try:
             target = http(f"{scheme}://{sent[0]}", timeout=_LONGEST_ANSWER)
         except UsageError as error:
-            raise Denied(400, str(error)) from None
+            raise RequestRefused(400, str(error)) from None
         return application(_forwarding(target), blocking=True)
 
     def _vendor(self, host: str, port: int, path: str) -> ASGIApp:
         if port not in self._ports[host] | {80}:
-            raise Denied(403, f"{_shown(host)} is not mocked on port {port}")
+            raise RequestRefused(403, f"{_shown(host)} is not mocked on port {port}")
         is_reserved = f"{path}/".startswith(f"{RESERVED}/")
         if is_reserved or not any(f"{path}/".startswith(f"{base}/") for base in self._bases[host]):
             bases = " or ".join(f"{base}/" for base in self._bases[host])
-            raise Denied(404, f"the mock of {host} answers below {bases} only")
+            raise RequestRefused(404, f"the mock of {host} answers below {bases} only")
         return self._app
 
     def _check_pass(self, host: str, port: int, client: str) -> None:
-        """Raise `Denied` unless the client may have the host."""
+        """Raise `RequestRefused` unless the client may have the host."""
         mocked = ", ".join(self._bases)
         if not self._passes_on:
-            raise Denied(403, f"{_shown(host)} is not mocked here ({mocked}); --proxy-pass passes it on")
+            raise RequestRefused(403, f"{_shown(host)} is not mocked here ({mocked}); --proxy-pass passes it on")
         if not is_loopback(client):
-            raise Denied(403, f"{_shown(host)} is passed on for clients on the proxy's own machine only")
+            raise RequestRefused(403, f"{_shown(host)} is passed on for clients on the proxy's own machine only")
         if port < _LOWEST_PORT and port not in _PORTS.values():
-            raise Denied(403, f"port {port} of {_shown(host)} is not passed on; ports 80, 443 and those from 1024 are")
+            raise RequestRefused(
+                403, f"port {port} of {_shown(host)} is not passed on; ports 80, 443 and those from 1024 are"
+            )
 
 
 class ProxyConnection(Connection):
@@ -208,7 +211,7 @@ class ProxyConnection(Connection):
             event = parser.next_event()
         except h11.RemoteProtocolError as error:
             wrong = "too long" if error.error_status_hint == _TOO_LONG else "not valid HTTP/1.1"
-            self._refuse(Denied(error.error_status_hint, f"the head of this CONNECT is {wrong}"))
+            self._refuse(RequestRefused(error.error_status_hint, f"the head of this CONNECT is {wrong}"))
             return
         if not isinstance(event, h11.Request):
             return
@@ -216,9 +219,9 @@ class ProxyConnection(Connection):
         target = event.target.decode("latin-1")
         try:
             found = self._proxy.open(target, client[0], own[:2])
-        except Denied as denied:
-            log.info("CONNECT refused: %s", denied.sentence)
-            self._refuse(denied)
+        except RequestRefused as refused:
+            log.info("CONNECT refused: %s", refused.sentence)
+            self._refuse(refused)
             return
         rest, _ = parser.trailing_data
         opening = (
@@ -235,7 +238,7 @@ class ProxyConnection(Connection):
         loop = asyncio.get_running_loop()
         try:
             transport = await loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_handshake_timeout=_PATIENCE
+                self.transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE
             )
             if transport is None:
                 raise ConnectionAbortedError
@@ -256,10 +259,10 @@ class ProxyConnection(Connection):
         self.transport.pause_reading()
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_REACH):
                 await loop.create_connection(lambda: _FarEnd(self, rest), host, port)
         except (OSError, ValueError):
-            self._refuse(Denied(502, f"{_shown(host)}:{port} cannot be reached"))
+            self._refuse(RequestRefused(502, f"{_shown(host)}:{port} cannot be reached"))
 
     def join(self, far: asyncio.Transport, rest: bytes) -> None:
         """Make a tunnel to the other end, which gets the `rest` first."""
@@ -281,11 +284,11 @@ class ProxyConnection(Connection):
         self._waits_since = None
         self.transport.write(data)
 
-    def _refuse(self, denied: Denied) -> None:
-        body = json.dumps({"error": denied.sentence}).encode()
-        reason = truncate(denied.sentence, 200).encode("ascii", "replace")  # clients show it, and not the body
+    def _refuse(self, refused: RequestRefused) -> None:
+        body = json.dumps({"error": refused.sentence}).encode()
+        reason = truncate(refused.sentence, 200).encode("ascii", "replace")  # clients show it, and not the body
         head = b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (denied.status, reason, len(body)) + body)
+        self.transport.write(head % (refused.status, reason, len(body)) + body)
         self.transport.close()
 
 
@@ -329,11 +332,11 @@ def _error(status: int, sentence: str) -> Response:
 
 
 def _authority(text: str) -> tuple[str, int | None]:
-    """The host, as it is compared, and the port if there is one. Raises `Denied` for anything else."""
+    """The host, as it is compared, and the port if there is one. Raises `RequestRefused` for anything else."""
     found = _AUTHORITY.fullmatch(text)
     port = int(found[3]) if found and found[3] else None
     if not found or (port is not None and not 0 < port < 65536):
-        raise Denied(400, "the address is not a host and a port")  # and may hold a password
+        raise RequestRefused(400, "the address is not a host and a port")  # and may hold a password
     return _plain_name(found[1] or found[2]), port
 
 

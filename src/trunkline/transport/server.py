@@ -38,13 +38,12 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Response, Target
 from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
-from trunkline.transport.access import BASE as RESERVED
-from trunkline.transport.access import address_of, root_url
+from trunkline.transport.access import RESERVED, address_of, root_url
 from trunkline.transport.asgi import ENDING, ASGIApp, Message, Receive, Send, application, error_response
 from trunkline.transport.messages import MAX_BODY
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
 from trunkline.transport.proxy import SCHEME, TUNNEL, Proxy
-from trunkline.transport.tls import describe_failure
+from trunkline.transport.tls import HANDSHAKE, describe_failure
 
 try:
     import resource
@@ -63,11 +62,8 @@ _KEEP_ALIVE = 75
 
 That is longer than a test that does something else in between.
 """
-_PATIENCE = 1
-"""Seconds for which an unfinished request is awaited when no file descriptor is left, and between two looks."""
-
-_HANDSHAKE = 10
-"""Seconds that a client has for the handshake of TLS."""
+_LOOK_EVERY = 1
+"""Seconds between two looks for clients that do nothing, and their time when no file descriptor is left."""
 
 _GRACE = 0.5
 """Seconds that running requests have when the server ends."""
@@ -80,7 +76,7 @@ _LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::
 """The origins of web pages of this machine."""
 _ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)", re.IGNORECASE)
 
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all, and one to call it by
 
 SESSIONS = f"{RESERVED}/s"
 """The path below which each session has its root."""
@@ -122,8 +118,8 @@ def asgi(
     middleware = None if cors is None else cors_middleware(cors)
     if not isinstance(targets, Mapping):
         return _application(targets, "", blocking=blocking, middleware=middleware)
-    bases = sorted((base.rstrip("/") for base in targets), key=len, reverse=True)
-    nowhere = f"nothing is served here; every path begins with {' or '.join(f'{base}/' for base in bases)}"
+    sorted_bases = sorted((base.rstrip("/") for base in targets), key=len, reverse=True)
+    nowhere = f"nothing is served here; every path begins with {' or '.join(f'{base}/' for base in sorted_bases)}"
     not_found = error_response(404, nowhere)
     apps = {
         base.rstrip("/"): _application(target, base, blocking=blocking, elsewhere=not_found, middleware=middleware)
@@ -369,7 +365,7 @@ class _Server:
     async def _connect(self, accepted: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         state = {ENDING: self._end}
         connection = self._proxy.connection(self._uvicorn, state) if self._proxy else Connection(self._uvicorn, state)
-        patience = _HANDSHAKE if tls else None
+        patience = HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
         self._connections.add(connection)
 
@@ -424,8 +420,8 @@ class _Server:
     async def _watch(self) -> None:
         """Close the connections of clients that let the server wait too long."""
         while True:
-            await asyncio.sleep(_PATIENCE)
-            longest = _PATIENCE if self._is_short_of_files() else _KEEP_ALIVE
+            await asyncio.sleep(_LOOK_EVERY)
+            longest = _LOOK_EVERY if self._is_short_of_files() else _KEEP_ALIVE
             for connection in self._connections:
                 if connection.waits_for_client(self._loop.time()) >= longest:
                     connection.abort()
@@ -515,4 +511,4 @@ def _refusal(error: OSError, host: str, port: int) -> str:
 
 def _url(listener: socket.socket, tls: ssl.SSLContext | None) -> str:
     host, port = listener.getsockname()[:2]
-    return root_url("https" if tls else "http", ANY.get(host, host), port)
+    return root_url("https" if tls else "http", WILDCARDS.get(host, host), port)

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
-from trunkline.transport.access import BASE
+from trunkline.transport.access import RESERVED
 from trunkline.transport.admin import admin
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application, error_response
 from trunkline.transport.server import SESSIONS, asgi, bases, cors_middleware
@@ -28,7 +28,7 @@ from trunkline.transport.server import SESSIONS, asgi, bases, cors_middleware
 MOST = 500
 """How many sessions can be open at once."""
 
-_NOT_OPEN = f"no such session is open; it was ended, or was idle for too long; POST {BASE}/sessions opens another"
+_NOT_OPEN = f"no such session is open; it was ended, or was idle for too long; POST {RESERVED}/sessions opens another"
 
 
 def application_of(
@@ -52,10 +52,10 @@ def application_of(
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class OpenSession:
     """An open session."""
 
-    content: MockSession
+    mocks: MockSession
     app: ASGIApp = field(repr=False)
     used: float
     """When it was used last, on the clock of `time.monotonic`."""
@@ -90,15 +90,15 @@ class Sessions:
         self._begin = begin
         self._token = token
         self._cors = cors
-        self._open: OrderedDict[str, Session] = OrderedDict()  # the one that was used last is the last
+        self._open: OrderedDict[str, OpenSession] = OrderedDict()  # the one that was used last is the last
         not_open = error_response(404, _NOT_OPEN)
         middleware = None if cors is None else cors_middleware(cors)
         self._elsewhere = application(lambda _: not_open, middleware=middleware)
 
-    def prepare(self, vendors: Iterable[Vendor]) -> Session:
+    def prepare(self, vendors: Iterable[Vendor]) -> OpenSession:
         """A new session, which is not open yet. Any thread may call this, for it takes time."""
-        content = self._begin(vendors)
-        return Session(content, application_of(content, self._token, cors=self._cors), monotonic())
+        mocks = self._begin(vendors)
+        return OpenSession(mocks, application_of(mocks, self._token, cors=self._cors), monotonic())
 
     def seconds_until_room(self) -> float:
         """0 if a further session can be opened, else the seconds until the oldest one is idle."""
@@ -107,26 +107,26 @@ class Sessions:
             return 0.0
         return max(1.0, self.seconds_left(next(iter(self._open.values()))))
 
-    def open(self, session: Session) -> None:
+    def open(self, session: OpenSession) -> None:
         """Open a prepared session."""
         self._open[session.id] = session
         self._use(session)
 
-    def end(self, session: Session) -> None:
+    def end(self, session: OpenSession) -> None:
         """End a session. Requests that are being answered get their answers."""
         del self._open[session.id]
 
-    def get(self, identity: str) -> Session | None:
+    def get(self, identity: str) -> OpenSession | None:
         """An open session, which is not thereby used."""
         self._end_idle()
         return self._open.get(identity)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[OpenSession]:
         """The open sessions; the one that was used last is the last."""
         self._end_idle()
         return iter([*self._open.values()])
 
-    def seconds_left(self, session: Session) -> float:
+    def seconds_left(self, session: OpenSession) -> float:
         """The seconds until a session ends, if nobody uses it and no request is being answered."""
         return max(0.0, session.used + self.idle - monotonic())
 
@@ -155,7 +155,7 @@ class Sessions:
             session.running -= 1
             self._use(session)
 
-    def _use(self, session: Session) -> None:
+    def _use(self, session: OpenSession) -> None:
         session.used = monotonic()
         if session.id in self._open:
             self._open.move_to_end(session.id)

@@ -21,10 +21,13 @@ from trunkline.errors import UsageError
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The names and addresses by which a client on this machine calls a server."""
 
+HANDSHAKE = 10
+"""The seconds that a client has for the handshake."""
+
 _REASONS = {
     "HTTP_REQUEST": "it speaks plain HTTP; the address begins with https://",
-    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate; name it the CA's file",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate; name it the CA's file",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate; give it the CA's file",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust the certificate; give it the CA's file",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the certificate; perhaps it calls the server by another name",
 }
 """How to help a client that ends a handshake, by OpenSSL's reason."""
@@ -82,7 +85,9 @@ class Authority:
         try:
             issued = self._ca.issue_cert(*hosts, common_name=hosts[0][:64])
         except ValueError:  # of idna too
-            raise UsageError(f"no certificate can be made for {', '.join(map(repr, hosts))}; see the names") from None
+            raise UsageError(
+                f"no certificate can be made for {', '.join(map(repr, hosts))}; give host names or IP addresses"
+            ) from None
         context = _server_context()
         issued.configure_cert(context)  # by a file of this user's, for the moment of the call: `ssl` reads only files
         return context

@@ -26,7 +26,7 @@ OPERATIONS = [
 ]
 """The method, the path and the node of each documented operation."""
 
-MEANT = ("x-trunkline", "yes")
+CHANGE_HEADER = ("x-trunkline", "yes")
 TOKEN = "hush-0123456789"
 
 
@@ -43,7 +43,7 @@ def served(session: MockSession, token: str | None = None) -> AbstractContextMan
 class Admin:
     """A client of an admin surface below `root`, in process."""
 
-    def __init__(self, app: ASGIApp, root: str = "", headers: Headers = (MEANT,)) -> None:
+    def __init__(self, app: ASGIApp, root: str = "", headers: Headers = (CHANGE_HEADER,)) -> None:
         self._target: Target = wrap(app)
         self._root = root
         self._headers = headers

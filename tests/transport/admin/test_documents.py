@@ -14,8 +14,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import trunkline
 from tests.transport.admin.surface import (
+    CHANGE_HEADER,
     DOCUMENT,
-    MEANT,
     OPERATIONS,
     TOKEN,
     VENDORS,
@@ -25,7 +25,7 @@ from tests.transport.admin.surface import (
     served,
 )
 from trunkline import cli
-from trunkline.exchange import Request
+from trunkline.exchange import Json, Request
 from trunkline.mock.session import MockSession
 from trunkline.transport import server
 from trunkline.transport.admin.application import ROUTES, SERVER_ROUTES
@@ -67,10 +67,11 @@ def test_the_document_has_each_route_and_no_other() -> None:
 
 
 def test_each_operation_documents_its_refusals() -> None:
-    """A refusal is possible everywhere, and every change needs the header or the token."""
+    """A refusal is possible everywhere, and every change needs the header or the token; with Basic, both."""
     for method, _, operation in OPERATIONS:
+        change: Json = {} if method == "GET" else {"changeHeader": []}
         assert operation["responses"]["4XX"] == {"$ref": "#/components/responses/Refused"}
-        assert operation["security"] == [{} if method == "GET" else {"meant": []}, {"token": []}]
+        assert operation["security"] == [change, {"token": []}, {"basic": [], **change}]
 
 
 def test_the_served_document_has_the_address(client: Admin) -> None:
@@ -129,10 +130,10 @@ def test_an_unknown_vendor_is_not_found(client: Admin, name: str) -> None:
 
 STRANGERS = {
     "no header": (None, ()),
-    "a page of another origin": (None, (MEANT, ("origin", "http://evil.example"))),
-    "another host": (None, (MEANT, ("host", "evil.example"))),
-    "no token": (TOKEN, (MEANT,)),
-    "another token": (TOKEN, (MEANT, ("authorization", "Bearer hush"))),
+    "a page of another origin": (None, (CHANGE_HEADER, ("origin", "http://evil.example"))),
+    "another host": (None, (CHANGE_HEADER, ("host", "evil.example"))),
+    "no token": (TOKEN, (CHANGE_HEADER,)),
+    "another token": (TOKEN, (CHANGE_HEADER, ("authorization", "Bearer hush"))),
 }
 
 
@@ -190,7 +191,7 @@ def test_schemathesis_changes_nothing_without_permission(session: MockSession, t
 
 
 def _proof(token: str | None) -> str:
-    return f"Authorization: Bearer {token}" if token else ": ".join(MEANT)
+    return f"Authorization: Bearer {token}" if token else ": ".join(CHANGE_HEADER)
 
 
 def _run_schemathesis(folder: Path, document: str, examples: int, *arguments: str) -> None:

@@ -312,9 +312,9 @@ def test_a_page_of_another_origin_can_neither_read_nor_change_anything(browser: 
       async ([url]) => {
         const tried = [
           fetch(url + "/_trunkline/reset", {method: "POST"}),
-          fetch(url + "/_trunkline/reset", {method: "POST", headers: {"x-trunkline": "reset"}}),
+          fetch(url + "/_trunkline/reset", {method: "POST", headers: {"x-trunkline": "yes"}}),
           fetch(url + "/_trunkline/reset", {method: "POST", mode: "no-cors"}),
-          fetch(url + "/_trunkline/requests", {method: "DELETE", headers: {"x-trunkline": "reset"}}),
+          fetch(url + "/_trunkline/requests", {method: "DELETE", headers: {"x-trunkline": "yes"}}),
           fetch(url + "/_trunkline/"),
         ];
         const done = await Promise.allSettled(tried);

@@ -20,7 +20,7 @@ from trunkline.transport.admin import requests
 from trunkline.transport.asgi import wrap
 
 TELEPATH, TALKOVER = trunkline.load("telepath"), trunkline.load("talkover")
-HOST, CHANGE = ("host", "127.0.0.1:8900"), ("x-trunkline", "clear")
+HOST, CHANGE = ("host", "127.0.0.1:8900"), ("x-trunkline", "yes")
 
 Ask = Callable[..., Response]
 
@@ -190,19 +190,21 @@ def test_a_request_is_told_as_soon_as_it_is_answered(session: MockSession) -> No
 @pytest.mark.parametrize(
     ("query", "fields", "ids"),
     [
-        ("?since=2", {}, ["3", "4"]),
-        ("?since=0&vendor=talkover", {}, ["4"]),
-        ("", {"Last-Event-ID": "3"}, ["4"]),
-        ("?since=0", {"Last-Event-ID": "3"}, ["4"]),
-        ("?operation=createTrunk", {"Last-Event-ID": "0"}, ["3"]),
-        ("", {"Last-Event-ID": "99"}, ["1", "2", "3", "4"]),
+        ("?since=2", {}, ["3", "4", "5", "6"]),
+        ("?since=0&vendor=talkover", {}, ["4", "5"]),
+        ("", {"Last-Event-ID": "3"}, ["4", "5", "6"]),
+        ("?since=0", {"Last-Event-ID": "3"}, ["4", "5", "6"]),
+        ("?operation=createTrunk", {"Last-Event-ID": "0"}, ["3", "6"]),
+        ("", {"Last-Event-ID": "99"}, ["1", "2", "3", "4", "5", "6"]),
     ],
 )
 def test_events_are_resumed_from_the_record(
     session: MockSession, query: str, fields: dict[str, str], ids: list[str]
 ) -> None:
-    """A client that connects again gets what it has missed, or all after the server was started anew."""
+    """A client that connects again gets what it has missed, or all after a restart; then each new request."""
     with served(session) as url, listening(url, query, **fields) as response:
+        session.mocks["talkover"](Request("GET", "/health"))
+        session.mocks["telepath"](Request("POST", "/trunks"))
         assert [event(response)["id"] for _ in ids] == ids
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.requests import Client, bearer
 from tests.servers import serving
-from tests.transport.admin.surface import MEANT, TOKEN, VENDORS, Admin, app_of
+from tests.transport.admin.surface import CHANGE_HEADER, TOKEN, VENDORS, Admin, app_of
 from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock import REFUSAL_HEADER
 from trunkline.mock.session import MockSession
@@ -179,7 +179,7 @@ def test_a_mistake_is_one_sentence(client: Admin, mistake: str) -> None:
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 200, b'"' + b"x" * (2 << 20) + b'"'])
 def test_a_body_that_is_not_json_is_refused(app: ASGIApp, body: bytes) -> None:
     """So is one that is too long."""
-    answer = wrap(app)(Request("POST", "/_trunkline/sessions", "", (MEANT,), body))
+    answer = wrap(app)(Request("POST", "/_trunkline/sessions", "", (CHANGE_HEADER,), body))
     assert answer.status == (413 if len(body) > 1 << 20 else 400)
     assert set(answer.json()) == {"error"}
 
@@ -210,7 +210,7 @@ def test_an_unknown_session_is_not_found(app: ASGIApp, path: str) -> None:
     """Whatever the id is, and whatever is sent."""
     ask = wrap(app)
     for method, body in (("GET", b""), ("POST", b"{}"), ("HEAD", b"")):
-        answer = ask(Request(method, f"/_trunkline/s/{path}", "", (MEANT,), body))
+        answer = ask(Request(method, f"/_trunkline/s/{path}", "", (CHANGE_HEADER,), body))
         assert answer.status == 404
         assert method == "HEAD" or answer.json()["error"].startswith(NOT_OPEN)
 
@@ -323,7 +323,7 @@ def test_every_request_is_answered_as_at_the_root(session: MockSession, name: st
     large = b"content-length: 1048577\r\n\r\n" + b" " * 1048577
     with server.running(app_of(session)) as url:
         with httpx.Client() as web:
-            root = web.post(f"{url}/_trunkline/sessions", headers=dict([MEANT])).json()["url"]
+            root = web.post(f"{url}/_trunkline/sessions", headers=dict([CHANGE_HEADER])).json()["url"]
         prefix = urlsplit(root).path
         host = urlsplit(url).netloc
         for line in (
@@ -381,7 +381,7 @@ def test_the_state_file_is_not_for_sessions(tmp_path: Path) -> None:
     vendor = VENDORS[FIRST]
     for _ in range(2):
         with serving(FIRST, "--state", str(state), "--session-idle", "7") as (_, announced), httpx.Client() as web:
-            found = web.post(f"{announced['url']}/_trunkline/sessions", headers=dict([MEANT])).json()
+            found = web.post(f"{announced['url']}/_trunkline/sessions", headers=dict([CHANGE_HEADER])).json()
             live: Target = targets.http(found["vendors"][FIRST]["url"])
             Client(vendor, live).created("user-1")
             root = targets.http(announced["vendors"][FIRST]["url"])
@@ -414,7 +414,7 @@ class _User:
 
     def __init__(self, url: str, number: int) -> None:
         self.number = number
-        self.web = httpx.Client(headers=dict([MEANT]), timeout=60)
+        self.web = httpx.Client(headers=dict([CHANGE_HEADER]), timeout=60)
         self.root = f"{url}/_trunkline/sessions"
         self.found: Json = self.web.post(self.root).json()
         name = sorted(VENDORS)[number % len(VENDORS)]

@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from trunkline.errors import Conflict, DataError, StorageError, UsageError
 from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
-from trunkline.transport.access import BASE, RESET, Denied, check_access, check_token
+from trunkline.transport.access import RESERVED, RESET, RequestRefused, check_access, check_token
 from trunkline.transport.admin import data, documents, faults, page, records, requests, sessions
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
@@ -71,15 +71,17 @@ class _Access:
         fields = tuple(request.headers.items())
         try:
             check_access(request.method, fields, client, self._secret)
-        except Denied as denied:
-            return await error(denied.status, denied.sentence, denied.headers)(scope, receive, send)
+        except RequestRefused as refused:
+            return await error(refused.status, refused.sentence, refused.headers)(scope, receive, send)
         return await self._app(scope, receive, send)
 
 
 async def _http_error(request: Request, found: Exception) -> Answer:
     """A path that does not exist, or a method that it does not have."""
     if not isinstance(found, HTTPException) or found.detail == "Not Found":
-        return error(404, f"there is nothing here; GET {BASE}/ lists what is, POST {BASE}{RESET} resets the mocks")
+        return error(
+            404, f"there is nothing here; GET {RESERVED}/ lists what is, POST {RESERVED}{RESET} resets the mocks"
+        )
     if found.status_code == 405:
         allowed = _methods_at(request)
         sentence = f"{request.method} is not allowed here; send {' or '.join(allowed)}"

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 import trunkline
 from trunkline.contract.export import document
 from trunkline.mock.session import MockSession
-from trunkline.transport.access import BASE
+from trunkline.transport.access import RESERVED
 from trunkline.transport.admin.messages import (
     DOCUMENT,
     Answer,
@@ -40,7 +40,7 @@ def index(request: Request) -> Answer:
             "trunkline": trunkline.__version__,
             "url": root,
             "vendors": places(session_of(request), root),
-            "links": {path.lstrip("/"): f"{root}{BASE}{path}" for path in _readable(request.app.routes)},
+            "links": {path.lstrip("/"): f"{root}{RESERVED}{path}" for path in _readable(request.app.routes)},
         }
     )
 
@@ -51,7 +51,7 @@ def places(session: MockSession, root: str) -> dict[str, dict[str, str]]:
         vendor.name: {
             "url": root + vendor.contract.base_path,
             "token": vendor.world.token,
-            "openapi": f"{root}{BASE}/openapi/{vendor.name}.json",
+            "openapi": f"{root}{RESERVED}/openapi/{vendor.name}.json",
         }
         for vendor in session.vendors
     }
@@ -68,7 +68,7 @@ async def admin_document(request: Request) -> Answer:
     found = json.loads(DOCUMENT.read_bytes())
     known = {documented_path(route) for route in request.app.routes}
     found["paths"] = {path: item for path, item in found["paths"].items() if path in known}
-    found["servers"] = [{"url": root_of(request) + BASE}]
+    found["servers"] = [{"url": root_of(request) + RESERVED}]
     worlds = {vendor.name: vendor.world for vendor in session_of(request).vendors}
     collections = sorted({name for world in worlds.values() for name in world.collections})
     for parameter, names in (("vendor", worlds), ("collection", collections)):

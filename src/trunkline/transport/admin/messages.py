@@ -19,7 +19,7 @@ from trunkline.exchange import Headers, Json, NotJSON, parse_json
 from trunkline.findings import suggestion
 from trunkline.mock.mock import Mock
 from trunkline.mock.session import MockSession
-from trunkline.transport.access import BASE, address_of
+from trunkline.transport.access import RESERVED, address_of
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 """The OpenAPI document of the admin surface."""
@@ -49,7 +49,7 @@ def root_of(request: Request) -> str:
     """The address of the server's root, or of a session's: vendors and `/_trunkline` are below it."""
     below: str = request.scope.get("root_path", "")
     return address_of(request.url.scheme, request.headers.get("host", ""), request.scope.get("server")) + (
-        below.removesuffix(BASE)
+        below.removesuffix(RESERVED)
     )
 
 

@@ -19,7 +19,7 @@ from trunkline.mock.generators import Record
 from trunkline.mock.mock import Mock
 from trunkline.mock.world import Collection
 from trunkline.redaction import HIDDEN, mask_json
-from trunkline.transport.access import BASE
+from trunkline.transport.access import RESERVED
 from trunkline.transport.admin.messages import (
     Answer,
     mock_named,
@@ -73,7 +73,7 @@ async def add_record(request: Request) -> Answer:
     world = _mock(request).vendor.world
     identity, owner = quote(record[world.collections[collection].identity], safe=""), world.account_of(record)
     asked = "" if owner == world.account else f"?account={quote(owner, safe='')}"
-    place = f"{root_of(request)}{BASE}/records/{vendor}/{collection}/{identity}{asked}"
+    place = f"{root_of(request)}{RESERVED}/records/{vendor}/{collection}/{identity}{asked}"
     return JSONResponse(_shown(request, record), 201, {"location": place})
 
 

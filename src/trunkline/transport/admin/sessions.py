@@ -21,7 +21,7 @@ from trunkline.transport.admin.documents import places
 from trunkline.transport.admin.messages import Answer, mock_named, read_body, root_of, session_of
 
 if TYPE_CHECKING:
-    from trunkline.transport.sessions import Session, Sessions
+    from trunkline.transport.sessions import OpenSession, Sessions
 
 
 async def list_sessions(request: Request) -> Answer:
@@ -58,7 +58,7 @@ def _check_room(sessions: Sessions) -> None:
         raise HTTPException(429, sentence, {"retry-after": str(ceil(seconds))})
 
 
-def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | None) -> Session:
+def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | None) -> OpenSession:
     """A session with the wanted vendors, by default all of the server. Each is overridden as in a marker of pytest."""
     vendors, limits = [], {}
     for name, settings in (wanted or {name: {} for name in own.mocks}).items():
@@ -67,16 +67,16 @@ def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | 
         vendors.append(override(mock_named(own, name).vendor, **others))
     session = sessions.prepare(vendors)
     for name, (requests, seconds) in limits.items():
-        session.content.mocks[name].mock.limit_rate(requests, seconds)
+        mock_named(session.mocks, name).limit_rate(requests, seconds)
     return session
 
 
-def _shown(request: Request, session: Session) -> dict[str, Json]:
+def _shown(request: Request, session: OpenSession) -> dict[str, Json]:
     root, left = root_of(request) + session.place, _sessions(request).seconds_left(session)
     return {
         "id": session.id,
         "url": root,
-        "vendors": places(session.content, root),
+        "vendors": places(session.mocks, root),
         "ends": format_time(time.time() + left),
     }
 
@@ -86,7 +86,7 @@ def _sessions(request: Request) -> Sessions:
     return sessions
 
 
-def _named(request: Request) -> Session:
+def _named(request: Request) -> OpenSession:
     session = _sessions(request).get(request.path_params["id"])
     if session is None:
         raise HTTPException(404, "no such session is open; it was ended, or was idle for too long")

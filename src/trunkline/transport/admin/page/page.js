@@ -7,7 +7,7 @@ const partsToRefresh = new Set();
 let refreshing = null;
 
 async function send(method, path, body) {
-  const headers = { "x-trunkline": "page" };
+  const headers = { "x-trunkline": "yes" };
   if (body !== undefined) headers["content-type"] = "application/json";
   const response = await fetch(path, { method, headers, body });
   if (!response.ok) {
@@ -130,7 +130,6 @@ $("refused").addEventListener("change", applyFilter);
 let events = null;
 
 function follow(on) {
-  $("pause").setAttribute("aria-pressed", String(!on));
   $("pause").textContent = on ? "Pause" : "Continue";
   events?.close();
   events = null;
@@ -138,12 +137,10 @@ function follow(on) {
   events = new EventSource("requests/events");
   events.onopen = () => { showLive("live", true); refresh("requests", "records", "faults"); };
   events.onerror = () => showLive("not connected", false);
-  const onRequest = (event) => {
+  events.onmessage = (event) => {
     const reads = ["GET", "HEAD", "OPTIONS"].includes(JSON.parse(event.data).method);
     refresh("requests", "faults", ...(reads ? [] : ["records"]));
   };
-  events.onmessage = onRequest;
-  events.addEventListener("request", onRequest);
 }
 
 function showLive(text, on) {
