@@ -185,12 +185,12 @@ class Settings:
     tls_cert: str | None = option(
         FILE, "serve", "Serve HTTPS with this certificate (PEM, with its chain) instead of one made on the spot."
     )
-    tls_key: str | None = option(FILE, "serve", "The private key of that certificate. [default: in the same file]")
+    tls_key: str | None = option(FILE, "serve", "The private key of --tls-cert. [default: in the same file]")
     proxy: bool = option(
         FLAG, "serve", "Be a proxy too, which answers for the vendors' own hosts and refuses all others."
     )
     proxy_pass: bool = option(
-        FLAG, "serve", "The same, but pass other hosts on, for clients on this machine; implies --proxy."
+        FLAG, "serve", "Be a proxy that passes other hosts on, for clients on this machine; implies --proxy."
     )
     fixtures: str | None = option(
         FOLDER,
@@ -227,14 +227,14 @@ class Settings:
     session_idle: float = option(
         SECONDS,
         "serve",
-        "How long a session lasts that nobody uses (POST /_trunkline/sessions opens one).",
+        "End a session after so many seconds without use (POST /_trunkline/sessions opens one).",
         600.0,
     )
     server: str | None = option(BASE, "reset", "The running server. [default: http://127.0.0.1:8900]", flag="--url")
     admin_token: str | None = option(
         SECRET,
         "serve reset",
-        "The credential for a reset from any machine; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
+        "The credential of the admin surface, from anywhere; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
     )
     cors: tuple[str, ...] = option(
         _text("ORIGIN"),
@@ -246,12 +246,12 @@ class Settings:
     fault: tuple[str, ...] = option(
         _text("FAULT"),
         "serve",
-        "What the mocks do wrong, such as 'listTrunks: 503 x2' (docs/mock.md); can be repeated.",
+        "Set a fault, such as 'listTrunks: 503 x2' (docs/mock.md); can be repeated.",
         (),
     )
     faults: str | None = option(FILE, "serve", "A TOML file with a list of faults.")
     scenario: tuple[str, ...] = option(
-        _text("NAME"), "serve", "The faults of a bad day, by its name in `trunkline faults`; can be repeated.", ()
+        _text("NAME"), "serve", "Set the faults of a scenario, by its name in `trunkline faults`; can be repeated.", ()
     )
     record: int = option(
         RECORDS, "serve", "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.", 1000
@@ -260,7 +260,7 @@ class Settings:
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
     allow_real_hosts: bool = option(
-        FLAG, "pytest", "Let tests that use the fixtures reach the vendors' real hosts, which is a failure without it."
+        FLAG, "pytest", "Let tests that use the fixtures connect to real hosts; without it such a test fails."
     )
 
     # which implementation is checked
@@ -365,7 +365,7 @@ class Settings:
     coverage: bool = option(
         FLAG, "pytest", "Print which documented answers of the mocks your client has met, and which it has not."
     )
-    coverage_json: str | None = option(FILE, "pytest", "The file to write that to, as JSON.")
+    coverage_json: str | None = option(FILE, "pytest", "Write the coverage to this file, as JSON.")
     coverage_fail_under: float | None = option(
         PERCENT, "pytest", "Fail the run if your client has met fewer of the documented answers."
     )

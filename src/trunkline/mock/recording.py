@@ -173,7 +173,10 @@ class RecordingMock:
         return self.vendor.world.token
 
     def asked(self, operation: str) -> list[RecordedRequest]:
-        """The requests for one operation, in order: `acme.asked("createTrunk")`. A HEAD is none of the one with GET."""
+        """The requests for one operation, in order: `acme.asked("createTrunk")`.
+
+        A HEAD does not count as its GET operation. Raises `UsageError` for an unknown operation.
+        """
         self._check_operation(operation)
         return [request for request in self.requests if request.operation == operation]
 
