@@ -19,7 +19,7 @@ def test_the_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["faults"]) == 0
     out = capsys.readouterr().out
     for one in scenarios().values():
-        assert f"{one.name}\n    {one.summary}\n    A good client: {one.client}\n      " in out
+        assert f"{one.name}\n    {one.summary}\n    A good client {one.client}\n      " in out
 
 
 def test_one_scenario_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,7 +78,7 @@ def test_requests_that_fit_are_returned(
             "createTrunk",
             {"json": {"name": "Dawn Desk", "sip_username": "night"}},
             (
-                "createTrunk was asked twice, never as expected; expected: at least once\n"
+                "createTrunk: 0 of 2 requests match; expected at least 1\n"
                 "The nearest is request 2, POST /trunks -> 201:\n"
                 '  body/name: expected "Dawn Desk", was "Night Desk"'
             ),
@@ -87,7 +87,7 @@ def test_requests_that_fit_are_returned(
             "createTrunk",
             {"json": {"name": "Night Desk"}, "times": 2},
             (
-                "createTrunk was asked twice, once as expected; expected: twice\n"
+                "createTrunk: 1 of 2 requests match; expected 2\n"
                 "The nearest of the others is request 1, POST /trunks -> 201:\n"
                 '  body/name: expected "Night Desk", was "Day Desk"'
             ),
@@ -96,7 +96,7 @@ def test_requests_that_fit_are_returned(
             "createTrunk",
             {"times": 1},
             (
-                "createTrunk was asked twice; expected: once\n"
+                "createTrunk: 2 of 2 requests match; expected 1\n"
                 "  request 1, POST /trunks -> 201\n"
                 "  request 2, POST /trunks -> 201"
             ),
@@ -104,14 +104,14 @@ def test_requests_that_fit_are_returned(
         (
             "createTrunk",
             {"json": {"name": "Night Desk"}, "times": 0},
-            "createTrunk was asked twice, once as expected; expected: never\n  request 2, POST /trunks -> 201",
+            "createTrunk: 1 of 2 requests match; expected 0\n  request 2, POST /trunks -> 201",
         ),
-        ("createTrunk", {"times": 3}, "createTrunk was asked twice; expected: 3 times"),
+        ("createTrunk", {"times": 3}, "createTrunk: 2 of 2 requests match; expected 3"),
         (
             "createTrunk",
             {"json": {"name": "Night Desk", "extra": [1, {"a": 1, "c/d": 0}, 2], "sip_username": {"a": 1}}},
             (
-                "createTrunk was asked twice, never as expected; expected: at least once\n"
+                "createTrunk: 0 of 2 requests match; expected at least 1\n"
                 "The nearest is request 2, POST /trunks -> 201:\n"
                 "  body/extra/1/a: expected 1, was true\n"
                 "  body/extra/1/c~1d: expected 0, was absent\n"
@@ -124,7 +124,7 @@ def test_requests_that_fit_are_returned(
             "listTrunks",
             {"json": {"a": 1}, "query": {"limit": 5, "x": 1, "status": None}, "headers": {"accept": "text/html"}},
             (
-                "listTrunks was asked once, never as expected; expected: at least once\n"
+                "listTrunks: 0 of 1 requests match; expected at least 1\n"
                 "The nearest is request 3, GET /trunks?limit=10&status=active&x=1&x=2 -> 200:\n"
                 '  body: expected {"a": 1}, was absent\n'
                 '  query/limit: expected "5", was "10"\n'
@@ -133,7 +133,7 @@ def test_requests_that_fit_are_returned(
                 '  header/accept: expected "text/html", was "application/json"'
             ),
         ),
-        ("getCall", {}, "getCall was never asked; on record are createTrunk (2), listTrunks (1)"),
+        ("getCall", {}, "getCall was never asked; logged are createTrunk (2), listTrunks (1)"),
     ],
 )
 def test_the_message_shows_the_nearest_request(
@@ -146,11 +146,9 @@ def test_the_message_shows_the_nearest_request(
 def test_a_request_that_missed_the_operation_is_shown() -> None:
     """A client with a wrong path, or one that asked nothing, can be told from the message."""
     fake = RecordingMock(TELEPATH)
-    assert problem(fake, "listTrunks") == "listTrunks was never asked; no request below a base path is on record"
+    assert problem(fake, "listTrunks") == "listTrunks was never asked; no request below a base path is logged"
     fake(Request("GET", "/v1/trunks\n"))
-    assert problem(fake, "listTrunks") == (
-        "listTrunks was never asked; on record are request 1, GET /v1/trunks\\n -> 404"
-    )
+    assert problem(fake, "listTrunks") == ("listTrunks was never asked; logged are request 1, GET /v1/trunks\\n -> 404")
 
 
 def test_a_body_that_is_not_json_does_not_fit(telepath: RecordingMock) -> None:
@@ -231,7 +229,7 @@ def test_secrets_that_differ_are_shown_as_different(telepath: RecordingMock) -> 
 
 
 def test_a_header_that_a_server_does_not_keep_is_explained() -> None:
-    """Of a GET request without a body only the credential is on record, so no other field can fit."""
+    """Of a GET request without a body only the credential is logged, so no other field can fit."""
     session = MockSession([TELEPATH])
     session.mocks["telepath"].read((b"/trunks", b"", f"Bearer {TELEPATH.world.token}".encode()))
     requests: list[RecordedRequest] = session.requests.entries()

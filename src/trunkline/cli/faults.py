@@ -18,7 +18,7 @@ def faults(settings: Settings, name: str | None) -> int:
         click.echo(json_text({**dialect, **schema, "$defs": definitions}, indent=2))
         return SUCCESS
     for one in scenarios().values() if name is None else (scenario(name),):
-        click.echo(f"{one.name}\n    {one.summary}\n    A good client: {one.client}")
+        click.echo(f"{one.name}\n    {one.summary}\n    A good client {one.client}")
         for fault in one.faults:
             click.echo(f"      {to_line(fault)}")
         click.echo("")

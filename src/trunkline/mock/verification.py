@@ -1,7 +1,7 @@
-"""Verification: was an operation asked with this body, these parameters and these header fields, and how often?
+"""Verification: was an operation called with this body, these parameters and these header fields, and how often?
 
     >>> verify(session.requests.entries(), Expectation("createTrunk", json={"name": "Night Desk"}))
-    Verdict(matching=(), problem='createTrunk was asked once, but not as expected. The nearest is request 3, ...')
+    Verdict(matching=(), problem='createTrunk: 0 of 1 requests match; expected at least 1 ...')
 
 No text of it holds a secret.
 """
@@ -67,7 +67,7 @@ class Expectation:
 
 
 class Verdict(NamedTuple):
-    """The requests that fit an expectation, and the reason why they are too few or too many; empty if they are not."""
+    """The requests that match; and the problem, empty if their number is as expected."""
 
     matching: tuple[RecordedRequest, ...]
     problem: str
@@ -91,9 +91,8 @@ def verify(requests: Sequence[RecordedRequest], expected: Expectation) -> Verdic
     if not asked:
         return Verdict((), f"{operation} was never asked; {_summary(requests)}")
     others = [(request, found) for request, found in asked if found]
-    of_these = f", {_times(len(matching))} as expected" if others else ""
-    wanted = "at least once" if times is None else _times(times)
-    lines = [f"{operation} was asked {_times(len(asked))}{of_these}; expected: {wanted}"]
+    wanted = "at least 1" if times is None else times
+    lines = [f"{operation}: {len(matching)} of {len(asked)} requests match; expected {wanted}"]
     if times is not None and len(matching) > times:
         lines += [f"  {_line(request)}" for request in matching[:_MOST_SHOWN]]
     elif others:
@@ -105,10 +104,6 @@ def verify(requests: Sequence[RecordedRequest], expected: Expectation) -> Verdic
     return Verdict(matching, "\n".join(lines))
 
 
-def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
 def _line(request: RecordedRequest) -> str:
     """The beginning of a request and its status: `request 3, GET /trunks?limit=2 -> 200`."""
     shown = request.to_json()
@@ -117,11 +112,11 @@ def _line(request: RecordedRequest) -> str:
 
 
 def _summary(requests: Sequence[RecordedRequest]) -> str:
-    """The requests that there are: `on record are listTrunks (2), request 3, GET /trunk -> 404`."""
+    """The requests that there are: `logged are listTrunks (2), request 3, GET /trunk -> 404`."""
     known = Counter(request.operation for request in requests if request.operation)
     unknown = [_line(request) for request in requests if request.operation is None]
     found = [*(f"{operation} ({count})" for operation, count in known.items()), *unknown[-_MOST_SHOWN:]]
-    return f"on record are {', '.join(found)}" if found else "no request below a base path is on record"
+    return f"logged are {', '.join(found)}" if found else "no request below a base path is logged"
 
 
 # --- differences ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def test_there_are_many_and_each_says_what_a_good_client_does() -> None:
     assert len(scenarios()) >= 10
     for one in scenarios().values():
         assert re.fullmatch(r"[A-Z][^.]*\.", one.summary)
-        assert re.fullmatch(r"It [^.]*\.", one.client)
+        assert re.fullmatch(r"[a-z][^.]*\.", one.client)
         assert one.faults
         for fault in one.faults:
             assert fault.operation not in operations

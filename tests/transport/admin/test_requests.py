@@ -314,15 +314,15 @@ def test_an_expectation_that_is_not_met_is_a_conflict(
     response = verified({"operation": "createTrunk", "json": {"name": "x"}})
     assert response.status == 409
     assert response.json()["error"] == (
-        "createTrunk was asked once, never as expected; expected: at least once\n"
+        "createTrunk: 0 of 1 requests match; expected at least 1\n"
         "The nearest is request 3, POST /trunks -> 400:\n"
         '  body/name: expected "x", was 5'
     )
     for _ in range(1000):
         session.mocks["talkover"].read(READ)
     assert verified({"operation": "createTrunk"}).json()["error"] == (
-        "createTrunk was never asked; on record are getHealth (1000)\n"
-        "(the record has forgotten the first 4 requests; --record keeps more)"
+        "createTrunk was never asked; logged are getHealth (1000)\n"
+        "(the log has forgotten the first 4 requests; --record keeps more)"
     )
     assert verified({"operation": "getHealth"}).json()["forgotten"] == 4
 

@@ -20,11 +20,13 @@ _FOLDER = Path(__file__).parents[1] / "scenarios"
 
 
 class Scenario(Struct, frozen=True):
-    """A list of faults, with a sentence on what happens, and one on what a good client does."""
+    """A list of faults with a name."""
 
     name: str
     summary: str
+    """A sentence on what happens."""
     client: str
+    """The end of the sentence "A good client ...": `repeats reads.`"""
     faults: tuple[Fault, ...]
 
 

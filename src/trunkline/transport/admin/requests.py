@@ -1,4 +1,4 @@
-"""The requests on record: what clients asked of the mocks, and how they were answered."""
+"""The request log of the mocks: what clients asked of them, and how they were answered."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def verify_requests(request: Request) -> Answer:
     forgotten = session.requests.forgotten
     if not verdict.problem:
         return JSONResponse({"verified": True, "count": len(verdict.matching), "forgotten": forgotten})
-    note = f"\n(the record has forgotten the first {forgotten} requests; --record keeps more)" if forgotten else ""
+    note = f"\n(the log has forgotten the first {forgotten} requests; --record keeps more)" if forgotten else ""
     raise HTTPException(409, verdict.problem + note)
 
 
