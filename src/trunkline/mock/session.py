@@ -95,6 +95,10 @@ class MockSession:
         self._reread = reread
         self.faults = Faults(lambda: self.vendors)
         self.requests = RequestLog(record)
+        self.changes = 0
+        """How often something has changed otherwise than by a request to a mock: records, faults, the cleared log."""
+        self.is_over = False
+        self._watchers: list[Callable[[], object]] = []
         self.mocks = {vendor.name: SessionMock(make(vendor), self.faults, self.requests) for vendor in vendors}
         """The mocks by the names of their vendors."""
 
@@ -106,3 +110,24 @@ class MockSession:
     def reset(self, name: str) -> None:
         """Return a vendor's mock to its fixtures. Raises `DataError` if they cannot be read; then nothing changes."""
         self.mocks[name].mock.reset(self._reread(name) if self._reread else None)
+        self.announce_change()
+
+    def announce_change(self) -> None:
+        """Count a change, and call those who watch."""
+        self.changes += 1
+        for watcher in self._watchers:
+            watcher()
+
+    def end(self) -> None:
+        """Let those who watch know that nothing more will come."""
+        self.is_over = True
+        self.announce_change()
+
+    def watch(self, watcher: Callable[[], object]) -> Callable[[], None]:
+        """Call `watcher` after each change and at the end, in the thread that makes it, until the result is called."""
+
+        def stop() -> None:
+            self._watchers = [other for other in self._watchers if other is not watcher]
+
+        self._watchers = [*self._watchers, watcher]
+        return stop

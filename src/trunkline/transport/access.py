@@ -33,7 +33,8 @@ HEADER = ("x-trunkline", "yes")
 
 TOKEN_VARIABLE = "TRUNKLINE_ADMIN_TOKEN"
 
-_SAFE = frozenset(("GET", "HEAD"))
+SAFE = frozenset(("GET", "HEAD"))
+"""The methods that change nothing."""
 _HOST = re.compile(r"(?:\[([^][]*:[^][]*)\]|([^][:]+))(?::[0-9]*)?")
 """A name or an address, with a port or without; only an IPv6 address is in brackets."""
 _ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
@@ -54,7 +55,7 @@ def check_access(method: str, headers: Headers, client: str, token: str | None) 
         _check_machine(headers, client)
     elif _check_token(find(headers, "authorization"), token) == "bearer":
         return
-    if method not in _SAFE and not find(headers, HEADER[0]):
+    if method not in SAFE and not find(headers, HEADER[0]):
         raise RequestRefused(
             403, f"the header field '{HEADER[0]}: {HEADER[1]}' is missing; it keeps web pages from doing this"
         )

@@ -115,6 +115,7 @@ class Sessions:
     def end(self, session: OpenSession) -> None:
         """End a session. Requests that are being answered get their answers."""
         del self._open[session.id]
+        session.mocks.end()
 
     def get(self, identity: str) -> OpenSession | None:
         """An open session, which is not thereby used."""
@@ -134,9 +135,8 @@ class Sessions:
         latest = monotonic() - self.idle
         if not self._open or next(iter(self._open.values())).used > latest:
             return
-        ended = [one.id for one in self._open.values() if one.used <= latest and not one.running]
-        for identity in ended:
-            del self._open[identity]
+        for ended in [one for one in self._open.values() if one.used <= latest and not one.running]:
+            self.end(ended)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request below `/_trunkline/s`, as the application of its session does."""

@@ -14,9 +14,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.transport.admin.surface import TOKEN, VENDORS, app_of, served
+from tests.transport.admin.surface import CHANGE_HEADER, TOKEN, VENDORS, app_of, served
 from trunkline.contract.model import List
-from trunkline.exchange import Request, Response
+from trunkline.exchange import Json, Request, Response
 from trunkline.mock.faults import parse_line
 from trunkline.mock.session import MockSession
 from trunkline.transport.asgi import wrap
@@ -167,6 +167,13 @@ class Site:
         except HTTPError as refused:
             return refused.code
 
+    def steer(self, path: str, method: str, body: Json = None) -> Json:
+        """Send a request to the admin surface over HTTP, as a test does; the answer."""
+        sent = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_trunkline{path}", sent, dict([CHANGE_HEADER]), method=method)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
 
 @pytest.fixture
 def site(browser: Browser, session: MockSession) -> Iterator[Site]:
@@ -259,6 +266,32 @@ def test_another_client_s_write_is_shown(site: Site) -> None:
     body = {"name": "From a client", "ai_provider": "openai", "sip_username": "page", "sip_password": "hush-hush-1"}
     assert site.ask("/trunks", "POST", json.dumps({**body, "openai_api_key": "sk-page-1"}).encode()) == 201
     site.page.get_by_role("cell", name="From a client").wait_for()
+
+
+@pytest.mark.slow
+def test_what_others_change_is_shown(site: Site) -> None:
+    """Records, faults and the record of requests, whoever changes them over HTTP."""
+    page = site.page
+    assert site.ask("/trunks") == 200
+    page.wait_for_selector("#request-1")
+    site.steer("/faults", "POST", {"faults": ["read: 503 x1"]})
+    page.get_by_role("cell", name="read: 503 x1").wait_for()
+    site.steer(f"/records/{NAME}/trunks", "POST", {"name": "From a test"})
+    page.get_by_role("cell", name="From a test").wait_for()
+    site.steer("/reset", "POST")
+    page.get_by_role("cell", name="From a test").wait_for(state="detached")
+    site.steer("/requests", "DELETE")
+    page.wait_for_selector("#request-1", state="detached")
+
+
+@pytest.mark.slow
+def test_the_page_of_a_session_tells_its_end(site: Site) -> None:
+    """It does not go on as if it were live."""
+    found = site.steer("/sessions", "POST")
+    site.page.goto(f"{found['url']}/_trunkline/")
+    site.page.wait_for_selector("#live.on")
+    site.steer(f"/sessions/{found['id']}", "DELETE")
+    site.page.get_by_text("ended; reload the page").wait_for()
 
 
 @pytest.mark.slow

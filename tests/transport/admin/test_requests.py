@@ -136,6 +136,15 @@ def test_all_requests_can_be_forgotten(ask: Ask) -> None:
     assert numbers(ask()) == []
 
 
+def test_the_removal_of_some_requests_is_not_promised(ask: Ask) -> None:
+    """DELETE takes no filter, and a request with one removes nothing."""
+    for path in ("/requests", "/faults"):
+        response = ask("operation=listTrunks", "DELETE", CHANGE, path=path)
+        assert response.status == 400
+        assert response.json()["error"] == "the query has an unknown parameter; leave the query out"
+    assert len(numbers(ask())) == 4
+
+
 def test_other_methods_are_refused(ask: Ask) -> None:
     """A method that the path does not have is refused with those that it has."""
     response = ask("", "PUT", CHANGE)
@@ -156,10 +165,10 @@ READ = (b"/health", b"", None)
 
 
 @contextmanager
-def listening(url: str, query: str = "", **fields: str) -> Iterator[HTTPResponse]:
+def listening(url: str, query: str = "", place: str = "", **fields: str) -> Iterator[HTTPResponse]:
     """A client that has received the beginning of the events."""
     with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
-        connection.request("GET", f"/_trunkline/requests/events{query}", headers=fields)
+        connection.request("GET", f"{place}/_trunkline/requests/events{query}", headers=fields)
         response = connection.getresponse()
         if response.status == 200:
             assert response.readline() == b": each request to the mocks\n"
@@ -214,7 +223,7 @@ def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
     talkover = session.mocks["talkover"]
 
     async def run() -> None:
-        events = requests._events(session.requests, 0, [], asyncio.Event())
+        events = requests._events(session, 0, [], asyncio.Event())
         await anext(events)
         for _ in range(50):
             talkover.read(READ)
@@ -223,6 +232,8 @@ def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
         session.requests.clear()
         talkover.read(READ)
         assert (await anext(events)).startswith("id: 51\n")
+        session.reset(TALKOVER.name)
+        assert await anext(events) == "event: changed\ndata: {}\n\n"
         talkover.read(READ)
         session.requests.clear()
         waiting = asyncio.ensure_future(anext(events))
@@ -233,6 +244,43 @@ def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
 
     asyncio.run(run())
     assert session.requests.watchers == 0  # the loop closes what is open at its end
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "is_told"),
+    [
+        ("POST", "/reset", None, True),
+        ("POST", "/records/telepath/trunks", {"name": "x"}, True),
+        ("DELETE", "/records/telepath/trunks", None, True),
+        ("POST", "/faults", {"faults": ["*: 503"]}, True),
+        ("DELETE", "/faults", None, True),
+        ("POST", "/scenarios/maintenance", None, True),
+        ("DELETE", "/requests", None, True),
+        ("POST", "/faults", {"faults": ["*: nonsense"]}, False),
+        ("GET", "/faults", None, False),
+    ],
+)
+def test_other_changes_are_told_too(session: MockSession, method: str, path: str, body: Json, *, is_told: bool) -> None:
+    """Whoever makes them over HTTP; a request that is refused, or only reads, changes nothing."""
+    with served(session) as url, listening(url) as response:
+        with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as client:
+            client.request(method, f"/_trunkline{path}", json.dumps(body) if body else None, dict([CHANGE]))
+            client.getresponse().read()
+            client.request("GET", f"{TALKOVER.contract.base_path}/health")
+            client.getresponse().read()
+        told = [*iter(lambda: event(response).get("event"), None)]
+    assert {*told} == ({"changed"} if is_told else set())
+
+
+def test_events_end_with_the_session(session: MockSession) -> None:
+    """A session that somebody ends does not let its listeners wait."""
+    with served(session) as url, closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as client:
+        client.request("POST", "/_trunkline/sessions", headers=dict([CHANGE]))
+        found = json.loads(client.getresponse().read())
+        with listening(url, place=f"/_trunkline/s/{found['id']}") as response:
+            client.request("DELETE", f"/_trunkline/sessions/{found['id']}", headers=dict([CHANGE]))
+            assert client.getresponse().status == 200
+            assert response.read() == b""
 
 
 def test_events_end_with_the_server(session: MockSession) -> None:

@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from trunkline.errors import Conflict, DataError, StorageError, UsageError
 from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
-from trunkline.transport.access import RESERVED, RESET, RequestRefused, check_access, check_token
+from trunkline.transport.access import RESERVED, RESET, SAFE, RequestRefused, check_access, check_token
 from trunkline.transport.admin import data, documents, faults, page, records, requests, sessions
 from trunkline.transport.admin.messages import Answer, error
 from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
@@ -42,7 +42,7 @@ def admin(session: MockSession, token: str | None = None, sessions: Sessions | N
     secret = None if token is None else check_token(token)
     app = Starlette(
         routes=(*ROUTES, *SERVER_ROUTES) if sessions else ROUTES,
-        middleware=[Middleware(_Access, secret=secret)],
+        middleware=[Middleware(_Access, secret=secret), Middleware(_Announcement, session=session)],
         exception_handlers={
             HTTPException: _http_error,
             Conflict: _conflict,
@@ -74,6 +74,23 @@ class _Access:
         except RequestRefused as refused:
             return await error(refused.status, refused.sentence, refused.headers)(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+class _Announcement:
+    """Announces a change of the session after each request that may have made one."""
+
+    def __init__(self, app: ASGIApp, session: MockSession) -> None:
+        self._app = app
+        self._session = session
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def send_and_announce(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                self._session.announce_change()
+            await send(message)
+
+        changes = scope["type"] == "http" and scope["method"] not in SAFE
+        return await self._app(scope, receive, send_and_announce if changes else send)
 
 
 async def _http_error(request: Request, found: Exception) -> Answer:

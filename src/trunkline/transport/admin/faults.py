@@ -15,7 +15,7 @@ from trunkline.exchange import Json
 from trunkline.mock.faults import SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import mask_json
-from trunkline.transport.admin.messages import Answer, hidden, read_json, session_of
+from trunkline.transport.admin.messages import Answer, hidden, read_json, read_query, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
 
@@ -36,7 +36,8 @@ async def set_faults(request: Request) -> Answer:
 
 
 async def clear_faults(request: Request) -> Answer:
-    """Remove all faults."""
+    """Remove all faults. A query is refused: it would look as if it chose some."""
+    read_query(request, ())
     return JSONResponse({"removed": session_of(request).faults.clear()})
 
 

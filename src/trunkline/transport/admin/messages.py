@@ -78,7 +78,9 @@ def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     for name, _ in pairs:
         if name not in known:
-            meant = suggestion(name, known) or f"; there are: {', '.join(known) or 'none'}"
+            meant = suggestion(name, known) or (
+                f"; there are: {', '.join(known)}" if known else "; leave the query out"
+            )
             raise UsageError(f"the query has an unknown parameter{meant}")
     if len(pairs) > len(query := dict(pairs)):
         raise UsageError("the query has a parameter twice; give each once")

@@ -6,8 +6,9 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import fields
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from trunkline.contract.formats import read_time
 from trunkline.errors import UsageError
 from trunkline.findings import suggestion
-from trunkline.mock.request_log import RecordedRequest, RequestLog
+from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.verification import Expectation, verify
 from trunkline.transport.admin.messages import NUMBER, Answer, read_json, read_query, session_of, whole_number
@@ -50,6 +51,7 @@ def list_requests(request: Request) -> Answer:
 async def request_events(request: Request) -> Answer:
     """Each request as soon as it is answered, as server-sent events. `since` and `Last-Event-ID` resume after a number.
 
+    An event `changed` says that something else has changed: records, faults, or the requests on record.
     The record is the only queue: a client that is slower than it is forgets is told how many requests it has missed.
     """
     session = session_of(request)
@@ -63,7 +65,7 @@ async def request_events(request: Request) -> Answer:
     if session.requests.watchers >= _MOST_LISTENERS:
         raise HTTPException(503, f"{_MOST_LISTENERS} clients listen already; close one of them")
     ending = request.scope.get("state", {}).get(ENDING) or asyncio.Event()
-    stream = _events(session.requests, last if last <= newest else 0, filters, ending)
+    stream = _events(session, last if last <= newest else 0, filters, ending)
     return StreamingResponse(
         stream if request.method == "GET" else iter(()),
         media_type="text/event-stream",
@@ -71,20 +73,22 @@ async def request_events(request: Request) -> Answer:
     )
 
 
-async def _events(log: RequestLog, last: int, filters: Collection[Filter], ending: asyncio.Event) -> AsyncIterator[str]:
-    """The requests after the number `last`, and a comment where there is none for a while, until the server ends."""
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
-
-    def wake(_: RecordedRequest) -> None:
-        if not news.is_set():
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(news.set)
-
-    stop, end = log.watch(wake), asyncio.create_task(ending.wait())
-    try:
+async def _events(
+    session: MockSession, last: int, filters: Collection[Filter], ending: asyncio.Event
+) -> AsyncIterator[str]:
+    """The requests after the number `last`, changes, and comments in between, until the session or the server ends."""
+    news, log, changes = asyncio.Event(), session.requests, session.changes
+    wake, end = partial(_set, news, asyncio.get_running_loop()), asyncio.create_task(ending.wait())
+    with ExitStack() as stack:
+        stack.callback(log.watch(wake))
+        stack.callback(session.watch(wake))
+        stack.callback(end.cancel)
         yield ": each request to the mocks\n\n"
-        while not ending.is_set():
+        while not (ending.is_set() or session.is_over):
             news.clear()
+            if changes != session.changes:
+                changes = session.changes
+                yield "event: changed\ndata: {}\n\n"
             found = log.after(last)[:_MOST_AT_ONCE]
             for one in found:
                 if one.number > last + 1:
@@ -98,13 +102,18 @@ async def _events(log: RequestLog, last: int, filters: Collection[Filter], endin
                 await asyncio.wait((arrival, end), timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
                 if arrival.cancel() and not ending.is_set():
                     yield ": nothing new\n\n"
-    finally:
-        stop()
-        end.cancel()
+
+
+def _set(event: asyncio.Event, loop: asyncio.AbstractEventLoop, *_: RecordedRequest) -> None:
+    """Set an event of a loop from any thread."""
+    if not event.is_set():
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(event.set)
 
 
 def forget_requests(request: Request) -> Answer:
-    """Forget all requests."""
+    """Forget all requests. A query is refused: it would look as if it chose some."""
+    read_query(request, ())
     return JSONResponse({"forgotten": session_of(request).requests.clear()})
 
 

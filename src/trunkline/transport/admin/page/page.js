@@ -136,11 +136,12 @@ function follow(on) {
   if (!on) return showLive("paused", false);
   events = new EventSource("requests/events");
   events.onopen = () => { showLive("live", true); refresh("requests", "records", "faults"); };
-  events.onerror = () => showLive("not connected", false);
+  events.onerror = () => showLive(events?.readyState === EventSource.CLOSED ? "ended; reload the page" : "not connected", false);
   events.onmessage = (event) => {
     const reads = ["GET", "HEAD", "OPTIONS"].includes(JSON.parse(event.data).method);
     refresh("requests", "faults", ...(reads ? [] : ["records"]));
   };
+  events.addEventListener("changed", () => refresh("requests", "records", "faults"));
 }
 
 function showLive(text, on) {
