@@ -62,7 +62,10 @@ def test_a_server_begins_with_the_faults_of_its_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--fault", "listTrunk: 503"), "'listTrunk: 503': 'listTrunk' is no operation; did you mean listTrunks?"),
+        (
+            ("--fault", "listTrunk: 503"),
+            "--fault 'listTrunk: 503': 'listTrunk' is no operation; did you mean listTrunks?",
+        ),
         (("--fault", "listTrunks: 503 y"), "--fault, column 17 of 'listTrunks: 503 y': 'y' is no effect; there are"),
         (("--scenario", "lost-answr"), "'lost-answr' is no scenario; did you mean lost-answer?"),
         (("--faults", "/nowhere.toml"), "/nowhere.toml#: cannot be read"),

@@ -114,9 +114,9 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
 
 def _set_faults(faults: Faults, settings: Settings) -> None:
     """Set the faults of the options, and name each."""
-    faults.add(*(parse_line(line, "--fault") for line in settings.fault))
+    faults.add(*(parse_line(line, "--fault") for line in settings.fault), place="--fault")
     if settings.faults is not None:
-        faults.add(*load_faults(Path(settings.faults)))
+        faults.add(*load_faults(Path(settings.faults)), place=settings.faults)
     for name in settings.scenario:
         switch_on(faults, name)
     for fault in () if settings.quiet else faults.entries():

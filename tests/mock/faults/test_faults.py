@@ -242,6 +242,13 @@ def test_a_session_has_a_thousand_faults_at_most(session: MockSession) -> None:
         ("listTrunks: TRUNK_NOT_FOUND", "'TRUNK_NOT_FOUND' is no error code; there are: INVALID_API_KEY, "),
         ("listTrunks: 503 x1, then DID_NOT_FOUND", "'DID_NOT_FOUND' is no error code; there are: "),
         ("* account=mein: 503", "'mein' is no account; did you mean main?"),
+        ("listTrunks ofset=1: 503", "'ofset' is no parameter of listTrunks; did you mean offset?"),
+        ("listSipTrunks limit=1: 503", "'limit' is no parameter of listSipTrunks; there is none"),
+        ("createTrunk: stale", "only a read can be stale"),
+        ("listTrunks: half-write", "half-write is about an optional field of a create or an update that its answer"),
+        ("createTrunk: half-write", "half-write is about an optional field of a create or an update that its answer"),
+        ("updateTrunk: half-write=nme", "'nme' is no field that half-write can leave out; did you mean name?"),
+        ("updateTrunk: half-write=system_prompt", "'system_prompt' is no field that half-write can leave out; there"),
     ],
 )
 def test_a_fault_that_can_match_nothing_is_refused(session: MockSession, line: str, sentence: str) -> None:
@@ -583,13 +590,34 @@ def test_a_request_may_have_several_fields(telepath: SessionMock) -> None:
         ("listTrunks: 503", "is about this request alone; give one step"),
         ("delay=61", "delay may be from 0 to 60 seconds"),
         ("\x00\xff", "is no effect"),
+        ("INVALID_KEY", "x-trunkline-fault: 'INVALID_KEY' is no error code; did you mean INVALID_API_KEY?"),
+        ("half-write=nme", "x-trunkline-fault: 'nme' is no field that half-write can leave out; did you mean name?"),
     ],
 )
-def test_a_mistake_in_the_header_is_refused(telepath: SessionMock, words: str, sentence: str) -> None:
-    """400 with one sentence in our own words, and nothing is carried out."""
-    response = telepath(asking(words))
+def test_a_mistake_in_the_header_is_refused(
+    session: MockSession, telepath: SessionMock, caplog: pytest.LogCaptureFixture, words: str, sentence: str
+) -> None:
+    """400 with one sentence in our own words, also on record and in the log, and nothing is carried out."""
+    with caplog.at_level("INFO", "trunkline.mock"):
+        response = telepath(asking(words))
     assert response.status == 400
     assert sentence in response.json()["error"]
+    recorded = session.requests.entries()[-1]
+    for text in (*recorded.notices, recorded.to_line(), caplog.messages[-1]):
+        assert text.isascii()
+        assert sentence in text
+    assert len(recorded.notices) == 1
+
+
+def test_a_mistake_in_the_header_shows_no_secret(
+    session: MockSession, telepath: SessionMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token in it prints as `***`, in the answer, in the record and in the log."""
+    with caplog.at_level("INFO", "trunkline.mock"):
+        response = telepath(asking(f"nope={TELEPATH.world.token}"))
+    recorded = json.dumps(session.requests.entries()[-1].to_json())
+    assert response.status == 400
+    assert not [text for text in (response.body.decode(), recorded, *caplog.messages) if TELEPATH.world.token in text]
 
 
 def test_in_process_an_answer_is_not_delayed(telepath: SessionMock) -> None:

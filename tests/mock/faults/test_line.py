@@ -23,6 +23,8 @@ LINES = {
     "*: seed=7 chance=0.25 INVALID_API_KEY": "*: INVALID_API_KEY chance=0.25 seed=7",
     "*: 401 INVALID_API_KEY": "*: 401 INVALID_API_KEY",
     "*: code=slow_down": "*: code=slow_down",
+    "*: code=503 X2": "*: 503 x2",
+    "*: 400 code=X2": "*: 400 code=X2",
     "*: lose_answer": "*: lose-answer",
     "*: delay=uniform(0.2,0.8) drip=1.5": "*: delay=uniform(0.2,0.8) drip=1.5",
     "*: close x1, then reset=before window=2 then reset=after": "*: close x1, then reset window=2, then reset=after",

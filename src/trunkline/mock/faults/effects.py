@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
@@ -15,13 +16,16 @@ from msgspec import UNSET
 
 from trunkline.contract.model import Create, Operation, Update
 from trunkline.exchange import Headers, Json, NotJSON, RawHeaders, Request, Response, parse_json, resolve
+from trunkline.findings import suggestion
 from trunkline.mock.faults import answers
 from trunkline.mock.faults.delivery import WITHOUT_HEAD, Delivery, FaultyResponse
 from trunkline.mock.faults.document import Step, seconds
 from trunkline.mock.faults.line import to_words
 from trunkline.mock.faults.preferences import FAULT_HEADER
-from trunkline.mock.mock import Mock
+from trunkline.mock.mock import NOTICE_HEADER, Mock
 from trunkline.mock.views import encode
+
+log = logging.getLogger("trunkline.mock")
 
 _LONGEST_WORDS = 300
 _PRINTABLE = dict.fromkeys(range(32), "?")
@@ -70,7 +74,7 @@ class Asked:
     def halves(self) -> dict[str, Request]:
         """The request without one of the fields that a write would store and show, for each that it can do without."""
         operation = self.operation
-        if operation is None or operation.body is None or not isinstance(operation.kind, Create | Update):
+        if operation is None or operation.body is None:
             return {}
         try:
             body = parse_json(self.request.body)
@@ -79,7 +83,7 @@ class Asked:
         if not isinstance(body, dict):
             return {}
         found: dict[str, Request] = {}
-        for name in (name for name in body if name in operation.inputs and name in operation.view):
+        for name in (name for name in body if name in optional_fields(operation)):
             rest = {other: value for other, value in body.items() if other != name}
             if not operation.contract.violations(operation.body.schema, rest):
                 found[name] = replace(self.request, body=encode(rest))
@@ -94,6 +98,37 @@ def applies(step: Step, asked: Asked) -> bool:
         return False
     documented = answers.documented(asked.mock.vendor.contract, asked.operation, None, step.code)
     return not step.code or step.status is not None or any(True for _ in documented)
+
+
+def optional_fields(operation: Operation) -> list[str]:
+    """The fields that a create or an update takes and its answer shows, without those that are required."""
+    if operation.body is None or not isinstance(operation.kind, Create | Update):
+        return []
+    required = operation.contract.schema_at(operation.body.schema).get("required", ())
+    return [name for name in operation.inputs if name in operation.view and name not in required]
+
+
+def mistake_in(step: Step, operations: list[Operation]) -> str:
+    """Why a step can never change an answer of these operations; empty if it can."""
+    if step.code and not step.status:
+        codes = sorted(set().union(*map(answers.documented_codes, operations)))
+        if step.code not in codes:
+            return no_such("error code", step.code, codes)
+    if step.stale and not any(operation.reads for operation in operations):
+        return "only a read can be stale"
+    if step.half_write:
+        fields = list(dict.fromkeys(name for operation in operations for name in optional_fields(operation)))
+        if not fields:
+            return "half-write is about an optional field of a create or an update that its answer shows; there is none"
+        if step.half_write is not True and step.half_write not in fields:
+            return no_such("field that half-write can leave out", step.half_write, fields)
+    return ""
+
+
+def no_such(noun: str, name: str, known: Collection[str]) -> str:
+    """`'listTrunk' is no operation; did you mean listTrunks?`."""
+    others = f"; there are: {', '.join(known)}" if known else "; there is none"
+    return f"{name[:60]!r} is no {noun}{suggestion(name, known) or others}"
 
 
 def is_prevented(step: Step) -> bool:
@@ -139,9 +174,13 @@ def with_headers(response: Response, fields: Headers) -> Response:
     return replace(response, headers=(*kept, *fields)) if fields else response
 
 
-def sentence(status: int, text: str) -> Response:
-    """An answer in our own words."""
-    return Response(status, (("content-type", "application/json"),), json.dumps({"error": text}).encode())
+def refuse_header(mock: Mock, mistake: str) -> Response:
+    """The refusal of a request that asks for a fault in wrong words. It has the mistake as a notice, too."""
+    mistake = mock.secrets.hide(mistake)
+    notice = json.dumps(mistake.translate(_PRINTABLE))[1:-1].replace('\\"', '"')
+    log.info("refused: %s", notice)
+    fields = (("content-type", "application/json"), (NOTICE_HEADER, notice[:_LONGEST_WORDS]))
+    return Response(400, fields, json.dumps({"error": mistake}).encode())
 
 
 def _carry_out(asked: Asked, chosen: Chosen) -> tuple[Response, RawHeaders]:

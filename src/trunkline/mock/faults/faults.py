@@ -13,9 +13,7 @@ import msgspec
 from trunkline.contract.model import Operation
 from trunkline.errors import UsageError
 from trunkline.exchange import Json, RawHeaders, Request, Response
-from trunkline.findings import suggestion
 from trunkline.mock.faults import effects, preferences
-from trunkline.mock.faults.answers import documented_codes
 from trunkline.mock.faults.document import ANY, Fault, Step
 from trunkline.mock.faults.effects import Asked, Chosen
 from trunkline.mock.faults.line import to_line
@@ -64,11 +62,11 @@ class Faults:
         self.any = False
         """Whether any fault is set."""
 
-    def add(self, *faults: Fault, scenario: str = "") -> list[SetFault]:
-        """Set faults. Raises `UsageError` for one that can match no request, or no answer of these vendors."""
+    def add(self, *faults: Fault, scenario: str = "", place: str = "") -> list[SetFault]:
+        """Set faults. Raises `UsageError` with the `place` for one that can change no answer of these vendors."""
         if not scenario:  # a scenario is made for any vendor, some of which lack an operation of its kinds
             for fault in faults:
-                self._check(fault)
+                _check(fault, [*self._vendors()], f"{place} {to_line(fault)!r}".lstrip())
         with self._lock:
             if len(self._entries) + len(faults) > MOST_FAULTS:
                 raise UsageError(f"more than {MOST_FAULTS} faults would be set; remove some")
@@ -101,9 +99,12 @@ class Faults:
     def answer(self, mock: Mock, request: Request) -> tuple[Response, RawHeaders, str]:
         """The mock's answer with the faults that the request matches or asks for, and their words."""
         try:
-            own = [(self._asked_for(fault), "") for fault in preferences.faults_of(request)]
-        except UsageError as mistake:
-            return effects.sentence(400, str(mistake)), (), ""
+            wanted = preferences.faults_of(request)
+            for fault in wanted:
+                _check(fault, [mock.vendor], preferences.FAULT_HEADER)
+        except UsageError as error:
+            return effects.refuse_header(mock, str(error)), (), ""
+        own = [(self._asked_for(fault), "") for fault in wanted]
         own += [(self._asked_for(fault), preference) for fault, preference in preferences.preferred(request)]
         asked, chosen, applied = Asked.of(mock, request), list[Chosen](), list[str]()
         with self._lock:
@@ -121,28 +122,6 @@ class Faults:
         """The fault of one request. Without a seed of its own, each has another one."""
         return _Entry(fault, seed=self._seeds.getrandbits(53))
 
-    # --- mistakes
-
-    def _check(self, fault: Fault) -> None:
-        vendors = [vendor for vendor in self._vendors() if fault.vendor in ("", vendor.name)]
-        if not vendors:
-            raise _unknown(fault, "vendor", fault.vendor, [vendor.name for vendor in self._vendors()])
-        operations = [operation for vendor in vendors for operation in vendor.contract.operations]
-        matching = [operation for operation in operations if is_meant(fault.operation, operation)]
-        if fault.operation in KINDS and not matching:
-            served = ", ".join(vendor.name for vendor in vendors)
-            raise UsageError(f"{to_line(fault)!r}: no operation of {served} is of the kind {fault.operation}")
-        if fault.operation != ANY and not matching:
-            names = (*(operation.operation_id for operation in operations), *KINDS)
-            raise _unknown(fault, "operation", fault.operation, names)
-        accounts = [grant.account for vendor in vendors for grant in vendor.world.tokens.values()]
-        if fault.account and fault.account not in accounts:
-            raise _unknown(fault, "account", fault.account, dict.fromkeys(accounts))
-        known = sorted(set().union(*(documented_codes(operation) for operation in matching)))
-        for step in fault.steps:
-            if step.code and not step.status and step.code not in known:
-                raise _unknown(fault, "error code", step.code, known)
-
 
 def is_meant(name: str, operation: Operation | None) -> bool:
     """Whether `Fault.operation` means an operation; None is a request that no operation gets."""
@@ -154,9 +133,35 @@ def is_meant(name: str, operation: Operation | None) -> bool:
     return name in (operation.operation_id, kind, "read" if operation.reads else "write")
 
 
-def _unknown(fault: Fault, noun: str, name: str, known: Iterable[str]) -> UsageError:
-    way = suggestion(name, known) or f"; there are: {', '.join(known)}"
-    return UsageError(f"{to_line(fault)!r}: {name[:60]!r} is no {noun}{way}")
+def _check(fault: Fault, served: list[Vendor], place: str) -> None:
+    """Raise `UsageError` with the place of a fault that can change no answer of these vendors."""
+    if mistake := _mistake(fault, served):
+        raise UsageError(f"{place}: {mistake}")
+
+
+def _mistake(fault: Fault, served: list[Vendor]) -> str:
+    """Why a fault can change no answer of these vendors; empty if it can."""
+    vendors = [vendor for vendor in served if fault.vendor in ("", vendor.name)]
+    if not vendors:
+        return effects.no_such("vendor", fault.vendor, [vendor.name for vendor in served])
+    operations = [operation for vendor in vendors for operation in vendor.contract.operations]
+    matching = [operation for operation in operations if is_meant(fault.operation, operation)]
+    if fault.operation in KINDS and not matching:
+        whose = ", ".join(vendor.name for vendor in vendors)
+        return f"no operation of {whose} is of the kind {fault.operation}"
+    if fault.operation != ANY:
+        if not matching:
+            names = [operation.operation_id for operation in operations]
+            return effects.no_such("operation", fault.operation, (*names, *KINDS))
+        parameters = list(dict.fromkeys(one.name for operation in matching for one in operation.parameters))
+        for name in fault.where:
+            if name not in parameters:
+                return effects.no_such(f"parameter of {fault.operation}", name, parameters)
+    accounts = dict.fromkeys(grant.account for vendor in vendors for grant in vendor.world.tokens.values())
+    if fault.account and fault.account not in accounts:
+        return effects.no_such("account", fault.account, accounts)
+    mistakes = (effects.mistake_in(step, matching) for step in fault.steps)
+    return next(filter(None, mistakes), "")
 
 
 class _Entry:

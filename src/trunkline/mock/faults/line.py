@@ -23,7 +23,7 @@ _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PLAIN = re.compile(r'[^\s"]+')
 _STATUS = re.compile(r"[0-9]{3}")
-_TIMES = re.compile(r"x([0-9]{1,7})")
+_TIMES = re.compile(r"[xX]([0-9]{1,7})")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]+")
 _HEADER = "header."
 _OF_STEP = FIELDS - {"operation", "vendor", "account", "where", "then", "headers"}
@@ -131,7 +131,9 @@ class _Reader:
         column, text = word
         name, equals, value = text.partition("=")
         field = name.replace("-", "_")
-        if equals and name.lower().startswith(_HEADER):
+        if field == "code" and _STATUS.fullmatch(value):
+            yield "status", value
+        elif equals and name.lower().startswith(_HEADER):
             yield "headers", {name[len(_HEADER) :]: self._unquoted(column, value)}
         elif equals and field in _OF_STEP:
             yield field, self._unquoted(column, value)
@@ -216,7 +218,7 @@ def _words(name: str, value: Json) -> list[str]:
         return [str(value)]
     if name == "times":
         return [f"x{value}"]
-    if name == "code" and _CODE.fullmatch(value):
+    if name == "code" and _CODE.fullmatch(value) and not _TIMES.fullmatch(value):
         return [value]
     key = name.replace("_", "-")
     return [key] if value is True or _BARE.get(name) == value else [f"{key}={_quoted(_text(value))}"]
