@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 
 def constant(body: bytes, content_type: str) -> ASGIApp:

@@ -22,7 +22,8 @@ from trunkline.exchange import Headers, Request, Response, Target
 from trunkline.mock import Mock, loader, storage
 from trunkline.mock.session import MockSession
 from trunkline.transport import access, admin, server, targets
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application, wrap
+from trunkline.transport.asgi import application, wrap
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 ALL = sorted(VENDORS)

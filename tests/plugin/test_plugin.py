@@ -90,6 +90,22 @@ def test_each_vendor_is_a_fixture(run: Run) -> None:
     ).assert_outcomes(passed=3)
 
 
+def test_a_body_that_is_too_large_is_refused_as_the_vendor_does(run: Run) -> None:
+    """As by `trunkline serve`, and it is recorded, though it was not read."""
+    run(
+        """
+        def test_it(telepath):
+            credential = {"Authorization": f"Bearer {telepath.token}", "Content-Type": "application/json"}
+            sent = urllib.request.Request(f"{telepath.url}/trunks", bytes(17 << 20), credential)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(sent)
+            assert refused.value.headers["x-trunkline-refusal"].startswith("body_too_large")
+            (request,) = telepath.requests
+            assert (request.path, request.status, request.body) == ("/trunks", 413, b"")
+        """
+    ).assert_outcomes(passed=1)
+
+
 def test_each_test_starts_fresh(run: Run) -> None:
     """Requests, rate limits and changed records do not reach the next test."""
     run(

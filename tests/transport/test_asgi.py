@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import Headers, Request, Response, Target
+from trunkline.exchange import Headers, ReadKey, Request, Response, Target
 from trunkline.transport import targets
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application, wrap
+from trunkline.transport.asgi import ExtendedResponse, application, wrap
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 SHORT = 0.3
 
@@ -191,15 +192,32 @@ def test_a_base_path_is_found_however_it_is_encoded(path: bytes, found: str | No
     assert [request.path for request in seen] == ([] if found is None else [found])
 
 
-def test_what_is_too_large_can_have_an_answer_of_its_own() -> None:
-    """`too_large` gets the request without its body; a request that it does not answer gets our own 413."""
-    seen, shown = Seen(), list[Request]()
+class Refusing:
+    """A mock that refuses a large body at `/things`."""
 
-    def too_large(request: Request) -> Response | None:
-        shown.append(request)
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.shown: list[Request] = []
+
+    def __call__(self, request: Request) -> Response:
+        return self.answer(request)[0]
+
+    def read(self, _: ReadKey) -> None:
+        return None
+
+    def answer(self, request: Request) -> ExtendedResponse:
+        self.asked.append(request)
+        return Response(200), ()
+
+    def too_large(self, request: Request) -> Response | None:
+        self.shown.append(request)
         return Response(413, (("x-a", "1"),), b"{}") if request.path == "/things" else None
 
-    app = application(seen, max_bytes=3, too_large=too_large)
+
+def test_a_mock_may_refuse_what_is_too_large() -> None:
+    """It gets the request without its body; a request that it does not refuse gets our own 413."""
+    mock = Refusing()
+    app = application(mock, max_bytes=3)
     part: Message = {"type": "http.request", "body": b"four", "more_body": False}
     asked: dict[str, Any] = {
         "method": "POST",
@@ -209,11 +227,19 @@ def test_what_is_too_large_can_have_an_answer_of_its_own() -> None:
     start, body = send_to(app, part, **asked)
     assert (start["status"], body["body"]) == (413, b"{}")
     assert (b"x-a", b"1") in start["headers"]
-    [request] = shown
+    [request] = mock.shown
     assert (request.method, request.path, request.body, request.header("x-b")) == ("POST", "/things", b"", "2")
     asked["path"] = "/others"
-    assert send_to(app, part, **asked) == send_to(application(seen, max_bytes=3), part, **asked)
-    assert (len(shown), seen) == (2, [])
+    assert send_to(app, part, **asked) == send_to(application(Seen(), max_bytes=3), part, **asked)
+    assert (len(mock.shown), mock.asked) == (2, [])
+
+
+def test_a_mock_gets_shorter_bodies_than_other_targets() -> None:
+    """Without a bound of the caller's, a mock has its own."""
+    asked: dict[str, Any] = {"method": "POST", "path": "/things", "headers": [(b"content-length", b"1048577")]}
+    part: Message = {"type": "http.request", "body": bytes((1 << 20) + 1), "more_body": False}
+    assert send_to(application(Refusing()), part, **asked)[0]["status"] == 413
+    assert send_to(application(Seen()), part, **asked)[0]["status"] == 200
 
 
 def test_a_client_that_goes_is_not_waited_for() -> None:

@@ -33,9 +33,9 @@ from trunkline.contract import folders
 from trunkline.exchange import Request, Response
 from trunkline.transport import server, tls
 from trunkline.transport.access import RequestRefused
-from trunkline.transport.asgi import ASGIApp
 from trunkline.transport.protocol import MAX_HEAD
 from trunkline.transport.proxy import Proxy
+from trunkline.transport.scope import ASGIApp
 
 HOST, OTHER = "api.telepathvoice.com", "app.talkover.ai"
 AUTHORIZATION = {"Authorization": "Bearer sk_live_abc123def456..."}

@@ -26,7 +26,8 @@ from trunkline.check.strategies import isolated
 from trunkline.errors import AvailabilityUnknown, NotOurs, TargetError, Unimplemented, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Json, Request, Response, Target
 from trunkline.redaction import redactor
-from trunkline.transport.asgi import ASGIApp, application
+from trunkline.transport.asgi import application
+from trunkline.transport.scope import ASGIApp
 from trunkline.transport.targets import read_only
 
 if TYPE_CHECKING:

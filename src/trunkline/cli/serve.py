@@ -36,7 +36,8 @@ from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
 from trunkline.transport import access, proxy, server, tls
 from trunkline.transport.connect import known_parameters
-from trunkline.transport.sessions import Sessions, application_of
+from trunkline.transport.served import session_application
+from trunkline.transport.sessions import Sessions
 
 log = logging.getLogger("trunkline.cli.serve")
 
@@ -94,8 +95,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         _set_faults(session.faults, settings)
         if not settings.quiet:
             _announce_state(settings, [served.mock for served in session.mocks.values()])
-        sessions = Sessions(begin, token=settings.admin_token, cors=settings.cors, idle=settings.session_idle)
-        app = application_of(session, settings.admin_token, sessions=sessions, cors=settings.cors)
+        apply = partial(session_application, token=settings.admin_token, cors=settings.cors)
+        app = apply(session, sessions=Sessions(begin, apply, cors=settings.cors, idle=settings.session_idle))
         proxied = None
         if authority and (settings.proxy or settings.proxy_pass):
             contracts = [vendor.contract for vendor in loaded]

@@ -112,6 +112,10 @@ class RecordingMock:
         """The answer that a server delivers, and its rate-limit headers. A call is for those who need no server."""
         return self._session_mock.answer(request)
 
+    def too_large(self, request: Request) -> Response | None:
+        """The refusal of a request whose body a server did not read, because it is too large."""
+        return self._session_mock.too_large(request)
+
     def read(self, _: ReadKey) -> None:
         """Nothing: a test may look at all header fields of a request, so a server asks `answer` for every one."""
 

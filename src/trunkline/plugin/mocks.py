@@ -25,6 +25,10 @@ class Mount:
         """The answer as the server delivers it: late, in part or not at all if a fault is set."""
         return self._running(request).answer(request)
 
+    def too_large(self, request: Request) -> Response | None:
+        """The refusal of a request whose body is too large, as for `RecordingMock.too_large`."""
+        return self._running(request).too_large(request)
+
     def read(self, _: ReadKey) -> None:
         """Nothing, as for `RecordingMock.read`."""
 

@@ -14,7 +14,6 @@ browsers. Browsers send the latter by themselves, so such a change needs the hea
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 from base64 import b64decode
 from contextlib import suppress
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 from trunkline.contract.requests import bearer_token, is_bearer_token
 from trunkline.errors import UsageError
 from trunkline.exchange import Headers, find
+from trunkline.transport.addresses import is_loopback
 
 RESERVED = "/_trunkline"
 """The reserved path at the server's root. No vendor may use it."""
@@ -37,7 +37,6 @@ SAFE = frozenset(("GET", "HEAD"))
 """The methods that change nothing."""
 _HOST = re.compile(r"(?:\[([^][]*:[^][]*)\]|([^][:]+))(?::[0-9]*)?")
 """A name or an address, with a port or without; only an IPv6 address is in brackets."""
-_ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
 _CHALLENGES = (("www-authenticate", 'Bearer realm="trunkline"'), ("www-authenticate", 'Basic realm="trunkline"'))
 
 
@@ -67,30 +66,6 @@ def check_token(token: str) -> str:
     if not is_bearer_token(token):
         raise UsageError("the admin token is empty or holds what no bearer token can; make it of letters and digits")
     return token
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or an address is that of the machine itself."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
-def address_of(scheme: str, host: str, server: tuple[str, int] | None) -> str:
-    """The address of a server for a client that sent the field `Host`: `http://127.0.0.1:8900`.
-
-    A `Host` is repeated only if it is an address itself. Any other may be a stranger's name, and then it is the address
-    of the `server`, if that is known.
-    """
-    return f"{scheme}://{host}" if _ADDRESS.fullmatch(host) or not server else root_url(scheme, *server)
-
-
-def root_url(scheme: str, host: str, port: int) -> str:
-    """The address of a host, which is a name or an IP address: `http://[::1]:8900`."""
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _check_machine(headers: Headers, client: str) -> None:

@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
 from trunkline.contract.http import NO_CONTENT
+from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
 from trunkline.mock.faults import FAULT_HEADER, FaultyResponse
@@ -27,15 +28,7 @@ from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.delivery import deliver
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
-
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
-"""Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
-
-ENDING = "trunkline.ending"
-"""The key in a scope's `state` of the `asyncio.Event` that the server sets when it ends, for answers without an end."""
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 _MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
@@ -64,14 +57,17 @@ _PLAIN = frozenset(
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """A target that remembers its answers, as a mock does. Each answer has headers to add: those of a rate limit."""
+class MockTarget(Protocol):
+    """A mock, as a server asks it. Each answer has headers to add: those of a rate limit."""
 
     def read(self, key: ReadKey) -> ExtendedResponse | None:
         """The answer to a GET request without a body, remembered or new; None to be asked with the whole request."""
 
     def answer(self, request: Request) -> ExtendedResponse:
         """The answer to any request."""
+
+    def too_large(self, request: Request) -> Response | None:
+        """The refusal of a request whose body is too large to be read, and is left out; None for the server's own."""
 
 
 ExtendedResponse: TypeAlias = tuple[Response, RawHeaders]
@@ -86,19 +82,20 @@ def application(  # noqa: C901 - its parts share the base
     *,
     base: str = "",
     blocking: bool = False,
-    max_bytes: int = MAX_BODY,
-    too_large: Callable[[Request], Response | None] | None = None,
+    max_bytes: int | None = None,
     elsewhere: Response | None = None,
     middleware: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> ASGIApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
 
-    A request with a body of more than `max_bytes` does not reach the target: `too_large` may answer it, without the
-    body; otherwise the answer is a 413 in our own words. `elsewhere` is the answer to a path that is not below `base`.
-    `middleware` stands before every request but those that `Remembering.read` answers.
+    A request with a body of more than `max_bytes` (by default `LONGEST_BODY` for a `MockTarget`, and `MAX_BODY` for
+    others) does not reach the target: `MockTarget.too_large` may refuse it, or else the answer is a 413 in our own
+    words. `elsewhere` is the answer to a path that is not below `base`. `middleware` stands before every request but
+    those that `MockTarget.read` answers.
     """
     any_target: Any = target
-    mock = any_target if isinstance(any_target, Remembering) else None
+    mock = any_target if isinstance(any_target, MockTarget) else None
+    most = max_bytes if max_bytes is not None else LONGEST_BODY if mock else MAX_BODY
 
     def respond(request: Request) -> ExtendedResponse:
         return mock.answer(request) if mock else (target(request), ())
@@ -110,7 +107,7 @@ def application(  # noqa: C901 - its parts share the base
     raw_below = below.encode()
     pattern = _base_pattern(prefix)
     not_below = elsewhere or error_response(404, f"nothing is served here; every path begins with {below}")
-    oversized = error_response(413, f"the body is larger than {max_bytes} bytes")
+    oversized = error_response(413, f"the body is larger than {most} bytes")
 
     async def answer(scope: Message, receive: Receive) -> ExtendedResponse:
         raw = scope.get("raw_path")
@@ -121,11 +118,11 @@ def application(  # noqa: C901 - its parts share the base
         has_body = _announces_body(scope, headers)
         if begin is None:
             return not_below, _CLOSE if has_body else ()
-        body, is_read = await _read(receive, headers, max_bytes) if has_body else (b"", True)
+        body, is_read = await _read(receive, headers, most) if has_body else (b"", True)
         request = Request(scope["method"], path[begin:], scope["query_string"].decode("latin-1"), headers, body or b"")
-        if body is None:
-            return (too_large(request) if too_large else None) or oversized, () if is_read else _CLOSE
         try:
+            if body is None:
+                return (mock.too_large(request) if mock else None) or oversized, () if is_read else _CLOSE
             return await asyncio.to_thread(respond, request) if blocking else respond(request)
         except TargetError as error:
             return error_response(502, str(error)), ()

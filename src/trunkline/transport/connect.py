@@ -24,9 +24,9 @@ from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Request, Target
 from trunkline.mock.loader import Vendor
 from trunkline.transport import targets
-from trunkline.transport.asgi import ASGIApp
 from trunkline.transport.files import read_source
 from trunkline.transport.messages import check_timeout
+from trunkline.transport.scope import ASGIApp
 
 PORT = 8900
 """The port of the mock unless another is chosen."""

@@ -10,18 +10,15 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trunkline.mock.faults import FaultyResponse
+from trunkline.transport.scope import CONNECTION, Message, Receive, Send
 
 if TYPE_CHECKING:
     from trunkline.transport.protocol import Connection
-
-CONNECTION = "trunkline.connection"
-"""The key of a request's `state` that holds its connection."""
 
 _HALF_A_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: appl"
 _PIECES = 20
@@ -32,11 +29,11 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 async def deliver(
     response: FaultyResponse,
-    head: MutableMapping[str, Any],
+    head: Message,
     body: bytes,
-    scope: MutableMapping[str, Any],
-    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    scope: Message,
+    receive: Receive,
+    send: Send,
 ) -> None:
     """Send the head and the body as the fault asks. Raises `ConnectionError` where it cannot close."""
     wanted = response.delivery

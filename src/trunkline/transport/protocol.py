@@ -20,7 +20,7 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
-from trunkline.transport.delivery import CONNECTION
+from trunkline.transport.scope import CONNECTION
 
 MAX_HEAD = 256 << 10
 """The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""

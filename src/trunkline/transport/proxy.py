@@ -24,21 +24,18 @@ from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import to_text, truncate
-from trunkline.transport.access import RESERVED, RequestRefused, is_loopback
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application
+from trunkline.transport.access import RESERVED, RequestRefused
+from trunkline.transport.addresses import is_loopback
+from trunkline.transport.asgi import application
 from trunkline.transport.client import http
 from trunkline.transport.protocol import MAX_HEAD, Connection
+from trunkline.transport.scope import SCHEME, TUNNEL, ASGIApp, Message, Receive, Send
 from trunkline.transport.tls import HANDSHAKE, describe_failure
 
 if TYPE_CHECKING:
     import uvicorn
 
 log = logging.getLogger("trunkline.transport.proxy")
-
-TUNNEL = "trunkline.tunnel"
-"""The key in the `state` of a scope for the host to which the request's tunnel leads."""
-SCHEME = "trunkline.scheme"
-"""The key in a scope for the scheme of a whole address: that of `scheme` is the connection's."""
 
 _CONNECT = b"CONNECT "
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][:@/?#\s]+))(?::([0-9]{1,5}))?")

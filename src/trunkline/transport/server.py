@@ -33,16 +33,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 
-from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import UsageError
 from trunkline.exchange import Response, Target
 from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
-from trunkline.transport.access import RESERVED, address_of, root_url
-from trunkline.transport.asgi import ENDING, ASGIApp, Message, Receive, Send, application, error_response
-from trunkline.transport.messages import MAX_BODY
+from trunkline.transport.access import RESERVED
+from trunkline.transport.addresses import address_of, root_url
+from trunkline.transport.asgi import application, error_response
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
-from trunkline.transport.proxy import SCHEME, TUNNEL, Proxy
+from trunkline.transport.proxy import Proxy
+from trunkline.transport.scope import ENDING, SCHEME, TUNNEL, ASGIApp, Message, Receive, Send
 from trunkline.transport.tls import HANDSHAKE, describe_failure
 
 try:
@@ -112,17 +112,16 @@ def asgi(
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
     `{"acme": "/v1"}` is answered with whole addresses. `admin` (`transport.admin.admin`) answers below the reserved
     path, and `sessions` (`transport.sessions`) below its part `SESSIONS`. Web pages of this machine and of the origins
-    in `cors` may read the answers of the targets; None lets no page. A target that has a method `too_large`, as a mock
-    has, answers requests with a body of more than `LONGEST_BODY` bytes with it.
+    in `cors` may read the answers of the targets; None lets no page.
     """
     middleware = None if cors is None else cors_middleware(cors)
     if not isinstance(targets, Mapping):
-        return _application(targets, "", blocking=blocking, middleware=middleware)
+        return application(targets, blocking=blocking, middleware=middleware)
     sorted_bases = sorted((base.rstrip("/") for base in targets), key=len, reverse=True)
     nowhere = f"nothing is served here; every path begins with {' or '.join(f'{base}/' for base in sorted_bases)}"
     not_found = error_response(404, nowhere)
     apps = {
-        base.rstrip("/"): _application(target, base, blocking=blocking, elsewhere=not_found, middleware=middleware)
+        base.rstrip("/"): application(target, base=base, blocking=blocking, elsewhere=not_found, middleware=middleware)
         for base, target in targets.items()
     }
     mounts = sorted(apps.items(), key=lambda mount: len(mount[0]), reverse=True)
@@ -175,26 +174,6 @@ def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["*"],
-    )
-
-
-def _application(
-    target: Target,
-    base: str,
-    *,
-    blocking: bool,
-    elsewhere: Response | None = None,
-    middleware: Callable[[ASGIApp], ASGIApp] | None = None,
-) -> ASGIApp:
-    too_large = getattr(target, "too_large", None)
-    return application(
-        target,
-        base=base,
-        blocking=blocking,
-        max_bytes=LONGEST_BODY if too_large else MAX_BODY,
-        too_large=too_large,
-        elsewhere=elsewhere,
-        middleware=middleware,
     )
 
 

@@ -1,7 +1,7 @@
 """The sessions of a server: worlds of their own, each below `/_trunkline/s/<id>`, until somebody ends them.
 
-    >>> sessions = Sessions()
-    >>> app = application_of(MockSession(vendors), sessions=sessions)
+    >>> sessions = Sessions(MockSession, session_application)
+    >>> app = session_application(MockSession(vendors), sessions=sessions)
     >>> sessions.open(session := sessions.prepare(vendors))
     >>> session.place
     '/_trunkline/s/0f1e2d3c4b5a69788796a5b4'
@@ -21,34 +21,14 @@ from urllib.parse import quote, unquote
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED
-from trunkline.transport.admin import admin
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, application, error_response
-from trunkline.transport.server import SESSIONS, asgi, bases, cors_middleware
+from trunkline.transport.asgi import application, error_response
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
+from trunkline.transport.server import SESSIONS, cors_middleware
 
 MOST = 500
 """How many sessions can be open at once."""
 
 _NOT_OPEN = f"no such session is open; it was ended, or was idle for too long; POST {RESERVED}/sessions opens another"
-
-
-def application_of(
-    session: MockSession,
-    token: str | None = None,
-    *,
-    sessions: Sessions | None = None,
-    cors: Collection[str] | None = None,
-) -> ASGIApp:
-    """The mocks of a session below their base paths, with the admin surface; and with `sessions`, other sessions.
-
-    `token` is the admin token, `cors` as for `server.asgi`.
-    """
-    return asgi(
-        {base: session.mocks[vendor.name] for base, vendor in bases(session.vendors).items()},
-        index={vendor.name: vendor.contract.base_path for vendor in session.vendors},
-        admin=admin(session, token, sessions),
-        sessions=sessions,
-        cors=cors,
-    )
 
 
 @dataclass(slots=True, eq=False)
@@ -73,23 +53,22 @@ class OpenSession:
 class Sessions:
     """The open sessions of a server, and the application that answers for them. Only the event loop changes them.
 
-    `begin` makes the mocks of a session, `idle` is the number of seconds after which an unused one ends. That is looked
-    at whenever a session is used or opened.
+    `begin` makes the mocks of a session, and `apply` their application (`transport.served`). `idle` is the number of
+    seconds after which an unused session ends. That is looked at whenever a session is used or opened.
     """
 
     def __init__(
         self,
-        begin: Callable[[Iterable[Vendor]], MockSession] = MockSession,
+        begin: Callable[[Iterable[Vendor]], MockSession],
+        apply: Callable[[MockSession], ASGIApp],
         *,
-        token: str | None = None,
         cors: Collection[str] | None = None,
         idle: float = 600.0,
         most: int = MOST,
     ) -> None:
         self.idle, self.most = idle, most
         self._begin = begin
-        self._token = token
-        self._cors = cors
+        self._apply = apply
         self._open: OrderedDict[str, OpenSession] = OrderedDict()  # the one that was used last is the last
         not_open = error_response(404, _NOT_OPEN)
         middleware = None if cors is None else cors_middleware(cors)
@@ -98,7 +77,7 @@ class Sessions:
     def prepare(self, vendors: Iterable[Vendor]) -> OpenSession:
         """A new session, which is not open yet. Any thread may call this, for it takes time."""
         mocks = self._begin(vendors)
-        return OpenSession(mocks, application_of(mocks, self._token, cors=self._cors), monotonic())
+        return OpenSession(mocks, self._apply(mocks), monotonic())
 
     def seconds_until_room(self) -> float:
         """0 if a further session can be opened, else the seconds until the oldest one is idle."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from trunkline.contract import folders
@@ -13,8 +14,10 @@ from trunkline.mock import loader
 from trunkline.mock.session import MockSession
 from trunkline.transport import server
 from trunkline.transport.admin import application
-from trunkline.transport.asgi import ASGIApp, wrap
-from trunkline.transport.sessions import Sessions, application_of
+from trunkline.transport.asgi import wrap
+from trunkline.transport.scope import ASGIApp
+from trunkline.transport.served import session_application
+from trunkline.transport.sessions import Sessions
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
 DOCUMENT: Json = json.loads(Path(application.__file__).with_name("openapi.json").read_text("utf-8"))
@@ -32,7 +35,8 @@ TOKEN = "hush-0123456789"
 
 def app_of(session: MockSession, token: str | None = None, **options: float) -> ASGIApp:
     """A server's application: the mocks of a session, its admin surface, and other sessions."""
-    return application_of(session, token, sessions=Sessions(token=token, cors=(), **options), cors=())  # type: ignore[arg-type]  # `most` is an int
+    apply = partial(session_application, token=token, cors=())
+    return apply(session, sessions=Sessions(MockSession, apply, cors=(), **options))  # type: ignore[arg-type]  # `most` is an int
 
 
 def served(session: MockSession, token: str | None = None) -> AbstractContextManager[str]:

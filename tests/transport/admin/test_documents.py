@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ from trunkline.transport import server
 from trunkline.transport.admin.application import ROUTES, SERVER_ROUTES
 from trunkline.transport.admin.messages import documented_path
 from trunkline.transport.asgi import wrap
-from trunkline.transport.sessions import Sessions, application_of
+from trunkline.transport.served import session_application
+from trunkline.transport.sessions import Sessions
 
 FIRST = min(VENDORS)
 
@@ -181,8 +183,9 @@ def test_schemathesis_changes_nothing_without_permission(session: MockSession, t
     """Without the admin token, whatever it sends is refused, and all is as it was."""
     (tmp_path / "openapi.json").write_text(json.dumps(DOCUMENT), "utf-8")
     before = {name: served.mock.snapshot("trunks") for name, served in session.mocks.items()}
-    sessions = Sessions(token=TOKEN)
-    with server.running(application_of(session, TOKEN, sessions=sessions)) as url:
+    apply = partial(session_application, token=TOKEN)
+    sessions = Sessions(MockSession, apply)
+    with server.running(apply(session, sessions=sessions)) as url:
         checks = ("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance,ignored_auth")
         arguments = ("--url", f"{url}/_trunkline", "-H", _proof(None))
         _run_schemathesis(tmp_path, "openapi.json", 40, *checks, *arguments)

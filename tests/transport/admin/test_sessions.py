@@ -20,7 +20,9 @@ from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock import REFUSAL_HEADER
 from trunkline.mock.session import MockSession
 from trunkline.transport import server, sessions, targets
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send, wrap
+from trunkline.transport.asgi import wrap
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
+from trunkline.transport.served import session_application
 
 FIRST, SECOND = sorted(VENDORS)
 NOT_OPEN = "no such session is open; it was ended, or was idle for too long"
@@ -233,7 +235,7 @@ def test_a_session_does_not_end_while_it_answers(clock: list[float]) -> None:
     """A request that takes longer than a session may be idle is a use of it, from its beginning to its end."""
 
     async def run() -> None:
-        some, began, go_on = sessions.Sessions(), asyncio.Event(), asyncio.Event()
+        some, began, go_on = sessions.Sessions(MockSession, session_application), asyncio.Event(), asyncio.Event()
         found, slow = some.prepare(VENDORS.values()), some.prepare(VENDORS.values())
 
         async def answer(_scope: Message, _receive: Receive, _send: Send) -> None:

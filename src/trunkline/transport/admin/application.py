@@ -14,16 +14,16 @@ from trunkline.errors import Conflict, DataError, StorageError, UsageError
 from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED, RESET, SAFE, RequestRefused, check_access, check_token
-from trunkline.transport.admin import data, documents, faults, page, records, requests, sessions
+from trunkline.transport.admin import documents, faults, page, records, requests, reset, sessions
 from trunkline.transport.admin.messages import Answer, error
-from trunkline.transport.asgi import ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import Sessions
 
 ROUTES = (
     *documents.ROUTES,
-    *data.ROUTES,
+    *reset.ROUTES,
     *records.ROUTES,
     *requests.ROUTES,
     *faults.ROUTES,

@@ -1,4 +1,4 @@
-"""The index of a server, and its OpenAPI documents: of each vendor, and of the admin surface itself.
+"""The index of a server, its health, and its OpenAPI documents: of each vendor, and of the admin surface itself.
 
 `openapi.json` beside this module documents every route of the package.
 """
@@ -63,6 +63,12 @@ def _readable(routes: Iterable[BaseRoute]) -> list[str]:
     return [route.path for route in found if "{" not in route.path and route.path not in _OF_THE_PAGE]
 
 
+async def health(request: Request) -> Answer:
+    """The version, and the vendors that are served."""
+    session = session_of(request)
+    return JSONResponse({"status": "ok", "trunkline": trunkline.__version__, "vendors": [*session.mocks]})
+
+
 async def admin_document(request: Request) -> Answer:
     """The document of the admin surface at this address, with the paths, vendors and collections that it has."""
     found = json.loads(DOCUMENT.read_bytes())
@@ -91,6 +97,7 @@ async def vendor_document(request: Request) -> Answer:
 
 ROUTES = (
     Route("/", index),
+    Route("/health", health),
     Route("/openapi.json", admin_document),
     Route("/openapi/{vendor}.json", vendor_document),
 )

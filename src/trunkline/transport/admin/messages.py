@@ -19,7 +19,8 @@ from trunkline.exchange import Headers, Json, NotJSON, parse_json
 from trunkline.findings import suggestion
 from trunkline.mock.mock import Mock
 from trunkline.mock.session import MockSession
-from trunkline.transport.access import RESERVED, address_of
+from trunkline.transport.access import RESERVED
+from trunkline.transport.addresses import address_of
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 """The OpenAPI document of the admin surface."""

@@ -23,7 +23,7 @@ from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.verification import Expectation, verify
 from trunkline.transport.admin.messages import NUMBER, Answer, read_json, read_query, session_of, whole_number
-from trunkline.transport.asgi import ENDING
+from trunkline.transport.scope import ENDING
 
 _STATUS = re.compile(r"0|[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
 _KEEP_ALIVE = 15.0

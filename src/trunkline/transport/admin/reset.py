@@ -1,4 +1,4 @@
-"""The health of a server, and the return of its mocks to their fixtures."""
+"""The return of the mocks to their fixtures."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-import trunkline
 from trunkline.errors import DataError, StorageError, UsageError
 from trunkline.transport.access import RESET
 from trunkline.transport.admin.messages import Answer, error, mock_named, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
-
-
-async def health(request: Request) -> Answer:
-    """The version, and the vendors that are served."""
-    session = session_of(request)
-    return JSONResponse({"status": "ok", "trunkline": trunkline.__version__, "vendors": [*session.mocks]})
 
 
 async def reset(request: Request) -> Answer:
@@ -43,4 +36,4 @@ async def reset(request: Request) -> Answer:
     return JSONResponse({"reset": chosen})
 
 
-ROUTES = (Route("/health", health), Route(RESET, reset, methods=["POST"]))
+ROUTES = (Route(RESET, reset, methods=["POST"]),)
