@@ -425,7 +425,7 @@ BAD_MARKERS = {
     "rate_limit=1": 'the marker names one vendor, as in @pytest.mark.trunkline("talkover", rate_limit=5)',
     '"telepath", vendor="telepath"': "the marker names one vendor, as in *",
     '["telepath"]': "the marker names *'telepath'*, which is not a vendor; there are: talkover, telepath",
-    '"telepath", trunk=[]': "telepath has no 'trunk'; there are: trunks, *tokens, rate_limit, rate_window, faults",
+    '"telepath", trunk=[]': "telepath has no 'trunk'; did you mean trunks?",
     '"telepath", rate_limit=-1': "rate_limit is -1; give a number of requests, at least 0",
     '"telepath", rate_limit="5"': "rate_limit is '5'; give a number of requests, at least 0",
     '"telepath", rate_window=0': "rate_window is 0; give a number of seconds, from 1 to 86400",

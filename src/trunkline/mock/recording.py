@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, RawHeaders, ReadKey, Request, Response, Target
-from trunkline.findings import suggestion
+from trunkline.findings import suggestion, truncate
 from trunkline.mock.factory import fill_records, generate
 from trunkline.mock.faults import Fault, Faults, parse_fault
 from trunkline.mock.faults.document import ANY
@@ -250,14 +250,21 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
     """
     if tokens is not None:
         vendor = replace(vendor, world=vendor.world.with_tokens(_checked_tokens(tokens)))
-    for name in collections:
-        if name not in vendor.world.collections:
-            known = ", ".join((*vendor.world.collections, "tokens", "rate_limit", "rate_window", "faults"))
-            raise UsageError(f"{vendor.name} has no {name!r}; there are: {known}")
+    check_names(vendor, collections)
     for name in vendor.world.parents_first():
         if name in collections:
             vendor = _override_records(vendor, name, collections[name])
     return vendor
+
+
+def check_names(vendor: Vendor, names: Iterable[str]) -> None:
+    """Raise `UsageError` for a name that neither a collection nor an option of a mock has."""
+    known = (*vendor.world.collections, "tokens", "rate_limit", "rate_window", "faults")
+    for name in names:
+        if name not in known:
+            meant = suggestion(name, known)
+            there_are = f"; there are: {', '.join(known)}"
+            raise UsageError(f"{vendor.name} has no {truncate(name, 40)!r}{meant or there_are}")
 
 
 def _checked_tokens(tokens: Json) -> tuple[str, ...]:

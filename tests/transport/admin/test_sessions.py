@@ -147,6 +147,17 @@ def test_a_session_has_what_was_asked_for(app: ASGIApp, client: Admin) -> None:
     assert [trunk["name"] for trunk in trunks_in(app, named, SECOND).listed().values()] == ["North"]
 
 
+def test_a_session_begins_with_faults(app: ASGIApp, client: Admin) -> None:
+    """As in the marker: lines and objects, each for its own vendor alone."""
+    found = opened(client, {"vendors": {FIRST: {"faults": ["*: 503 x1", {"status": 504, "times": 1}]}, SECOND: {}}})
+    assert trunks_in(app, found, SECOND).ask("GET", "/trunks").status not in (503, 504)
+    first = trunks_in(app, found)
+    assert [first.ask("GET", first.path).status for _ in range(3)] == [503, 504, 200]
+    listed = Admin(app, place(found)).get("/faults")["faults"]
+    assert [one["line"] for one in listed] == [f"* vendor={FIRST}: 503 x1", f"* vendor={FIRST}: 504 x1"]
+    assert client.get("/faults") == {"faults": []}
+
+
 SECRET = "sk_live_0123456789abcdef"
 MISTAKES: dict[str, tuple[Json, int, str]] = {
     "a list": ([], 400, "the body#: is not of type object"),
@@ -154,6 +165,22 @@ MISTAKES: dict[str, tuple[Json, int, str]] = {
     "no vendors": ({"vendors": {}}, 400, "the body#/vendors: breaks minProperties: 1"),
     "an unknown vendor": ({"vendors": {SECRET: {}}}, 404, "no such vendor is served here; there are: "),
     "an unknown collection": ({"vendors": {FIRST: {"ducks": 3}}}, 400, f"{FIRST} has no 'ducks'; there are: "),
+    "a slip": ({"vendors": {FIRST: {"trunk": SECRET}}}, 400, f"{FIRST} has no 'trunk'; did you mean trunks?"),
+    "a line for a list": (
+        {"vendors": {FIRST: {"faults": "*: 503"}}},
+        400,
+        f"the body#/vendors/{FIRST}/faults: is not of type array",
+    ),
+    "a wrong fault": (
+        {"vendors": {FIRST: {"faults": ["*: 503", {"statu": 503}]}}},
+        400,
+        f"the body#/vendors/{FIRST}/faults/1: there is no 'statu'; did you mean status?",
+    ),
+    "a fault of nothing": (
+        {"vendors": {FIRST: {"faults": ["nope: 503"]}}},
+        400,
+        f"'nope vendor={FIRST}: 503': 'nope' ",
+    ),
     "too many records": ({"vendors": {FIRST: {"trunks": 1001}}}, 400, f"the body#/vendors/{FIRST}/trunks: breaks max"),
     "no number": ({"vendors": {FIRST: {"trunks": SECRET}}}, 400, f"the body#/vendors/{FIRST}/trunks: is not of type"),
     "half a record": ({"vendors": {FIRST: {"trunks": 1.5}}}, 400, f"the body#/vendors/{FIRST}/trunks: is not of type"),

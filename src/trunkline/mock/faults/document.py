@@ -238,6 +238,10 @@ class Fault(Step, frozen=True, kw_only=True):
         """All steps, the fault's own first."""
         return (self, *self.then)
 
+    def of(self, vendor: str) -> Fault:
+        """The fault, for the requests to one vendor unless it names another."""
+        return self if self.vendor else msgspec.structs.replace(self, vendor=vendor)
+
 
 FIELDS = frozenset(Fault.__struct_fields__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -96,12 +96,15 @@ def whole_number(name: str, text: str, most: int | None = None) -> int:
     return int(text)
 
 
-async def read_body(request: Request, schema: str) -> Json:
+async def read_body(request: Request, schema: str, check: Callable[[Json], object] = bool) -> Json:
     """The body, which must obey a schema of the document (`NewSession`). An empty body is an empty object.
+
+    `check` comes first, to raise an error in better words for what it understands.
 
     Raises `UsageError`, or `DataError` with the place and the reason; and `HTTPException` (413) for a long body.
     """
     value = await read_json(request)
+    check(value)
     check_format(DOCUMENT, f"components/schemas/{schema}", value, "the body")
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from trunkline.exchange import Json
+from trunkline.mock.faults import Fault, parse_fault
 from trunkline.mock.generators import format_time
-from trunkline.mock.recording import override
+from trunkline.mock.recording import check_names, override
 from trunkline.mock.session import MockSession
 from trunkline.transport.admin.documents import places
 from trunkline.transport.admin.messages import Answer, mock_named, read_body, root_of, session_of
@@ -31,9 +33,10 @@ async def list_sessions(request: Request) -> Answer:
 
 async def open_session(request: Request) -> Answer:
     """Open a session with worlds of its own: `{"vendors": {"acme": {"trunks": 3, "rate_limit": 5}}}`."""
-    sessions, body = _sessions(request), await read_body(request, "NewSession")
+    sessions, own = _sessions(request), session_of(request)
+    body = await read_body(request, "NewSession", partial(_check, own))
     _check_room(sessions)
-    session = await run_in_threadpool(_prepare, sessions, session_of(request), body.get("vendors"))
+    session = await run_in_threadpool(_prepare, sessions, own, body.get("vendors"))
     _check_room(sessions)  # others may have been faster
     sessions.open(session)
     shown = _shown(request, session)
@@ -60,15 +63,31 @@ def _check_room(sessions: Sessions) -> None:
 
 def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | None) -> OpenSession:
     """A session with the wanted vendors, by default all of the server. Each is overridden as in a marker of pytest."""
-    vendors, limits = [], {}
+    vendors, options = [], {}
     for name, settings in (wanted or {name: {} for name in own.mocks}).items():
         others = dict(settings)
-        limits[name] = others.pop("rate_limit", None), others.pop("rate_window", None)
+        options[name] = [others.pop(option, None) for option in ("rate_limit", "rate_window", "faults")]
         vendors.append(override(mock_named(own, name).vendor, **others))
     session = sessions.prepare(vendors)
-    for name, (requests, seconds) in limits.items():
+    for name, (requests, seconds, faults) in options.items():
         mock_named(session.mocks, name).limit_rate(requests, seconds)
+        session.mocks.faults.add(*(fault.of(name) for fault in _parsed(name, faults)))
     return session
+
+
+def _check(own: MockSession, body: Json) -> None:
+    """Raise an error for a vendor, or a key of one, that does not exist, and for a fault with a mistake."""
+    wanted = body.get("vendors") if isinstance(body, dict) else None
+    for name, settings in wanted.items() if isinstance(wanted, dict) else ():
+        vendor = mock_named(own, name).vendor
+        if isinstance(settings, dict):
+            check_names(vendor, settings)
+            _parsed(name, settings.get("faults"))
+
+
+def _parsed(vendor: str, faults: Json) -> list[Fault]:
+    given = faults if isinstance(faults, list) else []
+    return [parse_fault(one, "the body", f"/vendors/{vendor}/faults/{number}") for number, one in enumerate(given)]
 
 
 def _shown(request: Request, session: OpenSession) -> dict[str, Json]:
