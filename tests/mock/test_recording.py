@@ -221,9 +221,23 @@ def test_faults_are_given_from_the_start() -> None:
     assert [list_trunks(fake).status for _ in range(2)] == [503, 401]
 
 
+def test_a_scenario_is_on_for_a_block_or_from_the_start() -> None:
+    """Its faults count together, and end with the block."""
+    fake = RecordingMock(TELEPATH)
+    with fake.scenario("token-revoked") as revoked:
+        assert [list_trunks(fake).status for _ in range(4)] == [200, 200, 401, 401]
+    assert (list_trunks(fake).status, revoked.used, repr(revoked)) == (200, 2, "<the scenario 'token-revoked'>")
+    assert list_trunks(RecordingMock(TELEPATH, scenario="maintenance")).status == 503
+    for name in ("lost-anser", "", None, 7):
+        with pytest.raises(UsageError, match="is no scenario"):
+            fake.scenario(name)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("given", "keys", "sentence"),
     [
+        ("listTrunks: 503 x2", {"times": 3}, "'listTrunks: 503 x2' is a whole line; put times into it, or give only"),
+        ("lost-answer", {}, "'lost-answer' is a scenario, not an effect; --scenario, scenario= or POST "),
         ("listTrunk", {"status": 503}, "did you mean listTrunks"),
         ("listTrunks", {"statuss": 503}, "did you mean status"),
         ("listTrunks", {"status": "503"}, "status"),
@@ -243,7 +257,13 @@ def test_a_wrong_fault_is_one_sentence(given: str, keys: dict[str, Json], senten
 
 
 @pytest.mark.parametrize(
-    ("faults", "sentence"), [("listTrunks: 503", "a list"), ([{"x": 1}], "faults[0]"), ([7], "faults[0]")]
+    ("faults", "sentence"),
+    [
+        ("listTrunks: 503", "a list"),
+        (["listTrunk: 503"], "faults[0] 'listTrunk: 503': "),
+        ([{"x": 1}], "faults[0]"),
+        ([7], "faults[0]"),
+    ],
 )
 def test_wrong_faults_from_the_start_are_one_sentence(faults: Json, sentence: str) -> None:
     """A lone text would be a list of its letters."""

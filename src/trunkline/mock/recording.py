@@ -17,7 +17,7 @@ from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, RawHeaders, ReadKey, Request, Response, Target
 from trunkline.findings import suggestion, truncate
 from trunkline.mock.factory import fill_records, generate
-from trunkline.mock.faults import Fault, Faults, parse_fault
+from trunkline.mock.faults import Faults, SetFault, parse_fault, switch_on
 from trunkline.mock.faults.document import ANY
 from trunkline.mock.loader import Vendor, with_records
 from trunkline.mock.mock import from_vendor
@@ -35,21 +35,22 @@ RecordsOrCount: TypeAlias = Sequence[Mapping[str, Json]] | int
 
 
 class ActiveFault:
-    """A fault that is set on a mock, until `remove` or the end of a `with` block."""
+    """A fault, or the faults of a scenario, that are set on a mock until `remove` or the end of a `with` block."""
 
-    def __init__(self, faults: Faults, fault: Fault) -> None:
+    def __init__(self, faults: Faults, active: list[SetFault]) -> None:
         self._faults = faults
-        (self._set,) = faults.add(fault)
+        self._active = {fault.id: fault for fault in active}
 
     @property
     def used(self) -> int:
-        """How many answers it has changed."""
-        return next((found.used for found in self._faults.entries() if found.id == self._set.id), self._set.used)
+        """How many answers have been changed."""
+        self._active |= {found.id: found for found in self._faults.entries() if found.id in self._active}
+        return sum(fault.used for fault in self._active.values())
 
     def remove(self) -> None:
-        """Remove the fault; a second call does nothing."""
-        self._set = self._set._replace(used=self.used)
-        self._faults.remove(self._set.id)
+        """Remove what was set; a second call does nothing."""
+        _ = self.used  # which is the last count from now on
+        self._faults.remove(*self._active)
 
     def __enter__(self) -> ActiveFault:
         return self
@@ -58,7 +59,8 @@ class ActiveFault:
         self.remove()
 
     def __repr__(self) -> str:
-        return f"<the fault {self._set.line!r}>"
+        first = next(iter(self._active.values()))
+        return f"<the scenario {first.scenario!r}>" if first.scenario else f"<the fault {first.line!r}>"
 
 
 class RecordingMock:
@@ -72,7 +74,7 @@ class RecordingMock:
 
     `rate_limit` is the number of requests per window and credential, `rate_window` the length of a window in seconds;
     both can be set later. `tokens` and each collection replace those of the fixtures, as for `override`. `faults` are
-    set from the start: each is a line, as for `fault`, or a mapping of its keys.
+    set from the start: each is a line, as for `fault`, or a mapping of its keys. So are those of a `scenario`.
     """
 
     __slots__ = ("__weakref__", "_mock", "_session", "_session_mock", "_url", "requests", "vendor")
@@ -86,6 +88,7 @@ class RecordingMock:
         rate_window: int | None = None,
         tokens: Sequence[str] | None = None,
         faults: Iterable[str | Mapping[str, Json]] = (),
+        scenario: str | None = None,
         **collections: RecordsOrCount,
     ) -> None:
         self.vendor = override(vendor, tokens=tokens, **collections)
@@ -100,7 +103,10 @@ class RecordingMock:
         if isinstance(faults, str | Mapping):
             raise UsageError('faults is a list, such as ["listTrunks: 503 x2"]')
         for number, fault in enumerate(faults):
-            self._session.faults.add(parse_fault(fault, f"faults[{number}]"))
+            place = f"faults[{number}]"
+            self._session.faults.add(parse_fault(fault, place), place=place)
+        if scenario is not None:
+            self.scenario(scenario)
 
     def __call__(self, request: Request) -> Response:
         __tracebackhide__ = True
@@ -129,8 +135,19 @@ class RecordingMock:
         `operation` is an operationId, a kind such as `create`, `read`, `write` or `*`; or, without `keys`, a whole line
         as for `trunkline serve --fault`. docs/mock.md lists the keys. Raises `UsageError` or `DataError`.
         """
+        if keys and ":" in operation:
+            raise UsageError(f"{operation!r} is a whole line; put {', '.join(keys)} into it, or give only keys")
         fault = parse_fault({"operation": operation, **keys} if keys else operation, "the fault")
-        return ActiveFault(self._session.faults, fault)
+        return ActiveFault(self._session.faults, self._session.faults.add(fault))
+
+    def scenario(self, name: str) -> ActiveFault:
+        """Switch a scenario on: for the rest of the test, or for a `with` block.
+
+            with acme.scenario("lost-answer"): ...
+
+        `trunkline faults` lists them. Raises `UsageError` for an unknown name.
+        """
+        return ActiveFault(self._session.faults, switch_on(self._session.faults, name))
 
     def delay(self, seconds: float | str, operation: str = ANY, /) -> ActiveFault:
         """Delay each answer by so many seconds, or by a distribution such as `uniform(0.1,0.5)`; see `fault`."""

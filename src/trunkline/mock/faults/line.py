@@ -153,6 +153,10 @@ class _Reader:
             self._refuse(column, self._unknown(text))
 
     def _unknown(self, name: str) -> str:
+        from trunkline.mock.faults.scenarios import scenarios  # noqa: PLC0415 - it needs this module
+
+        if name in scenarios():
+            return f"{name!r} is a scenario, not an effect; --scenario, scenario= or POST /_trunkline/scenarios sets it"
         meant = suggestion(name.replace("_", "-"), _KEYS)
         colon = "" if ":" in self._text else ", and after an operation comes a colon"
         way = meant or f"; there are a status, an error code, {', '.join(_KEYS)}"

@@ -44,10 +44,10 @@ def scenarios() -> dict[str, Scenario]:
 def scenario(name: str) -> Scenario:
     """The scenario of that name. Raises `UsageError` if there is none."""
     known = scenarios()
-    if name not in known:
-        way = suggestion(name, known) or f"; there are: {', '.join(known)}"
-        raise UsageError(f"{name[:60]!r} is no scenario{way}")
-    return known[name]
+    if str(name) not in known:
+        way = suggestion(str(name), known) or f"; there are: {', '.join(known)}"
+        raise UsageError(f"{str(name)[:60]!r} is no scenario{way}")
+    return known[str(name)]
 
 
 def switch_on(faults: Faults, name: str) -> list[SetFault]:
