@@ -417,6 +417,11 @@ def has_lone_surrogate(value: Json) -> bool:
     return False
 
 
+def encodable(text: str) -> str:
+    r"""The text with an escape such as `\ud800` for each lone surrogate, which UTF-8 cannot encode."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _count_strings(value: Json) -> int:
     """The number of names and strings in a value; -1 if it is nested too deeply."""
     strings = 0

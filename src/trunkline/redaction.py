@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from trunkline.exchange import SECRET_HEADERS, Headers, Json, NotJSON, Request, pointer, read_json
+from trunkline.exchange import SECRET_HEADERS, Headers, Json, NotJSON, Request, encodable, pointer, read_json
 
 HIDDEN = "***"
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
@@ -170,7 +170,7 @@ def mask_json(value: Json, is_secret: Callable[[str], bool], shown: Callable[[st
     """A copy of a JSON value, ready to be sent: `***` under each secret name, and every other text as `shown`."""
 
     def text(found: str) -> str:
-        return shown(found).encode("utf-8", "backslashreplace").decode()
+        return encodable(shown(found))
 
     def mask(node: Json) -> Json:
         if isinstance(node, list):

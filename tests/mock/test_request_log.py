@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -240,3 +241,12 @@ def test_any_text_can_be_sent_as_json() -> None:
             Request("POST", "/tr\xff\x01unks/%ff%00", "a=%ud8%00\x1b", (("x-\xff", "\xff\x00"), JSON), content)
         )
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+
+
+def test_any_fault_can_be_sent_as_json() -> None:
+    """Half of a surrogate pair in the words of a fault is escaped, in the record and in the log."""
+    found = session()
+    found.mocks["telepath"](Request("GET", "/trunks"))
+    recorded = replace(found.requests.entries()[0], fault='503 message="\ud800"')
+    assert recorded.to_json()["fault"] == '503 message="\\ud800"'
+    recorded.to_line().encode()

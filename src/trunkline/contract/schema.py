@@ -203,7 +203,7 @@ def check_format(file: Path, kind: str, value: Json, name: str) -> None:
 
     The reason quotes names, never a value: a value may be a password.
     """
-    errors = list(_format_of(file, kind).iter_errors(value))
+    errors = list(_validate(_format_of(file, kind).iter_errors, value))
     if errors:
         error = max(errors, key=lambda error: (len(error.instance_path), error.kind.name != "oneOf"))
         raise DataError(name, pointer(error.instance_path), truncate(_reason(error.kind), _LONGEST))

@@ -48,6 +48,7 @@ from trunkline.exchange import (
     ReadKey,
     Request,
     Response,
+    encodable,
     parse_json,
     request_from_key,
 )
@@ -589,12 +590,12 @@ class _Meter:
 
 
 def _shown(text: str, limit: int, redact: Callable[[str], str]) -> str:
-    """The beginning of a text from a client without secrets, however they are encoded."""
+    """The beginning of a text from a client without secrets, however they are encoded, ready to be sent as UTF-8."""
 
     def hide(start: str) -> str:
         decoded = unquote(start)
         redacted = redact(decoded)
-        return redacted if redacted != decoded or decoded == start else redact(start)
+        return encodable(redacted if redacted != decoded or decoded == start else redact(start))
 
     return excerpt(text, limit, hide)
 

@@ -190,6 +190,8 @@ MISTAKES: dict[str, tuple[Json, int, str]] = {
         f"the records given for {FIRST}'s trunks#/0/",
     ),
     "an odd token": ({"vendors": {FIRST: {"tokens": ["é " + SECRET]}}}, 400, "a token has characters that no bearer"),
+    "half a character as a vendor": ({"vendors": {"\ud800": {}}}, 404, "no such vendor is served"),
+    "half a character as a collection": ({"vendors": {FIRST: {"\ud800": 1}}}, 400, f"{FIRST} has no "),
     "a bad rate": ({"vendors": {FIRST: {"rate_limit": -1}}}, 400, f"the body#/vendors/{FIRST}/rate_limit: breaks min"),
 }
 

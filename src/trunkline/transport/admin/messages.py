@@ -15,7 +15,7 @@ from starlette.routing import Route
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.contract.schema import check_format
 from trunkline.errors import UsageError
-from trunkline.exchange import Headers, Json, NotJSON, parse_json
+from trunkline.exchange import Headers, Json, NotJSON, encodable, parse_json
 from trunkline.findings import suggestion
 from trunkline.mock.mock import Mock
 from trunkline.mock.session import MockSession
@@ -34,7 +34,7 @@ Answer = Response
 
 def error(status: int, sentence: str, headers: Headers = ()) -> Answer:
     """A refusal: `{"error": sentence}`."""
-    answer = JSONResponse({"error": sentence}, status)
+    answer = JSONResponse({"error": encodable(sentence)}, status)
     for name, value in headers:
         answer.headers.append(name, value)
     return answer
