@@ -51,8 +51,8 @@ def list_requests(request: Request) -> Answer:
 async def request_events(request: Request) -> Answer:
     """Each request as soon as it is answered, as server-sent events. `since` and `Last-Event-ID` resume after a number.
 
-    An event `changed` says that something else has changed: records, faults, or the requests on record.
-    The record is the only queue: a client that is slower than it is forgets is told how many requests it has missed.
+    An event `changed` says that something else has changed: records, faults, or the request log was cleared. A client
+    that reads too slowly misses requests: an event `lost` says how many.
     """
     session = session_of(request)
     query = read_query(request, (*_FILTERS,))
