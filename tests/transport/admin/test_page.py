@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
+import shlex
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,9 +17,10 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.transport.admin.surface import CHANGE_HEADER, TOKEN, VENDORS, app_of, served
-from trunkline.contract.model import List
+from trunkline.contract.model import List, Operation
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock.faults import parse_line
+from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 from trunkline.transport.asgi import wrap
 
@@ -116,12 +119,40 @@ def test_without_the_admin_token_there_is_no_page(session: MockSession) -> None:
     assert TOKEN not in refused.body.decode()
 
 
-def test_a_command_for_each_operation_can_be_copied(session: MockSession) -> None:
-    """With a body where the vendor's page shows one."""
-    text = fetch(session).body.decode()
-    for vendor in VENDORS.values():
-        for operation in vendor.contract.operations:
-            assert f"Copy the command for {operation.operation_id}" in text
+COMMANDS = [(name, operation) for name in VENDORS for operation in VENDORS[name].contract.operations]
+
+
+@pytest.mark.parametrize(("name", "operation"), COMMANDS, ids=lambda value: getattr(value, "operation_id", value))
+def test_a_command_for_each_operation_succeeds(session: MockSession, name: str, operation: Operation) -> None:
+    """Its id exists, what it deletes may be deleted, and what must be unique is free."""
+    copied = f'data-copy="(curl [^"]*)" aria-label="Copy the command for {operation.operation_id}"'
+    (command,) = re.findall(copied, fetch(session).body.decode())
+    assert session.mocks[name](_parse(html.unescape(command), VENDORS[name])).status < 300
+
+
+def test_a_command_without_any_record_has_a_placeholder(session: MockSession) -> None:
+    """The page is shown all the same."""
+    session.mocks[NAME].mock.records("trunks").clear()
+    assert "/trunks/unknown" in fetch(session).body.decode()
+
+
+def _parse(command: str, vendor: Vendor) -> Request:
+    """The request that a `curl` command sends."""
+    words = iter(shlex.split(command))
+    fields: list[tuple[str, str]] = []
+    method, target, body = "GET", "", b""
+    for word in words:
+        if word == "-X":
+            method = next(words)
+        elif word == "-H":
+            field, _, value = next(words).partition(": ")
+            fields.append((field.lower(), value))
+        elif word.startswith("--data"):
+            body = next(words).encode()
+        elif word.startswith("http"):
+            target = word.partition(vendor.contract.base_path)[2]
+    path, _, query = target.partition("?")
+    return Request(method, path, query, tuple(fields), body)
 
 
 # --- in a browser -----------------------------------------------------------------------------------------------------

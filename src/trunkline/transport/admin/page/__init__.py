@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from trunkline.contract.bodies import NOTHING, at_pointer
-from trunkline.contract.model import Contract, Operation
-from trunkline.contract.requests import build_request
-from trunkline.exchange import Json, curl
+from trunkline.exchange import Json
 from trunkline.mock.faults import scenarios
-from trunkline.mock.loader import Vendor
 from trunkline.mock.mock import Mock
 from trunkline.mock.world import MOCK_ONLY
 from trunkline.redaction import HIDDEN, mask_json
 from trunkline.transport.admin.messages import hidden, root_of, session_of
-from trunkline.transport.connect import known_parameters
+from trunkline.transport.admin.page.commands import commands
 
 _FOLDER = Path(__file__).parent
 _MOST_ROWS = 100
@@ -82,32 +77,9 @@ def _vendor(mock: Mock, root: str) -> dict[str, Json]:
         "name": vendor.name,
         "url": url,
         "tokens": [{"text": text, "account": grant.account, "refused": grant.refused} for text, grant in grants],
-        "commands": [*_commands(vendor, url)],
+        "commands": [*commands(mock, url)],
         "tables": [*_tables(mock)],
     }
-
-
-def _commands(vendor: Vendor, url: str) -> Iterator[dict[str, str]]:
-    """A command for each operation, with an id that exists and the body that the vendor's page shows."""
-    known = known_parameters(vendor)
-    for operation in vendor.contract.operations:
-        values = {name: known.get(name, "unknown") for name in (parameter.name for parameter in operation.parameters)}
-        request = build_request(
-            operation, values, body=_sample(vendor.contract, operation), credential=vendor.world.token
-        )
-        shown = tuple((name, value) for name, value in request.headers if name == "authorization")
-        yield {
-            "operation": operation.operation_id,
-            "page": operation.evidence.source,
-            "curl": curl(replace(request, shown=shown), url),
-        }
-
-
-def _sample(contract: Contract, operation: Operation) -> Json:
-    if operation.body is None:
-        return None
-    samples = at_pointer(contract.document, f"{operation.body.pointer}/content/application~1json/examples")
-    return next(iter(samples.values()))["value"] if samples is not NOTHING else {}
 
 
 def _tables(mock: Mock) -> Iterator[dict[str, Json]]:
