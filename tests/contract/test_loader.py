@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -1317,3 +1318,17 @@ def test_two_contracts_are_equal_only_to_themselves(telepath: Contract) -> None:
     assert telepath == telepath  # noqa: PLR0124
     assert telepath != loader.load("telepath").contract
     assert len({telepath, loader.load("telepath").contract}) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://API.acme.example./v1", ("api.acme.example", 443)),
+        ("http://api.acme.example/v1", ("api.acme.example", 80)),
+        ("https://api.acme.example:8443", ("api.acme.example", 8443)),
+    ],
+)
+def test_a_contract_has_a_host_and_a_port(telepath: Contract, url: str, place: tuple[str, int]) -> None:
+    """Those of its base address, the host as it is compared."""
+    contract = replace(telepath, url=url)
+    assert (contract.host, contract.port) == place

@@ -161,6 +161,7 @@ Listen = Callable[[Contract], Listener]
 
 VENDORS = {name: trunkline.load(name) for name in ("telepath", "talkover")}
 URLS = {name: vendor.contract.url for name, vendor in VENDORS.items()}
+HOSTS = {vendor.contract.host: name for name, vendor in VENDORS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +172,9 @@ def listen() -> Iterator[Listen]:
 
 
 @contextmanager
-def guarded(urls: Mapping[str, str] = URLS) -> Iterator[Guard]:
+def guarded(hosts: Mapping[str, str] = HOSTS) -> Iterator[Guard]:
     """A guard of both vendors' hosts, or of others."""
-    guard = Guard("test_mine.py::test_it", urls)
+    guard = Guard("test_mine.py::test_it", hosts)
     try:
         yield guard
     finally:
@@ -334,7 +335,7 @@ def test_a_frozen_clock_changes_nothing(clock: str, guard: Guard) -> None:
 
 def test_a_host_of_this_machine_is_not_guarded(listen: Listen) -> None:
     """A contract may name one, and mocks are there too."""
-    with guarded({"acme": "http://localhost:8000/v1", "other": "http://127.0.0.1/v1"}):
+    with guarded({"localhost": "acme", "127.0.0.1": "other"}):
         assert socket.getaddrinfo("localhost", 1)
         assert socket.getaddrinfo("127.0.0.1", 1)
 
@@ -471,7 +472,7 @@ def test_a_proxy_in_the_environment_is_bypassed(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", excluded)
     mock = RecordingMock(VENDORS["telepath"])
-    with guarded(URLS if excluded else {}) as guard:
+    with guarded(HOSTS if excluded else {}) as guard:
         guard.redirect(listen(mock.vendor.contract), mock)
         assert ask(URL, credential(mock))[0] == 200
         assert os.environ["NO_PROXY"].endswith(excluded)

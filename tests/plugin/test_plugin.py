@@ -737,7 +737,10 @@ def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pyt
         ),
         ("--trunkline-strictness=decision", "--trunkline-strictness is not documented, implied or customary"),
         ("--trunkline-vendor=nobody", "--trunkline-vendor: 'nobody' is not a vendor; there are: talkover, telepath"),
-        ("--trunkline-fixtures=nowhere", "--trunkline-fixtures: * has no folder talkover/ or telepath/"),
+        (
+            "--trunkline-fixtures=nowhere",
+            "--trunkline-fixtures: '*nowhere' is not a folder; name one laid out as fixtures/",
+        ),
         *(
             (
                 f"--trunkline-coverage-fail-under={value}",

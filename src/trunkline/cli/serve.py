@@ -57,7 +57,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     if not settings.quiet and settings.trunks is not None and settings.trunks >= _MANY_RECORDS:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
     given = _given_tokens(settings.accept_token, names)
-    fixtures = _folders(settings.fixtures, names)
+    fixtures = loader.overlays(Path(settings.fixtures), names) if settings.fixtures is not None else {}
     if settings.verbose and settings.quiet:
         raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     if settings.watch and settings.state is not None:
@@ -122,22 +122,6 @@ def _set_faults(faults: Faults, settings: Settings) -> None:
         switch_on(faults, name)
     for fault in () if settings.quiet else faults.entries():
         click.echo(f"fault {fault.id}{fault.scenario and f' of {fault.scenario}'}: {fault.line}", err=True)
-
-
-def _folders(fixtures: str | None, vendors: tuple[str, ...]) -> dict[str, Path]:
-    """The folder of fixtures, for each vendor that has records in it."""
-    if fixtures is None:
-        return {}
-    folder = Path(fixtures)
-    if not folder.is_dir():
-        raise UsageError(f"{fixtures!r} is not a folder; name one laid out as fixtures/")
-    by_vendor = {name: folder for name in vendors if (folder / name).is_dir()}
-    if not by_vendor:
-        raise UsageError(
-            f"{fixtures!r} has no folder named {' or '.join(vendors)}; "
-            "lay the data out as VENDOR/RECORDS.json and VENDOR/world.toml"
-        )
-    return by_vendor
 
 
 def _given_tokens(texts: Iterable[str], names: Iterable[str]) -> dict[str, list[tuple[str, str]]]:

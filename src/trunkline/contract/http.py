@@ -15,6 +15,8 @@ MAX_WAIT = 120.0
 """The seconds that a 429 may ask to wait, unless the caller chooses another bound."""
 UNIX_SECONDS = range(10**8, 10**11)
 """The Unix times from 1973 on. A smaller reset is a number of seconds to wait, a larger one counts milliseconds."""
+PORTS = {"http": 80, "https": 443}
+"""The port of an address that names none, by its scheme."""
 JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _HTTP_DATE = (
@@ -22,6 +24,11 @@ _HTTP_DATE = (
     r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT"
 )
 """Section 5.6.7: the form in which a sender must write a time."""
+
+
+def plain_host(host: str) -> str:
+    """The name of a host as it is compared: `API.acme.example.` is `api.acme.example`."""
+    return host.lower().rstrip(".")
 
 
 class Field(NamedTuple):

@@ -29,7 +29,7 @@ from trunkline.contract.document import (
     Reset,
     Update,
 )
-from trunkline.contract.http import decode_unreserved
+from trunkline.contract.http import PORTS, decode_unreserved, plain_host
 from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, Steps, demand_text, failure_text
 from trunkline.exchange import Json, pointer, resolve
 from trunkline.findings import Evidence, Grade, to_text
@@ -298,6 +298,17 @@ class Contract:
     def base_path(self) -> str:
         """The path of the vendor's base address: `/v1`."""
         return urlsplit(self.url).path
+
+    @property
+    def host(self) -> str:
+        """The host of the vendor's base address, as `plain_host` gives it: `api.acme.example`."""
+        return plain_host(urlsplit(self.url).hostname or "")
+
+    @property
+    def port(self) -> int:
+        """The port of the vendor's base address: 443."""
+        parts = urlsplit(self.url)
+        return parts.port or PORTS[parts.scheme]
 
     def of_kind(self, kind: type[_K], resource: str | None = None) -> tuple[Operation[_K], ...]:
         """The operations of a kind, on one resource if it is given: `contract.of_kind(List, "trunks")`."""

@@ -110,6 +110,19 @@ class Vendor:
         return validate_response(self, response, status=status, headers=headers, body=body, operation=operation)
 
 
+def overlays(folder: Path, vendors: Sequence[str]) -> dict[str, Path]:
+    """The folder as the overlay of each of the vendors that it has data of. Raises `UsageError` if there is none."""
+    if not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is not a folder; name one laid out as fixtures/")
+    found = {name: folder for name in vendors if (folder / name).is_dir()}
+    if not found:
+        raise UsageError(
+            f"{str(folder)!r} has no folder named {' or '.join(vendors)}; "
+            "lay the data out as VENDOR/RECORDS.json and VENDOR/world.toml"
+        )
+    return found
+
+
 def load(
     name: str, *, overlay: Path | None = None, trunks: int | None = None, seed: int = 0, lint: bool | None = None
 ) -> Vendor:

@@ -266,12 +266,11 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
 
 def _vendor(config: pytest.Config, name: str) -> Vendor:
     """A vendor, which is loaded once in a process."""
-    from trunkline.mock.loader import load  # noqa: PLC0415 - see the module's docstring
+    from trunkline.mock.loader import load, overlays  # noqa: PLC0415 - see the module's docstring
 
     loaded, settings = config.stash.setdefault(_VENDORS, {}), settings_of(config)
     if name not in loaded:
-        folder = Path(settings.fixtures) if settings.fixtures else None
-        overlay = folder if folder and (folder / name).is_dir() else None
+        overlay = overlays(Path(settings.fixtures), names()).get(name) if settings.fixtures else None
         loaded[name] = load(name, overlay=overlay, trunks=settings.trunks, seed=settings.seed or 0)
     return loaded[name]
 
@@ -320,12 +319,12 @@ def _guard(item: pytest.Item) -> Guard:
 
 
 def _real_hosts(config: pytest.Config) -> dict[str, str]:
-    """The base addresses of the vendors that no test may reach, by name."""
+    """The hosts that no test may reach, each with its vendor."""
     if _REAL_HOSTS not in config.stash:
-        urls = config.stash[_REAL_HOSTS] = {}
+        hosts = config.stash[_REAL_HOSTS] = {}
         for name in () if settings_of(config).allow_real_hosts else names():
             with suppress(TrunklineError):  # reported by the test that uses this vendor
-                urls[name] = _vendor(config, name).contract.url
+                hosts[_vendor(config, name).contract.host] = name
     return config.stash[_REAL_HOSTS]
 
 

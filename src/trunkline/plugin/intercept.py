@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from trunkline.contract.http import plain_host
 from trunkline.errors import UsageError
 from trunkline.plugin.mocks import Mount
 
@@ -76,11 +77,11 @@ def listening() -> Iterator[Callable[[Contract], Listener]]:
 
         @cache
         def listen(contract: Contract) -> Listener:
-            place, mount = urlsplit(contract.url), Mount(contract.url)
-            host, port = _name(place.hostname), place.port or {"https": 443}.get(place.scheme, 80)
-            context = authority().issue(host) if place.scheme == "https" else None
+            scheme, mount = urlsplit(contract.url).scheme, Mount(contract.url)
+            host, port = contract.host, contract.port
+            context = authority().issue(host) if scheme == "https" else None
             url = urlsplit(stack.enter_context(server.running(server.asgi({contract.base_path: mount}), tls=context)))
-            address, ports = (url.hostname or "", url.port or 0), (None, port, str(port), place.scheme)
+            address, ports = (url.hostname or "", url.port or 0), (None, port, str(port), scheme)
             if not context:
                 return Listener(contract.vendor, host, ports, next(stand_ins), address, mount)
             trusted = authority().certificate.decode()
@@ -94,21 +95,19 @@ def listening() -> Iterator[Callable[[Contract], Listener]]:
 
 
 class Guard:
-    """The guard of one test. `urls` are the base addresses of the vendors whose hosts it must not reach.
+    """The guard of one test. `hosts` are those that it must not reach, each with its vendor.
 
-    >>> guard = Guard("test_client.py::test_lists", {"acme": "https://api.acme.example/v1"})
+    >>> guard = Guard("test_client.py::test_lists", {"api.acme.example": "acme"})
     >>> guard.redirect(listener, mock)  # from now on, api.acme.example is redirected to the mock
     >>> guard.undo()
     >>> guard.refused  # connections of which pytest has not been told, as the client may have swallowed the error
     []
     """
 
-    def __init__(self, test: str, urls: Mapping[str, str]) -> None:
+    def __init__(self, test: str, hosts: Mapping[str, str]) -> None:
         self.refused: list[str] = []
         self._test = test
-        self._vendors = {
-            host: name for name, url in urls.items() if (host := _name(urlsplit(url).hostname)) not in _OWN
-        }
+        self._vendors = {host: vendor for host, vendor in hosts.items() if host not in _OWN}
         self._listeners: dict[str, Listener] = {}
         self._redirects = False
         self._changes = ExitStack()
@@ -239,8 +238,7 @@ class Guard:
 
 def _name(host: object) -> str:
     """The name of a host, as a client may write it, in the one way in which a contract has it."""
-    text = host.decode("latin-1") if isinstance(host, bytes | bytearray) else str(host)
-    return text.rstrip(".").lower()
+    return plain_host(host.decode("latin-1") if isinstance(host, bytes | bytearray) else str(host))
 
 
 async def _resolve_in_a_thread(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **options: Any) -> object:

@@ -96,9 +96,13 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     for name in settings.vendor:
         if name not in known:
             raise pytest.UsageError(f"--trunkline-vendor: {name[:40]!r} is not a vendor; there are: {', '.join(known)}")
-    if settings.fixtures and not any((Path(settings.fixtures) / name).is_dir() for name in known):
-        folders = " or ".join(f"{name}/" for name in known)
-        raise pytest.UsageError(f"--trunkline-fixtures: {settings.fixtures} has no folder {folders}")
+    if settings.fixtures:
+        from trunkline.mock.loader import overlays  # noqa: PLC0415 - only if a folder is given
+
+        try:
+            overlays(Path(settings.fixtures), known)
+        except UsageError as error:
+            raise pytest.UsageError(f"--trunkline-fixtures: {error}") from None
     if (file := settings.coverage_json) and (Path(file).is_dir() or not Path(file).parent.is_dir()):
         reason = "is a folder" if Path(file).is_dir() else "is in a folder that does not exist"
         raise pytest.UsageError(f"--trunkline-coverage-json: {file} {reason}")

@@ -23,12 +23,12 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import h11
 
+from trunkline.contract.http import PORTS
 from trunkline.errors import Redirected, TargetError, UsageError
 from trunkline.exchange import Request, Response
 from trunkline.transport.content_coding import received
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
 
-_PORTS = {"http": 80, "https": 443}
 _MAX_IDLE = 8
 _MAX_OVERHEAD = 1 << 20
 """The most bytes around a body: chunk sizes and trailers, and apart from them the head with all interim responses."""
@@ -53,7 +53,7 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = MAX_BODY) -> Http
     check_timeout(timeout)
     parts, host, port = address(base)
     bracketed = f"[{host}]" if ":" in host else host
-    authority = bracketed if port == _PORTS[parts.scheme] else f"{bracketed}:{port}"
+    authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
     context = None
     if parts.scheme == "https":
         context = ssl.create_default_context()
@@ -77,11 +77,11 @@ def address(base: str) -> tuple[SplitResult, str, int]:
     example = "write it like https://api.example.com/v1"
     try:
         parts = urlsplit(base)
-        port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+        port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
         raise UsageError(f"the base address has an impossible host or port; {example}") from None
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         raise UsageError(f"the base address does not begin with http:// or https://; {example}")
     if "@" in parts.netloc:
         raise UsageError(f"the base address holds a user name or password; pass the credential by itself and {example}")
@@ -202,7 +202,7 @@ class Http:
             if (parts.hostname or "").encode("idna").decode() != self._host:
                 return "another host"
             scheme = self.base.partition(":")[0]
-            if (parts.scheme, parts.port or _PORTS.get(parts.scheme)) == (scheme, self._port):
+            if (parts.scheme, parts.port or PORTS.get(parts.scheme)) == (scheme, self._port):
                 return "another path"
             return "the same host over https" if parts.scheme == "https" != scheme else "another port of the same host"
         return "an address that cannot be read"

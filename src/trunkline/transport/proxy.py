@@ -16,10 +16,10 @@ import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import h11
 
+from trunkline.contract.http import PORTS, plain_host
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import Request, Response, Target
@@ -39,7 +39,6 @@ log = logging.getLogger("trunkline.transport.proxy")
 
 _CONNECT = b"CONNECT "
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][:@/?#\s]+))(?::([0-9]{1,5}))?")
-_PORTS = {"http": 80, "https": 443}
 _LOWEST_PORT = 1024
 """Lower ones than this belong to the services of a machine, such as mail, and are left alone but for those of HTTP."""
 
@@ -65,11 +64,9 @@ class Proxy:
         self._bases: dict[str, list[str]] = {}
         self._ports: dict[str, set[int]] = {}
         for contract in contracts:
-            parts = urlsplit(contract.url)
-            host = _plain_name(parts.hostname or "")
-            self._bases.setdefault(host, []).append(parts.path.rstrip("/"))
-            self._ports.setdefault(host, set()).add(parts.port or _PORTS.get(parts.scheme, 443))
-            issue(host)  # at the start, so that the first client does not wait for it
+            self._bases.setdefault(contract.host, []).append(contract.base_path)
+            self._ports.setdefault(contract.host, set()).add(contract.port)
+            issue(contract.host)  # at the start, so that the first client does not wait for it
 
     def connection(self, server: uvicorn.Server, state: dict[str, Any]) -> ProxyConnection:
         """A connection of a client that may use the server as this proxy."""
@@ -114,7 +111,7 @@ class Proxy:
         if scope["method"] == "CONNECT":
             raise RequestRefused(400, "CONNECT is the first request of a connection, or it is not accepted")
         scheme = scope.get(SCHEME, scope["scheme"])
-        port = port or _PORTS[scheme]
+        port = port or PORTS[scheme]
         if host in self._bases:
             return self._vendor(host, port, scope["path"])
         if _is_own(host, port, own):
@@ -143,7 +140,7 @@ class Proxy:
             raise RequestRefused(403, f"{_shown(host)} is not mocked here ({mocked}); --proxy-pass passes it on")
         if not is_loopback(client):
             raise RequestRefused(403, f"{_shown(host)} is passed on for clients on the proxy's own machine only")
-        if port < _LOWEST_PORT and port not in _PORTS.values():
+        if port < _LOWEST_PORT and port not in PORTS.values():
             raise RequestRefused(
                 403, f"port {port} of {_shown(host)} is not passed on; ports 80, 443 and those from 1024 are"
             )
@@ -334,11 +331,7 @@ def _authority(text: str) -> tuple[str, int | None]:
     port = int(found[3]) if found and found[3] else None
     if not found or (port is not None and not 0 < port < 65536):
         raise RequestRefused(400, "the address is not a host and a port")  # and may hold a password
-    return _plain_name(found[1] or found[2]), port
-
-
-def _plain_name(host: str) -> str:
-    return host.lower().rstrip(".")
+    return plain_host(found[1] or found[2]), port
 
 
 def _is_own(host: str, port: int, own: tuple[str, int]) -> bool:

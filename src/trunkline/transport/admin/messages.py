@@ -74,8 +74,8 @@ def mock_named(session: MockSession, name: str) -> Mock:
         raise HTTPException(404, f"no such vendor is served here; there are: {', '.join(session.mocks)}") from None
 
 
-def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
-    """The parameters of the query, each known and given once. No message repeats one: it may be a credential."""
+def read_pairs(request: Request, known: Collection[str]) -> list[tuple[str, str]]:
+    """The parameters of the query, each known. No message repeats one: it may be a credential."""
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     for name, _ in pairs:
         if name not in known:
@@ -83,6 +83,12 @@ def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
                 f"; there are: {', '.join(known)}" if known else "; leave the query out"
             )
             raise UsageError(f"the query has an unknown parameter{meant}")
+    return pairs
+
+
+def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
+    """The parameters of the query, as by `read_pairs`, each given once."""
+    pairs = read_pairs(request, known)
     if len(pairs) > len(query := dict(pairs)):
         raise UsageError("the query has a parameter twice; give each once")
     return query
