@@ -292,7 +292,7 @@ ERRORS = {
     ("serve", "--token", "sk_live_another_account"): "the account 'main' of telepath a token that opens 'another'",
     ("serve", "--host", "203.0.113.7"): "203.0.113.7 is not an address of this machine",
     ("serve", "--host", ""): "the host '' is unknown",
-    ("serve", "--tls", "--host", "a b"): "no certificate can be made for 'localhost', '127.0.0.1', '::1', 'a b'; see",
+    ("serve", "--tls", "--host", "a b"): "no certificate can be made for 'localhost', '127.0.0.1', '::1', 'a b'; give",
     ("serve", "--tls-key", "key.pem"): "--tls-key needs the certificate of that key; name it with --tls-cert",
     ("serve", "--tls-cert", "not/there.pem"): "'not/there.pem' cannot be read: no such file or directory",
     ("serve", "--host", "a" * 64 + ".example"): "is unknown; choose an address of this machine",
