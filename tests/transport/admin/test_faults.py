@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import patch
 
 import pytest
 
@@ -84,6 +85,29 @@ def test_the_number_of_faults_is_bounded(session: MockSession, client: Admin) ->
         assert client.ask("POST", "/faults", {"faults": ["503"] * 100}).status == 201
     assert client.error("POST", "/faults", {"faults": ["503"]})[0] == 400
     assert len(session.faults.entries()) == MOST_FAULTS
+
+
+def test_the_length_of_faults_is_bounded(session: MockSession, client: Admin) -> None:
+    """That of each, whatever holds it, and that of all together; the refusal does not repeat it."""
+    headers = {f"x-{number}": "x" * 50_000 for number in range(2)}
+    for long in ({"headers": headers}, {"body": [headers]}, {"delay": 1, "times": 1, "then": [{"headers": headers}]}):
+        status, sentence = client.error("POST", "/faults", {"faults": [long]})
+        assert (status, len(sentence) < 400) == (400, True)
+        assert sentence.endswith(" characters, at most 65536 are allowed")
+    longest = {"status": 503, "body": "x" * 65_000}
+    for _ in range(16):
+        assert client.ask("POST", "/faults", {"faults": [longest]}).status == 201
+    assert client.error("POST", "/faults", {"faults": [longest]})[1].startswith("the faults would have more than")
+    assert len(session.faults.entries()) == 16
+
+
+def test_a_request_reads_little_of_a_long_fault(session: MockSession, client: Admin) -> None:
+    """Secrets are looked for only in the beginning of its words, which is all that is shown."""
+    client.ask("POST", "/faults", {"faults": [{"status": 503, "headers": {"x-long": "x" * 60_000}}]})
+    telepath = session.mocks["telepath"]
+    with patch.object(telepath.mock.secrets, "hide", wraps=telepath.mock.secrets.hide) as hide:
+        assert telepath(LIST).status == 503
+    assert 0 < max(len(call.args[0]) for call in hide.mock_calls) <= 2048
 
 
 def test_no_secret_of_a_mock_is_shown(client: Admin) -> None:

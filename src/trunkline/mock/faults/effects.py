@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from trunkline.contract.model import Create, Operation, Update
 from trunkline.exchange import Headers, Json, NotJSON, RawHeaders, Request, Response, parse_json, resolve
-from trunkline.findings import suggestion
+from trunkline.findings import excerpt, suggestion
 from trunkline.mock.faults import answers
 from trunkline.mock.faults.delivery import WITHOUT_HEAD, Delivery, FaultyResponse
 from trunkline.mock.faults.document import Step, seconds
@@ -150,7 +150,7 @@ def answer(asked: Asked, chosen: list[Chosen]) -> tuple[Response, RawHeaders, st
         if not chosen:
             return response, limits, ""
     words = "; ".join(to_words(found.step) for found in chosen)
-    words = asked.mock.secrets.hide(words.translate(_PRINTABLE))[:_LONGEST_WORDS]
+    words = excerpt(words.translate(_PRINTABLE), len(words), asked.mock.secrets.hide)[:_LONGEST_WORDS]
     fields = (*step.headers.items(), *((("content-type", step.content_type),) if step.content_type else ()))
     response = with_headers(response, tuple((name.lower(), value) for name, value in (*fields, (FAULT_HEADER, words))))
     if asked.request.method == "HEAD" and response.body:

@@ -13,6 +13,7 @@ import msgspec
 from trunkline.contract.model import Operation
 from trunkline.errors import UsageError
 from trunkline.exchange import Json, RawHeaders, Request, Response
+from trunkline.findings import truncate
 from trunkline.mock.faults import effects, preferences
 from trunkline.mock.faults.document import ANY, Fault, Step
 from trunkline.mock.faults.effects import Asked, Chosen
@@ -22,6 +23,11 @@ from trunkline.mock.mock import Mock
 
 MOST_FAULTS = 1000
 """The most faults of one session."""
+LONGEST_FAULT = 64 << 10
+"""The most characters of a fault as a line: a request to the mock has to read it."""
+LONGEST_TOGETHER = 1 << 20
+"""The most characters of the faults of one session together."""
+_LONGEST_QUOTED = 200
 KINDS = ("list", "fetch", "create", "update", "delete", "act", "read", "write")
 """The names of `Fault.operation` for several operations."""
 
@@ -31,19 +37,16 @@ class SetFault(NamedTuple):
 
     id: int
     fault: Fault
+    line: str
+    """The fault in the words of `--fault`."""
     used: int
     is_over: bool
     scenario: str = ""
 
-    @property
-    def line(self) -> str:
-        """The fault in the words of `--fault`."""
-        return to_line(self.fault)
-
     def to_json(self) -> Json:
         """The fault as JSON."""
         fault: Json = msgspec.to_builtins(self.fault)
-        return {**self._asdict(), "fault": fault, "line": self.line}
+        return {**self._asdict(), "fault": fault}
 
 
 class Faults:
@@ -63,14 +66,23 @@ class Faults:
         """Whether any fault is set."""
 
     def add(self, *faults: Fault, scenario: str = "", place: str = "") -> list[SetFault]:
-        """Set faults. Raises `UsageError` with the `place` for one that can change no answer of these vendors."""
-        if not scenario:  # a scenario is made for any vendor, some of which lack an operation of its kinds
-            for fault in faults:
-                _check(fault, [*self._vendors()], f"{place} {to_line(fault)!r}".lstrip())
+        """Set faults.
+
+        Raises `UsageError` with the `place` for one that is too long or can change no answer of these vendors.
+        """
+        new = [_Entry(fault, scenario) for fault in faults]
+        for entry in new:
+            where = f"{place} {truncate(entry.line, _LONGEST_QUOTED)!r}".lstrip()
+            if len(entry.line) > LONGEST_FAULT:
+                raise UsageError(f"{where}: it has {len(entry.line)} characters, at most {LONGEST_FAULT} are allowed")
+            if not scenario:  # a scenario is made for any vendor, some of which lack an operation of its kinds
+                _check(entry.fault, [*self._vendors()], where)
         with self._lock:
-            if len(self._entries) + len(faults) > MOST_FAULTS:
+            if len(self._entries) + len(new) > MOST_FAULTS:
                 raise UsageError(f"more than {MOST_FAULTS} faults would be set; remove some")
-            entries = {next(self._ids): _Entry(fault, scenario) for fault in faults}
+            if sum(len(entry.line) for entry in (*self._entries.values(), *new)) > LONGEST_TOGETHER:
+                raise UsageError(f"the faults would have more than {LONGEST_TOGETHER} characters together; remove some")
+            entries = {next(self._ids): entry for entry in new}
             self._entries = {**self._entries, **entries}
             self.any = bool(self._entries)
         return [entry.state(number) for number, entry in entries.items()]
@@ -172,6 +184,7 @@ class _Entry:
         self.scenario = scenario
         self._rng = Random(seed if fault.seed is None else fault.seed)  # noqa: S311 - the same for the same seed
         self._steps = fault.steps
+        self.line = to_line(fault)
         self._used = 0
         self._begin(0)
 
@@ -193,7 +206,7 @@ class _Entry:
         return self._steps[self._number] if self._number < len(self._steps) else None
 
     def state(self, number: int) -> SetFault:
-        return SetFault(number, self.fault, self._used, self._step is None, self.scenario)
+        return SetFault(number, self.fault, self.line, self._used, self._step is None, self.scenario)
 
     def matches(self, asked: Asked) -> bool:
         fault = self.fault

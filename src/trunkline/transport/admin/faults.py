@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
+from trunkline.findings import excerpt
 from trunkline.mock.faults import SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import mask_json
@@ -19,8 +21,10 @@ from trunkline.transport.admin.messages import Answer, hidden, read_json, read_q
 
 log = logging.getLogger("trunkline.transport.admin")
 
+_LONGEST_LOGGED = 1000
 
-async def list_faults(request: Request) -> Answer:
+
+def list_faults(request: Request) -> Answer:
     """The faults that are set, in the order in which they are tried."""
     session = session_of(request)
     return _shown(session, session.faults.entries())
@@ -28,10 +32,13 @@ async def list_faults(request: Request) -> Answer:
 
 async def set_faults(request: Request) -> Answer:
     """Set the faults of the body, `{"faults": ["listTrunks: 503 x2"]}`, after those that are set."""
-    session = session_of(request)
-    added = session.faults.add(*parse_faults(await read_json(request)))
+    return await run_in_threadpool(_set, session_of(request), await read_json(request))
+
+
+def _set(session: MockSession, body: Json) -> Answer:
+    added = session.faults.add(*parse_faults(body))
     for fault in added:
-        log.info("fault %d is set: %s", fault.id, hidden(session, fault.line))
+        log.info("fault %d is set: %s", fault.id, excerpt(fault.line, _LONGEST_LOGGED, partial(hidden, session)))
     return _shown(session, added, 201)
 
 
@@ -64,7 +71,7 @@ async def list_scenarios(request: Request) -> Answer:
     return JSONResponse({"scenarios": shown})
 
 
-async def start_scenario(request: Request) -> Answer:
+def start_scenario(request: Request) -> Answer:
     """Set the faults of a scenario, after those that are set."""
     session, name = session_of(request), _scenario(request)
     added = switch_on(session.faults, name)
