@@ -958,6 +958,7 @@ def test_serve_prints_addresses_and_stops_on_ctrl_c(served: Any) -> None:
     for name, place in printed["vendors"].items():
         assert f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}\n" in err
     assert err.count("refused: credentials_missing") == len(VENDORS)
+    assert f"\nin a browser\n  page   {printed['page']}\n" in err
     assert "Ctrl-C stops" in err
     assert "warning" not in err
 

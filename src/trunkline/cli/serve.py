@@ -267,14 +267,14 @@ def _announce_state(settings: Settings, mocks: Iterable[Mock]) -> None:
 
 def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settings: Settings, ca: str | None) -> None:
     """Print where the mocks answer, each with its one of the `tokens` if it has one: for machines, then for people."""
-    places = {}
+    page, places = f"{url}{access.RESERVED}/", {}
     for vendor in vendors:
         base, token = url + vendor.contract.base_path, tokens.get(vendor.name, vendor.world.token)
         places[vendor.name] = {"url": base, "token": token, "curl": _sample(vendor, base, token, ca)}
     trust: dict[str, Json] = {"ca": ca} if ca else {}
     if ca and (settings.proxy or settings.proxy_pass):
         trust["proxy"] = {"HTTPS_PROXY": url, "NO_PROXY": ",".join(tls.LOOPBACK), **dict.fromkeys(_TRUST, ca)}
-    click.echo(json_text({"trunkline": trunkline.__version__, "url": url, **trust, "vendors": places}))
+    click.echo(json_text({"trunkline": trunkline.__version__, "url": url, "page": page, **trust, "vendors": places}))
     sys.stdout.flush()
     if settings.quiet:
         return
@@ -283,6 +283,7 @@ def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settin
         click.echo(f"trunkline: warning: {host} lets other machines use the mock, which has no protection", err=True)
     for name, place in places.items():
         click.echo(f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True)
+    click.echo(f"\nin a browser\n  page   {page}", err=True)
     if "proxy" in trust:
         hosts = ", ".join(dict.fromkeys(urlsplit(vendor.contract.url).netloc for vendor in vendors))
         others = "passes other hosts on" if settings.proxy_pass else "refuses other hosts"

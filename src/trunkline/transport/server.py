@@ -31,6 +31,7 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import Response as StarletteResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from trunkline.errors import UsageError
@@ -131,7 +132,7 @@ def asgi(
     if sessions:
         routes = [Mount(SESSIONS, sessions), *routes]
     if "" not in apps:
-        routes.append(Route("/", _index(index or {base: base for base in targets})))
+        routes.append(Route("/", _index(index or {base: base for base in targets}, has_page=bool(admin))))
 
     def unserved(_: object) -> Response:
         log.info("a request got 404: %s", nowhere)
@@ -177,13 +178,20 @@ def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
     )
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a client asks for a page rather than for JSON, as browsers do."""
+    return "text/html" in request.headers.get("accept", "")
+
+
 def _to_index(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{request.url.path}/")
 
 
-def _index(places: Mapping[str, str]) -> Callable[[Request], JSONResponse]:
-    def index(request: Request) -> JSONResponse:
-        """The addresses of the vendors."""
+def _index(places: Mapping[str, str], *, has_page: bool) -> Callable[[Request], StarletteResponse]:
+    def index(request: Request) -> StarletteResponse:
+        """The addresses of the vendors; a browser is sent to the page, if there is one."""
+        if has_page and wants_page(request):
+            return RedirectResponse(f"{request.scope.get('root_path', '')}{RESERVED}/")
         root = address_of(request.url.scheme, request.headers.get("host", ""), request.scope.get("server"))
         root += request.scope.get("root_path", "")
         return JSONResponse({"vendors": {name: {"url": root + base} for name, base in places.items()}})

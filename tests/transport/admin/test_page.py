@@ -61,6 +61,16 @@ def test_a_browser_gets_the_page_and_other_clients_json(session: MockSession) ->
         assert fetch(session, accept).json()["vendors"][NAME]["token"] == VENDOR.world.token
 
 
+def test_a_browser_is_sent_to_the_page_from_the_root(session: MockSession) -> None:
+    """Of the server, and of a session; other clients get the addresses there."""
+    client = wrap(app_of(session))
+    found = client(Request("POST", "/_trunkline/sessions", "", (CHANGE_HEADER,))).json()
+    for root in ("", f"/_trunkline/s/{found['id']}"):
+        sent = client(Request("GET", f"{root}/", "", (("accept", "text/html"),)))
+        assert (sent.status, sent.header("location")) == (307, f"{root}/_trunkline/")
+        assert {*client(Request("GET", f"{root}/")).json()["vendors"]} == {*VENDORS}
+
+
 def test_a_refused_request_is_explained_with_its_page(session: MockSession) -> None:
     """Cause, bound and grade are there, and a link to the vendor's page that states them."""
     assert ask(session, "/trunks", "limit=101") == 400

@@ -25,7 +25,8 @@ from trunkline.transport.admin.messages import (
     session_of,
 )
 from trunkline.transport.admin.page import ROUTES as ASSETS
-from trunkline.transport.admin.page import page, wants_page
+from trunkline.transport.admin.page import page
+from trunkline.transport.server import wants_page
 
 _OF_THE_PAGE = ("/", *(route.path for route in ASSETS))
 

@@ -39,11 +39,6 @@ _HEADERS = {
 }
 
 
-def wants_page(request: Request) -> bool:
-    """Whether a client asks for the page rather than for JSON, as browsers do."""
-    return "text/html" in request.headers.get("accept", "")
-
-
 def page(request: Request) -> Response:
     """The page, as things are now."""
     session, root = session_of(request), root_of(request)
