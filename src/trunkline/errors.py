@@ -13,10 +13,13 @@ class TrunklineError(Exception):
 
 
 class DataError(TrunklineError):
-    """A file of the data breaks its format: `schemas/acme/openapi.json#/paths: is not of type object`."""
+    """A file of the data breaks its format: `schemas/acme/openapi.json#/paths: is not of type object`.
+
+    Without a pointer the file as a whole is wrong: `trunks.json: cannot be read`.
+    """
 
     def __init__(self, file: str, pointer: str, reason: str) -> None:
-        super().__init__(f"{file}#{pointer}: {reason}")
+        super().__init__(f"{file}{pointer and '#'}{pointer}: {reason}")
         self.file = file
         self.pointer = pointer
         self.reason = reason

@@ -279,6 +279,7 @@ ERRORS = {
         "--token",
         "hush=sk_hush",
     ): f"--token has no vendor before its equals sign; there are: {', '.join(VENDORS)}",
+    ("serve", "--token", "telepth=sk_hush"): "--token has no vendor before its equals sign; did you mean telepath?",
     ("serve", "--token", "/other=sk_hush"): "--token has no vendor before its equals sign",
     ("serve", "--token", "telepath/=sk_hush"): "--token names no account; write it as VENDOR/ACCOUNT=TOKEN",
     ("serve", "--token", "telepath/\udcff=sk_hush"): "--token names no account; write it as VENDOR/ACCOUNT=TOKEN",

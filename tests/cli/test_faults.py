@@ -68,7 +68,7 @@ def test_a_server_begins_with_the_faults_of_its_options(tmp_path: Path) -> None:
         ),
         (("--fault", "listTrunks: 503 y"), "--fault, column 17 of 'listTrunks: 503 y': 'y' is no effect; there are"),
         (("--scenario", "lost-answr"), "'lost-answr' is no scenario; did you mean lost-answer?"),
-        (("--faults", "/nowhere.toml"), "/nowhere.toml#: cannot be read"),
+        (("--faults", "/nowhere.toml"), "/nowhere.toml: cannot be read"),
     ],
 )
 def test_a_mistake_ends_the_start(capsys: pytest.CaptureFixture[str], options: tuple[str, ...], sentence: str) -> None:

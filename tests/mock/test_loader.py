@@ -65,7 +65,8 @@ def trouble() -> DataError:
     """The error that loading the copy raises."""
     with pytest.raises(DataError) as caught:
         loader.load("sample")
-    assert str(caught.value).startswith(f"{caught.value.file}#{caught.value.pointer}: ")
+    place = f"#{caught.value.pointer}" if caught.value.pointer else ""
+    assert str(caught.value).startswith(f"{caught.value.file}{place}: ")
     return caught.value
 
 
@@ -1191,7 +1192,7 @@ def test_an_overlay_that_holds_nothing_is_reported(tmp_path: Path, names: tuple[
 def test_a_file_of_an_overlay_with_a_mark_is_reported_as_a_file(tmp_path: Path) -> None:
     """A byte order mark, which some editors write first, is reported for the file, not for a body."""
     folder = overlay(tmp_path, "telepath", "\ufeff[]")
-    with pytest.raises(DataError, match=r"trunks\.json#: it starts with a byte order mark"):
+    with pytest.raises(DataError, match=r"trunks\.json: it starts with a byte order mark"):
         loader.load("telepath", overlay=folder)
 
 
@@ -1290,6 +1291,7 @@ OWN_WORLDS = {
     tokens(("sk_one", "a"), ("sk hush", "b")): ("/tokens/1/token", "does not match"),
     tokens(("sk_hush", "a"), ("sk_hush", "b")): ("/tokens/1/token", "the token is there twice"),
     tokens(("sk_hush", "a")) + 'colour = "sk_hush"': ("/tokens/0", 'has the unknown key "colour"'),
+    tokens(("sk_hush", "a")).replace("account", "acount"): ("/tokens/0", '"acount"; did you mean account?'),
     tokens(("sk_hush", "a")) + 'refused = "sk_hush"': ("/tokens/0/refused", 'is not one of "permission_missing"'),
     tokens(("sk_one", "a"), ("sk_hush", "a")) + 'refused = "permission_missing"': (
         "/tokens/1/refused",

@@ -327,7 +327,7 @@ def test_a_third_vendor_needs_no_code(run: Run, pytester: pytest.Pytester, monke
         """
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*::test_broken: fixtures/broken/trunks.json#: *"])
+    result.stdout.fnmatch_lines(["*::test_broken: fixtures/broken/trunks.json: *"])
 
 
 # --- the marker -------------------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_a_wrong_contract_is_one_sentence(run: Run, pytester: pytest.Pytester, m
     result = run("--trunkline-vendor=mine", "--trunkline-app=")
     text = shown(result)
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "\ntrunkline: schemas/mine/openapi.json#: the file is missing\n" in text
+    assert "\ntrunkline: schemas/mine/openapi.json: the file is missing\n" in text
     assert ".py:" not in text.replace("test_contract.py: ", "")
 
 

@@ -24,6 +24,7 @@ from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import Json, curl
+from trunkline.findings import suggestion
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.faults import Faults, load_faults, parse_line, switch_on
 from trunkline.mock.loader import Vendor
@@ -143,8 +144,8 @@ def _read_token(text: str) -> tuple[str, str, str]:
     vendor, slash, account = place.partition("/")
     if vendor not in folders.names() or not equals:
         if equals and not is_bearer_token(text):  # a token may end with equals signs
-            known = ", ".join(folders.names())
-            raise UsageError(f"--token has no vendor before its equals sign; there are: {known}")
+            way = suggestion(vendor, folders.names()) or f"; there are: {', '.join(folders.names())}"
+            raise UsageError(f"--token has no vendor before its equals sign{way}")
         vendor, slash, account, token = "", "", "", text
     if slash and not (account and account.isprintable()):
         raise UsageError("--token names no account; write it as VENDOR/ACCOUNT=TOKEN")

@@ -22,7 +22,7 @@ import jsonschema_rs
 from trunkline.contract.formats import FORMATS
 from trunkline.errors import DataError
 from trunkline.exchange import Json, pointer
-from trunkline.findings import to_text, truncate
+from trunkline.findings import suggestion, to_text, truncate
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -205,17 +205,25 @@ def check_format(file: Path, kind: str, value: Json, name: str) -> None:
     """
     errors = list(_validate(_format_of(file, kind).iter_errors, value))
     if errors:
-        error = max(errors, key=lambda error: (len(error.instance_path), error.kind.name != "oneOf"))
-        raise DataError(name, pointer(error.instance_path), truncate(_reason(error.kind), _LONGEST))
+        error = max(errors, key=lambda error: (len(error.instance_path), _WORTH.get(error.kind.name, 1)))
+        beside = (other.kind.as_dict() for other in errors if other.instance_path == error.instance_path)
+        missing = [facts["property"] for facts in beside if "property" in facts]
+        raise DataError(name, pointer(error.instance_path), truncate(_reason(error.kind, missing), _LONGEST))
 
 
-def _reason(kind: Any) -> str:
+_WORTH = {"oneOf": 0, "additionalProperties": 2, "propertyNames": 2}
+"""Which of several errors at one place is told: an unknown key is perhaps a missing one that is misspelt."""
+
+
+def _reason(kind: Any, missing: list[str]) -> str:
     """The reason of an error as a sentence about the file: `lacks "token"`, `is not one of "list", "fetch"`."""
     facts = kind.as_dict()
     unknown = facts.get("unexpected", [facts["error"].instance] if kind.name == "propertyNames" else [])
+    lacks = f", and lacks {_quoted(missing)}" if missing else ""
+    meant = (suggestion(str(unknown[0]), missing) or lacks) if unknown else ""
     reasons = {
-        "additionalProperties": f"has the unknown key {_quoted(unknown)}",
-        "propertyNames": f"has the unknown key {_quoted(unknown)}",
+        "additionalProperties": f"has the unknown key {_quoted(unknown)}{meant}",
+        "propertyNames": f"has the unknown key {_quoted(unknown)}{meant}",
         "required": f"lacks {_quoted([facts.get('property')])}",
         "type": f"is not of type {' or '.join(sorted(facts.get('types', [])))}",
         "enum": f"is not one of {_quoted(facts.get('options', []))}",

@@ -52,10 +52,10 @@ MISTAKES = {
     "": "column 1 of '': an effect is missing, such as 503, delay=0.5 or lose-answer",
     "listTrunks:": "column 12 of 'listTrunks:': an effect is missing",
     "listTrunks: 503, then": "column 22 of 'listTrunks: 503, then': an effect is missing",
-    "listTrunks: 503 x0": "column 17 of 'listTrunks: 503 x0': times: expected `int` >= 1",
+    "listTrunks: 503 x0": "column 17 of 'listTrunks: 503 x0': times: give a whole number, at least 1",
     "listTrunks: 503 404": "column 17 of 'listTrunks: 503 404': '404' says status again",
     "listTrunks a=1 a=2: 503": "column 16 of 'listTrunks a=1 a=2: 503': 'a=2' says a again",
-    "listTrunks: 700": "column 13 of 'listTrunks: 700': status: expected `int` <= 599",
+    "listTrunks: 700": "column 13 of 'listTrunks: 700': status: give a whole number, at most 599",
     "listTrunks: dealy=1": "column 13 of 'listTrunks: dealy=1': 'dealy' is no effect; did you mean delay?",
     "listTrunks: delay=soon": "delay is not a number of seconds, uniform(LOW,HIGH) or lognormal(MEDIAN,SIGMA)",
     "listTrunks: delay=1e3": "delay is not a number of seconds",
@@ -72,7 +72,7 @@ MISTAKES = {
     "listTrunks: 503, then 404": "column 13 of 'listTrunks: 503, then 404': a step before 'then' has no end; give it",
     "listTrunks: 503 calls=3- then 404": "a step before 'then' has no end; give it times, calls or a window",
     "listTrunks: 503 x1, then x2": "column 26 of 'listTrunks: 503 x1, then x2': it has no effect",
-    "listTrunks: 503 x1, then 700": "column 26 of 'listTrunks: 503 x1, then 700': status: expected `int` <= 599",
+    "listTrunks: 503 x1, then 700": "column 26 of 'listTrunks: 503 x1, then 700': status: give a whole number, at",
     "listTrunks: 503 header.a:b=c": "'a:b' is not the name of a header field",
     'listTrunks: 503 header.a="\\n"': "the header field a has characters that no header field can have",
     "listTrunks: 503 header.Content-Length=1": "the header field Content-Length is the server's own; see drain,",
@@ -81,11 +81,15 @@ MISTAKES = {
     'listTrunks: body="\\ud800"': "a text holds half of a surrogate pair, which UTF-8 cannot encode",
     "listTrunks: drop=id": "column 13 of 'listTrunks: drop=id': drop: it is no JSON Pointer, such as /id",
     "listTrunks: 503 calls=0": "column 17 of 'listTrunks: 503 calls=0': calls: it is not like 3, 2-3 or 2-",
-    "listTrunks: half-write=": "half-write: expected `str` of length >= 1",
+    "listTrunks: half-write=": "half-write: give a text, at least 1 long",
     'listTrunks: body="\\x"': "the quoted text is not a JSON string",
-    "listTrunks 503": "'listTrunks' is no effect; there are a status, an error code, body,",
+    "listTrunks 503": "'listTrunks' is no effect; there are a status, an error code, xN",
     "offset=1: 503": "the line begins with an operation, or with * for any: * offset=1",
     "a: 503 x1, then 404 seed=1": "seed is about all steps; give it before the first 'then'",
+    "GET /v1/trunks: 503": "column 1 of 'GET /v1/trunks: 503': give the operationId, such as listTrunks, in",
+    "listTrunks: retry-after=1s": "column 13 of 'listTrunks: retry-after=1s': retry-after: give a whole number",
+    "listTrunks: delay=1 window=0": "window: give a number, more than 0",
+    "listTrunks: x": "truncate, window, and ', then'",
     "x" * 5000: "the fault is longer than 4096 characters; write a table of TOML",
 }
 
@@ -100,17 +104,21 @@ def test_a_mistake_in_a_line_has_its_column(line: str) -> None:
 
 
 DATA: list[tuple[Json, str]] = [
-    ([], "the body#: expected `object`, got `array`"),
-    ({}, "the body#: object missing required field `faults`"),
-    ({"faults": []}, "the body#/faults: expected `array` of length >= 1"),
-    ({"fault": []}, "the body#: there is no 'fault'; docs/mock.md lists the keys of a fault"),
-    ({"faults": [7]}, "the body#/faults/0: expected `str | object`, got `int`"),
+    ([], "the body: the one key is faults, a list such as"),
+    ({}, "the body: the one key is faults, a list such as"),
+    ({"faults": []}, "the body#/faults: give a list, at least 1 long"),
+    ({"fault": []}, "the body: there is no 'fault' here; the one key is faults, a list such as"),
+    ({"faults": [7]}, "the body#/faults/0: give a text or an object"),
     ({"faults": [{"status": 503}, {"statos": 503}]}, "the body#/faults/1: there is no 'statos'; did you mean status?"),
-    ({"faults": [{"status": "503"}]}, "the body#/faults/0/status: expected `int | null`, got `str`"),
+    ({"faults": [{"status": "503"}]}, "the body#/faults/0/status: give a whole number"),
     ({"faults": [{"delay": -1}]}, "the body#/faults/0: delay may be from 0 to 60 seconds"),
     ({"faults": [{"status": 503, "then": [{"times": 1}]}]}, "the body#/faults/0/then/0: it has no effect"),
     ({"faults": ["503", "listTrunks: x"]}, "the body#/faults/1, column 13 of 'listTrunks: x': 'x' is no effect"),
-    ({"faults": [{"\ud800": 1}]}, "the body#: a text holds half of a surrogate pair, which UTF-8 cannot encode"),
+    (
+        {"operation": "*", "status": 503},
+        "the body: there is no 'operation' here; the one key is faults, a list such as",
+    ),
+    ({"faults": [{"\ud800": 1}]}, "the body: a text holds half of a surrogate pair, which UTF-8 cannot encode"),
     ({"faults": [{"close": "now"}]}, "the body#/faults/0/close: it is none of: before, in-head, after-head"),
 ]
 
@@ -131,7 +139,7 @@ def test_a_file_has_tables_and_lines(tmp_path: Path) -> None:
     path.write_text('[[faults]]\noperation = "list"\nstatus = 42\n')
     with pytest.raises(DataError) as caught:
         load_faults(path)
-    assert str(caught.value) == f"{path}#/faults/0/status: expected `int` >= 200"
+    assert str(caught.value) == f"{path}#/faults/0/status: give a whole number, at least 200"
 
 
 def test_texts_may_stand_for_numbers_where_there_are_only_texts() -> None:

@@ -160,8 +160,8 @@ def test_a_session_begins_with_faults(app: ASGIApp, client: Admin) -> None:
 
 SECRET = "sk_live_0123456789abcdef"
 MISTAKES: dict[str, tuple[Json, int, str]] = {
-    "a list": ([], 400, "the body#: is not of type object"),
-    "another key": ({"vendor": {}}, 400, 'the body#: has the unknown key "vendor"'),
+    "a list": ([], 400, "the body: is not of type object"),
+    "another key": ({"vendor": {}}, 400, 'the body: has the unknown key "vendor"'),
     "no vendors": ({"vendors": {}}, 400, "the body#/vendors: breaks minProperties: 1"),
     "an unknown vendor": ({"vendors": {SECRET: {}}}, 404, "no such vendor is served here; there are: "),
     "an unknown collection": ({"vendors": {FIRST: {"ducks": 3}}}, 400, f"{FIRST} has no 'ducks'; there are: "),

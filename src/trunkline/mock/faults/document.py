@@ -286,6 +286,18 @@ def _check_duration(name: str, duration: float | str) -> None:
 
 _PLACE = re.compile(r"(?s)(.*?)(?: - at `(\$.*)`)?$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_EXPECTED = re.compile(
+    r"Expected `(?P<types>[^`]*)`(?:(?P<length> of length)? (?P<than>[<>]=?) (?P<bound>\d+)[.\d]*)?(?:, got `\w+`)?"
+)
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+}
+_BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
 def parse_fault(value: Json, file: str = "the fault", at: str = "", *, strict: bool = True) -> Fault:
@@ -307,6 +319,10 @@ def parse_fault(value: Json, file: str = "the fault", at: str = "", *, strict: b
 def parse_faults(value: Json, file: str = "the body") -> list[Fault]:
     """The faults of `{"faults": [...]}`. Raises `DataError`, or `UsageError` for a line."""
     _check_text(value, file, "")
+    if not isinstance(value, dict) or value.keys() != {"faults"}:
+        other = next((name for name in value if name != "faults"), "") if isinstance(value, dict) else ""
+        there_is = other and f"there is no {other[:40]!r} here; "
+        raise DataError(file, "", f'{there_is}the one key is faults, a list such as ["listTrunks: 503 x2"]')
     try:
         found = msgspec.convert(value, FaultFile)
     except msgspec.ValidationError as error:
@@ -338,6 +354,10 @@ def describe(error: msgspec.ValidationError) -> tuple[str, list[str]]:
         reason = f"it is none of: {', '.join(get_args(Cut))}"
     elif "matching regex" in reason:
         reason = "it is not like 3, 2-3 or 2-" if place.endswith("calls") else "it is no JSON Pointer, such as /id"
+    elif match := _EXPECTED.fullmatch(reason):
+        types = [name for name in match["types"].split(" | ") if name != "null"]
+        bound = match["than"] and f", {_BOUNDS[match['than']]} {match['bound']}{' long' if match['length'] else ''}"
+        reason = f"give {' or '.join(_TYPES.get(name, name) for name in types)}{bound or ''}"
     return reason[:1].lower() + reason[1:], re.findall(r"[^.\[\]]+", place[1:])
 
 

@@ -25,6 +25,7 @@ _PLAIN = re.compile(r'[^\s"]+')
 _STATUS = re.compile(r"[0-9]{3}")
 _TIMES = re.compile(r"[xX]([0-9]{1,7})")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]+")
+_METHOD_AND_PATH = re.compile(r"\s*[A-Za-z]+\s+(https?:/)?/")
 _HEADER = "header."
 _OF_STEP = FIELDS - {"operation", "vendor", "account", "where", "then", "headers"}
 _KEYS = tuple(sorted(name.replace("_", "-") for name in _OF_STEP - {"status", "code", "times"}))
@@ -39,21 +40,27 @@ class _Word(NamedTuple):
     text: str
 
 
-def parse_line(text: str, place: str = "") -> Fault:
-    """The fault of a line. Raises `UsageError` with the place and the column of the mistake."""
+def parse_line(text: str, place: str = "", *, names_operation: bool = True) -> Fault:
+    """The fault of a line. Raises `UsageError` with the place and the column of the mistake.
+
+    The way out does not speak of an operation unless the line `names_operation`.
+    """
     if len(text) > LONGEST_LINE:
         raise UsageError(f"{place or 'the fault'} is longer than {LONGEST_LINE} characters; write a table of TOML")
-    return _Reader(text, place).fault()
+    return _Reader(text, place, names_operation).fault()
 
 
 class _Reader:
     """Reads one line."""
 
-    def __init__(self, text: str, place: str) -> None:
+    def __init__(self, text: str, place: str, names_operation: bool) -> None:
         self._text = text
         self._place = place
+        self._names_operation = names_operation
 
     def fault(self) -> Fault:
+        if _METHOD_AND_PATH.match(self._text):
+            self._refuse(1, "give the operationId, such as listTrunks, in the place of method and path")
         head, words = self._split()
         steps: list[list[_Word]] = [[]]
         for word in words:
@@ -158,8 +165,9 @@ class _Reader:
         if name in scenarios():
             return f"{name!r} is a scenario, not an effect; --scenario, scenario= or POST /_trunkline/scenarios sets it"
         meant = suggestion(name.replace("_", "-"), _KEYS)
-        colon = "" if ":" in self._text else ", and after an operation comes a colon"
-        way = meant or f"; there are a status, an error code, {', '.join(_KEYS)}"
+        colon = "; after an operation comes a colon" if self._names_operation and ":" not in self._text else ""
+        then = ", and ', then'" if self._names_operation else ""
+        way = meant or f"; there are a status, an error code, xN for how often, {', '.join(_KEYS)}{then}"
         return f"{name[:40]!r} is no effect{way}{colon}"
 
     def _unquoted(self, column: int, text: str) -> str:

@@ -42,7 +42,7 @@ def faults_of(request: Request) -> list[Fault]:
     if sum(map(len, values)) > LONGEST_LINE:
         raise UsageError(f"{FAULT_HEADER} is longer than {LONGEST_LINE} characters")
     for value in values:
-        fault = parse_line(value.strip(), FAULT_HEADER)
+        fault = parse_line(value.strip(), FAULT_HEADER, names_operation=False)
         if fault.then or fault.operation != ANY or fault.where or fault.vendor or fault.account:
             raise UsageError(f"{FAULT_HEADER} is about this request alone; give one step, and no operation before it")
         faults.append(fault)
