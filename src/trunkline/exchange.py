@@ -150,6 +150,12 @@ class Response:  # noqa: PLW1641 - the decorator adds `__hash__`
         return f"Response({self.status}, <{len(self.body)} bytes>)"
 
 
+def error_response(status: int, sentence: str) -> Response:
+    """A refusal in trunkline's own words: `{"error":"nothing is served here"}`."""
+    body = json.dumps({"error": encodable(sentence)}, separators=(",", ":")).encode()
+    return Response(status, (("content-type", "application/json"),), body)
+
+
 def _parts(message: Request | Response) -> list[object]:
     return [getattr(message, field.name) for field in fields(message)]
 

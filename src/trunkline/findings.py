@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -252,3 +252,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
     names = {other.lower(): other for other in known}
     return "".join(f"; did you mean {names[close]}?" for close in get_close_matches(name.lower()[:80], names, 1))
+
+
+def way_out(name: str, known: Collection[str]) -> str:
+    """The end of a sentence about an unknown name: a suggestion, or all names: `; there are: listTrunks, getTrunk`."""
+    others = f"; there are: {', '.join(dict.fromkeys(known))}" if known else "; there is none"
+    return suggestion(name, known) or others

@@ -109,7 +109,7 @@ IDS = Type(str, "operationIds, separated by commas", "ID,...")
 FILE, FOLDER = _path("FILE"), _path("DIR")
 PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE", all)
 COUNT = _whole_number("N", 0, 1_000_000_000)
-RECORDS = _whole_number("N", 0, 1_000_000)  # as many as `mock.factory` generates
+UP_TO_A_MILLION = _whole_number("N", 0, 1_000_000)  # as many as `mock.factory` generates
 AT_LEAST_ONE = _whole_number("N", 1, 1_000_000_000)
 SEED = _whole_number("N", 0, 2**53 - 1)  # the largest that every JSON parser reads exactly
 WINDOW = _whole_number("SECONDS", 1, DAY)
@@ -202,7 +202,9 @@ class Settings:
         FLAG, "serve", "Reset a mock to its fixtures as soon as their files have changed; connections stay open."
     )
     trunks: int | None = option(
-        RECORDS, "serve pytest", "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped."
+        UP_TO_A_MILLION,
+        "serve pytest",
+        "Serve N generated trunks, with calls or DIDs of theirs, instead of the shipped.",
     )
     seed: int | None = option(
         SEED,
@@ -254,7 +256,10 @@ class Settings:
         _text("NAME"), "serve", "Set the faults of a scenario, by its name in `trunkline faults`; can be repeated.", ()
     )
     record: int = option(
-        RECORDS, "serve", "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.", 1000
+        UP_TO_A_MILLION,
+        "serve",
+        "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.",
+        1000,
     )
     verbose: bool = option(FLAG, "serve", "Log each request in one line, without secrets.", short="-v")
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")

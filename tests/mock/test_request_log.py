@@ -1,4 +1,4 @@
-"""The record of requests keeps the latest ones, numbers them, and shows none of their secrets."""
+"""The request log keeps the latest ones, numbers them, and shows none of their secrets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TOKEN = TELEPATH.world.token
 JSON = ("content-type", "application/json")
 
 
-def session(record: int = 1000) -> MockSession:
+def session(keep: int = 1000) -> MockSession:
     """A session whose mocks know each other's secrets, as those of `trunkline serve` do."""
     secrets, recent = TELEPATH.secrets | TALKOVER.secrets, RecentSecrets()
 
     def make(vendor: trunkline.Vendor) -> Mock:
         return from_vendor(vendor, secrets=secrets, recent=recent)
 
-    return MockSession([TELEPATH, TALKOVER], make, record=record)
+    return MockSession([TELEPATH, TALKOVER], make, keep=keep)
 
 
 def bearer(token: str = TOKEN) -> Headers:
@@ -37,7 +37,7 @@ def bearer(token: str = TOKEN) -> Headers:
 
 
 def shown(request: Request) -> dict[str, Json]:
-    """A request to telepath as it is on record."""
+    """A request to telepath as it is logged."""
     found = session()
     found.mocks["telepath"](request)
     return found.requests.entries()[0].to_json()
@@ -72,14 +72,14 @@ def test_a_request_is_shown_with_all_that_is_known_about_it() -> None:
         (Request("GET", "/trunks"), 401, "listTrunks"),
     ],
 )
-def test_every_request_is_on_record(request_: Request, status: int, operation: str | None) -> None:
-    """Requests that HTTP adds, and refused ones, are on record too."""
+def test_every_request_is_logged(request_: Request, status: int, operation: str | None) -> None:
+    """Requests that HTTP adds, and refused ones, are logged too."""
     found = shown(request_)
     assert (found["status"], found["operation"], found["method"]) == (status, operation, request_.method)
 
 
-def test_requests_over_a_limit_are_on_record() -> None:
-    """A rate-limited request is on record with its cause, and so is one that is too large, with or without a body."""
+def test_requests_over_a_limit_are_logged() -> None:
+    """A rate-limited request is logged with its cause, and so is one that is too large, with or without a body."""
     found = session()
     telepath = found.mocks["telepath"]
     telepath.mock.limit_rate(requests=0)
@@ -95,7 +95,7 @@ def test_requests_over_a_limit_are_on_record() -> None:
 
 def test_only_the_latest_requests_are_kept() -> None:
     """The oldest are forgotten, and no number is used twice, also after all were cleared."""
-    found = session(record=2)
+    found = session(keep=2)
     telepath = found.mocks["telepath"]
     for _ in range(3):
         telepath.read((b"/trunks", b"", None))
@@ -106,8 +106,8 @@ def test_only_the_latest_requests_are_kept() -> None:
 
 
 def test_nothing_is_kept_when_it_is_switched_off() -> None:
-    """A record of 0 requests stays empty, while a watcher is still told."""
-    found, told = session(record=0), list[RecordedRequest]()
+    """A log of 0 requests stays empty, while a watcher is still told."""
+    found, told = session(keep=0), list[RecordedRequest]()
     stop = found.requests.watch(told.append)
     found.mocks["telepath"](Request("GET", "/trunks"))
     found.mocks["telepath"].read((b"/trunks", b"", None))
@@ -117,12 +117,12 @@ def test_nothing_is_kept_when_it_is_switched_off() -> None:
 
 
 def test_what_is_long_is_shortened() -> None:
-    """Of a request as large as a server takes, the record keeps a part, and shows less."""
+    """Of a request as large as a server takes, the log keeps a part, and shows less."""
     body = json.dumps({"name": "x" * 500_000}).encode()
     long = Request("POST", "/trunks", "q=" + "y" * 50_000, (("x-long", "z" * 60_000), *bearer(), JSON), body)
     found = shown(long)
     assert found["body"] is None
-    assert found["body_note"] == "not shown, because only its first 32768 bytes are on record"
+    assert found["body_note"] == "not shown, because only its first 32768 bytes are kept"
     assert len(json.dumps(found)) < 5000
     assert (
         len(shown(Request("POST", "/trunks", "", bearer(), b'{"name": "' + b"x" * 9000 + b'"}'))["body"]["name"]) < 2100
@@ -234,7 +234,7 @@ def test_the_name_of_the_scheme_is_shown() -> None:
 
 
 def test_any_text_can_be_sent_as_json() -> None:
-    """Halves of surrogate pairs and control characters in a request do not break the JSON of the record."""
+    """Halves of surrogate pairs and control characters in a request do not break the JSON of the log."""
     body = b'{"name": "\\ud800\\u0000\x7f", "\\udfff": 1e400, "n": 12345678901234567890}'
     for content in (body, body.replace(b"1e400", b"1")):
         found = shown(

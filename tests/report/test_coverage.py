@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import trunkline
-from trunkline.mock.coverage import Met, measure
+from trunkline.mock.coverage import ClientAnswer, measure
 from trunkline.report.coverage import Total, document, table
 
 CONTRACT = trunkline.load("telepath").contract
@@ -31,7 +31,10 @@ def test_a_percentage_is_rounded_down(met: int, counted: int, percent: float, re
 
 def test_the_table_names_what_is_missing() -> None:
     """One line for each operation, then the total, and what was met and does not count."""
-    answers = [Met("telepath", "listTrunks", 200), Met("telepath", "listTrunks", 503, fault="listTrunks: 503")]
+    answers = [
+        ClientAnswer("telepath", "listTrunks", 200),
+        ClientAnswer("telepath", "listTrunks", 503, code="SERVICE_UNAVAILABLE"),
+    ]
     lines = [*table([measure(CONTRACT, answers)])]
     assert lines[0] == "Operation             Answers  Missed   Cover   Missing"
     everywhere = "401 INVALID_API_KEY, 429 RATE_LIMIT_EXCEEDED"
@@ -49,7 +52,7 @@ def test_a_complete_operation_has_nothing_missing() -> None:
     """The last column of its line is empty."""
     coverage = measure(CONTRACT, [])
     answers = [
-        Met("telepath", "getCall", int(outcome.status), next(iter(outcome.causes), ""))
+        ClientAnswer("telepath", "getCall", int(outcome.status), next(iter(outcome.causes), ""))
         for outcome in coverage.operations[-1].outcomes
     ]
     lines = [*table([measure(CONTRACT, answers)])]
@@ -58,7 +61,7 @@ def test_a_complete_operation_has_nothing_missing() -> None:
 
 def test_the_document_has_each_answer() -> None:
     """With its status, code, causes and page; and the numbers of operation, vendor and run."""
-    found = document([measure(CONTRACT, [Met("telepath", "listTrunks", 400, "parameter_out_of_range")])])
+    found = document([measure(CONTRACT, [ClientAnswer("telepath", "listTrunks", 400, "parameter_out_of_range")])])
     assert [*found] == ["format", "trunkline", "percent", "met", "counted", "vendors"]
     assert (found["percent"], found["met"], found["counted"]) == (5.0, 1, 20)
     vendor = found["vendors"]["telepath"]

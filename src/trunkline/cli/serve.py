@@ -87,7 +87,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         )
 
         def begin(vendors: Iterable[Vendor], storage: Storage | None = None, **options: Any) -> MockSession:
-            session = MockSession(vendors, partial(make, storage=storage), record=settings.record, **options)
+            session = MockSession(vendors, partial(make, storage=storage), keep=settings.record, **options)
             if settings.verbose:
                 session.requests.watch(_log_request)
             return session

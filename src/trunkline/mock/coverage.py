@@ -1,13 +1,12 @@
 """Client coverage: the documented answers of a vendor that a client has met, and those that it has not.
 
->>> coverage = measure(acme.contract, [Met.of(request) for request in mock.requests])
+>>> coverage = measure(acme.contract, [ClientAnswer.of(request) for request in mock.requests])
 >>> [(found.operation.operation_id, [*map(str, found.missing)]) for found in coverage.operations]
 [('listTrunks', ['401 INVALID_KEY', '429 TOO_MANY']), ('createTrunk', ['2XX', '401 INVALID_KEY', ...])]
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -17,26 +16,29 @@ from trunkline.findings import Evidence, Grade
 from trunkline.mock.request_log import RecordedRequest
 
 
-class Met(NamedTuple):
-    """What coverage asks of one answer. An empty `operation` is none of the contract's, an empty `cause` no refusal."""
+class ClientAnswer(NamedTuple):
+    """One answer to a client.
+
+    `operation` is empty if the contract has none for the request; `cause` if the mock did not refuse it.
+    """
 
     vendor: str
     operation: str
     status: int
     cause: str = ""
     """The cause of the mock's refusal: `parameter_out_of_range`."""
-    fault: str = ""
-    """The fault that answered, in the words of `--fault`: it may name an error code."""
+    code: str = ""
+    """The error code that a fault gave."""
 
     @classmethod
-    def of(cls, request: RecordedRequest) -> Met:
+    def of(cls, request: RecordedRequest) -> ClientAnswer:
         """The answer to a recorded request."""
         cause = request.refusal.cause if request.refusal else ""
-        return cls(request.vendor, request.operation or "", request.status, cause, request.fault)
+        return cls(request.vendor, request.operation or "", request.status, cause, request.code)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DocumentedAnswer:
     """One documented answer of an operation: `200`, or `400 INVALID_PARAMS`."""
 
     status: str
@@ -60,13 +62,13 @@ class OperationCoverage:
     operation: Operation
     asked: bool
     """Whether the client has sent a request for it."""
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[DocumentedAnswer, ...]
     """The answers that count, in the order of the contract."""
     others: tuple[str, ...]
     """The answers that were met and do not count: `503`, which no page documents."""
 
     @property
-    def missing(self) -> tuple[Outcome, ...]:
+    def missing(self) -> tuple[DocumentedAnswer, ...]:
         """The outcomes that the client has not met."""
         return tuple(outcome for outcome in self.outcomes if not outcome.met)
 
@@ -79,7 +81,7 @@ class Coverage:
     operations: tuple[OperationCoverage, ...]
 
 
-def measure(contract: Contract, answers: Collection[Met], weakest: Grade = Grade.IMPLIED) -> Coverage:
+def measure(contract: Contract, answers: Collection[ClientAnswer], weakest: Grade = Grade.IMPLIED) -> Coverage:
     """Compare the answers that a client got with those that the contract documents.
 
     An outcome counts if the evidence for its status or its error code is at least as strong as `weakest`.
@@ -88,7 +90,7 @@ def measure(contract: Contract, answers: Collection[Met], weakest: Grade = Grade
     return Coverage(contract.vendor, tuple(_operation(operation, own, weakest) for operation in contract.operations))
 
 
-def _operation(operation: Operation, answers: Collection[Met], weakest: Grade) -> OperationCoverage:
+def _operation(operation: Operation, answers: Collection[ClientAnswer], weakest: Grade) -> OperationCoverage:
     own = [answer for answer in answers if answer.operation == operation.operation_id]
     outcomes = [*_outcomes(operation)]
     others: set[str] = set()
@@ -103,7 +105,7 @@ def _operation(operation: Operation, answers: Collection[Met], weakest: Grade) -
     return OperationCoverage(operation, bool(own), counted, tuple(sorted(others)))
 
 
-def _outcomes(operation: Operation) -> Iterator[Outcome]:
+def _outcomes(operation: Operation) -> Iterator[DocumentedAnswer]:
     """The outcomes of an operation, none of them met."""
     for response in operation.responses.values():
         codes = [refusal.code for cause, refusal in response.refusals.items() if cause not in _OF_NO_OPERATION]
@@ -112,21 +114,21 @@ def _outcomes(operation: Operation) -> Iterator[Outcome]:
             statements = [refusal.evidence for refusal in refusals.values()]
             statements += [refusal.status or response.evidence for refusal in refusals.values()]
             strongest = min(statements, key=lambda evidence: evidence.grade.rank)
-            yield Outcome(response.key, code, strongest, dict.fromkeys(refusals, False))
+            yield DocumentedAnswer(response.key, code, strongest, dict.fromkeys(refusals, False))
         if not response.refusals:
-            yield Outcome(response.key, "", response.evidence, {})
+            yield DocumentedAnswer(response.key, "", response.evidence, {})
 
 
 _OF_NO_OPERATION = frozenset(("path_unknown", "method_not_allowed"))
 """The causes of refusals of requests that reach no operation."""
 
 
-def _outcome_of(answer: Met, operation: Operation, outcomes: Collection[Outcome]) -> Outcome | None:
-    """The outcome that an answer is: by its cause, or by the error code that its fault names, or the first one."""
+def _outcome_of(
+    answer: ClientAnswer, operation: Operation, outcomes: Collection[DocumentedAnswer]
+) -> DocumentedAnswer | None:
+    """The outcome that an answer is: by the cause of the mock's refusal, or else by the error code of a fault."""
     response = operation.response_for(answer.status)
     possible = [outcome for outcome in outcomes if response and outcome.status == response.key]
     if answer.cause:
         return next((outcome for outcome in possible if answer.cause in outcome.causes), None)
-    codes = re.split(r"[\s,:=]+", answer.fault)  # without a fault, the one code that is empty
-    first = possible[0] if possible and answer.fault else None
-    return next((outcome for outcome in possible if outcome.code in codes), first)
+    return next((outcome for outcome in possible if outcome.code == answer.code), None)

@@ -49,6 +49,7 @@ from trunkline.exchange import (
     Request,
     Response,
     encodable,
+    error_response,
     parse_json,
     request_from_key,
 )
@@ -603,4 +604,4 @@ def _shown(text: str, limit: int, redact: Callable[[str], str]) -> str:
 def _not_saved(error: StorageError, operation: Operation | None, token: str) -> Answer:
     """The answer to a write that cannot be saved, in our own words: 507 (RFC 4918, section 11.5)."""
     log.error("%s", error)
-    return Answer(Response(507, (_JSON,), encode({"error": str(error)})), operation, token, cacheable=False)
+    return Answer(error_response(507, str(error)), operation, token, cacheable=False)

@@ -1,4 +1,4 @@
-"""A mock for one test: its records and tokens replace those of the fixtures, and it records its requests.
+"""A mock for one test: its records and tokens replace those of the fixtures, and it keeps all its requests.
 
 No secret is printed: not by `RecordingMock` and `RecordedRequest` themselves, and the secrets in records, headers and
 JSON bodies print as `***`. But `RecordingMock.token`, `RecordedRequest.query` and `RecordedRequest.body` are plain, and
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from trunkline.contract.requests import is_bearer_token
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, RawHeaders, ReadKey, Request, Response, Target
-from trunkline.findings import suggestion, truncate
+from trunkline.findings import truncate, way_out
 from trunkline.mock.factory import fill_records, generate
 from trunkline.mock.faults import Faults, SetFault, parse_fault, switch_on
 from trunkline.mock.faults.document import ANY
@@ -95,7 +95,7 @@ class RecordingMock:
         self.requests: list[RecordedRequest] = []
         """The requests so far, in order."""
         make = partial(from_vendor, rate_limit=rate_limit, rate_window=rate_window)
-        self._session = MockSession([self.vendor], make, record=0)  # `requests` keeps them all
+        self._session = MockSession([self.vendor], make, keep=0)  # `requests` has them all
         self._session.requests.watch(self.requests.append)
         self._session_mock = self._session.mocks[vendor.name]
         self._mock = self._session_mock.mock
@@ -123,7 +123,7 @@ class RecordingMock:
         return self._session_mock.too_large(request)
 
     def read(self, _: ReadKey) -> None:
-        """Nothing: a test may look at all header fields of a request, so a server asks `answer` for every one."""
+        """Always None, so that a server calls `answer`: a test may look at every header field."""
 
     def fault(self, operation: str = ANY, /, **keys: Json) -> ActiveFault:
         """Set a fault: for the rest of the test, or for a `with` block.
@@ -235,8 +235,7 @@ class RecordingMock:
         __tracebackhide__ = True
         known = [known.operation_id for known in self.vendor.contract.operations]
         if operation not in known:
-            meant = suggestion(str(operation), known) or f"; there are: {', '.join(known)}"
-            raise UsageError(f"{self.vendor.name} has no operation {operation!r}{meant}")
+            raise UsageError(f"{self.vendor.name} has no operation {operation!r}{way_out(str(operation), known)}")
 
     def __getattr__(self, name: str) -> Records:
         if name.startswith("_"):
@@ -279,9 +278,7 @@ def check_names(vendor: Vendor, names: Iterable[str]) -> None:
     known = (*vendor.world.collections, "tokens", "rate_limit", "rate_window", "faults")
     for name in names:
         if name not in known:
-            meant = suggestion(name, known)
-            there_are = f"; there are: {', '.join(known)}"
-            raise UsageError(f"{vendor.name} has no {truncate(name, 40)!r}{meant or there_are}")
+            raise UsageError(f"{vendor.name} has no {truncate(name, 40)!r}{way_out(name, known)}")
 
 
 def _checked_tokens(tokens: Json) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The record of the requests to mocks: what was asked, and how it was answered.
+"""The log of the requests to mocks, and how they were answered.
 
     >>> [(request.operation, request.status) for request in session.requests.entries()]
     [('listTrunks', 200), ('createTrunk', 409)]
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from trunkline.contract.model import Operation
     from trunkline.mock.mock import Mock, Shown
 
-RECORDED = 1000
-"""How many requests a server keeps on record, unless it is told otherwise."""
+MOST_REQUESTS = 1000
+"""How many requests a log keeps, unless it is told otherwise."""
 
 _MAX_BODY = 32 << 10
-"""The most bytes of a body, and characters of a path, a query or the header fields, that a server keeps on record."""
+"""The most bytes of a body, and characters of a path, a query or the header fields, that a log keeps."""
 
 _MAX_SHOWN = 2048
 """The most characters of a text that `RecordedRequest.to_json` shows."""
@@ -69,10 +69,10 @@ class Explanation(NamedTuple):
     """The address of the page, or a note where there is none."""
 
 
-Asked = TypeVar("Asked", bound=ReadKey | Request)
+R = TypeVar("R", bound=ReadKey | Request)
 
-Entry: TypeAlias = "tuple[int, float, float, Mock, Asked, int, Headers, str]"
-"""One request as it is kept: number, begin, end, mock, request, status, header fields of the response, and fault.
+Entry: TypeAlias = "tuple[int, float, float, Mock, R, int, Headers, str, str]"
+"""One request as it is kept: number, begin, end, mock, request, status, header fields of the response, fault and code.
 
 Begin and end are times of `perf_counter`. A GET request without a body is only its key.
 """
@@ -97,7 +97,9 @@ class RecordedRequest:
     duration: float
     """The seconds that the mock took, without a fault's delay."""
     fault: str
-    """The fault that changed the answer, in the words of `--fault`; empty without one."""
+    """The steps of faults that were applied, such as `503 retry-after=1`; empty without a fault."""
+    code: str
+    """The error code that a fault gave; empty if none did."""
     _request: Request
     _mock: Mock
     _answered: Headers
@@ -165,7 +167,7 @@ class RecordedRequest:
         raise error from None
 
     def to_json(self) -> dict[str, Json]:
-        """All that is on record, with `***` for each secret; docs/mock.md describes the members.
+        """All that is logged, with `***` for each secret; docs/mock.md describes the members.
 
         Long texts are shortened. A body that is not JSON is not shown, for nobody can tell where a secret is in it.
         """
@@ -178,7 +180,7 @@ class RecordedRequest:
         except NotJSON as error:
             reason = f"not shown, because it is not JSON: {shown(str(error), _MAX_SHOWN)}"
             if len(self.body) == _MAX_BODY:
-                reason = f"not shown, because only its first {_MAX_BODY} bytes are on record"
+                reason = f"not shown, because only its first {_MAX_BODY} bytes are kept"
         return {
             "number": self.number,
             "time": datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -250,7 +252,7 @@ class RecordedRequest:
 class RequestLog:
     """The latest requests, at most `most` of them. Any thread may add and read."""
 
-    def __init__(self, most: int = RECORDED) -> None:
+    def __init__(self, most: int = MOST_REQUESTS) -> None:
         self.most = most
         """How many are kept."""
         self._entries: deque[Entry[Any]] = deque(maxlen=most)
@@ -264,9 +266,9 @@ class RequestLog:
         """Add a GET request without a body. This is the deque's own method, unless somebody watches."""
 
     def add_request(self, entry: Entry[Request]) -> None:
-        """Add any other request. On record, a long one is shortened."""
-        number, begin, end, mock, request, status, headers, fault = entry
-        self._entries.append((number, begin, end, mock, _shortened(request), status, headers, fault))
+        """Add any other request. A long one is kept shortened."""
+        number, begin, end, mock, request, status, headers, fault, code = entry
+        self._entries.append((number, begin, end, mock, _shortened(request), status, headers, fault, code))
         if self._watchers:
             self._tell(entry)
 
@@ -275,7 +277,7 @@ class RequestLog:
         return [*map(self._recorded, tuple(self._entries))]
 
     def after(self, number: int) -> list[RecordedRequest]:
-        """The requests on record after that number, oldest first."""
+        """The logged requests after that number, oldest first."""
         return [self._recorded(entry) for entry in tuple(self._entries) if entry[0] > number]
 
     @property
@@ -320,14 +322,15 @@ class RequestLog:
             watcher(recorded)
 
     def _recorded(self, entry: Entry[Any]) -> RecordedRequest:
-        number, begin, end, mock, asked, status, headers, fault = entry
+        number, begin, end, mock, asked, status, headers, fault, code = entry
         request = asked if isinstance(asked, Request) else request_from_key(asked)
         sent = (request.method, request.path, request.query, request.body)
-        return RecordedRequest(number, *sent, status, self._epoch + begin, end - begin, fault, request, mock, headers)
+        begun, duration = self._epoch + begin, end - begin
+        return RecordedRequest(number, *sent, status, begun, duration, fault, code, request, mock, headers)
 
 
 def _shortened(request: Request) -> Request:
-    """The request without the end of what is too long to be kept on record."""
+    """The request without the end of what is too long to be kept."""
     size = sum([len(name) + len(value) for name, value in request.headers])
     if len(request.body) <= _MAX_BODY and size + len(request.path) + len(request.query) <= _MAX_BODY:
         return request

@@ -1,4 +1,4 @@
-"""A session: a mock of each vendor, with the faults that are set on them and the record of their requests.
+"""A session: a mock of each vendor, with the faults that are set on them and the log of their requests.
 
     >>> session = MockSession([trunkline.load("acme")])
     >>> session.mocks["acme"](Request("GET", "/trunks"))
@@ -19,7 +19,7 @@ from trunkline.exchange import RawHeaders, ReadKey, Request, Response
 from trunkline.mock.faults import Faults, FaultyResponse, asks_for_fault
 from trunkline.mock.loader import Vendor
 from trunkline.mock.mock import Mock, from_vendor
-from trunkline.mock.request_log import RECORDED, RequestLog
+from trunkline.mock.request_log import MOST_REQUESTS, RequestLog
 
 
 class SessionMock:
@@ -47,29 +47,29 @@ class SessionMock:
         answered = self.mock.read(key)
         response = answered[0]
         end = perf_counter()
-        self._requests.add_read((self._number(), begin, end, self.mock, key, response.status, response.headers, ""))
+        self._requests.add_read((self._number(), begin, end, self.mock, key, response.status, response.headers, "", ""))
         return answered
 
     def answer(self, request: Request) -> tuple[Response, RawHeaders]:
         """The answer to any request, as `Mock.answer`."""
-        begin, fault = perf_counter(), ""
+        begin, fault, code = perf_counter(), "", ""
         if self._faults.any or asks_for_fault(request):
-            response, limits, fault = self._faults.answer(self.mock, request)
+            response, limits, fault, code = self._faults.answer(self.mock, request)
         else:
             response, limits = self.mock.answer(request)
-        self._record(begin, request, response, fault)
+        self._log(begin, request, response, fault, code)
         return response, limits
 
     def too_large(self, request: Request) -> Response | None:
         """The refusal of a request whose body was too large to be read, as `Mock.too_large`."""
         begin = perf_counter()
         response = self.mock.too_large(request)
-        self._record(begin, request, response or Response(413), "")
+        self._log(begin, request, response or Response(413))
         return response
 
-    def _record(self, begin: float, request: Request, response: Response, fault: str) -> None:
+    def _log(self, begin: float, request: Request, response: Response, fault: str = "", code: str = "") -> None:
         end, (status, headers) = perf_counter(), (response.status, response.headers)
-        self._requests.add_request((self._number(), begin, end, self.mock, request, status, headers, fault))
+        self._requests.add_request((self._number(), begin, end, self.mock, request, status, headers, fault, code))
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)
@@ -79,7 +79,7 @@ class SessionMock:
 
 
 class MockSession:
-    """A mock of each vendor, the faults that are set on them, and the record of their requests.
+    """A mock of each vendor, the faults that are set on them, and the log of their latest requests, at most `keep`.
 
     `reread` gives the vendor of a name as its files are now, for a reset; by default a vendor stays as it was.
     """
@@ -89,12 +89,12 @@ class MockSession:
         vendors: Iterable[Vendor],
         make: Callable[[Vendor], Mock] = from_vendor,
         *,
-        record: int = RECORDED,
+        keep: int = MOST_REQUESTS,
         reread: Callable[[str], Vendor] | None = None,
     ) -> None:
         self._reread = reread
         self.faults = Faults(lambda: self.vendors)
-        self.requests = RequestLog(record)
+        self.requests = RequestLog(keep)
         self.changes = 0
         """How often something has changed otherwise than by a request to a mock: records, faults, the cleared log."""
         self.is_over = False

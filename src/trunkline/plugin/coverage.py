@@ -14,7 +14,7 @@ import pytest
 
 from trunkline.errors import TrunklineError
 from trunkline.findings import Grade
-from trunkline.mock.coverage import Coverage, Met, measure
+from trunkline.mock.coverage import ClientAnswer, Coverage, measure
 from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.report.coverage import document, table, total_of
@@ -29,7 +29,7 @@ class ClientCoverage:
     def __init__(self, settings: Settings, load: Callable[[str], Vendor]) -> None:
         self._settings = settings
         self._load = load
-        self._met: set[Met] = set()
+        self._met: set[ClientAnswer] = set()
         self._coverages: list[Coverage] = []
         self._tests_ran = False
         self._errors: list[str] = []
@@ -37,7 +37,7 @@ class ClientCoverage:
 
     def add(self, request: RecordedRequest) -> None:
         """Add the answer to a request, from any thread."""
-        self._met.add(Met.of(request))
+        self._met.add(ClientAnswer.of(request))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -47,7 +47,7 @@ class ClientCoverage:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Add what a worker of pytest-xdist has collected."""
-        self._met.update(Met(*met) for met in getattr(node, "workeroutput", {}).get(_OUTPUT, ()))
+        self._met.update(ClientAnswer(*met) for met in getattr(node, "workeroutput", {}).get(_OUTPUT, ()))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the JSON document, and end with 1 instead of 0 if the coverage is too low."""
@@ -61,7 +61,7 @@ class ClientCoverage:
             if self._errors and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _measure(self, answers: frozenset[Met]) -> None:
+    def _measure(self, answers: frozenset[ClientAnswer]) -> None:
         asked = sorted({answer.vendor for answer in answers})
         for name in dict.fromkeys(self._settings.vendor or asked):
             try:

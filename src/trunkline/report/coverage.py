@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import trunkline
 from trunkline.exchange import Json
-from trunkline.mock.coverage import Coverage, OperationCoverage, Outcome
+from trunkline.mock.coverage import Coverage, DocumentedAnswer, OperationCoverage
 
 
 class Total(NamedTuple):
@@ -91,7 +91,7 @@ def _operation(found: OperationCoverage) -> Json:
     }
 
 
-def _outcome(outcome: Outcome) -> Json:
+def _outcome(outcome: DocumentedAnswer) -> Json:
     return {
         "status": outcome.status,
         "code": outcome.code or None,

@@ -8,7 +8,6 @@ b'/trunks'
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import threading
 import weakref
@@ -22,7 +21,7 @@ from urllib.parse import quote, unquote
 from trunkline.contract.http import NO_CONTENT
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import TargetError
-from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, find
+from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, error_response, find
 from trunkline.mock.faults import FAULT_HEADER, FaultyResponse
 from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
@@ -267,11 +266,6 @@ def _encode(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
 
 _encode_remembered = lru_cache(maxsize=1024)(_encode)
 """`_encode` for the short fields of a mock; a live answer may have any others."""
-
-
-def error_response(status: int, sentence: str) -> Response:
-    """A refusal in our own words: `{"error": sentence}`."""
-    return Response(status, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
 
 
 def _base_pattern(prefix: str) -> re.Pattern[str]:

@@ -9,7 +9,6 @@ Only a client on this machine has other hosts passed on to it, so the proxy is o
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import ssl
@@ -22,7 +21,7 @@ import h11
 from trunkline.contract.http import PORTS, plain_host
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
-from trunkline.exchange import Request, Response, Target
+from trunkline.exchange import Request, Response, Target, error_response
 from trunkline.findings import to_text, truncate
 from trunkline.transport.access import RESERVED, RequestRefused
 from trunkline.transport.addresses import is_loopback
@@ -98,7 +97,7 @@ class Proxy:
             app = self._choose(scope)
         except RequestRefused as refused:
             log.info("%s refused: %s", scope["method"], refused.sentence)
-            refusal = _error(refused.status, refused.sentence)
+            refusal = error_response(refused.status, refused.sentence)
             app = application(lambda _: refusal, elsewhere=refusal)
         await app(scope, receive, send)
 
@@ -279,7 +278,7 @@ class ProxyConnection(Connection):
         self.transport.write(data)
 
     def _refuse(self, refused: RequestRefused) -> None:
-        body = json.dumps({"error": refused.sentence}).encode()
+        body = error_response(refused.status, refused.sentence).body
         reason = truncate(refused.sentence, 200).encode("ascii", "replace")  # clients show it, and not the body
         head = b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (refused.status, reason, len(body)) + body)
@@ -316,13 +315,9 @@ def _forwarding(target: Target) -> Target:
         try:
             return target(replace(request, headers=(*kept, ("via", "1.1 trunkline"))))
         except UsageError as error:
-            return _error(400, str(error))
+            return error_response(400, str(error))
 
     return ask
-
-
-def _error(status: int, sentence: str) -> Response:
-    return Response(status, (("content-type", "application/json"),), json.dumps({"error": sentence}).encode())
 
 
 def _authority(text: str) -> tuple[str, int | None]:

@@ -35,12 +35,12 @@ from starlette.responses import Response as StarletteResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from trunkline.errors import UsageError
-from trunkline.exchange import Response, Target
+from trunkline.exchange import Response, Target, error_response
 from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import RESERVED
 from trunkline.transport.addresses import address_of, root_url
-from trunkline.transport.asgi import application, error_response
+from trunkline.transport.asgi import application
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
 from trunkline.transport.proxy import Proxy
 from trunkline.transport.scope import ENDING, SCHEME, TUNNEL, ASGIApp, Message, Receive, Send

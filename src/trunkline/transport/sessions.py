@@ -18,10 +18,11 @@ from secrets import token_hex
 from time import monotonic
 from urllib.parse import quote, unquote
 
+from trunkline.exchange import error_response
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED
-from trunkline.transport.asgi import application, error_response
+from trunkline.transport.asgi import application
 from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 from trunkline.transport.server import SESSIONS, cors_middleware
 

@@ -46,7 +46,7 @@ class Run:
     numbers: int = 0
 
     def __post_init__(self) -> None:
-        self.session = MockSession([VENDORS[self.name]], record=0)
+        self.session = MockSession([VENDORS[self.name]], keep=0)
         self.before = self.last = self.stored()
         self.has_written = False
 
@@ -186,7 +186,7 @@ DEFECTS: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
         effects, "is_prevented", lambda step: step.cut == "before"
     ),
     "half a write that stores all": lambda patch: patch.setattr(
-        effects.Asked, "halves", property(lambda asked: {"name": asked.request})
+        effects.MockRequest, "halves", property(lambda asked: {"name": asked.request})
     ),
     "a stale read that is fresh": lambda patch: patch.setattr(
         "trunkline.mock.mock.Mock.before_last_write", lambda mock: mock
@@ -233,4 +233,4 @@ def test_no_words_break_the_mock(words: str, header: str, writes: bool) -> None:
 
 @cache
 def _session() -> MockSession:
-    return MockSession(VENDORS.values(), record=0)
+    return MockSession(VENDORS.values(), keep=0)

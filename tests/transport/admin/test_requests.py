@@ -219,7 +219,7 @@ def test_events_are_resumed_from_the_record(
 
 def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
     """The record is the queue: what it has forgotten is counted, and the latest requests follow."""
-    session = MockSession([TALKOVER], record=10)
+    session = MockSession([TALKOVER], keep=10)
     talkover = session.mocks["talkover"]
 
     async def run() -> None:
@@ -316,7 +316,7 @@ def test_there_are_not_too_many_listeners(session: MockSession, monkeypatch: pyt
 
 def test_without_a_record_there_are_no_events(ask: Ask) -> None:
     """A server that keeps no requests says so; a wrong query, or a wrong id, is refused."""
-    target = wrap(admin.admin(MockSession([TALKOVER], record=0)))
+    target = wrap(admin.admin(MockSession([TALKOVER], keep=0)))
     response = target(Request("GET", "/requests/events", "", (HOST,)))
     assert (response.status, "--record 0" in response.json()["error"]) == (409, True)
     last = ("last-event-id", "x")
@@ -399,7 +399,7 @@ def test_a_wrong_expectation_is_refused(
 
 def test_nothing_is_verified_without_a_record() -> None:
     """A server that keeps no requests cannot say that an operation was never asked."""
-    client = Admin(app_of(MockSession([TALKOVER], record=0)))
+    client = Admin(app_of(MockSession([TALKOVER], keep=0)))
     assert client.error("POST", "/requests/verify", {"operation": "getHealth", "times": 0}) == (
         409,
         "this server keeps no requests (--record 0)",

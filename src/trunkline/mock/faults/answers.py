@@ -39,8 +39,8 @@ def documented(
 
 def refuse(
     mock: Mock, request: Request, operation: Operation | None, status: int | None, code: str, message: str
-) -> Response:
-    """The refusal with the status or the code. What the contract does not document is our decision.
+) -> tuple[Response, str]:
+    """The refusal with the status or the code, and its code. What the contract does not document is our decision.
 
     502 and 504 are a page in HTML, as gateways send it. Any other has the vendor's error body, with the reason phrase
     of the status as its code: `SERVICE_UNAVAILABLE`.
@@ -54,15 +54,15 @@ def refuse(
         at = (response.pointer, response.evidence)
         answer = mock.refuse(request, Refusal(cause, operation, *at, "", "", texts))
         kept = tuple((name, value) for name, value in answer.headers if name != REFUSAL_HEADER)
-        answer = Response(answer.status, kept, answer.body)
-        return answer if not message else Response(answer.status, kept, _body(mock, _code(contract, answer), message))
+        code = str(resolve(answer.json(), contract.errors.code))
+        return Response(answer.status, kept, _body(mock, code, message) if message else answer.body), code
     status = status or 400
     phrase = HTTPStatus(status).phrase if status in _PHRASES else "Unknown"
     if status in GATEWAY and not (code or message):
         page = _PAGE.format(status=status, phrase=phrase)
-        return Response(status, (("content-type", "text/html; charset=utf-8"),), page.encode())
-    body = _body(mock, code or re.sub("[^A-Z]+", "_", phrase.upper().replace("'", "")), message or phrase)
-    return Response(status, (("content-type", "application/json"),), body)
+        return Response(status, (("content-type", "text/html; charset=utf-8"),), page.encode()), ""
+    code = code or re.sub("[^A-Z]+", "_", phrase.upper().replace("'", ""))
+    return Response(status, (("content-type", "application/json"),), _body(mock, code, message or phrase)), code
 
 
 _PHRASES = frozenset(map(int, HTTPStatus))
@@ -78,10 +78,6 @@ def _documented(contract: Contract, operation: Operation | None) -> Iterator[tup
 
 def _body(mock: Mock, code: str, message: str) -> bytes:
     return encode(fill_template(mock.vendor.world.error_body, {"code": code, "message": message}))
-
-
-def _code(contract: Contract, answer: Response) -> str:
-    return str(resolve(answer.json(), contract.errors.code))
 
 
 def _placeholders(cause: str, operation: Operation | None, request: Request, contract: Contract) -> dict[str, str]:

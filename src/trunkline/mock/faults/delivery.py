@@ -34,7 +34,7 @@ class FaultyResponse(Response):
 
     delivery: Delivery = Delivery()
     fault: str = ""
-    """The fault, in the words of `--fault`."""
+    """The steps that were applied, such as `503 retry-after=1`."""
 
     @property
     def is_cut(self) -> bool:

@@ -45,7 +45,7 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OF_SERVER = frozenset(("connection", "content-length", "date", "transfer-encoding"))
 
-_SECONDS = ": seconds, at most 60; or uniform(LOW,HIGH), or lognormal(MEDIAN,SIGMA)."
+_SECONDS = f": seconds, at most {MOST_SECONDS:g}; or uniform(LOW,HIGH), or lognormal(MEDIAN,SIGMA)."
 _FIELD = ": the one at this JSON Pointer, or any."
 
 Duration: TypeAlias = float | str

@@ -15,11 +15,21 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET
 
 from trunkline.contract.model import Create, Operation, Update
-from trunkline.exchange import Headers, Json, NotJSON, RawHeaders, Request, Response, parse_json, resolve
-from trunkline.findings import excerpt, suggestion
+from trunkline.exchange import (
+    Headers,
+    Json,
+    NotJSON,
+    RawHeaders,
+    Request,
+    Response,
+    error_response,
+    parse_json,
+    resolve,
+)
+from trunkline.findings import excerpt, way_out
 from trunkline.mock.faults import answers
 from trunkline.mock.faults.delivery import WITHOUT_HEAD, Delivery, FaultyResponse
-from trunkline.mock.faults.document import Step, seconds
+from trunkline.mock.faults.document import MOST_SECONDS, Step, seconds
 from trunkline.mock.faults.line import to_words
 from trunkline.mock.faults.preferences import FAULT_HEADER
 from trunkline.mock.mock import NOTICE_HEADER, Mock
@@ -43,8 +53,18 @@ class Chosen(NamedTuple):
     take_back: Callable[[], None]
 
 
+class Answered(NamedTuple):
+    """The answer to a request, and the steps that changed it, in the words of `--fault`; empty without a fault."""
+
+    response: Response
+    limits: RawHeaders = ()
+    words: str = ""
+    code: str = ""
+    """The error code that a step gave; empty if none did."""
+
+
 @dataclass(frozen=True)
-class Asked:
+class MockRequest:
     """One request to a mock, with its operation: None if the contract has none for it."""
 
     mock: Mock
@@ -52,7 +72,7 @@ class Asked:
     operation: Operation | None
 
     @classmethod
-    def of(cls, mock: Mock, request: Request) -> Asked:
+    def of(cls, mock: Mock, request: Request) -> MockRequest:
         """The request with its operation. That of HEAD is the one of GET."""
         operations, _ = mock.vendor.contract.match(request.path)
         by_method = {operation.method: operation for operation in operations}
@@ -90,7 +110,7 @@ class Asked:
         return found
 
 
-def applies(step: Step, asked: Asked) -> bool:
+def applies(step: Step, asked: MockRequest) -> bool:
     """Whether a step can change the answer to a request: a read can be stale, a write can be lost in part."""
     if step.stale and not (asked.operation and asked.operation.reads and asked.mock.has_written):
         return False
@@ -127,8 +147,7 @@ def mistake_in(step: Step, operations: list[Operation]) -> str:
 
 def no_such(noun: str, name: str, known: Collection[str]) -> str:
     """`'listTrunk' is no operation; did you mean listTrunks?`."""
-    others = f"; there are: {', '.join(known)}" if known else "; there is none"
-    return f"{name[:60]!r} is no {noun}{suggestion(name, known) or others}"
+    return f"{name[:60]!r} is no {noun}{way_out(name, known)}"
 
 
 def is_prevented(step: Step) -> bool:
@@ -136,19 +155,19 @@ def is_prevented(step: Step) -> bool:
     return step.cut == "before" and not step.lose_answer
 
 
-def answer(asked: Asked, chosen: list[Chosen]) -> tuple[Response, RawHeaders, str]:
-    """The answer to a request for which these steps were chosen, and their words."""
+def answer(asked: MockRequest, chosen: list[Chosen]) -> Answered:
+    """The answer to a request for which these steps were chosen."""
     if not chosen:
-        return *asked.mock.answer(asked.request), ""
+        return Answered(*asked.mock.answer(asked.request))
     deciding = next((found for found in chosen if not found.step.only_delays), chosen[0])
     step = deciding.step
-    carried_out, limits = _carry_out(asked, deciding)
+    carried_out, limits, code = _carry_out(asked, deciding)
     response = _with_body(asked, step, carried_out, deciding.rng)
     if step.only_changes_body and response.body == carried_out.body:
         deciding.take_back()
         chosen = [found for found in chosen if found is not deciding]
         if not chosen:
-            return response, limits, ""
+            return Answered(response, limits)
     words = "; ".join(to_words(found.step) for found in chosen)
     words = excerpt(words.translate(_PRINTABLE), len(words), asked.mock.secrets.hide)[:_LONGEST_WORDS]
     fields = (*step.headers.items(), *((("content-type", step.content_type),) if step.content_type else ()))
@@ -158,13 +177,14 @@ def answer(asked: Asked, chosen: list[Chosen]) -> tuple[Response, RawHeaders, st
     if step.drain:
         limits = (*limits, (b"connection", b"close"))
     delay, drip = (
-        min(sum(seconds(getattr(found.step, name), found.rng) for found in chosen), 60.0) for name in ("delay", "drip")
+        min(sum(seconds(getattr(found.step, name), found.rng) for found in chosen), MOST_SECONDS)
+        for name in ("delay", "drip")
     )
     delivery = Delivery(delay, drip, step.cut, step.reset is not None, step.skew)
     if delivery != Delivery():
         status = 0 if delivery.cut in WITHOUT_HEAD else response.status
         response = FaultyResponse(status, response.headers, response.body, delivery, words)
-    return response, limits, words
+    return Answered(response, limits, words, "" if step.body is not UNSET else code)
 
 
 def with_headers(response: Response, fields: Headers) -> Response:
@@ -179,20 +199,20 @@ def refuse_header(mock: Mock, mistake: str) -> Response:
     mistake = mock.secrets.hide(mistake)
     notice = json.dumps(mistake.translate(_PRINTABLE))[1:-1].replace('\\"', '"')
     log.info("refused: %s", notice)
-    fields = (("content-type", "application/json"), (NOTICE_HEADER, notice[:_LONGEST_WORDS]))
-    return Response(400, fields, json.dumps({"error": mistake}).encode())
+    return with_headers(error_response(400, mistake), ((NOTICE_HEADER, notice[:_LONGEST_WORDS]),))
 
 
-def _carry_out(asked: Asked, chosen: Chosen) -> tuple[Response, RawHeaders]:
-    """The answer before its body is changed: that of the mock, or one in its place."""
+def _carry_out(asked: MockRequest, chosen: Chosen) -> tuple[Response, RawHeaders, str]:
+    """The answer before its body is changed: that of the mock, or one in its place with its error code."""
     step, rng, until, _ = chosen
     mock, request = asked.mock, asked.request
     if is_prevented(step):
-        return Response(0), ()
+        return Response(0), (), ""
+    code = ""
     refused = step.code or (step.status or 0) >= 400
     if refused:
         limits = () if step.status in answers.GATEWAY else mock.count(request, asked.operation)
-        response = answers.refuse(mock, request, asked.operation, step.status, step.code, step.message)
+        response, code = answers.refuse(mock, request, asked.operation, step.status, step.code, step.message)
     elif step.stale and (earlier := mock.before_last_write()):
         response, limits = earlier.answer(request, skew=step.skew)
     elif step.half_write:
@@ -206,7 +226,7 @@ def _carry_out(asked: Asked, chosen: Chosen) -> tuple[Response, RawHeaders]:
     wait = step.retry_after if until is None else max(1, math.ceil(until - mock.now()))
     if wait is not None and (step.retry_after is not None or response.status == 429):
         response = with_headers(response, (("retry-after", str(wait)),))
-    return response, _with_reset(limits, response.status == 429, wait, mock.now(), step.skew)
+    return response, _with_reset(limits, response.status == 429, wait, mock.now(), step.skew), code
 
 
 def _with_reset(limits: RawHeaders, is_spent: bool, wait: int | None, now: float, skew: int) -> RawHeaders:
@@ -219,7 +239,7 @@ def _with_reset(limits: RawHeaders, is_spent: bool, wait: int | None, now: float
     return limit, (remaining, left), (reset, b"%d" % (int(end) + skew))
 
 
-def _pretending(asked: Asked, response: Response, name: str) -> Response:
+def _pretending(asked: MockRequest, response: Response, name: str) -> Response:
     """A success that shows a field as it was sent."""
     operation = asked.operation
     if operation is None or operation.item is None or not 200 <= response.status < 300:
@@ -232,7 +252,7 @@ def _pretending(asked: Asked, response: Response, name: str) -> Response:
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def _with_body(asked: Asked, step: Step, response: Response, rng: Random) -> Response:
+def _with_body(asked: MockRequest, step: Step, response: Response, rng: Random) -> Response:
     """The response with the body of a step, or with its own, changed."""
     if step.body is not UNSET:
         is_text = isinstance(step.body, str)
@@ -254,7 +274,7 @@ def _with_body(asked: Asked, step: Step, response: Response, rng: Random) -> Res
 _CHANGES = ("drop", "null", "retype")
 
 
-def _changed(asked: Asked, response: Response, change: str, at: str, rng: Random) -> bytes:
+def _changed(asked: MockRequest, response: Response, change: str, at: str, rng: Random) -> bytes:
     """The body with one documented field dropped, null or of another type; unchanged if it has no such field."""
     documented = asked.operation and asked.operation.response_for(response.status)
     try:

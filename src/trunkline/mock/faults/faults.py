@@ -12,11 +12,11 @@ import msgspec
 
 from trunkline.contract.model import Operation
 from trunkline.errors import UsageError
-from trunkline.exchange import Json, RawHeaders, Request, Response
+from trunkline.exchange import Json, Request
 from trunkline.findings import truncate
 from trunkline.mock.faults import effects, preferences
 from trunkline.mock.faults.document import ANY, Fault, Step
-from trunkline.mock.faults.effects import Asked, Chosen
+from trunkline.mock.faults.effects import Answered, Chosen, MockRequest
 from trunkline.mock.faults.line import to_line
 from trunkline.mock.loader import Vendor
 from trunkline.mock.mock import Mock
@@ -108,27 +108,28 @@ class Faults:
 
     # --- requests
 
-    def answer(self, mock: Mock, request: Request) -> tuple[Response, RawHeaders, str]:
-        """The mock's answer with the faults that the request matches or asks for, and their words."""
+    def answer(self, mock: Mock, request: Request) -> Answered:
+        """The mock's answer with the faults that the request matches or asks for."""
         try:
             wanted = preferences.faults_of(request)
             for fault in wanted:
                 _check(fault, [mock.vendor], preferences.FAULT_HEADER)
         except UsageError as error:
-            return effects.refuse_header(mock, str(error)), (), ""
+            return Answered(effects.refuse_header(mock, str(error)))
         own = [(self._asked_for(fault), "") for fault in wanted]
         own += [(self._asked_for(fault), preference) for fault, preference in preferences.preferred(request)]
-        asked, chosen, applied = Asked.of(mock, request), list[Chosen](), list[str]()
+        asked, chosen, applied = MockRequest.of(mock, request), list[Chosen](), list[str]()
         with self._lock:
             for entry, preference in (*own, *((entry, "") for entry in self._entries.values())):
                 decided = any(not found.step.only_delays for found in chosen)
                 if entry.matches(asked) and (found := entry.choose(asked, self._lock, only_delays=decided)):
                     chosen.append(found)
                     applied += [preference] if preference else []
-        response, limits, words = effects.answer(asked, chosen)
-        if applied:
-            response = effects.with_headers(response, (("preference-applied", ", ".join(applied)),))
-        return response, limits, words
+        answer = effects.answer(asked, chosen)
+        if not applied:
+            return answer
+        fields = (("preference-applied", ", ".join(applied)),)
+        return answer._replace(response=effects.with_headers(answer.response, fields))
 
     def _asked_for(self, fault: Fault) -> _Entry:
         """The fault of one request. Without a seed of its own, each has another one."""
@@ -208,7 +209,7 @@ class _Entry:
     def state(self, number: int) -> SetFault:
         return SetFault(number, self.fault, self.line, self._used, self._step is None, self.scenario)
 
-    def matches(self, asked: Asked) -> bool:
+    def matches(self, asked: MockRequest) -> bool:
         fault = self.fault
         return (
             self._step is not None
@@ -218,7 +219,7 @@ class _Entry:
             and all(asked.parameters.get(name) == str(value) for name, value in fault.where.items())
         )
 
-    def choose(self, asked: Asked, lock: Lock, *, only_delays: bool = False) -> Chosen | None:
+    def choose(self, asked: MockRequest, lock: Lock, *, only_delays: bool = False) -> Chosen | None:
         """Count a matching call, and return the step to take for it."""
         now = asked.mock.now()
         while (step := self._step) and self._is_over(step, now):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from trunkline.contract.files import load_toml
 from trunkline.errors import UsageError
-from trunkline.findings import suggestion
+from trunkline.findings import way_out
 from trunkline.mock.faults.document import Fault, parse_faults
 from trunkline.mock.faults.faults import Faults, SetFault
 
@@ -45,8 +45,7 @@ def scenario(name: str) -> Scenario:
     """The scenario of that name. Raises `UsageError` if there is none."""
     known = scenarios()
     if str(name) not in known:
-        way = suggestion(str(name), known) or f"; there are: {', '.join(known)}"
-        raise UsageError(f"{str(name)[:60]!r} is no scenario{way}")
+        raise UsageError(f"{str(name)[:60]!r} is no scenario{way_out(str(name), known)}")
     return known[str(name)]
 
 

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Match, Route
 
 from trunkline.errors import Conflict, DataError, StorageError, UsageError
@@ -15,7 +16,7 @@ from trunkline.exchange import headers
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED, RESET, SAFE, RequestRefused, check_access, check_token
 from trunkline.transport.admin import documents, faults, page, records, requests, reset, sessions
-from trunkline.transport.admin.messages import Answer, error
+from trunkline.transport.admin.messages import error
 from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Announcement:
         return await self._app(scope, receive, send_and_announce if changes else send)
 
 
-async def _http_error(request: Request, found: Exception) -> Answer:
+async def _http_error(request: Request, found: Exception) -> HTTPResponse:
     """A path that does not exist, or a method that it does not have."""
     if not isinstance(found, HTTPException) or found.detail == "Not Found":
         return error(
@@ -113,13 +114,13 @@ def _methods_at(request: Request) -> list[str]:
     return sorted({method for route in at for method in route.methods or ()})
 
 
-async def _mistake(_request: Request, found: Exception) -> Answer:
+async def _mistake(_request: Request, found: Exception) -> HTTPResponse:
     return error(400, str(found))
 
 
-async def _conflict(_request: Request, found: Exception) -> Answer:
+async def _conflict(_request: Request, found: Exception) -> HTTPResponse:
     return error(409, str(found))
 
 
-async def _storage_error(_request: Request, found: Exception) -> Answer:
+async def _storage_error(_request: Request, found: Exception) -> HTTPResponse:
     return error(507, str(found))

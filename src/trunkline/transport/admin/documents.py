@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import BaseRoute, Route
 
 import trunkline
@@ -18,7 +19,6 @@ from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED
 from trunkline.transport.admin.messages import (
     DOCUMENT,
-    Answer,
     documented_path,
     mock_named,
     root_of,
@@ -31,7 +31,7 @@ from trunkline.transport.server import wants_page
 _OF_THE_PAGE = ("/", *(route.path for route in ASSETS))
 
 
-def index(request: Request) -> Answer:
+def index(request: Request) -> HTTPResponse:
     """The vendors with their addresses and tokens, and links to what else can be read; for a browser, the page."""
     if wants_page(request):
         return page(request)
@@ -64,13 +64,13 @@ def _readable(routes: Iterable[BaseRoute]) -> list[str]:
     return [route.path for route in found if "{" not in route.path and route.path not in _OF_THE_PAGE]
 
 
-async def health(request: Request) -> Answer:
+async def health(request: Request) -> HTTPResponse:
     """The version, and the vendors that are served."""
     session = session_of(request)
     return JSONResponse({"status": "ok", "trunkline": trunkline.__version__, "vendors": [*session.mocks]})
 
 
-async def admin_document(request: Request) -> Answer:
+async def admin_document(request: Request) -> HTTPResponse:
     """The document of the admin surface at this address, with the paths, vendors and collections that it has."""
     found = json.loads(DOCUMENT.read_bytes())
     known = {documented_path(route) for route in request.app.routes}
@@ -83,7 +83,7 @@ async def admin_document(request: Request) -> Answer:
     return JSONResponse(found)
 
 
-async def vendor_document(request: Request) -> Answer:
+async def vendor_document(request: Request) -> HTTPResponse:
     """The contract of a vendor as `trunkline export` prints it. Its server is the mock."""
     vendor = mock_named(session_of(request), request.path_params["vendor"]).vendor
     return JSONResponse(

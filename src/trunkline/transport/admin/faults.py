@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.errors import UsageError
@@ -17,45 +18,45 @@ from trunkline.findings import excerpt
 from trunkline.mock.faults import SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import mask_json
-from trunkline.transport.admin.messages import Answer, hidden, read_json, read_query, session_of
+from trunkline.transport.admin.messages import hidden, read_json, read_query, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
 
 _LONGEST_LOGGED = 1000
 
 
-def list_faults(request: Request) -> Answer:
+def list_faults(request: Request) -> HTTPResponse:
     """The faults that are set, in the order in which they are tried."""
     session = session_of(request)
     return _shown(session, session.faults.entries())
 
 
-async def set_faults(request: Request) -> Answer:
+async def set_faults(request: Request) -> HTTPResponse:
     """Set the faults of the body, `{"faults": ["listTrunks: 503 x2"]}`, after those that are set."""
     return await run_in_threadpool(_set, session_of(request), await read_json(request))
 
 
-def _set(session: MockSession, body: Json) -> Answer:
+def _set(session: MockSession, body: Json) -> HTTPResponse:
     added = session.faults.add(*parse_faults(body))
     for fault in added:
         log.info("fault %d is set: %s", fault.id, excerpt(fault.line, _LONGEST_LOGGED, partial(hidden, session)))
     return _shown(session, added, 201)
 
 
-async def clear_faults(request: Request) -> Answer:
+async def clear_faults(request: Request) -> HTTPResponse:
     """Remove all faults. A query is refused: it would look as if it chose some."""
     read_query(request, ())
     return JSONResponse({"removed": session_of(request).faults.clear()})
 
 
-async def remove_fault(request: Request) -> Answer:
+async def remove_fault(request: Request) -> HTTPResponse:
     """Remove one fault, by its number."""
     if not session_of(request).faults.remove(request.path_params["id"]):
         raise HTTPException(404, "no fault with this number is set; GET /_trunkline/faults lists them")
     return JSONResponse({"removed": 1})
 
 
-async def list_scenarios(request: Request) -> Answer:
+async def list_scenarios(request: Request) -> HTTPResponse:
     """The scenarios, and which are on."""
     on = {fault.scenario for fault in session_of(request).faults.entries()}
     shown = [
@@ -71,7 +72,7 @@ async def list_scenarios(request: Request) -> Answer:
     return JSONResponse({"scenarios": shown})
 
 
-def start_scenario(request: Request) -> Answer:
+def start_scenario(request: Request) -> HTTPResponse:
     """Set the faults of a scenario, after those that are set."""
     session, name = session_of(request), _scenario(request)
     added = switch_on(session.faults, name)
@@ -79,7 +80,7 @@ def start_scenario(request: Request) -> Answer:
     return _shown(session, added, 201)
 
 
-async def end_scenario(request: Request) -> Answer:
+async def end_scenario(request: Request) -> HTTPResponse:
     """Remove the faults of a scenario."""
     return JSONResponse({"removed": session_of(request).faults.clear(_scenario(request))})
 

@@ -9,14 +9,14 @@ from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.contract.schema import check_format
 from trunkline.errors import UsageError
-from trunkline.exchange import Headers, Json, NotJSON, encodable, parse_json
-from trunkline.findings import suggestion
+from trunkline.exchange import Headers, Json, NotJSON, error_response, parse_json
+from trunkline.findings import way_out
 from trunkline.mock.mock import Mock
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED
@@ -28,13 +28,10 @@ DOCUMENT = Path(__file__).with_name("openapi.json")
 NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 """A whole number in a query."""
 
-Answer = Response
-"""A response of Starlette's; a `Response` of trunkline's own is something else."""
 
-
-def error(status: int, sentence: str, headers: Headers = ()) -> Answer:
+def error(status: int, sentence: str, headers: Headers = ()) -> HTTPResponse:
     """A refusal: `{"error": sentence}`."""
-    answer = JSONResponse({"error": encodable(sentence)}, status)
+    answer = HTTPResponse(error_response(status, sentence).body, status, media_type="application/json")
     for name, value in headers:
         answer.headers.append(name, value)
     return answer
@@ -79,9 +76,7 @@ def read_pairs(request: Request, known: Collection[str]) -> list[tuple[str, str]
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     for name, _ in pairs:
         if name not in known:
-            meant = suggestion(name, known) or (
-                f"; there are: {', '.join(known)}" if known else "; leave the query out"
-            )
+            meant = way_out(name, known) if known else "; leave the query out"
             raise UsageError(f"the query has an unknown parameter{meant}")
     return pairs
 

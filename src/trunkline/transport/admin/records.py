@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.exchange import Json
@@ -21,7 +22,6 @@ from trunkline.mock.world import Collection
 from trunkline.redaction import HIDDEN, mask_json
 from trunkline.transport.access import RESERVED
 from trunkline.transport.admin.messages import (
-    Answer,
     mock_named,
     read_body,
     read_query,
@@ -37,7 +37,7 @@ _LISTED, _MOST_LISTED = 100, 1000
 """How many records are listed, unless the query says otherwise, and at most."""
 
 
-def list_collections(request: Request) -> Answer:
+def list_collections(request: Request) -> HTTPResponse:
     """The accounts of a vendor, the default one first, and its collections with the number of records of each."""
     read_query(request, ())
     mock = _mock(request)
@@ -54,7 +54,7 @@ def list_collections(request: Request) -> Answer:
     return JSONResponse({"accounts": accounts, "collections": collections})
 
 
-def list_records(request: Request) -> Answer:
+def list_records(request: Request) -> HTTPResponse:
     """The records of a collection in one account, in the order in which they were added."""
     query = read_query(request, ("account", "limit", "offset"))
     limit = whole_number("limit", query.get("limit", str(_LISTED)), most=_MOST_LISTED)
@@ -64,7 +64,7 @@ def list_records(request: Request) -> Answer:
     return JSONResponse({"records": [_shown(request, record) for record in page], "total": len(records)})
 
 
-async def add_record(request: Request) -> Answer:
+async def add_record(request: Request) -> HTTPResponse:
     """Add a record. The fields that are not given are made up."""
     query, body = read_query(request, ("account",)), await read_body(request, "Record")
     account = body.get("account", query.get("account"))
@@ -77,7 +77,7 @@ async def add_record(request: Request) -> Answer:
     return JSONResponse(_shown(request, record), 201, {"location": place})
 
 
-def remove_records(request: Request) -> Answer:
+def remove_records(request: Request) -> HTTPResponse:
     """Remove all records of a collection in one account, and all that belong to them."""
     records = _records(request, read_query(request, ("account",)).get("account"))
     count = len(records)
@@ -85,13 +85,13 @@ def remove_records(request: Request) -> Answer:
     return JSONResponse({"removed": count})
 
 
-def get_record(request: Request) -> Answer:
+def get_record(request: Request) -> HTTPResponse:
     """A record by its id."""
     records = _records(request, read_query(request, ("account",)).get("account"))
     return JSONResponse(_shown(request, _named(request, records)))
 
 
-async def change_record(request: Request) -> Answer:
+async def change_record(request: Request) -> HTTPResponse:
     """Replace fields of a record; those that depend on them follow. A secret that is given as `***` stays as it is."""
     query, body = read_query(request, ("account",)), await read_body(request, "Record")
     given = {
@@ -106,7 +106,7 @@ async def change_record(request: Request) -> Answer:
     return JSONResponse(_shown(request, await run_in_threadpool(change)))
 
 
-def remove_record(request: Request) -> Answer:
+def remove_record(request: Request) -> HTTPResponse:
     """Remove a record, and all that belong to it."""
     records = _records(request, read_query(request, ("account",)).get("account"))
     _named(request, records)

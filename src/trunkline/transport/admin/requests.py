@@ -14,15 +14,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.contract.formats import read_time
 from trunkline.errors import UsageError
-from trunkline.findings import suggestion
+from trunkline.findings import way_out
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.verification import Expectation, verify
-from trunkline.transport.admin.messages import NUMBER, Answer, read_json, read_query, session_of, whole_number
+from trunkline.transport.admin.messages import NUMBER, read_json, read_query, session_of, whole_number
 from trunkline.transport.scope import ENDING
 
 _STATUS = re.compile(r"0|[1-5](?:[0-9][0-9]|xx)", re.ASCII | re.IGNORECASE)
@@ -38,7 +39,7 @@ _LISTED = 100
 Filter = Callable[[RecordedRequest], bool]
 
 
-def list_requests(request: Request) -> Answer:
+def list_requests(request: Request) -> HTTPResponse:
     """The latest requests, newest last. The query chooses: `?operation=createTrunk&status=4xx&since=12&limit=10`."""
     session = session_of(request)
     query = read_query(request, (*_FILTERS, "limit"))
@@ -48,7 +49,7 @@ def list_requests(request: Request) -> Answer:
     return JSONResponse({"requests": [one.to_json() for one in found[max(0, len(found) - limit) :]]})
 
 
-async def request_events(request: Request) -> Answer:
+async def request_events(request: Request) -> HTTPResponse:
     """Each request as soon as it is answered, as server-sent events. `since` and `Last-Event-ID` resume after a number.
 
     An event `changed` says that something else has changed: records, faults, or the request log was cleared. A client
@@ -111,13 +112,13 @@ def _set(event: asyncio.Event, loop: asyncio.AbstractEventLoop, *_: RecordedRequ
             loop.call_soon_threadsafe(event.set)
 
 
-def forget_requests(request: Request) -> Answer:
+def forget_requests(request: Request) -> HTTPResponse:
     """Forget all requests. A query is refused: it would look as if it chose some."""
     read_query(request, ())
     return JSONResponse({"forgotten": session_of(request).requests.clear()})
 
 
-async def verify_requests(request: Request) -> Answer:
+async def verify_requests(request: Request) -> HTTPResponse:
     """Whether an operation was asked as expected: 200 with the number of requests that fit, or 409 with the reason.
 
     The body is like the arguments of `RecordingMock.assert_asked`: `{"operation": "createTrunk", "times": 1}`.
@@ -127,8 +128,7 @@ async def verify_requests(request: Request) -> Answer:
         raise UsageError('the body must be an object with an operation: {"operation": "createTrunk", "times": 1}')
     for name in given:
         if name not in _EXPECTED:
-            meant = suggestion(name, _EXPECTED) or f"; there are: {', '.join(_EXPECTED)}"
-            raise UsageError(f"the body has an unknown member{meant}")
+            raise UsageError(f"the body has an unknown member{way_out(name, _EXPECTED)}")
     _by_operation(session, given["operation"])
     if not session.requests.most:
         raise HTTPException(409, _NO_RECORD)
@@ -146,15 +146,14 @@ def _by_vendor(session: MockSession, text: str) -> Filter:
 
 
 def _by_operation(session: MockSession, text: str) -> Filter:
-    known = [known for mock in session.mocks.values() for known in mock.mock.vendor.contract.operations]
+    known = [known for vendor in session.vendors for known in vendor.contract.operations]
     _check("operation", text, [operation.operation_id for operation in known])
     return lambda one: one.operation == text
 
 
 def _check(kind: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        meant = suggestion(name, known) or f"; there are: {', '.join(dict.fromkeys(known))}"
-        raise HTTPException(404, f"no such {kind} is served here{meant}")
+        raise HTTPException(404, f"no such {kind} is served here{way_out(name, known)}")
 
 
 def _by_status(_: MockSession, text: str) -> Filter:

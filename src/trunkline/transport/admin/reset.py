@@ -7,16 +7,17 @@ import logging
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.errors import DataError, StorageError
 from trunkline.transport.access import RESET
-from trunkline.transport.admin.messages import Answer, error, mock_named, read_pairs, session_of
+from trunkline.transport.admin.messages import error, mock_named, read_pairs, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
 
 
-async def reset(request: Request) -> Answer:
+async def reset(request: Request) -> HTTPResponse:
     """Return the mocks of all vendors to their fixtures, or of those that the query names: `?vendor=acme`."""
     session = session_of(request)
     named = [name for _, name in read_pairs(request, ("vendor",))]

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.exchange import Json
@@ -20,18 +21,18 @@ from trunkline.mock.generators import format_time
 from trunkline.mock.recording import check_names, override
 from trunkline.mock.session import MockSession
 from trunkline.transport.admin.documents import places
-from trunkline.transport.admin.messages import Answer, mock_named, read_body, root_of, session_of
+from trunkline.transport.admin.messages import mock_named, read_body, root_of, session_of
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import OpenSession, Sessions
 
 
-async def list_sessions(request: Request) -> Answer:
+async def list_sessions(request: Request) -> HTTPResponse:
     """The open sessions; the one that was used last is the last."""
     return JSONResponse({"sessions": [_shown(request, session) for session in _sessions(request)]})
 
 
-async def open_session(request: Request) -> Answer:
+async def open_session(request: Request) -> HTTPResponse:
     """Open a session with worlds of its own: `{"vendors": {"acme": {"trunks": 3, "rate_limit": 5}}}`."""
     sessions, own = _sessions(request), session_of(request)
     body = await read_body(request, "NewSession", partial(_check, own))
@@ -43,12 +44,12 @@ async def open_session(request: Request) -> Answer:
     return JSONResponse(shown, 201, {"location": shown["url"]})
 
 
-async def get_session(request: Request) -> Answer:
+async def get_session(request: Request) -> HTTPResponse:
     """The addresses and tokens of a session. To look is not to use it."""
     return JSONResponse(_shown(request, _named(request)))
 
 
-async def end_session(request: Request) -> Answer:
+async def end_session(request: Request) -> HTTPResponse:
     """End a session."""
     session = _named(request)
     _sessions(request).end(session)
