@@ -803,8 +803,8 @@ def test_a_run_without_mocks_imports_nothing_heavy(run: Run) -> None:
             assert not heavy & set(sys.modules)
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
                 "trunkline.errors", "trunkline.contract", "trunkline.contract.folders", "trunkline.contract.http",
-                "trunkline.plugin", "trunkline.plugin.options", "trunkline.report", "trunkline.report.titles",
-                "trunkline.settings",
+                "trunkline.plugin", "trunkline.plugin.hosts", "trunkline.plugin.options", "trunkline.report",
+                "trunkline.report.titles", "trunkline.settings",
             }
         """
     ).assert_outcomes(passed=1)

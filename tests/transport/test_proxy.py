@@ -94,14 +94,6 @@ def running(
         yield Running(url, ca, authority)
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The server runs on this event loop."""
-    if request.param == "asyncio":
-        monkeypatch.setattr(server, "new_event_loop", asyncio.new_event_loop)
-    return str(request.param)
-
-
 @pytest.fixture
 def proxy(loop: str, authority: tls.Authority) -> Iterator[Running]:
     with running(authority) as found:

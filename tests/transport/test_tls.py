@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import shutil
@@ -39,14 +38,6 @@ def echo(request: Request) -> Response:
 @pytest.fixture(scope="module")
 def authority() -> tls.Authority:
     return tls.Authority()
-
-
-@pytest.fixture(params=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The server runs on this event loop."""
-    if request.param == "asyncio":
-        monkeypatch.setattr(server, "new_event_loop", asyncio.new_event_loop)
-    return str(request.param)
 
 
 @pytest.fixture

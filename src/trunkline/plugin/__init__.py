@@ -1,4 +1,4 @@
-"""The pytest plugin: two fixtures for each vendor, the marker `trunkline` and the options `--trunkline-*`.
+"""The pytest plugin: fixtures with mocks of each vendor, the marker `trunkline`, and the options `--trunkline-*`.
 
     def test_my_client(acme):
         trunk = acme.trunks.add(name="Night Desk", reachable=False)
@@ -7,14 +7,15 @@
         assert f"/trunks/{trunk['id']}/verify" in [request.path for request in acme.requests]
 
 `acme` is a mock on a port, `acme_target` one without a socket. Both are there for the whole session, so that fixtures
-of any scope can use them, but every test starts with the fixtures' records and with no requests.
+of any scope can use them, but every test starts with the fixtures' records and with no requests. `trunkline_server` has
+the addresses. `plugin.hosts` keeps tests from the real hosts, or intercepts them; `plugin.coverage` measures a client.
 Every pytest run imports this package, so everything heavy is imported when a test first needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,15 +26,14 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import TrunklineError, UsageError
+from trunkline.plugin.hosts import RealHosts
 from trunkline.plugin.options import declare, read_settings, settings_of, spelled
 from trunkline.report import titles
 
 if TYPE_CHECKING:
-    from trunkline.contract.model import Contract
     from trunkline.exchange import Json
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
-    from trunkline.plugin.intercept import Guard, Listener
     from trunkline.plugin.mocks import Mount, ScopedMock
 
 __all__ = ["settings_of", "spelled", "summarize"]
@@ -82,11 +82,13 @@ def pytest_configure(config: pytest.Config) -> None:
     fixtures = ModuleType("trunkline-vendors")
     vars(fixtures).update(fixture for name in vendors for fixture in _fixtures(name))
     config.pluginmanager.register(fixtures, fixtures.__name__)
-    settings = settings_of(config)
+    settings, load = settings_of(config), partial(_vendor, config)
+    config.stash[_HOSTS] = RealHosts(load, are_allowed=settings.allow_real_hosts)
+    config.pluginmanager.register(config.stash[_HOSTS], "trunkline-hosts")
     if settings.coverage or settings.coverage_json or settings.coverage_fail_under is not None:
         from trunkline.plugin.coverage import ClientCoverage  # noqa: PLC0415 - see the module's docstring
 
-        config.pluginmanager.register(ClientCoverage(settings, partial(_vendor, config)), _COVERAGE)
+        config.pluginmanager.register(ClientCoverage(settings, load), _COVERAGE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -211,6 +213,7 @@ def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
     yield on_target, pytest.fixture(name=on_target, scope="session")(in_process)
 
 
+_HOSTS = pytest.StashKey[RealHosts]()
 _TEST = pytest.StashKey[pytest.Item]()
 """The test that runs."""
 _VENDORS = pytest.StashKey["dict[str, Vendor]"]()
@@ -225,9 +228,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
-        if guard := item.stash.get(_GUARD, None):
-            del item.stash[_GUARD]
-            guard.undo()
+        item.config.stash[_HOSTS].end_test()
         for mock in item.config.stash.get(_MOCKS, {}).values():
             mock.expire()
 
@@ -253,8 +254,7 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
 
     def settings() -> tuple[Vendor, dict[str, Json]]:
         test = config.stash[_TEST]
-        if not settings_of(config).allow_real_hosts:
-            _guard(test)
+        config.stash[_HOSTS].guard(test.nodeid)
         keywords = _marker_settings(test, vendor)
         keywords.pop("intercept", None)
         return _vendor(config, vendor), keywords
@@ -262,6 +262,13 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
     coverage = config.pluginmanager.get_plugin(_COVERAGE)
     watcher = coverage.add if coverage else None
     return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings, watcher))
+
+
+def _intercept(item: pytest.Item, vendor: str) -> None:
+    """Send what a test asks of a vendor's real host to the mock."""
+    mock = _mock(item.config, vendor, vendor)
+    mock.renew()
+    item.config.stash[_HOSTS].intercept(item.nodeid, mock)
 
 
 def _vendor(config: pytest.Config, name: str) -> Vendor:
@@ -273,77 +280,6 @@ def _vendor(config: pytest.Config, name: str) -> Vendor:
         overlay = overlays(Path(settings.fixtures), names()).get(name) if settings.fixtures else None
         loaded[name] = load(name, overlay=overlay, trunks=settings.trunks, seed=settings.seed or 0)
     return loaded[name]
-
-
-# --- the real hosts -------------------------------------------------------------------------------------------------
-
-
-_GUARD = pytest.StashKey["Guard"]()
-_REAL_HOSTS = pytest.StashKey[dict[str, str]]()
-_LISTEN = pytest.StashKey["Callable[[Contract], Listener]"]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail a test that would have reached a real host, although its client has swallowed the error."""
-    with _reporting(item):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Report what would have reached a real host later than the test itself."""
-    with _reporting(item):
-        return (yield)
-
-
-@contextmanager
-def _reporting(item: pytest.Item) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        if guard := item.stash.get(_GUARD, None):
-            guard.report(error)
-        raise
-    if guard := item.stash.get(_GUARD, None):
-        guard.report()
-
-
-def _guard(item: pytest.Item) -> Guard:
-    """The guard of a test, which begins with the first call."""
-    from trunkline.plugin.intercept import Guard  # noqa: PLC0415 - see the module's docstring
-
-    if _GUARD not in item.stash:
-        item.stash[_GUARD] = Guard(item.nodeid, _real_hosts(item.config))
-    return item.stash[_GUARD]
-
-
-def _real_hosts(config: pytest.Config) -> dict[str, str]:
-    """The hosts that no test may reach, each with its vendor."""
-    if _REAL_HOSTS not in config.stash:
-        hosts = config.stash[_REAL_HOSTS] = {}
-        for name in () if settings_of(config).allow_real_hosts else names():
-            with suppress(TrunklineError):  # reported by the test that uses this vendor
-                hosts[_vendor(config, name).contract.host] = name
-    return config.stash[_REAL_HOSTS]
-
-
-def _intercept(item: pytest.Item, vendor: str) -> None:
-    """Send what a test asks of a vendor's real host to the mock."""
-    mock = _mock(item.config, vendor, vendor)
-    mock.renew()
-    _guard(item).redirect(_listen(item.config)(_vendor(item.config, vendor).contract), mock)
-
-
-def _listen(config: pytest.Config) -> Callable[[Contract], Listener]:
-    """A function that starts the server that stands for a vendor's real host, once in a session."""
-    from trunkline.plugin.intercept import listening  # noqa: PLC0415 - see the module's docstring
-
-    if _LISTEN not in config.stash:
-        servers = ExitStack()
-        config.add_cleanup(servers.close)
-        config.stash[_LISTEN] = servers.enter_context(listening())
-    return config.stash[_LISTEN]
 
 
 @contextmanager

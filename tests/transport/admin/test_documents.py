@@ -38,18 +38,6 @@ from trunkline.transport.sessions import Sessions
 FIRST = min(VENDORS)
 
 
-@pytest.fixture
-def session() -> MockSession:
-    """A mock of each vendor."""
-    return MockSession(VENDORS.values())
-
-
-@pytest.fixture
-def client(session: MockSession) -> Admin:
-    """A client on the server's own machine."""
-    return Admin(app_of(session))
-
-
 def test_the_document_is_an_openapi_document() -> None:
     """A validator of OpenAPI 3.1 finds nothing wrong with it, and each operation has a name of its own."""
     assert [*OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []

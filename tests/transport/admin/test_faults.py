@@ -8,25 +8,13 @@ from unittest.mock import patch
 import pytest
 
 from tests.requests import bearer
-from tests.transport.admin.surface import DOCUMENT, VENDORS, Admin, app_of
+from tests.transport.admin.surface import DOCUMENT, VENDORS, Admin
 from trunkline.exchange import Json, Request
 from trunkline.mock.faults.document import json_schema
 from trunkline.mock.faults.faults import MOST_FAULTS
 from trunkline.mock.session import MockSession
 
 LIST = Request("GET", "/trunks", "", bearer(VENDORS["telepath"].world.token))
-
-
-@pytest.fixture
-def session() -> MockSession:
-    """A mock of each vendor."""
-    return MockSession(VENDORS.values())
-
-
-@pytest.fixture
-def client(session: MockSession) -> Admin:
-    """A client on the server's own machine."""
-    return Admin(app_of(session))
 
 
 def test_faults_are_set_listed_and_removed(session: MockSession, client: Admin) -> None:

@@ -29,12 +29,6 @@ NOT_OPEN = "no such session is open; it was ended, or was idle for too long"
 
 
 @pytest.fixture
-def session() -> MockSession:
-    """The server's own session: a mock of each vendor."""
-    return MockSession(VENDORS.values())
-
-
-@pytest.fixture
 def app(session: MockSession) -> ASGIApp:
     """The server's application."""
     return app_of(session)

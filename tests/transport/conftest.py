@@ -1,0 +1,17 @@
+"""Fixtures of the tests of servers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from trunkline.transport import server
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server runs on this event loop."""
+    if request.param == "asyncio":
+        monkeypatch.setattr(server, "new_event_loop", asyncio.new_event_loop)
+    return str(request.param)
