@@ -50,7 +50,7 @@ IMPORTERS = {
     "msgspec": {"contract", "exchange", "mock", "traffic.archives"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
-    "h11": {"transport.client", "transport.protocol", "transport.proxy"},
+    "h11": {"transport.client", "transport.forwarding", "transport.protocol", "transport.proxy"},
     "starlette": {"transport.server", "transport.admin"},
     "jinja2": {"transport.admin.page"},
     "uvicorn": {"transport.server", "transport.protocol"},

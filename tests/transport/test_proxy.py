@@ -31,7 +31,7 @@ from tests.servers import Scripted, scripted, serving
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Request, Response
-from trunkline.transport import server, tls
+from trunkline.transport import forwarding, server, tls
 from trunkline.transport.access import RequestRefused
 from trunkline.transport.protocol import MAX_HEAD
 from trunkline.transport.proxy import Proxy
@@ -327,7 +327,7 @@ def test_what_comes_too_early_is_no_handshake(proxy: Running) -> None:
 
 
 def echo(request: Request) -> Response:
-    names = sorted(name for name, _ in request.headers if name in {"via", "proxy-connection", "connection", "x-mine"})
+    names = sorted(name for name, _ in request.headers if name in {"via", "proxy-connection", "x-mine"})
     body = [request.method, request.path, request.query, len(request.body), *names]
     return Response(200, (("content-type", "application/json"),), json.dumps(body).encode())
 
@@ -342,7 +342,7 @@ def test_other_hosts_are_passed_on(passing: Running, scheme: str) -> None:
         session.headers.update({"Proxy-Connection": "keep-alive", "X-Mine": "1"})
         for size in (0, 1 << 20):
             answer = session.post(f"{url}/a%2Fb?c=%20d", data=b"x" * size, verify=passing.ca, timeout=10).json()
-            kept = ["via", "x-mine"] if scheme == "http" else ["connection", "proxy-connection", "x-mine"]
+            kept = ["via", "x-mine"] if scheme == "http" else ["proxy-connection", "x-mine"]
             assert answer == ["POST", "/a%2Fb", "c=%20d", size, *kept]
 
 
@@ -379,12 +379,141 @@ def test_a_plain_request_that_cannot_be_passed_on_is_refused(passing: Running) -
     assert answer.status_code == 502
 
 
+def asking(far: Scripted, *fields: str, method: str = "GET") -> bytes:
+    """The head of a request for another host."""
+    lines = [f"{method} http://127.0.0.1:{far.port}/a HTTP/1.1", "Host: a", *fields, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "sentence"),
+    [
+        (b"HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n", 502, "answered with the status 600, which HTTP does not have"),
+        (b"HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n", 502, "answered with the status 999, which HTTP does not have"),
+        (b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", 502, "did not answer in HTTP/1.1"),
+        (b"garbage\r\n\r\n", 502, "did not answer in HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nX-A:", 502, "did not answer in HTTP/1.1"),
+        (b"", 502, "did not answer in HTTP/1.1"),
+    ],
+)
+def test_an_answer_that_cannot_be_passed_back_is_explained(
+    passing: Running, answer: bytes, status: int, sentence: str
+) -> None:
+    """In one sentence, also to a request with a body, and the connection is kept."""
+    with scripted(answer) as far, passing.connected() as client:
+        for _ in range(2):
+            client.sendall(asking(far, "Content-Length: 3", method="POST") + b"abc")
+            received = head(client)
+            assert received.startswith(b"HTTP/1.1 %d " % status)
+            length = int(received.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            assert json.loads(client.recv(length, socket.MSG_WAITALL)) == {"error": f"127.0.0.1:{far.port} {sentence}"}
+
+
+def test_a_host_that_does_not_answer_is_given_up(passing: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a minute, with a 504."""
+    monkeypatch.setattr(forwarding, "_ANSWER", 0.01)
+    with scripted(lambda _: far.over.wait(10)) as far, passing.connected(asking(far, "Connection: close")) as client:
+        answer = everything(client)
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b"did not begin to answer within" in answer
+
+
+def test_fields_of_one_connection_are_not_passed_on(passing: Running) -> None:
+    """In both directions, with those that `Connection` names; and an answer has one date, that of its origin."""
+    date = b"Date: Mon, 01 Jan 2024 00:00:00 GMT"
+    fields = b"Connection: x-mine\r\nX-Mine: 1\r\nKeep-Alive: 1\r\nContent-Length: 2\r\nX-Kept: 1"
+    with scripted(b"HTTP/1.1 200 OK\r\n" + date + b"\r\n" + fields + b"\r\n\r\nhi") as far:
+        asked = asking(far, "Connection: close, X-Del", "Connection: Host", "X-Del: 1", "TE: x", "X-Kept: 1")
+        host = f"host: 127.0.0.1:{far.port}".encode()
+        with passing.connected(asked) as client:
+            answer, _, body = everything(client).lower().partition(b"\r\n\r\n")
+    assert sorted(answer.split(b"\r\n")[1:]) == [
+        b"connection: close",
+        b"content-length: 2",
+        date.lower(),
+        b"via: 1.1 trunkline",
+        b"x-kept: 1",
+    ]
+    assert body == b"hi"
+    assert far.received[0].lower().split(b"\r\n")[1:-2] == [
+        host,
+        b"x-kept: 1",
+        b"via: 1.1 trunkline",
+        b"connection: close",
+    ]
+
+
+def test_an_answer_is_passed_back_as_it_comes(passing: Running) -> None:
+    """Its parts do not wait for its end, as with server-sent events; one that breaks off is seen to do so."""
+    is_seen = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        far.receive(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        assert is_seen.wait(10)
+        connection.sendall(b"3\r\ntwo\r\n")
+
+    with scripted(answer) as far, passing.connected(asking(far)) as client:
+        assert b"transfer-encoding: chunked" in head(client).lower()
+        assert client.recv(8, socket.MSG_WAITALL) == b"3\r\none\r\n"
+        is_seen.set()
+        assert everything(client) == b"3\r\ntwo\r\n"  # and not the last, empty part
+
+
+def test_a_host_may_answer_before_it_has_read_all(passing: Running) -> None:
+    """The client has the answer though its large body is not wanted."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        far.over.wait(10)
+
+    with scripted(refuse) as far, passing.connected(asking(far, f"Content-Length: {64 << 20}")) as client:
+        client.sendall(b"x" * (1 << 20))
+        assert head(client).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_leaves_ends_its_request(passing: Running) -> None:
+    """The other host sees the end, though it has not answered."""
+    has_ended = threading.Event()
+
+    def wait(connection: socket.socket) -> None:
+        far.receive(connection)
+        assert everything(connection) == b""
+        has_ended.set()
+
+    with scripted(wait) as far:
+        with passing.connected(asking(far)):
+            pass
+        assert has_ended.wait(10)
+
+
+def test_hosts_that_do_not_answer_stop_nobody(passing: Running) -> None:
+    """However many requests wait for such a host, that for another is passed on."""
+    with scripted(lambda _: far.over.wait(10)) as far, ExitStack() as clients:
+        for _ in range(100):
+            clients.enter_context(passing.connected(asking(far)))
+        with scripted(b"HTTP/1.1 204 No Content\r\n\r\n") as other:
+            client = clients.enter_context(passing.connected(asking(other)))
+            assert head(client).startswith(b"HTTP/1.1 204 ")
+
+
 def test_a_tunnel_to_the_server_itself_is_refused(passing: Running) -> None:
-    """There is no loop."""
+    """There is no loop, by whatever name."""
     port = passing.place[1]
-    for host in ("127.0.0.1", "localhost", "[::1]"):
+    for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "127.1"):  # noqa: S104 - of a client
         with passing.connected(connect(f"{host}:{port}")) as client:
-            assert b" 403 " in head(client)
+            assert head(client).startswith(f"HTTP/1.1 403 {host.strip('[]')}:{port} is this server itself".encode())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "2130706433"])  # noqa: S104 - of a client
+def test_a_plain_request_to_the_server_itself_by_another_name_is_refused(passing: Running, host: str) -> None:
+    """The server does not ask itself."""
+    message = f"GET http://{host}:{passing.place[1]}/_trunkline/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with passing.connected(message.encode()) as client:
+        answer = everything(client)
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"is this server itself" in answer
 
 
 def test_only_clients_of_the_machine_have_hosts_passed_on(authority: tls.Authority) -> None:
@@ -421,9 +550,11 @@ def test_a_tunnel_counts_until_both_ends_are_closed(authority: tls.Authority) ->
     _, own = proxying(authority, passes_on=True)
     near, far = Mock(asyncio.Transport, name="near"), Mock(asyncio.Transport, name="far")
     near.is_closing.return_value = False
-    connection = own.connection(Mock(), {})
+    far.get_extra_info.return_value = near.get_extra_info.return_value = ("192.0.2.1", 1)
+    near.get_extra_info.return_value = OWN
+    connection = own.connection(Mock(), {}, Mock())
     connection.connection_made(near)
-    connection.join(far, b"abc")
+    connection.join(far, "192.0.2.1:1", b"abc")
     assert far.write.call_args_list == [call(b"abc")]
     connection.connection_lost(None)
     assert far.close.called
@@ -492,8 +623,21 @@ def test_half_handshakes_stop_nobody(proxy: Running) -> None:
         stack.enter_context(proxy.tunnel())
 
 
+def test_each_reason_of_a_failed_handshake_is_logged_once(proxy: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """However many clients fail in a tunnel, for none may fill the log."""
+    caplog.set_level(logging.INFO, "trunkline")
+    for _ in range(5):
+        with proxy.connected(connect(f"{HOST}:443")) as client:
+            assert head(client).startswith(b"HTTP/1.1 200 ")
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            with suppress(ConnectionError):
+                everything(client)
+    expected = "a client's TLS handshake failed: it speaks plain HTTP; the address begins with https://"
+    assert caplog.messages == [expected]
+
+
 def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
-    """Though clients hold tunnels, in the handshake, before a request, and to other hosts."""
+    """Though clients hold tunnels, in the handshake, before a request, and to other hosts, or wait for such a host."""
 
     def wait(connection: socket.socket) -> None:
         far.over.wait(10)
@@ -505,6 +649,7 @@ def test_a_proxy_ends_at_once(loop: str, authority: tls.Authority) -> None:
                 client = clients.enter_context(found.connected(connect(target)))
                 assert head(client).startswith(b"HTTP/1.1 200 ")
             clients.enter_context(found.tunnel())
+            clients.enter_context(found.connected(asking(far)))
             begin = time.perf_counter()
         assert time.perf_counter() - begin < 2
         assert isinstance(far, Scripted)

@@ -13,23 +13,21 @@ import logging
 import re
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import h11
 
 from trunkline.contract.http import PORTS, plain_host
 from trunkline.contract.model import Contract
-from trunkline.errors import UsageError
-from trunkline.exchange import Request, Response, Target, error_response
+from trunkline.exchange import error_response
 from trunkline.findings import to_text, truncate
 from trunkline.transport.access import RESERVED, RequestRefused
 from trunkline.transport.addresses import is_loopback
-from trunkline.transport.asgi import application
-from trunkline.transport.client import http
+from trunkline.transport.forwarding import forward, is_itself, reached, refusal_of_itself
 from trunkline.transport.protocol import MAX_HEAD, Connection
 from trunkline.transport.scope import SCHEME, TUNNEL, ASGIApp, Message, Receive, Send
-from trunkline.transport.tls import HANDSHAKE, describe_failure
+from trunkline.transport.tls import HANDSHAKE
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,13 +39,8 @@ _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][:@/?#\s]+))(?::([0-9]{1,5
 _LOWEST_PORT = 1024
 """Lower ones than this belong to the services of a machine, such as mail, and are left alone but for those of HTTP."""
 
-_REACH = 10
-"""Seconds for reaching a host."""
-_LONGEST_ANSWER = 60
-"""Seconds for an answer that is passed on."""
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _TOO_LONG = 431
-_HOP_BY_HOP = frozenset(("connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade"))
 
 
 class Proxy:
@@ -67,9 +60,11 @@ class Proxy:
             self._ports.setdefault(contract.host, set()).add(contract.port)
             issue(contract.host)  # at the start, so that the first client does not wait for it
 
-    def connection(self, server: uvicorn.Server, state: dict[str, Any]) -> ProxyConnection:
-        """A connection of a client that may use the server as this proxy."""
-        return ProxyConnection(server, state, self)
+    def connection(
+        self, server: uvicorn.Server, state: dict[str, Any], explain_failure: Callable[[OSError], None]
+    ) -> ProxyConnection:
+        """A connection of a client that may use the server as this proxy; a failed handshake is explained."""
+        return ProxyConnection(server, state, self, explain_failure)
 
     def open(self, target: str, client: str, own: tuple[str, int]) -> ssl.SSLContext | tuple[str, int]:
         """The context with which the mock answers in a tunnel to `host:port`, or the host and port to reach.
@@ -85,21 +80,20 @@ class Proxy:
             ports = " and ".join(map(str, sorted(self._ports[host])))
             raise RequestRefused(403, f"{_shown(host)} is mocked on port {ports}, not on {port}")
         if _is_own(host, port, own):
-            raise RequestRefused(
-                403, f"{_shown(host)}:{port} is this server itself; ask it without a proxy (NO_PROXY={host})"
-            )
+            raise refusal_of_itself(f"{_shown(host)}:{port}")
         self._check_pass(host, port, client)
         return host, port
 
     async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
         """The ASGI application for requests in a tunnel, and for those with a whole address as their target."""
         try:
-            app = self._choose(scope)
+            await self._choose(scope)(scope, receive, send)
         except RequestRefused as refused:
             log.info("%s refused: %s", scope["method"], refused.sentence)
-            refusal = error_response(refused.status, refused.sentence)
-            app = application(lambda _: refusal, elsewhere=refusal)
-        await app(scope, receive, send)
+            answer = error_response(refused.status, refused.sentence)
+            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body})
 
     def _choose(self, scope: Message) -> ASGIApp:
         sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
@@ -117,11 +111,7 @@ class Proxy:
             return self._app
         client, _ = scope.get("client") or ("", 0)
         self._check_pass(host, port, client)
-        try:
-            target = http(f"{scheme}://{sent[0]}", timeout=_LONGEST_ANSWER)
-        except UsageError as error:
-            raise RequestRefused(400, str(error)) from None
-        return application(_forwarding(target), blocking=True)
+        return partial(forward, host=host, port=port, tls=scheme == "https", place=f"{_shown(host)}:{port}")
 
     def _vendor(self, host: str, port: int, path: str) -> ASGIApp:
         if port not in self._ports[host] | {80}:
@@ -148,9 +138,15 @@ class Proxy:
 class ProxyConnection(Connection):
     """A connection whose first request may be a CONNECT, which makes it a tunnel to a mock or to another host."""
 
-    def __init__(self, server: uvicorn.Server, state: dict[str, Any], proxy: Proxy) -> None:
+    def __init__(
+        self,
+        server: uvicorn.Server,
+        state: dict[str, Any],
+        proxy: Proxy,
+        explain_failure: Callable[[OSError], None],
+    ) -> None:
         super().__init__(server, state)
-        self._proxy = proxy
+        self._proxy, self._explain_failure = proxy, explain_failure
         self._begin = b""
         self._parser: h11.Connection | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -236,8 +232,7 @@ class ProxyConnection(Connection):
             if transport is None:
                 raise ConnectionAbortedError
         except OSError as error:
-            if reason := describe_failure(error):
-                log.info("the TLS handshake of a client that wants %s failed: %s", host, reason)
+            self._explain_failure(error)
             self.transport.abort()
             self.connection_lost(error)
             return
@@ -250,17 +245,20 @@ class ProxyConnection(Connection):
     async def _reach(self, host: str, port: int, rest: bytes) -> None:
         """Connect to the host, and pass on what either side sends, beginning with the `rest` that is here already."""
         self.transport.pause_reading()
-        loop = asyncio.get_running_loop()
+        loop, place = asyncio.get_running_loop(), f"{_shown(host)}:{port}"
         try:
-            async with asyncio.timeout(_REACH):
-                await loop.create_connection(lambda: _FarEnd(self, rest), host, port)
-        except (OSError, ValueError):
-            self._refuse(RequestRefused(502, f"{_shown(host)}:{port} cannot be reached"))
+            await reached(loop.create_connection(lambda: _FarEnd(self, place, rest), host, port), place)
+        except RequestRefused as refused:
+            self._refuse(refused)
 
-    def join(self, far: asyncio.Transport, rest: bytes) -> None:
-        """Make a tunnel to the other end, which gets the `rest` first."""
+    def join(self, far: asyncio.Transport, place: str, rest: bytes) -> None:
+        """Make a tunnel to the other end at `place`, which gets the `rest` first."""
         if self.transport.is_closing():
             far.abort()
+            return
+        if is_itself(far, self.transport.get_extra_info("sockname")):
+            far.abort()
+            self._refuse(refusal_of_itself(place))
             return
         self._far, self._is_far_open = far, True
         self.transport.write(_ESTABLISHED)
@@ -288,11 +286,11 @@ class ProxyConnection(Connection):
 class _FarEnd(asyncio.Protocol):
     """The end of a tunnel at another host."""
 
-    def __init__(self, near: ProxyConnection, rest: bytes) -> None:
-        self._near, self._rest = near, rest
+    def __init__(self, near: ProxyConnection, place: str, rest: bytes) -> None:
+        self._near, self._place, self._rest = near, place, rest
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._near.join(cast("asyncio.Transport", transport), self._rest)
+        self._near.join(cast("asyncio.Transport", transport), self._place, self._rest)
 
     def data_received(self, data: bytes) -> None:
         self._near.pass_back(data)
@@ -305,19 +303,6 @@ class _FarEnd(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._near.transport.resume_reading()
-
-
-def _forwarding(target: Target) -> Target:
-    """The target, without the header fields that are meant for the proxy itself."""
-
-    def ask(request: Request) -> Response:
-        kept = tuple(pair for pair in request.headers if pair[0] not in _HOP_BY_HOP)
-        try:
-            return target(replace(request, headers=(*kept, ("via", "1.1 trunkline"))))
-        except UsageError as error:
-            return error_response(400, str(error))
-
-    return ask
 
 
 def _authority(text: str) -> tuple[str, int | None]:

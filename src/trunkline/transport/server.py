@@ -351,7 +351,11 @@ class _Server:
 
     async def _connect(self, accepted: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         state = {ENDING: self._end}
-        connection = self._proxy.connection(self._uvicorn, state) if self._proxy else Connection(self._uvicorn, state)
+        connection = (
+            self._proxy.connection(self._uvicorn, state, self._explain_failure)
+            if self._proxy
+            else Connection(self._uvicorn, state)
+        )
         patience = HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
         self._connections.add(connection)

@@ -1,0 +1,152 @@
+"""Pass a request on to another host, and its answer back as it comes, without a thread and without a bound on size."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import h11
+
+from trunkline.exchange import RawHeaders
+from trunkline.transport.access import RequestRefused
+from trunkline.transport.addresses import is_loopback
+from trunkline.transport.protocol import MAX_HEAD
+from trunkline.transport.scope import CONNECTION, Message, Receive, Send
+
+log = logging.getLogger("trunkline.transport.forwarding")
+
+_T = TypeVar("_T")
+
+_REACH = 10
+"""Seconds for reaching a host."""
+_ANSWER = 60
+"""Seconds until an answer begins."""
+_READ = 1 << 16
+_STATUSES = range(200, 600)
+_FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding"))
+"""Fields that `Connection` cannot take from a message."""
+_OF_CONNECTION = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade".split()
+)
+"""Fields that concern a single connection (RFC 9110, section 7.6.1), besides those that `Connection` names."""
+_VIA = (b"via", b"1.1 trunkline")
+
+
+async def reached(connecting: Awaitable[_T], place: str) -> _T:
+    """The connection to a host. Raises `RequestRefused` if it is not made in time."""
+    try:
+        async with asyncio.timeout(_REACH):
+            return await connecting
+    except (OSError, ValueError):  # the latter for a name that is none
+        raise RequestRefused(502, f"{place} cannot be reached") from None
+
+
+def is_itself(far: asyncio.BaseTransport, own: tuple[Any, ...]) -> bool:
+    """Whether a connection leads back to the server at the address `own`, by whatever name."""
+    (host, port), (local, _) = (far.get_extra_info(end)[:2] for end in ("peername", "sockname"))
+    return bool(port == own[1] and (host == local or is_loopback(host)))
+
+
+def refusal_of_itself(place: str) -> RequestRefused:
+    """The refusal to connect the server to itself."""
+    return RequestRefused(403, f"{place} is this server itself; ask it without a proxy (NO_PROXY)")
+
+
+async def forward(scope: Message, receive: Receive, send: Send, *, host: str, port: int, tls: bool, place: str) -> None:
+    """The ASGI application that passes a request on. Errors call the host `place`.
+
+    Raises `RequestRefused` if there is no answer to pass back. An answer that breaks off closes the client's
+    connection, and a client that leaves ends the request.
+    """
+    reader, writer = await reached(asyncio.open_connection(host, port, ssl=tls or None), place)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        if is_itself(writer.transport, scope["server"]):
+            raise refusal_of_itself(place)
+        writer.write(http.send(_request(scope)) or b"")
+        tasks += map(
+            asyncio.create_task,
+            (_send_body(receive, http, writer), _send_back(http, reader, scope, receive, send, place)),
+        )
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        writer.close()
+
+
+def _request(scope: Message) -> h11.Request:
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    headers = [*_passed_on(scope["headers"]), (b"connection", b"close")]
+    return h11.Request(method=scope["method"], target=scope["raw_path"] + query, headers=headers)
+
+
+async def _send_body(receive: Receive, http: h11.Connection, writer: asyncio.StreamWriter) -> None:
+    """Send the body of the request, and return when the client has gone."""
+    has_more = True
+    with suppress(OSError, h11.LocalProtocolError):  # the host may answer before it has read everything
+        while has_more and (message := await receive())["type"] == "http.request":
+            has_more = message.get("more_body", False)
+            writer.write(http.send(h11.Data(message["body"])) or b"")
+            writer.write(b"" if has_more else http.send(h11.EndOfMessage()) or b"")
+            await writer.drain()
+    await _gone(receive)
+
+
+async def _send_back(
+    http: h11.Connection, reader: asyncio.StreamReader, scope: Message, receive: Receive, send: Send, place: str
+) -> None:
+    try:
+        async with asyncio.timeout(_ANSWER):
+            while not isinstance(head := await _next_event(http, reader), h11.Response):
+                pass
+    except TimeoutError:
+        raise RequestRefused(504, f"{place} did not begin to answer within {_ANSWER} s") from None
+    except (OSError, h11.RemoteProtocolError):
+        raise RequestRefused(502, f"{place} did not answer in HTTP/1.1") from None
+    if head.status_code not in _STATUSES:
+        raise RequestRefused(502, f"{place} answered with the status {head.status_code}, which HTTP does not have")
+    connection = scope["state"][CONNECTION]
+    for _, date in (field for field in head.headers if field[0] == b"date"):
+        connection.set_date(scope, date)  # which the server would else add
+    headers = [field for field in _passed_on(head.headers) if field[0] != b"date"]
+    await send({"type": "http.response.start", "status": head.status_code, "headers": headers})
+    try:
+        while isinstance(event := await _next_event(http, reader), h11.Data):
+            await send({"type": "http.response.body", "body": bytes(event.data), "more_body": True})
+    except (OSError, h11.RemoteProtocolError):
+        log.info("%s closed the connection within its answer", place)
+        connection.transport.close()
+        await _gone(receive)
+    else:
+        await send({"type": "http.response.body"})
+
+
+async def _next_event(
+    http: h11.Connection, reader: asyncio.StreamReader
+) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
+    while (event := http.next_event()) is h11.NEED_DATA:
+        http.receive_data(await reader.read(_READ))
+    return event
+
+
+def _passed_on(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The fields of a message for its next recipient."""
+    sent = [*headers]
+    named = {each.strip().lower() for name, value in sent if name == b"connection" for each in value.split(b",")}
+    dropped = _OF_CONNECTION | (named - _FRAMING)
+    if any(name == b"transfer-encoding" for name, _ in sent):
+        dropped |= {b"content-length"}  # which does not count then (RFC 9112, section 6.3)
+    return (*(field for field in sent if field[0] not in dropped), _VIA)
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the client has gone, or has its whole answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
