@@ -231,6 +231,7 @@ class Behavior:
     coding: str = ""  # gzip, chunked
     media: str = "application/json; charset=UTF-8"
     busy: int = 0  # the number of requests that are answered with 429 first
+    clock: bool = True  # without one, no response has a Date
     redirect: str = ""
     received: list[tuple[str, str, str | None]] = field(default_factory=list)
     """The method, target and `Authorization` header of each request."""
@@ -252,6 +253,10 @@ class _Independent(_Quiet):
             self._answer(429, {"error": {"code": "SLOW_DOWN", "message": "wait"}}, {"Retry-After": "1"})
         else:
             self._answer(*self._routed())
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword != "Date" or self.behavior.clock:
+            super().send_header(keyword, value)
 
     def _routed(self) -> tuple[int, Any]:
         parts = urlsplit(self.path)

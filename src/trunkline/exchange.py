@@ -169,7 +169,10 @@ def _lower_names(message: Request | Response) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its response. `known` names the parts that were recorded: a lone body has no request or status."""
+    """A request and its response. `known` names the parts that were recorded: a lone body has no request or status.
+
+    `server` is among them if the response came over a network, with every field that its server added.
+    """
 
     request: Request
     response: Response

@@ -96,6 +96,25 @@ def test_laws_of_pages_are_not_exercised_on_an_empty_account() -> None:
     assert "0 items" in silent["pages_do_not_overlap"]
 
 
+def dated_notes(out: str) -> list[tuple[str, str]]:
+    """The operation and the grade of each finding about `Date` in a JSON report."""
+    return [(row["operation"], row["grade"]) for row in json.loads(out)["findings"] if row["at"] == "header/date"]
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_a_server_without_a_date_has_a_note(capfd: pytest.CaptureFixture[str], clock: bool) -> None:
+    """A check and a live validation note it, whatever the status, and do not fail."""
+    arguments = ("--operation", "listTrunks", "--examples", "1", "--format", "json")
+    with independent(Behavior(protocol="HTTP/1.1", clock=clock)) as base:
+        code, out, _ = run(capfd, "check", "telepath", "--url", base + "/v1", *arguments)
+        live = ("validate", "telepath", "listTrunks", "--live", "--url", base + "/v1", "--format", "json")
+        live_code, live_out, _ = run(capfd, *live)
+    notes = [] if clock else [("listTrunks", "customary")]
+    assert (code, dated_notes(out)) == (0, notes)
+    assert (live_code, dated_notes(live_out)) == (0, notes)
+    assert {row["check"] for row in json.loads(live_out)["exercised"]} >= {"headers_follow_http"}
+
+
 def test_a_429_is_waited_out(capfd: pytest.CaptureFixture[str]) -> None:
     """A 429 is waited out as its header says, and is not held against the implementation."""
     behavior = Behavior(busy=2)

@@ -133,6 +133,39 @@ def test_an_echoed_password_is_a_finding() -> None:
     assert {"secrets_stay_hidden"} & {finding.rule for finding in report.failures()}
 
 
+# --- read-only fields -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+@pytest.mark.parametrize(
+    ("name", "field", "items"), [("talkover", "is_verified", "data"), ("telepath", "ai_provider", "trunks")]
+)
+def test_success_for_a_read_only_field_of_an_update_is_noted(name: str, field: str, items: str, refuses: bool) -> None:
+    """The check sends it with the value that its own item has. A refusal has no note, and neither has a finding."""
+    vendor = trunkline.load(name)
+    good = mock.from_vendor(vendor)
+    fixtures = {record["id"] for record in vendor.world.collections["trunks"].records}
+    sent: list[Any] = []
+
+    def target(request: Request) -> Response:
+        if request.method not in {"PUT", "PATCH"} or f'"{field}"'.encode() not in request.body:
+            return good(request)
+        collection, _, identity = request.path.rpartition("/")
+        listed = good(replace(request, method="GET", path=collection, query="limit=100", body=b"")).json()[items]
+        shown = {item["id"]: item[field] for item in listed if item["id"] not in fixtures}
+        sent.append((json.loads(request.body)[field], shown[identity]))
+        return good(replace(request, body=b"{") if refuses else request)
+
+    writing = WriteAccess(Ledger(), target, None)
+    checker = Checker(vendor, target, credential=vendor.world.token, seed=1, examples=2, writing=writing)
+    checker.check_stateful(vendor.contract.operations)
+    checker.clean()
+    notes = [(found.rule, str(found.evidence.grade)) for found in checker.report.findings]
+    assert notes == [("refuses_invalid", "customary")] * (not refuses)
+    assert 1 <= len(sent) < 10
+    assert all(value is shown or value == shown for value, shown in sent)
+
+
 # --- safety ---------------------------------------------------------------------------------------------------------
 
 

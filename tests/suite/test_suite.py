@@ -9,6 +9,8 @@ from typing import Protocol
 import pytest
 
 import trunkline
+from tests.servers import TOKEN as SERVED_TOKEN
+from tests.servers import Behavior, independent
 
 pytest_plugins = "pytester"
 
@@ -77,9 +79,10 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run(*options: str, app: str = "app", plugin: str = "") -> pytest.RunResult:
         pytester.makepyfile(implementation=APP, early=plugin)
+        in_process = [f"--trunkline-app=implementation:{app}"] if app else []
         return pytester.runpytest_subprocess(
             *("-p", "trunkline.plugin", "-p", "early", "-p", "no:cacheprovider", "-rs", "--showlocals"),
-            *("--pyargs", "trunkline.suite", "--trunkline-vendor=telepath", f"--trunkline-app=implementation:{app}"),
+            *("--pyargs", "trunkline.suite", "--trunkline-vendor=telepath", *in_process),
             *(f"--trunkline-token={TOKEN}", "--trunkline-examples=1", *options),
         )
 
@@ -110,6 +113,16 @@ def test_a_failure_shows_the_finding_as_a_report_does(run: Run) -> None:
     assert "FINDING documented body_matches_schema" in text
     assert "$TRUNKLINE_TOKEN" in text
     assert "test_contract.py:" not in text
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_a_server_without_a_date_is_noted(run: Run, clock: bool) -> None:
+    """The test of the rule shows the note where customary findings fail; an application in process has none."""
+    with independent(Behavior(clock=clock)) as base:
+        served = (f"--trunkline-url={base}/v1", f"--trunkline-token={SERVED_TOKEN}")
+        chosen = ("-k", "headers_follow_http and listTrunks", "--trunkline-strictness=customary")
+        result = run(*chosen, *served, app="")
+    assert ("a response with status 200 has no Date" in shown(result)) is not clock
 
 
 BUG = """

@@ -84,6 +84,8 @@ class Checker:
     """Whether an operation that is not implemented is a finding."""
     progress: Callable[[str], None] = lambda _: None
     second: str | None = None
+    live: bool = False
+    """Whether the responses come over a network, with the fields that servers add, such as `Date`."""
     _target: Target = field(init=False)
     """The target, with its requests counted. The rules do not judge its responses."""
     _judged: Target = field(init=False)
@@ -176,6 +178,8 @@ class Checker:
             return
         if self.availability.lacks(operation):
             return
+        if self.live:
+            exchange = replace(exchange, known=exchange.known | {"server"})
         if operation.method == exchange.request.method:
             self.report.reached[operation.operation_id, exchange.response.status] += 1
         for finding in judge(operation, exchange, self.rules):

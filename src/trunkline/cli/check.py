@@ -143,6 +143,7 @@ def _run(
                 writing=writing,
                 complete=settings.complete,
                 second=connection.second,
+                live=connection.live,
                 progress=progress,
             ).run(names)
     except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001 - raised after the report is shown

@@ -78,21 +78,22 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
     request = read_request(operation, dict(settings.param), connection.credential, known=connection.parameters)
     progress(f"asking {vendor.name} at {connection.name}")
     with redacting_errors(redactor(connection.secrets)):
-        response = connection.target(request)
-        if lacks_path(operation, Exchange(request, response)):
-            raise unanswered(operation, Exchange(request, response))
-        report = validation.validate(
-            vendor, Exchange(request, response), operation.operation_id, secrets=connection.secrets
-        )
+        exchange = Exchange(request, connection.target(request))
+        if connection.live:
+            exchange = replace(exchange, known=exchange.known | {"server"})
+        if lacks_path(operation, exchange):
+            raise unanswered(operation, exchange)
+        report = validation.validate(vendor, exchange, operation.operation_id, secrets=connection.secrets)
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
-    unknown_id = operation.path_parameters and response.status in NOT_FOUND
+    status = exchange.response.status
+    unknown_id = operation.path_parameters and status in NOT_FOUND
     if unknown_id:
         report.annotate_bodies(f"{operation.operation_id} may not be implemented: ask for an id that exists")
     if not (unknown_id or reasons_to_refuse(vendor.contract, request)):  # then there is no evidence without a success
-        report.stopped = f"{operation.operation_id} answers {response.status}" if response.status >= 300 else ""
-        if operation.secured and response.status == 401:
+        report.stopped = f"{operation.operation_id} answers {status}" if status >= 300 else ""
+        if operation.secured and status == 401:
             refused = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
             report.stopped = str(refused)
         run = replace(run, documented=((operation.operation_id, operation.success.key),))

@@ -42,6 +42,8 @@ class Field(NamedTuple):
     """The section that requires it."""
     is_of_server: bool = False
     """Whether the server adds it, so that an application in the same process does not have it."""
+    unless: str = ""
+    """When a response may lack it nevertheless."""
 
 
 FIELDS = {
@@ -49,7 +51,9 @@ FIELDS = {
     "allow": Field(re.compile(rf"({_TOKEN}|[ \t,])*"), "10.2.1", (405,), "15.5.6"),
     "proxy-authenticate": Field(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.7.1", (407,), "15.5.8"),
     "upgrade": Field(re.compile(rf"[ \t,]*{_TOKEN}.*"), "7.8", (426,), "15.5.22"),
-    "date": Field(re.compile(_HTTP_DATE), "6.6.1", range(200, 500), "6.6.1", is_of_server=True),
+    "date": Field(
+        re.compile(_HTTP_DATE), "6.6.1", range(200, 500), "6.6.1", is_of_server=True, unless="the server has no clock"
+    ),
     "accept-encoding": Field(re.compile(rf"({_TOKEN}|[;= \t,])*"), "12.5.3"),
     "retry-after": Field(re.compile(rf"[0-9]+|{_HTTP_DATE}"), "10.2.3"),
 }

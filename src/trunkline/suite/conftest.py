@@ -127,6 +127,7 @@ class Implementation:
             availability=self.availability,
             complete=self.settings.complete,
             second=self.connection.second,
+            live=self.connection.live,
         )
 
     def plain_report(self) -> Report:

@@ -147,6 +147,22 @@ def test_a_read_only_field_of_an_update_is_noted(
         assert {str(found.evidence.grade) for found in notes} <= {"customary"}
 
 
+@pytest.mark.parametrize(("status", "needs_date"), [(200, True), (404, True), (503, False)])
+def test_a_missing_date_is_noted_where_the_server_is_known(status: int, needs_date: bool) -> None:
+    """An application in the same process has no `Date`, and recordings drop it; a server without a clock sends none."""
+    operation = trunkline.load("telepath").contract.operation("listTrunks")
+    dated = (("Date", "Fri, 01 Mar 2024 00:00:00 GMT"),)
+    for server, headers, is_noted in ((True, (), needs_date), (True, dated, False), (False, (), False)):
+        known = frozenset({"status", "headers", *(["server"] if server else [])})
+        exchange = Exchange(Request("GET", "/trunks"), Response(status, headers), known)
+        notes = [found for found in judge(operation, exchange) if found.rule == "headers_follow_http"]
+        assert [note.at for note in notes] == ["header/date"] * is_noted
+        for note in notes:
+            assert note.evidence.grade is Grade.CUSTOMARY
+            assert note.message == f"a response with status {status} has no Date"
+            assert note.expected == "present, unless the server has no clock"
+
+
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 422, 503])
 def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: int) -> None:
     """The flag is documented on both sides, so no status of a refusal makes it lawful."""

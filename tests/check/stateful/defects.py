@@ -1906,6 +1906,37 @@ class NowAndThen(Talkover):
 
 
 @lawful
+class StoresReadOnly(Talkover):
+    """An update stores that the trunk is verified."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answer:
+        super().update_trunk(account, request, identity)
+        trunk = self.find(account, identity)
+        trunk.update(select(self.read(request), "is_verified"))
+        return self.done(self.changed(trunk))
+
+
+@lawful
+class RefusesReadOnly(Talkover):
+    """A field that is no input is refused."""
+
+    def check(self, body: Record, required: tuple[str, ...]) -> None:
+        if not body.keys() <= {*LINE.split()}:
+            raise Refused(422, "VALIDATION_ERROR")
+        super().check(body, required)
+
+
+@lawful
+class RefusesReadOnlyToo(Telepath):
+    """An update of a field that only a creation takes is a conflict."""
+
+    def update_trunk(self, account: str, request: Request, identity: str) -> Answer:
+        if "ai_provider" in self.read(request):
+            raise Refused(409, "IMMUTABLE")
+        return super().update_trunk(account, request, identity)
+
+
+@lawful
 class HealthWrites(Talkover):
     """A health check stores its result."""
 

@@ -89,7 +89,7 @@ def test_unique_values_are_never_repeated(vendor: str) -> None:
 
 @each_vendor
 def test_each_flaw_is_one_that_the_contract_refuses(vendor: str) -> None:
-    """A flawed body is invalid by the contract."""
+    """A flawed body is invalid by the contract, unless its flaw is a field that is no input."""
     make = factory()
     for operations in resource_operations(LOADED[vendor].contract):
         for operation in operations.writers:
@@ -99,7 +99,25 @@ def test_each_flaw_is_one_that_the_contract_refuses(vendor: str) -> None:
                 headers = (("authorization", "Bearer x"), ("content-type", flaw.media_type))
                 content = flaw.edit_bytes(to_json(flaw.apply(values)))
                 request = Request(operation.method, path, "", headers, content)
-                assert reasons_to_refuse(operation.contract, request), flaw.name
+                assert bool(reasons_to_refuse(operation.contract, request)) is (flaw.read_only is None), flaw.name
+
+
+@pytest.mark.parametrize(
+    ("vendor", "read_only"),
+    [
+        ("telepath", {"updateTrunk": ["ai_provider"]}),
+        ("talkover", {"updateSipTrunk": ["is_verified"]}),
+    ],
+)
+def test_read_only_fields_of_updates_are_flags_and_listed_values(vendor: str, read_only: dict[str, list[str]]) -> None:
+    """They are never inputs, do not change by themselves, and only updates have them."""
+    operations = LOADED[vendor].contract.operations
+    found = {
+        operation.operation_id: [flaw.read_only.name for flaw in flaws(operation) if flaw.read_only]
+        for operation in operations
+        if operation.body is not None
+    }
+    assert {name: fields for name, fields in found.items() if fields} == read_only
 
 
 def test_defaults_depend_on_what_is_sent() -> None:

@@ -54,9 +54,17 @@ def create_flawed(operations: ResourceOperations, scenario: Scenario, parent: It
 
 
 def update_flawed(operation: Operation[Update], scenario: Scenario, item: Item, numbers: Numbers) -> None:
-    """Update an item with one flaw in the body. The rules judge the response, and this move that nothing changes."""
+    """Update an item with one flaw in the body. The rules judge the response, and this move that nothing changes.
+
+    A field that is no input is sent with the value that the item has, so that nothing changes if it is stored.
+    """
     flaw = choose(flaws(operation), *numbers["flaw"])
     values = update_body(scenario, item, operation, numbers["body"]).values
+    if flaw.read_only is not None:
+        value = item.known_values.get(flaw.read_only.name)
+        if value is None or not flaw.read_only.schema.allows(value):
+            return
+        values[flaw.read_only.name] = value
     exchange, _ = _send_flawed(scenario, operation, item.ids, flaw, values)
     record_attempt(item, operation, exchange)
     read_item(scenario, item, *numbers["read"])

@@ -14,8 +14,16 @@ from random import Random
 from typing import TypeAlias
 
 from trunkline.check.stateful.engine import choose
-from trunkline.check.stateful.fields import Condition, Input, conditional_inputs, conditions, inputs
-from trunkline.contract.model import Contract, Create, Operation
+from trunkline.check.stateful.fields import (
+    Condition,
+    Field,
+    Input,
+    conditional_inputs,
+    conditions,
+    inputs,
+    shown_fields,
+)
+from trunkline.contract.model import Contract, Create, Operation, Update
 from trunkline.contract.patterns import sample
 from trunkline.exchange import Json, NotJSON, Request, parse_json
 from trunkline.findings import Evidence
@@ -224,6 +232,7 @@ class Flaw:
     """One flaw to put into a valid body: `apply` puts it into the values, which must contain those of `requires`.
 
     `edit_bytes` changes the encoded body, for one that is no longer JSON. `condition` is the one that the body breaks.
+    `read_only` is a field that is no input: the body must contain it, with the value that the item has.
     """
 
     name: str
@@ -232,11 +241,15 @@ class Flaw:
     edit_bytes: Callable[[bytes], bytes] = bytes
     media_type: str = "application/json"
     condition: Condition | None = None
+    read_only: Field | None = None
 
 
 @lru_cache(maxsize=64)
 def flaws(operation: Operation) -> tuple[Flaw, ...]:
-    """Every flaw that the contract lets a body of the operation have, one at a time."""
+    """Every flaw that the contract lets a body of the operation have, one at a time.
+
+    Those with a `read_only` field are mistakes by custom only: no page says that such a body is refused.
+    """
     found: list[Flaw] = []
     for input_ in inputs(operation):
         if input_.required:
@@ -259,7 +272,17 @@ def flaws(operation: Operation) -> tuple[Flaw, ...]:
         Flaw("empty", dict, edit_bytes=lambda _: b""),
         Flaw("of another media type", dict, media_type="text/plain"),
         Flaw("nested too deeply", partial(_with, "nested", nested)),
+        *(Flaw(f"{shown.name}, which is no input", dict, read_only=shown) for shown in _read_only_choices(operation)),
     )
+
+
+def _read_only_choices(operation: Operation) -> Iterator[Field]:
+    """The flags and listed values that an item shows and an update does not take, without the volatile ones."""
+    shown = {name: field_ for other in operation.same_resource for name, field_ in shown_fields(other).items()}
+    for name, field_ in shown.items() if isinstance(operation.kind, Update) else ():
+        is_choice = "enum" in field_.schema.content or field_.schema.content.get("type") == "boolean"
+        if is_choice and not field_.volatile and name not in operation.inputs:
+            yield field_
 
 
 def _without(name: str, values: Values) -> Values:
