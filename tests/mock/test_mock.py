@@ -420,6 +420,7 @@ def test_a_misplaced_secret_is_not_shown(
     with caplog.at_level("INFO"):
         answer = mock.from_vendor(loader.load("telepath"))(Request("GET", path, query, headers))
     assert answer.status >= 400
+    assert "GET /v1/trunks" in caplog.text  # the whole path
     assert "refused: " in caplog.text
     shown = (str(answer.headers) + answer.body.decode() + caplog.text).lower()
     assert "hunter2" not in shown

@@ -483,7 +483,7 @@ class Mock:
     def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> Answer:
         shown = self.shown_for(request)
         explanation = self._explain(refusal, shown)
-        target = json.dumps(shown(request.target, _MAX_LOGGED))[1:-1]
+        target = json.dumps(shown(self.vendor.contract.base_path + request.target, _MAX_LOGGED))[1:-1]
         return Answer(
             response=self._refusal_response(refusal, explanation, shown),
             operation=refusal.operation,

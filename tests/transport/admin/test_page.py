@@ -122,6 +122,21 @@ def test_no_secret_of_a_record_or_a_request_is_on_the_page(session: MockSession)
     assert [value for value in secrets.values() if value in text] == []
 
 
+def test_a_request_has_its_vendor_and_its_whole_path(session: MockSession) -> None:
+    """Two vendors may have the same path below their base paths."""
+    ask(session, "/trunks")
+    text = fetch(session).body.decode()
+    assert f"<b>GET</b> {BASE}/trunks</td>" in text
+    assert f"<td>{NAME}</td>" in text
+
+
+def test_a_server_that_keeps_no_requests_says_so() -> None:
+    """It does not ask for a request that would not be shown."""
+    text = fetch(MockSession(VENDORS.values(), keep=0)).body.decode()
+    assert "This server keeps no requests (--record 0)" in text
+    assert "No request yet" not in text
+
+
 def test_without_the_admin_token_there_is_no_page(session: MockSession) -> None:
     """A browser is asked for the token as a password: any name does."""
     refused = fetch(session, token=TOKEN)
@@ -378,6 +393,24 @@ def test_it_fits_a_narrow_screen(site: Site) -> None:
     for width in (320, 400, 800):
         site.page.set_viewport_size({"width": width, "height": 800})
         assert site.page.evaluate("document.documentElement.scrollWidth") <= width
+    site.page.set_viewport_size({"width": 360, "height": 800})
+    cells = site.page.evaluate(
+        "[...document.querySelectorAll('#request-1 td')].map((td) => td.getBoundingClientRect())"
+    )
+    assert max(cell["right"] for cell in cells) <= 360  # the status and the explanation are seen at once
+    status, *_, explanation = sorted(cells, key=lambda cell: cell["top"])
+    assert explanation["width"] > 300 > status["width"]
+
+
+@pytest.mark.slow
+def test_what_changes_a_record_is_seen_without_scrolling(site: Site) -> None:
+    """On a screen as wide as that of a small notebook, whatever the table holds."""
+    delete = site.page.get_by_role("button", name=re.compile("^Delete ")).first
+    frame = site.page.locator(f"#records-{NAME}-trunks-{VENDOR.world.account} .scroll").bounding_box()
+    found = delete.bounding_box()
+    assert found
+    assert frame
+    assert found["x"] + found["width"] <= frame["x"] + frame["width"] <= 1280
 
 
 @pytest.mark.slow

@@ -42,11 +42,14 @@ _HEADERS = {
 def page(request: Request) -> Response:
     """The page, as things are now."""
     session, root = session_of(request), root_of(request)
+    bases = {vendor.name: vendor.contract.base_path for vendor in session.vendors}
     requests = [one.to_json() for one in session.requests.entries()[-_MOST_ROWS:]]
     faults = session.faults.entries()
     text = _template().render(
         root=root,
         requests=requests[::-1],
+        bases=bases,
+        keeps_requests=session.requests.most > 0,
         vendors=[_vendor(served.mock, root) for served in session.mocks.values()],
         faults=faults,
         hidden=partial(hidden, session),

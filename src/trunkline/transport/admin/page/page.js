@@ -150,4 +150,5 @@ function showLive(text, on) {
 }
 
 $("pause").addEventListener("click", () => follow(events === null));
-follow(true);
+if ($("pause").hidden) showLive("not live", false);
+else follow(true);
