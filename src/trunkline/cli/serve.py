@@ -7,7 +7,6 @@ import shlex
 import socket
 import ssl
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
@@ -22,17 +21,16 @@ import trunkline
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
-from trunkline.errors import TrunklineError, UsageError
+from trunkline.errors import UsageError
 from trunkline.exchange import Json, curl
 from trunkline.findings import suggestion
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.faults import Faults, load_faults, parse_line, switch_on
+from trunkline.mock.files import VendorFiles, watching
 from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
-from trunkline.mock.source import Source
 from trunkline.mock.storage import Storage
-from trunkline.mock.world import Grant
 from trunkline.redaction import RecentSecrets, printable
 from trunkline.settings import Settings
 from trunkline.transport import access, proxy, server, tls
@@ -41,9 +39,6 @@ from trunkline.transport.served import session_application
 from trunkline.transport.sessions import Sessions
 
 log = logging.getLogger("trunkline.cli.serve")
-
-_LOOK_EVERY = 0.5
-"""Seconds between two looks at the files of `--watch`."""
 
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """The environment variables by which clients find the certificates that they trust."""
@@ -66,10 +61,10 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
 
     def load(name: str) -> Vendor:
         vendor = loader.load(name, overlay=fixtures.get(name), trunks=settings.trunks, seed=settings.seed or 0)
-        return _accepting(vendor, given[name])
+        return loader.with_tokens(vendor, given[name], "--token")
 
-    sources = {name: Source(name, partial(load, name), fixtures.get(name)) for name in names}
-    loaded = [source.vendor for source in sources.values()]
+    files = {name: VendorFiles(name, partial(load, name), fixtures.get(name)) for name in names}
+    loaded = [own.vendor for own in files.values()]
     announced = {name: token for name in names for _, token in given[name][:1]}
     secrets = frozenset({access.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
@@ -92,7 +87,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
                 session.requests.watch(_log_request)
             return session
 
-        session = begin(loaded, storage, reread=lambda name: sources[name].vendor)
+        session = begin(loaded, storage, reread=lambda name: files[name].vendor)
         _set_faults(session.faults, settings)
         if not settings.quiet:
             _announce_state(settings, [served.mock for served in session.mocks.values()])
@@ -102,7 +97,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         if authority and (settings.proxy or settings.proxy_pass):
             contracts = [vendor.contract for vendor in loaded]
             proxied = proxy.Proxy(contracts, app, authority.issue, passes_on=settings.proxy_pass)
-        with _watched(sources, session) if settings.watch else nullcontext():
+        with watching(files, session) if settings.watch else nullcontext():
             server.serve(
                 app,
                 host=settings.host,
@@ -155,45 +150,6 @@ def _read_token(text: str) -> tuple[str, str, str]:
             "use letters, digits and . _ ~ + / -"
         )
     return vendor, account, token
-
-
-def _accepting(vendor: Vendor, given: Iterable[tuple[str, str]]) -> Vendor:
-    """The vendor, whose mock accepts the given tokens too. Raises `UsageError` for a token of two accounts."""
-    world, grants = vendor.world, dict[str, Grant]()
-    for account, token in given:
-        grant = Grant(account or world.account)
-        known = grants.get(token) or world.tokens.get(token)
-        if known and known.account != grant.account:
-            raise UsageError(
-                f"--token gives the account {grant.account!r} of {vendor.name} a token that opens {known.account!r} "
-                "already; give each account its own"
-            )
-        grants[token] = grant
-    return replace(vendor, world=world.with_grants(grants))
-
-
-@contextmanager
-def _watched(sources: Mapping[str, Source], session: MockSession) -> Iterator[None]:
-    """Look at the files of the data twice a second, and reset the mock of a vendor whose files have changed."""
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while not is_over.wait(_LOOK_EVERY):
-            for name in (name for name, source in sources.items() if source.has_changed()):
-                try:
-                    session.reset(name)
-                except TrunklineError as error:
-                    log.error("%s; %s goes on with what it last read", error, name)  # noqa: TRY400 - one sentence
-                else:
-                    log.info("%s was reset to its changed fixtures", name)
-
-    watcher = threading.Thread(target=watch, name="trunkline-watch", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        watcher.join()
 
 
 def _storage(state: str | None) -> AbstractContextManager[Storage | None]:

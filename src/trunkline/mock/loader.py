@@ -342,6 +342,24 @@ def _with_own_tokens(world: World, path: Path, contract: Contract) -> World:
     return world
 
 
+def with_tokens(vendor: Vendor, given: Iterable[tuple[str, str]], place: str) -> Vendor:
+    """The vendor, whose mock accepts further tokens: (account, token), with an empty account for the default one.
+
+    Raises `UsageError` with the `place` that gives them, such as `--token`, for a token of two accounts.
+    """
+    world, grants = vendor.world, dict[str, Grant]()
+    for account, token in given:
+        grant = Grant(account or world.account)
+        known = grants.get(token) or world.tokens.get(token)
+        if known and known.account != grant.account:
+            raise UsageError(
+                f"{place} gives the account {grant.account!r} of {vendor.name} a token that opens {known.account!r} "
+                "already; give each account its own"
+            )
+        grants[token] = grant
+    return replace(vendor, world=world.with_grants(grants))
+
+
 def with_records(vendor: Vendor, collection: str, records: list[Record]) -> Vendor:
     """The vendor with only these records in a collection, linted as files are. Raises `DataError` or `UsageError`."""
     if collection not in vendor.world.collections:

@@ -82,7 +82,7 @@ _MAX_REMEMBERED = 32 << 20
 _ENTRY_SIZE = 1024
 """Bytes of a remembered answer beside its body and its key, or a few more."""
 _MAX_ACCESSES = 4096
-_MAX_KEY = 2048
+_LONGEST_ACCESS = 2048
 Shown: TypeAlias = Callable[[str, int], str]
 """The function that makes a text from a client ready to be shown, with at most so many characters."""
 
@@ -312,7 +312,7 @@ class Mock:
             if isinstance(found, Refusal) or found.operation.body:
                 return parse_request(self._contract, request_from_key(key), self._authorize)
             access = found
-            if len(path) + len(authorization or b"") < _MAX_KEY:
+            if len(path) + len(authorization or b"") < _LONGEST_ACCESS:
                 if len(self._accesses) >= _MAX_ACCESSES:
                     self._accesses.clear()
                 self._accesses[path, authorization] = access

@@ -35,7 +35,7 @@ _LINGERING = 5.0
 """The seconds for which the rest of a body is read after the answer (RFC 9112, section 9.6)."""
 _CLOSE: RawHeaders = ((b"connection", b"close"),)
 """The headers to add to the answer to a request whose body was not read to its end."""
-_MAX_KEY = 2048
+_LONGEST_TARGET = 2048
 """The most bytes of path and query that a mock is asked to remember."""
 _COUNT = re.compile(r"[0-9]+")
 
@@ -182,7 +182,7 @@ def _read_key(scope: Message, base: bytes) -> ReadKey | None:
         elif name not in _PLAIN and (name in _NEEDS_REQUEST or is_credential_name(name.decode("latin-1"))):
             return None
     query: bytes = scope["query_string"]
-    return None if len(path) + len(query) > _MAX_KEY else (path[len(base) - 1 :], query, authorization)
+    return None if len(path) + len(query) > _LONGEST_TARGET else (path[len(base) - 1 :], query, authorization)
 
 
 async def _pass_by(kind: str, receive: Receive, send: Send) -> None:

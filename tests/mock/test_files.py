@@ -17,8 +17,8 @@ from tests.servers import serving
 from trunkline.errors import DataError
 from trunkline.exchange import Json
 from trunkline.mock import loader
+from trunkline.mock.files import VendorFiles
 from trunkline.mock.session import MockSession
-from trunkline.mock.source import Source
 
 TOKENS = '[[tokens]]\ntoken = "sk_ours"\naccount = "main"\n'
 
@@ -40,46 +40,46 @@ def names(vendor: loader.Vendor) -> list[str]:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def files(tmp_path: Path) -> VendorFiles:
     """The shipped data, with an overlay that has one trunk."""
     write(tmp_path, "First")
-    return Source("telepath", partial(loader.load, "telepath", overlay=tmp_path), tmp_path)
+    return VendorFiles("telepath", partial(loader.load, "telepath", overlay=tmp_path), tmp_path)
 
 
-def test_files_are_read_again_only_if_they_changed(source: Source, tmp_path: Path) -> None:
+def test_files_are_read_again_only_if_they_changed(files: VendorFiles, tmp_path: Path) -> None:
     """The same vendor is returned until then."""
-    first = source.vendor
+    first = files.vendor
     assert "First" in names(first)
-    assert source.vendor is first
+    assert files.vendor is first
     write(tmp_path, "Second one")
-    second = source.vendor
+    second = files.vendor
     assert "Second one" in names(second)
     assert "First" not in names(second)
 
 
-def test_broken_files_are_refused_until_they_are_mended(source: Source, tmp_path: Path) -> None:
+def test_broken_files_are_refused_until_they_are_mended(files: VendorFiles, tmp_path: Path) -> None:
     """Each reset says why, and a new file that is sound counts at once."""
     path = tmp_path / "telepath" / "trunks.json"
     path.write_text("[{")
     for _ in range(2):
         with pytest.raises(DataError, match=r"telepath/trunks\.json"):
-            _ = source.vendor
+            _ = files.vendor
     write(tmp_path, "Mended")
-    assert "Mended" in names(source.vendor)
+    assert "Mended" in names(files.vendor)
 
 
-def test_a_file_is_looked_at_twice_before_it_counts_as_changed(source: Source, tmp_path: Path) -> None:
+def test_a_file_is_looked_at_twice_before_it_counts_as_changed(files: VendorFiles, tmp_path: Path) -> None:
     """An editor may not have finished at the first look. What a reset has read has not changed."""
-    assert not source.has_changed()
+    assert not files.has_changed()
     write(tmp_path, "Second one")
-    assert [source.has_changed() for _ in range(2)] == [False, True]
-    assert "Second one" in names(source.vendor)
-    assert not source.has_changed()
+    assert [files.has_changed() for _ in range(2)] == [False, True]
+    assert "Second one" in names(files.vendor)
+    assert not files.has_changed()
 
 
-def test_a_reset_that_cannot_read_changes_nothing(source: Source, tmp_path: Path) -> None:
+def test_a_reset_that_cannot_read_changes_nothing(files: VendorFiles, tmp_path: Path) -> None:
     """The mock goes on with records, tokens and what clients wrote."""
-    session = MockSession([source.vendor], reread=lambda _: source.vendor)
+    session = MockSession([files.vendor], reread=lambda _: files.vendor)
     fake = session.mocks["telepath"].mock
     fake.records("trunks").add(name="Written")
     (tmp_path / "telepath" / "world.toml").write_text("[[tokens]]\n")
@@ -88,9 +88,9 @@ def test_a_reset_that_cannot_read_changes_nothing(source: Source, tmp_path: Path
     assert {"First", "Written"} <= {trunk["name"] for trunk in fake.snapshot("trunks")}
 
 
-def test_a_reset_takes_over_records_tokens_and_rate_limit(source: Source, tmp_path: Path) -> None:
+def test_a_reset_takes_over_records_tokens_and_rate_limit(files: VendorFiles, tmp_path: Path) -> None:
     """Also in the collections of a test, and with the new secrets hidden."""
-    session = MockSession([source.vendor], reread=lambda _: source.vendor)
+    session = MockSession([files.vendor], reread=lambda _: files.vendor)
     fake = session.mocks["telepath"].mock
     assert "First" in [trunk["name"] for trunk in fake.records("trunks")]
     write(tmp_path, "Second one")

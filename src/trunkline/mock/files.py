@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import TypeAlias
 
 from trunkline.contract.folders import roots
 from trunkline.errors import TrunklineError
 from trunkline.mock.loader import Vendor
+from trunkline.mock.session import MockSession
+
+log = logging.getLogger("trunkline.mock.files")
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at the files that are watched."""
 
 _State: TypeAlias = frozenset[tuple[Path, int, int]]
 """Each file with the time of its last change, in nanoseconds, and its size in bytes."""
 
 
-class Source:
-    """One vendor's data. `load` reads them; `overlay` is a folder laid out as `fixtures/`, or None."""
+class VendorFiles:
+    """The files of one vendor's data. `load` reads them; `overlay` is a folder laid out as `fixtures/`, or None."""
 
     def __init__(self, name: str, load: Callable[[], Vendor], overlay: Path | None = None) -> None:
         folders = [root / kind / name for root in roots() for kind in ("schemas", "fixtures")]
@@ -45,6 +53,30 @@ class Source:
         """Whether files have changed since they were read, and not since the last call: an editor has finished."""
         before, self._before = self._before, _state(self._folders)
         return self._before != self._read_state and self._before == before
+
+
+@contextmanager
+def watching(files: Mapping[str, VendorFiles], session: MockSession) -> Iterator[None]:
+    """Look at the files of vendors twice a second, and reset the mock of a vendor whose files have changed."""
+    is_over = Event()
+
+    def watch() -> None:
+        while not is_over.wait(_LOOK_EVERY):
+            for name in (name for name, own in files.items() if own.has_changed()):
+                try:
+                    session.reset(name)
+                except TrunklineError as error:
+                    log.error("%s; %s goes on with what it last read", error, name)  # noqa: TRY400 - one sentence
+                else:
+                    log.info("%s was reset to its changed fixtures", name)
+
+    watcher = Thread(target=watch, name="trunkline-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def _state(folders: Iterable[Path]) -> _State:
