@@ -228,6 +228,8 @@ def test_a_scenario_is_on_for_a_block_or_from_the_start() -> None:
         assert [list_trunks(fake).status for _ in range(4)] == [200, 200, 401, 401]
     assert (list_trunks(fake).status, revoked.used, repr(revoked)) == (200, 2, "<the scenario 'token-revoked'>")
     assert list_trunks(RecordingMock(TELEPATH, scenario="maintenance")).status == 503
+    with pytest.raises(UsageError, match="did you mean scenario"):
+        RecordingMock(TELEPATH, scenari="maintenance")  # type: ignore[arg-type]
     for name in ("lost-anser", "", None, 7):
         with pytest.raises(UsageError, match="is no scenario"):
             fake.scenario(name)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
 from trunkline.errors import UsageError
 from trunkline.exchange import Json, curl
-from trunkline.findings import suggestion
+from trunkline.findings import way_out
 from trunkline.mock import Mock, from_vendor, loader, storage
 from trunkline.mock.faults import Faults, load_faults, parse_line, switch_on
 from trunkline.mock.files import VendorFiles, watching
@@ -139,8 +139,7 @@ def _read_token(text: str) -> tuple[str, str, str]:
     vendor, slash, account = place.partition("/")
     if vendor not in folders.names() or not equals:
         if equals and not is_bearer_token(text):  # a token may end with equals signs
-            way = suggestion(vendor, folders.names()) or f"; there are: {', '.join(folders.names())}"
-            raise UsageError(f"--token has no vendor before its equals sign{way}")
+            raise UsageError(f"--token has no vendor before its equals sign{way_out(vendor, folders.names())}")
         vendor, slash, account, token = "", "", "", text
     if slash and not (account and account.isprintable()):
         raise UsageError("--token names no account; write it as VENDOR/ACCOUNT=TOKEN")

@@ -275,7 +275,7 @@ def override(vendor: Vendor, /, *, tokens: Sequence[str] | None = None, **collec
 
 def check_names(vendor: Vendor, names: Iterable[str]) -> None:
     """Raise `UsageError` for a name that neither a collection nor an option of a mock has."""
-    known = (*vendor.world.collections, "tokens", "rate_limit", "rate_window", "faults")
+    known = (*vendor.world.collections, "tokens", "rate_limit", "rate_window", "faults", "scenario")
     for name in names:
         if name not in known:
             raise UsageError(f"{vendor.name} has no {truncate(name, 40)!r}{way_out(name, known)}")

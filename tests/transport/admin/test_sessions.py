@@ -152,6 +152,17 @@ def test_a_session_begins_with_faults(app: ASGIApp, client: Admin) -> None:
     assert client.get("/faults") == {"faults": []}
 
 
+def test_a_session_may_begin_with_a_scenario(app: ASGIApp, client: Admin) -> None:
+    """It is on for its vendor alone."""
+    found = opened(client, {"vendors": {FIRST: {"scenario": "maintenance"}, SECOND: {}}})
+    assert [trunks_in(app, found, name).ask("GET", "/trunks").status == 503 for name in (FIRST, SECOND)] == [
+        True,
+        False,
+    ]
+    own = Admin(app, place(found))
+    assert [one["name"] for one in own.get("/scenarios")["scenarios"] if one["is_on"]] == ["maintenance"]
+
+
 SECRET = "sk_live_0123456789abcdef"
 MISTAKES: dict[str, tuple[Json, int, str]] = {
     "a list": ([], 400, "the body: is not of type object"),
@@ -174,6 +185,12 @@ MISTAKES: dict[str, tuple[Json, int, str]] = {
         {"vendors": {FIRST: {"faults": ["nope: 503"]}}},
         400,
         f"'nope vendor={FIRST}: 503': 'nope' ",
+    ),
+    "a wrong scenario": ({"vendors": {FIRST: {"scenario": "lost"}}}, 400, "'lost' is no scenario; "),
+    "a number for a scenario": (
+        {"vendors": {FIRST: {"scenario": 7}}},
+        400,
+        f"the body#/vendors/{FIRST}/scenario: is not of type string",
     ),
     "too many records": ({"vendors": {FIRST: {"trunks": 1001}}}, 400, f"the body#/vendors/{FIRST}/trunks: breaks max"),
     "no number": ({"vendors": {FIRST: {"trunks": SECRET}}}, 400, f"the body#/vendors/{FIRST}/trunks: is not of type"),

@@ -16,7 +16,7 @@ from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.exchange import Json
-from trunkline.mock.faults import Fault, parse_fault
+from trunkline.mock.faults import Fault, parse_fault, scenario
 from trunkline.mock.generators import format_time
 from trunkline.mock.recording import check_names, override
 from trunkline.mock.session import MockSession
@@ -67,12 +67,14 @@ def _prepare(sessions: Sessions, own: MockSession, wanted: Mapping[str, Json] | 
     vendors, options = [], {}
     for name, settings in (wanted or {name: {} for name in own.mocks}).items():
         others = dict(settings)
-        options[name] = [others.pop(option, None) for option in ("rate_limit", "rate_window", "faults")]
+        options[name] = [others.pop(option, None) for option in ("rate_limit", "rate_window", "faults", "scenario")]
         vendors.append(override(mock_named(own, name).vendor, **others))
     session = sessions.prepare(vendors)
-    for name, (requests, seconds, faults) in options.items():
+    for name, (requests, seconds, faults, on) in options.items():
         mock_named(session.mocks, name).limit_rate(requests, seconds)
         session.mocks.faults.add(*(fault.of(name) for fault in _parsed(name, faults)))
+        if on is not None:
+            session.mocks.faults.add(*(fault.of(name) for fault in scenario(on).faults), scenario=on)
     return session
 
 
@@ -84,6 +86,8 @@ def _check(own: MockSession, body: Json) -> None:
         if isinstance(settings, dict):
             check_names(vendor, settings)
             _parsed(name, settings.get("faults"))
+            if isinstance(settings.get("scenario"), str):
+                scenario(settings["scenario"])
 
 
 def _parsed(vendor: str, faults: Json) -> list[Fault]:
