@@ -597,7 +597,7 @@ def test_a_request_may_have_several_fields(telepath: SessionMock) -> None:
 def test_a_mistake_in_the_header_is_refused(
     session: MockSession, telepath: SessionMock, caplog: pytest.LogCaptureFixture, words: str, sentence: str
 ) -> None:
-    """400 with one sentence in our own words, also on record and in the log, and nothing is carried out."""
+    """400 with one sentence of our own, in the request log and the server's log too, and nothing is carried out."""
     with caplog.at_level("INFO", "trunkline.mock"):
         response = telepath(asking(words))
     assert response.status == 400
@@ -612,7 +612,7 @@ def test_a_mistake_in_the_header_is_refused(
 def test_a_mistake_in_the_header_shows_no_secret(
     session: MockSession, telepath: SessionMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A token in it prints as `***`, in the answer, in the record and in the log."""
+    """A token in it prints as `***`: in the answer, the request log and the server's log."""
     with caplog.at_level("INFO", "trunkline.mock"):
         response = telepath(asking(f"nope={TELEPATH.world.token}"))
     recorded = json.dumps(session.requests.entries()[-1].to_json())

@@ -327,7 +327,7 @@ def test_another_client_s_write_is_shown(site: Site) -> None:
 
 @pytest.mark.slow
 def test_what_others_change_is_shown(site: Site) -> None:
-    """Records, faults and the record of requests, whoever changes them over HTTP."""
+    """Records, faults and the request log, whoever changes them over HTTP."""
     page = site.page
     assert site.ask("/trunks") == 200
     page.wait_for_selector("#request-1")

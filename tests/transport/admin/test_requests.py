@@ -27,7 +27,7 @@ Ask = Callable[..., Response]
 
 @pytest.fixture
 def session() -> MockSession:
-    """A session with four requests on record."""
+    """A session with four requests in its log."""
     found = MockSession([TELEPATH, TALKOVER])
     telepath, talkover = found.mocks["telepath"], found.mocks["talkover"]
     bearer: Headers = (("authorization", f"Bearer {TELEPATH.world.token}"),)
@@ -218,7 +218,7 @@ def test_events_are_resumed_from_the_record(
 
 
 def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:
-    """The record is the queue: what it has forgotten is counted, and the latest requests follow."""
+    """Requests that the log has dropped are counted, and the latest ones follow."""
     session = MockSession([TALKOVER], keep=10)
     talkover = session.mocks["talkover"]
 

@@ -486,7 +486,7 @@ class _User:
         self.asked = asked
 
     def _asked(self) -> int:
-        """The number of the last request on record, all of which are this user's own."""
+        """The number of the last request in the request log, all of which are this user's own."""
         requests = self.web.get(f"{self.steer}/requests", params={"limit": 1000}).json()["requests"]
         assert [one["number"] for one in requests] == [*range(1, len(requests) + 1)]
         return len(requests)
