@@ -120,12 +120,15 @@ class RecentSecrets:
 
     def __init__(self) -> None:
         self._newer, self._older = Redactor(), Redactor()
+        self.added = 0
+        """How many there have been so far."""
 
     def add(self, secret: str) -> None:
         """Redact this secret too; a long one is known by its beginning."""
         if self._newer.weight > MOST_WEIGHT:
             self._newer, self._older = Redactor(), self._newer
         self._newer.add(secret[:_LONGEST_RECENT])
+        self.added += 1
 
     def __call__(self, text: str) -> str:
         return self._older(self._newer(text))

@@ -233,6 +233,24 @@ def test_the_name_of_the_scheme_is_shown() -> None:
         assert shown(Request("GET", "/trunks", "", (("authorization", sent),)))["headers"] == {"authorization": seen}
 
 
+def test_the_text_of_a_request_is_kept_until_a_secret_becomes_known() -> None:
+    """It is the same for all who look, and hides what is stored as a secret later. Only the latest stay."""
+    found = session()
+    telepath = found.mocks["telepath"]
+    telepath(Request("GET", "/trunks", "name=hunter2hunter2"))
+    before = found.requests.to_text(found.requests.entries()[0])
+    assert "hunter2hunter2" in before
+    assert found.requests.to_text(found.requests.entries()[0]) is before
+    telepath.mock.records("trunks").add(sip_password="hunter2hunter2")
+    assert "hunter2hunter2" not in found.requests.to_text(found.requests.entries()[0])
+    for _ in range(200):
+        telepath(Request("GET", "/trunks"))
+    assert all(map(found.requests.to_text, found.requests.entries()))
+    assert len(found.requests._texts) == 100
+    found.requests.clear()
+    assert not found.requests._texts
+
+
 def test_any_text_can_be_sent_as_json() -> None:
     """Halves of surrogate pairs and control characters in a request do not break the JSON of the log."""
     body = b'{"name": "\\ud800\\u0000\x7f", "\\udfff": 1e400, "n": 12345678901234567890}'

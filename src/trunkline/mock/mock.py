@@ -175,6 +175,11 @@ class Mock:
         self._redact_own: Redactor | None = None
 
     @property
+    def learned(self) -> int:
+        """How many secrets it has learned from clients and from fixtures that were read again."""
+        return self._recent.added
+
+    @property
     def closed_accounts(self) -> list[str]:
         """The accounts that have records and no token: the tokens of an earlier start opened them."""
         return sorted(self._views.store.accounts - self._world.accounts)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate, count
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -48,6 +49,9 @@ _MAX_BODY = 32 << 10
 
 _MAX_SHOWN = 2048
 """The most characters of a text that `RecordedRequest.to_json` shows."""
+
+_MOST_TEXTS = 100
+"""How many requests a `RequestLog` keeps as JSON text."""
 
 _MAX_LOGGED = 200
 """The most characters of a target, or of a fault, in a line of the log."""
@@ -166,6 +170,11 @@ class RecordedRequest:
             return self._mock.secrets.mask(value, by_value=True)
         raise error from None
 
+    @property
+    def learned(self) -> int:
+        """How many secrets the mock has learned by now: with another one, `to_json` may hide more."""
+        return self._mock.learned
+
     def to_json(self) -> dict[str, Json]:
         """All that is logged, with `***` for each secret; docs/mock.md describes the members.
 
@@ -257,6 +266,8 @@ class RequestLog:
         """How many are kept."""
         self._entries: deque[Entry[Any]] = deque(maxlen=most)
         self._watchers: list[Callable[[RecordedRequest], object]] = []
+        self._texts: dict[tuple[int, int], str] = {}
+        self._lock = Lock()
         self._cleared = 0
         """The number of the latest request that was cleared."""
         self._epoch = time.time() - time.perf_counter()
@@ -280,6 +291,16 @@ class RequestLog:
         """The logged requests after that number, oldest first."""
         return [self._recorded(entry) for entry in tuple(self._entries) if entry[0] > number]
 
+    def to_text(self, recorded: RecordedRequest) -> str:
+        """`to_json` of one of the requests as JSON text in ASCII. It is worked out once for all who look at it."""
+        key = recorded.number, recorded.learned
+        with self._lock:
+            if key not in self._texts:
+                self._texts[key] = json.dumps(recorded.to_json())
+                if len(self._texts) > _MOST_TEXTS:
+                    del self._texts[next(iter(self._texts))]
+            return self._texts[key]
+
     @property
     def newest(self) -> int:
         """The number of the latest request, also of one that was cleared; 0 if there was none."""
@@ -299,6 +320,8 @@ class RequestLog:
         """Forget all requests; return how many there were."""
         known, self._cleared = len(self._entries), self.newest
         self._entries.clear()
+        with self._lock:
+            self._texts.clear()
         return known
 
     def watch(self, watcher: Callable[[RecordedRequest], object]) -> Callable[[], None]:

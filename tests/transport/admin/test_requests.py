@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -14,6 +15,7 @@ import pytest
 import trunkline
 from tests.transport.admin.surface import Admin, app_of, served
 from trunkline.exchange import Headers, Json, Request, Response
+from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.transport import admin
 from trunkline.transport.admin import requests
@@ -215,6 +217,27 @@ def test_events_are_resumed_from_the_record(
         session.mocks["talkover"](Request("GET", "/health"))
         session.mocks["telepath"](Request("POST", "/trunks"))
         assert [event(response)["id"] for _ in ids] == ids
+
+
+def test_listeners_share_the_work(session: MockSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a request is worked out once for all of them, and not in the event loop."""
+    worked_out, to_json = list[tuple[int, bool]](), RecordedRequest.to_json
+
+    def noted(one: RecordedRequest) -> dict[str, Json]:
+        worked_out.append((one.number, threading.current_thread() is threading.main_thread()))
+        return to_json(one)
+
+    async def listen() -> None:
+        events = requests._events(session, 0, [], asyncio.Event())
+        while "id: 4" not in await anext(events):
+            pass
+
+    async def run() -> None:
+        await asyncio.gather(*(listen() for _ in range(10)))
+
+    monkeypatch.setattr(RecordedRequest, "to_json", noted)
+    asyncio.run(run())
+    assert sorted(worked_out) == [(number, False) for number in range(1, 5)]
 
 
 def test_a_slow_listener_is_told_how_many_it_has_missed() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
@@ -45,8 +44,10 @@ def list_requests(request: Request) -> HTTPResponse:
     query = read_query(request, (*_FILTERS, "limit"))
     limit = whole_number("limit", query.pop("limit", str(_LISTED)))
     filters = [_FILTERS[name](session, value) for name, value in query.items()]
-    found = [one for one in session.requests.entries() if all(fits(one) for fits in filters)]
-    return JSONResponse({"requests": [one.to_json() for one in found[max(0, len(found) - limit) :]]})
+    log = session.requests
+    found = [one for one in log.entries() if all(fits(one) for fits in filters)]
+    texts = map(log.to_text, found[max(0, len(found) - limit) :])
+    return HTTPResponse(f'{{"requests": [{", ".join(texts)}]}}', media_type="application/json")
 
 
 async def request_events(request: Request) -> HTTPResponse:
@@ -96,7 +97,8 @@ async def _events(
                     yield f'event: lost\ndata: {{"lost": {one.number - last - 1}}}\n\n'
                 last = one.number
                 if all(fits(one) for fits in filters):
-                    yield f"id: {last}\ndata: {json.dumps(one.to_json())}\n\n"
+                    text = await run_in_threadpool(log.to_text, one)  # to mask secrets may take a while
+                    yield f"id: {last}\ndata: {text}\n\n"
                 await asyncio.sleep(0)
             if not found:
                 arrival = asyncio.create_task(news.wait())

@@ -43,7 +43,7 @@ def page(request: Request) -> Response:
     """The page, as things are now."""
     session, root = session_of(request), root_of(request)
     bases = {vendor.name: vendor.contract.base_path for vendor in session.vendors}
-    requests = [one.to_json() for one in session.requests.entries()[-_MOST_ROWS:]]
+    requests = [json.loads(session.requests.to_text(one)) for one in session.requests.entries()[-_MOST_ROWS:]]
     faults = session.faults.entries()
     text = _template().render(
         root=root,
