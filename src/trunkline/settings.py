@@ -199,7 +199,7 @@ class Settings:
         " to the shipped ones.",
     )
     watch: bool = option(
-        FLAG, "serve", "Reset a mock to its fixtures as soon as their files have changed; connections stay open."
+        FLAG, "serve", "Reset a mock as soon as your files of --fixtures have changed; connections stay open."
     )
     trunks: int | None = option(
         UP_TO_A_MILLION,

@@ -268,7 +268,7 @@ ERRORS = {
     ("serve", "nope"): "'nope' is not a vendor",
     ("serve", "--port", "65536"): "--port is not a whole number from 0 to 65535",
     ("serve", "--fixtures", "not/there"): "is not a folder",
-    ("serve", "--watch", "--state", "not/there.db"): "--watch would replace the state with each change of a file",
+    ("serve", "--watch"): "--watch has no files of yours to look at; name their folder with --fixtures",
     ("serve", "--token", ""): "--token is empty or has characters that no bearer token can have (RFC 6750, ",
     ("serve", "--token", "sk hush"): "--token is empty or has characters that no bearer token can have",
     ("serve", "--token", "Bearer sk_hush"): "--token is empty or has characters that no bearer token can have",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -77,6 +78,16 @@ def test_a_file_is_looked_at_twice_before_it_counts_as_changed(files: VendorFile
     assert not files.has_changed()
 
 
+def test_a_file_that_is_only_touched_has_not_changed(files: VendorFiles, tmp_path: Path) -> None:
+    """Nor has one that was written again as it was, so that nobody loses what clients wrote."""
+    path = tmp_path / "telepath" / "trunks.json"
+    os.utime(path, ns=(1, 1))
+    assert [files.has_changed() for _ in range(3)] == [False] * 3
+    write(tmp_path, "Second one")
+    os.utime(path, ns=(2, 2))
+    assert [files.has_changed() for _ in range(2)] == [False, True]
+
+
 def test_a_reset_that_cannot_read_changes_nothing(files: VendorFiles, tmp_path: Path) -> None:
     """The mock goes on with records, tokens and what clients wrote."""
     session = MockSession([files.vendor], reread=lambda _: files.vendor)
@@ -135,6 +146,6 @@ def test_watching_follows_the_files_and_keeps_connections(tmp_path: Path) -> Non
         refused = connection.getresponse()
         assert (refused.status, "trunks.json" in json.load(refused)["error"]) == (409, True)
         write(tmp_path, "Mended")
-        assert any("telepath was reset to its changed fixtures" in line for line in process.stderr)
+        assert any("reset to its changed fixtures, which can be read again" in line for line in process.stderr)
         assert listed() == ["Mended"]
         assert connection.sock is wire

@@ -484,6 +484,21 @@ def test_another_page_may_not(for_pages: str, origin: str) -> None:
     assert ask(for_pages, "/v1/trunks", method="OPTIONS", **preflight).status == 400
 
 
+def test_the_log_names_an_origin_that_is_refused_once(
+    for_pages: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the way out; what no browser sends as an origin is not logged."""
+    monkeypatch.setattr(server._Cors, "_refused", set())
+    with caplog.at_level("INFO", "trunkline"):
+        for origin in ("https://front.example",) * 2 + ("https://a b", "x" * 999, OWN_PAGES[0]):
+            preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            ask(for_pages, "/v1/trunks", method="OPTIONS", **preflight)
+            ask(for_pages, "/v1/trunks", Origin=origin)
+    named = [message for message in caplog.messages if "origin" in message]
+    sentence = "pages of the origin https://front.example may not read answers; --cors https://front.example lets them"
+    assert named == [sentence]
+
+
 def test_a_preflight_allows_what_the_page_wants(for_pages: str) -> None:
     """Any method and the named fields; a rate limit does not count it, and OPTIONS without it is answered as before."""
     fields = {

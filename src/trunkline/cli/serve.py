@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import socket
 import ssl
@@ -56,6 +57,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     fixtures = loader.overlays(Path(settings.fixtures), names) if settings.fixtures is not None else {}
     if settings.verbose and settings.quiet:
         raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
+    if settings.watch and not (fixtures or os.environ.get("TRUNKLINE_DATA")):
+        raise UsageError("--watch has no files of yours to look at; name their folder with --fixtures")
     if settings.watch and settings.state is not None:
         raise UsageError("--watch would replace the state with each change of a file; leave out --watch or --state")
 

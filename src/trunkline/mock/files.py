@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TypeAlias
@@ -21,6 +22,8 @@ _LOOK_EVERY = 0.5
 
 _State: TypeAlias = frozenset[tuple[Path, int, int]]
 """Each file with the time of its last change, in nanoseconds, and its size in bytes."""
+_Contents: TypeAlias = frozenset[tuple[Path, bytes]]
+"""Each file with a hash of its content."""
 
 
 class VendorFiles:
@@ -32,6 +35,7 @@ class VendorFiles:
         self._load = load
         self._lock = Lock()
         self._before = self._read_state = _state(self._folders)
+        self._read_contents = _contents(self._folders)
         self._read: Vendor | TrunklineError = load()
 
     @property
@@ -40,7 +44,7 @@ class VendorFiles:
         with self._lock:
             state = _state(self._folders)
             if state != self._read_state:
-                self._read_state = state
+                self._read_state, self._read_contents = state, _contents(self._folders)
                 try:
                     self._read = self._load()
                 except TrunklineError as error:
@@ -50,15 +54,23 @@ class VendorFiles:
             return self._read
 
     def has_changed(self) -> bool:
-        """Whether files have changed since they were read, and not since the last call: an editor has finished."""
-        before, self._before = self._before, _state(self._folders)
-        return self._before != self._read_state and self._before == before
+        """Whether files have changed since they were read, and not since the last call: an editor has finished.
+
+        A file that was written again with the same content has not changed.
+        """
+        with self._lock:
+            before, self._before = self._before, _state(self._folders)
+            if self._before == self._read_state or self._before != before:
+                return False
+            if _contents(self._folders) == self._read_contents:
+                self._read_state = self._before
+            return self._before != self._read_state
 
 
 @contextmanager
 def watching(files: Mapping[str, VendorFiles], session: MockSession) -> Iterator[None]:
     """Look at the files of vendors twice a second, and reset the mock of a vendor whose files have changed."""
-    is_over = Event()
+    is_over, broken = Event(), set[str]()
 
     def watch() -> None:
         while not is_over.wait(_LOOK_EVERY):
@@ -67,8 +79,11 @@ def watching(files: Mapping[str, VendorFiles], session: MockSession) -> Iterator
                     session.reset(name)
                 except TrunklineError as error:
                     log.error("%s; %s goes on with what it last read", error, name)  # noqa: TRY400 - one sentence
+                    broken.add(name)
                 else:
-                    log.info("%s was reset to its changed fixtures", name)
+                    mended = ", which can be read again" if name in broken else ""
+                    log.info("%s was reset to its changed fixtures%s", name, mended)
+                    broken.discard(name)
 
     watcher = Thread(target=watch, name="trunkline-watch", daemon=True)
     watcher.start()
@@ -77,6 +92,14 @@ def watching(files: Mapping[str, VendorFiles], session: MockSession) -> Iterator
     finally:
         is_over.set()
         watcher.join()
+
+
+def _contents(folders: Iterable[Path]) -> _Contents:
+    found = set()
+    for path, *_ in _state(folders):
+        with suppress(OSError):  # as below
+            found.add((path, sha256(path.read_bytes()).digest()))
+    return frozenset(found)
 
 
 def _state(folders: Iterable[Path]) -> _State:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import uvicorn
@@ -73,6 +73,8 @@ _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
+_MOST_ORIGINS = 100
+"""How many origins that are not allowed are logged, each once."""
 _LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?"
 """The origins of web pages of this machine."""
 _ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)", re.IGNORECASE)
@@ -169,13 +171,29 @@ def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
             shown = truncate(to_text(origin), 100)
             raise UsageError(f"{shown} is not an origin; give scheme, host and port only: https://app.example.com")
     return partial(
-        CORSMiddleware,
+        _Cors,
         allow_origins=[origin.lower() for origin in origins],
         allow_origin_regex=_LOOPBACK,
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["*"],
     )
+
+
+class _Cors(CORSMiddleware):
+    """The middleware, which logs each of the first origins that it does not allow."""
+
+    _refused: ClassVar[set[str]] = set()
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        is_allowed = super().is_allowed_origin(origin)
+        if not is_allowed and len(self._refused) < _MOST_ORIGINS and origin not in self._refused:
+            self._refused.add(origin)
+            if origin == "null" or (_ORIGIN.fullmatch(origin) and origin.isascii() and origin.isprintable()):
+                log.info(
+                    "pages of the origin %s may not read answers; --cors %s lets them", *[truncate(origin, 200)] * 2
+                )
+        return is_allowed
 
 
 def wants_page(request: Request) -> bool:

@@ -82,6 +82,7 @@ def test_the_index_names_vendors_and_links(client: Admin) -> None:
             "url": f"http://localhost{vendor.contract.base_path}",
             "token": vendor.world.token,
             "openapi": f"http://localhost/_trunkline/openapi/{name}.json",
+            "records": f"http://localhost/_trunkline/records/{name}",
         }
         for name, vendor in VENDORS.items()
     }

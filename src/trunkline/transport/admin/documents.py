@@ -47,12 +47,13 @@ def index(request: Request) -> HTTPResponse:
 
 
 def places(session: MockSession, root: str) -> dict[str, dict[str, str]]:
-    """The address, the token and the document of each vendor, below the root of its session."""
+    """The address, the token, the document and the records of each vendor, below the root of its session."""
     return {
         vendor.name: {
             "url": root + vendor.contract.base_path,
             "token": vendor.world.token,
             "openapi": f"{root}{RESERVED}/openapi/{vendor.name}.json",
+            "records": f"{root}{RESERVED}/records/{vendor.name}",
         }
         for vendor in session.vendors
     }
