@@ -187,7 +187,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
     @property
     def only_changes_body(self) -> bool:
         """Whether it changes nothing but the body that the mock gives."""
-        return self._effects <= {"drop", "null", "retype", "malform", "truncate"}
+        return self.retry_after is None and self._effects <= {"drop", "null", "retype", "malform", "truncate"}
 
     @property
     def cut(self) -> Cut | None:

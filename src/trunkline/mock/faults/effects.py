@@ -194,9 +194,11 @@ def with_headers(response: Response, fields: Headers) -> Response:
     return replace(response, headers=(*kept, *fields)) if fields else response
 
 
-def refuse_header(mock: Mock, mistake: str) -> Response:
+def refuse_header(mock: Mock, request: Request, mistake: str) -> Response:
     """The refusal of a request that asks for a fault in wrong words. It has the mistake as a notice, too."""
-    mistake = mock.secrets.hide(mistake)
+    sent = " ".join(value for name, value in request.headers if name == FAULT_HEADER)
+    if mock.secrets.hide(sent) != sent:  # a sentence that quotes its beginning may quote half of it
+        mistake = f"{FAULT_HEADER} has a mistake, which is not quoted, because the field holds a secret"
     notice = json.dumps(mistake.translate(_PRINTABLE))[1:-1].replace('\\"', '"')
     log.info("refused: %s", notice)
     return with_headers(error_response(400, mistake), ((NOTICE_HEADER, notice[:_LONGEST_WORDS]),))

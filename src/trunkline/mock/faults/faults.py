@@ -115,7 +115,7 @@ class Faults:
             for fault in wanted:
                 _check(fault, [mock.vendor], preferences.FAULT_HEADER)
         except UsageError as error:
-            return Answered(effects.refuse_header(mock, str(error)))
+            return Answered(effects.refuse_header(mock, request, str(error)))
         own = [(self._asked_for(fault), "") for fault in wanted]
         own += [(self._asked_for(fault), preference) for fault, preference in preferences.preferred(request)]
         asked, chosen, applied = MockRequest.of(mock, request), list[Chosen](), list[str]()
