@@ -247,6 +247,7 @@ def test_a_scenario_is_on_for_a_block_or_from_the_start() -> None:
         ("listTrunks", {}, "after an operation comes a colon"),
         ("listTrunks", {"code": "NO_SUCH_CODE"}, "NO_SUCH_CODE"),
         ("listTrunks", {"delay": -1}, "delay"),
+        ("listTrunks", {"status": 503, "body": object()}, "it is not JSON: Object of type object is not"),
     ],
 )
 def test_a_wrong_fault_is_one_sentence(given: str, keys: dict[str, Json], sentence: str) -> None:
@@ -265,6 +266,9 @@ def test_a_wrong_fault_is_one_sentence(given: str, keys: dict[str, Json], senten
         (["listTrunk: 503"], "faults[0] 'listTrunk: 503': "),
         ([{"x": 1}], "faults[0]"),
         ([7], "faults[0]"),
+        (5, "a list"),
+        ([{"status": 503, "body": {"at": object()}}], "faults[0]: it is not JSON: Object of type object"),
+        ([{"status": 503, "headers": {object(): "x"}}], "faults[0]: it is not JSON: keys must be str"),
     ],
 )
 def test_wrong_faults_from_the_start_are_one_sentence(faults: Json, sentence: str) -> None:

@@ -889,6 +889,9 @@ def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple
                 query={"token": "sk_live_" + "very_secret"},
             )
 
+        def test_fault(telepath):
+            telepath.fault("listTrunks", status=503, message="hunter2-" + "hunter2", zz=1)
+
         def test_asked_wrongly(telepath):
             telepath.assert_asked("createTrunk", json={"sip_password": "hunter2-" + "hunter2"}, times=-1)
 
@@ -900,7 +903,8 @@ def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple
         """,
         *("-vv", "--showlocals", *options),
     )
-    result.assert_outcomes(failed=9)
+    result.assert_outcomes(failed=10)
+    result.stdout.fnmatch_lines(["E *DataError: the fault*: there is no 'zz'*"])
     result.stdout.fnmatch_lines(["E *body/sip_password: expected [*][*][*], was [*][*][*] (they differ)"])
     result.stdout.fnmatch_lines(["E *UsageError: times must be a whole number*"])
     result.stdout.fnmatch_lines(["*'authorization': [*][*][*]*", "*'cookie': [*][*][*]*", "*'password': [*][*][*]*"])

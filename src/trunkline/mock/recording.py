@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.contract.requests import is_bearer_token
-from trunkline.errors import DataError, UsageError
+from trunkline.errors import DataError, TrunklineError, UsageError
 from trunkline.exchange import Json, RawHeaders, ReadKey, Request, Response, Target
 from trunkline.findings import truncate, way_out
 from trunkline.mock.factory import fill_records, generate
@@ -100,7 +100,7 @@ class RecordingMock:
         self._session_mock = self._session.mocks[vendor.name]
         self._mock = self._session_mock.mock
         self._url = ""
-        if isinstance(faults, str | Mapping):
+        if isinstance(faults, str | Mapping) or not isinstance(faults, Iterable):
             raise UsageError('faults is a list, such as ["listTrunks: 503 x2"]')
         for number, fault in enumerate(faults):
             place = f"faults[{number}]"
@@ -135,10 +135,18 @@ class RecordingMock:
         `operation` is an operationId, a kind such as `create`, `read`, `write` or `*`; or, without `keys`, a whole line
         as for `trunkline serve --fault`. docs/mock.md lists the keys. Raises `UsageError` or `DataError`.
         """
-        if keys and ":" in operation:
-            raise UsageError(f"{operation!r} is a whole line; put {', '.join(keys)} into it, or give only keys")
-        fault = parse_fault({"operation": operation, **keys} if keys else operation, "the fault")
-        return ActiveFault(self._session.faults, self._session.faults.add(fault))
+        __tracebackhide__ = True  # this frame and those below hold the fault, in which may be a secret
+        faults = self._session.faults
+        given: Json = None
+        try:
+            if keys and ":" in operation:
+                raise UsageError(f"{operation!r} is a whole line; put {', '.join(keys)} into it, or give only keys")
+            given = {"operation": operation, **keys} if keys else operation
+            return ActiveFault(faults, faults.add(parse_fault(given, "the fault")))
+        except TrunklineError as caught:
+            error = caught.with_traceback(None)
+        operation, keys, given = "", {}, None
+        raise error from None
 
     def scenario(self, name: str) -> ActiveFault:
         """Switch a scenario on: for the rest of the test, or for a `with` block.
@@ -151,6 +159,7 @@ class RecordingMock:
 
     def delay(self, seconds: float | str, operation: str = ANY, /) -> ActiveFault:
         """Delay each answer by so many seconds, or by a distribution such as `uniform(0.1,0.5)`; see `fault`."""
+        __tracebackhide__ = True
         return self.fault(operation, delay=seconds)
 
     @property

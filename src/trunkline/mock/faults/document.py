@@ -309,7 +309,7 @@ def parse_fault(value: Json, file: str = "the fault", at: str = "", *, strict: b
 
     if isinstance(value, str):
         return parse_line(value, file if not at else f"{file}#{at}")
-    _check_text(value, file, at)
+    _check_json(value, file, at)
     try:
         return msgspec.convert(value, Fault, strict=strict)
     except msgspec.ValidationError as error:
@@ -318,7 +318,7 @@ def parse_fault(value: Json, file: str = "the fault", at: str = "", *, strict: b
 
 def parse_faults(value: Json, file: str = "the body") -> list[Fault]:
     """The faults of `{"faults": [...]}`. Raises `DataError`, or `UsageError` for a line."""
-    _check_text(value, file, "")
+    _check_json(value, file, "")
     if not isinstance(value, dict) or value.keys() != {"faults"}:
         other = next((name for name in value if name != "faults"), "") if isinstance(value, dict) else ""
         there_is = other and f"there is no {other[:40]!r} here; "
@@ -338,8 +338,12 @@ def load_faults(path: Path) -> list[Fault]:
     return parse_faults(load_toml(path, str(path)), str(path))
 
 
-def _check_text(value: Json, file: str, at: str) -> None:
-    if has_lone_surrogate(value):
+def _check_json(value: Json, file: str, at: str) -> None:
+    try:
+        is_text = not has_lone_surrogate(value)
+    except (TypeError, ValueError, RecursionError) as error:  # from Python, any value can come
+        raise DataError(file, at, f"it is not JSON: {error}") from None
+    if not is_text:
         raise DataError(file, at, HALF_A_PAIR)
 
 
