@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from dataclasses import dataclass, replace
 from random import Random
+from unittest.mock import patch
 
 import pytest
 
@@ -18,6 +19,7 @@ from trunkline.exchange import Json, Request, Response
 from trunkline.mock import REFUSAL_HEADER, handlers, loader
 from trunkline.mock import views as mock_views
 from trunkline.mock.loader import Vendor
+from trunkline.mock.mock import NOTICE_HEADER
 from trunkline.mock.recording import override
 from trunkline.mock.views import ServedOperation, Views
 from trunkline.mock.world import Store
@@ -467,6 +469,16 @@ def test_a_secret_of_another_vendor_is_not_shown(caplog: pytest.LogCaptureFixtur
     assert caplog.text.count("refused: ") == 4
     assert "hunter2" not in caplog.text
     assert "accepted" not in caplog.text
+
+
+def test_the_secrets_of_a_request_are_looked_for_once() -> None:
+    """Also if it is refused and has names that no page documents: a long one takes a while."""
+    fake = mock.from_vendor(loader.load("telepath"))
+    fields = (("authorization", f"Bearer {fake.vendor.world.token}"), ("content-type", "application/json"))
+    with patch.object(fake, "shown_for", wraps=fake.shown_for) as shown_for:
+        answer = fake(Request("POST", "/trunks", "x=1", fields, b'{"y": 1, "password": "hunter2-hunter2"}'))
+    assert {REFUSAL_HEADER, NOTICE_HEADER} <= {name for name, _ in answer.headers}
+    assert shown_for.call_count == 1
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------

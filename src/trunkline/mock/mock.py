@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote
@@ -362,13 +362,14 @@ class Mock:
         authorized = isinstance(parsed, ParsedRequest) and parsed.credential
         token = authorized or self._known_token(request().header("authorization"))
         limits, exceeded = self._count(operation, token)
+        shown = cache(lambda: self.shown_for(request()))  # a long request takes a while to search
         if exceeded and operation is not None:
             answer = self._rate_limited(request(), operation)
         else:
             with self._lock:
-                answer = self._answer(request, parsed, token, skew)
+                answer = self._answer(request, parsed, token, skew, shown)
                 if operation and (key is None or isinstance(parsed, Refusal) or parsed.has_more):
-                    answer = self._with_notices(answer, operation, request(), parsed)
+                    answer = self._with_notices(answer, operation, request(), parsed, shown)
                 if key and answer.cacheable:
                     path, query, authorization = key
                     self._remember(key, answer, len(path) + len(query) + len(authorization or b""))
@@ -385,10 +386,15 @@ class Mock:
         self._answers[key] = answer
 
     def _answer(
-        self, request: Callable[[], Request], parsed: ParsedRequest | Refusal, token: str, skew: float
+        self,
+        request: Callable[[], Request],
+        parsed: ParsedRequest | Refusal,
+        token: str,
+        skew: float,
+        shown: Callable[[], Shown],
     ) -> Answer:
         if isinstance(parsed, Refusal):
-            return self._refuse(request(), parsed, token)
+            return self._refuse(request(), parsed, shown(), token)
         served = self._served[parsed.operation.operation_id]
         key = (served, token, tuple(parsed.values.items())) if served.cacheable else None
         if key and (known := self._answers.get(key)):
@@ -398,7 +404,7 @@ class Mock:
         except StorageError as error:
             return _not_saved(error, parsed.operation, token)
         if isinstance(outcome, Refusal):
-            return self._refuse(request(), outcome, token)
+            return self._refuse(request(), outcome, shown(), token)
         status, body = outcome
         answer = Answer(Response(status, _JSON_ONLY, body), parsed.operation, token, "", served.cacheable)
         if key:
@@ -406,7 +412,12 @@ class Mock:
         return answer
 
     def _with_notices(
-        self, answer: Answer, operation: Operation, request: Request, parsed: ParsedRequest | Refusal
+        self,
+        answer: Answer,
+        operation: Operation,
+        request: Request,
+        parsed: ParsedRequest | Refusal,
+        shown: Callable[[], Shown],
     ) -> Answer:
         """The answer with a header field for each name that no page documents, and for a body where there is none."""
         body, about = None, list[str]()
@@ -417,7 +428,7 @@ class Mock:
         elif len(request.body) <= LONGEST_BODY:
             with suppress(NotJSON):
                 body = parse_json(request.body)
-        about += notices(operation, request.query, body, lambda: self.shown_for(request))
+        about += notices(operation, request.query, body, shown)
         if not about:
             return answer
         fields = tuple((NOTICE_HEADER, sentence) for sentence in about)
@@ -478,15 +489,14 @@ class Mock:
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
         """The answer that refuses a request for a reason."""
-        return self._refuse(request, refusal).response
+        return self._refuse(request, refusal, self.shown_for(request)).response
 
     def _rate_limited(self, request: Request, operation: Operation) -> Answer:
         limit = f"{self._meter.limit} requests"
         refusal = refusal_for(operation, "rate_limited", f"more than {limit}", f"at most {limit} in a window", {})
-        return self._refuse(request, refusal)
+        return self._refuse(request, refusal, self.shown_for(request))
 
-    def _refuse(self, request: Request, refusal: Refusal, token: str = "") -> Answer:
-        shown = self.shown_for(request)
+    def _refuse(self, request: Request, refusal: Refusal, shown: Shown, token: str = "") -> Answer:
         explanation = self._explain(refusal, shown)
         target = json.dumps(shown(self.vendor.contract.base_path + request.target, _MAX_LOGGED))[1:-1]
         return Answer(
