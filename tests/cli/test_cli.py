@@ -295,6 +295,8 @@ ERRORS = {
     ("serve", "--host", ""): "the host '' is unknown",
     ("serve", "--tls", "--host", "a b"): "no certificate can be made for 'localhost', '127.0.0.1', '::1', 'a b'; give",
     ("serve", "--tls-key", "key.pem"): "--tls-key needs the certificate of that key; name it with --tls-cert",
+    ("serve", "--tls-key", ""): "--tls-key needs the certificate of that key; name it with --tls-cert",
+    ("serve", "--tls-cert", ""): "'' is not a file; name one in PEM",
     ("serve", "--tls-cert", "not/there.pem"): "'not/there.pem' cannot be read: no such file or directory",
     ("serve", "--host", "a" * 64 + ".example"): "is unknown; choose an address of this machine",
 }

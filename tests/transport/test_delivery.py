@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -156,6 +158,24 @@ def test_each_effect_is_seen_over_tls(session: MockSession) -> None:
         for fault, (outcome, _) in EFFECTS.items():
             code, found = curl(root + PATH, fault, "--cacert", str(ca))
             assert (fault, found, code == 0) == (fault, outcome, outcome != ERROR)
+
+
+def test_a_reset_over_tls_resets_the_connection(session: MockSession) -> None:
+    """Below TLS there is a reset, though some clients tell of an unexpected end."""
+    authority = tls.Authority()
+    context = ssl.create_default_context(cadata=authority.certificate.decode())
+    app = server.asgi({"/v1": session.mocks[VENDOR.name]})
+    with server.running(app, tls=authority.issue("127.0.0.1")) as root:
+        port = int(root.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+            socket.socket(fileno=os.dup(secure.fileno())) as below,
+        ):
+            secure.sendall(b"GET /v1/trunks HTTP/1.1\r\nHost: a\r\nx-trunkline-fault: reset=in-body\r\n\r\n")
+            below.settimeout(5)
+            with pytest.raises(ConnectionResetError):
+                b"".join(iter(lambda: below.recv(1 << 16), b""))
 
 
 def test_half_a_head_is_not_a_whole_one(session: MockSession, url: str) -> None:

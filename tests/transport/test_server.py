@@ -529,7 +529,11 @@ def test_without_cors_no_page_may() -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["app.example.com", "https://app.example.com/", "https://", "https://a b", "http://u@x"]
+    "origin",
+    [
+        *("app.example.com", "https://app.example.com/", "https://", "https://a b", "http://u@x", "https://*.example"),
+        *("https://a:0", "https://a:65536", "https://a:99999999", "https://é.example"),
+    ],
 )
 def test_an_origin_is_scheme_host_and_port(origin: str) -> None:
     """Anything else would never match, so it is refused in one sentence."""

@@ -164,9 +164,9 @@ def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
 @contextmanager
 def _certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, tls.Authority | None, str | None]]:
     """The server's certificate; and if any is made on the spot, the authority that makes it, and its file."""
-    if settings.tls_key and not settings.tls_cert:
+    if settings.tls_key is not None and settings.tls_cert is None:
         raise UsageError("--tls-key needs the certificate of that key; name it with --tls-cert")
-    own = tls.from_files(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    own = tls.from_files(settings.tls_cert, settings.tls_key) if settings.tls_cert is not None else None
     if not (settings.proxy or settings.proxy_pass or (settings.tls and not own)):
         yield own, None, None
         return

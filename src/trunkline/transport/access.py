@@ -17,7 +17,6 @@ import hmac
 import re
 from base64 import b64decode
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from trunkline.contract.requests import bearer_token, is_bearer_token
 from trunkline.errors import UsageError
@@ -82,7 +81,7 @@ def _check_origin(headers: Headers) -> None:
     """A page's requests carry its origin: only a page of this server itself may send any."""
     host = (find(headers, "host") or "").lower()
     for origin in (value for name, value in headers if name == "origin"):
-        if urlsplit(origin).netloc.lower() != host:
+        if origin.lower() not in {f"http://{host}", f"https://{host}"}:
             raise RequestRefused(403, "the Origin is another web page; only the server's own page may do this")
 
 

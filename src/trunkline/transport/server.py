@@ -34,6 +34,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.responses import Response as StarletteResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 
+from trunkline.contract.http import PORTS
 from trunkline.errors import UsageError
 from trunkline.exchange import Response, Target, error_response
 from trunkline.findings import to_text, truncate
@@ -57,6 +58,7 @@ except ImportError:  # it is not available everywhere
 
 log = logging.getLogger("trunkline.transport.server")
 
+_MAX_PORT = 65535
 _BACKLOG = 2048
 _KEEP_ALIVE = 75
 """Seconds for which a connection is kept while its client does nothing, or does not finish what it began to send.
@@ -72,7 +74,7 @@ _TICK = 0.005
 _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 _MOST_ORIGINS = 100
 """How many origins that are not allowed are logged, each once."""
 _LOOPBACK = r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?"
@@ -130,7 +132,7 @@ def asgi(
     mounts = sorted(apps.items(), key=lambda mount: len(mount[0]), reverse=True)
     routes: list[BaseRoute] = [Mount(base, mounted) for base, mounted in mounts]
     if admin:
-        routes = [Mount(RESERVED, admin), Route(RESERVED, _to_index), *routes]
+        routes = [Mount(RESERVED, admin), Route(RESERVED, RedirectResponse(f"{RESERVED[1:]}/")), *routes]
     if sessions:
         routes = [Mount(SESSIONS, sessions), *routes]
     if "" not in apps:
@@ -166,13 +168,9 @@ def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
     An origin is `https://app.example.com`, `null` for a page from a file, or `*` for any. Raises `UsageError` for
     anything else.
     """
-    for origin in origins:
-        if origin not in {"*", "null"} and not _ORIGIN.fullmatch(origin):
-            shown = truncate(to_text(origin), 100)
-            raise UsageError(f"{shown} is not an origin; give scheme, host and port only: https://app.example.com")
     return partial(
         _Cors,
-        allow_origins=[origin.lower() for origin in origins],
+        allow_origins=[origin if origin in {"*", "null"} else _as_sent(origin) for origin in origins],
         allow_origin_regex=_LOOPBACK,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -189,20 +187,26 @@ class _Cors(CORSMiddleware):
         is_allowed = super().is_allowed_origin(origin)
         if not is_allowed and len(self._refused) < _MOST_ORIGINS and origin not in self._refused:
             self._refused.add(origin)
-            if origin == "null" or (_ORIGIN.fullmatch(origin) and origin.isascii() and origin.isprintable()):
+            if origin == "null" or _ORIGIN.fullmatch(origin):
                 log.info(
                     "pages of the origin %s may not read answers; --cors %s lets them", *[truncate(origin, 200)] * 2
                 )
         return is_allowed
 
 
+def _as_sent(origin: str) -> str:
+    """The origin as browsers send it: in lower case, and without the default port of its scheme."""
+    found = _ORIGIN.fullmatch(origin.lower())
+    if not found or not 0 < int(found[3] or 1) <= _MAX_PORT:
+        shown = truncate(to_text(origin), 100)
+        raise UsageError(f"{shown} is not an origin; give scheme, host and port only: https://app.example.com")
+    scheme, host, port = found[1], found[2], int(found[3] or 0)
+    return f"{scheme}://{host}" + (f":{port}" if port not in {0, PORTS.get(scheme)} else "")
+
+
 def wants_page(request: Request) -> bool:
     """Whether a client asks for a page rather than for JSON, as browsers do."""
     return "text/html" in request.headers.get("accept", "")
-
-
-def _to_index(request: Request) -> RedirectResponse:
-    return RedirectResponse(f"{request.url.path}/")
 
 
 def _index(places: Mapping[str, str], *, has_page: bool) -> Callable[[Request], StarletteResponse]:
@@ -487,8 +491,8 @@ def _origin_form(scope: Message) -> Message:
 
 def _listener(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that no client comes too early and no other process takes its port."""
-    if not 0 <= port <= 65535:
-        raise UsageError(f"there is no port {port}; choose one from 1 to 65535, or 0 to have a free one found")
+    if not 0 <= port <= _MAX_PORT:
+        raise UsageError(f"there is no port {port}; choose one from 1 to {_MAX_PORT}, or 0 to have a free one found")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, ValueError):

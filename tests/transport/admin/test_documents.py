@@ -122,6 +122,8 @@ def test_an_unknown_vendor_is_not_found(client: Admin, name: str) -> None:
 STRANGERS = {
     "no header": (None, ()),
     "a page of another origin": (None, (CHANGE_HEADER, ("origin", "http://evil.example"))),
+    "a page of no origin": (None, (CHANGE_HEADER, ("origin", "null"))),
+    "an origin that is none": (None, (CHANGE_HEADER, ("origin", "http://["))),
     "another host": (None, (CHANGE_HEADER, ("host", "evil.example"))),
     "no token": (TOKEN, (CHANGE_HEADER,)),
     "another token": (TOKEN, (CHANGE_HEADER, ("authorization", "Bearer hush"))),

@@ -58,9 +58,11 @@ def test_a_mistake_sets_nothing(session: MockSession, client: Admin, body: Json,
     assert not session.faults.any
 
 
-def test_an_unknown_number_is_not_found(client: Admin) -> None:
+@pytest.mark.parametrize("number", ["7", "9" * 5000, "01", "-1", "x", "%C2%B2"])
+def test_an_unknown_number_is_not_found(client: Admin, number: str) -> None:
     """The sentence says where the numbers are."""
-    assert client.error("DELETE", "/faults/7") == (
+    client.ask("POST", "/faults", {"faults": ["503"]})
+    assert client.error("DELETE", f"/faults/{number}") == (
         404,
         "no fault with this number is set; GET /_trunkline/faults lists them",
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -117,8 +117,10 @@ def test_the_root_of_a_session_lists_its_vendors(app: ASGIApp, client: Admin) ->
     ask = wrap(app)
     for path in (place(found), f"{place(found)}/"):
         assert ask(Request("GET", path)).json() == {"vendors": places}
-    answer = ask(Request("GET", f"{place(found)}/_trunkline"))
-    assert (answer.status, answer.header("location")) == (307, f"{place(found)}/_trunkline/")
+    for method in ("GET", "POST"):
+        answer = ask(Request(method, f"{place(found)}/_trunkline"))
+        location = urljoin(f"{place(found)}/_trunkline", answer.header("location"))
+        assert (answer.status, location) == (307, f"{place(found)}/_trunkline/")
     lost = ask(Request("GET", f"{place(found)}/trunks"))
     assert (lost.status, lost.header(REFUSAL_HEADER)) == (404, None)
 

@@ -51,7 +51,9 @@ async def clear_faults(request: Request) -> HTTPResponse:
 
 async def remove_fault(request: Request) -> HTTPResponse:
     """Remove one fault, by its number."""
-    if not session_of(request).faults.remove(request.path_params["id"]):
+    faults, number = session_of(request).faults, request.path_params["id"]
+    ids = [fault.id for fault in faults.entries() if str(fault.id) == number]  # no number is too long for that
+    if not ids or not faults.remove(*ids):
         raise HTTPException(404, "no fault with this number is set; GET /_trunkline/faults lists them")
     return JSONResponse({"removed": 1})
 
@@ -102,7 +104,7 @@ ROUTES = (
     Route("/faults", list_faults),
     Route("/faults", set_faults, methods=["POST"]),
     Route("/faults", clear_faults, methods=["DELETE"]),
-    Route("/faults/{id:int}", remove_fault, methods=["DELETE"]),
+    Route("/faults/{id}", remove_fault, methods=["DELETE"]),
     Route("/scenarios", list_scenarios),
     Route("/scenarios/{name}", start_scenario, methods=["POST"]),
     Route("/scenarios/{name}", end_scenario, methods=["DELETE"]),
