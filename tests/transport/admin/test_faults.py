@@ -17,6 +17,21 @@ from trunkline.mock.session import MockSession
 LIST = Request("GET", "/trunks", "", bearer(VENDORS["telepath"].world.token))
 
 
+def test_one_fault_and_one_scenario_can_be_read(client: Admin) -> None:
+    """Each as in its list; an unknown one is not found."""
+    client.ask("POST", "/scenarios/lost-answer")
+    assert client.get("/faults/1") == client.get("/faults")["faults"][0]
+    listed = {one["name"]: one for one in client.get("/scenarios")["scenarios"]}
+    for name in ("lost-answer", "maintenance"):
+        assert client.get(f"/scenarios/{name}") == listed[name]
+    assert client.get("/scenarios/lost-answer")["is_on"]
+    assert client.error("GET", "/faults/99") == (
+        404,
+        "no fault with this number is set; GET /_trunkline/faults lists them",
+    )
+    assert client.error("GET", "/scenarios/nope")[0] == 404
+
+
 def test_faults_are_set_listed_and_removed(session: MockSession, client: Admin) -> None:
     """Lines and tables are set in order; each is shown as both, with its uses."""
     table = {"operation": "write", "lose_answer": True, "times": 1}

@@ -15,6 +15,7 @@ import pytest
 import trunkline
 from tests.transport.admin.surface import Admin, app_of, served
 from trunkline.exchange import Headers, Json, Request, Response
+from trunkline.mock.faults import parse_line
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.transport import admin
@@ -73,6 +74,13 @@ def numbers(response: Response) -> list[int]:
         ("since=0000-01-01T00:00:00.5Z", [1, 2, 3, 4]),
         ("since=2124-01-01T00:00:00+01:00", []),
         ("since=2124-01-01T00:00:00%2B01:00", []),
+        ("method=post", [3]),
+        ("path=/trunks", [1, 2, 3]),
+        ("path=/v1/trunks/", [1, 2, 3]),
+        ("path=/trunk", []),
+        ("path=/", [1, 2, 3, 4]),
+        ("account=main", [1, 2, 3]),
+        ("account=main&fault=", []),
         ("limit=1", [4]),
         ("limit=0", []),
         ("limit=2&vendor=telepath", [2, 3]),
@@ -92,10 +100,14 @@ def test_the_query_chooses_requests(ask: Ask, query: str, found: list[int]) -> N
         ("since=2024-02-30T00:00:00Z", "since must be"),
         ("since=-1", "since must be"),
         ("limit=-1", "limit must be a whole number, 0 or more"),
+        ("path=trunks", "path must begin with a slash"),
         ("limit=%D9%A1", "limit must be"),
         ("limit=" + "9" * 99, "limit must be"),
         ("state=1", "the query has an unknown parameter; did you mean status?"),
-        ("x%0A%FF=1", "the query has an unknown parameter; there are: vendor, operation, status, since, limit"),
+        (
+            "x%0A%FF=1",
+            "the query has an unknown parameter; there are: vendor, operation, status, method, path, account, ",
+        ),
         ("limit=1&limit=1", "the query has a parameter twice; give each once"),
     ],
 )
@@ -112,6 +124,7 @@ def test_a_wrong_filter_is_one_sentence(ask: Ask, query: str, sentence: str) -> 
     [
         ("vendor=telepat", "no such vendor is served here; did you mean telepath?"),
         ("operation=listtrunk", "no such operation is served here; did you mean listTrunks?"),
+        ("account=mian", "no such account is served here; did you mean main?"),
         ("operation=", "no such operation is served here; there are: listTrunks, "),
     ],
 )
@@ -120,6 +133,14 @@ def test_a_name_that_does_not_exist_is_not_found(ask: Ask, query: str, sentence:
     response = ask(query)
     assert response.status == 404
     assert response.json()["error"].startswith(sentence)
+
+
+def test_a_fault_chooses_the_requests_that_it_changed(session: MockSession, ask: Ask) -> None:
+    """By a part of its line, or any fault."""
+    session.faults.add(parse_line("getHealth: 503 x1"), parse_line("getHealth: 404 x1"))
+    for _ in range(3):
+        session.mocks["talkover"](Request("GET", "/health"))
+    assert [numbers(ask(f"fault={text}")) for text in ("503", "", "stale")] == [[5], [5, 6], []]
 
 
 def test_the_list_is_bounded(session: MockSession, ask: Ask) -> None:

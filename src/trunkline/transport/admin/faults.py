@@ -15,7 +15,7 @@ from starlette.routing import Route
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
 from trunkline.findings import excerpt
-from trunkline.mock.faults import SetFault, parse_faults, scenario, scenarios, switch_on, to_line
+from trunkline.mock.faults import Scenario, SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import mask_json
 from trunkline.transport.admin.messages import hidden, read_json, read_query, session_of
@@ -49,29 +49,25 @@ async def clear_faults(request: Request) -> HTTPResponse:
     return JSONResponse({"removed": session_of(request).faults.clear()})
 
 
+async def get_fault(request: Request) -> HTTPResponse:
+    """One fault, by its number."""
+    return JSONResponse(_masked(session_of(request), _named(request).to_json()))
+
+
 async def remove_fault(request: Request) -> HTTPResponse:
     """Remove one fault, by its number."""
-    faults, number = session_of(request).faults, request.path_params["id"]
-    ids = [fault.id for fault in faults.entries() if str(fault.id) == number]  # no number is too long for that
-    if not ids or not faults.remove(*ids):
-        raise HTTPException(404, "no fault with this number is set; GET /_trunkline/faults lists them")
+    session_of(request).faults.remove(_named(request).id)
     return JSONResponse({"removed": 1})
 
 
 async def list_scenarios(request: Request) -> HTTPResponse:
     """The scenarios, and which are on."""
-    on = {fault.scenario for fault in session_of(request).faults.entries()}
-    shown = [
-        {
-            "name": one.name,
-            "summary": one.summary,
-            "client": one.client,
-            "faults": [*map(to_line, one.faults)],
-            "is_on": one.name in on,
-        }
-        for one in scenarios().values()
-    ]
-    return JSONResponse({"scenarios": shown})
+    return JSONResponse({"scenarios": [_described(request, one) for one in scenarios().values()]})
+
+
+async def get_scenario(request: Request) -> HTTPResponse:
+    """A scenario, and whether it is on."""
+    return JSONResponse(_described(request, scenarios()[_scenario(request)]))
 
 
 def start_scenario(request: Request) -> HTTPResponse:
@@ -87,6 +83,24 @@ async def end_scenario(request: Request) -> HTTPResponse:
     return JSONResponse({"removed": session_of(request).faults.clear(_scenario(request))})
 
 
+def _named(request: Request) -> SetFault:
+    """The fault with the number in the path."""
+    for fault in session_of(request).faults.entries():
+        if str(fault.id) == request.path_params["id"]:  # no number is too long for that
+            return fault
+    raise HTTPException(404, "no fault with this number is set; GET /_trunkline/faults lists them")
+
+
+def _described(request: Request, one: Scenario) -> dict[str, Json]:
+    return {
+        "name": one.name,
+        "summary": one.summary,
+        "client": one.client,
+        "faults": [*map(to_line, one.faults)],
+        "is_on": one.name in {fault.scenario for fault in session_of(request).faults.entries()},
+    }
+
+
 def _scenario(request: Request) -> str:
     try:
         return scenario(request.path_params["name"]).name
@@ -95,17 +109,22 @@ def _scenario(request: Request) -> str:
 
 
 def _shown(session: MockSession, faults: list[SetFault], status: int = 200) -> JSONResponse:
-    """The faults as JSON, without the secrets of the mocks."""
-    shown: Json = [fault.to_json() for fault in faults]
-    return JSONResponse({"faults": mask_json(shown, lambda _: False, partial(hidden, session))}, status)
+    return JSONResponse({"faults": _masked(session, [fault.to_json() for fault in faults])}, status)
+
+
+def _masked(session: MockSession, value: Json) -> Json:
+    """The value without the secrets of the mocks."""
+    return mask_json(value, lambda _: False, partial(hidden, session))
 
 
 ROUTES = (
     Route("/faults", list_faults),
     Route("/faults", set_faults, methods=["POST"]),
     Route("/faults", clear_faults, methods=["DELETE"]),
+    Route("/faults/{id}", get_fault),
     Route("/faults/{id}", remove_fault, methods=["DELETE"]),
     Route("/scenarios", list_scenarios),
+    Route("/scenarios/{name}", get_scenario),
     Route("/scenarios/{name}", start_scenario, methods=["POST"]),
     Route("/scenarios/{name}", end_scenario, methods=["DELETE"]),
 )

@@ -165,6 +165,27 @@ def _by_status(_: MockSession, text: str) -> Filter:
     return lambda one: least <= one.status <= most
 
 
+def _by_method(_: MockSession, text: str) -> Filter:
+    return lambda one: one.method == text.upper()
+
+
+def _by_path(session: MockSession, text: str) -> Filter:
+    if not text.startswith("/"):
+        raise UsageError("path must begin with a slash: /trunks, or with the base path /v1/trunks")
+    bases = {vendor.name: vendor.contract.base_path for vendor in session.vendors}
+    below = text.rstrip("/") + "/"
+    return lambda one: any(f"{path}/".startswith(below) for path in (one.path, bases[one.vendor] + one.path))
+
+
+def _by_account(session: MockSession, text: str) -> Filter:
+    _check("account", text, sorted({account for vendor in session.vendors for account in vendor.world.accounts}))
+    return lambda one: one.account == text
+
+
+def _by_fault(_: MockSession, text: str) -> Filter:
+    return lambda one: bool(one.fault) and text in one.fault
+
+
 def _since(_: MockSession, text: str) -> Filter:
     if NUMBER.fullmatch(text):
         return lambda one: one.number > int(text)
@@ -179,6 +200,10 @@ _FILTERS: Mapping[str, Callable[[MockSession, str], Filter]] = {
     "vendor": _by_vendor,
     "operation": _by_operation,
     "status": _by_status,
+    "method": _by_method,
+    "path": _by_path,
+    "account": _by_account,
+    "fault": _by_fault,
     "since": _since,
 }
 
