@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import jsonschema_rs
 import pytest
 
+import requests
 import trunkline
 from tests.recordings import har, joined
 from tests.requests import Client
@@ -1006,6 +1007,37 @@ def test_serve_says_once_that_no_more_files_can_be_opened_even_if_it_is_quiet() 
         err = process.communicate(timeout=10)[1]
     assert err.count("\n") == 1
     assert "the process may open no more files (ulimit -n); further clients wait" in err
+
+
+BROKEN = """
+from trunkline import cli
+from trunkline.mock import Mock
+
+def fail(*_):
+    raise ZeroDivisionError("hush")
+
+Mock.read = Mock.answer = fail
+cli.main(["serve", "--port", "0", *{options}])
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--quiet"], ["-v"]])
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_a_bug_while_serving_is_one_sentence(options: list[str], debug: str) -> None:
+    """The client gets a 500, and the server goes on; TRUNKLINE_DEBUG shows the traceback."""
+    command = [sys.executable, "-c", BROKEN.format(options=options)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(TRUNKLINE_DEBUG=debug)
+    ) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["vendors"][VENDORS[0]]["url"]
+        for _ in range(2):
+            assert requests.get(f"{url}/x", timeout=10).status_code == 500
+        process.terminate()
+        _, err = process.communicate(timeout=10)
+    sentence = "trunkline: ZeroDivisionError was not expected; this is a bug in trunkline; TRUNKLINE_DEBUG=1 shows it"
+    assert err.splitlines().count(sentence) == (0 if debug else 2)
+    assert (err.count("Traceback"), "hush" in err) == ((2, True) if debug else (0, False))
 
 
 def test_serve_can_be_quiet_and_warns_about_other_machines(served: Any) -> None:

@@ -33,7 +33,7 @@ from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.storage import Storage
 from trunkline.redaction import RecentSecrets, printable
-from trunkline.settings import Settings
+from trunkline.settings import DEBUG, Settings, describe_bug
 from trunkline.transport import access, proxy, server, tls
 from trunkline.transport.connect import known_parameters
 from trunkline.transport.served import session_application
@@ -74,7 +74,7 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     with (
         _storage(settings.state) as storage,
         _certificates(settings) as (context, authority, ca),
-        nullcontext() if settings.quiet else _logged(each=settings.verbose),
+        _logged(each=settings.verbose, quiet=settings.quiet),
     ):
         make = partial(
             from_vendor,
@@ -178,25 +178,39 @@ def _certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, t
         yield own, authority, ca
 
 
+class _OneLine(logging.Formatter):
+    """Formats an exception that nobody caught as one sentence, unless TRUNKLINE_DEBUG asks for all of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception) and not os.environ.get(DEBUG):
+            return f"trunkline: {describe_bug(error)}"
+        return super().format(record)
+
+
 @contextmanager
-def _logged(*, each: bool) -> Iterator[None]:
+def _logged(*, each: bool, quiet: bool) -> Iterator[None]:
     """A context manager that logs each refused request of a mock with its reason, in one line on standard error.
 
-    Where each request is logged, the mock's own lines on the refused ones are left out.
+    Where each request is logged, the mock's own lines on the refused ones are left out. `quiet` leaves warnings alone.
     """
-    logger, handler = logging.getLogger("trunkline"), logging.StreamHandler()
+    handler = logging.StreamHandler()
     if each:
         handler.addFilter(lambda line: line.name != "trunkline.mock" or line.levelno > logging.INFO)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    level, logger.propagate = logger.level, False
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    handler.setFormatter(_OneLine())
+    loggers = [*map(logging.getLogger, ("trunkline", "uvicorn.error", "asyncio"))]
+    own, level = loggers[0], loggers[0].level
+    own.setLevel(logging.WARNING if quiet else logging.INFO)
+    for logger in loggers:
+        logger.propagate = False
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = True
+        own.setLevel(level)
+        for logger in loggers:
+            logger.propagate = True
+            logger.removeHandler(handler)
 
 
 def _log_request(request: RecordedRequest) -> None:
