@@ -251,12 +251,33 @@ def test_a_credential_within_a_value_is_found(target: str, secrets: set[str]) ->
         ("/x", b'{"token": "a", "token": "b", "x": {"key": "c"}, "x": 1}', {"a", "b", "c"}),
         ("/x", b'{"token":' + b"9" * 5000 + b', "key":"a"}', {"9" * 5000, "a"}),
         ("/x", b'{"token": "a", "x": ' + b"[" * 100_000, {"a"}),
+        ("/x", b'{"x": [{"name": "X-Api-Key", "value": "a"}, {"name": "n", "value": "b"}], "value": "c"}', {"a"}),
+        ("/x", json.dumps({"x": [json.dumps({"password": "a", "n": "b"})]}).encode(), {"a"}),
     ],
-    ids=["path", "form", "inner", "number", "twice", "long number", "deep"],
+    ids=["path", "form", "inner", "number", "twice", "long number", "deep", "pair", "text"],
 )
 def test_a_secret_is_found_below_its_name(path: str, body: bytes, secrets: set[str]) -> None:
     """Every text below the name of a credential is a secret: in a path, a form, a list, an object and a number."""
     assert secrets_in_request(Request("POST", path, "", (), body), ()) == secrets
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "secrets"),
+    [
+        ("a=1;token=b", "", {"b"}),
+        ("token=a;b", "", {"a;b", "a"}),
+        ("%2574oken=a", "", {"a"}),
+        ("filter={%22password%22:%22a%22}", "", {"a"}),
+        ("", "https://acme.example/?x=1&token=a&y=2", {"a"}),
+        ("", "503 header.set-cookie=sid=a x2", {"sid=a", "a"}),
+        ("", r'503 body="{\"password\": \"a\", \"name\": \"b\"}"', {"a"}),
+        ("", 'token="a b"; x="c"', {"a b"}),
+        ("a=1;b=2", "limit=1; name=x", set()),
+    ],
+)
+def test_a_secret_is_found_in_other_notations(query: str, field: str, secrets: set[str]) -> None:
+    """After a semicolon, under a name that was encoded twice, in JSON within a text, or assigned in a header field."""
+    assert secrets_in_request(Request("GET", "/", query, (("x-note", field),)), ()) == secrets
 
 
 def test_a_body_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

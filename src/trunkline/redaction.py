@@ -24,10 +24,12 @@ AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
 """The scheme names before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
 _CREDENTIAL_NAME = re.compile(
     "token|secret|passw|passphrase|pwd|credential|authorization|bearer|cookie|hmac"
-    "|(key|auth|jwt|signature|pass|sig|otp|assertion)$|^(pw|pin|sid|session|sessionid|ticket)$"
+    "|(key|auth|jwt|signature|pass|sig|otp|assertion)[0-9]*$|^x?(pw|pin|sid|session|sessionid|ticket)$"
 )
 """Found in the normalized name of a parameter, a header or a field in which clients send a credential."""
 _NAMED_TEXT = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]++|\\.)++)', re.DOTALL)
+_ASSIGNED = re.compile(r'(?<![\w.%-])([\w.%-]{1,100}+)=("(?:[^"\\]++|\\.)*+"|[^\s"&;,]++)')
+"""A name and a value in a header field: `http://acme.example/?token=x`, `503 header.set-cookie="sid=x"`."""
 _WITHIN_VALUE = re.compile(
     r"""
     \b bearer [\s+]+ ([^\s"'&,;<>]+)
@@ -192,7 +194,8 @@ def mask_pairs(text: str, separator: str, is_secret: Callable[[str], bool]) -> s
     """A query, or a path whose parameters `;` separates, with `***` for each value under a secret name."""
     pairs = [pair.partition("=") for pair in text.split(separator)]
     return separator.join(
-        name + equals + (HIDDEN if value and is_secret(unquote(name)) else value) for name, equals, value in pairs
+        name + equals + (HIDDEN if value and is_secret(unquote(unquote(name))) else value)
+        for name, equals, value in pairs
     )
 
 
@@ -219,13 +222,21 @@ def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
 
     found = secrets_in_headers(request.headers)
     body = request.body.decode("utf-8", "replace")
-    for form in (request.query, request.path.replace(";", "&"), body[:_LONGEST_FORM]):
+    query, path = request.query, request.path.replace(";", "&")
+    for form in (query, query.replace(";", "&") if ";" in query else "", path, body[:_LONGEST_FORM]):
         pairs = parse_qsl(form, errors="surrogateescape") if "=" in form else ()
-        found.update(value for name, value in pairs if is_secret(name))
+        found.update(value for name, value in pairs if is_secret(unquote(name)))
     if body:
         found |= _strings_under(request.body, is_secret, str)
-    for text in (unquote(request.target), body, *(v for _, v in request.headers)):
+    target, fields = unquote(request.target), [value for _, value in request.headers]
+    for text in (target, body, *fields):
         found.update(part for parts in _WITHIN_VALUE.findall(text) for part in parts if part)
+    for text in (target, *fields, *([body] if '\\"' in body else [])):
+        found |= _strings_in_text(text, is_secret)
+    others = [value for name, value in request.headers if name not in SECRET_HEADERS]
+    for name, value in (pair for text in others for pair in _ASSIGNED.findall(text)):
+        if is_secret(unquote(name)):
+            found |= {value.strip('"'), value.strip('"').partition("=")[2]} - {""}
     return found
 
 
@@ -245,17 +256,24 @@ def _strings_under(body: bytes, is_secret: Callable[[str], bool], number: Callab
     try:
         read = json.loads(body, object_pairs_hook=tuple, parse_int=number, parse_float=number)
     except (ValueError, RecursionError):
-        return {value for name, value in _NAMED_TEXT.findall(body.decode("utf-8", "replace")) if is_secret(name)}
+        return _strings_in_text(body.decode("utf-8", "replace"), is_secret)
     found, rest = set[str](), [(read, False)]
     while rest:
         node, is_named = rest.pop()
         if isinstance(node, tuple):
-            rest += [(item, is_named or is_secret(name)) for name, item in node]
+            is_pair = any(name == "name" and isinstance(item, str) and is_secret(item) for name, item in node)
+            rest += [(item, is_named or is_secret(name) or (is_pair and name == "value")) for name, item in node]
         elif isinstance(node, list):
             rest += [(item, is_named) for item in node]
         elif is_named and isinstance(node, str):
             found.add(node)
     return found
+
+
+def _strings_in_text(text: str, is_secret: Callable[[str], bool]) -> set[str]:
+    """The strings under secret names in JSON that stands in a text, also in a part of it, or escaped once."""
+    plain = text.replace('\\"', '"') if '\\"' in text else ""
+    return {value for part in (text, plain) for name, value in _NAMED_TEXT.findall(part) if is_secret(name)}
 
 
 def secrets_in_header(value: str) -> set[str]:

@@ -218,6 +218,11 @@ def test_no_token_of_any_vendor_is_shown(token: str) -> None:
         Request("POST", "/trunks", "", (), b"sip_password=abc"),
         Request("POST", "/trunks", "", (JSON,), b'{"abcdefgh": 1, "abcdefgh": 2, "password": "abcdefgh"}'),
         Request("POST", "/trunks", "", (JSON,), b'{"pin": 123456789, "name": 123456789}'),
+        Request("GET", "/trunks", "a=1;token=abc"),
+        Request("GET", "/trunks", "%2574oken=abc"),
+        Request("GET", "/trunks", "", (("x-hub-signature-256", "abc"), ("x-pin", "abc"))),
+        Request("GET", "/trunks", "", (("referer", "https://acme.example/?token=123456789"),)),
+        Request("GET", "/trunks", "", (("x-trunkline-fault", "503 header.set-cookie=sid=123456789"),)),
     ],
 )
 def test_a_value_under_the_name_of_a_secret_is_not_shown(request_: Request) -> None:

@@ -252,6 +252,7 @@ class RecordedRequest:
         """Path and query, ready to be shown."""
         is_secret = self._mock.secrets.has_name
         path, query = mask_pairs(self.path, ";", is_secret), mask_pairs(self.query, "&", is_secret)
+        query = mask_pairs(query, ";", is_secret)  # some servers separate by it, too
         return shown(path, _MAX_SHOWN), shown(query, _MAX_SHOWN)
 
     def __repr__(self) -> str:
