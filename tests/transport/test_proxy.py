@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock, call
 from urllib.parse import urlsplit
 
@@ -504,6 +505,26 @@ def test_a_tunnel_to_the_server_itself_is_refused(passing: Running) -> None:
     for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "127.1"):  # noqa: S104 - of a client
         with passing.connected(connect(f"{host}:{port}")) as client:
             assert head(client).startswith(f"HTTP/1.1 403 {host.strip('[]')}:{port} is this server itself".encode())
+
+
+@pytest.mark.parametrize(
+    ("peer", "local", "own", "is_itself"),
+    [
+        (("192.0.2.1", 8900), ("192.0.2.1", 5), ("192.0.2.1", 8900), True),
+        (("192.0.2.1", 8900), ("192.0.2.1", 5), OWN, True),
+        (("::1", 8900, 0, 0), ("::1", 5, 0, 0), OWN, True),
+        (("192.0.2.9", 8900), ("192.0.2.1", 5), OWN, False),
+        (("127.0.0.1", 8901), ("127.0.0.1", 5), OWN, False),
+        (None, ("127.0.0.1", 5), OWN, False),
+        (("127.0.0.1", 8900), None, OWN, False),
+        (("127.0.0.1", 8900), ("127.0.0.1", 5), None, False),
+    ],
+)
+def test_a_connection_to_the_server_itself_is_known(peer: object, local: object, own: Any, is_itself: bool) -> None:
+    """By its two ends; one that has gone already is no error."""
+    far = Mock(asyncio.Transport)
+    far.get_extra_info.side_effect = {"peername": peer, "sockname": local}.get
+    assert forwarding.is_itself(far, own) is is_itself
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "2130706433"])  # noqa: S104 - of a client

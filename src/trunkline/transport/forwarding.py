@@ -44,10 +44,12 @@ async def reached(connecting: Awaitable[_T], place: str) -> _T:
         raise RequestRefused(502, f"{place} cannot be reached") from None
 
 
-def is_itself(far: asyncio.BaseTransport, own: tuple[Any, ...]) -> bool:
+def is_itself(far: asyncio.BaseTransport, own: tuple[Any, ...] | None) -> bool:
     """Whether a connection leads back to the server at the address `own`, by whatever name."""
-    (host, port), (local, _) = (far.get_extra_info(end)[:2] for end in ("peername", "sockname"))
-    return bool(port == own[1] and (host == local or is_loopback(host)))
+    peer, local = far.get_extra_info("peername"), far.get_extra_info("sockname")
+    if not (peer and local and own):  # one side has gone already
+        return False
+    return bool(peer[1] == own[1] and (peer[0] == local[0] or is_loopback(peer[0])))
 
 
 def refusal_of_itself(place: str) -> RequestRefused:
