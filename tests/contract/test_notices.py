@@ -140,6 +140,20 @@ def test_a_remembered_answer_has_its_own_notices() -> None:
         assert (response.status, noticed(response)) == (400, page)
 
 
+def test_a_query_with_the_same_names_is_looked_at_once() -> None:
+    """The answer to `z=1` serves `z=2`, not another limit, nor names of which one may be a secret's."""
+    fake = from_vendor(TELEPATH)
+    authorization = f"Bearer {TELEPATH.world.token}".encode()
+    answers = [fake.read((b"/trunks", query, authorization))[0] for query in (b"z=1", b"z=2", b"limit=1&z=3")]
+    assert answers[0] is answers[1]
+    assert [len(answer.json()["trunks"]) for answer in answers[1:]] == [20, 1]
+    shown = [
+        noticed(fake.read((b"/trunks", b"hush01234567=1&token=%b" % value, authorization))[0])[0]
+        for value in (b"another", b"hush01234567")
+    ]
+    assert ["hush01234567" in sentence for sentence in shown] == [True, False]
+
+
 def test_notices_are_few_and_short() -> None:
     """However many names are sent, and however long, the header stays small."""
     query = "&".join(f"x{number}=1" for number in range(500))

@@ -99,14 +99,14 @@ class Refusal:
 class ParsedRequest(Struct, frozen=True):
     """A request that the contract allows: its operation, its parameters as values, its credential, its body.
 
-    `has_more` says whether its query holds a parameter that is not documented.
+    `names` are those in its query, if one of them is not documented; else there are none.
     """
 
     operation: Operation
     values: Mapping[str, Json]
     credential: str
     body: Json = None
-    has_more: bool = False
+    names: tuple[str, ...] = ()
 
 
 Authorize: TypeAlias = Callable[[Operation, str], Refusal | None]
@@ -150,7 +150,8 @@ def parse_query(access: ParsedRequest, query: str) -> ParsedRequest | Refusal:
         if isinstance(parsed, Refusal):
             return parsed
         values[parsed[0]] = parsed[1]
-    return ParsedRequest(operation, values, access.credential, None, len(pairs) > len(found))
+    names = tuple(name for name, _ in pairs) if len(pairs) > len(found) else ()
+    return ParsedRequest(operation, values, access.credential, None, names)
 
 
 def query_names(query: str) -> list[str]:

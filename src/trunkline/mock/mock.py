@@ -367,9 +367,7 @@ class Mock:
             answer = self._rate_limited(request(), operation)
         else:
             with self._lock:
-                answer = self._answer(request, parsed, token, skew, shown)
-                if operation and (key is None or isinstance(parsed, Refusal) or parsed.has_more):
-                    answer = self._with_notices(answer, operation, request(), parsed, shown)
+                answer = self._answer_with_notices(request, parsed, token, skew, shown, is_read=key is not None)
                 if key and answer.cacheable:
                     path, query, authorization = key
                     self._remember(key, answer, len(path) + len(query) + len(authorization or b""))
@@ -384,6 +382,34 @@ class Mock:
             self._answers.clear()
             self._remembered = 0
         self._answers[key] = answer
+
+    def _answer_with_notices(
+        self,
+        request: Callable[[], Request],
+        parsed: ParsedRequest | Refusal,
+        token: str,
+        skew: float,
+        shown: Callable[[], Shown],
+        *,
+        is_read: bool,
+    ) -> Answer:
+        """The answer, remembered or new. One to a query with an undocumented name is remembered by all names.
+
+        Unless a name may be that of a secret: what notices show depends on its value too.
+        """
+        key = None
+        if is_read and isinstance(parsed, ParsedRequest):
+            if not parsed.names:
+                return self._answer(request, parsed, token, skew, shown)
+            key = (parsed.operation, token, tuple(parsed.values.items()), parsed.names)
+            if known := self._answers.get(key):
+                return known
+        answer = self._answer(request, parsed, token, skew, shown)
+        if parsed.operation:
+            answer = self._with_notices(answer, parsed.operation, request(), parsed, shown)
+        if key and answer.cacheable and not any(map(self.secrets.has_name, key[-1])):
+            self._remember(key, answer, len(request().target))
+        return answer
 
     def _answer(
         self,
