@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from trunkline.contract.folders import roots
 from trunkline.errors import TrunklineError
+from trunkline.exchange import encodable
 from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 
@@ -78,7 +79,7 @@ def watching(files: Mapping[str, VendorFiles], session: MockSession) -> Iterator
                 try:
                     session.reset(name)
                 except TrunklineError as error:
-                    log.error("%s; %s goes on with what it last read", error, name)  # noqa: TRY400 - one sentence
+                    log.error("%s; %s goes on with what it last read", encodable(str(error)), name)  # noqa: TRY400 - one sentence
                     broken.add(name)
                 else:
                     mended = ", which can be read again" if name in broken else ""

@@ -11,6 +11,7 @@ from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
 
 from trunkline.errors import DataError, StorageError
+from trunkline.exchange import encodable
 from trunkline.transport.access import RESET
 from trunkline.transport.admin.messages import error, mock_named, read_pairs, session_of
 
@@ -28,8 +29,9 @@ async def reset(request: Request) -> HTTPResponse:
         try:
             await run_in_threadpool(session.reset, name)  # changed fixtures may take a while to read
         except (DataError, StorageError) as failure:
-            log.error("%s", failure)  # noqa: TRY400 - one sentence, no traceback
-            return error(507 if isinstance(failure, StorageError) else 409, f"{name} was not reset: {failure}")
+            sentence = encodable(f"{name} was not reset: {failure}")
+            log.error("%s", sentence)  # noqa: TRY400 - one sentence, no traceback
+            return error(507 if isinstance(failure, StorageError) else 409, sentence)
         log.info("%s was reset to its fixtures", name)
     return JSONResponse({"reset": chosen})
 
