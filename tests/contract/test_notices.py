@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from random import Random
 from urllib.parse import quote
 
@@ -181,6 +182,20 @@ def test_no_notice_holds_a_secret(form: str) -> None:
     assert SECRET[3:15] not in sentence
     (sentence,) = telepath("GET", "/trunks", f"{TELEPATH.world.token}=1")
     assert TELEPATH.world.token not in sentence
+
+
+def test_a_notice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With the path and without the query, each time, whether the request was answered or refused."""
+    fake = from_vendor(TELEPATH)
+    key = (b"/trunks", b"page=2&z=hush01234567", f"Bearer {TELEPATH.world.token}".encode())
+    about = "`page` is not a parameter of listTrunks; did you mean `offset`?; `z` is not a parameter of listTrunks"
+    with caplog.at_level(logging.INFO, logger="trunkline.mock"):
+        for _ in range(2):
+            fake.read(key)
+        fake(Request("GET", "/trunks", "page=2"))
+    assert caplog.messages[:2] == [f"GET /v1/trunks answered; {about}"] * 2
+    assert caplog.messages[2].startswith("GET /v1/trunks?page=2 refused: credentials_missing")
+    assert caplog.messages[2].endswith("did you mean `offset`?")
 
 
 def test_a_notice_is_on_record() -> None:

@@ -458,7 +458,12 @@ class Mock:
         if not about:
             return answer
         fields = tuple((NOTICE_HEADER, sentence) for sentence in about)
-        return answer._replace(response=replace(answer.response, headers=(*answer.response.headers, *fields)))
+        path = json.dumps(shown()(self.vendor.contract.base_path + request.path, _MAX_LOGGED))[1:-1]
+        explanation = answer.explanation or f"{operation.method} {path} answered"
+        return answer._replace(
+            response=replace(answer.response, headers=(*answer.response.headers, *fields)),
+            explanation="; ".join((explanation, *about)),
+        )
 
     def _serve(self, parsed: ParsedRequest, skew: float) -> Result | Refusal:
         served = self._served[parsed.operation.operation_id]
