@@ -82,6 +82,8 @@ function edit(button) {
       $("editor-error").textContent = error.message;
     }
   };
+  // The button may have been replaced meanwhile by a refresh.
+  $("editor").onclose = () => document.querySelector(`[data-edit="${CSS.escape(button.dataset.edit)}"]`)?.focus();
   $("editor").showModal();
   $("editor-text").focus();
 }
