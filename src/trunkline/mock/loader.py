@@ -56,7 +56,7 @@ class Vendor:
     world: World
     cases: tuple[Mapping[str, Json], ...]
     shared: dict[str, Any] = field(init=False, compare=False, default_factory=dict)
-    """What the mocks of this vendor prepare once for all of them, by operationId. Another vendor has its own."""
+    """The operations with their encoded records, by operationId. The first mock makes them; later ones share them."""
 
     @property
     def secrets(self) -> frozenset[str]:

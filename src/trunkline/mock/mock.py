@@ -393,9 +393,10 @@ class Mock:
         *,
         is_read: bool,
     ) -> Answer:
-        """The answer, remembered or new. One to a query with an undocumented name is remembered by all names.
+        """The answer, remembered or new.
 
-        Unless a name may be that of a secret: what notices show depends on its value too.
+        A query with an undocumented name has the answer of earlier queries with the same names and the same documented
+        values. It is worked out anew if a name may be that of a secret: then the notices depend on its value too.
         """
         key = None
         if is_read and isinstance(parsed, ParsedRequest):

@@ -44,7 +44,7 @@ _TOO_LONG = 431
 
 
 class Proxy:
-    """What a server does as a proxy: `app` answers for the hosts of the contracts, each below its base path.
+    """The proxy of a server: it lets `app` answer for the hosts of the contracts, each below its base path.
 
     `issue` makes a server's context for a host; with `passes_on`, other hosts are reached for clients on this machine.
     """

@@ -62,7 +62,7 @@ def _says(description: str) -> Meta:
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What happens to the answers, and how often."""
+    """The changes that a fault makes to answers, and how many answers it changes."""
 
     times: Annotated[Count | None, _says("How many answers it changes at most.")] = None
     calls: Annotated[

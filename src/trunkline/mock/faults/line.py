@@ -216,7 +216,7 @@ def to_line(fault: Fault) -> str:
 
 
 def to_words(step: Step) -> str:
-    """What a step does, in the words of a line: `503 retry-after=1 x2`."""
+    """Write a step as a part of a line: `503 retry-after=1 x2`."""
     names = ("status", "code", *(name for name in DEFAULTS if name not in ("status", "code", *WHEN)), *WHEN)
     values = {name: getattr(step, name) for name in names}
     return " ".join(word for name, value in values.items() if value != DEFAULTS[name] for word in _words(name, value))
