@@ -115,6 +115,10 @@ class Report:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     exercised: dict[tuple[str, str], str] = field(default_factory=dict)
     reached: Counter[tuple[str, int]] = field(default_factory=Counter)
+    codes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    """The number of responses for each documented (operationId, status, error code)."""
+    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The number of requests for each (operationId, documented query parameter or field of the body)."""
     requests: int = 0
     stopped: str = ""
     """The reason why the run did not finish, or empty."""

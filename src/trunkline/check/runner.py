@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from trunkline.check import fuzz
+from trunkline.check import fuzz, reach
 from trunkline.check.availability import (
     DOUBTED_REASON,
     MISSING_REASON,
@@ -181,7 +181,7 @@ class Checker:
         if self.live:
             exchange = replace(exchange, known=exchange.known | {"server"})
         if operation.method == exchange.request.method:
-            self.report.reached[operation.operation_id, exchange.response.status] += 1
+            reach.count(self.report, operation, exchange)
         for finding in judge(operation, exchange, self.rules):
             self.add(replace(finding, exchanges=(*self._creations.for_exchange(exchange), *finding.exchanges)))
         self._creations.remember(exchange)

@@ -232,6 +232,11 @@ class Operation(Generic[K]):
         return tuple(parameter for parameter in self.parameters if parameter.location == "path")
 
     @property
+    def query_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters in the query."""
+        return tuple(parameter for parameter in self.parameters if parameter.location == "query")
+
+    @property
     def parents(self) -> tuple[Parameter, ...]:
         """The path parameters that hold the ids of the items to which an item belongs."""
         return tuple(parameter for parameter in self.path_parameters if parameter.name != self.kind.parameter)

@@ -41,6 +41,14 @@ def document(report: Report, run: RunInfo) -> Json:
                 {"operation": name, "status": status, "count": count}
                 for (name, status), count in sorted(report.reached.items())
             ],
+            "error_codes": [
+                {"operation": name, "status": status, "code": code, "count": count}
+                for (name, status, code), count in sorted(report.codes.items())
+            ],
+            "parameters": [
+                {"operation": name, "parameter": parameter, "count": count}
+                for (name, parameter), count in sorted(report.sent.items())
+            ],
             "not_reached": [
                 {"operation": name, "status": int(key) if key.isdigit() else key}
                 for name, key in not_reached(report, run)

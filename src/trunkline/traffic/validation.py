@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from trunkline.check import reach
 from trunkline.check.rules import RULES, Rule, judge, rules_of_a_run
 from trunkline.contract.bodies import NOTHING, json_of
 from trunkline.contract.model import Contract, List, Operation
@@ -127,8 +128,8 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
         if report.exercised.get(key) != "" and rule.concerns(operation):
             reason = _reason(rule, exchange, operation)
             report.exercised[key] = reason and report.exercised.get(key, reason)
-    if "status" in exchange.known and exchange.request.method == operation.method:
-        report.reached[operation.operation_id, exchange.response.status] += 1
+    if exchange.request.method == operation.method:
+        reach.count(report, operation, exchange)
     sources = (source,) if source else ()
     problems = 0
     for finding in judge(operation, exchange, rules):
