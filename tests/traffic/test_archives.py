@@ -15,6 +15,7 @@ from trunkline.exchange import Exchange, Json
 from trunkline.mock import loader
 from trunkline.traffic import WHOLE
 from trunkline.traffic.archives import read_json_archive, read_yaml_archive
+from trunkline.traffic.recorded import Entry
 
 TELEPATH = loader.load("telepath").contract
 BEARER = "Bearer sk_live_0123456789"
@@ -33,7 +34,7 @@ def cassette(shown: Json = None, *, key: str = "interactions", **request: Json) 
     return {key: [{"request": asked, "response": answer}], "version": 1}
 
 
-def entries(value: Json) -> list[tuple[str, Exchange | UsageError]]:
+def entries(value: Json) -> list[Entry]:
     """The entries of a recording."""
     try:
         found = read_json_archive(json.dumps(value).encode(), TELEPATH)
@@ -45,7 +46,7 @@ def entries(value: Json) -> list[tuple[str, Exchange | UsageError]]:
 
 def exchange(value: Json) -> Exchange:
     """The only exchange of a recording. Raises the error if it cannot be judged."""
-    [(_, found)] = entries(value)
+    [(_, _, found)] = entries(value)
     if isinstance(found, UsageError):
         raise found
     return found
@@ -72,8 +73,8 @@ RECORDINGS = {
 @pytest.mark.parametrize(("place", "value"), RECORDINGS.values(), ids=RECORDINGS)
 def test_an_exchange_is_read_whole(place: str, value: Json) -> None:
     """Each with its own request, which is known by the path below the base address."""
-    [(at, found)] = entries(value)
-    assert at == place
+    [(at, time, found)] = entries(value)
+    assert (at, time) == (place, None)
     assert isinstance(found, Exchange)
     assert (found.request.method, found.request.target, found.known) == ("GET", "/trunks?limit=10", WHOLE)
     assert found.request.headers == (("authorization", BEARER),)
@@ -94,6 +95,20 @@ def test_a_file_is_read_whatever_else_it_holds() -> None:
     value = har()
     value["log"]["entries"][0]["_initiator"] = json.loads('{"parent":' * 200 + "1" + "}" * 200)
     assert isinstance(exchange(value), Exchange)
+
+
+def test_an_entry_has_the_time_of_its_request() -> None:
+    """As the recording states it; else that of the response, by its `date`."""
+    dated = (TYPE, ("Date", "Thu, 01 Jan 1970 00:01:00 GMT"))
+    value = har(received=dated)
+    assert [entry.time for entry in entries(value)] == [60]
+    value["log"]["entries"][0]["startedDateTime"] = "1970-01-01T01:00:30.500+01:00"
+    assert [entry.time for entry in entries(value)] == [30.5]
+    value["log"]["entries"][0]["response"]["status"] = 0
+    assert [entry.time for entry in entries(value)] == [30.5], "also of one that cannot be judged"
+    recorded = cassette({"string": PAGE})
+    recorded["interactions"][0]["recorded_at"] = "1970-01-01T00:00:09"
+    assert [entry.time for entry in entries(recorded)] == [9]
 
 
 @pytest.mark.parametrize("value", ["", "REDACTED", "[filtered]", "Bearer REDACTED_CREDENTIAL", "Bearer abc"])
@@ -137,7 +152,7 @@ def test_entries_that_are_no_requests_to_an_api_are_counted() -> None:
     value = har()
     for url in ("data:image/png;base64,hush", "DATA:text/css,hush", "blob:http://a.example/1", "wss://a.example/v1"):
         value["log"]["entries"] += har(None, url=url, status=101, size=9)["log"]["entries"]
-    [(_, first), (place, rest)] = entries(value)
+    [(_, _, first), (place, _, rest)] = entries(value)
     assert isinstance(first, Exchange)
     assert (place, str(rest)) == (
         "#/log/entries",
@@ -181,6 +196,6 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_an_entry_that_cannot_be_judged_is_an_error_at_its_place(name: str) -> None:
     """The other entries are read all the same."""
     value, reason = BAD[name]
-    [(_, found)] = entries(value)
+    [(_, _, found)] = entries(value)
     assert isinstance(found, UsageError)
     assert reason in str(found)

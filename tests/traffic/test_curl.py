@@ -18,8 +18,8 @@ BODY_TEXT = b'{"id": "a"}'
 
 def read(data: bytes) -> Exchange:
     """The only response in the data. Raises the error if it cannot be judged."""
-    [(line, exchange)] = read_curl(data)
-    assert line >= 1
+    [(place, _, exchange)] = read_curl(data)
+    assert int(place.removeprefix(":")) >= 1
     if isinstance(exchange, UsageError):
         raise exchange
     return exchange
@@ -110,21 +110,21 @@ def test_several_responses_are_told_apart(length: bytes, gap: bytes) -> None:
     first = b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + BODY_TEXT + gap
     data = first + b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n" + b"HTTP/2 404\r\nX-C: d\r\n\r\n{}"
     found = [*read_curl(data)]
-    responses = [exchange.response for _, exchange in found if isinstance(exchange, Exchange)]
+    responses = [exchange.response for _, _, exchange in found if isinstance(exchange, Exchange)]
     assert [(response.status, response.body.strip()) for response in responses] == [
         (200, BODY_TEXT),
         (204, b""),
         (404, b"{}"),
     ]
     at = first.count(b"\n") + 1
-    assert [line for line, _ in found] == [1, at, at + 3]
+    assert [entry.place for entry in found] == [":1", f":{at}", f":{at + 3}"]
 
 
 def test_one_that_cannot_be_judged_does_not_hide_the_others() -> None:
     """A response that cannot be judged is an error with its line, and the next response is read all the same."""
     good = b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY_TEXT
-    [(first, error), (second, exchange)] = read_curl(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n" + good)
-    assert (first, second) == (1, 4)
+    [(first, _, error), (second, _, exchange)] = read_curl(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n" + good)
+    assert (first, second) == (":1", ":4")
     assert isinstance(error, UsageError)
     assert isinstance(exchange, Exchange)
 
@@ -142,8 +142,8 @@ def test_a_challenge_and_a_redirect_belong_to_the_response_after_them() -> None:
 def test_many_responses_take_time_in_proportion() -> None:
     """A hundred thousand header blocks are read without copying what follows each of them."""
     data = b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000 + b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n" + BODY_TEXT
-    [(line, _)] = read_curl(data)
-    assert line == 200_001
+    [entry] = read_curl(data)
+    assert entry.place == ":200001"
 
 
 @pytest.mark.parametrize(
@@ -185,5 +185,5 @@ def test_each_place_is_read_a_few_times() -> None:
 def test_a_status_line_in_a_text_begins_no_response() -> None:
     """The next response begins at the last status line of a line, for curl writes it right after the body."""
     head, text = b"HTTP/1.1 200 OK\r\n\r\n", b'{"a": "HTTP/1.1 500 "}'
-    bodies = [exchange.response.body for _, exchange in read_curl(head + text + head + b"{}")]  # type: ignore[union-attr]
+    bodies = [exchange.response.body for _, _, exchange in read_curl(head + text + head + b"{}")]  # type: ignore[union-attr]
     assert bodies == [text, b"{}"]

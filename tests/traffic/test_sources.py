@@ -41,14 +41,14 @@ READ = {
 @pytest.mark.parametrize("data", READ, ids=range(len(READ)))
 def test_each_format_is_recognized(data: bytes) -> None:
     """By its first bytes, or by what the JSON or YAML holds."""
-    [(place, exchange)] = read_exchanges(data, TELEPATH)
+    [(place, _, exchange)] = read_exchanges(data, TELEPATH)
     assert isinstance(exchange, Exchange)
     assert (place, exchange.known, exchange.response.body) == (*READ[data], b"{}")
 
 
 def test_the_line_of_each_of_several_responses_is_its_place() -> None:
     """A lone response needs none."""
-    assert [place for place, _ in read_exchanges(CURL + CURL.replace(b"200", b"404"), TELEPATH)] == [":1", ":4"]
+    assert [entry.place for entry in read_exchanges(CURL + CURL.replace(b"200", b"404"), TELEPATH)] == [":1", ":4"]
 
 
 BOMB = gzip.compress(b" " * 2000 + b"{}")
@@ -86,7 +86,7 @@ def test_the_responses_of_a_file_have_a_bound_together(name: str, monkeypatch: p
     monkeypatch.setattr(messages, "unpacked", noted)
     monkeypatch.setattr(sources, "MOST_BYTES", 5000)
     found = read_exchanges(CODED[name], TELEPATH)
-    assert [len(exchange.response.body) for _, exchange in (next(found), next(found))] == [2002, 2002]  # type: ignore[union-attr]
+    assert [len(exchange.response.body) for _, _, exchange in (next(found), next(found))] == [2002, 2002]  # type: ignore[union-attr]
     with pytest.raises(UsageError, match=r"the responses from .* on were not judged: one file may hold 5000 bytes"):
         next(found)
     assert len(read) == 3

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,6 +32,7 @@ from trunkline.traffic.messages import (
     request_below_base,
     require_whole_body,
 )
+from trunkline.traffic.recorded import Entry, time_of
 
 _NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "file", "moz-extension", "ws", "wss"})
 """The schemes of addresses that browsers record, and that are no requests to an API."""
@@ -43,10 +44,7 @@ class _Recorded(NamedTuple):
     headers: Headers
     body: bytes
     response: Response
-
-
-Entry: TypeAlias = tuple[str, Exchange | UsageError]
-"""An exchange, or the reason why it cannot be judged, with its pointer in the recording."""
+    time: float | None
 
 
 class _Log(Struct):
@@ -62,7 +60,7 @@ class _Archive(Struct):
 
 
 def read_json_archive(data: bytes, contract: Contract) -> Iterator[Entry] | None:
-    """The exchanges of a recording in JSON; None for any other data."""
+    """The entries of a recording in JSON, placed by their pointers; None for any other data."""
     try:
         archive = msgspec.json.decode(data, type=_Archive)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -88,25 +86,28 @@ def _cassette(value: dict[str, Json], contract: Contract) -> Iterator[Entry] | N
 def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], contract: Contract) -> Iterator[Entry]:
     others: Counter[str] = Counter()
     for index, entry in enumerate(entries):
+        time = None
         try:
             value = json.loads(bytes(entry)) if isinstance(entry, Raw) else entry
             scheme = _text(value["request"].get("url")).partition(":")[0].lower()
             if scheme in _NOT_HTTP:
                 others[scheme] += 1
                 continue
-            found: Exchange | UsageError = _exchange(contract, read(value))
+            recorded = read(value)
+            time = recorded.time
+            found: Exchange | UsageError = _exchange(contract, recorded)
         except UsageError as error:
             found = error
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
             found = UsageError("it has no request and response as such recordings have them")
-        yield f"{at}/{index}", found
+        yield Entry(f"{at}/{index}", time, found)
     if others:
         listed = ", ".join(f"{count} of {scheme}:" for scheme, count in sorted(others.items()))
-        yield at, UsageError(f"entries that are no requests to an API were left out: {listed}")
+        yield Entry(at, None, UsageError(f"entries that are no requests to an API were left out: {listed}"))
 
 
 def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
-    method, url, fields, body, response = recorded
+    method, url, fields, body, response, _ = recorded
     if not 100 <= response.status < 600:
         raise UsageError("it has no response: the request was blocked or interrupted")
     request = request_below_base(contract, method, url, fields, body)
@@ -150,7 +151,8 @@ def _har_entry(entry: Json) -> _Recorded:
     sizes = (content.get("size", 0), response.get("bodySize", 0), content_length(fields[1]) or 0)
     if text is None and max(sizes) > 0 and _has_content(method, status):
         raise UsageError("it has no body; save the HAR with content")
-    return _Recorded(method, _text(request["url"]), fields[0], sent, Response(status, fields[1], body))
+    time = time_of(entry.get("startedDateTime"), fields[1])
+    return _Recorded(method, _text(request["url"]), fields[0], sent, Response(status, fields[1], body), time)
 
 
 # --- cassettes ------------------------------------------------------------------------------------------------------
@@ -160,7 +162,8 @@ def _interaction(interaction: Json) -> _Recorded:
     """An interaction of a cassette. The value of a header is a text or a list of them."""
     request, response = interaction["request"], interaction["response"]
     received = Response(int(response["status"]["code"]), _fields(response), _body(response))
-    return _Recorded(_text(request["method"]), _text(request["uri"]), _fields(request), _body(request), received)
+    time = time_of(interaction.get("recorded_at"), received.headers)
+    return _Recorded(_text(request["method"]), _text(request["uri"]), _fields(request), _body(request), received, time)
 
 
 def _fields(message: Json) -> Headers:

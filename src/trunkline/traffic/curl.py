@@ -1,6 +1,6 @@
 r"""Read the output of `curl -i`: one response or several.
 
->>> next(read_curl(b'HTTP/2 200 \r\ncontent-type: application/json\r\n\r\n{}'))[1].response
+>>> next(read_curl(b'HTTP/2 200 \r\ncontent-type: application/json\r\n\r\n{}')).exchange.response
 Response(200, <2 bytes>)
 """
 
@@ -14,6 +14,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, Response, headers
 from trunkline.traffic import RESPONSE, UNKNOWN
 from trunkline.traffic.messages import coding_of, content_length, decode, require_whole_body
+from trunkline.traffic.recorded import Entry, time_of
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: ([^\r\n]{0,1000}))?\r?(?:\n|\Z)")
 _NEXT = re.compile(
@@ -31,8 +32,8 @@ _CHUNK = re.compile(rb"[0-9A-Fa-f]+(?:;[^\r\n]*)?\r\n")
 _ADVICE = "save it again with curl -i -o FILE"
 
 
-def read_curl(data: bytes) -> Iterator[tuple[int, Exchange | UsageError]]:
-    """Each response of `curl -i`, or the reason why it cannot be judged, with the line on which it begins.
+def read_curl(data: bytes) -> Iterator[Entry]:
+    """Each response of `curl -i`, or the reason why it cannot be judged. Its place is the line on which it begins.
 
     A header block to which curl shows no body (`100 Continue`, a proxy's `200 Connection established`, a redirect that
     was followed, a request for credentials) belongs to the response after it. A body that is not JSON is not an error
@@ -42,7 +43,8 @@ def read_curl(data: bytes) -> Iterator[tuple[int, Exchange | UsageError]]:
     while status_line := _STATUS_LINE.match(data, position):
         end = _EMPTY_LINE.search(data, status_line.end() - 1)
         if not end:
-            yield line, UsageError(f"the header is cut off: no empty line ends it; {_ADVICE}")
+            cut = UsageError(f"the header is cut off: no empty line ends it; {_ADVICE}")
+            yield Entry(f":{line}", None, cut)
             return
         status, fields = int(status_line[1]), _headers(data[status_line.end() : end.start()])
         reason = (status_line[2] or b"").strip().lower()
@@ -51,7 +53,8 @@ def read_curl(data: bytes) -> Iterator[tuple[int, Exchange | UsageError]]:
         if not (followed and _is_interim(status, reason, fields)):
             length = 0 if status in NO_CONTENT else content_length(fields)
             stop = _end_of_body(data, end.end(), length)
-            yield line, _exchange(status, fields, data[end.end() : stop], length)
+            found = _exchange(status, fields, data[end.end() : stop], length)
+            yield Entry(f":{line}", time_of(None, fields), found)
         after = _after_blanks(data, stop)
         line += data.count(b"\n", position, after)
         position = after

@@ -11,10 +11,11 @@ from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, NotJSON, Response
 from trunkline.traffic import BODY, UNKNOWN
-from trunkline.traffic.archives import Entry, read_json_archive, read_yaml_archive
+from trunkline.traffic.archives import read_json_archive, read_yaml_archive
 from trunkline.traffic.curl import read_curl
 from trunkline.traffic.messages import check_weight
-from trunkline.transport.files import MOST_BYTES
+from trunkline.traffic.recorded import Entry
+from trunkline.transport.files import MOST_BYTES, read_source
 
 _BOM = b"\xef\xbb\xbf"
 _CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
@@ -37,6 +38,21 @@ def files_of(source: str) -> list[str]:
     return found
 
 
+def read_entries(file: str, contract: Contract) -> Iterator[Entry]:
+    """Each entry in a file, or in standard input for `-`, with its whole place: `traffic.har#/log/entries/3`.
+
+    Raises `UsageError` for a file that cannot be read, and whatever `read_exchanges` raises.
+    """
+    name = name_of(file)
+    for entry in read_exchanges(read_source(file), contract):
+        yield entry._replace(place=name + entry.place)
+
+
+def name_of(file: str) -> str:
+    """The name by which a report shows a file."""
+    return "standard input" if file == "-" else file
+
+
 def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
     """Each exchange in the data, or the reason why it cannot be judged, with its place in the file.
 
@@ -48,12 +64,15 @@ def read_exchanges(data: bytes, contract: Contract) -> Iterator[Entry]:
 
 def _up_to_the_limit(entries: Iterable[Entry]) -> Iterator[Entry]:
     total = 0
-    for place, exchange in entries:
+    for entry in entries:
+        exchange = entry.exchange
         total += max(_LEAST_BYTES, len(exchange.response.body) if isinstance(exchange, Exchange) else 0)
         if total > MOST_BYTES:
             counted = f"{MOST_BYTES} bytes, with {_LEAST_BYTES} or more for each"
-            raise UsageError(f"the responses from {place} on were not judged: one file may hold {counted}; split it")
-        yield place, exchange
+            raise UsageError(
+                f"the responses from {entry.place} on were not judged: one file may hold {counted}; split it"
+            )
+        yield entry
 
 
 def _entries(data: bytes, contract: Contract) -> Iterator[Entry]:
@@ -83,14 +102,14 @@ def _lone_body(data: bytes) -> Entry:
         body.json()
     except NotJSON as error:
         raise UsageError(f"it is neither the output of curl -i nor JSON ({error}); {_ADVICE}") from None
-    return "", Exchange(UNKNOWN, body, BODY)
+    return Entry("", None, Exchange(UNKNOWN, body, BODY))
 
 
 def _responses(data: bytes) -> Iterator[Entry]:
     """The responses of `curl -i`; if there are several, the line on which each begins is its place."""
     responses = read_curl(data)
     first = [*islice(responses, 2)]
-    return ((f":{line}" if len(first) > 1 else "", exchange) for line, exchange in chain(first, responses))
+    return chain(first, responses) if len(first) > 1 else (entry._replace(place="") for entry in first)
 
 
 def _load_yaml(data: bytes) -> Json:

@@ -19,8 +19,7 @@ from trunkline.redaction import secrets_in_request
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.libraries import read_object, read_parts
 from trunkline.traffic.messages import check_weight
-from trunkline.traffic.sources import files_of, read_exchanges
-from trunkline.transport.files import read_source
+from trunkline.traffic.sources import files_of, name_of, read_entries
 
 _LONGEST_ADDRESS = 200
 _MOST_WRONG = 10_000
@@ -59,7 +58,7 @@ def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[
     among, rules = tuple(operations_named(operations, vendor.contract.operations)), rules_of_a_run()
     report = Report(secrets=vendor.secrets)
     for file in [file for source in sources for file in files_of(source)]:
-        name = "standard input" if file == "-" else file
+        name = name_of(file)
         report.judged[name], before = 0, report.skipped
         try:
             _judge_file(report, vendor.contract, file, name, among, rules)
@@ -81,7 +80,7 @@ def _judge_file(
 ) -> None:
     """Judge the exchanges in a file. Raises `UsageError` where it cannot be read, or takes too long to be judged."""
     wrong = problems = 0
-    for place, exchange in read_exchanges(read_source(file), contract):
+    for place, _, exchange in read_entries(file, contract):
         if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
             raise UsageError(
                 f"the responses from {place} on were not judged, which would take too long: {wrong:,} before it have "
@@ -90,10 +89,10 @@ def _judge_file(
         try:
             if isinstance(exchange, UsageError):
                 raise exchange
-            found = _judge(report, _operation_of(contract, exchange, among), exchange, rules, name + place)
+            found = _judge(report, _operation_of(contract, exchange, among), exchange, rules, place)
             report.judged[name] += 1
         except UsageError as error:
-            report.skip(name + place, str(error))
+            report.skip(place, str(error))
             found = 1
         wrong += bool(found)
         problems += found
