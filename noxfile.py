@@ -52,6 +52,12 @@ def benchmarks(session: nox.Session) -> None:
     session.run(sys.executable, "benchmarks/slope.py")
 
 
+@nox.session
+def explanations(session: nox.Session) -> None:
+    """Write docs/rules.md, and the examples in fixtures/, from the seeded defects."""
+    run(session, "tests.explanations")
+
+
 @nox.session(venv_backend="venv")
 def lock(session: nox.Session) -> None:
     """Pin the dependencies in the two `.lock` files; `-- --upgrade` pins the newest versions."""

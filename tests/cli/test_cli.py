@@ -49,7 +49,7 @@ from trunkline.transport import connect, server, targets
 VENDORS = folders.names()
 TOKEN = "tok_hush_0123456789"
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
-COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules")
+COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules", "explain")
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -931,6 +931,39 @@ def test_rules_lists_every_rule_law_and_check(run: Run) -> None:
     assert (code, err) == (0, "")
     for check in chain[Any](RULES, LAWS, STATEFUL_LAWS, CHECKS):
         assert out.count(f"\n  {check.name}\n") == out.count(f"\n  {check.name}\n      {check.statement}\n") == 1
+
+
+def test_explain_prints_one_explanation(run: Run) -> None:
+    """With the operations of all vendors or of one, their pages, and an example; without a name, all are listed."""
+    code, out, err = run("explain", "page_holds_at_most_limit")
+    assert (code, err) == (0, "")
+    assert out.startswith("# page_holds_at_most_limit\n")
+    assert "- telepath: [listTrunks], [listCalls]\n" in out
+    assert "\n[listTrunks]: https://docs.telepathvoice.com/api-reference/trunks/list\n" in out
+    assert "\nFINDING documented page_holds_at_most_limit\n" in out
+    code, out, _ = run("explain", "known_id_is_answered", "talkover")
+    assert (code, "telepath" in out, "- talkover: [getSipTrunk]\n" in out) == (0, False, True)
+    code, out, _ = run("explain")
+    for check in chain[Any](RULES, LAWS, STATEFUL_LAWS, CHECKS):
+        assert out.count(f"\n  {check.name}\n      {check.statement}\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("page_hold_at_most_limit",),
+            "'page_hold_at_most_limit' is no rule, law or check; did you mean page_holds_at",
+        ),
+        (("xyz",), "'xyz' is no rule, law or check; `trunkline explain` lists them\n"),
+        (("ignored_auth", "acme"), "'acme' is not a vendor; there are: "),
+    ],
+)
+def test_explain_knows_what_is_meant(run: Run, words: tuple[str, ...], sentence: str) -> None:
+    """An unknown name is a mistake, with a suggestion where one is like it."""
+    code, out, err = run("explain", *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"trunkline: {sentence}")
 
 
 # --- serve ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from trunkline.cli.completion import complete_operation_or_file, complete_scenario, complete_vendors, completer
+from trunkline.cli.completion import (
+    complete_check,
+    complete_operation_or_file,
+    complete_scenario,
+    complete_vendors,
+    completer,
+)
 from trunkline.contract import folders
 from trunkline.settings import FLAG, Option, Source, configuration, environment, options_of, resolve
 
@@ -142,6 +148,18 @@ COMMANDS = (
         Schemathesis judges the responses to the requests that Schemathesis generates.
         """,
         example="trunkline rules",
+    ),
+    command(
+        "explain",
+        "Explain a rule, a law or a check.",
+        """Explain RULE, the name of a rule, law or check in a finding: its meaning, the pages that it stands on, its
+        usual causes, how to fix it, and an example that breaks it.
+
+        Without RULE, all are listed. VENDOR narrows the pages. The same texts are in docs/rules.md.
+        """,
+        click.Argument(["name"], required=False, metavar="[RULE]", shell_complete=complete_check),
+        click.Argument(["vendor"], required=False, metavar="[VENDOR]", shell_complete=complete_vendors),
+        example="trunkline explain page_holds_at_most_limit",
     ),
 )
 """Every command, in the order of `trunkline --help`."""

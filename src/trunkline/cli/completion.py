@@ -53,6 +53,11 @@ def complete_scenario(_context: Context, _parameter: Parameter, beginning: str) 
     return _items(_scenarios(), beginning)
 
 
+def complete_check(_context: Context, _parameter: Parameter, beginning: str) -> list[CompletionItem]:
+    """The names of the rules, laws and checks."""
+    return _items(_checks(), beginning)
+
+
 def completer(row: Option) -> _Complete:
     """The function that completes the value of an option, as far as anything is known about it."""
 
@@ -100,6 +105,12 @@ def _scenarios(_context: Context | None = None) -> Iterable[str]:
     from trunkline.mock.faults import scenarios  # noqa: PLC0415 - only where a scenario is completed
 
     return scenarios()
+
+
+def _checks() -> Iterable[str]:
+    from trunkline.check.explanations import every  # noqa: PLC0415 - only where a name is completed
+
+    return every()
 
 
 def _parameter_names(context: Context) -> Iterable[str]:

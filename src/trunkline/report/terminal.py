@@ -58,6 +58,17 @@ def screen(out: TextIO | None = None, err: TextIO | None = None, *, quiet: bool 
         yield Screen(show, progress)
 
 
+def show_markdown(text: str) -> None:
+    """Print Markdown on standard output: as it is in a pipe or a file, with styles on a terminal."""
+    output = _console(sys.stdout)
+    if not output.is_terminal:
+        output.file.write(text)
+        return
+    from rich.markdown import Markdown  # noqa: PLC0415 - only for a terminal
+
+    output.print(Markdown(text, hyperlinks=False), soft_wrap=False)
+
+
 def _console(file: TextIO) -> Console:
     from rich.console import Console  # noqa: PLC0415 - only when something is shown
 
