@@ -181,6 +181,28 @@ class Report:
         if len(self.not_judged) < _MOST_SKIPPED:
             self.not_judged[place] = reason
 
+    def merge(self, other: Report) -> None:
+        """Add what another part of the same run has found. A check that either part exercised was exercised."""
+        self.secrets |= other.secrets
+        self.extend(other.findings)
+        for step, reason in other.exercised.items():
+            if self.exercised.get(step) != "":
+                self.exercised[step] = reason
+        self.reached.update(other.reached)
+        self.codes.update(other.codes)
+        self.sent.update(other.sent)
+        self.requests += other.requests
+        self.stopped = self.stopped or other.stopped
+        self.not_implemented |= other.not_implemented
+        succeeded = {name for name, status in self.reached if 200 <= status < 300}
+        answered = succeeded | self.not_implemented.keys()
+        self.unasked = {name: why for name, why in (self.unasked | other.unasked).items() if name not in answered}
+        self.leftovers = [*dict.fromkeys((*self.leftovers, *other.leftovers))]
+        for file, count in other.judged.items():
+            self.judged[file] = self.judged.get(file, 0) + count
+        self.skipped += other.skipped
+        self.not_judged = dict([*(self.not_judged | other.not_judged).items()][:_MOST_SKIPPED])
+
     def redact(self, text: str) -> str:
         """The text with `***` for every known secret."""
         return redactor(self.secrets)(text)

@@ -29,6 +29,9 @@ from trunkline.report import FORMATS
 DEBUG = "TRUNKLINE_DEBUG"
 """The environment variable that shows an unexpected error in full."""
 
+STANDARD_OUTPUT = "-"
+"""The name of a file for a report that stands for standard output."""
+
 TRUNKLINE_TOML, PYPROJECT = "trunkline.toml", "pyproject.toml"
 """The two names of a configuration file; in pyproject.toml it is the table `[tool.trunkline]`."""
 
@@ -83,6 +86,13 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _report(text: str) -> tuple[str, str]:
+    name, _, file = text.partition("=")
+    if name not in FORMATS or not file:
+        raise ValueError
+    return name, file
+
+
 def _text(metavar: str) -> Type:
     return Type(str, "text", metavar)
 
@@ -121,6 +131,7 @@ RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf
 PERCENT = Type(float, "a number from 0 to 100", "PERCENT", lambda percent: 0 <= percent <= 100, (int, float), "float")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
 FORMAT = _one_of("FORMAT", *FORMATS)
+REPORT = Type(_report, f"FORMAT=FILE, where FORMAT is {FORMAT.wanted}", "FORMAT=FILE")
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -367,6 +378,13 @@ class Settings:
     format: str = option(
         FORMAT, "check validate", f"How the report is printed: {' or '.join(FORMATS)} (docs/report.md).", "text"
     )
+    report: tuple[tuple[str, str], ...] = option(
+        REPORT,
+        "check validate pytest",
+        "Also write the report to this file, in this format; - is standard output, instead of --format; can be repeated"
+        " (docs/report.md).",
+        (),
+    )
     coverage: bool = option(
         FLAG, "pytest", "Print which documented answers of the mocks your client has met, and which it has not."
     )
@@ -431,6 +449,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
     "tls_key": ("tls_cert",),
+    "report": ("vendor",),
     **dict.fromkeys(SECOND, ("url", "app", "allow_writes")),
     **dict.fromkeys(("leave", "ledger", "settle", "dry_run"), ("allow_writes",)),
 }
@@ -512,13 +531,17 @@ def _read(row: Option, value: Any, source: Source) -> Any:
         items = items if isinstance(items, list | tuple) else [items]
         if row.type is IDS:
             items = [name for item in items for name in item.split(",") if name] or items
-        parsed = tuple(
-            str(source.folder / item) if row.type in (FILE, FOLDER) and source.folder else row.type.parse(str(item))
-            for item in items
-        )
+        parsed = tuple(_located(row.type, row.type.parse(str(item)), source.folder) for item in items)
     except ValueError:
         raise UsageError(f"{source.place(row)} is not {row.type.wanted}") from None
     return parsed if row.repeatable else parsed[-1]
+
+
+def _located(type: Type, value: Any, folder: Path | None) -> Any:
+    """The value, with the name of a file in the folder of its source."""
+    if folder and type is REPORT and value[1] != STANDARD_OUTPUT:
+        return value[0], str(folder / value[1])
+    return str(folder / value) if folder and type in (FILE, FOLDER) else value
 
 
 def environment(environ: Mapping[str, str] = os.environ) -> Source:

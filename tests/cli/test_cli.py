@@ -244,6 +244,14 @@ ERRORS = {
     ("check", "{vendor}", "--url", "http://127.0.0.1:1", "--token", TOKEN): "127.0.0.1:1 refuses connections",
     ("check", "{vendor}", "--url", "http://h", "--app", "a:b"): "two implementations",
     ("check", "{vendor}", "--allow-writes", "--dry-run", "--format", "json"): "--dry-run prints plain lines",
+    ("check", "{vendor}", "--allow-writes", "--dry-run", "--report", "json=r"): "leave out --report",
+    ("check", "{vendor}", "--report", "json"): "--report is not FORMAT=FILE, where FORMAT is ",
+    ("check", "{vendor}", "--report", "frob=r"): "--report is not FORMAT=FILE, where FORMAT is ",
+    ("check", "{vendor}", "--report", "json="): "--report is not FORMAT=FILE, where FORMAT is ",
+    ("check", "{vendor}", "--report", "json=no/such/r"): "--report: no/such/r is in a folder that does not exist",
+    ("validate", "{vendor}", "not/there", "--report", "json=/"): "--report: / is a folder; name a file in it",
+    ("validate", "{vendor}", "-", "--format", "json", "--report", "text=-"): "only one report can be printed",
+    ("validate", "{vendor}", "-", "--report", "json=-", "--report", "text=-"): "only one report can be printed",
     ("check", "{vendor}", "--allow-writes", "--dry-run", "--second-token-file", "not/there"): "there is no such file",
     ("check", "{vendor}", "--allow-writes", "--second-token", TOKEN): "answers the second credential with 401",
     ("check", "{vendor}", "--allow-writes", "--url", "http://127.0.0.1:1", "--ledger", ""): "name another file",
@@ -631,7 +639,9 @@ def test_the_token_is_taken_from_the_environment(run: Run, vendor: Vendor, monke
     assert "the token in $TRUNKLINE_TOKEN holds spaces" in sentence(run("check", vendor.name, "--url", url)[2])
 
 
-def test_an_interrupted_check_reports_what_was_found(run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_check_reports_what_was_found(
+    run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The code is 130, and the report says that it is not complete."""
 
     def stop(checker: Checker, _: object) -> None:
@@ -639,13 +649,57 @@ def test_an_interrupted_check_reports_what_was_found(run: Run, vendor: Vendor, m
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Checker, "run", stop)
-    code, out, _ = run("check", vendor.name, "--format", "json")
+    code, out, _ = run("check", vendor.name, "--format", "json", "--report", f"json={tmp_path / 'report'}")
     assert (code, document(out)["complete"], document(out)["verdict"]) == (130, False, "not exercised")
+    assert (tmp_path / "report").read_text("utf-8") == out
     code, out, err = run("check", vendor.name)
     assert code == 130
     assert "so little can be judged: it was interrupted;" in out
     assert "the run did not come to its end" in out
     assert "somewhere\n" in err
+
+
+def test_reports_are_written_to_files_and_printed(run: Run, vendor: Vendor, broken: str, tmp_path: Path) -> None:
+    """`--report FORMAT=-` is what `--format FORMAT` prints, and each file has the report of the same run."""
+    file, body = tmp_path / "report.txt", tmp_path / "body.json"
+    body.write_bytes(b"{}")
+    for command in (
+        ("check", vendor.name, "--app", broken, "--token", vendor.world.token, "--examples", "1"),
+        ("validate", vendor.name, vendor.contract.operations[0].operation_id, str(body)),
+    ):
+        code, out, _ = run(*command, "--report", f"text={file}", "--report", "json=-")
+        found = document(out)["findings"]
+        assert code == 1
+        assert file.read_text("utf-8").count("\nFINDING ") + 1 == len([each for each in found if each["fails"]])
+        assert vendor.world.token not in file.read_text("utf-8") + out
+
+
+def test_a_check_that_reaches_nothing_writes_its_report(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """A tool that reads the file sees why there is no verdict; nothing but a sentence is printed."""
+    file = tmp_path / "report.json"
+    to = ("--url", "http://127.0.0.1:1", "--token", TOKEN, "--report", f"json={file}")
+    code, out, err = run("check", vendor.name, *to)
+    assert (code, out) == (2, "")
+    assert "127.0.0.1:1 refuses connections" in err
+    value = document(file.read_text("utf-8"))
+    assert (value["verdict"], value["complete"]) == ("not exercised", False)
+
+
+def test_a_report_that_cannot_be_written_at_last_is_an_error(
+    run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The printed report is complete, and then one sentence names the file."""
+    (tmp_path / "body.json").write_bytes(saved_response(vendor)[2])
+    arguments = ("validate", vendor.name, vendor.contract.operations[0].operation_id, str(tmp_path / "body.json"))
+    _, printed, _ = run(*arguments)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    code, out, err = run(*arguments, "--report", f"json={tmp_path / 'report.json'}")
+    assert (code, out) == (2, printed)
+    assert sentence(err).endswith("report.json cannot be written: no space left on device\n")
 
 
 def test_a_bug_in_a_check_does_not_hide_findings(

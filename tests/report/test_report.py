@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -401,6 +402,26 @@ def test_each_format_is_text_without_secrets(name: str) -> None:
     assert rendered.endswith("\n")
     assert not rendered.endswith("\n\n")
     assert "hush" not in rendered
+
+
+def test_a_merged_report_has_all_of_its_parts() -> None:
+    """Counts are added, a check that either part exercised was exercised, and a cause of both is one finding."""
+    part = report(finding(), finding(Grade.CUSTOMARY, "ids_stay"))
+    part.codes["listThings", 401, "BAD_KEY"], part.sent["listThings", "limit"] = 1, 2
+    part.stopped, part.not_implemented, part.unasked = "it was interrupted", {"getThing": "404"}, {"listParts": "none"}
+    part.leftovers, part.judged = ["trunks conn_1"], {"a.har": 2}
+    part.skip("b.png", "it holds no exchange")
+    whole = Report()
+    assert all(getattr(part, each.name) != getattr(whole, each.name) for each in fields(Report))
+    whole.merge(part)
+    assert [found.cause for found in whole.findings] == [found.cause for found in part.findings]
+    assert all(getattr(part, each.name) == getattr(whole, each.name) for each in fields(Report))
+    again = replace(part, exercised={("listThings", "ids_stay"): "", ("listThings", "pages_do_not_overlap"): "why"})
+    again.reached = Counter({("listParts", 200): 1})
+    whole.merge(again)
+    assert {*whole.exercised.values()} == {""}
+    assert (whole.requests, whole.skipped, whole.judged) == (64, 2, {"a.har": 4})
+    assert (whole.findings[0].count, len(whole.leftovers), whole.unasked) == (2, 1, {})
 
 
 def test_a_report_has_a_bound() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import Protocol
@@ -384,3 +385,54 @@ def test_schemathesis_writes_if_that_is_allowed(run: Run, leave: str) -> None:
     result = run("-k", "schemathesis", "--trunkline-allow-writes", f"--trunkline-leave={leave}")
     outcomes = result.parseoutcomes()
     assert (result.ret, outcomes.get("failed", 0), outcomes["passed"]) == (0, 0, 5)
+
+
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
+def test_the_suite_writes_one_report(run: Run, pytester: pytest.Pytester, workers: list[str]) -> None:
+    """It has what the tests of all workers found, and what they did not exercise, without the credential."""
+    few = ("-k", "listTrunks and (rule or pages_leave_no_gap or filter_comes_before_paging)")
+    result = run(*workers, *few, "--trunkline-report=json=report.json", app="broken")
+    assert result.ret == 1
+    assert "trunkline wrote its report to " in shown(result)
+    text = (pytester.path / "report.json").read_text("utf-8")
+    assert TOKEN not in text
+    value = json.loads(text)
+    assert value["verdict"] == "broken"
+    assert [found["rule"] for found in value["findings"] if found["operation"] == "listTrunks"] == [
+        "body_matches_schema"
+    ]
+    exercised = {(each["operation"], each["check"]) for each in value["exercised"]}
+    reasons = {(each["operation"], each["check"]): each["reason"] for each in value["not_exercised"]}
+    assert exercised | {*reasons} >= {
+        ("listTrunks", "pages_leave_no_gap"),
+        ("listTrunks", "filter_comes_before_paging"),
+    }
+    assert reasons["listTrunks", "schemathesis"] == "not reached"
+    assert reasons["createTrunk", "schemathesis"].startswith("it writes, which was not allowed")
+
+
+def test_a_suite_that_reaches_nothing_writes_why(run: Run, pytester: pytest.Pytester) -> None:
+    """The report has no verdict, and the reason for it."""
+    live = ("--trunkline-url=http://127.0.0.1:1", "--trunkline-max-wait=1")
+    result = run("-k", "documented_request", *live, "--trunkline-report=text=report.txt", app="")
+    assert result.ret == 2
+    last = (pytester.path / "report.txt").read_text("utf-8").splitlines()[-1]
+    assert last.startswith("verdict       NOT EXERCISED: ")
+    assert "127.0.0.1:1 refuses connections" in last
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["json=-"], "--trunkline-report: standard output has what pytest prints; name a file"),
+        (["json=no/such/file"], "in a folder that does not exist; make it first"),
+        (["frob=x"], "--trunkline-report is not FORMAT=FILE, where FORMAT is "),
+        (["json=x", "--trunkline-vendor=talkover"], "--trunkline-report is about one vendor: name it with "),
+    ],
+)
+def test_a_wrong_report_ends_the_run_before_any_test(run: Run, options: list[str], sentence: str) -> None:
+    """One sentence says what is wrong."""
+    first, *more = options
+    result = run(f"--trunkline-report={first}", *more, app="")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert sentence in shown(result)

@@ -7,7 +7,7 @@ implemented. The command line calls `Checker.run`; the pytest suite calls the st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -50,7 +50,8 @@ FUZZ = "schemathesis"
 NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 """Why an operation that writes is not exercised by default."""
 
-_NOT_REACHED = "not reached"
+NOT_REACHED = "not reached"
+"""Why a step is not exercised, before it is."""
 _LONGEST_PLACE = 80
 _GONE = "another client deleted the item that it asked for"
 _FEWEST_CHARACTERS = 4
@@ -360,7 +361,7 @@ class Checker:
 
     def _not_exercised(self, steps: Iterable[tuple[str, str]], reason: str) -> None:
         """Report the steps as not exercised, unless they were: a law that only reads may have judged the same."""
-        left_out = [step for step in steps if self.report.exercised.get(step, _NOT_REACHED) == _NOT_REACHED]
+        left_out = [step for step in steps if self.report.exercised.get(step, NOT_REACHED) == NOT_REACHED]
         self.report.exercised.update(dict.fromkeys(left_out, reason))
 
     def _without_items(self, operation: Operation) -> str:
@@ -472,9 +473,7 @@ class Checker:
         chosen = [operation for operation in every if operations is None or operation.operation_id in operations]
         self._chosen = frozenset(operation.operation_id for operation in chosen)
         laws = [(operation, law) for operation in chosen for law in self.laws if law.concerns(operation)]
-        steps = [(operation.operation_id, law.name) for operation, law in laws]
-        steps += [(operation.operation_id, FUZZ) for operation in chosen]
-        self.report.exercised.update(dict.fromkeys([*steps, *_stateful_steps(chosen)], _NOT_REACHED))
+        self.report.exercised.update(dict.fromkeys(steps(chosen, self.laws), NOT_REACHED))
         try:
             self.survey(chosen)
             self.probe_second_account()
@@ -485,11 +484,17 @@ class Checker:
         except BudgetExhausted as exhausted:
             self.report.stopped = str(exhausted)
             for step, reason in self.report.exercised.items():
-                if reason == _NOT_REACHED:
+                if reason == NOT_REACHED:
                     self.report.exercised[step] = str(exhausted)
         finally:
             self.clean()
         return self.report
+
+
+def steps(operations: Sequence[Operation], laws: Iterable[Law] = LAWS) -> list[tuple[str, str]]:
+    """Each (operationId, check) that a run reports on: the laws and stateful laws that apply, and Schemathesis."""
+    of_laws = [(found.operation_id, law.name) for found in operations for law in laws if law.concerns(found)]
+    return [*of_laws, *((found.operation_id, FUZZ) for found in operations), *_stateful_steps(operations)]
 
 
 def _stateful_steps(operations: Iterable[Operation]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,8 @@ from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import redactor
 from trunkline.report import terminal
-from trunkline.report.run import RunInfo
+from trunkline.report.files import write_files
+from trunkline.report.run import RunInfo, documented_answers
 from trunkline.report.text import finding_lines
 from trunkline.settings import CONNECTION, SECOND, WRITING, Settings, required_operations
 from trunkline.transport.connect import Connection, connect, redacting_errors, with_second_account
@@ -36,6 +37,9 @@ from trunkline.transport.connect import Connection, connect, redacting_errors, w
 
 def check(settings: Settings, vendor: str) -> int:
     """Check an implementation by every rule, every law and fuzzing, and show the report."""
+    if settings.dry_run and settings.report:
+        raise UsageError("--dry-run prints plain lines, and no report; leave out --report")
+    settings = output.with_reports(settings)
     if settings.dry_run and settings.format != "text":
         raise UsageError(f"--dry-run prints plain lines, and no report; leave out --format {settings.format}")
     loaded = loader.load(vendor)
@@ -65,7 +69,9 @@ def check(settings: Settings, vendor: str) -> int:
         report.stopped = _why_stopped(error)
     run = replace(run, complete=not report.stopped)
     if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
-        output.show(report, run, settings.format, summary=True)
+        output.show(report, run, settings, summary=True)
+    else:
+        write_files(report, run, settings.report)
     with redacting_errors(redactor(connection.secrets)):
         if isinstance(error, Exception):
             raise error
@@ -106,7 +112,7 @@ def _run_info(
         connection.base,
         seed,
         Grade(settings.strictness),
-        documented=_documented(asked),
+        documented=documented_answers(asked),
         named=frozenset(settings.operation),
         required=required,
         secrets=frozenset(contract.secrets),
@@ -164,16 +170,6 @@ def _why_stopped(error: BaseException) -> str:
     if isinstance(error, TrunklineError):
         return str(error)
     return "it was interrupted" if isinstance(error, KeyboardInterrupt) else "it met a bug in trunkline"
-
-
-def _documented(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:
-    """The documented (operationId, status) pairs, without the classes of errors: `(("listTrunks", "200"), ...)`."""
-    return tuple(
-        (operation.operation_id, key)
-        for operation in operations
-        for key in operation.responses
-        if key.isdigit() or key == operation.success.key
-    )
 
 
 @contextmanager

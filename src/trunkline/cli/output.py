@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from trunkline.errors import TargetError
+from trunkline.errors import TargetError, UsageError
+from trunkline.settings import STANDARD_OUTPUT, Settings
 
 if TYPE_CHECKING:
     from trunkline.exchange import Json
@@ -22,8 +24,35 @@ SUCCESS, FINDINGS, ERROR, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 WAITING = "answered 429: waiting {:.3g} s before asking again"
 
 
-def show(report: Report, run: RunInfo, name: str, *, summary: bool = False) -> None:
-    """Print the report in a format. With `summary`, the findings were shown before, and text leaves them out."""
+def with_reports(settings: Settings) -> Settings:
+    """The settings with the format that standard output gets in `format`, and only files in `report`.
+
+    Raises `UsageError` for a second report on standard output, and for a file that cannot be written.
+    """
+    from trunkline.report.files import check_files
+
+    printed = [name for name, file in settings.report if file == STANDARD_OUTPUT]
+    if len(printed) + (settings.format != "text") > 1:
+        raise UsageError("only one report can be printed; give the others a file, as in --report json=report.json")
+    files = tuple(pair for pair in settings.report if pair[1] != STANDARD_OUTPUT)
+    check_files(files)
+    return replace(settings, format=printed[0] if printed else settings.format, report=files)
+
+
+def show(report: Report, run: RunInfo, settings: Settings, *, summary: bool = False) -> None:
+    """Write the files of a report, and print it. With `summary`, the findings were shown before, and text lacks them.
+
+    Raises `UsageError` after that for a file that could not be written.
+    """
+    from trunkline.report.files import write_files
+
+    try:
+        write_files(report, run, settings.report)
+    finally:
+        _print(report, run, settings.format, summary=summary)
+
+
+def _print(report: Report, run: RunInfo, name: str, *, summary: bool) -> None:
     from trunkline.report import FORMATS, terminal, text
 
     if name != "text":

@@ -28,8 +28,9 @@ from trunkline.transport.connect import connect, redacting_errors
 
 def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     """Judge recorded responses, or one live response, and show the report."""
+    settings = output.with_reports(settings)
     report, run = (_judge_live if settings.live else _judge_sources)(settings, loader.load(vendor), rest)
-    output.show(report, run, settings.format)
+    output.show(report, run, settings)
     return output.exit_code(report, run)
 
 

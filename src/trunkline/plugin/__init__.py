@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from trunkline.mock.recording import RecordingMock
     from trunkline.plugin.mocks import Mount, ScopedMock
 
-__all__ = ["settings_of", "spelled", "summarize"]
+__all__ = ["REPORTS", "settings_of", "spelled", "summarize"]
 
 _MARKER = "trunkline"
 
@@ -44,6 +44,9 @@ _OUTPUT = "trunkline suite"
 
 _COVERAGE = "trunkline-coverage"
 """The name of the plugin that measures the coverage of the user's client."""
+
+REPORTS = "trunkline-reports"
+"""The name of the plugin that writes the reports of a run of the suite."""
 
 
 @dataclass(slots=True)
@@ -89,6 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from trunkline.plugin.coverage import ClientCoverage  # noqa: PLC0415 - see the module's docstring
 
         config.pluginmanager.register(ClientCoverage(settings, load), _COVERAGE)
+    if settings.report:
+        from trunkline.plugin.reports import SuiteReports  # noqa: PLC0415 - see the module's docstring
+
+        config.pluginmanager.register(SuiteReports(settings, load), REPORTS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from trunkline.errors import UsageError
 from trunkline.settings import (
     FLAG,
     SECRET,
+    STANDARD_OUTPUT,
     WITHOUT_QUOTES,
     Option,
     Settings,
@@ -106,12 +107,29 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if (file := settings.coverage_json) and (Path(file).is_dir() or not Path(file).parent.is_dir()):
         reason = "is a folder" if Path(file).is_dir() else "is in a folder that does not exist"
         raise pytest.UsageError(f"--trunkline-coverage-json: {file} {reason}")
+    if settings.report:
+        _check_report(settings)
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
     if (settings.url or settings.app) and len(settings.vendor) != 1:
         raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
     if settings.param:
         _check_parameters([name for name, _ in settings.param], settings.vendor or known)
+
+
+def _check_report(settings: Settings) -> None:
+    """Raise `pytest.UsageError` for a report of several vendors, on standard output, or in a file that cannot be."""
+    from trunkline.report.files import check_files  # noqa: PLC0415 - only if a report is asked for
+
+    option = "--trunkline-report"
+    if len(settings.vendor) != 1:
+        raise pytest.UsageError(f"{option} is about one vendor: name it with --trunkline-vendor")
+    if any(file == STANDARD_OUTPUT for _, file in settings.report):
+        raise pytest.UsageError(f"{option}: standard output has what pytest prints; name a file")
+    try:
+        check_files(settings.report, option)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _workers(config: pytest.Config) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from trunkline.exchange import SAFE_METHODS, curl
 from trunkline.findings import Finding, Grade, Report
 from trunkline.redaction import mask_body
+
+if TYPE_CHECKING:
+    from trunkline.contract.model import Operation
 
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
@@ -41,6 +45,16 @@ class RunInfo:
     def fails(self, finding: Finding) -> bool:
         """Whether the finding fails the run; otherwise it is a note."""
         return finding.evidence.grade.rank <= self.strictness.rank
+
+
+def documented_answers(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:
+    """The documented (operationId, status) pairs, without the classes of errors: `(("listTrunks", "200"), ...)`."""
+    return tuple(
+        (operation.operation_id, key)
+        for operation in operations
+        for key in operation.responses
+        if key.isdigit() or key == operation.success.key
+    )
 
 
 def verdict(report: Report, run: RunInfo) -> str:

@@ -9,14 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import current_thread, main_thread
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from trunkline.check.availability import Availability, describe
 from trunkline.check.laws import LAWS, Law
 from trunkline.check.rules import RULES, Rule
-from trunkline.check.runner import Checker
+from trunkline.check.runner import FUZZ, Checker
 from trunkline.check.safety import WriteAccess, WriteOptions, write_access
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.check.stateful.script import script
@@ -27,13 +27,16 @@ from trunkline.errors import BudgetExhausted, TrunklineError
 from trunkline.exchange import SECOND_VARIABLE
 from trunkline.findings import Finding, Grade, Report
 from trunkline.mock.loader import Vendor, load
-from trunkline.plugin import settings_of, spelled, summarize
+from trunkline.plugin import REPORTS, settings_of, spelled, summarize
 from trunkline.redaction import printable, redactor
 from trunkline.report import titles
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
 from trunkline.settings import CONNECTION, DEBUG, SECOND, WRITING, Settings, describe_bug, required_operations
 from trunkline.transport.connect import Connection, connect, redacting_errors, with_second_account
+
+if TYPE_CHECKING:
+    from trunkline.plugin.reports import SuiteReports
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -103,6 +106,8 @@ class Implementation:
     availability: Availability = field(default_factory=Availability)
     _plain: Report | None = None
     _stateful: Report | None = None
+    reports: SuiteReports | None = None
+    """The collector of all reports of the run, if an option asks for one."""
     test: str = ""
     """The id of the running test."""
     _reported: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
@@ -114,10 +119,13 @@ class Implementation:
         return self._new_checker()
 
     def _new_checker(self) -> Checker:
+        report = Report(secrets=self.connection.secrets)
+        if self.reports:
+            self.reports.add(report, self.connection.base)
         return Checker(
             self.vendor,
             self.connection.target,
-            Report(secrets=self.connection.secrets),
+            report,
             credential=self.connection.credential,
             parameters={**self.connection.parameters, **dict(self.settings.param)},
             seed=self.settings.seed or 0,
@@ -291,8 +299,17 @@ def implementation(
             operations = tuple(found for found in _operations(settings) if found.contract.vendor == name)
             tested = frozenset(_rules_tested(request.session))
             implementations[name] = Implementation(
-                vendor, connection, settings, operations, tested, writing, report.leftovers
+                vendor,
+                connection,
+                settings,
+                operations,
+                tested,
+                writing,
+                report.leftovers,
+                reports=request.config.pluginmanager.get_plugin(REPORTS),
             )
+            if reports := implementations[name].reports:
+                reports.add(report, connection.base)
     implementations[name].test = request.node.nodeid
     return implementations[name]
 
@@ -314,14 +331,28 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     try:
         with _without_traceback(pyfuncitem.session, secrets):
             result = yield
-    except pytest.skip.Exception:
+    except pytest.skip.Exception as skipped:
         summarize(pyfuncitem.config, {}, skipped=True)
+        if isinstance(implementation, Implementation) and implementation.reports:
+            _note(pyfuncitem, str(skipped), implementation.reports)
         raise
     except pytest.fail.Exception:
         summarize(pyfuncitem.config, {}, judged=True)
         raise
     summarize(pyfuncitem.config, {}, judged=True)
     return result
+
+
+def _note(item: pytest.Function, reason: str, reports: SuiteReports) -> None:
+    """Note in the report why the check of a skipped test was not exercised."""
+    values = item.callspec.params.values()
+    checks = [value.name for value in values if isinstance(value, Law | StatefulLaw)]
+    if item.originalname == "test_schemathesis":
+        checks = [FUZZ]
+    for operation in values:
+        if isinstance(operation, Operation):
+            for check in checks:
+                reports.skip(operation.operation_id, check, reason.removeprefix("not exercised: "))
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""Reports in files: each file is replaced whole by the report in its format, or left as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, TypeAlias
+
+from trunkline.errors import UsageError
+from trunkline.report import FORMATS
+
+if TYPE_CHECKING:
+    from trunkline.findings import Report
+    from trunkline.report.run import RunInfo
+
+Destination: TypeAlias = tuple[str, str]
+"""A format and the name of a file: `("json", "report.json")`."""
+
+
+def check_files(destinations: Sequence[Destination], option: str = "--report") -> None:
+    """Raise `UsageError` for a file that cannot be written, so that a run need not end to tell."""
+    files: dict[Path, str] = {}
+    for name, file in destinations:
+        path = Path(file).resolve()
+        if other := files.get(path):
+            raise UsageError(f"{option}: two reports, {other} and {name}, cannot be in one file, {file}")
+        files[path] = name
+        if path.is_dir():
+            raise UsageError(f"{option}: {file} is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise UsageError(f"{option}: {file} is in a folder that does not exist; make it first")
+        if path.is_file() or not path.exists():
+            try:
+                with TemporaryFile(dir=path.parent):
+                    pass
+            except OSError as error:
+                raise _unwritable(file, error) from None
+
+
+def write_files(report: Report, run: RunInfo, destinations: Iterable[Destination]) -> None:
+    """Write the report to each file in its format. Raises `UsageError` for the first that cannot be written."""
+    errors: list[UsageError] = []
+    for name, file in destinations:
+        try:
+            _replace(Path(file).resolve(), FORMATS[name](report, run).encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            errors.append(_unwritable(file, error))
+    if errors:
+        raise errors[0]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole, or leave it as it was. A device or a pipe is written to."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    written = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        with written.open("xb") as file:
+            file.write(data)
+        if path.exists():
+            written.chmod(path.stat().st_mode & 0o777)
+        written.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            written.unlink()
+        raise
+
+
+def _unwritable(file: str, error: OSError) -> UsageError:
+    return UsageError(f"{file} cannot be written: {(error.strerror or type(error).__name__).lower()}")
