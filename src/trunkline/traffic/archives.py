@@ -38,7 +38,9 @@ _NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "f
 """The schemes of addresses that browsers record, and that are no requests to an API."""
 
 
-class _Recorded(NamedTuple):
+class Recorded(NamedTuple):
+    """A request and its response as a recording has them; `url` is the whole address."""
+
     method: str
     url: str
     headers: Headers
@@ -83,7 +85,7 @@ def _cassette(value: dict[str, Json], contract: Contract) -> Iterator[Entry] | N
     return None
 
 
-def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], contract: Contract) -> Iterator[Entry]:
+def _entries(entries: list[Json], at: str, read: Callable[[Json], Recorded], contract: Contract) -> Iterator[Entry]:
     others: Counter[str] = Counter()
     for index, entry in enumerate(entries):
         time = None
@@ -95,7 +97,7 @@ def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], co
                 continue
             recorded = read(value)
             time = recorded.time
-            found: Exchange | UsageError = _exchange(contract, recorded)
+            found: Exchange | UsageError = recorded_exchange(contract, recorded)
         except UsageError as error:
             found = error
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
@@ -106,7 +108,8 @@ def _entries(entries: list[Json], at: str, read: Callable[[Json], _Recorded], co
         yield Entry(at, None, UsageError(f"entries that are no requests to an API were left out: {listed}"))
 
 
-def _exchange(contract: Contract, recorded: _Recorded) -> Exchange:
+def recorded_exchange(contract: Contract, recorded: Recorded) -> Exchange:
+    """The exchange with a vendor, as far as its parts are known. Raises `UsageError` if it cannot be judged."""
     method, url, fields, body, response, _ = recorded
     if not 100 <= response.status < 600:
         raise UsageError("it has no response: the request was blocked or interrupted")
@@ -137,7 +140,7 @@ def _has_content(method: str, status: int) -> bool:
 # --- HAR ------------------------------------------------------------------------------------------------------------
 
 
-def _har_entry(entry: Json) -> _Recorded:
+def _har_entry(entry: Json) -> Recorded:
     """An entry of HAR 1.2. Its bodies are decoded, its headers are as they were sent."""
     request, response = entry["request"], entry["response"]
     method, status = _text(request["method"]), int(response["status"])
@@ -152,18 +155,18 @@ def _har_entry(entry: Json) -> _Recorded:
     if text is None and max(sizes) > 0 and _has_content(method, status):
         raise UsageError("it has no body; save the HAR with content")
     time = time_of(entry.get("startedDateTime"), fields[1])
-    return _Recorded(method, _text(request["url"]), fields[0], sent, Response(status, fields[1], body), time)
+    return Recorded(method, _text(request["url"]), fields[0], sent, Response(status, fields[1], body), time)
 
 
 # --- cassettes ------------------------------------------------------------------------------------------------------
 
 
-def _interaction(interaction: Json) -> _Recorded:
+def _interaction(interaction: Json) -> Recorded:
     """An interaction of a cassette. The value of a header is a text or a list of them."""
     request, response = interaction["request"], interaction["response"]
     received = Response(int(response["status"]["code"]), _fields(response), _body(response))
     time = time_of(interaction.get("recorded_at"), received.headers)
-    return _Recorded(_text(request["method"]), _text(request["uri"]), _fields(request), _body(request), received, time)
+    return Recorded(_text(request["method"]), _text(request["uri"]), _fields(request), _body(request), received, time)
 
 
 def _fields(message: Json) -> Headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from trunkline.check import reach
@@ -13,7 +13,7 @@ from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
-from trunkline.findings import Report, truncate
+from trunkline.findings import Finding, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
 from trunkline.traffic.inference import guess_status, infer_operation
@@ -44,7 +44,7 @@ def validate(
     check_weight(exchange.response.body)
     report = Report(secrets=vendor.secrets | secrets)
     contract = vendor.contract
-    chosen = operations_named([operation], contract.operations)[0] if operation else _operation_of(contract, exchange)
+    chosen = operations_named([operation], contract.operations)[0] if operation else operation_of(contract, exchange)
     _judge(report, chosen, exchange, rules)
     return report
 
@@ -89,7 +89,7 @@ def _judge_file(
         try:
             if isinstance(exchange, UsageError):
                 raise exchange
-            found = _judge(report, _operation_of(contract, exchange, among), exchange, rules, place)
+            found = _judge(report, operation_of(contract, exchange, among), exchange, rules, place)
             report.judged[name] += 1
         except UsageError as error:
             report.skip(place, str(error))
@@ -104,7 +104,8 @@ def _nothing_judged(report: Report) -> str:
     return report.redact(f"{place!r} cannot be judged: {reason}{others}")
 
 
-def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
+def operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
+    """The operation of a recorded exchange, inferred if its request is not known. Raises `UsageError` for none."""
     requested = _requested(contract, exchange.request)
     if requested and among and requested not in among:
         raise UsageError(f"it is a response of {requested.operation_id}")
@@ -113,6 +114,22 @@ def _operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation
 
 def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...], source: str = "") -> int:
     """Add the findings about an exchange, and what was exercised, to a report; return how often something was found."""
+    report.secrets |= secrets_in_request(exchange.request, operation.contract.secrets)
+    sources = (source,) if source else ()
+    problems = 0
+    for finding in judge_recorded(report, operation, exchange, rules):
+        report.add(replace(finding, sources=sources))
+        problems += finding.count
+    return problems
+
+
+def judge_recorded(
+    report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]
+) -> Iterator[Finding]:
+    """The findings about a recorded exchange. The report is told what was exercised.
+
+    Raises `UsageError` for a redirection, which cannot be judged.
+    """
     if "request" not in exchange.known:
         exchange = replace(exchange, request=Request(operation.method, operation.path))
     status = exchange.response.status
@@ -121,7 +138,6 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
     if "status" not in exchange.known:
         status = guess_status(operation, exchange.response.body)
         exchange = replace(exchange, response=replace(exchange.response, status=status))
-    report.secrets |= secrets_in_request(exchange.request, operation.contract.secrets)
     for rule in rules:
         key = operation.operation_id, rule.name
         if report.exercised.get(key) != "" and rule.concerns(operation):
@@ -129,12 +145,7 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
             report.exercised[key] = reason and report.exercised.get(key, reason)
     if exchange.request.method == operation.method:
         reach.count(report, operation, exchange)
-    sources = (source,) if source else ()
-    problems = 0
-    for finding in judge(operation, exchange, rules):
-        report.add(replace(finding, sources=sources))
-        problems += finding.count
-    return problems
+    yield from judge(operation, exchange, rules)
 
 
 def _requested(contract: Contract, request: Request) -> Operation | None:
