@@ -275,6 +275,11 @@ class Settings:
     verbose: bool = option(FLAG, "serve", "Log each request in one line, without secrets.", short="-v")
     quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
 
+    validate: bool = option(
+        FLAG,
+        "pytest",
+        "Judge what the HTTP client of each test gets from a vendor's host; a finding fails the test.",
+    )
     allow_real_hosts: bool = option(
         FLAG, "pytest", "Let tests that use the fixtures connect to real hosts; without it such a test fails."
     )
@@ -376,7 +381,7 @@ class Settings:
         "implied",
     )
     format: str = option(
-        FORMAT, "check validate", f"How the report is printed: {FORMAT.wanted} (docs/report.md).", "text"
+        FORMAT, "check validate", f"How the report is printed: {' or '.join(FORMATS)} (docs/report.md).", "text"
     )
     report: tuple[tuple[str, str], ...] = option(
         REPORT,

@@ -8,7 +8,8 @@
 
 `acme` is a mock on a port, `acme_target` one without a socket. Both are there for the whole session, so that fixtures
 of any scope can use them, but every test starts with the fixtures' records and with no requests. `trunkline_server` has
-the addresses. `plugin.hosts` keeps tests from the real hosts, or intercepts them; `plugin.coverage` measures a client.
+the addresses. `plugin.hosts` keeps tests from the real hosts, or intercepts them; `plugin.coverage` measures a client,
+and `plugin.validate` judges what it gets.
 Every pytest run imports this package, so everything heavy is imported when a test first needs it.
 """
 
@@ -28,6 +29,7 @@ from trunkline.contract.folders import names
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.plugin.hosts import RealHosts
 from trunkline.plugin.options import declare, read_settings, settings_of, spelled
+from trunkline.plugin.validate import MARKER_HELP, AnswerValidation
 from trunkline.report import titles
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options and define the fixtures, so that a mistake ends the run before any test."""
     config.addinivalue_line("markers", _MARKER_HELP)
+    config.addinivalue_line("markers", MARKER_HELP)
     try:
         read_settings(config)
         vendors = names()
@@ -88,6 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings, load = settings_of(config), partial(_vendor, config)
     config.stash[_HOSTS] = RealHosts(load, are_allowed=settings.allow_real_hosts)
     config.pluginmanager.register(config.stash[_HOSTS], "trunkline-hosts")
+    config.stash[_VALIDATION] = AnswerValidation(settings, load)
+    config.pluginmanager.register(config.stash[_VALIDATION], "trunkline-validation")
     if settings.coverage or settings.coverage_json or settings.coverage_fail_under is not None:
         from trunkline.plugin.coverage import ClientCoverage  # noqa: PLC0415 - see the module's docstring
 
@@ -196,6 +201,8 @@ def _trunkline_mounts(pytestconfig: pytest.Config) -> Iterator[Mapping[str, Moun
     with server.running(server.asgi(mounts, index=bases, cors=())) as url:
         for mount in mounts.values():
             mount.url = url + mount.url
+        for name, base in bases.items():
+            pytestconfig.stash[_VALIDATION].locate(name, mounts[base].url)
         yield {name: mounts[base] for name, base in bases.items()}
 
 
@@ -221,6 +228,7 @@ def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
 
 
 _HOSTS = pytest.StashKey[RealHosts]()
+_VALIDATION = pytest.StashKey[AnswerValidation]()
 _TEST = pytest.StashKey[pytest.Item]()
 """The test that runs."""
 _VENDORS = pytest.StashKey["dict[str, Vendor]"]()
@@ -236,6 +244,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         item.config.stash[_HOSTS].end_test()
+        item.config.stash[_VALIDATION].end_test()
         for mock in item.config.stash.get(_MOCKS, {}).values():
             mock.expire()
 
@@ -267,8 +276,8 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
         return _vendor(config, vendor), keywords
 
     coverage = config.pluginmanager.get_plugin(_COVERAGE)
-    watcher = coverage.add if coverage else None
-    return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings, watcher))
+    watchers = (config.stash[_VALIDATION].spoil, *([coverage.add] if coverage else ()))
+    return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings, watchers))
 
 
 def _intercept(item: pytest.Item, vendor: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from trunkline.errors import TargetError
@@ -41,20 +41,20 @@ class Mount:
 class ScopedMock(RecordingMock):
     """A mock for a whole session. The first use in a test begins its state, which ends with the test.
 
-    `settings` are asked for with each state: the vendor, and the keyword arguments of `RecordingMock`. A `watcher` is
-    called with each request, in whichever state.
+    `settings` are asked for with each state: the vendor, and the keyword arguments of `RecordingMock`. The `watchers`
+    are called with each request, in whichever state.
     """
 
-    __slots__ = ("_expired", "_mount", "_settings", "_watcher")
+    __slots__ = ("_expired", "_mount", "_settings", "_watchers")
 
     def __init__(
         self,
         settings: Callable[[], tuple[Vendor, dict[str, Any]]],
-        watcher: Callable[[RecordedRequest], object] | None = None,
+        watchers: Iterable[Callable[[RecordedRequest], object]] = (),
     ) -> None:
         self._expired = True
         self._settings = settings
-        self._watcher = watcher
+        self._watchers = (*watchers,)
         self._mount: Mount | None = None
 
     def __getattribute__(self, name: str) -> Any:
@@ -73,8 +73,8 @@ class ScopedMock(RecordingMock):
             self._expired = False
             vendor, keywords = self._settings()
             super().__init__(vendor, **keywords)
-            if self._watcher:
-                self._session.requests.watch(self._watcher)
+            for watcher in self._watchers:
+                self._session.requests.watch(watcher)
         if self._mount:
             self.url, self._mount.mock = self._mount.url, self
 

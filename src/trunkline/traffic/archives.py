@@ -20,17 +20,16 @@ from msgspec import Raw, Struct
 from trunkline.contract.http import forbids_content
 from trunkline.contract.model import Contract
 from trunkline.contract.refusals import reasons_to_refuse
-from trunkline.contract.requests import bearer_token
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Json, Request, Response, headers
 from trunkline.traffic import WHOLE
 from trunkline.traffic.messages import (
-    UNKNOWN_CREDENTIAL,
     content_length,
     decode,
     exchange_of,
     request_below_base,
     require_whole_body,
+    without_placeholder,
 )
 from trunkline.traffic.recorded import Entry, time_of
 
@@ -119,16 +118,11 @@ def recorded_exchange(contract: Contract, recorded: Recorded) -> Exchange:
         host = address.netloc.rpartition("@")[2]
         shown = address._replace(netloc=host, query="", fragment="")  # a user name and a query may be secrets
         return Exchange(Request(method, shown.geturl()), response, WHOLE)
-    token = bearer_token(request.header("authorization")) or ""
-    # A real token is long and has a digit. What replaced one, as `REDACTED`, may be in the response too.
-    filtered = len(token) < 16 or not any(map(str.isdigit, token))
-    if filtered:
-        others = tuple(field for field in fields if field[0] != "authorization")
-        request = replace(request, headers=(*UNKNOWN_CREDENTIAL, *others))
+    request, credential_known = without_placeholder(request)
     plausible = method in SAFE_METHODS or not reasons_to_refuse(contract, request)
     decoded = decode(response)
     response = require_whole_body(decoded, len(response.body)) if _has_content(method, response.status) else decoded
-    exchange = exchange_of(request, response, credential_known=not filtered, body_known=plausible)
+    exchange = exchange_of(request, response, credential_known=credential_known, body_known=plausible)
     return exchange if response.headers else replace(exchange, known=exchange.known - {"headers"})
 
 

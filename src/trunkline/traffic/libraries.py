@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from inspect import iscoroutinefunction
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from trunkline.contract.http import forbids_content
@@ -29,8 +32,38 @@ _REQUEST = ("wsgi_request", "asgi_request", "request", "request_info")
 
 def read_object(response: object, contract: Contract) -> Exchange:
     """The response of another library, with its request if it carries one at the vendor's base address."""
-    received = read_response(response)
-    method, url, fields, body = _request(response)
+    return _exchange(read_response(response), response, contract)
+
+
+def read_unconsumed(response: Any, contract: Contract, request: object = None) -> Exchange:
+    """The same without reading from the response: its body is known if it was read. `request` is its request."""
+    carrier = SimpleNamespace(request=request) if request else response
+    body = _kept(response)
+    try:
+        received = Response(_first(response, _STATUS, int) or 0, _fields(response.headers), body or b"")
+    except (AttributeError, TypeError, ValueError):
+        raise UsageError(f"a {type(response).__name__} is not a response") from None
+    exchange = _exchange(decode(received) if body else received, carrier, contract)
+    return exchange if body is not None else replace(exchange, known=exchange.known - {"body"})
+
+
+def address_of(response: object, request: object = None) -> str:
+    """The address that a response comes from, or empty."""
+    return _request(SimpleNamespace(request=request) if request else response)[1]
+
+
+def _kept(response: object) -> bytes | None:
+    """The body that a response keeps since it was read, or None."""
+    for name in ("_content", "_body"):  # as requests, httpx, aiohttp and urllib3 call it; their public names would read
+        body = _attribute(response, name)
+        body = body.getvalue() if isinstance(body, BytesIO) else body  # as vcrpy keeps that of urllib3
+        if isinstance(body, bytes):
+            return body
+    return None
+
+
+def _exchange(received: Response, carrier: object, contract: Contract) -> Exchange:
+    method, url, fields, body = _request(carrier)
     sent = UNKNOWN_CREDENTIAL if fields is None else fields
     request = request_below_base(contract, method, url, sent, body or b"") if method else None
     if request is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import islice
 from urllib.parse import urlsplit
 
 from trunkline.contract.model import Contract
+from trunkline.contract.requests import bearer_token
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import CUT_OFF, Exchange, Headers, NotJSON, Request, Response
 from trunkline.traffic import RESPONSE, WHOLE
@@ -22,6 +24,18 @@ _MOST_MEMORY = 570 << 20
 
 UNKNOWN_CREDENTIAL: Headers = (("authorization", "Bearer x"),)
 """The header of a request whose credential is not known. `x` is too short to be looked for in a response."""
+
+
+def without_placeholder(request: Request) -> tuple[Request, bool]:
+    """The request with `UNKNOWN_CREDENTIAL` instead of a missing or replaced one, and whether it has its own.
+
+    A real token is long and has a digit. What replaced one, as `REDACTED`, may be in the response too.
+    """
+    token = bearer_token(request.header("authorization")) or ""
+    if len(token) >= 16 and any(map(str.isdigit, token)):
+        return request, True
+    others = tuple(field for field in request.headers if field[0] != "authorization")
+    return replace(request, headers=(*UNKNOWN_CREDENTIAL, *others)), False
 
 
 def check_weight(data: bytes) -> None:
