@@ -18,7 +18,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,8 +33,9 @@ from trunkline.contract import folders
 from trunkline.contract.model import Create, List
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Request, Response
+from trunkline.mock.session import MockSession
 from trunkline.transport import server
-from trunkline.transport.asgi import application
+from trunkline.transport.asgi import ImmediateApp, application
 from trunkline.transport.protocol import MAX_HEAD
 
 SCRIPT = """
@@ -788,6 +789,86 @@ def test_uvicorn_has_the_parts_that_are_used() -> None:
         assert [*signature(protocol.shutdown).parameters] == ["self"]
     for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
         assert {"scope", "default_headers"} <= signature(cycle).parameters.keys()
+    assert [*signature(HttpToolsProtocol._start_asgi_task).parameters] == ["self", "cycle", "app"]
+    assert [*signature(HttpToolsProtocol.on_response_complete).parameters] == ["self"]
+
+
+READ = b"GET /v1/trunks?limit=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n"
+
+
+def parts_of(answer: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """The status line, the fields but for those that change with the time, and the body of one response."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *fields = head.lower().split(b"\r\n")
+    return (
+        line,
+        sorted(field for field in fields if not re.match(rb"(date|x-ratelimit-(reset|remaining)):", field)),
+        body,
+    )
+
+
+@pytest.mark.parametrize("token", ["", "unknown"])
+@pytest.mark.parametrize("query", ["?limit=1", "?limit=0", "?page=1", "/unknown"])
+def test_an_answer_at_once_is_the_same_as_any_other(query: str, token: str) -> None:
+    """The parser httptools gets it without a task, and h11 by ASGI's messages: for `Host` in a second packet."""
+    acme = trunkline.load("telepath")
+    with server.running(server.asgi({"/v1": mock.from_vendor(acme)})) as url:
+        field = b"Connection: close\r\nAuthorization: Bearer %s\r\n" % (token or acme.world.token).encode()
+        line = b"GET /v1/trunks%s HTTP/1.1\r\n" % query.encode()
+        at_once = raw(url, line + field + b"Host: a\r\n\r\n")
+        assert parts_of(raw(url, line + field, b"Host: a\r\n\r\n")) == parts_of(at_once)
+    assert re.match(rb"HTTP/1.1 (200|400|401|405) [A-Z]", at_once)
+
+
+def test_requests_in_one_packet_are_answered_in_their_order() -> None:
+    """A read waits for the answer to the write before it, however many come at once."""
+    acme = trunkline.load("telepath")
+    with server.running(server.asgi({"/v1": mock.from_vendor(acme)})) as url:
+        token = acme.world.token.encode()
+        write = READ.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\n{}") % token
+        answers = raw(url, READ % token, write + 2000 * (READ % token))
+    statuses = re.findall(rb"HTTP/1\.1 (\d+) ", answers)
+    assert statuses == [b"200", b"415", *[b"200"] * 2000]
+
+
+def test_a_client_that_does_not_read_is_not_answered_without_end() -> None:
+    """The server stops to read from it as soon as the answers fill the buffers."""
+    acme = trunkline.load("telepath")
+    session = MockSession([acme])
+    with server.running(server.asgi({"/v1": session.mocks["telepath"]})) as url:
+        host, port = url.removeprefix("http://").split(":")
+        request = READ.replace(b"?limit=1", b"") % acme.world.token.encode()
+        with socket.create_connection((host, int(port)), timeout=0.5) as client, suppress(TimeoutError):
+            client.sendall(request)
+            for _ in range(300):
+                client.sendall(100 * request)
+        assert 0 < session.requests.newest < 10_000
+
+
+def test_an_answer_at_once_ends_the_connection_if_the_client_wants_that() -> None:
+    """`Connection: close`, and HTTP/1.0."""
+    acme = trunkline.load("telepath")
+    with server.running(server.asgi({"/v1": mock.from_vendor(acme)})) as url:
+        request = READ % acme.world.token.encode()
+        for last in (request.replace(b"Host: a", b"Host: a\r\nConnection: close"), request.replace(b"1.1", b"1.0")):
+            begin = time.monotonic()
+            assert b"\r\nconnection: close\r\n" in raw(url, last)
+            assert time.monotonic() - begin < 0.9  # `raw` waits a second for a server that does not close
+
+
+def test_an_error_in_an_answer_at_once_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    """Uvicorn logs it and answers, as for every application."""
+
+    def fail(_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    async def fail_later(*_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    broken = ImmediateApp(fail_later, fail)
+    with server.running(broken) as url:
+        assert raw(url, READ % b"x").startswith(b"HTTP/1.1 500 ")
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_trouble_while_announcing_ends_serving() -> None:

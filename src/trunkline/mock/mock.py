@@ -89,10 +89,25 @@ Shown: TypeAlias = Callable[[str, int], str]
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
+class Logged(NamedTuple):
+    """A request and its response, as far as they are logged. A GET request without a body is only its key."""
+
+    mock: Mock
+    request: Request | ReadKey
+    status: int
+    headers: Headers
+    """The header fields of the response."""
+    fault: str = ""
+    """The steps of faults that were applied: `503 retry-after=1`."""
+    code: str = ""
+    """The error code that a fault gave."""
+
+
 class Answer(NamedTuple):
     """An answer without its rate-limit headers. Its request counts for the known token `token`.
 
-    A `cacheable` one is the answer to every equal request until the next write.
+    A `cacheable` one is the answer to every equal request until the next write. `logged` is the same for each request
+    of the key by which the answer is remembered; an answer to others has none.
     """
 
     response: Response
@@ -100,6 +115,7 @@ class Answer(NamedTuple):
     token: str = ""
     explanation: str = ""
     cacheable: bool = True
+    logged: Logged | None = None
 
 
 def from_vendor(
@@ -297,16 +313,25 @@ class Mock:
 
         A server calls this for most requests: it needs neither the other headers nor a `Request`.
         """
+        answer, limits = self.find(key)
+        return answer.response, limits
+
+    def find(self, key: ReadKey) -> tuple[Answer, RawHeaders]:
+        """`read`, with all of the answer."""
         answer = self._answers.get(key)
         if answer is None:
             parsed = self._parse_read(key)
-            return self._respond(parsed, partial(request_from_key, key), key)
+            # Names that are not documented are often another one in each request, to get around caches.
+            if isinstance(parsed, ParsedRequest) and parsed.names and parsed.credential:
+                answer = self._answers.get(_key_of(parsed, parsed.credential, parsed.names))
+            if answer is None:
+                return self._respond(parsed, partial(request_from_key, key), key)
         limits, exceeded = self._count(answer.operation, answer.token)
         if exceeded and answer.operation is not None:
             answer = self._rate_limited(request_from_key(key), answer.operation)
         if answer.explanation:
             log.info("%s", answer.explanation)
-        return answer.response, limits
+        return answer, limits
 
     def _parse_read(self, key: ReadKey) -> ParsedRequest | Refusal:
         """Parse a GET request without a body. Its operation and its credential are remembered if they are known."""
@@ -335,7 +360,7 @@ class Mock:
         """
         if request.method not in IMPLIED:
             parsed = parse_request(self._contract, request, self._authorize)
-            return self._respond(parsed, lambda: request, skew=skew)
+            return self._answer_to(parsed, request, skew)
         operations, _ = self._contract.match(request.path)
         documented = {operation.method for operation in operations}
         if request.method == "OPTIONS" and documented and "OPTIONS" not in documented:
@@ -344,11 +369,15 @@ class Mock:
         as_get = request.method == "HEAD" and "HEAD" not in documented and "GET" in documented
         asked = replace(request, method="GET") if as_get else request
         parsed = parse_request(self._contract, asked, self._authorize)
-        response, limits = self._respond(parsed, lambda: request, skew=skew)
+        response, limits = self._answer_to(parsed, request, skew)
         if request.method == "HEAD":
             length = ("content-length", str(len(response.body)))
             response = Response(response.status, (*response.headers, length))
         return response, limits
+
+    def _answer_to(self, parsed: ParsedRequest | Refusal, request: Request, skew: float) -> tuple[Response, RawHeaders]:
+        answer, limits = self._respond(parsed, lambda: request, skew=skew)
+        return answer.response, limits
 
     def _respond(
         self,
@@ -356,7 +385,7 @@ class Mock:
         request: Callable[[], Request],
         key: ReadKey | None = None,
         skew: float = 0.0,
-    ) -> tuple[Response, RawHeaders]:
+    ) -> tuple[Answer, RawHeaders]:
         """Answer a parsed request, and remember the answer for the `key`, if there is one."""
         operation = parsed.operation
         authorized = isinstance(parsed, ParsedRequest) and parsed.credential
@@ -370,10 +399,12 @@ class Mock:
                 answer = self._answer_with_notices(request, parsed, token, skew, shown, is_read=key is not None)
                 if key and answer.cacheable:
                     path, query, authorization = key
+                    logged = Logged(self, key, answer.response.status, answer.response.headers)
+                    answer = answer._replace(logged=logged)
                     self._remember(key, answer, len(path) + len(query) + len(authorization or b""))
         if answer.explanation:
             log.info("%s", answer.explanation)
-        return answer.response, limits
+        return answer, limits
 
     def _remember(self, key: Hashable, answer: Answer, key_size: int) -> None:
         """Remember an answer until the next write, or until the remembered ones are too large together."""
@@ -398,17 +429,17 @@ class Mock:
         A query with an undocumented name has the answer of earlier queries with the same names and the same documented
         values. It is worked out anew if a name may be that of a secret: then the notices depend on its value too.
         """
-        key = None
+        key, names = None, parsed.names if isinstance(parsed, ParsedRequest) else ()
         if is_read and isinstance(parsed, ParsedRequest):
-            if not parsed.names:
+            if not names:
                 return self._answer(request, parsed, token, skew, shown)
-            key = (parsed.operation, token, tuple(parsed.values.items()), parsed.names)
+            key = _key_of(parsed, token, names)
             if known := self._answers.get(key):
                 return known
         answer = self._answer(request, parsed, token, skew, shown)
         if parsed.operation:
             answer = self._with_notices(answer, parsed.operation, request(), parsed, shown)
-        if key and answer.cacheable and not any(map(self.secrets.has_name, key[-1])):
+        if key and answer.cacheable and not any(map(self.secrets.has_name, names)):
             self._remember(key, answer, len(request().target))
         return answer
 
@@ -423,7 +454,7 @@ class Mock:
         if isinstance(parsed, Refusal):
             return self._refuse(request(), parsed, shown(), token)
         served = self._served[parsed.operation.operation_id]
-        key = (served, token, tuple(parsed.values.items())) if served.cacheable else None
+        key = _key_of(parsed, token) if served.cacheable else None
         if key and (known := self._answers.get(key)):
             return known
         try:
@@ -635,6 +666,11 @@ class _Meter:
         counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
         left = self.limit - next(counter)
         return (self._limit_header, (self._names[1], b"%d" % max(0, left)), window.header), left < 0
+
+
+def _key_of(parsed: ParsedRequest, token: str, names: tuple[str, ...] = ()) -> tuple[Hashable, ...]:
+    """The key by which the answer to a parsed request is remembered. With `names` the answer has notices of them."""
+    return parsed.operation, token, tuple(parsed.values.items()), names
 
 
 def _shown(text: str, limit: int, redact: Callable[[str], str]) -> str:

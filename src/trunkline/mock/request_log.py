@@ -3,7 +3,7 @@
     >>> [(request.operation, request.status) for request in session.requests.entries()]
     [('listTrunks', 200), ('createTrunk', 409)]
 
-A server adds to it with every request, so adding is cheap: an entry is worked out only when somebody reads it.
+A server adds to it with every request, so adding is cheap: a `RecordedRequest` is made only when somebody reads it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import deque
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import accumulate, count
+from itertools import accumulate
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -27,7 +27,6 @@ from trunkline.exchange import (
     Headers,
     Json,
     NotJSON,
-    ReadKey,
     Request,
     find,
     parse_json,
@@ -39,7 +38,7 @@ from trunkline.redaction import HIDDEN, Masked, mask_header, mask_json, mask_pai
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Operation
-    from trunkline.mock.mock import Mock, Shown
+    from trunkline.mock.mock import Logged, Mock, Shown
 
 MOST_REQUESTS = 1000
 """How many requests a log keeps, unless it is told otherwise."""
@@ -71,15 +70,6 @@ class Explanation(NamedTuple):
     grade: str
     page: str
     """The address of the page, or a note where there is none."""
-
-
-R = TypeVar("R", bound=ReadKey | Request)
-
-Entry: TypeAlias = "tuple[int, float, float, Mock, R, int, Headers, str, str]"
-"""One request as it is kept: number, begin, end, mock, request, status, header fields of the response, fault and code.
-
-Begin and end are times of `perf_counter`. A GET request without a body is only its key.
-"""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -265,32 +255,47 @@ class RequestLog:
     def __init__(self, most: int = MOST_REQUESTS) -> None:
         self.most = most
         """How many are kept."""
-        self._entries: deque[Entry[Any]] = deque(maxlen=most)
+        self.newest = 0
+        """The number of the latest request, also of one that was cleared; 0 if there was none."""
+        # Arrays, because under load a server waits for memory that it has not used lately.
+        self._begins, self._ends = (array("d", bytes(8 * most)) for _ in range(2))
+        self._logged: list[Logged | None] = [None] * most
         self._watchers: list[Callable[[RecordedRequest], object]] = []
         self._texts: dict[tuple[int, int], str] = {}
         self._lock = Lock()
         self._cleared = 0
         """The number of the latest request that was cleared."""
         self._epoch = time.time() - time.perf_counter()
-        self.number: Callable[[], int] = count(1).__next__
-        """Draw the number of the next request."""
-        self.add_read: Callable[[Entry[ReadKey]], object] = self._entries.append
-        """Add a GET request without a body. This is the deque's own method, unless somebody watches."""
 
-    def add_request(self, entry: Entry[Request]) -> None:
-        """Add any other request. A long one is kept shortened."""
-        number, begin, end, mock, request, status, headers, fault, code = entry
-        self._entries.append((number, begin, end, mock, _shortened(request), status, headers, fault, code))
+    def add(self, begin: float, logged: Logged, whole: Logged | None = None) -> None:
+        """Add a request that has been answered just now; `begin` is the time of `perf_counter` at which it arrived.
+
+        Those who watch see the `whole` request, if there is more of it than is logged.
+        """
+        end = time.perf_counter()
+        with self._lock:
+            self.newest = number = self.newest + 1
+            if self.most:
+                slot = number % self.most
+                self._begins[slot], self._ends[slot], self._logged[slot] = begin, end, logged
         if self._watchers:
-            self._tell(entry)
+            recorded = self._recorded(number, begin, end, whole or logged)
+            for watcher in self._watchers:
+                watcher(recorded)
 
     def entries(self) -> list[RecordedRequest]:
         """The requests, oldest first."""
-        return [*map(self._recorded, tuple(self._entries))]
+        return self.after(0)
 
     def after(self, number: int) -> list[RecordedRequest]:
         """The logged requests after that number, oldest first."""
-        return [self._recorded(entry) for entry in tuple(self._entries) if entry[0] > number]
+        with self._lock:
+            numbers = range(max(number, self._oldest - 1) + 1, self.newest + 1)
+            found = [
+                (n, self._begins[n % self.most], self._ends[n % self.most], self._logged[n % self.most])
+                for n in numbers
+            ]
+        return [self._recorded(n, begin, end, logged) for n, begin, end, logged in found if logged]
 
     def to_text(self, recorded: RecordedRequest) -> str:
         """`to_json` of one of the requests as JSON text in ASCII. It is worked out once for all who look at it."""
@@ -303,14 +308,14 @@ class RequestLog:
             return self._texts[key]
 
     @property
-    def newest(self) -> int:
-        """The number of the latest request, also of one that was cleared; 0 if there was none."""
-        return self._entries[-1][0] if self._entries else self._cleared
+    def _oldest(self) -> int:
+        """The number of the oldest request that is kept."""
+        return max(self._cleared, self.newest - self.most) + 1
 
     @property
     def forgotten(self) -> int:
         """How many requests had to make room for later ones, since the start or since they were cleared."""
-        return self._entries[0][0] - self._cleared - 1 if self._entries else 0
+        return self._oldest - self._cleared - 1
 
     @property
     def watchers(self) -> int:
@@ -319,9 +324,9 @@ class RequestLog:
 
     def clear(self) -> int:
         """Forget all requests; return how many there were."""
-        known, self._cleared = len(self._entries), self.newest
-        self._entries.clear()
         with self._lock:
+            known, self._cleared = self.newest - self._oldest + 1, self.newest
+            self._logged = [None] * self.most
             self._texts.clear()
         return known
 
@@ -330,30 +335,19 @@ class RequestLog:
 
         def stop() -> None:
             self._watchers = [other for other in self._watchers if other is not watcher]
-            self.add_read = self._add_and_tell if self._watchers else self._entries.append
 
         self._watchers = [*self._watchers, watcher]
-        self.add_read = self._add_and_tell
         return stop
 
-    def _add_and_tell(self, entry: Entry[ReadKey]) -> None:
-        self._entries.append(entry)
-        self._tell(entry)
-
-    def _tell(self, entry: Entry[Any]) -> None:
-        recorded = self._recorded(entry)
-        for watcher in self._watchers:
-            watcher(recorded)
-
-    def _recorded(self, entry: Entry[Any]) -> RecordedRequest:
-        number, begin, end, mock, asked, status, headers, fault, code = entry
-        request = asked if isinstance(asked, Request) else request_from_key(asked)
+    def _recorded(self, number: int, begin: float, end: float, logged: Logged) -> RecordedRequest:
+        mock, key, status, headers, fault, code = logged
+        request = key if isinstance(key, Request) else request_from_key(key)
         sent = (request.method, request.path, request.query, request.body)
         begun, duration = self._epoch + begin, end - begin
         return RecordedRequest(number, *sent, status, begun, duration, fault, code, request, mock, headers)
 
 
-def _shortened(request: Request) -> Request:
+def shortened(request: Request) -> Request:
     """The request without the end of what is too long to be kept."""
     size = sum([len(name) + len(value) for name, value in request.headers])
     if len(request.body) <= _MAX_BODY and size + len(request.path) + len(request.query) <= _MAX_BODY:

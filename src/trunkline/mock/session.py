@@ -18,8 +18,8 @@ from trunkline.errors import TargetError
 from trunkline.exchange import RawHeaders, ReadKey, Request, Response
 from trunkline.mock.faults import Faults, FaultyResponse, asks_for_fault
 from trunkline.mock.loader import Vendor
-from trunkline.mock.mock import Mock, from_vendor
-from trunkline.mock.request_log import MOST_REQUESTS, RequestLog
+from trunkline.mock.mock import Logged, Mock, from_vendor
+from trunkline.mock.request_log import MOST_REQUESTS, RequestLog, shortened
 
 
 class SessionMock:
@@ -29,7 +29,6 @@ class SessionMock:
         self.mock = mock
         self._faults = faults
         self._requests = requests
-        self._number = requests.number
 
     @property
     def vendor(self) -> Vendor:
@@ -44,11 +43,10 @@ class SessionMock:
         if self._faults.any:
             return None
         begin = perf_counter()
-        answered = self.mock.read(key)
-        response = answered[0]
-        end = perf_counter()
-        self._requests.add_read((self._number(), begin, end, self.mock, key, response.status, response.headers, "", ""))
-        return answered
+        answer, limits = self.mock.find(key)
+        response = answer.response
+        self._requests.add(begin, answer.logged or Logged(self.mock, key, response.status, response.headers))
+        return response, limits
 
     def answer(self, request: Request) -> tuple[Response, RawHeaders]:
         """The answer to any request, as `Mock.answer`."""
@@ -57,19 +55,19 @@ class SessionMock:
             response, limits, fault, code = self._faults.answer(self.mock, request)
         else:
             response, limits = self.mock.answer(request)
-        self._log(begin, request, response, fault, code)
+        self._log(begin, Logged(self.mock, request, response.status, response.headers, fault, code), request)
         return response, limits
 
     def too_large(self, request: Request) -> Response | None:
         """The refusal of a request whose body was too large to be read, as `Mock.too_large`."""
         begin = perf_counter()
         response = self.mock.too_large(request)
-        self._log(begin, request, response or Response(413))
+        logged = response or Response(413)
+        self._log(begin, Logged(self.mock, request, logged.status, logged.headers), request)
         return response
 
-    def _log(self, begin: float, request: Request, response: Response, fault: str = "", code: str = "") -> None:
-        end, (status, headers) = perf_counter(), (response.status, response.headers)
-        self._requests.add_request((self._number(), begin, end, self.mock, request, status, headers, fault, code))
+    def _log(self, begin: float, logged: Logged, request: Request) -> None:
+        self._requests.add(begin, logged._replace(request=shortened(request)), logged)
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
@@ -27,7 +28,7 @@ from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.delivery import deliver
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
-from trunkline.transport.scope import ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, Immediately, Message, Receive, Send
 
 _MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
@@ -48,6 +49,7 @@ _ENCODES_BODY = frozenset(
 _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
 _NEEDS_REQUEST = _ANNOUNCES_BODY | {b"origin", b"prefer", FAULT_HEADER.encode()}
 """Fields on which an answer depends that a mock does not remember."""
+_STATUSES = frozenset(HTTPStatus)
 _PLAIN = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type date host "
     b"if-modified-since if-none-match pragma referer traceparent tracestate user-agent x-request-id".split()
@@ -73,6 +75,17 @@ ExtendedResponse: TypeAlias = tuple[Response, RawHeaders]
 """A response, and headers to add to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class ImmediateApp:
+    """An ASGI application that can answer some requests at once, without the task and the messages that ASGI needs."""
+
+    app: ASGIApp
+    immediately: Immediately
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
 # --- a target as an application -------------------------------------------------------------------------------------
 
 
@@ -84,7 +97,7 @@ def application(  # noqa: C901 - its parts share the base
     max_bytes: int | None = None,
     elsewhere: Response | None = None,
     middleware: Callable[[ASGIApp], ASGIApp] | None = None,
-) -> ASGIApp:
+) -> ImmediateApp:
     """The target as an ASGI application below `base` ("/v1"); `blocking` keeps a slow one off the event loop.
 
     A request with a body of more than `max_bytes` (by default `LONGEST_BODY` for a `MockTarget`, and `MAX_BODY` for
@@ -132,6 +145,14 @@ def application(  # noqa: C901 - its parts share the base
             return None
         return mock.read(key)
 
+    def immediately(scope: Message) -> tuple[bytes, bytes] | None:
+        if (found := read(scope)) is None:
+            return None
+        response, added = found
+        body = b"" if response.status in NO_CONTENT else response.body
+        head = _head_of_remembered(response.status, response.headers, len(body))
+        return b"".join((head, *[b"%s: %s\r\n" % field for field in added])), body
+
     async def send_answer(scope: Message, receive: Receive, send: Send) -> None:
         try:
             response, added = await answer(scope, receive)
@@ -162,7 +183,7 @@ def application(  # noqa: C901 - its parts share the base
         else:
             await send_any(scope, receive, send)
 
-    return app
+    return ImmediateApp(app, immediately)
 
 
 def _read_key(scope: Message, base: bytes) -> ReadKey | None:
@@ -266,6 +287,16 @@ def _encode(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
 
 _encode_remembered = lru_cache(maxsize=1024)(_encode)
 """`_encode` for the short fields of a mock; a live answer may have any others."""
+
+
+@lru_cache(maxsize=1024)
+def _head_of_remembered(status: int, headers: Headers, length: int) -> bytes:
+    """The status line and the fields of a mock's response, as HTTP/1.1 sends them (RFC 9112)."""
+    fields = _encode(headers)
+    if status not in NO_CONTENT:
+        fields = (*fields, (b"content-length", b"%d" % length))
+    phrase = HTTPStatus(status).phrase if status in _STATUSES else ""
+    return b"".join((f"HTTP/1.1 {status} {phrase}\r\n".encode(), *[b"%s: %s\r\n" % field for field in fields]))
 
 
 def _base_pattern(prefix: str) -> re.Pattern[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any, cast
 
 import h11
@@ -20,7 +21,7 @@ try:
 except ImportError:  # httptools is not available everywhere
     HttpToolsProtocol = H11Protocol  # type: ignore[assignment,misc]
 
-from trunkline.transport.scope import CONNECTION
+from trunkline.transport.scope import CONNECTION, Immediately
 
 MAX_HEAD = 256 << 10
 """The most bytes of a request line with its header fields, or of what follows a body, for both parsers."""
@@ -30,11 +31,33 @@ _HOST = re.compile(rb"\nhost[ \t]*:", re.IGNORECASE)
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
 
-class _Bounded(HttpToolsProtocol):
-    """uvicorn's protocol on httptools, which refuses a head or a trailer section that does not end: both copy it."""
+class _Fast(HttpToolsProtocol):
+    """uvicorn's protocol on httptools. It answers at once what needs no waiting, and bounds what both of them copy.
 
+    It refuses a head or a trailer section that does not end.
+    """
+
+    immediately: Immediately | None = None
     _unread = 0
     """The bytes since the last ones that belong to a body or end a request, within a packet."""
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin to answer a request. A task, and ASGI's messages, would take longer than the answer of a mock."""
+        found = None
+        if self.immediately and not (self.pipeline or self.flow.write_paused):
+            with suppress(Exception):  # it happens again in the task, for which uvicorn logs it and answers
+                found = self.immediately(cycle.scope)
+        if found is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        head, body = found
+        fields = [head, *[b"%s: %s\r\n" % field for field in self.server_state.default_headers]]
+        fields.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        self.transport.writelines((*fields, body))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
@@ -51,19 +74,20 @@ class _Bounded(HttpToolsProtocol):
         super().on_message_complete()
 
 
-_FAST: Any = H11Protocol if issubclass(HttpToolsProtocol, H11Protocol) else _Bounded
+_FAST: Any = H11Protocol if issubclass(HttpToolsProtocol, H11Protocol) else _Fast
 
 
 class Connection(asyncio.Protocol):
     """An accepted connection. It hands its transport over to the protocol that it chooses.
 
-    `state` is the `state` in the scope of each of its requests.
+    `state` is the `state` in the scope of each of its requests. `immediately` answers some of them without a task.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, server: uvicorn.Server, state: dict[str, Any]) -> None:
+    def __init__(self, server: uvicorn.Server, state: dict[str, Any], immediately: Immediately | None = None) -> None:
         self._server = server
+        self._immediately = immediately
         self._state = state
         """The `state` of the scopes of its requests."""
         self._chosen: Any = None
@@ -121,6 +145,7 @@ class Connection(asyncio.Protocol):
         self._chosen = (_FAST if _is_ordinary(data) else H11Protocol)(
             self._server.config, self._server.server_state, {**self._state, CONNECTION: self}
         )
+        self._chosen.immediately = self._immediately
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)
         self._chosen.data_received(data)

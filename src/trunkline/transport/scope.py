@@ -11,6 +11,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Called with scope, receive and send. Frameworks type the three differently, hence `Any`."""
 
+Immediately: TypeAlias = Callable[[Message], tuple[bytes, bytes] | None]
+"""Answers a request at once: the head of the response, up to its last field, and the body; None for most requests."""
+
 SCHEME = "trunkline.scheme"
 """The scheme of a whole address that the request names: that of `scheme` is the connection's."""
 

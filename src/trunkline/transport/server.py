@@ -41,10 +41,10 @@ from trunkline.findings import to_text, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.transport.access import RESERVED
 from trunkline.transport.addresses import address_of, root_url
-from trunkline.transport.asgi import application
+from trunkline.transport.asgi import ImmediateApp, application
 from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
 from trunkline.transport.proxy import Proxy
-from trunkline.transport.scope import ENDING, SCHEME, TUNNEL, ASGIApp, Message, Receive, Send
+from trunkline.transport.scope import ENDING, SCHEME, TUNNEL, ASGIApp, Immediately, Message, Receive, Send
 from trunkline.transport.tls import HANDSHAKE, describe_failure
 
 try:
@@ -111,7 +111,7 @@ def asgi(
     admin: ASGIApp | None = None,
     sessions: ASGIApp | None = None,
     cors: Collection[str] | None = None,
-) -> ASGIApp:
+) -> ImmediateApp:
     """Each target below its base path, `{"/v1": target}`; a lone target answers every path.
 
     `blocking` keeps slow targets off the event loop. `/` lists the `index`, by default the base paths:
@@ -159,7 +159,20 @@ def asgi(
             return await sessions(scope, receive, send)
         return await router(scope, receive, send)
 
-    return app
+    return ImmediateApp(app, _immediately({below: mounted for _, below, mounted in direct}))
+
+
+def _immediately(applications: Mapping[bytes, ImmediateApp]) -> Immediately:
+    """Let the application below whose path a request is answer it at once."""
+
+    def immediately(scope: Message) -> tuple[bytes, bytes] | None:
+        path = scope["raw_path"]
+        for below, mounted in applications.items():
+            if path.startswith(below):
+                return mounted.immediately(scope)
+        return None
+
+    return immediately
 
 
 def cors_middleware(origins: Collection[str]) -> Callable[[ASGIApp], ASGIApp]:
@@ -294,6 +307,7 @@ class _Server:
         )
         self._uvicorn = uvicorn.Server(config)
         self._app = app
+        self._immediately = app.immediately if isinstance(app, ImmediateApp) else None
         self._listener = listener
         self._tls = tls
         self._proxy = proxy
@@ -376,7 +390,7 @@ class _Server:
         connection = (
             self._proxy.connection(self._uvicorn, state, self._explain_failure)
             if self._proxy
-            else Connection(self._uvicorn, state)
+            else Connection(self._uvicorn, state, self._immediately)
         )
         patience = HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
