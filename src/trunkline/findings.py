@@ -41,11 +41,18 @@ class Grade(StrEnum):
     """It is customary in HTTP or an RFC; no page says it."""
     DECISION = "decision"
     """It is our own choice for the mock. No finding rests on it."""
+    OBSERVED = "observed"
+    """It was seen in traffic; no page says it. No finding rests on it."""
 
     @property
     def rank(self) -> int:
         """0 for the strongest."""
         return list(Grade).index(self)
+
+    @property
+    def carries_findings(self) -> bool:
+        """Whether a page or a custom says it, so that an implementation can be held to it."""
+        return self not in (Grade.DECISION, Grade.OBSERVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +148,9 @@ class Report:
     def add(self, finding: Finding) -> bool:
         """Add a finding; return whether its cause is new, or was only known from weaker evidence.
 
-        Findings that rest on our own decisions are dropped.
+        Findings that rest on our own decisions, or on what was only observed, are dropped.
         """
-        if finding.evidence.grade is Grade.DECISION:
+        if not finding.evidence.grade.carries_findings:
             return False
         cause, kind = finding.cause, (finding.rule, finding.operation, finding.evidence.grade)
         if cause not in self._findings and self._causes[kind] >= _MOST_CAUSES:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
 from trunkline.exchange import SMALL_BODY, Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
-from trunkline.findings import Grade
 
 _UUID_LENGTH = 36
 NOTHING: Json = object()
@@ -76,7 +75,7 @@ def shown_response(operation: Operation, exchange: Exchange) -> DocumentedRespon
     if exchange.request.method == "HEAD":
         return None
     found = operation.response_for(exchange.response.status)
-    return found if found and found.schema and found.evidence.grade is not Grade.DECISION else None
+    return found if found and found.schema and found.evidence.grade.carries_findings else None
 
 
 def succeeded(operation: Operation, exchange: Exchange) -> bool:

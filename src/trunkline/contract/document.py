@@ -320,12 +320,14 @@ class ErrorCode(Node, frozen=True):
 class ResponseExtension(Node, frozen=True):
     """The `x-trunkline` of a response: the causes that it answers.
 
-    `content` is the evidence that a response of the range `2XX` has content, whichever status it has.
+    `content` is the evidence that a response of the range `2XX` has content, whichever status it has. `codes` are error
+    codes whose cause is not known.
     """
 
     evidence: Evidence
     content: Evidence | None = None
     refusals: Annotated[dict[str, ErrorCode], _only(Cause)] = {}
+    codes: dict[str, Evidence] = {}
 
 
 class Response(Node, frozen=True):
@@ -487,7 +489,7 @@ class SchemaExtension(Node, frozen=True):
 _KIND_NAMES = [kind.__name__.lower() for kind in (List, Fetch, Create, Update, Delete, Act)]
 _EVIDENCE: Json = {
     "additionalProperties": False,
-    "if": {"properties": {"grade": {"const": "decision"}}},
+    "if": {"properties": {"grade": {"enum": ["decision", "observed"]}}},
     "then": {"required": ["note"]},
     "else": {"required": ["source"]},
 }

@@ -37,6 +37,7 @@ _TYPES = {bool: "boolean", int: "integer", str: "string"}
 _MARKS = {
     "customary": "No page documents this; it is customary in HTTP.",
     "decision": "No page documents this; it is a decision of the mock.",
+    "observed": "No page documents this; it was observed in traffic.",
 }
 _INFO = {
     "contact": {"name": "This document: trunkline"},

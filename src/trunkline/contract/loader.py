@@ -179,6 +179,7 @@ class _Compiler:
             refusals=extension.refusals,
             headers={name.lower(): header.extension.evidence for name, header in response.headers.items()},
             content=extension.content,
+            codes=extension.codes,
         )
 
 

@@ -103,7 +103,8 @@ class RequestBody:
 class DocumentedResponse:
     """One documented response of an operation: `key` is `200`, or a range such as `4XX`.
 
-    `content` is the evidence that a range of successes does not include 204, which has no content.
+    `content` is the evidence that a range of successes does not include 204, which has no content. `codes` are error
+    codes of which no cause is known.
     """
 
     key: str
@@ -113,6 +114,7 @@ class DocumentedResponse:
     refusals: Mapping[str, ErrorCode]
     headers: Mapping[str, Evidence]
     content: Evidence | None = None
+    codes: Mapping[str, Evidence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

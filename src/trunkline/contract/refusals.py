@@ -175,7 +175,7 @@ def is_specified(request: ParsedRequest) -> bool:
     return not any(
         isinstance(value, int)
         and abs(value) > _SPECIFIED
-        and any(parameter.evidence_for(keyword).grade is Grade.DECISION for keyword in ("minimum", "maximum"))
+        and any(not parameter.evidence_for(keyword).grade.carries_findings for keyword in ("minimum", "maximum"))
         for parameter in request.operation.parameters
         if (value := request.values.get(parameter.name)) is not None
     )
@@ -315,7 +315,7 @@ _short_value = lru_cache(maxsize=4096)(_value)
 def _bad_parameter(operation: Operation, parameter: Parameter, cause: str, keyword: str, *texts: str) -> Refusal:
     """The refusal of the values of a parameter that break a keyword, or, without one, of more than one value."""
     evidence, schema = parameter.refused[cause], parameter.schema
-    if cause == "parameter_out_of_range" and parameter.evidence_for(keyword).grade is Grade.DECISION:
+    if cause == "parameter_out_of_range" and not parameter.evidence_for(keyword).grade.carries_findings:
         evidence = parameter.evidence_for(keyword)
     at = f"{parameter.pointer}/schema{keyword and '/'}{keyword}"
     sent = " and ".join(f"{parameter.name}={text}" for text in texts)

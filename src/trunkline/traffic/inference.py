@@ -175,7 +175,7 @@ def guess_status(operation: Operation, body: bytes) -> int:
     errors = [
         response
         for key, response in operation.responses.items()
-        if key.isdigit() and int(key) >= 400 and response.schema and response.evidence.grade is not Grade.DECISION
+        if key.isdigit() and int(key) >= 400 and response.schema and response.evidence.grade.carries_findings
     ]
     try:
         value = Response(0, (), body).json()

@@ -20,7 +20,7 @@ from trunkline.contract.refusals import (
     reasons_to_refuse,
 )
 from trunkline.exchange import Exchange, NotJSON, parse_json
-from trunkline.findings import Evidence, Finding, Grade
+from trunkline.findings import Evidence, Finding
 
 _NOT_ABOUT_VALIDITY = frozenset(
     {401, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 423, 425, 426, 428, 429, 431, 451}
@@ -49,7 +49,7 @@ def refuses_invalid(operation: Operation, exchange: Exchange) -> Iterator[Proble
         return
     for reason in reasons_to_refuse(operation.contract, exchange.request):
         message, evidence = f"a request that must be refused is answered with success: {reason.cause}", reason.evidence
-        if evidence.grade is Grade.DECISION and reason.cause in _MISTAKES:
+        if not evidence.grade.carries_findings and reason.cause in _MISTAKES:
             message, evidence = f"a mistake is answered with success: {reason.cause}", _UNNOTICED
         place, expected = reason.reference(operation.contract), f"refused, since {reason.broke}"
         seen = f"{exchange.response.status} for {reason.sent}"

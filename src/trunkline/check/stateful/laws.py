@@ -11,7 +11,6 @@ from trunkline.check.laws.identity import accounts_are_apart
 from trunkline.check.stateful.fields import conditions, defaults, inputs, shown_fields
 from trunkline.check.stateful.resources import ResourceOperations, operations_of
 from trunkline.contract.model import Act, Create, Delete, Fetch, Kind, List, Operation, Update
-from trunkline.findings import Grade
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,11 @@ def _about(
 def _has_shown_default(create: Operation[Create], operations: ResourceOperations) -> bool:
     shown = {name for operation in (create, *operations.readers) for name in shown_fields(operation)}
     grades = {name: default.schema.evidence.grade for name, default in defaults(create, {}).items()}
-    return any(name in shown and grade is not Grade.DECISION for name, grade in grades.items())
+    return any(name in shown and grade.carries_findings for name, grade in grades.items())
 
 
 def _has_resets(update: Operation[Update], _: ResourceOperations) -> bool:
-    return any(reset.evidence.grade is not Grade.DECISION for reset in update.kind.resets)
+    return any(reset.evidence.grade.carries_findings for reset in update.kind.resets)
 
 
 def _changes_shown_fields(act: Operation[Act], _: ResourceOperations) -> bool:

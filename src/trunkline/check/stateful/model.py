@@ -17,7 +17,7 @@ from trunkline.contract.bodies import id_key, same_id
 from trunkline.contract.formats import read_time
 from trunkline.contract.model import Act, Create, Operation, Update
 from trunkline.exchange import Exchange, Json
-from trunkline.findings import Evidence, Grade
+from trunkline.findings import Evidence
 
 NOTHING_CHANGES = "refused_requests_change_nothing"
 """The law that a refused request must not break."""
@@ -207,7 +207,7 @@ def _apply_resets(
         name, reference = reset.field, operation.extension_reference(f"update/resets/{index}")
         before = item.expected.get(name)
         if body.keys() - {name} <= reset.never:
-            if before and name not in body and reset.evidence.grade is not Grade.DECISION:
+            if before and name not in body and reset.evidence.grade.carries_findings:
                 claim = Claim("other_changes_reset_nothing", operation, reset.evidence, reference)
                 expected[name] = before.kept_by(claim)
         elif any(group <= changed for group in reset.when) and name not in body:

@@ -182,7 +182,7 @@ class Scenario:
         `seen` is by default the value at `at` in the last response. Nothing is judged on evidence that is only a
         decision of the mock. A law is suppressed with its own finding, and with one of a law that the claim assumes.
         """
-        if claim.evidence.grade is Grade.DECISION:
+        if not claim.evidence.grade.carries_findings:
             return
         self.run.counts[claim.operation.operation_id, claim.law] += 1
         if not holds and not any((assumed, False) in self.run.suppressed for assumed in claim.assumes):
@@ -285,7 +285,7 @@ class Scenario:
 
     def _report(self, finding: Finding) -> None:
         is_suppressed = (finding.rule, _is_note(finding)) in self.run.suppressed
-        if not self.reporting or is_suppressed or finding.evidence.grade is Grade.DECISION:
+        if not self.reporting or is_suppressed or not finding.evidence.grade.carries_findings:
             return
         hide = redactor(frozenset(self.secrets))
         earlier = (item.creation for item in self._concerned() if item.creation not in self.exchanges)
