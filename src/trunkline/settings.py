@@ -131,6 +131,7 @@ RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf
 PERCENT = Type(float, "a number from 0 to 100", "PERCENT", lambda percent: 0 <= percent <= 100, (int, float), "float")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
 FORMAT = _one_of("FORMAT", *FORMATS)
+TEXT_OR_JSON = _one_of("FORMAT", "text", "json")
 REPORT = Type(_report, f"FORMAT=FILE, where FORMAT is {FORMAT.wanted}", "FORMAT=FILE")
 
 
@@ -317,7 +318,7 @@ class Settings:
 
     # what is sent
     operation: tuple[str, ...] = option(
-        IDS, "check validate pytest", "Judge only the operations with these operationIds; can be repeated.", ()
+        IDS, "check validate drift pytest", "Judge only the operations with these operationIds; can be repeated.", ()
     )
     complete: bool = option(FLAG, "check pytest", "Report each operation that is not implemented, as a finding.")
     require: tuple[str, ...] = option(
@@ -397,6 +398,17 @@ class Settings:
     coverage_fail_under: float | None = option(
         PERCENT, "pytest", "Fail the run if your client has met fewer of the documented answers."
     )
+    drift_format: str = option(
+        TEXT_OR_JSON, "drift", "How the drift is printed: text or json (docs/drift.md).", "text", flag="--format"
+    )
+    against: tuple[str, ...] = option(
+        FILE, "drift", "Compare with this older recording instead of the contract; can be repeated.", ()
+    )
+    any_change: bool = option(
+        FLAG, "drift", "Exit with 1 for any change, also for one that breaks no client.", flag="--any"
+    )
+    patch: str | None = option(FILE, "drift", "Write the patch to the schema files to this file, as a unified diff.")
+    write: bool = option(FLAG, "drift", "Apply the patch to schema files of your own (TRUNKLINE_DATA).")
     fail_fast: bool = option(FLAG, "check", "Stop at the first finding.")
     document_url: str | None = option(
         BASE, "export", "The server that the document names, instead of the vendor's own.", flag="--url"
@@ -468,6 +480,7 @@ COMMAND_LINE_ONLY = {
     "reset": {"state"},
     "check": {"fail_fast"},
     "validate": {"live"},
+    "drift": {"against", "patch", "write"},
     "export": {"document_url", "output"},
     "faults": {"schema"},
 }

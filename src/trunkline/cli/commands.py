@@ -117,6 +117,21 @@ COMMANDS = (
         example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
     ),
     command(
+        "drift",
+        "Find out how an API differs from its contract.",
+        """Compare the API in a recording with the contract of VENDOR, or with the API in an older recording
+        (--against).
+
+        A SOURCE is what `trunkline validate` reads. What would break a client is shown first: something that is
+        documented is missing, null, of another type, or has a new value. Additions follow. The exit code is 1 if a
+        change breaks a client; with --any, if there is any change. Then the patch to the schema files is printed, which
+        --write applies to files of your own.
+        """,
+        _VENDOR,
+        click.Argument(["sources"], nargs=-1, metavar="SOURCE...", type=click.Path()),
+        example="trunkline drift VENDOR session.har",
+    ),
+    command(
         "export",
         "Print a contract as one OpenAPI document.",
         """Print the contract of VENDOR as one OpenAPI 3.1 document, for any other tool.

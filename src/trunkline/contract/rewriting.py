@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from json.decoder import JSONDecoder, scanstring
 
 from trunkline.exchange import Json
 
 _WIDTH = 120
 _INDENT = 2
 _SPACE = re.compile(r"[ \t\r\n]*")
-_DECODER = JSONDecoder()
+_DECODER = json.JSONDecoder()
 
 
 def rewritten(text: str, value: Json) -> str:
@@ -45,14 +44,17 @@ def _value(text: str, start: int, end: int, old: Json, new: Json) -> str:
     parts = [*_parts(text, start)]
     if type(old) is not type(new) or not isinstance(old, dict | list) or not parts or not new:
         return _dump(new, _indent_at(text, start))
-    olds, news = (node if isinstance(node, dict) else dict(enumerate(node)) for node in (old, new))
+    olds, news = _members(old), _members(new)
     ends = [start + 1, *(part.end for part in parts)]
     gaps = {part.key: text[last : part.start] for last, part in zip(ends, parts, strict=False)}
     lead = gaps[parts[0].key]
     gap = gaps[parts[-1].key] if len(parts) > 1 else f",{lead or ' '}"
     indent = len(lead.rpartition("\n")[2]) if "\n" in lead else _indent_at(text, start)
     members = [
-        (gaps[part.key], text[part.start : part.value] + _value(text, part.value, part.end, olds[part.key], news[part.key]))
+        (
+            gaps[part.key],
+            text[part.start : part.value] + _value(text, part.value, part.end, olds[part.key], news[part.key]),
+        )
         for part in parts
         if part.key in news
     ]
@@ -62,6 +64,11 @@ def _value(text: str, start: int, end: int, old: Json, new: Json) -> str:
     written = lead + members[0][1] + "".join(gap + member for gap, member in members[1:]) + text[ends[-1] : end - 1]
     found = text[start] + written + text[end - 1]
     return _dump(new, _indent_at(text, start)) if "\n" not in lead and _is_too_long(text, start, found) else found
+
+
+def _members(value: Json) -> dict[str | int, Json]:
+    """The members of an object, or the items of a list by their index."""
+    return dict(value) if isinstance(value, dict) else dict(enumerate(value))
 
 
 def _is_too_long(text: str, start: int, found: str) -> bool:
@@ -77,7 +84,7 @@ def _parts(text: str, start: int) -> Iterator[_Part]:
     for index in count():
         begin, key = at, index
         if text[start] == "{":
-            key, at = scanstring(text, at + 1)
+            key, at = _DECODER.raw_decode(text, at)
             at = _skip(text, _skip(text, at) + 1)
         _, end = _DECODER.raw_decode(text, at)
         yield _Part(key, begin, at, end)
@@ -111,7 +118,9 @@ def _dump(value: Json, indent: int) -> str:
         return flat
     inner = " " * (indent + _INDENT)
     if isinstance(value, dict):
-        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_dump(item, indent + _INDENT)}" for key, item in value.items()]
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {_dump(item, indent + _INDENT)}" for key, item in value.items()
+        ]
     else:
         parts = [_dump(item, indent + _INDENT) for item in value]
     opening, closing = "{}" if isinstance(value, dict) else "[]"

@@ -139,24 +139,48 @@ def load(
     """
     if name not in names():
         raise UsageError(f"{name!r} is not a vendor; there are: {', '.join(names())}")
-    root = next(root for root in roots() if (root / "schemas" / name).is_dir())
+    root = root_of(name)
     strict = root != roots()[0] if lint is None else lint
-    with _naming_the_folder(f"schemas/{name}"):
-        contract = read(root / "schemas" / name, name, lint=strict)
+    vendor = _read(root, name, lint=strict)
+    contract, world, cases = vendor.contract, vendor.world, vendor.cases
     with _naming_the_folder(f"fixtures/{name}"):
-        world = _world(root / "fixtures" / name, contract, lint=strict)
-        cases = _cases(root / "fixtures" / name, contract, lint=strict)
         if trunks is not None:
-            world = _generated(Vendor(name, contract, world, cases), trunks, seed).world
+            world = _generated(vendor, trunks, seed).world
     if overlay is not None:
         with _naming_the_folder(str(overlay / name)):
             world = _overlaid(world, overlay / name, contract)
     if strict or trunks is not None or overlay is not None:
-        with _naming_the_folder(f"fixtures/{name}"):
-            for at, reason in lint_responses(world, contract):
-                redact = redactor(_secrets(world, contract))
-                raise DataError(f"fixtures/{name}/world.toml", at, redact(reason))
+        _lint_responses(world, contract)
     return Vendor(name, contract, world, cases)
+
+
+def root_of(name: str) -> Path:
+    """The folder that holds `schemas/` and `fixtures/` of a vendor. The first of `roots` ships with trunkline."""
+    return next(root for root in roots() if (root / "schemas" / name).is_dir())
+
+
+def lint_schemas(name: str, schemas: Path) -> None:
+    """Raise `DataError` unless a folder of schemas can replace that of a vendor, whose fixtures stay."""
+    vendor = _read(root_of(name), name, lint=True, schemas=schemas)
+    _lint_responses(vendor.world, vendor.contract)
+
+
+def _read(root: Path, name: str, *, lint: bool, schemas: Path | None = None) -> Vendor:
+    """Read the data of a vendor as they are."""
+    with _naming_the_folder(f"schemas/{name}"):
+        contract = read(schemas or root / "schemas" / name, name, lint=lint)
+    with _naming_the_folder(f"fixtures/{name}"):
+        world = _world(root / "fixtures" / name, contract, lint=lint)
+        cases = _cases(root / "fixtures" / name, contract, lint=lint)
+    return Vendor(name, contract, world, cases)
+
+
+def _lint_responses(world: World, contract: Contract) -> None:
+    """Raise `DataError` for the first response of the mock that breaks the contract."""
+    with _naming_the_folder(f"fixtures/{contract.vendor}"):
+        for at, reason in lint_responses(world, contract):
+            redact = redactor(_secrets(world, contract))
+            raise DataError(f"fixtures/{contract.vendor}/{_WORLD}", at, redact(reason))
 
 
 @lru_cache(maxsize=1)

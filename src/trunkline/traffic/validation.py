@@ -123,10 +123,8 @@ def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tupl
     return problems
 
 
-def judge_recorded(
-    report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]
-) -> Iterator[Finding]:
-    """The findings about a recorded exchange. The report is told what was exercised.
+def completed(operation: Operation, exchange: Exchange) -> Exchange:
+    """The exchange with the method, the path and the status that it has presumably, if they are not known.
 
     Raises `UsageError` for a redirection, which cannot be judged.
     """
@@ -138,6 +136,17 @@ def judge_recorded(
     if "status" not in exchange.known:
         status = guess_status(operation, exchange.response.body)
         exchange = replace(exchange, response=replace(exchange.response, status=status))
+    return exchange
+
+
+def judge_recorded(
+    report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]
+) -> Iterator[Finding]:
+    """The findings about a recorded exchange. The report is told what was exercised.
+
+    Raises `UsageError` for a redirection, which cannot be judged.
+    """
+    exchange = completed(operation, exchange)
     for rule in rules:
         key = operation.operation_id, rule.name
         if report.exercised.get(key) != "" and rule.concerns(operation):

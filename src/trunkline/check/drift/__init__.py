@@ -1,0 +1,12 @@
+"""Drift: how an observed API differs from its contract, or from what it was before.
+
+`Profile` observes exchanges, `drift` compares it, and `Patch` changes the files of the contract accordingly. `KINDS`
+says which differences break a client.
+"""
+
+from trunkline.check.drift.comparison import Change, Drift, drift
+from trunkline.check.drift.kinds import KINDS, Kind
+from trunkline.check.drift.patch import Patch
+from trunkline.check.drift.profile import Cause, Deviation, Place, Profile, Sighting
+
+__all__ = ["KINDS", "Cause", "Change", "Deviation", "Drift", "Kind", "Patch", "Place", "Profile", "Sighting", "drift"]

@@ -1,0 +1,160 @@
+"""Drift as lines to read, and as a JSON document. docs/drift.md describes the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import trunkline
+from trunkline.check.drift import Change, Drift, Patch
+from trunkline.exchange import Json
+from trunkline.redaction import printable
+from trunkline.report import titles
+from trunkline.report.text import Line
+
+_BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
+_FEW = 20
+"""The number of places that are listed of those that were left out, and of properties that were not seen."""
+
+
+def change_lines(found: Drift) -> Iterator[Line]:
+    """Each change, with what was seen of it."""
+    return _redacted_lines(found, (line for change in found.changes for line in _change(change)))
+
+
+def summary_lines(found: Drift, patch: Patch | None = None) -> Iterator[Line]:
+    """What was not seen, not read or not patched, and the verdict."""
+    return _redacted_lines(found, _summary(found, patch))
+
+
+def _redacted_lines(found: Drift, lines: Iterable[Line]) -> Iterator[Line]:
+    return (tuple((printable(found.profile.redact(text)), style) for text, style in line) for line in lines)
+
+
+def _change(change: Change) -> Iterator[Line]:
+    cause, seen = change.cause, change.seen
+    mark, style = ("BREAKING", _BAD) if change.breaks else ("change", _NOTE)
+    yield (mark, f"{_STRONG} {style}"), (f" {cause.kind}", _STRONG)
+    yield ((f"  {cause.operation} {cause.status} {cause.at}: {change.message} ({_seen(change)})", ""),)
+    parts = {
+        "expected": seen.expected,
+        "example": seen.example,
+        "recorded": seen.source,
+        "contract": seen.contract,
+        "page": seen.evidence.source if seen.evidence else "",
+    }
+    yield from (((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text)
+    yield ()
+
+
+def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
+    for name, status, place in found.unseen[:_FEW]:
+        yield _row("not seen", f"{name} {status} {place.at}, which is documented")
+    if len(found.unseen) > _FEW:
+        yield _row("not seen", f"{len(found.unseen) - _FEW} more documented properties")
+    if found.unasked:
+        yield _row(titles.NOT_EXERCISED, f"{', '.join(found.unasked)}: not in the recording", _MISSING)
+    for left_out, reason in [*found.not_read.items()][:_FEW]:
+        yield _row(titles.NOT_JUDGED, f"{left_out}: {reason}", _MISSING)
+    if found.skipped > _FEW:
+        yield _row(titles.NOT_JUDGED, f"{found.skipped - _FEW} more", _MISSING)
+    for change in patch.left if patch else ():
+        yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
+    seen = found.profile.seen
+    times = f", {_time(seen.first)} to {_time(seen.last)}" if seen.first is not None else ""
+    yield _row("seen", f"{_plural(seen.count, 'response')}{times}")
+    yield _verdict(found)
+
+
+def _verdict(found: Drift) -> Line:
+    before = "the contract" if found.older is None else "the older recording"
+    breaking, all_ = len(found.breaking), len(found.changes)
+    if not all_:
+        text, style = f"no drift: the API is as {before} has it", _GOOD
+    elif not breaking:
+        text, style = f"the API differs from {before}: {_plural(all_, 'change')}, none breaks a client", _NOTE
+    else:
+        verb = "breaks" if breaking == 1 else "break"
+        text, style = f"the API DIFFERS from {before}: {breaking} of {_plural(all_, 'change')} {verb} a client", _BAD
+    return _row("verdict", text, f"{_STRONG} {style}")
+
+
+def document(found: Drift, patch: Patch | None = None) -> Json:
+    """The drift as a JSON value."""
+    seen = found.profile.seen
+    left = {change.cause for change in patch.left} if patch else set()
+    value = {
+        "format": 1,
+        "trunkline": trunkline.__version__,
+        "vendor": found.profile.contract.vendor,
+        "against": "contract" if found.older is None else "recording",
+        "verdict": "breaking" if found.breaking else "changed" if found.changes else "none",
+        "responses": seen.count,
+        "first": _time(seen.first),
+        "last": _time(seen.last),
+        "counts": {"breaking": len(found.breaking), "other": len(found.changes) - len(found.breaking)},
+        "changes": [{**change_document(change), "in_patch": change.cause not in left} for change in found.changes],
+        "not_seen": [
+            {"operation": name, "status": status, "at": place.at, "contract": place.reference}
+            for name, status, place in found.unseen
+        ],
+        "not_exercised": [*found.unasked],
+        "skipped": found.skipped,
+        "not_judged": [{"place": place, "reason": reason} for place, reason in found.not_read.items()],
+    }
+    return _redacted(found, value)
+
+
+def change_document(change: Change) -> dict[str, Json]:
+    """A change as a JSON value."""
+    cause, seen = change.cause, change.seen
+    return {
+        "kind": cause.kind,
+        "breaking": change.breaks,
+        "operation": cause.operation,
+        "status": cause.status,
+        "at": cause.at,
+        "detail": cause.detail,
+        "message": change.message,
+        "contract": seen.contract,
+        "expected": seen.expected,
+        "example": seen.example,
+        "grade": str(seen.evidence.grade) if seen.evidence else None,
+        "page": seen.evidence.source if seen.evidence else "",
+        "count": seen.count,
+        "first": _time(seen.first),
+        "last": _time(seen.last),
+        "source": seen.source,
+    }
+
+
+def _redacted(found: Drift, value: Json) -> Json:
+    if isinstance(value, str):
+        return printable(found.profile.redact(value))
+    if isinstance(value, dict):
+        return {name: _redacted(found, item) for name, item in value.items()}
+    return [_redacted(found, item) for item in value] if isinstance(value, list) else value
+
+
+def _seen(change: Change) -> str:
+    seen = change.seen
+    times = "once" if seen.count == 1 else f"{seen.count} times"
+    if seen.first is None:
+        return times
+    return f"{times}, {_time(seen.first)}" + (f" to {_time(seen.last)}" if seen.last != seen.first else "")
+
+
+def _time(time: float | None) -> str | None:
+    """A Unix time as RFC 3339 has it: `2026-11-28T18:00:00Z`; None if it is not known, or no year has it."""
+    try:
+        return None if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _row(title: str, text: str, style: str = "") -> Line:
+    return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
