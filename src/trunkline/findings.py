@@ -121,6 +121,8 @@ class Report:
 
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     exercised: dict[tuple[str, str], str] = field(default_factory=dict)
+    rules: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The same for each (operationId, rule) of a check, in which rules judge every exchange."""
     reached: Counter[tuple[str, int]] = field(default_factory=Counter)
     codes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     """The number of responses for each documented (operationId, status, error code)."""
@@ -192,9 +194,8 @@ class Report:
         """Add what another part of the same run has found. A check that either part exercised was exercised."""
         self.secrets |= other.secrets
         self.extend(other.findings)
-        for step, reason in other.exercised.items():
-            if self.exercised.get(step) != "":
-                self.exercised[step] = reason
+        for own, more in ((self.exercised, other.exercised), (self.rules, other.rules)):
+            own.update({step: reason for step, reason in more.items() if own.get(step) != ""})
         self.reached.update(other.reached)
         self.codes.update(other.codes)
         self.sent.update(other.sent)

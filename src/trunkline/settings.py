@@ -382,7 +382,7 @@ class Settings:
         "implied",
     )
     format: str = option(
-        FORMAT, "check validate", f"How the report is printed: {' or '.join(FORMATS)} (docs/report.md).", "text"
+        FORMAT, "check validate", f"How the report is printed: {FORMAT.wanted} (docs/report.md).", "text"
     )
     report: tuple[tuple[str, str], ...] = option(
         REPORT,

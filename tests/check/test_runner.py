@@ -12,7 +12,8 @@ import pytest
 import trunkline
 from trunkline import mock
 from trunkline.check.problem import Problem
-from trunkline.check.runner import FUZZ, Checker
+from trunkline.check.rules import RULES
+from trunkline.check.runner import FUZZ, NOT_ALLOWED, Checker
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.script import script
@@ -59,6 +60,17 @@ def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
     assert report.findings == ()
     assert report.exercised["listTrunks", FUZZ] == ""
     assert str(report) == "no finding"
+
+
+def test_a_check_notes_which_rules_judged_something(telepath: Vendor) -> None:
+    """Each rule that concerns an operation is there, with a reason if no exchange was judged."""
+    target = budgeted(mock.from_vendor(telepath), 60)
+    report = Checker(telepath, target, credential=telepath.world.token, seed=3, examples=1).run(["listTrunks"])
+    concerned = {rule.name for rule in RULES if rule.concerns(telepath.contract.operation("listTrunks"))}
+    assert {name for operation, name in report.rules if operation == "listTrunks"} >= concerned
+    assert report.rules["listTrunks", "body_matches_schema"] == ""
+    report = Checker(telepath, mock.from_vendor(telepath), credential=telepath.world.token, examples=1).run()
+    assert report.rules["createTrunk", "body_matches_schema"] == NOT_ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -408,6 +408,7 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     """Counts are added, a check that either part exercised was exercised, and a cause of both is one finding."""
     part = report(finding(), finding(Grade.CUSTOMARY, "ids_stay"))
     part.codes["listThings", 401, "BAD_KEY"], part.sent["listThings", "limit"] = 1, 2
+    part.rules["listThings", "body_is_json"] = "the body is not JSON"
     part.stopped, part.not_implemented, part.unasked = "it was interrupted", {"getThing": "404"}, {"listParts": "none"}
     part.leftovers, part.judged = ["trunks conn_1"], {"a.har": 2}
     part.skip("b.png", "it holds no exchange")

@@ -26,6 +26,7 @@ from trunkline.check.laws.refusals import disclosures
 from trunkline.check.laws.session import AccountReadings, comparable
 from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules import RULES, Rule, judge, operation_of, rules_of_a_run, secret_values_rule
+from trunkline.check.rules.applied import note_applied
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.safety.ownership import ids_by_resource
 from trunkline.check.stateful.creations import Creations
@@ -181,6 +182,7 @@ class Checker:
             return
         if self.live:
             exchange = replace(exchange, known=exchange.known | {"server"})
+        note_applied(self.report.rules, operation, exchange, self.rules)
         if operation.method == exchange.request.method:
             reach.count(self.report, operation, exchange)
         for finding in judge(operation, exchange, self.rules):
@@ -487,8 +489,23 @@ class Checker:
                 if reason == NOT_REACHED:
                     self.report.exercised[step] = str(exhausted)
         finally:
+            note_unreached(self.report, chosen, self.rules, writes=self.writing is not None)
             self.clean()
         return self.report
+
+
+def note_unreached(
+    report: Report, operations: Iterable[Operation], rules: Iterable[Rule] = RULES, *, writes: bool
+) -> None:
+    """Note for each rule that concerns an operation, and judged no exchange with it, why there was none."""
+    for operation in operations:
+        name = operation.operation_id
+        reason = NOT_REACHED if operation.reads or writes else NOT_ALLOWED
+        reason = report.unasked.get(name, reason)
+        reason = MISSING_REASON if name in report.not_implemented else reason
+        for rule in rules:
+            if rule.concerns(operation):
+                report.rules.setdefault((name, rule.name), reason)
 
 
 def steps(operations: Sequence[Operation], laws: Iterable[Law] = LAWS) -> list[tuple[str, str]]:

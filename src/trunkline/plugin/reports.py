@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.check.runner import NOT_ALLOWED, NOT_REACHED, steps
+from trunkline.check.runner import NOT_ALLOWED, NOT_REACHED, note_unreached, steps
 from trunkline.check.stateful.script import script
 from trunkline.contract.requests import operations_named
 from trunkline.errors import TrunklineError
@@ -85,6 +85,7 @@ class SuiteReports:
         for step in steps(operations):
             report.exercised[step] = spelled(NOT_ALLOWED) if step[0] in writing else NOT_REACHED
         self._fill(report)
+        note_unreached(report, operations, writes=settings.allow_writes)
         if session.exitstatus == pytest.ExitCode.INTERRUPTED:
             report.stopped = report.stopped or str(session.shouldstop or "it was interrupted")
         run = RunInfo(

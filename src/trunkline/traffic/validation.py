@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from trunkline.check import reach
 from trunkline.check.rules import RULES, Rule, judge, rules_of_a_run
-from trunkline.contract.bodies import NOTHING, json_of
-from trunkline.contract.model import Contract, List, Operation
-from trunkline.contract.refusals import reasons_to_refuse
+from trunkline.check.rules.applied import note_applied
+from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
@@ -147,11 +146,7 @@ def judge_recorded(
     Raises `UsageError` for a redirection, which cannot be judged.
     """
     exchange = completed(operation, exchange)
-    for rule in rules:
-        key = operation.operation_id, rule.name
-        if report.exercised.get(key) != "" and rule.concerns(operation):
-            reason = _reason(rule, exchange, operation)
-            report.exercised[key] = reason and report.exercised.get(key, reason)
+    note_applied(report.exercised, operation, exchange, rules)
     if exchange.request.method == operation.method:
         reach.count(report, operation, exchange)
     yield from judge(operation, exchange, rules)
@@ -168,29 +163,6 @@ def _requested(contract: Contract, request: Request) -> Operation | None:
             return operation
     asked = truncate(f"{request.method} {request.path}", _LONGEST_ADDRESS)
     raise UsageError(f"{asked} is no operation of {contract.vendor}")
-
-
-def _reason(rule: Rule, exchange: Exchange, operation: Operation) -> str:
-    """Why a rule has nothing to judge in an exchange, or empty."""
-    missing = sorted(rule.needs - exchange.known)
-    if missing:
-        return f"the {' and the '.join(missing)} {'is' if missing in (['request'], ['status']) else 'are'} not known"
-    if exchange.request.method != operation.method and not rule.anywhere:
-        return f"the request is {exchange.request.method}"
-    response = operation.response_for(exchange.response.status)
-    if rule.of_success and not (response and response.key.startswith("2")):
-        return "the response is not a success"
-    if "body" in rule.needs and not rule.of_bytes and json_of(exchange) is NOTHING:
-        return "the body is not JSON"
-    return "a plain request does not exercise it" if rule.provoked and not _provokes(exchange, operation) else ""
-
-
-def _provokes(exchange: Exchange, operation: Operation) -> bool:
-    """Whether a request filters or must be refused. One that is not known may be such a request."""
-    if "request" not in exchange.known or reasons_to_refuse(operation.contract, exchange.request):
-        return True
-    filters = operation.kind.filters if isinstance(operation.kind, List) else ()
-    return any(name in exchange.request.query for name in filters)
 
 
 def validate_response(
