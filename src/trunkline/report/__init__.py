@@ -24,5 +24,5 @@ def _render(name: str, report: Report, run: RunInfo) -> str:
     return text
 
 
-FORMATS: Mapping[str, Format] = {name: partial(_render, name) for name in ("text", "json", "junit")}
+FORMATS: Mapping[str, Format] = {name: partial(_render, name) for name in ("text", "json", "junit", "sarif")}
 """Each format that `--format` takes."""

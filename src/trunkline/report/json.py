@@ -19,7 +19,7 @@ def render(report: Report, run: RunInfo) -> str:
 def document(report: Report, run: RunInfo) -> Json:
     """The document as a JSON value."""
     exercised = sorted(report.exercised.items())
-    value: Json = _redacted(
+    value: Json = redacted(
         report,
         {
             "format": 1,
@@ -91,9 +91,10 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
     }
 
 
-def _redacted(report: Report, value: Json) -> Json:
+def redacted(report: Report, value: Json) -> Json:
+    """A JSON value whose texts are without secrets, each on one line."""
     if isinstance(value, str):
         return printable(report.redact(value))
     if isinstance(value, list):
-        return [_redacted(report, item) for item in value]
-    return {key: _redacted(report, item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [redacted(report, item) for item in value]
+    return {key: redacted(report, item) for key, item in value.items()} if isinstance(value, dict) else value
