@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 
 from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
-from trunkline.exchange import SMALL_BODY, Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
+from trunkline.exchange import Exchange, Json, NotJSON, Place, Response, all_places, cached_by_body, resolve
 
+_LOWER = bytes(range(256)).lower()
 _UUID_LENGTH = 36
 NOTHING: Json = object()
 """The result for a place where there is no value; `None` is the value that JSON calls null."""
@@ -84,25 +84,24 @@ def succeeded(operation: Operation, exchange: Exchange) -> bool:
     return found is not None and found.key.startswith("2")
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """The property names of a JSON body, and texts that hold each name and each string value of it."""
+def may_have_name(body: bytes, names: Collection[str]) -> bool:
+    """Whether an object of a JSON body may have a property with one of the normalized names, by a look at its bytes."""
+    squeezed = body.translate(_LOWER, b"_-")
+    return b"\\" in body or any(b'"%s"' % name.encode() in squeezed for name in names)
 
-    names: frozenset[str]
-    texts: tuple[str, ...]
 
-    def contains(self, text: str) -> bool:
-        """Whether a name or a string value has the text in it."""
-        return any(text in known for known in self.texts)
+def may_hold(body: bytes, text: str) -> bool:
+    """Whether a name or a string of a JSON body may have the text in it, by a look at its bytes."""
+    return text.encode() in body or (b"\\" in body and any(text in known for known in _texts_of(body)))
 
 
 @cached_by_body
-def contents_of(body: bytes) -> Contents | None:
-    """The contents of a body at any depth, without their places; None for a body that is not JSON."""
+def _texts_of(body: bytes) -> tuple[str, ...]:
+    """The names and the strings of a JSON body, without their places."""
     try:
         level: list[Json] = [Response(200, (), body).json()]
     except NotJSON:
-        return None
+        return ()
     names: set[str] = set()
     texts: list[str] = []
     while level:
@@ -116,8 +115,7 @@ def contents_of(body: bytes) -> Contents | None:
             elif type(node) is str:
                 texts.append(node)
         level = inner
-    small = len(body) <= SMALL_BODY  # joining copies the body, so only small ones are joined
-    return Contents(frozenset(names), ("\n".join((*names, *texts)),) if small else (*names, *texts))
+    return (*names, *texts)
 
 
 def all_keys(value: Json) -> Iterator[tuple[Place, str]]:

@@ -7,7 +7,7 @@ from itertools import chain
 
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.contract.bodies import NOTHING, all_keys, all_texts, contents_of, json_of
+from trunkline.contract.bodies import NOTHING, all_keys, all_texts, json_of, may_have_name, may_hold
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json, Place, all_places
 from trunkline.findings import Evidence
@@ -22,11 +22,11 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Pr
     """No response has a property or a header with the name of a secret, except a refusal that explains the input."""
     contract = operation.contract
     secrets = {normalized(name): name for name in contract.secrets}
-    body, contents = json_of(exchange), contents_of(exchange.response.body)
+    body = json_of(exchange)
     suspects: list[Iterable[tuple[str, Place, Json]]] = [
         (("header", ((), name), NOTHING) for name, _ in exchange.response.headers)
     ]
-    if contents and any(normalized(name) in secrets for name in contents.names):
+    if body is not NOTHING and may_have_name(exchange.response.body, secrets):
         suspects.append(("body", place, value) for place, value in all_places(body))
     for part, place, value in chain.from_iterable(suspects):
         key = place[1] if place else ""
@@ -84,12 +84,11 @@ def _places_of(secret: str, exchange: Exchange) -> Iterator[tuple[str, Place]]:
     for name, value in exchange.response.headers:
         if secret in value:
             yield redact(f"header/{name}"), ()
-    contents = contents_of(exchange.response.body)
-    if contents is None:
+    body = json_of(exchange)
+    if body is NOTHING:
         if secret in exchange.response.body.decode("utf-8", "replace"):
             yield "body", ()
-    elif contents.contains(secret):
-        body = json_of(exchange)
+    elif may_hold(exchange.response.body, secret):
         for place, text in chain(all_texts(body), all_keys(body)):
             if secret in text:
                 yield "body", _redacted(place, redact)

@@ -17,8 +17,8 @@ from trunkline.contract.bodies import (
     same_id,
     satisfies,
     shown_response,
-    time_at,
 )
+from trunkline.contract.formats import read_time
 from trunkline.contract.model import Fetch, List, Operation, Update
 from trunkline.contract.predicates import has_filters, is_list, is_paged, shows_named_item
 from trunkline.contract.refusals import ParsedRequest, is_specified, parse_request
@@ -74,7 +74,10 @@ def _is_reversed(value: Json, earlier: str, later: str) -> bool:
 
     A time without a fraction can be any time within its second.
     """
-    first, second = time_at(value, earlier), time_at(value, later)
+    texts = first, second = at_pointer(value, earlier), at_pointer(value, later)
+    if type(first) is type(second) is str and first <= second and len(first) == len(second) and second[-1:] == "Z":
+        return False  # most times have this form, in which the order of the texts is that of the times
+    first, second = (read_time(text) if isinstance(text, str) else None for text in texts)
     if first is None or second is None or first <= second:
         return False
     return bool(first.fraction and second.fraction) or (first.seconds, first.leap) > (second.seconds, second.leap)
