@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import TypeAlias
 
 from trunkline.exchange import Exchange, Json
-from trunkline.redaction import redactor
+from trunkline.redaction import printable, redactor
 
 _LONGEST = 160
 """The number of characters of a value that a report shows."""
@@ -72,6 +73,24 @@ class Evidence:
         return other if other.grade.rank > self.grade.rank else self
 
 
+Identity: TypeAlias = tuple[str, str, str, str, str]
+"""The rule, the operation, the place without positions, the place in the contract, and the kind of what was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An entry of a baseline that is about a finding. `lapsed` says why it does not excuse the finding any more."""
+
+    place: str
+    reason: str
+    expires: str
+    lapsed: str = ""
+
+    def __str__(self) -> str:
+        """`until 2027-02-26: the carrier mends it`, or `expired on 2026-11-01: ...`."""
+        return f"{self.lapsed or f'until {self.expires}'}: {self.reason}"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One statement that an implementation breaks a rule or a law.
@@ -92,6 +111,17 @@ class Finding:
     exchanges: tuple[Exchange, ...] = ()
     count: int = 1
     sources: tuple[str, ...] = ()
+    known: Known | None = None
+    """The entry of the run's baseline that is about it."""
+
+    def fails(self, strictness: Grade) -> bool:
+        """Whether it fails a run at this strictness; otherwise it is a note, or known."""
+        return self.evidence.grade.rank <= strictness.rank and not self.is_excused
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether a baseline excuses it."""
+        return self.known is not None and not self.known.lapsed
 
     @property
     def cause(self) -> tuple[str, str, str, str]:
@@ -102,6 +132,21 @@ class Finding:
 def without_positions(at: str) -> str:
     """A place with `*` for each position in a list: `body/trunks/0/id` -> `body/trunks/*/id`."""
     return "/".join("*" if part.isascii() and part.isdigit() else part for part in at.split("/"))
+
+
+_KINDS = {'"': "text", "[": "list", "{": "object", "n": "null", "t": "true or false", "f": "true or false"}
+
+
+def kind_of(at: str, contract: str, seen: str) -> str:
+    """The kind of what was seen, which is the same in the next run: `text`, `null`, `absent`; a status is itself.
+
+    A word that is not in a documented list is itself too, and so are the names of what is absent.
+    """
+    if at == "status":
+        return seen[:3]
+    if contract.endswith(("/enum", "/const")) or seen.startswith(("absent", "present")):
+        return seen
+    return "number" if seen[:1].isdigit() or seen[:1] == "-" else _KINDS.get(seen[:1], "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +165,10 @@ class Report:
     """
 
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    known: Mapping[Identity, Known] = field(default_factory=dict)
+    """The entries of a baseline."""
+    stale: list[str] = field(default_factory=list)
+    """The entries of the baseline that no finding needs any more, one line for each."""
     exercised: dict[tuple[str, str], str] = field(default_factory=dict)
     rules: dict[tuple[str, str], str] = field(default_factory=dict)
     """The same for each (operationId, rule) of a check, in which rules judge every exchange."""
@@ -143,7 +192,7 @@ class Report:
     """The reason why a file, an exchange in it, or a request was not judged, by its place: the first of them."""
     skipped: int = 0
     """The number of files, exchanges and requests that were not judged."""
-    _findings: dict[tuple[str, str, str, str], Finding] = field(default_factory=dict)
+    _findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
     _causes: Counter[tuple[str, str, Grade]] = field(default_factory=Counter)
     """The number of causes for each check, operation and grade."""
 
@@ -154,8 +203,13 @@ class Report:
         """
         if not finding.evidence.grade.carries_findings:
             return False
-        cause, kind = finding.cause, (finding.rule, finding.operation, finding.evidence.grade)
-        if cause not in self._findings and self._causes[kind] >= _MOST_CAUSES:
+        cause: tuple[str, ...] = finding.cause
+        kind = (finding.rule, finding.operation, finding.evidence.grade)
+        if self.known and finding.known is None:
+            finding = replace(finding, known=self.known.get(self.identity(finding)))
+        if finding.known is not None:  # it is never merged with others
+            cause = (*cause, finding.known.place)
+        elif cause not in self._findings and self._causes[kind] >= _MOST_CAUSES:
             cause = (finding.rule, finding.operation, finding.evidence.grade, "more")
         known = self._findings.get(cause)
         if known is not None:
@@ -165,8 +219,8 @@ class Report:
             if stronger is known:
                 self._findings[cause] = finding
                 return False
-        self._causes[kind] += 1
-        if cause != finding.cause:
+        self._causes[kind] += finding.known is None
+        if cause[-1] == "more":
             finding = replace(finding, message=f"{finding.message}; {OTHERS_COUNTED}")
         self._findings[cause] = replace(
             finding,
@@ -177,6 +231,12 @@ class Report:
             exchanges=tuple(map(_shortened, finding.exchanges)),
         )
         return True
+
+    def identity(self, finding: Finding) -> Identity:
+        """The key of a finding in a baseline. It is printable, holds no secret, and is the same in each run."""
+        at, seen = (printable(excerpt(text, _LONGEST, self.redact)) for text in (finding.at, finding.seen))
+        place, kind = without_positions(at), kind_of(at, finding.contract, seen)
+        return finding.rule, finding.operation, place, finding.contract, kind
 
     def annotate_bodies(self, hint: str) -> None:
         """Add a hint to the message of each finding about a body."""
@@ -193,6 +253,8 @@ class Report:
     def merge(self, other: Report) -> None:
         """Add what another part of the same run has found. A check that either part exercised was exercised."""
         self.secrets |= other.secrets
+        self.known = {**self.known, **other.known}
+        self.stale = [*dict.fromkeys((*self.stale, *other.stale))]
         self.extend(other.findings)
         for own, more in ((self.exercised, other.exercised), (self.rules, other.rules)):
             own.update({step: reason for step, reason in more.items() if own.get(step) != ""})
@@ -229,12 +291,12 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The findings, strongest first, then in the order in which they were found."""
-        return tuple(sorted(self._findings.values(), key=lambda finding: finding.evidence.grade.rank))
+        """The findings, strongest first, then in the order in which they were found; those that are known come last."""
+        return tuple(sorted(self._findings.values(), key=lambda found: (found.is_excused, found.evidence.grade.rank)))
 
     def failures(self, strictness: Grade = Grade.IMPLIED) -> tuple[Finding, ...]:
         """The findings that fail a run at this strictness."""
-        return tuple(finding for finding in self.findings if finding.evidence.grade.rank <= strictness.rank)
+        return tuple(finding for finding in self.findings if finding.fails(strictness))
 
     def extend(self, findings: Iterable[Finding]) -> None:
         for finding in findings:

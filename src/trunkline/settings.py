@@ -391,6 +391,17 @@ class Settings:
         " (docs/report.md).",
         (),
     )
+    baseline: str | None = option(
+        FILE,
+        "check validate pytest",
+        "A TOML file with the findings that are known, each with a reason and an expiry: they do not fail the run"
+        " (docs/report.md).",
+    )
+    update_baseline: bool = option(
+        FLAG,
+        "check validate",
+        "Add the findings that fail the run to the file of --baseline, and remove the entries that are stale.",
+    )
     coverage: bool = option(
         FLAG, "pytest", "Print which documented answers of the mocks your client has met, and which it has not."
     )
@@ -466,7 +477,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "token_file": ("url", "app"),
     "param": ("live", "url", "app"),
     "tls_key": ("tls_cert",),
-    "report": ("vendor",),
+    **dict.fromkeys(("report", "baseline"), ("vendor",)),
     **dict.fromkeys(SECOND, ("url", "app", "allow_writes")),
     **dict.fromkeys(("leave", "ledger", "settle", "dry_run"), ("allow_writes",)),
 }
@@ -478,8 +489,8 @@ Evaluated in order: an ignored `url` does not enable `token_file`. Other values 
 
 COMMAND_LINE_ONLY = {
     "reset": {"state"},
-    "check": {"fail_fast"},
-    "validate": {"live"},
+    "check": {"fail_fast", "update_baseline"},
+    "validate": {"live", "update_baseline"},
     "drift": {"against", "patch", "write"},
     "export": {"document_url", "output"},
     "faults": {"schema"},

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 
-from tests.report.test_report import RUN, SECRET, finding, report
+from tests.report.test_report import KNOWN, LAPSED, RUN, SECRET, finding, report
 from trunkline.findings import Grade, Report
 from trunkline.report.junit import render
 from trunkline.report.run import KEPT, RunInfo, verdict
@@ -60,6 +60,16 @@ def test_a_note_is_no_failure() -> None:
     assert (note.text or "").startswith("note customary body_matches_schema")
     strict = RunInfo("acme", strictness=Grade.CUSTOMARY)
     assert cases(made, strict)["acme.listThings", "body_matches_schema"][0].tag == "failure"
+
+
+def test_a_known_finding_is_skipped() -> None:
+    """With the reason and the expiry of its entry; with another finding of the same rule, the case fails for that."""
+    skipped, output = cases(report(finding(known=KNOWN)))["acme.listThings", "body_matches_schema"]
+    assert (skipped.tag, skipped.get("message")) == ("skipped", "known until 2027-02-26: ticket 4711, ***")
+    assert (output.text or "").startswith("known documented body_matches_schema")
+    failure, _ = cases(report(finding(known=KNOWN), finding()))["acme.listThings", "body_matches_schema"]
+    assert failure.tag == "failure"
+    assert cases(report(finding(known=LAPSED)))["acme.listThings", "body_matches_schema"][0].tag == "failure"
 
 
 def stopped() -> Report:

@@ -14,7 +14,7 @@ import pytest
 
 import trunkline
 from trunkline.exchange import Exchange, Json, Request, Response
-from trunkline.findings import Evidence, Finding, Grade, Report
+from trunkline.findings import Evidence, Finding, Grade, Known, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
 from trunkline.report.run import BROKEN, KEPT, UNPROVEN, RunInfo, shortfall, verdict, without_success
@@ -26,6 +26,10 @@ SECRET = "sk_live_\u00e9\"'hush"
 PAGE = "https://docs.example.com/list"
 RUN = RunInfo("acme", "http://127.0.0.1:9/v1", 7)
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
+
+
+KNOWN = Known("known.toml:4", f"ticket 4711, {SECRET}", "2027-02-26")
+LAPSED = replace(KNOWN, lapsed="expired on 2026-11-01")
 
 
 class Terminal(io.StringIO):
@@ -404,6 +408,26 @@ def test_each_format_is_text_without_secrets(name: str) -> None:
     assert "hush" not in rendered
 
 
+def test_a_known_finding_is_no_failure() -> None:
+    """It is shown at the end, with its reason; one whose entry has lapsed is a failure that says so."""
+    made = report(finding(known=KNOWN), finding(Grade.CUSTOMARY, "ids_stay"))
+    made.stale = ["known.toml:9: not found"]
+    shown = text(made, RUN)
+    assert verdict(made, RUN) == KEPT
+    assert shown.index("note customary ids_stay") < shown.index("known documented body_matches_schema")
+    assert "\n  known    until 2027-02-26: ticket 4711, ***\n" in shown
+    assert "\nSTALE         known.toml:9: not found\n" in shown
+    assert "findings      1 documented, 0 implied, 1 customary; 1 of them known\n" in shown
+    assert "no finding at strictness implied, 1 note, 1 known" in shown
+    (note, known) = document(made, RUN)["findings"]
+    assert (note["known"], known["fails"], known["known"]["reason"]) == (None, False, "ticket 4711, ***")
+    lapsed = report(finding(known=LAPSED))
+    assert verdict(lapsed, RUN) == BROKEN
+    assert "\n  known    expired on 2026-11-01: ticket 4711, ***\n" in text(lapsed, RUN)
+    for each in (made, lapsed):
+        valid(document(each, RUN))
+
+
 def test_a_merged_report_has_all_of_its_parts() -> None:
     """Counts are added, a check that either part exercised was exercised, and a cause of both is one finding."""
     part = report(finding(), finding(Grade.CUSTOMARY, "ids_stay"))
@@ -412,6 +436,7 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     part.stopped, part.not_implemented, part.unasked = "it was interrupted", {"getThing": "404"}, {"listParts": "none"}
     part.leftovers, part.judged = ["trunks conn_1"], {"a.har": 2}
     part.skip("b.png", "it holds no exchange")
+    part.known, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
     whole = Report()
     assert all(getattr(part, each.name) != getattr(whole, each.name) for each in fields(Report))
     whole.merge(part)

@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 
 import trunkline
-from tests.report.test_report import PAGE, RUN, SECRET, finding, report
+from tests.report.test_report import KNOWN, LAPSED, PAGE, RUN, SECRET, finding, report
 from trunkline.contract import folders
 from trunkline.exchange import Json
 from trunkline.findings import Grade, Report
@@ -87,6 +87,20 @@ def test_a_fingerprint_follows_the_cause() -> None:
     others = [fingerprint(at="body/total"), fingerprint(contract=STATUS), fingerprint(rule="body_is_json")]
     assert all(other != same for other in others)
     assert {*same} == {"trunklineCause/v1", "primaryLocationLineHash"}
+
+
+def test_a_known_finding_is_suppressed() -> None:
+    """With the reason of its entry; one of the same cause that is not known has another fingerprint."""
+    made = report(finding(known=KNOWN), finding(seen='"odd"'))
+    made.stale = ["known.toml:9: not found"]
+    found = run_of(made)
+    failing, known = found["results"]
+    assert failing["suppressions"] == []
+    assert known["suppressions"][0]["justification"] == "until 2027-02-26: ticket 4711, ***"
+    assert failing["partialFingerprints"] != known["partialFingerprints"]
+    assert run_of(report(finding(known=LAPSED)))["results"][0]["suppressions"] == []
+    texts = [each["message"]["text"] for each in found["invocations"][0]["toolExecutionNotifications"]]
+    assert "stale: known.toml:9: not found" in texts
 
 
 def test_recorded_places_are_related_locations() -> None:

@@ -411,6 +411,35 @@ def test_the_suite_writes_one_report(run: Run, pytester: pytest.Pytester, worker
     assert reasons["createTrunk", "schemathesis"].startswith("it writes, which was not allowed")
 
 
+@pytest.mark.slow_for("two workers")
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
+def test_a_known_finding_is_an_expected_failure(run: Run, pytester: pytest.Pytester, workers: list[str]) -> None:
+    """It fails no test, is shown with its reason, and hides no other; an entry that is not needed is stale."""
+    entry = """
+    [[known]]
+    rule = "{}"
+    operation = "listTrunks"
+    at = "header"
+    contract = "schemas/telepath/openapi.json#/x-trunkline/rate_limit"
+    seen = "absent"
+    reason = "ticket 4711"
+    expires = 2999-01-01
+    """
+    names = ("rate_limit_is_reported", "no_server_error")
+    (pytester.path / "known.toml").write_text("".join(map(entry.format, names)))
+    few = ("-k", "listTrunks", "-rx", "--trunkline-baseline=known.toml", *workers)
+    result = run(*few, app="unlimited")
+    outcomes, text = result.parseoutcomes(), shown(result)
+    assert (result.ret, outcomes["xfailed"], outcomes.get("failed", 0)) == (0, 1, 0), text
+    assert "rate_limit_is_reported is known until 2999-01-01: ticket 4711" in text
+    assert "known.toml:11: no_server_error of listTrunks was not found; remove the entry" in text
+    assert "trunkline wrote its report" not in text
+    (pytester.path / "known.toml").write_text(entry.format("rate_limit_is_reported").replace("2999", "2020"))
+    result = run("-k", "listTrunks and rate_limit", "--trunkline-baseline=known.toml", app="unlimited")
+    assert result.ret == 1
+    assert "known    expired on 2020-01-01: ticket 4711" in shown(result)
+
+
 def test_a_suite_that_reaches_nothing_writes_why(run: Run, pytester: pytest.Pytester) -> None:
     """The report has no verdict, and the reason for it."""
     live = ("--trunkline-url=http://127.0.0.1:1", "--trunkline-max-wait=1")

@@ -47,6 +47,7 @@ def check(settings: Settings, vendor: str) -> int:
     names = [operation.operation_id for operation in operations]
     required = required_operations(settings.require, names)
     check_parameters([name for name, _ in settings.param], operations, "path")
+    baseline = output.open_baseline(settings, loaded.contract)
     connection = connect(
         loaded,
         **settings.only(CONNECTION),
@@ -56,7 +57,7 @@ def check(settings: Settings, vendor: str) -> int:
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     if settings.dry_run:
         return _dry_run(settings, loaded, connection, names, seed)
-    report = Report(secrets=connection.secrets)
+    report = Report(secrets=connection.secrets, known=baseline.known() if baseline else {})
     run = _run_info(settings, loaded.contract, connection, operations, required, seed)
     has_ended = (lambda: bool(report.failures(run.strictness))) if settings.fail_fast else (lambda: False)
     quiet = settings.format != "text" and not sys.stderr.isatty()
@@ -68,10 +69,12 @@ def check(settings: Settings, vendor: str) -> int:
     if error:
         report.stopped = _why_stopped(error)
     run = replace(run, complete=not report.stopped)
+    output.close_baseline(baseline, report, settings)
     if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
         output.show(report, run, settings, summary=True)
     else:
         write_files(report, run, settings.report)
+    output.update_baseline(baseline, report, settings)
     with redacting_errors(redactor(connection.secrets)):
         if isinstance(error, Exception):
             raise error
@@ -224,8 +227,8 @@ def _progress(report: Report, run: RunInfo, screen: terminal.Screen, *, findings
 
     def progress(sentence: str) -> None:
         for finding in report.findings if findings else ():
-            if finding.cause not in shown:
-                shown.add(finding.cause)
+            if (key := (finding.cause, finding.known)) not in shown:
+                shown.add(key)
                 screen.show(finding_lines(finding, report, run))
         if sentence:
             screen.progress(sentence)

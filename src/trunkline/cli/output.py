@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from trunkline.errors import TargetError, UsageError
+from trunkline.findings import Grade
+from trunkline.redaction import printable
 from trunkline.settings import STANDARD_OUTPUT, Settings
 
 if TYPE_CHECKING:
+    from trunkline.check.baseline import Baseline
+    from trunkline.contract.model import Contract
     from trunkline.exchange import Json
     from trunkline.findings import Report
     from trunkline.report.run import RunInfo
@@ -37,6 +41,29 @@ def with_reports(settings: Settings) -> Settings:
     files = tuple(pair for pair in settings.report if pair[1] != STANDARD_OUTPUT)
     check_files(files)
     return replace(settings, format=printed[0] if printed else settings.format, report=files)
+
+
+def open_baseline(settings: Settings, contract: Contract) -> Baseline | None:
+    """The baseline that the settings name. Raises `UsageError` for one that is wrong, or missing."""
+    if settings.baseline is None:
+        if settings.update_baseline:
+            raise UsageError("--update-baseline writes the file of --baseline; name it")
+        return None
+    from trunkline.check import baseline
+
+    return baseline.read(settings.baseline, contract, may_be_new=settings.update_baseline)
+
+
+def close_baseline(baseline: Baseline | None, report: Report, settings: Settings) -> None:
+    """Tell the report which entries are stale, unless the file is brought up to date."""
+    if baseline and not settings.update_baseline:
+        baseline.close(report)
+
+
+def update_baseline(baseline: Baseline | None, report: Report, settings: Settings) -> None:
+    """Bring the file up to date if that is asked for, and say so on standard error."""
+    if baseline and settings.update_baseline:
+        click.echo(printable(report.redact(baseline.update(report, Grade(settings.strictness)))), err=True)
 
 
 def show(report: Report, run: RunInfo, settings: Settings, *, summary: bool = False) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -15,7 +17,7 @@ from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.contract.requests import check_parameters, operations_named, read_request
 from trunkline.errors import UsageError
 from trunkline.exchange import NOT_FOUND, Exchange
-from trunkline.findings import Grade, Report
+from trunkline.findings import Grade, Identity, Known, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import printable, redactor
@@ -29,12 +31,21 @@ from trunkline.transport.connect import connect, redacting_errors
 def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     """Judge recorded responses, or one live response, and show the report."""
     settings = output.with_reports(settings)
-    report, run = (_judge_live if settings.live else _judge_sources)(settings, loader.load(vendor), rest)
+    loaded = loader.load(vendor)
+    baseline = output.open_baseline(settings, loaded.contract)
+    known = baseline.known() if baseline else {}
+    report, run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, known)
+    output.close_baseline(baseline, report, settings)
     output.show(report, run, settings)
+    output.update_baseline(baseline, report, settings)
     return output.exit_code(report, run)
 
 
-def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
+_Known: TypeAlias = Mapping[Identity, Known]
+"""The entries of a baseline."""
+
+
+def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known: _Known) -> tuple[Report, RunInfo]:
     """Judge files, folders and standard input."""
     for unused in ("url", "app", "token", "token_file", "param"):
         if getattr(settings, unused):
@@ -45,7 +56,7 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) ->
         raise UsageError(
             "name a SOURCE to judge: a file, a folder, or - for standard input; or send a request with --live"
         )
-    report = validation.validate_files(vendor, sources, (*operations, *settings.operation))
+    report = validation.validate_files(vendor, sources, (*operations, *settings.operation), known)
     return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
 
 
@@ -62,7 +73,7 @@ def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[
     return (), rest
 
 
-def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tuple[Report, RunInfo]:
+def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known: _Known) -> tuple[Report, RunInfo]:
     """Send one request, and judge the response."""
     operation = _operation(vendor, (*rest, *settings.operation))
     check_parameters([name for name, _ in settings.param], [operation])
@@ -84,7 +95,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...]) -> tu
             exchange = replace(exchange, known=exchange.known | {"server"})
         if lacks_path(operation, exchange):
             raise unanswered(operation, exchange)
-        report = validation.validate(vendor, exchange, operation.operation_id, secrets=connection.secrets)
+        report = validation.validate(vendor, exchange, operation.operation_id, secrets=connection.secrets, known=known)
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
     run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)

@@ -97,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from trunkline.plugin.coverage import ClientCoverage  # noqa: PLC0415 - see the module's docstring
 
         config.pluginmanager.register(ClientCoverage(settings, load), _COVERAGE)
-    if settings.report:
+    if settings.report or settings.baseline:
         from trunkline.plugin.reports import SuiteReports  # noqa: PLC0415 - see the module's docstring
 
         config.pluginmanager.register(SuiteReports(settings, load), REPORTS)

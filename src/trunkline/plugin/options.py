@@ -107,7 +107,7 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if (file := settings.coverage_json) and (Path(file).is_dir() or not Path(file).parent.is_dir()):
         reason = "is a folder" if Path(file).is_dir() else "is in a folder that does not exist"
         raise pytest.UsageError(f"--trunkline-coverage-json: {file} {reason}")
-    if settings.report:
+    if settings.report or settings.baseline:
         _check_report(settings)
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
@@ -118,11 +118,12 @@ def _check(config: pytest.Config, settings: Settings) -> None:
 
 
 def _check_report(settings: Settings) -> None:
-    """Raise `pytest.UsageError` for a report of several vendors, on standard output, or in a file that cannot be."""
+    """Raise `pytest.UsageError` for a report or a baseline of several vendors, and for a report that cannot be."""
     from trunkline.report.files import check_files  # noqa: PLC0415 - only if a report is asked for
 
     option = "--trunkline-report"
     if len(settings.vendor) != 1:
+        option = option if settings.report else "--trunkline-baseline"
         raise pytest.UsageError(f"{option} is about one vendor: name it with --trunkline-vendor")
     if any(file == STANDARD_OUTPUT for _, file in settings.report):
         raise pytest.UsageError(f"{option}: standard output has what pytest prints; name a file")

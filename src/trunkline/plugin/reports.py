@@ -1,5 +1,7 @@
 """The reports of a run of the suite: collected from the tests of all workers, and written at its end.
 
+With a baseline, its stale entries are known only then.
+
 It is a plugin of its own, which is registered only if an option asks for it.
 """
 
@@ -7,11 +9,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
 
+from trunkline.check.baseline import Baseline, read
 from trunkline.check.runner import NOT_ALLOWED, NOT_REACHED, note_unreached, steps
 from trunkline.check.stateful.script import script
 from trunkline.contract.requests import operations_named
@@ -19,6 +22,8 @@ from trunkline.errors import TrunklineError
 from trunkline.findings import Grade, Report
 from trunkline.mock.loader import Vendor
 from trunkline.plugin.options import spelled
+from trunkline.redaction import printable
+from trunkline.report import titles
 from trunkline.report.files import write_files
 from trunkline.report.run import RunInfo, documented_answers
 from trunkline.settings import Settings, required_operations
@@ -40,6 +45,14 @@ class SuiteReports:
         self._tests_ran = False
         self._error = ""
         """Why the run fails."""
+        self._stale: list[str] = []
+        """The entries of the baseline that no finding needs any more."""
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The baseline of the run, which is read once in each process."""
+        file = self._settings.baseline
+        return read(file, self._load(self._settings.vendor[0]).contract) if file else None
 
     def add(self, report: Report, base: str) -> None:
         """Add a report, which may be filled later, about the implementation at an address."""
@@ -103,6 +116,9 @@ class SuiteReports:
             script=partial(script, contract, base=self._base),
         )
         try:
+            if self.baseline:
+                self.baseline.close(report)
+                self._stale = [report.redact(line) for line in report.stale]
             write_files(report, run, settings.report)
         except TrunklineError as error:
             self._error = str(error)
@@ -113,6 +129,8 @@ class SuiteReports:
         """Name the files, or say why there is none."""
         if self._error:
             terminalreporter.write_line(f"FAIL {self._error}", red=True, bold=True)
-        elif self._tests_ran:
+        for line in self._stale:
+            terminalreporter.write_line(printable(f"{titles.STALE} {line}"))
+        if self._tests_ran and self._settings.report and not self._error:
             names = ", ".join(file for _, file in self._settings.report)
             terminalreporter.write_line(f"trunkline wrote its report to {names}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.errors import UsageError
 from trunkline.report import FORMATS
+from trunkline.transport.files import replace_file
 
 if TYPE_CHECKING:
     from trunkline.findings import Report
@@ -45,29 +44,11 @@ def write_files(report: Report, run: RunInfo, destinations: Iterable[Destination
     errors: list[UsageError] = []
     for name, file in destinations:
         try:
-            _replace(Path(file).resolve(), FORMATS[name](report, run).encode("utf-8", "backslashreplace"))
+            replace_file(Path(file).resolve(), FORMATS[name](report, run).encode("utf-8", "backslashreplace"))
         except OSError as error:
             errors.append(_unwritable(file, error))
     if errors:
         raise errors[0]
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole, or leave it as it was. A device or a pipe is written to."""
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
-    written = path.with_name(f".{path.name[:100]}.{os.getpid()}")
-    try:
-        with written.open("xb") as file:
-            file.write(data)
-        if path.exists():
-            written.chmod(path.stat().st_mode & 0o777)
-        written.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            written.unlink()
-        raise
 
 
 def _unwritable(file: str, error: OSError) -> UsageError:

@@ -57,6 +57,7 @@ def document(report: Report, run: RunInfo) -> Json:
                 {"operation": name, "reason": reason} for name, reason in sorted(report.not_implemented.items())
             ],
             "unasked": [{"operation": name, "reason": reason} for name, reason in sorted(report.unasked.items())],
+            "stale": report.stale,
             "left_behind": report.leftovers,
             "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
             "skipped": report.skipped,
@@ -75,6 +76,13 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
         "operation": finding.operation,
         "grade": str(finding.evidence.grade),
         "fails": run.fails(finding),
+        "known": finding.known
+        and {
+            "reason": finding.known.reason,
+            "expires": finding.known.expires,
+            "lapsed": finding.known.lapsed,
+            "place": finding.known.place,
+        },
         "page": finding.evidence.source,
         "note": finding.evidence.note,
         "read": finding.evidence.read,

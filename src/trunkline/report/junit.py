@@ -1,8 +1,9 @@
 """The report as JUnit XML, for CI systems: a suite for each operation, a test case for each rule, law or check.
 
-A finding that fails the run is a failure, a check that was not exercised is skipped, and the reason for which a run has
-no verdict is an error: so there is a failure or an error exactly if `trunkline` does not end with 0. The elements and
-attributes are those that Jenkins and Surefire have in common. Each `time` is 0, since none is measured.
+A finding that fails the run is a failure. A check that was not exercised is skipped, and so is one all of whose
+findings a baseline excuses. The reason for which a run has no verdict is an error. So there is a failure or an error
+exactly if `trunkline` does not end with 0. The elements and attributes are those that Jenkins and Surefire have in
+common. Each `time` is 0, since none is measured.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ def _case(check: str, findings: Sequence[Finding], reason: str, report: Report, 
         message = printable(report.redact(f"{first.at}: {first.message}{more}".removeprefix(": ")))
         outcome = ET.SubElement(case, "failure", message=message, type=str(first.evidence.grade))
         outcome.text = _text(failures, report, run)
+    elif known := [str(finding.known) for finding in findings if finding.is_excused]:
+        ET.SubElement(case, "skipped", message=printable(report.redact(f"known {'; known '.join(known)}")))
     elif reason:
         ET.SubElement(case, "skipped", message=printable(report.redact(reason)))
     if notes:

@@ -43,8 +43,8 @@ class RunInfo:
     """Makes a shell script of the requests of a finding."""
 
     def fails(self, finding: Finding) -> bool:
-        """Whether the finding fails the run; otherwise it is a note."""
-        return finding.evidence.grade.rank <= self.strictness.rank
+        """Whether the finding fails the run; otherwise it is a note, or a baseline excuses it."""
+        return finding.fails(self.strictness)
 
 
 def documented_answers(operations: Iterable[Operation]) -> tuple[tuple[str, str], ...]:

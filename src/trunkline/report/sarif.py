@@ -13,7 +13,7 @@ import trunkline
 from trunkline.check import explanations
 from trunkline.contract.lines import find_line
 from trunkline.exchange import Json
-from trunkline.findings import Finding, Grade, Report
+from trunkline.findings import Finding, Grade, Report, kind_of
 from trunkline.report.json import redacted
 from trunkline.report.run import RunInfo, curl_command, reproduction_script
 
@@ -86,6 +86,9 @@ def _result(finding: Finding, position: int, report: Report, run: RunInfo) -> Js
             "relatedLocations": [_recorded(place, number) for number, place in enumerate(finding.sources)],
             "partialFingerprints": _fingerprints(finding, report, run),
             "occurrenceCount": finding.count,
+            "suppressions": [
+                {"kind": "external", "status": "accepted", "justification": str(finding.known)},
+            ][: finding.is_excused],
             "properties": {
                 "operation": finding.operation,
                 "at": finding.at,
@@ -140,7 +143,8 @@ def _recorded(place: str, number: int) -> Json:
 
 def _fingerprints(finding: Finding, report: Report, run: RunInfo) -> Json:
     """What is the same in every run that finds the same cause. The second name is the one that GitHub looks for."""
-    cause = "\0".join(map(report.redact, (run.vendor, *finding.cause)))
+    kind = (kind_of(finding.at, finding.contract, finding.seen),) if finding.known else ()
+    cause = "\0".join(map(report.redact, (run.vendor, *finding.cause, *kind)))
     digest = hashlib.sha256(cause.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return {"trunklineCause/v1": digest, "primaryLocationLineHash": f"{digest}:1"}
 
@@ -149,6 +153,7 @@ def _notifications(report: Report) -> Iterator[Json]:
     """The reason why the run ended early, and what was not judged, exercised or deleted."""
     texts = [("error", report.stopped)] if report.stopped else []
     texts += [("warning", f"{place} was not judged: {reason}") for place, reason in report.not_judged.items()]
+    texts += [("note", f"stale: {line}") for line in report.stale]
     texts += [("warning", f"left behind: {line}") for line in report.leftovers]
     texts += [("note", f"{name}: not implemented ({why})") for name, why in report.not_implemented.items()]
     texts += [

@@ -55,7 +55,8 @@ def finding_lines(finding: Finding, report: Report, run: RunInfo) -> Iterator[Li
 
 def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     evidence = finding.evidence
-    mark, style = ("FINDING", _BAD) if run.fails(finding) else ("note", _NOTE)
+    title, style = _title(finding, run)
+    mark = title.upper() if run.fails(finding) else title
     yield (mark, f"{_STRONG} {style}"), (f" {evidence.grade}", style), (f" {finding.rule}", _STRONG)
     place = f"{finding.at}: " if finding.at else ""
     times = f" ({finding.count} times)" if finding.count > 1 else ""
@@ -68,6 +69,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
         "seen": finding.seen,
         "contract": finding.contract,
         "page": " ".join(filter(None, (evidence.source, f"({evidence.note})" if evidence.note else ""))),
+        "known": str(finding.known or ""),
         "again": again or curl_command(finding, report, run),
     }
     for name, text in parts.items():
@@ -95,10 +97,17 @@ def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
     if len(report.findings) <= _FEW_FINDINGS:
         return
     for finding in report.findings:
-        title, style = ("finding", _BAD) if run.fails(finding) else ("note", _NOTE)
+        title, style = _title(finding, run)
         place = f" at {finding.at}" if finding.at else ""
         text = f"{finding.evidence.grade} {finding.rule} {finding.operation}{place}, {_times(finding.count)}"
         yield _row(title, text, style)
+
+
+def _title(finding: Finding, run: RunInfo) -> tuple[str, str]:
+    """The name of a finding in the report, and its style."""
+    if finding.is_excused:
+        return "known", _QUIET
+    return ("finding", _BAD) if run.fails(finding) else ("note", _NOTE)
 
 
 def _missing(report: Report) -> Iterator[Line]:
@@ -152,7 +161,12 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
     if run.seed is not None or report.requests:
         seed = f", seed {run.seed}" if run.seed is not None else ""
         yield _row("requests", f"{report.requests}{seed}")
-    yield _row("findings", ", ".join(f"{count} {grade}" for grade, count in count_grades(report).items()))
+    known = sum(finding.is_excused for finding in report.findings)
+    of_them = f"; {known} of them known" if known else ""
+    counts = ", ".join(f"{count} {grade}" for grade, count in count_grades(report).items())
+    yield _row("findings", f"{counts}{of_them}")
+    for line in report.stale:
+        yield _row(titles.STALE, line, _MISSING)
     for line in report.leftovers:
         yield _row(titles.LEFT_BEHIND, line, _MISSING)
     missing = sum(1 for reason in report.exercised.values() if reason)
@@ -166,7 +180,7 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         if report.stopped:  # which explains what was not exercised
             not_exercised_note, early = "", f"; the run did not come to its end: {report.stopped}"
     elif result == KEPT:
-        notes = _plural(len(report.findings), "note")
+        notes = _plural(len(report.findings) - known, "note") + (f", {known} known" if known else "")
         part = " by what is implemented" if report.not_implemented else ""
         text = f"the contract of {run.vendor} is kept{part}: no finding at strictness {run.strictness}, {notes}"
         style = _NOTE if not_exercised_note or early else _GOOD

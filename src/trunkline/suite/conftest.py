@@ -110,8 +110,8 @@ class Implementation:
     """The collector of all reports of the run, if an option asks for one."""
     test: str = ""
     """The id of the running test."""
-    _reported: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
-    """For each cause of a finding, the id of the test that has failed with it; it does so again when it is repeated."""
+    _reported: dict[tuple[object, ...], str] = field(default_factory=dict)
+    """For each finding the id of the test that has failed with it; it does so again when it is repeated."""
 
     def checker(self) -> Checker:
         """A checker with a report of its own, for the operations that are implemented."""
@@ -119,7 +119,8 @@ class Implementation:
         return self._new_checker()
 
     def _new_checker(self) -> Checker:
-        report = Report(secrets=self.connection.secrets)
+        baseline = self.reports.baseline if self.reports else None
+        report = Report(secrets=self.connection.secrets, known=baseline.known() if baseline else {})
         if self.reports:
             self.reports.add(report, self.connection.base)
         return Checker(
@@ -204,26 +205,27 @@ class Implementation:
         pytest.skip(reason if reason.startswith("not ") else f"not exercised: {reason}")
 
     def failures(self, report: Report) -> list[Finding]:
-        """The findings that fail a test."""
-        return list(report.failures(Grade(self.settings.strictness)))
+        """The findings that fail a test, or would, if they were not known."""
+        strictness = Grade(self.settings.strictness)
+        return [found for found in report.findings if found.evidence.grade.rank <= strictness.rank]
 
     def fail(self, operation: Operation, findings: Collection[Finding], report: Report) -> None:
-        """Fail the test with the findings whose cause no test has reported. If there are only others, skip it.
+        """Fail the test with the findings that no test has reported. If there are only others, skip it.
 
-        A cause that the plain request shows is reported by the test of its rule; if there is none in this run, by the
-        first test of the operation. The failure has no traceback.
+        A finding that the plain request shows is reported by the test of its rule; if there is none in this run, by the
+        first test of the operation. The failure has no traceback. If all are known, it is an expected failure.
         """
         plain_failures = [
             found
             for found in self.failures(self.plain_report())
             if found.operation == operation.operation_id and (found.operation, found.rule) not in self.tested
         ]
-        known = {cause for cause, test in self._reported.items() if test != self.test}
-        known |= {found.cause for found in self.plain_report().findings if (found.operation, found.rule) in self.tested}
-        every = {found.cause: found for found in (*plain_failures, *findings)}.values()
-        new = [found for found in every if found.cause not in known or self._is_its_test(found, report)]
-        self._reported |= dict.fromkeys((found.cause for found in new), self.test)
-        if new:
+        reported = {key for key, test in self._reported.items() if test != self.test}
+        reported |= {_key(found) for found in self.plain_report().findings if self._has_test(found)}
+        every = {_key(found): found for found in (*plain_failures, *findings)}.values()
+        new = [found for found in every if _key(found) not in reported or self._is_its_test(found, report)]
+        self._reported |= dict.fromkeys(map(_key, new), self.test)
+        if failing := [finding for finding in new if not finding.is_excused]:
             run = RunInfo(
                 self.vendor.name,
                 self.connection.base,
@@ -232,15 +234,25 @@ class Implementation:
                 secrets=frozenset(self.vendor.contract.secrets),
                 script=partial(script, self.vendor.contract, base=self.connection.base),
             )
-            lines = [plain(line) for finding in new for line in finding_lines(finding, report, run)]
+            lines = [plain(line) for finding in failing for line in finding_lines(finding, report, run)]
             pytest.fail("\n".join(lines).rstrip(), pytrace=False)
-        if findings:
-            rules = [f"`{rule}`" for rule in sorted({found.rule for found in findings})]
+        if rules := [f"`{rule}`" for rule in sorted({found.rule for found in findings if not found.is_excused})]:
             self.skip(operation, f"not judged: {' and '.join(rules)} {'fail' if len(rules) > 1 else 'fails'}")
+        if new:
+            pytest.xfail("; ".join(f"{found.rule} is known {printable(str(found.known))}" for found in new))
+
+    def _has_test(self, finding: Finding) -> bool:
+        """Whether the rule of a finding has a test of its own in this run."""
+        return (finding.operation, finding.rule) in self.tested
 
     def _is_its_test(self, finding: Finding, report: Report) -> bool:
         """Whether the test of the rule itself reports its finding."""
-        return report is self._plain and (finding.operation, finding.rule) in self.tested
+        return report is self._plain and self._has_test(finding)
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    """The key by which a test reports a finding once."""
+    return finding.cause, finding.known
 
 
 @pytest.fixture(scope="session")

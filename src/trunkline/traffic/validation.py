@@ -12,7 +12,7 @@ from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
-from trunkline.findings import Finding, Report, truncate
+from trunkline.findings import Finding, Identity, Known, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
 from trunkline.traffic.inference import guess_status, infer_operation
@@ -34,28 +34,35 @@ def validate(
     *,
     rules: tuple[Rule, ...] = RULES,
     secrets: frozenset[str] = frozenset(),
+    known: Mapping[Identity, Known] | None = None,
 ) -> Report:
     """The findings of the rules about one exchange. The report says which rules could not be applied, and why.
 
-    `operation` is an operationId; without it, it is that of the request, or is inferred from the response. Raises
-    `UsageError` when it cannot be inferred, or is none of the vendor's.
+    `operation` is an operationId; without it, it is that of the request, or is inferred from the response. `known` are
+    the entries of a baseline. Raises `UsageError` when no operation can be inferred, or it is none of the vendor's.
     """
     check_weight(exchange.response.body)
-    report = Report(secrets=vendor.secrets | secrets)
+    report = Report(secrets=vendor.secrets | secrets, known=known or {})
     contract = vendor.contract
     chosen = operations_named([operation], contract.operations)[0] if operation else operation_of(contract, exchange)
     _judge(report, chosen, exchange, rules)
     return report
 
 
-def validate_files(vendor: Vendor, sources: Sequence[str], operations: Sequence[str] = ()) -> Report:
+def validate_files(
+    vendor: Vendor,
+    sources: Sequence[str],
+    operations: Sequence[str] = (),
+    known: Mapping[Identity, Known] | None = None,
+) -> Report:
     """Judge the exchanges in files, in all files of folders, and for `-` in standard input.
 
     With `operations`, only exchanges with these are judged; a response without a request is taken for one of them.
-    The report lists what was not judged, and why. Raises `UsageError` when nothing at all could be judged.
+    `known` are the entries of a baseline. The report lists what was not judged, and why. Raises `UsageError` when
+    nothing at all could be judged.
     """
     among, rules = tuple(operations_named(operations, vendor.contract.operations)), rules_of_a_run()
-    report = Report(secrets=vendor.secrets)
+    report = Report(secrets=vendor.secrets, known=known or {})
     for file in [file for source in sources for file in files_of(source)]:
         name = name_of(file)
         report.judged[name], before = 0, report.skipped

@@ -1,9 +1,10 @@
-"""Read a file or standard input that the user names, with one sentence for everything that can be wrong."""
+"""Read and write files that the user names, with one sentence for everything that can be wrong."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +40,24 @@ def read_source(source: str, limit: int = MOST_BYTES) -> bytes:
     if size > limit:
         raise UsageError(f"{source!r} holds {size} bytes or more, and {limit} is the limit; cut out one response")
     return data
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole, or leave it as it was. A device or a pipe is written to."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    written = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        with written.open("xb") as file:
+            file.write(data)
+        if path.exists():
+            written.chmod(path.stat().st_mode & 0o777)
+        written.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            written.unlink()
+        raise
 
 
 def _standard_input() -> BinaryIO:

@@ -23,6 +23,8 @@ _MOST_NAMED = 20
 """The number of properties that one message names."""
 _ESCAPED = re.compile(rb"\\u(?:[dD][89a-fA-F]|[fF]{3}[dD])")
 """The escapes of these characters."""
+_ABSENT = "required properties are absent"
+"""In the sentence about several of them, before their names."""
 _REPLACEMENT_OR_SURROGATE = re.compile("[\ufffd\ud800-\udfff]")
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE | re.ASCII)
 
@@ -118,15 +120,20 @@ body_matches_schema = schema_rule()
 
 
 def _violated(violation: Violation, message: str, evidence: Evidence, count: int = 1) -> Problem:
-    at = f"body{violation.at}"
-    return Problem(message, evidence, at, violation.contract, violation.expected, seen=violation.seen, count=count)
+    at, names = f"body{violation.at}", violation.sentence.partition(_ABSENT)[2]
+    seen = violation.seen + names
+    return Problem(message, evidence, at, violation.contract, violation.expected, seen=seen, count=count)
 
 
 def _counted(violations: Iterable[Violation]) -> Iterator[tuple[Violation, int]]:
-    """The first violation of each cause with their number: a list may have very many."""
-    alike: dict[tuple[str, str], list[Violation]] = {}
+    """The first violation of each cause and kind of value with their number: a list may have very many."""
+    alike: dict[tuple[str, str, str], list[Violation]] = {}
     for violation in violations:
-        alike.setdefault((without_positions(violation.at), violation.contract), []).append(violation)
+        is_word = violation.keyword in ("enum", "const")
+        kind = (
+            violation.seen if is_word else type(violation.instance).__name__ + violation.sentence.partition(_ABSENT)[2]
+        )
+        alike.setdefault((without_positions(violation.at), violation.contract, kind), []).append(violation)
     for found in alike.values():
         yield found[0], len(found)
 
@@ -144,7 +151,7 @@ def _grouped(violations: Iterable[Violation]) -> Iterator[Violation]:
     for (at, absent), found in groups.items():
         if absent and len(found) > 1:
             names = ", ".join(violation.at.rpartition("/")[2] for violation in found)
-            yield replace(found[0], at=at, sentence=f"{len(found)} required properties are absent: {names}")
+            yield replace(found[0], at=at, sentence=f"{len(found)} {_ABSENT}: {names}")
         else:
             yield found[0]
 
@@ -171,7 +178,9 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
             subject = f"the property {to_text(extra[0])} is" if one else f"{len(extra)} properties are"
             message = f"{subject} not documented" + ("" if one else f": {', '.join(map(to_text, extra[:_MOST_NAMED]))}")
             evidence = Evidence(Grade.CUSTOMARY, stated.source, "extra properties are allowed", stated.read)
-            yield Problem(message, evidence, f"body{at}{pointer(extra) if one else ''}", f"{place}/properties", seen="")
+            seen = "" if one else f"present: {', '.join(extra[:_MOST_NAMED])}"
+            found_at = f"body{at}{pointer(extra) if one else ''}"
+            yield Problem(message, evidence, found_at, f"{place}/properties", seen=seen)
 
 
 @rule("customary: RFC 8259 section 8.2", "body")

@@ -1,0 +1,127 @@
+"""The options `--baseline` and `--update-baseline` of `trunkline check` and `trunkline validate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+import trunkline
+from trunkline.cli import run
+
+TOKEN = "tok_hush_0123456789"
+APP = """
+import json
+from dataclasses import replace
+import trunkline
+from trunkline import mock
+from trunkline.mock.recording import override
+from trunkline.transport import asgi
+vendor = override(trunkline.load("telepath"), tokens=["tok_hush_" + "0123456789"])
+good = mock.from_vendor(vendor)
+def wrong(provider):
+    def target(request):
+        response = good(request)
+        if request.path != "/trunks" or response.status != 200 or not response.body:
+            return response
+        body = json.loads(response.body)
+        for trunk in body["trunks"]:
+            trunk["ai_provider"] = provider
+        return replace(response, body=json.dumps(body).encode())
+    return asgi.application(target, base="/v1")
+right, busy, worse = asgi.application(good, base="/v1"), wrong("busy"), wrong(TOKEN := "tok_hush_" + "0123456789")
+"""
+SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with an implementation that has a known finding, and others."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("TRUNKLINE_TOKEN", TOKEN)
+    (tmp_path / f"{tmp_path.name}.py").write_text(APP)
+    return tmp_path
+
+
+def check(project: Path, app: str, *options: str) -> int:
+    """Check one operation of an implementation."""
+    few = ("--operation", "listTrunks", "--examples", "1", "--seed", "1")
+    return run(["check", "telepath", "--app", f"{project.name}:{app}", *few, *options])
+
+
+def with_a_reason(path: Path) -> None:
+    """Somebody writes a reason for each new entry."""
+    path.write_text(path.read_text("utf-8").replace("TODO: ", "ticket 4711, "), "utf-8")
+
+
+def test_a_baseline_is_written_filled_and_used(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The run that writes it fails still; with reasons the next one does not; what is new fails, what is gone is stale.
+
+    The credential, which the implementation shows as a provider, is in none of it.
+    """
+    file = project / "known.toml"
+    use = ("--baseline", "known.toml", "--format", "json")
+    assert check(project, "busy", *use) == 2
+    assert "'known.toml' cannot be read: there is no such file; --update-baseline writes it" in capfd.readouterr().err
+    assert check(project, "busy", *use, "--update-baseline") == 1
+    assert "known.toml: 1 new entry, which needs a reason; none removed, 0 kept\n" in capfd.readouterr().err
+    assert check(project, "busy", *use) == 1
+    with_a_reason(file)
+    capfd.readouterr()
+    assert check(project, "busy", *use) == 0
+    document = json.loads(capfd.readouterr().out)
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(document)
+    (finding,) = document["findings"]
+    assert (document["verdict"], finding["fails"], finding["known"]["place"]) == ("kept", False, "known.toml:4")
+    assert finding["known"]["reason"] == "ticket 4711, why is it known, and who mends it?"
+    assert check(project, "worse", *use) == 1
+    assert check(project, "worse", *use, "--update-baseline") == 1
+    out, err = capfd.readouterr()
+    assert TOKEN not in out + err + file.read_text("utf-8")
+    assert check(project, "right", *use) == 0
+    line, _ = json.loads(capfd.readouterr().out)["stale"]
+    assert line == "known.toml:4: body_matches_schema of listTrunks was not found; remove the entry"
+    assert check(project, "right", *use, "--update-baseline") == 0
+    assert "[[known]]" not in file.read_text("utf-8")
+
+
+def test_the_text_shows_what_is_known(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As it is found, and in the verdict."""
+    check(project, "busy", "--baseline", "known.toml", "--update-baseline")
+    with_a_reason(project / "known.toml")
+    capfd.readouterr()
+    assert check(project, "busy", "--baseline", "known.toml", "--fail-fast") == 0
+    out = capfd.readouterr().out
+    assert out.startswith("known implied body_matches_schema\n  listTrunks body/trunks/0/ai_provider: ")
+    assert "no finding at strictness implied, no notes, 1 known" in out
+
+
+def test_recorded_responses_have_known_findings_too(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`validate` reads and writes the same file."""
+    trunk = {"id": "a", "name": "b", "status": "busy"}
+    (project / "a.json").write_text(json.dumps({"trunks": [trunk], "pagination": {}}))
+    options = ["validate", "telepath", "listTrunks", "a.json", "--baseline", "known.toml"]
+    assert run([*options, "--update-baseline"]) == 1
+    with_a_reason(project / "known.toml")
+    assert run(options) == 0
+    (project / "a.json").write_text(json.dumps({"trunks": [{**trunk, "status": None}], "pagination": {}}))
+    capfd.readouterr()
+    assert run(options) == 1
+    assert "\n  seen     null\n" in capfd.readouterr().out
+
+
+def test_there_is_no_update_without_a_file(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One sentence says so."""
+    assert check(project, "right", "--update-baseline") == 2
+    assert capfd.readouterr().err == "trunkline: --update-baseline writes the file of --baseline; name it\n"
+
+
+def test_a_mistake_in_the_file_ends_the_run_before_it_begins(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard output stays empty."""
+    (project / "known.toml").write_text('\n[[known]]\nrule = "x"\n')
+    assert check(project, "right", "--baseline", "known.toml") == 2
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "trunkline: known.toml:2: the entry has no operation\n")
