@@ -1,8 +1,14 @@
-"""HAR files, as browsers and proxies save them."""
+"""HAR files, as browsers and proxies save them, and the entries that are read from files."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+from trunkline.contract.model import Contract
 from trunkline.exchange import Json
+from trunkline.traffic.recorded import Entry
+from trunkline.traffic.sources import read_entries
 
 PAGE = '{"trunks": [], "pagination": {"limit": 10, "offset": 0, "total": 0}}'
 URL = "https://api.telepathvoice.com/v1/trunks?limit=10"
@@ -36,3 +42,12 @@ def har(
 def joined(*files: Json) -> Json:
     """One HAR file of the exchanges of several."""
     return {"log": {"version": "1.2", "entries": [entry for file in files for entry in file["log"]["entries"]]}}
+
+
+def entries_of(data: bytes, contract: Contract, bases: tuple[str, ...] = ()) -> list[Entry]:
+    """The entries of a file with these bytes, whose name is left out of their places."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a")
+        path.write_bytes(data)
+        found = read_entries(str(path), contract, bases)
+        return [entry._replace(place=entry.place.removeprefix(str(path))) for entry in found]

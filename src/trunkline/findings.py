@@ -27,6 +27,11 @@ _LONGEST_BODY = 1 << 20
 _MOST_CAUSES = 100
 """The number of causes for each check, operation and grade that are reported one by one."""
 OTHERS_COUNTED = "others like it are only counted from here on"
+_MOST_HOSTS = 1000
+"""The number of other hosts that are counted one by one."""
+OTHER_HOSTS = "more hosts"
+_MOST_SECRETS = 1000
+"""The number of secrets from which on those of a part of a run are kept only for findings that show its requests."""
 MOST_SOURCES = 6
 """The number of places that are kept of a finding in recorded traffic."""
 
@@ -97,7 +102,8 @@ class Finding:
 
     `at` is the place in the exchange (`body/trunks/0/status`, `status`, `header/allow`), `contract` the place in the
     contract (`schemas/acme/trunk.json#/properties/status/enum`). `count` says how often it was found, and `sources`
-    names the first places in recorded files that show it: `traffic.har#/log/entries/3`.
+    names the first places in recorded files that show it: `traffic.har:120 (#/log/entries/3)`. `first` and `last` are
+    the Unix times of the first and the last recorded exchange that shows it, as far as they are known.
     """
 
     rule: str
@@ -111,6 +117,8 @@ class Finding:
     exchanges: tuple[Exchange, ...] = ()
     count: int = 1
     sources: tuple[str, ...] = ()
+    first: float | None = None
+    last: float | None = None
     known: Known | None = None
     """The entry of the run's baseline that is about it."""
 
@@ -192,35 +200,46 @@ class Report:
     """The reason why a file, an exchange in it, or a request was not judged, by its place: the first of them."""
     skipped: int = 0
     """The number of files, exchanges and requests that were not judged."""
+    others: Counter[str] = field(default_factory=Counter)
+    """The number of recorded requests to other hosts, which were left out, by host; and by scheme, `data:`."""
+    since: float | None = None
+    """The Unix time before which recorded exchanges were left out, if there is one."""
+    older: int = 0
+    """The number of those."""
+    undated: int = 0
+    """The number of exchanges that were judged although their time is not known."""
     _findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
     _causes: Counter[tuple[str, str, Grade]] = field(default_factory=Counter)
     """The number of causes for each check, operation and grade."""
 
-    def add(self, finding: Finding) -> bool:
+    def add(self, finding: Finding, key: tuple[str, ...] | None = None) -> bool:
         """Add a finding; return whether its cause is new, or was only known from weaker evidence.
 
-        Findings that rest on our own decisions, or on what was only observed, are dropped.
+        Findings that rest on our own decisions, or on what was only observed, are dropped. `key` is that under which
+        another report has it.
         """
         if not finding.evidence.grade.carries_findings:
             return False
-        cause: tuple[str, ...] = finding.cause
+        cause: tuple[str, ...] = key or finding.cause
         kind = (finding.rule, finding.operation, finding.evidence.grade)
         if self.known and finding.known is None:
             finding = replace(finding, known=self.known.get(self.identity(finding)))
         if finding.known is not None:  # it is never merged with others
-            cause = (*cause, finding.known.place)
+            cause = (*finding.cause, finding.known.place)
         elif cause not in self._findings and self._causes[kind] >= _MOST_CAUSES:
             cause = (finding.rule, finding.operation, finding.evidence.grade, "more")
         known = self._findings.get(cause)
         if known is not None:
             sources = tuple(dict.fromkeys((*known.sources, *finding.sources)))[:MOST_SOURCES]
             stronger = finding if finding.evidence.grade.rank < known.evidence.grade.rank else known
-            finding = replace(stronger, count=known.count + finding.count, sources=sources)
+            times = [time for one in (known, finding) for time in (one.first, one.last) if time is not None]
+            first, last = min(times, default=None), max(times, default=None)
+            finding = replace(stronger, count=known.count + finding.count, sources=sources, first=first, last=last)
             if stronger is known:
                 self._findings[cause] = finding
                 return False
         self._causes[kind] += finding.known is None
-        if cause[-1] == "more":
+        if cause[-1] == "more" and cause != key:
             finding = replace(finding, message=f"{finding.message}; {OTHERS_COUNTED}")
         self._findings[cause] = replace(
             finding,
@@ -252,10 +271,11 @@ class Report:
 
     def merge(self, other: Report) -> None:
         """Add what another part of the same run has found. A check that either part exercised was exercised."""
-        self.secrets |= other.secrets
         self.known = {**self.known, **other.known}
         self.stale = [*dict.fromkeys((*self.stale, *other.stale))]
-        self.extend(other.findings)
+        new = [self.add(finding, cause) for cause, finding in other._findings.items()]
+        if any(new) or len(self.secrets) < _MOST_SECRETS:  # others are in nothing that is kept
+            self.secrets |= other.secrets
         for own, more in ((self.exercised, other.exercised), (self.rules, other.rules)):
             own.update({step: reason for step, reason in more.items() if own.get(step) != ""})
         self.reached.update(other.reached)
@@ -271,6 +291,12 @@ class Report:
         for file, count in other.judged.items():
             self.judged[file] = self.judged.get(file, 0) + count
         self.skipped += other.skipped
+        self.others.update(other.others)
+        for host in [host for host in self.others if host != OTHER_HOSTS][_MOST_HOSTS:]:
+            self.others[OTHER_HOSTS] += self.others.pop(host)
+        self.since = other.since if self.since is None else self.since
+        self.older += other.older
+        self.undated += other.undated
         self.not_judged = dict([*(self.not_judged | other.not_judged).items()][:_MOST_SKIPPED])
 
     def redact(self, text: str) -> str:

@@ -17,8 +17,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +47,11 @@ def describe_bug(error: Exception) -> str:
 
 _NUMERIC = re.compile(r"[-+0-9.eE]+")
 """The characters of a number. Python takes more: `1_000`, digits of other scripts, and blanks around."""
+
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
+"""The seconds of each unit of a duration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,13 @@ def _report(text: str) -> tuple[str, str]:
     return name, file
 
 
+def _time(text: str) -> float:
+    if duration := _DURATION.fullmatch(text):
+        return time.time() - int(duration[1]) * _UNITS[duration[2]]
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
 def _text(metavar: str) -> Type:
     return Type(str, "text", metavar)
 
@@ -129,6 +143,7 @@ SECONDS = Type(float, _AT_MOST_A_DAY, "SECONDS", lambda seconds: 0 < seconds <= 
 _ONE_AN_HOUR = "a number, at least 0.00028 (one an hour)"
 RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf"), (int, float), "float")
 PERCENT = Type(float, "a number from 0 to 100", "PERCENT", lambda percent: 0 <= percent <= 100, (int, float), "float")
+TIME = Type(_time, "a time such as 2026-11-28T18:00:00Z, or a duration such as 2h (s, m, h, d, w)", "TIME")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
 FORMAT = _one_of("FORMAT", *FORMATS)
 TEXT_OR_JSON = _one_of("FORMAT", "text", "json")
@@ -320,6 +335,16 @@ class Settings:
     operation: tuple[str, ...] = option(
         IDS, "check validate drift pytest", "Judge only the operations with these operationIds; can be repeated.", ()
     )
+    base: tuple[str, ...] = option(
+        BASE,
+        "validate",
+        "Judge only recorded requests below this address, which stands for the vendor's own; can be repeated.",
+        (),
+    )
+    since: float | None = option(
+        TIME, "validate", "Judge no recorded exchange that is older: a time (UTC without an offset), or a duration."
+    )
+    jobs: int = option(_whole_number("N", 1, 1024), "validate", "How many processes judge recorded traffic.", 1)
     complete: bool = option(FLAG, "check pytest", "Report each operation that is not implemented, as a finding.")
     require: tuple[str, ...] = option(
         IDS,
@@ -380,6 +405,7 @@ class Settings:
         "check validate pytest",
         "The weakest grade of evidence that fails a run: documented, implied or customary.",
         "implied",
+        short="--fail-on",
     )
     format: str = option(
         FORMAT, "check validate", f"How the report is printed: {FORMAT.wanted} (docs/report.md).", "text"
@@ -490,7 +516,7 @@ Evaluated in order: an ignored `url` does not enable `token_file`. Other values 
 COMMAND_LINE_ONLY = {
     "reset": {"state"},
     "check": {"fail_fast", "update_baseline"},
-    "validate": {"live", "update_baseline"},
+    "validate": {"live", "since", "update_baseline"},
     "drift": {"against", "patch", "write"},
     "export": {"document_url", "output"},
     "faults": {"schema"},

@@ -822,15 +822,17 @@ def archive(*exchanges: tuple[str, str, bytes, str]) -> bytes:
 def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: Vendor, tmp_path: Path) -> None:
     """It is never dropped silently, nor judged as another; if there is no other, the code is 2."""
     path = tmp_path / "a.har"
-    base, body = f"https://h{vendor.contract.base_path}", saved_response(vendor)[2]
+    base, body = vendor.contract.url, saved_response(vendor)[2]
+    origin = base.removesuffix(vendor.contract.base_path)
     good = ("GET", f"{base}{vendor.contract.operations[0].path}", body, "Bearer abc")
-    others = [(method, url, b"{}", "") for method, url in (("GET", "https://cdn/x.js?a=hush"), ("PUT", f"{base}/no"))]
+    others = [(method, url, b"{}", "") for method, url in (("GET", f"{origin}/x.js?a=hush"), ("PUT", f"{base}/no"))]
     path.write_bytes(archive(good, *others))
     _, out, _ = run("validate", vendor.name, str(path))
-    assert f"\nNOT JUDGED    {path}#/log/entries/1: GET https://cdn/x.js is no operation of {vendor.name}\n" in out
-    assert f"\nNOT JUDGED    {path}#/log/entries/2: PUT {base}/no is no operation of {vendor.name}\n" in out
+    shown = f"\nNOT JUDGED    {path}:1 (#/log/entries/"
+    assert f"{shown}1): GET {origin}/x.js is no operation of {vendor.name}\n" in out
+    assert f"{shown}2): PUT {base}/no is no operation of {vendor.name}\n" in out
     assert "hush" not in out
-    many = [("GET", f"https://cdn/{number}" + "/x" * 999, b"", "") for number in range(1100)]
+    many = [("GET", f"{origin}/{number}" + "/x" * 999, b"", "") for number in range(1100)]
     path.write_bytes(archive(good, *many))
     _, out, _ = run("validate", vendor.name, str(path))
     assert (out.count("NOT JUDGED"), "\nNOT JUDGED    1080 more\n" in out, max(map(len, out.splitlines())) < 500) == (
@@ -843,8 +845,69 @@ def test_an_exchange_with_no_operation_is_listed_and_counted(run: Run, vendor: V
     path.write_bytes(archive(*others))
     code, out, err = run("validate", vendor.name, str(path))
     assert (code, out) == (2, "")
-    assert "a.har#/log/entries/0' cannot be judged: GET https://cdn/x.js is no operation of" in sentence(err)
+    assert f"a.har:1 (#/log/entries/0)' cannot be judged: GET {origin}/x.js is no operation of" in sentence(err)
     assert "2 in all" in err
+
+
+def test_requests_to_other_hosts_are_counted(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """One line for each host, without what may be secret; a file with nothing else is no reason for code 2."""
+    path, base, path_of_list = tmp_path / "a.har", vendor.contract.url, vendor.contract.operations[0].path
+    good = ("GET", f"{base}{path_of_list}", saved_response(vendor)[2], "Bearer abc")
+    fonts = [("GET", f"https://me:hush@fonts.example/{number}?k=hush", b"{}", "") for number in range(100)]
+    path.write_bytes(archive(good, *fonts, ("GET", "data:text/css,hush", b"", "")))
+    _, out, _ = run("validate", vendor.name, str(path))
+    assert "\nother host    fonts.example: 100 requests, left out\nother host    data:: 1 request, left out\n" in out
+    assert "NOT JUDGED" not in out
+    assert "hush" not in out
+    path.write_bytes(archive(*fonts))
+    code, out, err = run("validate", vendor.name, str(path))
+    assert (code, out) == (2, "")
+    assert "100 are requests to other hosts (fonts.example); name yours with --base" in sentence(err)
+    (tmp_path / "b.har").write_bytes(archive(good))
+    report = document(run("validate", vendor.name, str(tmp_path), "--format", "json")[1])
+    assert (report["verdict"], report["other_hosts"]) != ("not exercised", [])
+
+
+def test_a_base_stands_for_the_vendors_address(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """Then nothing else is judged, not even what is recorded at the vendor's own address."""
+    path, list_path, body = tmp_path / "a.har", vendor.contract.operations[0].path, saved_response(vendor)[2]
+    urls = (f"https://gateway.example/voice{list_path}", f"{vendor.contract.url}{list_path}", "http://127.0.0.1/x")
+    path.write_bytes(archive(*(("GET", url, body, "Bearer abc") for url in urls)))
+    bases = ("--base", "https://gateway.example/voice", "--base", "https://other.example")
+    report = document(run("validate", vendor.name, str(path), *bases, "--format", "json")[1])
+    assert report["judged"] == [{"file": str(path), "count": 1}]
+    assert {other["host"] for other in report["other_hosts"]} == {vendor.contract.host, "127.0.0.1"}
+    code, _, err = run("validate", vendor.name, str(path), "--base", "gateway.example")
+    assert code == 2
+    assert "--base is the address that stands for the vendor's" in sentence(err)
+
+
+def test_older_exchanges_are_left_out(run: Run, vendor: Vendor, tmp_path: Path) -> None:
+    """Those without a time are judged, which is said once; a duration counts from now."""
+    path, url = tmp_path / "a.har", f"{vendor.contract.url}{vendor.contract.operations[0].path}"
+    recorded = json.loads(archive(*[("GET", url, b"{}", "Bearer abc")] * 4))
+    times = ("2026-01-01T00:00:00Z", "2026-01-02", "", "x")
+    for entry, stated in zip(recorded["log"]["entries"], times, strict=True):
+        entry["startedDateTime"] = stated
+    path.write_text(json.dumps(recorded))
+    code, out, _ = run(
+        "validate", vendor.name, str(path), "--since", "2026-01-01T12:00:00+00:00", "--fail-on", "implied"
+    )
+    assert code == 1
+    assert "since         2026-01-01T12:00:00Z: 1 older exchange left out; 2 exchanges without a time judged" in out
+    assert "first 2026" not in out
+    assert "2026-01-02T00:00:00Z" in out
+    path.write_text(json.dumps(recorded).replace('"startedDateTime": ""', '"startedDateTime": "2026-01-01"'))
+    code, _, err = run("validate", vendor.name, str(path), "--since", "2027-01-01")
+    assert code in {1, 2}
+    report = document(run("validate", vendor.name, str(path), "--since", "999999999s", "--format", "json")[1])
+    assert (report["older"], report["undated"]) == (0, 1)
+    for wrong in ("yesterday", "2026-13-01", "2 h", "-2h", "9999999999h", ""):
+        code, out, err = run("validate", vendor.name, str(path), "--since", wrong)
+        assert (code, out) == (2, "")
+        assert "--since is not a time such as 2026-11-28T18:00:00Z, or a duration such as 2h" in sentence(err)
+    code, _, err = run("validate", vendor.name, "--live", "--since", "2h")
+    assert (code, "--since is for recorded traffic" in err) == (2, True)
 
 
 def test_a_recorded_exchange_of_another_operation_is_not_judged_as_the_named_one(run: Run, tmp_path: Path) -> None:
@@ -856,7 +919,7 @@ def test_a_recorded_exchange_of_another_operation_is_not_judged_as_the_named_one
     code, out, err = run("validate", "telepath", "--operation", "listTrunks", str(path))
     assert (code, err) == (1, "")
     assert "listCalls" not in out.partition("NOT JUDGED")[0]
-    assert f"NOT JUDGED    {path}#/log/entries/1: it is a response of listCalls\n" in out
+    assert f"NOT JUDGED    {path}:1 (#/log/entries/1): it is a response of listCalls\n" in out
     assert "/v1/trunks?limit=1" not in out, "the address was recorded somewhere else"
     assert TOKEN not in out
 

@@ -116,7 +116,7 @@ def test_the_document_has_everything(save: Save, tmp_path: Path, capsys: pytest.
     assert [name for name in (*value, *change) if f"`{name}`" not in text] == []
     assert (value["verdict"], value["counts"], value["responses"]) == ("breaking", {"breaking": 1, "other": 0}, 2)
     assert (change["first"], change["last"], change["count"]) == ("2026-11-01T10:00:00Z", "2026-11-03T10:00:00Z", 2)
-    assert (change["source"], change["grade"], change["in_patch"]) == (f"{path}#/log/entries/0", "implied", True)
+    assert (change["source"], change["grade"], change["in_patch"]) == (f"{path}:1 (#/log/entries/0)", "implied", True)
     assert '+      "enum": ["active", "inactive", "error", "busy"],' in value["patch"]
 
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytes
     assert run(["drift", "telepath", str(picture), other, save(page())]) == 0
     out = capsys.readouterr().out
     assert f"NOT JUDGED    {picture}: " in out
-    assert f"NOT JUDGED    {other}#/log/entries/0: " in out
+    assert f"NOT JUDGED    {other}:1 (#/log/entries/0): " in out
 
 
 BAD: dict[tuple[str, ...], str] = {

@@ -88,7 +88,7 @@ def unread() -> Report:
 def with_a_picture() -> Report:
     made = report()
     made.judged = {"a.har": 3}
-    made.skip("a.har#/log/entries/3", "GET /logo.png is no operation of acme")
+    made.skip("a.har:120 (#/log/entries/3)", "GET /logo.png is no operation of acme")
     return made
 
 
@@ -116,7 +116,7 @@ def test_it_is_red_exactly_if_the_run_is(made: Report, run: RunInfo) -> None:
 def test_what_was_not_judged_is_told() -> None:
     """A file that could not be read is an error, an exchange of no operation in another file is skipped."""
     assert cases(unread())["acme.run", "b.har"][0].tag == "error"
-    assert cases(with_a_picture())["acme.run", "a.har#/log/entries/3"][0].tag == "skipped"
+    assert cases(with_a_picture())["acme.run", "a.har:120 (#/log/entries/3)"][0].tag == "skipped"
 
 
 def test_a_document_has_only_characters_of_xml() -> None:

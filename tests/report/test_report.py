@@ -437,6 +437,7 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     part.leftovers, part.judged = ["trunks conn_1"], {"a.har": 2}
     part.skip("b.png", "it holds no exchange")
     part.known, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
+    part.others["fonts.example"], part.since, part.older, part.undated = 3, 60.0, 4, 5
     whole = Report()
     assert all(getattr(part, each.name) != getattr(whole, each.name) for each in fields(Report))
     whole.merge(part)
@@ -448,6 +449,46 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     assert {*whole.exercised.values()} == {""}
     assert (whole.requests, whole.skipped, whole.judged) == (64, 2, {"a.har": 4})
     assert (whole.findings[0].count, len(whole.leftovers), whole.unasked) == (2, 1, {})
+
+
+def test_the_times_of_a_merged_finding_are_the_first_and_the_last() -> None:
+    """As far as they are known; a cause that is only counted stays so."""
+    whole = Report()
+    for first, last in ((None, None), (60.0, 70.0), (None, None), (50.0, 50.0), (65.0, 65.0)):
+        whole.merge(report(finding(first=first, last=last)))
+    (found,) = whole.findings
+    assert (found.count, found.first, found.last) == (5, 50, 70)
+    assert "(5 times, first 1970-01-01T00:00:50Z, last 1970-01-01T00:01:10Z)" in text(whole, RUN)
+    shown = document(whole, RUN)["findings"][0]
+    assert (shown["first"], shown["last"]) == ("1970-01-01T00:00:50Z", "1970-01-01T00:01:10Z")
+    assert "(1970-01-01T00:00:50Z)" in text(report(finding(first=50.2, last=50.7)), RUN)
+    many = report(*(finding(at=f"body/a{number}") for number in range(150)))
+    for _ in range(3):
+        whole.merge(many)
+    assert len(whole.findings) == 101
+    assert whole.findings[-1].message.count("counted from here on") == 1
+    assert sum(each.count for each in whole.findings) == 455
+
+
+def test_other_hosts_are_counted() -> None:
+    """The first twenty one by one; of very many hosts, most only together."""
+    found = Report(others=Counter({f"{number}.example": number for number in range(1, 31)}))
+    shown = text(found, RUN)
+    assert "other host    30.example: 30 requests, left out" in shown
+    assert "other host    10 more hosts: 55 requests, left out" in shown
+    assert document(found, RUN)["other_hosts"][0] == {"host": "30.example", "count": 30}
+    whole = Report()
+    for part in range(40):
+        whole.merge(Report(others=Counter({f"{part}.{number}.example": 1 for number in range(100)})))
+    assert len(whole.others) == 1001
+    assert whole.others.total() == 4000
+
+
+def test_a_time_before_which_nothing_is_judged_is_said() -> None:
+    """With the numbers of exchanges that are older, and of those without a time."""
+    assert "since         1970-01-01T00:01:00Z: 1 older exchange left out\n" in text(Report(since=60, older=1), RUN)
+    shown = text(Report(since=60, undated=2), RUN)
+    assert "1970-01-01T00:01:00Z: no older exchanges left out; 2 exchanges without a time judged all the same" in shown
 
 
 def test_a_report_has_a_bound() -> None:

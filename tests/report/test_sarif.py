@@ -105,12 +105,12 @@ def test_a_known_finding_is_suppressed() -> None:
 
 def test_recorded_places_are_related_locations() -> None:
     """A file with the line where there is one; standard input has no file."""
-    places = ("my rec/a.txt:12", "/var/b.har#/log/entries/3", "standard input:3", "c.ndjson:4#/a")
+    places = ("my rec/a.txt:12", "/var/b.har:7 (#/log/entries/3)", "standard input:3", "c.ndjson:4 (#/a)")
     [result] = run_of(report(finding(sources=places)))["results"]
     physical = [location.get("physicalLocation") for location in result["relatedLocations"]]
     assert physical == [
         {"artifactLocation": {"uri": "my%20rec/a.txt"}, "region": {"startLine": 12}},
-        {"artifactLocation": {"uri": "file:///var/b.har"}},
+        {"artifactLocation": {"uri": "file:///var/b.har"}, "region": {"startLine": 7}},
         None,
         {"artifactLocation": {"uri": "c.ndjson"}, "region": {"startLine": 4}},
     ]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.recordings import har
+from tests.recordings import entries_of, har
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Response
 from trunkline.mock import loader
 from trunkline.traffic import BODY, RESPONSE, WHOLE, messages, sources
-from trunkline.traffic.sources import files_of, read_exchanges
+from trunkline.traffic.sources import files_of
 from trunkline.transport.content_coding import unpacked
 
 TELEPATH = loader.load("telepath").contract
@@ -26,29 +26,36 @@ YAML = b"""interactions:
   recorded_at: 2024-02-29
 version: 1
 """
+NDJSON = (
+    b'{"request": {"method": "GET", "url": "http://h/v1/trunks"}, '
+    b'"response": {"status": 200, "headers": {"a": "b"}, "body": {}}}\n'
+)
 READ = {
     CURL: ("", RESPONSE),
     b"\xef\xbb\xbf" + CURL: ("", RESPONSE),
     b"{}": ("", BODY),
     b"\xef\xbb\xbf{}": ("", BODY),
-    json.dumps(HAR).encode(): ("#/log/entries/0", WHOLE),
-    b"\xef\xbb\xbf" + json.dumps(HAR).encode(): ("#/log/entries/0", WHOLE),
-    YAML: ("#/interactions/0", WHOLE),
-    b"---\n" + YAML.replace(b"interactions", b"http_interactions"): ("#/http_interactions/0", WHOLE),
+    json.dumps(HAR).encode(): (":1 (#/log/entries/0)", WHOLE),
+    b"\xef\xbb\xbf" + json.dumps(HAR).encode(): (":1 (#/log/entries/0)", WHOLE),
+    json.dumps(HAR, indent=2).encode(): (":5 (#/log/entries/0)", WHOLE),
+    YAML: (":2 (#/interactions/0)", WHOLE),
+    b"---\n" + YAML.replace(b"interactions", b"http_interactions"): (":3 (#/http_interactions/0)", WHOLE),
+    NDJSON: (":1", WHOLE),
+    b"\xef\xbb\xbf\n" + NDJSON: (":2", WHOLE),
 }
 
 
 @pytest.mark.parametrize("data", READ, ids=range(len(READ)))
 def test_each_format_is_recognized(data: bytes) -> None:
     """By its first bytes, or by what the JSON or YAML holds."""
-    [(place, _, exchange)] = read_exchanges(data, TELEPATH)
+    [(place, _, exchange)] = entries_of(data, TELEPATH)
     assert isinstance(exchange, Exchange)
     assert (place, exchange.known, exchange.response.body) == (*READ[data], b"{}")
 
 
 def test_the_line_of_each_of_several_responses_is_its_place() -> None:
     """A lone response needs none."""
-    assert [entry.place for entry in read_exchanges(CURL + CURL.replace(b"200", b"404"), TELEPATH)] == [":1", ":4"]
+    assert [entry.place for entry in entries_of(CURL + CURL.replace(b"200", b"404"), TELEPATH)] == [":1", ":4"]
 
 
 BOMB = gzip.compress(b" " * 2000 + b"{}")
@@ -76,7 +83,7 @@ CODED = {
 
 @pytest.mark.parametrize("name", CODED)
 def test_the_responses_of_a_file_have_a_bound_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When they are decoded: those beyond are not judged, and only one of them is decoded."""
+    """When they are decoded: those beyond are not judged, and only the first of them is decoded."""
     read: list[Response] = []
 
     def noted(response: Response, max_bytes: int, name: str) -> Response:
@@ -85,20 +92,18 @@ def test_the_responses_of_a_file_have_a_bound_together(name: str, monkeypatch: p
 
     monkeypatch.setattr(messages, "unpacked", noted)
     monkeypatch.setattr(sources, "MOST_BYTES", 5000)
-    found = read_exchanges(CODED[name], TELEPATH)
-    assert [len(exchange.response.body) for _, _, exchange in (next(found), next(found))] == [2002, 2002]  # type: ignore[union-attr]
-    with pytest.raises(UsageError, match=r"the responses from .* on were not judged: one file may hold 5000 bytes"):
-        next(found)
-    assert len(read) == 3
+    with pytest.raises(UsageError, match=r"from .* on were not judged: .* decode to more than 5000 bytes"):
+        entries_of(CODED[name], TELEPATH)
+    assert [len(response.body) for response in read] == [len(BOMB)] * 3
 
 
 def test_each_exchange_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one without a body, for it takes time to judge it."""
     monkeypatch.setattr(sources, "MOST_BYTES", 10 << 10)
     one = b"HTTP/1.1 204 No\n\n\n"
-    assert len([*read_exchanges(one * 10, TELEPATH)]) == 10
-    with pytest.raises(UsageError, match=r"from :31 on .* 10240 bytes, with 1024 or more for each; split it"):
-        [*read_exchanges(one * 11, TELEPATH)]
+    assert len([*entries_of(one * 10, TELEPATH)]) == 10
+    with pytest.raises(UsageError, match=r"a:31 on .* 10240 bytes, where each counts for 1024 or more; split"):
+        [*entries_of(one * 11, TELEPATH)]
 
 
 REFUSED = {
@@ -126,7 +131,7 @@ REFUSED = {
 def test_what_is_not_recorded_traffic_is_refused(data: bytes) -> None:
     """The sentence says what it is, and how to save a response; nothing is held against the API."""
     with pytest.raises(UsageError) as caught:
-        [*read_exchanges(data, TELEPATH)]
+        [*entries_of(data, TELEPATH)]
     assert REFUSED[data] in str(caught.value)
     assert "curl -i" in str(caught.value)
 

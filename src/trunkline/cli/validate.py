@@ -56,7 +56,10 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], kn
         raise UsageError(
             "name a SOURCE to judge: a file, a folder, or - for standard input; or send a request with --live"
         )
-    report = validation.validate_files(vendor, sources, (*operations, *settings.operation), known)
+    chosen = (*operations, *settings.operation)
+    report = validation.validate_files(
+        vendor, sources, chosen, known, bases=settings.base, since=settings.since, jobs=settings.jobs
+    )
     return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
 
 
@@ -75,6 +78,8 @@ def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[
 
 def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known: _Known) -> tuple[Report, RunInfo]:
     """Send one request, and judge the response."""
+    if settings.since is not None:
+        raise UsageError("--since is for recorded traffic; leave it out, or leave out --live")
     operation = _operation(vendor, (*rest, *settings.operation))
     check_parameters([name for name, _ in settings.param], [operation])
 

@@ -8,7 +8,15 @@ import trunkline
 from trunkline.exchange import Json
 from trunkline.findings import Finding, Report
 from trunkline.redaction import printable
-from trunkline.report.run import RunInfo, count_grades, curl_command, not_reached, reproduction_script, verdict
+from trunkline.report.run import (
+    RunInfo,
+    count_grades,
+    curl_command,
+    not_reached,
+    reproduction_script,
+    shown_time,
+    verdict,
+)
 
 
 def render(report: Report, run: RunInfo) -> str:
@@ -61,6 +69,10 @@ def document(report: Report, run: RunInfo) -> Json:
             "left_behind": report.leftovers,
             "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
             "skipped": report.skipped,
+            "other_hosts": [{"host": host, "count": count} for host, count in report.others.most_common()],
+            "since": None if report.since is None else shown_time(report.since),
+            "older": report.older,
+            "undated": report.undated,
             "not_judged": [{"place": place, "reason": reason} for place, reason in report.not_judged.items()],
         },
     )
@@ -93,6 +105,8 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
         "seen": finding.seen,
         "count": finding.count,
         "sources": [*finding.sources],
+        "first": None if finding.first is None else shown_time(finding.first),
+        "last": None if finding.last is None else shown_time(finding.last),
         "status": last.response.status if last and "status" in last.known else None,
         "curl": curl_command(finding, report, run),
         "script": "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from trunkline.exchange import SAFE_METHODS, curl
@@ -98,6 +99,11 @@ def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
     """The documented (operationId, status) pairs that were never answered, of operations that are implemented."""
     reached = {(name, key) for name, status in report.reached for key in (str(status), f"{status // 100}XX")}
     return tuple(pair for pair in run.documented if pair not in reached and pair[0] not in report.not_implemented)
+
+
+def shown_time(time: float) -> str:
+    """A Unix time for a reader, in UTC: `2026-11-28T18:00:00Z`."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def count_grades(report: Report) -> dict[str, int]:

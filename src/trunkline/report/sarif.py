@@ -24,8 +24,8 @@ _WHERE = (
     "or the folder that $TRUNKLINE_DATA names."
 )
 _LEVELS = {Grade.DOCUMENTED: "error", Grade.IMPLIED: "warning", Grade.CUSTOMARY: "note"}
-_PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>[1-9][0-9]*))?(?:#(?P<pointer>/.*))?", re.DOTALL)
-"""The place of a recorded exchange: `answers.txt:12`, `session.har#/log/entries/3`."""
+_PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>[1-9][0-9]*))?(?: \(#(?P<pointer>/.*)\))?", re.DOTALL)
+"""The place of a recorded exchange: `answers.txt:12`, `session.har:120 (#/log/entries/3)`."""
 
 
 def render(report: Report, run: RunInfo) -> str:

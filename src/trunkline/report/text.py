@@ -20,6 +20,7 @@ from trunkline.report.run import (
     not_reached,
     reproduction_script,
     shortfall,
+    shown_time,
     verdict,
 )
 
@@ -59,8 +60,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     mark = title.upper() if run.fails(finding) else title
     yield (mark, f"{_STRONG} {style}"), (f" {evidence.grade}", style), (f" {finding.rule}", _STRONG)
     place = f"{finding.at}: " if finding.at else ""
-    times = f" ({finding.count} times)" if finding.count > 1 else ""
-    yield ((f"  {finding.operation} {place}{finding.message}{times}", ""),)
+    yield ((f"  {finding.operation} {place}{finding.message}{_occurrences(finding)}", ""),)
     script = reproduction_script(finding, report, run)
     again = f"{_plural(len(finding.exchanges), 'request')}, to be pasted into a shell:" if script else ""
     parts = {
@@ -78,6 +78,15 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     if script:  # a here-document, so that a script which fails does not end the user's own shell
         yield from (((line, COMMAND),) for line in ("sh <<'END_OF_SCRIPT'", *script.split("\n"), "END_OF_SCRIPT"))
     yield ()
+
+
+def _occurrences(finding: Finding) -> str:
+    """How often a finding was found, and when, as far as it is known."""
+    parts = [f"{finding.count} times"] if finding.count > 1 else []
+    if finding.first is not None and finding.last is not None:
+        first, last = shown_time(finding.first), shown_time(finding.last)
+        parts += [f"first {first}", f"last {last}"] if first != last else [first]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
@@ -199,6 +208,18 @@ def _not_judged(report: Report) -> Iterator[Line]:
         yield _row(titles.NOT_JUDGED, f"{place}: {reason}", _MISSING)
     if report.skipped > _FEW_PLACES:
         yield _row(titles.NOT_JUDGED, f"{report.skipped - _FEW_PLACES} more", _MISSING)
+    hosts = report.others.most_common()
+    for host, count in hosts[:_FEW_PLACES]:
+        yield _row("other host", f"{host}: {_plural(count, 'request')}, left out")
+    if more := hosts[_FEW_PLACES:]:
+        requests = _plural(sum(count for _, count in more), "request")
+        yield _row("other host", f"{len(more)} more hosts: {requests}, left out")
+    if report.since is not None:
+        undated = (
+            f"; {_plural(report.undated, 'exchange')} without a time judged all the same" if report.undated else ""
+        )
+        older = f"{_plural(report.older, 'older exchange')} left out{undated}"
+        yield _row("since", f"{shown_time(report.since)}: {older}")
     if len(report.judged) > 1 or sum(report.judged.values()) > 1:
         exchanges = _plural(sum(report.judged.values()), "exchange")
         files = sum(1 for count in report.judged.values() if count)

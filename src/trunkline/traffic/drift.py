@@ -14,7 +14,8 @@ from trunkline.contract.folders import roots
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.mock.loader import Vendor, lint_schemas, root_of
-from trunkline.traffic.sources import files_of, name_of, read_entries
+from trunkline.traffic.pieces import name_of
+from trunkline.traffic.sources import files_of, read_entries
 from trunkline.traffic.validation import completed, operation_of
 
 _MOST_SKIPPED = 1000

@@ -114,11 +114,11 @@ def content_length(fields: Headers) -> int | None:
 def request_below_base(contract: Contract, method: str, url: str, fields: Headers, body: bytes = b"") -> Request | None:
     """The request as the contract knows it, without the base address; None if it is not below the base address."""
     address = urlsplit(url)
-    path = _path_below_base(contract, address.path)
+    path = path_below_base(contract, address.path)
     return None if path is None else Request(method, path, address.query, fields, body)
 
 
-def _path_below_base(contract: Contract, path: str) -> str | None:
+def path_below_base(contract: Contract, path: str) -> str | None:
     """The path below the vendor's base address, also behind a gateway: `/gateway/v1/trunks` -> `/trunks`.
 
     The base path is matched by whole segments. Where it occurs more than once, the first place counts below which the

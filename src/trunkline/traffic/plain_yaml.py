@@ -38,12 +38,21 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 
 def load(data: bytes) -> Json:
     """The value of a document. Raises `UsageError` that says what is wrong with it, to follow the word `but`."""
+    return load_with_lines(data)[0]
+
+
+def load_with_lines(data: bytes) -> tuple[Json, dict[int, list[int]]]:
+    """The value of a document, and for each list directly in it, by its `id`, the lines on which its items begin.
+
+    Raises what `load` raises.
+    """
     if len(data) > _LONGEST:
         raise UsageError(f"has more than {_LONGEST} bytes, which take too long to read as YAML")
     if data.count(b"%TAG") > _MOST_DIRECTIVES:
         raise UsageError(f"has more than {_MOST_DIRECTIVES} directives (%TAG)")
     try:
-        return _Document(yaml.parse(data, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), len(data)).value()
+        document = _Document(yaml.parse(data, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), len(data))
+        return document.value(), document.lines
     except (yaml.YAMLError, ValueError, LookupError, TypeError):
         raise UsageError("is not YAML") from None
 
@@ -60,6 +69,7 @@ class _Document:
         self._repeated = 0
         """The weight of what aliases repeat."""
         self._anchors: dict[str, tuple[Json, int]] = {}
+        self.lines: dict[int, list[int]] = {}
 
     def value(self) -> Json:
         """The value of the only document."""
@@ -99,9 +109,12 @@ class _Document:
         return value
 
     def _list(self, depth: int) -> Json:
-        found = []
+        found, lines = list[Json](), list[int]()
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            lines.append(_line(event))
             found.append(self._node(event, depth + 1))
+        if depth == 2:
+            self.lines[id(found)] = lines
         return found
 
     def _mapping(self, depth: int) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from trunkline.check import reach
 from trunkline.check.rules import RULES, Rule, judge, rules_of_a_run
@@ -15,16 +16,20 @@ from trunkline.exchange import Exchange, Json, Request
 from trunkline.findings import Finding, Identity, Known, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
+from trunkline.traffic.addresses import Addresses, OtherHost
 from trunkline.traffic.inference import guess_status, infer_operation
+from trunkline.traffic.jobs import in_order
 from trunkline.traffic.libraries import read_object, read_parts
 from trunkline.traffic.messages import check_weight
-from trunkline.traffic.sources import files_of, name_of, read_entries
+from trunkline.traffic.pieces import Piece, batches, name_of
+from trunkline.traffic.recorded import Entry
+from trunkline.traffic.sources import files_of, read_batch
 
 _LONGEST_ADDRESS = 200
 _MOST_WRONG = 10_000
-"""The number of responses with a problem after which a file is not judged further: finding problems takes long."""
+"""The number of responses with a problem after which a batch is not judged further: finding problems takes long."""
 _MOST_PROBLEMS = 500_000
-"""The number of problems in one file after which it is not judged further."""
+"""The number of problems in a batch after which it is not judged further."""
 
 
 def validate(
@@ -54,60 +59,136 @@ def validate_files(
     sources: Sequence[str],
     operations: Sequence[str] = (),
     known: Mapping[Identity, Known] | None = None,
+    *,
+    bases: Sequence[str] = (),
+    since: float | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Judge the exchanges in files, in all files of folders, and for `-` in standard input.
 
-    With `operations`, only exchanges with these are judged; a response without a request is taken for one of them.
-    `known` are the entries of a baseline. The report lists what was not judged, and why. Raises `UsageError` when
-    nothing at all could be judged.
+    With `operations`, only exchanges with these are judged; a response without a request is taken for one of them. With
+    `bases`, only those below one of these addresses are, and with `since`, a Unix time, none that is older. The report
+    lists what was not judged, and why. `known` are the entries of a baseline. Raises `UsageError` when nothing at all
+    could be judged.
+
+    With `jobs`, so many processes judge; the report is the same. Each is a new interpreter, which imports the main
+    module: a script needs `if __name__ == "__main__":`.
     """
-    among, rules = tuple(operations_named(operations, vendor.contract.operations)), rules_of_a_run()
-    report = Report(secrets=vendor.secrets, known=known or {})
-    for file in [file for source in sources for file in files_of(source)]:
-        name = name_of(file)
-        report.judged[name], before = 0, report.skipped
-        try:
-            _judge_file(report, vendor.contract, file, name, among, rules)
-        except UsageError as error:
-            report.skip(name, str(error))
-            if report.judged[name]:
-                report.stopped = f"{name!r} was not judged to its end"
-        if not report.judged[name] and report.skipped == before:
-            report.skip(name, "it holds no exchange")
+    judge = BatchJudge(vendor.contract, vendor.secrets, known or {}, tuple(operations), tuple(bases), since)
+    report = Report(secrets=vendor.secrets, known=known or {}, since=since)
+    unread = 0
+    with in_order(judge, vendor.name, jobs) as judged:
+        for file in [file for source in sources for file in files_of(source)]:
+            name = name_of(file)
+            report.judged[name], before, left_out = 0, report.skipped, report.others.total() + report.older
+            try:
+                _judge_file(report, judged(batches(file)), name)
+            except UsageError as error:
+                report.skip(name, str(error))
+                if report.judged[name]:
+                    report.stopped = f"{name!r} was not judged to its end"
+            if not report.judged[name] and (report.skipped, report.others.total() + report.older) == (before, left_out):
+                report.skip(name, "it holds no exchange")
+            unread += not report.judged[name] and report.skipped > before
     if not any(report.judged.values()):
-        raise UsageError(_nothing_judged(report))
-    if missing := sum(1 for count in report.judged.values() if not count):
-        report.stopped = f"nothing in {missing} of {len(report.judged)} files could be judged"
+        raise UsageError(_nothing_judged(report, vendor.name))
+    if unread:
+        report.stopped = f"nothing in {unread} of {len(report.judged)} files could be judged"
     return report
 
 
-def _judge_file(
-    report: Report, contract: Contract, file: str, name: str, among: tuple[Operation, ...], rules: tuple[Rule, ...]
-) -> None:
-    """Judge the exchanges in a file. Raises `UsageError` where it cannot be read, or takes too long to be judged."""
-    wrong = problems = 0
-    for place, _, exchange in read_entries(file, contract):
-        if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
-            raise UsageError(
-                f"the responses from {place} on were not judged, which would take too long: {wrong:,} before it have "
-                f"{problems:,} problems; split the file, or mend those first"
-            )
-        try:
-            if isinstance(exchange, UsageError):
-                raise exchange
-            found = _judge(report, operation_of(contract, exchange, among), exchange, rules, place)
-            report.judged[name] += 1
-        except UsageError as error:
-            report.skip(place, str(error))
-            found = 1
-        wrong += bool(found)
-        problems += found
+def _judge_file(report: Report, judged: Iterable[Judged], name: str) -> None:
+    """Add what was found in each batch of a file. Raises `UsageError` where it cannot be judged any further."""
+    for batch in judged:
+        report.merge(batch.report)
+        report.judged[name] += batch.exchanges
+        if batch.unread:
+            raise UsageError(batch.unread)
 
 
-def _nothing_judged(report: Report) -> str:
+def _nothing_judged(report: Report, vendor: str) -> str:
+    if not report.not_judged:
+        hosts = ", ".join(host for host, _ in report.others.most_common(5))
+        older = f"{report.older} entries are older than --since" if report.older else ""
+        others = (
+            f"{report.others.total()} are requests to other hosts ({hosts}); name yours with --base" if hosts else ""
+        )
+        return report.redact(f"nothing is for {vendor}: {' and '.join(filter(None, (older, others)))}")
     place, reason = next(iter(report.not_judged.items()))
     others = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
     return report.redact(f"{place!r} cannot be judged: {reason}{others}")
+
+
+class Judged(NamedTuple):
+    """What was found in a batch of a file, in which so many exchanges were judged."""
+
+    report: Report
+    exchanges: int
+    unread: str
+    """The reason why what follows in the file cannot be judged, or empty."""
+
+
+class BatchJudge:
+    """Judges the batches of files, each without regard to the others, so that it does not matter in which process."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        secrets: frozenset[str],
+        known: Mapping[Identity, Known],
+        operations: tuple[str, ...] = (),
+        bases: tuple[str, ...] = (),
+        since: float | None = None,
+    ) -> None:
+        self._contract, self._secrets, self._known, self._since = contract, secrets, known, since
+        self._addresses = Addresses(contract, bases)
+        self._among = tuple(operations_named(operations, contract.operations))
+        self.settings = secrets, known, operations, bases, since
+        """The arguments beside the contract, with which another process makes the same judge."""
+
+    def __call__(self, batch: list[Piece | Entry]) -> Judged:
+        """Judge the pieces of a batch of a file."""
+        entries, unread = list[Entry](), ""
+        try:
+            entries.extend(read_batch(batch, self._addresses))
+        except UsageError as error:
+            unread = str(error)
+        requests = [entry.exchange.request for entry in entries if isinstance(entry.exchange, Exchange)]
+        secrets = (secrets_in_request(request, self._contract.secrets) for request in requests)
+        report, rules = Report(self._secrets.union(*secrets), known=self._known), rules_of_a_run()
+        exchanges = wrong = problems = 0
+        for entry in entries:
+            if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
+                unread = (
+                    f"the responses from {entry.place} on were not judged, which would take too long: {wrong:,} before "
+                    f"it have {problems:,} problems; split the file, or mend those first"
+                )
+                break
+            found = self._judge(report, entry, rules)
+            exchanges += found is not None
+            wrong += bool(found)
+            problems += found or 0
+        return Judged(report, exchanges, unread)
+
+    def _judge(self, report: Report, entry: Entry, rules: tuple[Rule, ...]) -> int | None:
+        """Add what is found in an entry to a report; return how often something was found, None if it is not judged."""
+        place, time, exchange = entry
+        since = self._since
+        if isinstance(exchange, OtherHost):
+            report.others[exchange.host] += 1
+            return None
+        if since is not None and time is not None and time < since:
+            report.older += 1
+            return None
+        try:
+            if isinstance(exchange, UsageError):
+                raise exchange
+            found = _judge(report, operation_of(self._contract, exchange, self._among), exchange, rules, place, time)
+        except UsageError as error:
+            report.skip(place, str(error))
+            return None
+        report.undated += since is not None and time is None
+        return found
 
 
 def operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation, ...] = ()) -> Operation:
@@ -118,13 +199,21 @@ def operation_of(contract: Contract, exchange: Exchange, among: tuple[Operation,
     return requested or infer_operation(contract, exchange, among)
 
 
-def _judge(report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...], source: str = "") -> int:
+def _judge(
+    report: Report,
+    operation: Operation,
+    exchange: Exchange,
+    rules: tuple[Rule, ...],
+    source: str = "",
+    time: float | None = None,
+) -> int:
     """Add the findings about an exchange, and what was exercised, to a report; return how often something was found."""
-    report.secrets |= secrets_in_request(exchange.request, operation.contract.secrets)
+    if (secrets := secrets_in_request(exchange.request, operation.contract.secrets)) - report.secrets:
+        report.secrets |= secrets
     sources = (source,) if source else ()
     problems = 0
     for finding in judge_recorded(report, operation, exchange, rules):
-        report.add(replace(finding, sources=sources))
+        report.add(replace(finding, sources=sources, first=time, last=time))
         problems += finding.count
     return problems
 

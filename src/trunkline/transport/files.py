@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,34 +13,42 @@ from trunkline.errors import UsageError
 
 MOST_BYTES = 64 << 20
 
+EMPTY = "standard input is empty; check the command that should send a response"
+
 _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 """The names that a shell gives to `<(command)`. Such a pipe has a writer, so reading it ends."""
 
 
 def read_source(source: str, limit: int = MOST_BYTES) -> bytes:
     """The bytes of a file, or of standard input for `-`. Raises `UsageError` with the reason and how to fix it."""
+    with open_source(source) as stream:
+        size = 0 if source == "-" else os.fstat(stream.fileno()).st_size
+        data = stream.read(limit + 1) if size <= limit else b""
+    size = max(size, len(data))
+    if source == "-" and not data:
+        raise UsageError(EMPTY)
+    if size > limit:
+        raise UsageError(f"{source!r} holds {size} bytes or more, and {limit} is the limit; cut out one response")
+    return data
+
+
+@contextmanager
+def open_source(source: str) -> Iterator[BinaryIO]:
+    """A file, or standard input for `-`, to be read. Raises `UsageError` if it cannot be opened, or cannot be read."""
     if not source:
         raise UsageError("the source has no name; name a file, or - for standard input")
     try:
         if source == "-":
-            data = _standard_input().read(limit + 1)
-            size = len(data)
-            if not data:
-                raise UsageError("standard input is empty; check the command that should send a response")
-        else:
-            if Path(source).is_fifo() and not source.startswith(_DESCRIPTORS):
-                raise UsageError(f"{source!r} is a named pipe, which may never end; pipe it in, and name - instead")
-            with Path(source).open("rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                data = stream.read(limit + 1) if size <= limit else b""
-                size = max(size, len(data))
+            yield _standard_input()
+            return
+        if Path(source).is_fifo() and not source.startswith(_DESCRIPTORS):
+            raise UsageError(f"{source!r} is a named pipe, which may never end; pipe it in, and name - instead")
+        with Path(source).open("rb") as stream:
+            yield stream
     except OSError as error:
         raise UsageError(f"{source!r} cannot be read: {_reason(error)}") from None
     except ValueError:
         raise UsageError(f"{source!r} cannot be read: it is not a file name, or the file is closed") from None
-    if size > limit:
-        raise UsageError(f"{source!r} holds {size} bytes or more, and {limit} is the limit; cut out one response")
-    return data
 
 
 def replace_file(path: Path, data: bytes) -> None:

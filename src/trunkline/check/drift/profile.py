@@ -1,7 +1,7 @@
 """Observe how an API answers: which values its responses have at each place, and how they differ from the contract.
 
     >>> profile = Profile(vendor)
-    >>> profile.observe(operation, exchange, time=1795888800.0, source="session.har#/log/entries/3")
+    >>> profile.observe(operation, exchange, time=1795888800.0, source="session.har:120 (#/log/entries/3)")
     >>> profile.deviations
     {Cause('listTrunks', '200', 'value', 'body/trunks/*/status', '"busy"'): <Deviation: 1 time>}
 

@@ -1,0 +1,88 @@
+"""Which recorded requests are for the vendor's API, by their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import SplitResult, urlsplit
+
+from trunkline.contract.model import Contract
+from trunkline.errors import UsageError
+from trunkline.findings import truncate
+from trunkline.traffic.messages import path_below_base
+from trunkline.transport.addresses import is_loopback
+
+_NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "file", "moz-extension", "ws", "wss"})
+"""The schemes of addresses that browsers record, and that are no requests to an API."""
+_LONGEST_ADDRESS = 200
+
+
+class NoOperation(UsageError):
+    """The request is none of the contract's."""
+
+
+class OtherHost(NoOperation):
+    """The request is not for the vendor's API. `host` is where it went, or a scheme: `fonts.example.com`, `data:`."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"it is a request to {host}")
+        self.host = host
+
+    def __reduce__(self) -> tuple[type[OtherHost], tuple[str]]:
+        return OtherHost, (self.host,)
+
+
+class Addresses:
+    """The addresses of a vendor's API: those below the `bases`, or without any all that look like it.
+
+    Those are the host of the contract, the machine itself below the base path of the contract, and any other host where
+    the path below that base path is one of the contract.
+    """
+
+    def __init__(self, contract: Contract, bases: Sequence[str] = ()) -> None:
+        self.contract = contract
+        self._bases = [*map(_base, bases)]
+
+    def path_of(self, method: str, url: str) -> tuple[str, str]:
+        """The path of a request below the vendor's base address, and its query.
+
+        Raises `OtherHost` for a request to another API, and `NoOperation` for one that is none of the contract's.
+        """
+        scheme = url.partition(":")[0].lower()
+        if scheme in _NOT_HTTP:
+            raise OtherHost(f"{scheme}:")
+        address = urlsplit(url)
+        path = self._below_a_base(address) if self._bases else path_below_base(self.contract, address.path)
+        if path is not None and self.contract.match(path)[0]:
+            return path, address.query
+        host = address.netloc.rpartition("@")[2].lower()  # a user name and a query may be secrets
+        known = address.hostname == self.contract.host or (path is not None and is_loopback(address.hostname or ""))
+        if host and not (path is not None if self._bases else known):
+            raise OtherHost(truncate(host, _LONGEST_ADDRESS))
+        shown = truncate(address._replace(netloc=host, query="", fragment="").geturl(), _LONGEST_ADDRESS)
+        raise NoOperation(f"{truncate(method, 20)} {shown} is no operation of {self.contract.vendor}")
+
+    def _below_a_base(self, address: SplitResult) -> str | None:
+        for base in self._bases:
+            if address.netloc and _origin(address) != _origin(base):
+                continue
+            if address.path == base.path or address.path.startswith(f"{base.path}/"):
+                return address.path[len(base.path) :]
+        return None
+
+
+def _base(url: str) -> SplitResult:
+    """A base address that the user names. Raises `UsageError` for one that is none."""
+    try:
+        address = urlsplit(url)
+        if address.scheme in _PORTS and address.hostname and address.port != 0 and not address.query:
+            return address._replace(path=address.path.rstrip("/"))
+    except ValueError:
+        pass
+    raise UsageError("--base is the address that stands for the vendor's, such as https://gateway.example.com/v1")
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
+    return address.scheme.lower(), address.hostname, address.port or _PORTS.get(address.scheme.lower())

@@ -1,0 +1,90 @@
+"""Judge batches of recorded traffic in order, in this process or in several."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from trunkline.errors import TrunklineError, UsageError
+
+if TYPE_CHECKING:
+    from trunkline.traffic.validation import BatchJudge, Judged
+
+Batch: TypeAlias = list[Any]
+InOrder: TypeAlias = "Callable[[Iterable[Batch]], Iterator[Judged]]"
+
+_AHEAD = 2
+"""The number of batches for each process that are read before they are needed."""
+
+
+@contextmanager
+def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
+    """A function that judges batches, in so many processes, and yields what was found in the order of the batches.
+
+    It raises what reading the batches raises, after what was found before.
+    """
+    if jobs == 1:
+        yield lambda batches: map(judge, batches)
+        return
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (vendor, judge.settings))
+    try:
+        yield lambda batches: _in_order(pool, batches, _AHEAD * jobs)
+    except BrokenProcessPool:
+        raise TrunklineError(
+            "a process that judges ended early; it may lack memory: use fewer --jobs. A script that asks for several"
+            ' needs `if __name__ == "__main__":`'
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -> Iterator[Judged]:
+    pending = deque[Future["Judged"]]()
+    failure: UsageError | None = None
+    source = iter(batches)
+    while True:
+        try:
+            while failure is None and len(pending) < ahead and (batch := next(source, None)) is not None:
+                with _undisturbed():
+                    pending.append(pool.submit(_judge, batch))
+        except UsageError as error:
+            failure = error
+        if not pending:
+            break
+        yield pending.popleft().result()
+    if failure:
+        raise failure
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Begin processes that never get the signal of Ctrl-C: the one that began them ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+_judges: list[BatchJudge] = []
+"""The judge of this process, if it is one of several."""
+
+
+def _begin(vendor: str, settings: tuple[Any, ...]) -> None:
+    from trunkline.mock import loader  # noqa: PLC0415 - only in a process of its own
+    from trunkline.traffic.validation import BatchJudge  # noqa: PLC0415 - which imports this module
+
+    _judges[:] = [BatchJudge(loader.load(vendor, lint=False).contract, *settings)]
+
+
+def _judge(batch: Batch) -> Judged:
+    return _judges[0](batch)

@@ -1,0 +1,103 @@
+"""Read rows in trunkline's own shape: one exchange in each, as a line of NDJSON or as a dict (docs/traffic.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from trunkline.errors import UsageError
+from trunkline.exchange import Headers, Json, Response
+from trunkline.traffic.addresses import Addresses
+from trunkline.traffic.messages import check_weight, content_length
+from trunkline.traffic.recorded import (
+    Entry,
+    Recorded,
+    bytes_of,
+    has_content,
+    pairs,
+    parse,
+    read_entry,
+    text_of,
+    time_of,
+)
+
+
+class _Message(msgspec.Struct, omit_defaults=True):
+    """A request or a response. Its body is kept as it is written: a JSON value is judged byte for byte."""
+
+    method: Any = None
+    url: Any = None
+    status: Any = None
+    headers: Any = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
+    body_base64: Any = None
+
+
+class _Line(msgspec.Struct):
+    request: _Message
+    response: _Message
+    time: Any = None
+
+
+_LINES = msgspec.json.Decoder(_Line)
+
+
+def read_line(data: bytes, place: str, addresses: Addresses) -> Iterator[Entry]:
+    """The entry of a line."""
+    yield read_entry(data, place, _recorded, addresses, _row)
+
+
+def read_row(row: Json, place: str, addresses: Addresses) -> Entry:
+    """The entry of a dict with the members of a line."""
+    return read_entry(row, place, _recorded, addresses)
+
+
+def _row(data: bytes) -> Json:
+    check_weight(data)
+    try:
+        line = _LINES.decode(data)
+    except ValueError:
+        return parse(data)
+    return {"time": line.time, "request": _members(line.request), "response": _members(line.response)}
+
+
+def _members(message: _Message) -> Json:
+    written = bytes(message.body)
+    body = written if written.startswith((b"{", b"[")) else parse(written)
+    members = {name: getattr(message, name) for name in ("method", "url", "status", "headers", "body_base64")}
+    return {name: value for name, value in members.items() if value is not None} | {"body": body}
+
+
+def _recorded(row: Json) -> Recorded:
+    request, response = row["request"], row["response"]
+    method, url = text_of(request["method"]), text_of(request["url"])
+    status, received = int(response["status"]), _fields(response.get("headers"))
+    body = _body(response)
+    if body is None and (content_length(received) or 0) > 0 and has_content(method, status):
+        raise UsageError("it has no body; record it again with the bodies")
+    answer = Response(status, received, body or b"")
+    sent = _fields(request.get("headers"))
+    return Recorded(method, url, sent, _body(request) or b"", answer, time_of(row.get("time"), received))
+
+
+def _fields(given: Json) -> Headers:
+    """Header fields from pairs, or from an object whose values are texts or lists of them."""
+    if isinstance(given, dict):
+        return pairs(
+            (name, each) for name, value in given.items() for each in ([value], value)[isinstance(value, list)]
+        )
+    return pairs((name, value) for name, value in given or ())
+
+
+def _body(message: Json) -> bytes | None:
+    """The body of a message, or None if it is not known."""
+    coded, body = message.get("body_base64"), message.get("body")
+    if coded is not None:
+        return base64.b64decode(coded)
+    if isinstance(body, dict | list):
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return None if body is None else bytes_of(body)

@@ -1,0 +1,179 @@
+"""Split a source of recorded traffic into pieces, of which each is read by itself, whatever the format is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from trunkline.errors import UsageError
+from trunkline.traffic.recorded import Entry
+from trunkline.traffic.stream import Broken, Stream
+from trunkline.transport.files import EMPTY, MOST_BYTES, open_source
+
+LONGEST_ENTRY = 16 << 20
+"""The number of bytes that one entry of a recording may have."""
+_BATCH = 1 << 20
+_MOST_IN_BATCH = 500
+"""The bytes, and the number, of pieces that are read and judged together."""
+_BOM = b"\xef\xbb\xbf"
+_CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
+_BEGINNING = 4096
+_VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying | +% Total ")
+ADVICE = "save the response with curl -i -o FILE"
+
+
+class Piece(NamedTuple):
+    """An entry of a recording, or a whole file of another format: `Piece("har", "a.har:1 (#/log/entries/0)", b"{}")`.
+
+    `format` is the name of its reader in `sources.READERS`.
+    """
+
+    format: str
+    place: str
+    data: bytes
+
+
+def batches(file: str) -> Iterator[list[Piece | Entry]]:
+    """The pieces of a file, or of standard input for `-`, with an entry for each that cannot be read; some together.
+
+    Raises `UsageError` for a file that cannot be read, or not to its end.
+    """
+    batch: list[Piece | Entry] = []
+    size = 0
+    try:
+        for piece in _pieces(file):
+            batch.append(piece)
+            size += len(piece.data) if isinstance(piece, Piece) else 0
+            if size >= _BATCH or len(batch) >= _MOST_IN_BATCH:
+                yield batch
+                batch, size = [], 0
+    except UsageError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def name_of(file: str) -> str:
+    """The name by which a report shows a file."""
+    return "standard input" if file == "-" else file
+
+
+def _pieces(file: str) -> Iterator[Piece | Entry]:
+    with open_source(file) as opened:
+        stream = Stream(opened)
+        beginning = stream.beginning()
+        if not beginning and file == "-":
+            raise UsageError(EMPTY)
+        yield from _split(stream, beginning, name_of(file))
+
+
+def _split(stream: Stream, beginning: bytes, name: str) -> Iterator[Piece | Entry]:
+    if 0 in beginning[:2] or beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"it is UTF-16, as some shells save what they redirect; {ADVICE}")
+    text = beginning.removeprefix(_BOM)
+    start = len(beginning) - len(text)
+    if text.startswith(b"HTTP/"):
+        stream.skip_bytes(start)
+        yield Piece("curl", name, stream.rest())
+        return
+    if _VERBOSE.match(text):
+        raise UsageError(
+            f"it looks like the output of curl -v or of curl with 2>&1, in which a body has no clear end; {ADVICE}"
+        )
+    if _CASSETTE.search(text[:_BEGINNING]):
+        yield Piece("yaml", name, stream.rest())
+        return
+    stream.skip_bytes(start)
+    if not (first := stream.peek()):
+        raise UsageError(f"it is empty; {ADVICE}")
+    if first == b"{":
+        yield from _json(stream, name, start)
+    else:
+        stream.rewind(start)
+        yield Piece("body", name, stream.rest())
+
+
+def _json(stream: Stream, name: str, start: int) -> Iterator[Piece | Entry]:
+    """The entries of an archive or of lines, or the whole document if it is neither."""
+    members, line = set[bytes](), stream.line
+    try:
+        for member in _members(stream):
+            members.add(member)
+            opening = stream.peek()
+            if member == b'"log"' and opening == b"{":
+                for inner in _members(stream):
+                    if inner == b'"entries"' and stream.peek() == b"[":
+                        yield from _items(stream, name, "har", "#/log/entries")
+                    else:
+                        stream.value(MOST_BYTES)
+            elif member in _INTERACTIONS and opening == b"[":
+                yield from _items(stream, name, "cassette", f"#/{member.decode()[1:-1]}")
+            else:
+                stream.value(MOST_BYTES)
+    except UsageError:
+        if not stream.keeps:
+            raise
+        members.clear()  # its reader says what is wrong
+    if not stream.keeps:
+        return
+    lines = next((lines for needed, lines in _LINES.items() if needed <= members), None)
+    one_line = stream.line == line
+    stream.rewind(start)
+    if lines and one_line:
+        yield from _rows(stream, name, lines)
+    else:
+        yield Piece("body", name, stream.rest())
+
+
+_INTERACTIONS = (b'"interactions"', b'"http_interactions"')
+"""The lists in the cassettes of vcrpy, and under the other key in those of Betamax and VCR."""
+_LINES = {frozenset({b'"request"', b'"response"'}): "ndjson"}
+"""The formats of one JSON object in each line, by the members of the first one."""
+
+
+def _members(stream: Stream) -> Iterator[bytes]:
+    """The name of each member of the object that begins here. Who asks for the next one has taken its value."""
+    stream.expect(b"{")
+    if stream.peek() == b"}":
+        stream.expect(b"}")
+        return
+    while True:
+        if stream.peek() != b'"':
+            stream.expect(b'"')
+        name = stream.value(LONGEST_ENTRY).strip()
+        stream.expect(b":")
+        yield name
+        if stream.expect(b",}") == b"}":
+            return
+
+
+def _items(stream: Stream, name: str, kind: str, at: str) -> Iterator[Piece | Entry]:
+    """Each item of the array that begins here."""
+    stream.keeps = False
+    stream.expect(b"[")
+    index = 0
+    end = stream.peek()
+    while end != b"]":
+        stream.peek()
+        place = f"{name}:{stream.line} ({at}/{index})"
+        try:
+            yield Piece(kind, place, stream.value(LONGEST_ENTRY))
+        except Broken:
+            raise
+        except UsageError as error:
+            yield Entry(place, None, error)
+        index += 1
+        end = stream.expect(b",]")
+    if index == 0:
+        stream.expect(b"]")
+
+
+def _rows(stream: Stream, name: str, kind: str) -> Iterator[Piece | Entry]:
+    """Each line that is not blank."""
+    stream.keeps = False
+    for number, text in stream.lines(LONGEST_ENTRY):
+        place = f"{name}:{number}"
+        yield Entry(place, None, text) if isinstance(text, UsageError) else Piece(kind, place, text)

@@ -1,0 +1,100 @@
+"""Tests of `trunkline.traffic.jobs`: several processes judge as one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.recordings import PAGE, har, joined
+from trunkline.errors import TrunklineError, UsageError
+from trunkline.mock import loader
+from trunkline.report import json as report_json
+from trunkline.report.run import RunInfo
+from trunkline.traffic import jobs, pieces
+from trunkline.traffic.validation import BatchJudge, validate_files
+
+TELEPATH = loader.load("telepath")
+URL = "https://api.telepathvoice.com/v1/trunks"
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with recordings of each kind, in small batches: good answers, wrong ones, and what cannot be judged."""
+    monkeypatch.setattr(pieces, "_MOST_IN_BATCH", 3)
+    token = ("Authorization", "Bearer sk_live_0123456789")
+    files = [
+        har(PAGE if number % 3 else json.dumps({"trunks": [{f"p{number}": token[1]}]}), url=URL, sent=(token,))
+        for number in range(20)
+    ]
+    files += [har(url="https://cdn.example/x"), har(url=f"{URL}/no/such"), har(None, size=5), har(status=0)]
+    for number, file in enumerate(files):
+        file["log"]["entries"][0]["startedDateTime"] = f"2026-11-{number + 1:02}T00:00:00Z"
+    recorded = joined(*files)
+    (tmp_path / "a.har").write_text(json.dumps(recorded, indent=1))
+    (tmp_path / "b.har").write_text(json.dumps(recorded)[:-2000])
+    rows = [
+        {"request": {"method": "GET", "url": URL}, "response": {"status": 200 + number, "body": PAGE}}
+        for number in range(8)
+    ]
+    (tmp_path / "c.ndjson").write_text("\n".join(["", *map(json.dumps, rows), "{"]))
+    (tmp_path / "d.txt").write_text(f"HTTP/1.1 200 OK\na: b\n\n{PAGE}\n" * 4)
+    (tmp_path / "e.png").write_bytes(b"\x89PNG")
+    return tmp_path
+
+
+def test_the_report_is_the_same(recordings: Path) -> None:
+    """Of one process and of several, down to the order of the findings and of what was not judged."""
+    run, since = RunInfo("telepath"), 1793750400.0
+    reports = [validate_files(TELEPATH, [str(recordings)], ["listTrunks"], since=since, jobs=count) for count in (1, 2)]
+    first, second = (report_json.render(report, run) for report in reports)
+    assert first == second
+    assert reports[0].findings
+    assert reports[0].others.total() == 1
+    assert reports[0].older > 0
+    assert "sk_live" not in first
+    assert reports[0].stopped
+
+
+def test_what_is_wrong_with_the_sources_is_said_by_several_processes_too(tmp_path: Path) -> None:
+    """The same sentence, and no process is left that would keep the command from ending."""
+    with pytest.raises(UsageError, match="there is no such file"):
+        validate_files(TELEPATH, [str(tmp_path / "nothing")], jobs=2)
+    with pytest.raises(UsageError, match="is not an operation"):
+        validate_files(TELEPATH, ["-"], ["nope"], jobs=2)
+
+
+def test_a_process_that_ends_early_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As one for which the memory does not suffice; here it cannot begin. The sentence says what to do."""
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps(har()))
+    judge = BatchJudge(TELEPATH.contract, frozenset(), {})
+    with (
+        pytest.raises(TrunklineError, match=r"a process that judges ended early; .*use fewer --jobs"),
+        jobs.in_order(judge, "nobody", 2) as judged,
+    ):
+        [*judged(pieces.batches(str(path)))]
+    capfd.readouterr()
+
+
+def test_interrupting_is_clean(tmp_path: Path) -> None:
+    """Ctrl-C reaches every process of the terminal; the code is 130, with one sentence and no traceback."""
+    line = json.dumps({"request": {"method": "GET", "url": URL}, "response": {"status": 200, "body": PAGE}}) + "\n"
+    command = [sys.executable, "-m", "trunkline.cli", "validate", "telepath", "--jobs", "2", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdin
+        process.stdin.write(line.encode() * 10_000)  # more than a pipe holds, so most of it was read
+        process.stdin.flush()
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdin.close()
+        assert process.stdout
+        assert process.stderr
+        output, errors = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, output, errors) == (130, b"", b"trunkline: interrupted\n")
