@@ -169,3 +169,85 @@ def test_an_entry_that_cannot_be_judged_is_an_error_at_its_place(name: str) -> N
     [(_, _, found)] = entries(value)
     assert isinstance(found, UsageError)
     assert reason in str(found)
+
+
+# --- exports of tools that are not run here ---------------------------------------------------------------------------
+
+SENT = [{"name": "Authorization", "value": BEARER}]
+RECEIVED = [{"name": "content-type", "value": "application/json"}, {"name": "content-encoding", "value": "gzip"}]
+FIREFOX: Json = {
+    "pageref": "page_1",
+    "startedDateTime": "2026-11-28T19:00:00.250+01:00",
+    "request": {
+        "bodySize": 0,
+        "method": "GET",
+        "url": URL,
+        "httpVersion": "HTTP/2",
+        "headers": SENT,
+        "cookies": [],
+        "queryString": [{"name": "limit", "value": "10"}],
+        "headersSize": 431,
+    },
+    "response": {
+        "status": 200,
+        "statusText": "",
+        "httpVersion": "HTTP/2",
+        "headers": RECEIVED,
+        "cookies": [],
+        "content": {"mimeType": "application/json", "size": len(PAGE), "text": PAGE},
+        "redirectURL": "",
+        "headersSize": 300,
+        "bodySize": 390,
+    },
+    "cache": {},
+    "timings": {"wait": 21},
+    "time": 21,
+    "_securityState": "secure",
+    "serverIPAddress": "192.0.2.1",
+}
+INSOMNIA: Json = {
+    "startedDateTime": "2026-11-28T18:00:00.250Z",
+    "time": 21,
+    "request": {
+        "method": "GET",
+        "url": URL,
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": SENT,
+        "queryString": [],
+        "postData": {"mimeType": "", "text": ""},
+        "headersSize": -1,
+        "bodySize": -1,
+    },
+    "response": {
+        "status": 200,
+        "statusText": "OK",
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": RECEIVED,
+        "content": {"size": len(PAGE), "mimeType": "application/json", "text": PAGE},
+        "redirectURL": "",
+        "headersSize": -1,
+        "bodySize": -1,
+    },
+    "cache": {},
+    "timings": {"send": 0, "wait": 21, "receive": 0},
+    "comment": "List trunks",
+}
+
+
+@pytest.mark.parametrize("entry", [FIREFOX, INSOMNIA], ids=["Firefox", "Insomnia"])
+def test_exports_of_tools_that_are_not_run_here_are_read(entry: Json) -> None:
+    """In the shape that their sources give them: decoded bodies under the header fields of coded ones."""
+    [(place, time, found)] = entries({"log": {"version": "1.2", "creator": {"name": "x"}, "entries": [entry]}})
+    assert isinstance(found, Exchange)
+    assert (place, time) == (":1 (#/log/entries/0)", 1795888800.25)
+    assert (found.request.target, found.response.body, found.known) == ("/trunks?limit=10", PAGE.encode(), WHOLE)
+
+
+def test_firefox_leaves_bodies_out_with_a_comment() -> None:
+    """Then the entry says how to save it."""
+    content = {"mimeType": "application/json", "size": len(PAGE), "comment": "Response body is not included."}
+    entry = {**FIREFOX, "response": {**FIREFOX["response"], "content": content}}
+    [(_, _, found)] = entries({"log": {"entries": [entry]}})
+    assert str(found) == "it has no body; save the HAR with content"

@@ -1,7 +1,7 @@
 """Recorded traffic. Each reader yields an `Exchange` whose `known` names the parts that its source has.
 
-`sources` finds out which format a file has. `curl` reads the output of `curl -i`, `archives` HAR files and cassettes,
-`libraries` the response objects of other libraries; `validation` judges.
+`sources` finds out which format a file has. `curl` and `verbose` read the output of curl, `archives` HAR files and
+cassettes, `schemathesis` its reports, `libraries` the response objects of other libraries; `validation` judges.
 """
 
 from trunkline.exchange import Request

@@ -50,7 +50,7 @@ def read_curl(data: bytes) -> Iterator[Entry]:
         reason = (status_line[2] or b"").strip().lower()
         followed = _STATUS_LINE.match(data, end.end()) is not None
         stop = end.end()
-        if not (followed and _is_interim(status, reason, fields)):
+        if not (followed and is_interim(status, reason, fields)):
             length = 0 if status in NO_CONTENT else content_length(fields)
             stop = _end_of_body(data, end.end(), length)
             found = _exchange(status, fields, data[end.end() : stop], length)
@@ -60,9 +60,20 @@ def read_curl(data: bytes) -> Iterator[Entry]:
         position = after
 
 
-def _is_interim(status: int, reason: bytes, fields: Headers) -> bool:
+def is_interim(status: int, reason: bytes, fields: Headers) -> bool:
+    """Whether a response without a body is a step to the one after it."""
     connected = 200 <= status < 300 and (reason == b"connection established" or not fields)
     return status // 100 in {1, 3} or status in {401, 407} or connected
+
+
+def heads_end(data: bytes) -> int:
+    """The place after the header blocks with which data begin; 0 if they begin with none."""
+    position = 0
+    while (status_line := _STATUS_LINE.match(data, position)) and (
+        end := _EMPTY_LINE.search(data, status_line.end() - 1)
+    ):
+        position = end.end()
+    return position
 
 
 def _end_of_body(data: bytes, start: int, length: int | None) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from trunkline.errors import UsageError
+from trunkline.traffic import verbose
 from trunkline.traffic.recorded import Entry
 from trunkline.traffic.stream import Broken, Stream
 from trunkline.transport.files import EMPTY, MOST_BYTES, open_source
@@ -17,9 +18,13 @@ _BATCH = 1 << 20
 _MOST_IN_BATCH = 500
 """The bytes, and the number, of pieces that are read and judged together."""
 _BOM = b"\xef\xbb\xbf"
-_CASSETTE = re.compile(rb"^(?:http_)?interactions:", re.MULTILINE)
 _BEGINNING = 4096
-_VERBOSE = re.compile(rb"[*<>{}] |[ *]+Trying | +% Total ")
+_BEGINNINGS = {
+    "curl": re.compile(rb"HTTP/"),
+    "verbose": verbose.BEGINNING,
+    "yaml": re.compile(rb"(?s:.*?)^(?:http_)?interactions:", re.MULTILINE),
+}
+"""The formats of whole files, by their first `_BEGINNING` bytes."""
 ADVICE = "save the response with curl -i -o FILE"
 
 
@@ -75,18 +80,11 @@ def _split(stream: Stream, beginning: bytes, name: str) -> Iterator[Piece | Entr
         raise UsageError(f"it is UTF-16, as some shells save what they redirect; {ADVICE}")
     text = beginning.removeprefix(_BOM)
     start = len(beginning) - len(text)
-    if text.startswith(b"HTTP/"):
-        stream.skip_bytes(start)
-        yield Piece("curl", name, stream.rest())
-        return
-    if _VERBOSE.match(text):
-        raise UsageError(
-            f"it looks like the output of curl -v or of curl with 2>&1, in which a body has no clear end; {ADVICE}"
-        )
-    if _CASSETTE.search(text[:_BEGINNING]):
-        yield Piece("yaml", name, stream.rest())
-        return
     stream.skip_bytes(start)
+    for kind, pattern in _BEGINNINGS.items():
+        if pattern.match(text[:_BEGINNING]):
+            yield Piece(kind, name, stream.rest())
+            return
     if not (first := stream.peek()):
         raise UsageError(f"it is empty; {ADVICE}")
     if first == b"{":
@@ -130,7 +128,7 @@ def _json(stream: Stream, name: str, start: int) -> Iterator[Piece | Entry]:
 
 _INTERACTIONS = (b'"interactions"', b'"http_interactions"')
 """The lists in the cassettes of vcrpy, and under the other key in those of Betamax and VCR."""
-_LINES = {frozenset({b'"request"', b'"response"'}): "ndjson"}
+_LINES = {frozenset({b'"request"', b'"response"'}): "ndjson", frozenset({b'"Initialize"'}): "schemathesis"}
 """The formats of one JSON object in each line, by the members of the first one."""
 
 

@@ -25,6 +25,9 @@ from trunkline.traffic.messages import check_weight, decode, exchange_of, requir
 
 _LONGEST_TIME = 64
 
+GENERATED = "x-schemathesis-testcaseid"
+"""The header field of a request that Schemathesis has made, whose body is recorded as it was sent."""
+
 
 class Entry(NamedTuple):
     """An exchange, or the reason why there is none: `Entry("session.har:120 (#/log/entries/3)", 1795888800.5, found)`.
@@ -116,7 +119,8 @@ def recorded_exchange(addresses: Addresses, recorded: Recorded) -> Exchange:
     if not 100 <= response.status < 600:
         raise UsageError("it has no response: the request was blocked or interrupted")
     request, credential_known = without_placeholder(Request(method, path, query, fields, body))
-    plausible = method in SAFE_METHODS or not reasons_to_refuse(addresses.contract, request)
+    is_whole = method in SAFE_METHODS or request.header(GENERATED) is not None
+    plausible = is_whole or not reasons_to_refuse(addresses.contract, request)
     decoded = decode(response)
     response = require_whole_body(decoded, len(response.body)) if has_content(method, response.status) else decoded
     exchange = exchange_of(request, response, credential_known=credential_known, body_known=plausible)

@@ -18,6 +18,8 @@ from trunkline.traffic.messages import check_weight
 from trunkline.traffic.ndjson import read_line
 from trunkline.traffic.pieces import ADVICE, Piece, batches
 from trunkline.traffic.recorded import Entry, Recorded, read_entry
+from trunkline.traffic.schemathesis import read_event
+from trunkline.traffic.verbose import read_verbose
 from trunkline.transport.files import MOST_BYTES
 
 _LEAST_BYTES = 1024
@@ -96,5 +98,7 @@ READERS: Mapping[str, Callable[[bytes, str, Addresses], Iterable[Entry]]] = {
     "har": partial(_one, read_har_entry),
     "cassette": partial(_one, read_interaction),
     "ndjson": read_line,
+    "schemathesis": read_event,
+    "verbose": read_verbose,
 }
 """The reader of each format: it takes a piece, its place and the addresses of the API."""
