@@ -237,8 +237,8 @@ def test_a_check_shows_its_report_in_the_summary(job: Job, served: str) -> None:
     end = lines.index(lines[begin].removeprefix("::stop-commands") + "::")
     assert begin < lines.index(f"verdict       {done.outputs['verdict']}") < end
     assert TOKEN not in "".join(lines[1:]) + done.summary
-    assert done.summary.startswith("### trunkline check: kept\n")
-    assert done.outputs["verdict"] in done.summary
+    assert done.summary.startswith("### trunkline: the contract of <code>telepath</code> is kept\n")
+    assert lines[end + 1].startswith("::notice title=trunkline::the contract of telepath is kept")
 
 
 SPY = """
@@ -261,15 +261,19 @@ app = asgi.application(answer, base="/v1")
 
 @pytest.mark.slow
 def test_a_finding_fails_the_step_and_no_token_is_an_argument(job: Job) -> None:
-    """The exit code is that of the check. What an implementation answers does not end the code in the summary."""
+    """The exit code is that of the check. What an implementation answers is neither markup nor a command."""
     (job.workspace / "spy.py").write_text(SPY, "utf-8")
     limits = "--operation listTrunks --examples 1 --seed 1"
     done = job.use("check", vendor="telepath", app="spy:app", token=TOKEN, arguments=limits)
     assert (done.code, done.outputs["exit-code"]) == (1, "1"), done.log
     assert "BROKEN" in done.outputs["verdict"]
-    assert done.summary.startswith("### trunkline check: broken\n")
+    assert done.summary.startswith("### trunkline: the contract of <code>telepath</code> is broken\n")
     runs = [len(run) for run in re.findall("`+", done.summary)]
-    assert runs.count(max(runs)) == 4
+    assert max(runs) > len("````")
+    assert runs.count(max(runs)) % 2 == 0
+    after = done.log.splitlines()[-2 - done.log.count("::error ") :]
+    assert [line for line in after if line.startswith("::error file=schemas/telepath/")]
+    assert not [line for line in done.log.splitlines() if line.lstrip().startswith("::add-mask::x")]
     arguments = json.loads((job.workspace / "argv.json").read_text("utf-8"))
     assert not any(TOKEN in argument for argument in arguments)
 
@@ -310,4 +314,4 @@ def test_a_check_that_is_cancelled_still_reports(job: Job, served: str) -> None:
         process.stdout.read()
     assert process.returncode == 130
     assert values((job.workspace / "OUTPUT").read_text("utf-8"))["exit-code"] == "130"
-    assert (job.workspace / "STEP_SUMMARY").read_text("utf-8").startswith("### trunkline check: no verdict\n")
+    assert "was not judged" in (job.workspace / "STEP_SUMMARY").read_text("utf-8").splitlines()[0]

@@ -43,6 +43,7 @@ FORMS = {
     "in the other case": SECRET.swapcase(),
     "turned around": SECRET[::-1],
     "percent-encoded": quote(SECRET, safe=""),
+    "percent-encoded but for its slashes": quote(SECRET),
     "percent-encoded through and through": "".join(f"%{byte:02x}" for byte in SECRET.encode()),
     "in base64": base64.b64encode(SECRET.encode()).decode(),
     "in base64 of a Basic credential": base64.b64encode(f"user:{SECRET}:".encode()).decode(),

@@ -24,8 +24,6 @@ TOKENS = {"TOKEN": "TRUNKLINE_TOKEN", "SECOND_TOKEN": "TRUNKLINE_SECOND_TOKEN"}
 
 STARTS_WITHIN = 60
 """Seconds that the mock may take to start: enough for a million generated records."""
-LONGEST_REPORT = 200_000
-"""How many characters of a report the job summary shows, of the 1 MiB that GitHub takes."""
 
 
 def mock() -> None:
@@ -56,7 +54,10 @@ def mock() -> None:
 
 
 def check() -> None:
-    """Check an implementation. The exit code is that of `trunkline check`; the job summary shows the report."""
+    """Check an implementation. The exit code is that of `trunkline check`.
+
+    Annotations and the job summary show the report. The check itself prints none: its output is no command.
+    """
     secrets = {variable: given(name) or os.environ.get(variable, "") for name, variable in TOKENS.items()}
     secrets = {variable: secret for variable, secret in secrets.items() if secret}
     for secret in secrets.values():
@@ -68,12 +69,15 @@ def check() -> None:
         fail("give a token by the input `token` or `second-token`: an argument can be read by other processes")
     trunkline = install(see_packages=bool(given("app")))
     options = [text for name in ("url", "app") if given(name) for text in (f"--{name}", given(name))]
-    command = [trunkline, "check", given("vendor"), *options, *more]
+    files = {name: TEMPORARY / f"trunkline-{uuid.uuid4()}.{name}" for name in ("github", "markdown")}
+    reports = [text for name, file in files.items() for text in ("--report", f"{name}={file}")]
+    reports = [] if "--dry-run" in more else reports
+    command = [trunkline, "check", given("vendor"), *options, *reports, *more]
     pause = str(uuid.uuid4())
     print(f"::stop-commands::{pause}", flush=True)  # what an implementation answers is in the report
     process = subprocess.Popen(
         command,
-        env={**os.environ, **secrets},
+        env={**os.environ, **secrets, "GITHUB_ACTIONS": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -89,24 +93,29 @@ def check() -> None:
         lines.append(line)
     code = process.wait()
     print(f"::{pause}::", flush=True)
-    report = "".join(lines)
     said = [line.strip() for line in lines if line.strip()] or ["nothing was printed"]
     verdict = next((line for line in reversed(said) if line.startswith("verdict ")), said[-1])
     verdict = verdict.removeprefix("verdict ").strip()
     tell("OUTPUT", verdict=verdict, **{"exit-code": str(code)})
-    summarize(given("vendor"), {0: "kept", 1: "broken"}.get(code, "no verdict"), verdict, report)
+    if files["github"].exists():
+        print(files["github"].read_text("utf-8"), end="", flush=True)
+    elif code:
+        print(f"::error title=trunkline::{escape(verdict)}", flush=True)
+    summary = files["markdown"]
+    summarize(summary.read_text("utf-8") if summary.exists() else f"### trunkline check\n\n{fenced(verdict)}\n")
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def summarize(vendor: str, result: str, verdict: str, report: str) -> None:
-    """Show the verdict and the report in the job summary. No text of theirs is Markdown: both are code."""
-    if len(report) > LONGEST_REPORT:
-        report = report[:LONGEST_REPORT] + "\n... the log has the rest\n"
-    fence = "`" * (3 + max(map(len, re.findall("`+", vendor + verdict + report)), default=0))
-    text = f"### trunkline check: {result}\n\n{fence}text\n{vendor}: {verdict}\n{fence}\n\n<details><summary>Report"
-    text += f"</summary>\n\n{fence}text\n{report}\n{fence}\n\n</details>\n\n"
+def summarize(text: str) -> None:
+    """Add Markdown to the job summary."""
     with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
-        file.write(text)
+        file.write(f"{text}\n")
+
+
+def fenced(text: str) -> str:
+    """A text as code, whatever it holds."""
+    fence = "`" * (3 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def install(*, see_packages: bool = False) -> str:

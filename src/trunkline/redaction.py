@@ -324,6 +324,7 @@ def _forms(secret: str) -> set[tuple[str, bool]]:
         html.escape(secret),
         place,
         percent,
+        quote(data),  # a slash may stay as it is
         quote(percent, safe=""),
         quote(place.encode("utf-8", "replace"), safe=""),
         *in_base64,

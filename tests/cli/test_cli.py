@@ -43,6 +43,7 @@ from trunkline.errors import TargetError
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
+from trunkline.report import FORMATS
 from trunkline.settings import OPTIONS
 from trunkline.transport import connect, server, targets
 
@@ -672,6 +673,42 @@ def test_reports_are_written_to_files_and_printed(run: Run, vendor: Vendor, brok
         assert code == 1
         assert file.read_text("utf-8").count("\nFINDING ") + 1 == len([each for each in found if each["fails"]])
         assert vendor.world.token not in file.read_text("utf-8") + out
+
+
+def test_github_actions_shows_a_report_without_an_option(
+    run: Run, vendor: Vendor, broken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Annotations are on standard error, not in the document on standard output; the job's summary has Markdown."""
+    summary, body = tmp_path / "summary.md", tmp_path / "body.json"
+    body.write_bytes(b"{}")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    for command in (
+        ("check", vendor.name, "--app", broken, "--token", vendor.world.token, "--examples", "1"),
+        ("validate", vendor.name, vendor.contract.operations[0].operation_id, str(body)),
+    ):
+        summary.unlink(missing_ok=True)
+        code, out, err = run(*command, "--format", "json")
+        assert (code, document(out)["verdict"]) == (1, "broken")
+        assert f"::error title=trunkline::the contract of {vendor.name} is BROKEN" in err
+        assert len([line for line in err.splitlines() if line.startswith("::error file=schemas/")]) > 0
+        assert summary.read_text("utf-8").startswith(f"### trunkline: the contract of <code>{vendor.name}</code> is ")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_can_be_printed_anywhere(run: Run, tmp_path: Path, name: str) -> None:
+    """Also where standard output cannot encode every character, it is what a file would have."""
+    (tmp_path / "body.json").write_text('{"trunks": "\u00e9\u20ac"}', "utf-8")
+    arguments = ("validate", "telepath", "listTrunks", str(tmp_path / "body.json"), "--report")
+    run(*arguments, f"{name}={tmp_path / 'file'}")
+    command = [sys.executable, "-m", "trunkline.cli", *arguments, f"{name}=-"]
+    environ = environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = subprocess.run(command, capture_output=True, check=False, env=environ)
+    written = (tmp_path / "file").read_text("utf-8")
+    if name in ("json", "sarif"):
+        assert json.loads(done.stdout.decode("ascii")) == json.loads(written)
+    elif name != "text":
+        assert done.stdout.decode("utf-8") == written
 
 
 def test_a_check_that_reaches_nothing_writes_its_report(run: Run, vendor: Vendor, tmp_path: Path) -> None:

@@ -465,3 +465,20 @@ def test_a_wrong_report_ends_the_run_before_any_test(run: Run, options: list[str
     result = run(f"--trunkline-report={first}", *more, app="")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert sentence in shown(result)
+
+
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "1"]], ids=["alone", "a worker"])
+def test_github_actions_shows_the_report_of_the_suite(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    """Annotations are printed once, on lines of their own, and the summary of the job has the report once."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    result = run(*workers, "-k", "listTrunks and rule and body_matches_schema", app="broken")
+    lines = shown(result).splitlines()
+    found = [line for line in lines if line.startswith("::error ")]
+    assert found[0].startswith("::error title=trunkline::the contract of telepath is BROKEN: ")
+    assert found[1].startswith("::error file=schemas/telepath/trunk-list.json,line=7,")
+    summary = (pytester.path / "summary.md").read_text("utf-8")
+    assert summary.count("### trunkline: the contract of <code>telepath</code> is broken\n") == 1
+    assert TOKEN not in summary

@@ -28,7 +28,6 @@ from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import redactor
 from trunkline.report import terminal
-from trunkline.report.files import write_files
 from trunkline.report.run import RunInfo, documented_answers
 from trunkline.report.text import finding_lines
 from trunkline.settings import CONNECTION, SECOND, WRITING, Settings, required_operations
@@ -73,7 +72,7 @@ def check(settings: Settings, vendor: str) -> int:
     if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
         output.show(report, run, settings, summary=True)
     else:
-        write_files(report, run, settings.report)
+        output.write(report, run, settings)
     output.update_baseline(baseline, report, settings)
     with redacting_errors(redactor(connection.secrets)):
         if isinstance(error, Exception):

@@ -71,19 +71,28 @@ def show(report: Report, run: RunInfo, settings: Settings, *, summary: bool = Fa
 
     Raises `UsageError` after that for a file that could not be written.
     """
-    from trunkline.report.files import write_files
-
     try:
-        write_files(report, run, settings.report)
+        write(report, run, settings)
     finally:
         _print(report, run, settings.format, summary=summary)
+
+
+def write(report: Report, run: RunInfo, settings: Settings) -> None:
+    """Write the files of a report, and under GitHub Actions its annotations, on standard error, and its summary."""
+    from trunkline.report import files, github
+
+    if commands := github.announce(report, run):
+        click.echo(commands, nl=False, err=True)
+    files.write_files(report, run, settings.report)
 
 
 def _print(report: Report, run: RunInfo, name: str, *, summary: bool) -> None:
     from trunkline.report import FORMATS, terminal, text
 
     if name != "text":
-        click.echo(_encodable(FORMATS[name](report, run)), nl=False)
+        rendered = FORMATS[name](report, run)
+        is_json = rendered.startswith("{")
+        click.echo(_encodable(rendered) if is_json else rendered.encode("utf-8", "backslashreplace"), nl=False)
         return
     with terminal.screen(quiet=True) as screen:
         if not summary:

@@ -15,6 +15,7 @@ Every pytest run imports this package, so everything heavy is imported when a te
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -97,15 +98,20 @@ def pytest_configure(config: pytest.Config) -> None:
         from trunkline.plugin.coverage import ClientCoverage  # noqa: PLC0415 - see the module's docstring
 
         config.pluginmanager.register(ClientCoverage(settings, load), _COVERAGE)
-    if settings.report or settings.baseline:
+    has_summary = os.environ.get("GITHUB_ACTIONS") == "true" and len(settings.vendor) == 1 and _runs_suite(config)
+    if settings.report or settings.baseline or has_summary:
         from trunkline.plugin.reports import SuiteReports  # noqa: PLC0415 - see the module's docstring
 
         config.pluginmanager.register(SuiteReports(settings, load), REPORTS)
 
 
+def _runs_suite(config: pytest.Config) -> bool:
+    return any("trunkline.suite" in argument for argument in config.args)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Name the target of a run of the suite, because without options it is the built-in mock."""
-    if any("trunkline.suite" in argument for argument in config.args):
+    if _runs_suite(config):
         settings = settings_of(config)
         target = settings.url or settings.app or "the BUILT-IN MOCK: no --trunkline-url, no --trunkline-app"
         vendors = ", ".join(settings.vendor or names())

@@ -25,6 +25,7 @@ from trunkline.plugin.options import spelled
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.files import write_files
+from trunkline.report.github import announce
 from trunkline.report.run import RunInfo, documented_answers
 from trunkline.settings import Settings, required_operations
 
@@ -43,6 +44,7 @@ class SuiteReports:
         """The reports of other processes."""
         self._base = ""
         self._tests_ran = False
+        self._annotations = ""
         self._error = ""
         """Why the run fails."""
         self._stale: list[str] = []
@@ -119,6 +121,7 @@ class SuiteReports:
             if self.baseline:
                 self.baseline.close(report)
                 self._stale = [report.redact(line) for line in report.stale]
+            self._annotations = announce(report, run)
             write_files(report, run, settings.report)
         except TrunklineError as error:
             self._error = str(error)
@@ -126,7 +129,9 @@ class SuiteReports:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Name the files, or say why there is none."""
+        """Print the annotations, and name the files, or say why there is none."""
+        terminalreporter.ensure_newline()
+        terminalreporter.write(self._annotations)
         if self._error:
             terminalreporter.write_line(f"FAIL {self._error}", red=True, bold=True)
         for line in self._stale:

@@ -24,5 +24,7 @@ def _render(name: str, report: Report, run: RunInfo) -> str:
     return text
 
 
-FORMATS: Mapping[str, Format] = {name: partial(_render, name) for name in ("text", "json", "junit", "sarif")}
-"""Each format that `--format` takes."""
+_NAMES = ("text", "json", "junit", "sarif", "markdown", "github")
+
+FORMATS: Mapping[str, Format] = {name: partial(_render, name) for name in _NAMES}
+"""Each format that `--format` and `--report` take."""

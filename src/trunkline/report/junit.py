@@ -25,7 +25,7 @@ def render(report: Report, run: RunInfo) -> str:
     root = ET.Element("testsuites", name="trunkline")
     operations = dict.fromkeys(name for name, _ in _steps(report))
     for name in operations:
-        _add_suite(root, name, _cases(name, report, run), run)
+        _add_suite(root, printable(report.redact(name)), _cases(name, report, run), run)
     _add_suite(root, "run", _run_cases(report, run), run)
     _count(root)
     del root.attrib["skipped"]  # only a suite has it
@@ -68,7 +68,7 @@ def _cases(operation: str, report: Report, run: RunInfo) -> Iterator[ET.Element]
 
 
 def _case(check: str, findings: Sequence[Finding], reason: str, report: Report, run: RunInfo) -> ET.Element:
-    case = ET.Element("testcase", name=printable(check))
+    case = ET.Element("testcase", name=printable(report.redact(check)))
     failures = [finding for finding in findings if run.fails(finding)]
     notes = [finding for finding in findings if not run.fails(finding)]
     if failures:

@@ -83,7 +83,9 @@ def _result(finding: Finding, position: int, report: Report, run: RunInfo) -> Js
             "level": _LEVELS[finding.evidence.grade],
             "message": {"text": _message(finding)},
             "locations": [_location(finding, run)],
-            "relatedLocations": [_recorded(place, number) for number, place in enumerate(finding.sources)],
+            "relatedLocations": [
+                _recorded(report.redact(place), number) for number, place in enumerate(finding.sources)
+            ],
             "partialFingerprints": _fingerprints(finding, report, run),
             "occurrenceCount": finding.count,
             "suppressions": [

@@ -178,6 +178,13 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         yield _row(titles.STALE, line, _MISSING)
     for line in report.leftovers:
         yield _row(titles.LEFT_BEHIND, line, _MISSING)
+    text, style = verdict_text(report, run)
+    yield _row("verdict", text, f"{_STRONG} {style}")
+
+
+def verdict_text(report: Report, run: RunInfo) -> tuple[str, str]:
+    """The verdict in a sentence, with what it does not say, and its style. It is not redacted."""
+    known = sum(finding.is_excused for finding in report.findings)
     missing = sum(1 for reason in report.exercised.values() if reason)
     count = f"{missing} of {len(report.exercised)} checks"
     not_exercised_note = f"; {count} were not exercised and prove nothing" if missing else ""
@@ -195,7 +202,7 @@ def _end(report: Report, run: RunInfo) -> Iterator[Line]:
         style = _NOTE if not_exercised_note or early else _GOOD
     else:
         text, style = f"{titles.NOT_EXERCISED}: {shortfall(report, run)}", _MISSING
-    yield _row("verdict", f"{text}{not_exercised_note}{early}", f"{_STRONG} {style}")
+    return f"{text}{not_exercised_note}{early}", style
 
 
 def _row(title: str, text: str, style: str = "") -> Line:
