@@ -88,7 +88,10 @@ def _fields(given: Json) -> Headers:
     """Header fields from pairs, or from an object whose values are texts or lists of them."""
     if isinstance(given, dict):
         return pairs(
-            (name, each) for name, value in given.items() for each in ([value], value)[isinstance(value, list)]
+            (name, each)
+            for name, value in given.items()
+            if value is not None  # a table has the columns of all its rows
+            for each in ([value], value)[isinstance(value, list)]
         )
     return pairs((name, value) for name, value in given or ())
 

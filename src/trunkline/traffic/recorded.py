@@ -42,11 +42,13 @@ class Entry(NamedTuple):
 
 
 def unix_time(text: object) -> float | None:
-    """The Unix time of a text by ISO 8601 or RFC 9110, or None. Without an offset it is UTC.
+    """The Unix time of a text by ISO 8601 or RFC 9110, or of a `datetime`; or None. Without an offset it is UTC.
 
     >>> unix_time("1970-01-01T01:00:00.5+01:00"), unix_time("Thu, 01 Jan 1970 00:00:02 GMT"), unix_time("yesterday")
     (0.5, 2.0, None)
     """
+    if isinstance(text, datetime):
+        return (text if text.tzinfo else text.replace(tzinfo=UTC)).timestamp()
     if not isinstance(text, str) or len(text) > _LONGEST_TIME:
         return None
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
