@@ -1,13 +1,27 @@
-"""Hooks for all tests."""
+"""Hooks and fixtures for all tests."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 os.environ.pop("GITHUB_ACTIONS", None)  # where reports announce themselves; a test that is about this sets it
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.hookimpl(tryfirst=True)

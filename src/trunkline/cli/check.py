@@ -119,6 +119,7 @@ def _run_info(
         required=required,
         secrets=frozenset(contract.secrets),
         script=partial(script, contract, base=connection.base),
+        contract=contract,
     )
 
 

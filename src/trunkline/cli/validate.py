@@ -60,7 +60,7 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], kn
     report = validation.validate_files(
         vendor, sources, chosen, known, bases=settings.base, since=settings.since, jobs=settings.jobs
     )
-    return report, RunInfo(vendor.name, "", None, Grade(settings.strictness))
+    return report, RunInfo(vendor.name, "", None, Grade(settings.strictness), contract=vendor.contract)
 
 
 def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -103,7 +103,8 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known
         report = validation.validate(vendor, exchange, operation.operation_id, secrets=connection.secrets, known=known)
     report.requests = 1
     secrets = frozenset(vendor.contract.secrets)
-    run = RunInfo(vendor.name, connection.base, None, Grade(settings.strictness), secrets=secrets)
+    strictness, contract = Grade(settings.strictness), vendor.contract
+    run = RunInfo(vendor.name, connection.base, None, strictness, secrets=secrets, contract=contract)
     status = exchange.response.status
     unknown_id = operation.path_parameters and status in NOT_FOUND
     if unknown_id:

@@ -105,6 +105,11 @@ def _operation(operation: Operation, answers: Collection[ClientAnswer], weakest:
     return OperationCoverage(operation, bool(own), counted, tuple(sorted(others)))
 
 
+def outcomes_of(operation: Operation, weakest: Grade = Grade.IMPLIED) -> tuple[DocumentedAnswer, ...]:
+    """The outcomes of an operation that count, none of them met."""
+    return tuple(found for found in _outcomes(operation) if found.evidence.grade.rank <= weakest.rank)
+
+
 def _outcomes(operation: Operation) -> Iterator[DocumentedAnswer]:
     """The outcomes of an operation, none of them met."""
     for response in operation.responses.values():

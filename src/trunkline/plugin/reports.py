@@ -116,6 +116,7 @@ class SuiteReports:
             required=required_operations(settings.require, [found.operation_id for found in operations]),
             secrets=frozenset(contract.secrets),
             script=partial(script, contract, base=self._base),
+            contract=contract,
         )
         try:
             if self.baseline:

@@ -24,7 +24,7 @@ def _render(name: str, report: Report, run: RunInfo) -> str:
     return text
 
 
-_NAMES = ("text", "json", "junit", "sarif", "markdown", "github")
+_NAMES = ("text", "json", "html", "junit", "sarif", "markdown", "github")
 
 FORMATS: Mapping[str, Format] = {name: partial(_render, name) for name in _NAMES}
 """Each format that `--format` and `--report` take."""

@@ -12,7 +12,7 @@ from trunkline.findings import Finding, Grade, Report
 from trunkline.redaction import mask_body
 
 if TYPE_CHECKING:
-    from trunkline.contract.model import Operation
+    from trunkline.contract.model import Contract, Operation
 
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
@@ -42,6 +42,8 @@ class RunInfo:
     secrets: frozenset[str] = frozenset()
     script: Callable[[Finding], str] = lambda _: ""
     """Makes a shell script of the requests of a finding."""
+    contract: Contract | None = None
+    """The contract, which says what there is to be reached."""
 
     def fails(self, finding: Finding) -> bool:
         """Whether the finding fails the run; otherwise it is a note, or a baseline excuses it."""
@@ -132,7 +134,7 @@ def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
         request,
         path=report.redact(request.path),
         query=report.redact(request.query),
-        headers=tuple((name, report.redact(value)) for name, value in request.headers),
+        headers=tuple((report.redact(name), report.redact(value)) for name, value in request.headers),
         body=body.encode("utf-8", "surrogateescape"),
     )
-    return curl(redacted, run.base)
+    return curl(redacted, report.redact(run.base))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import shlex
-import shutil
 import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +14,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from tests.browser import check_picture, problems_of, too_faint
 from tests.transport.admin.surface import CHANGE_HEADER, TOKEN, VENDORS, app_of, served
 from trunkline.contract.model import List, Operation
 from trunkline.exchange import Json, Request, Response
@@ -26,7 +24,7 @@ from trunkline.mock.session import MockSession
 from trunkline.transport.asgi import wrap
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, Page
 
 NAME = max(VENDORS)
 """A vendor that lists its trunks."""
@@ -186,28 +184,6 @@ def _parse(command: str, vendor: Vendor) -> Request:
 Ask = Callable[..., int]
 
 
-def _chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium, as Debian packages it."""
-    if not _chromium():
-        pytest.skip("there is no Chromium on the PATH; on Debian: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright drives the browser")
-    options = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_chromium(), args=[*options])
-        yield chromium
-        chromium.close()
-
-
-def _is_error(message: ConsoleMessage) -> bool:
-    """Whether a line of the console is an error; Chromium also writes one for each refused request."""
-    return message.type == "error" and not message.text.startswith("Failed to load resource")
-
-
 class Site:
     """The page in a browser, beside the server that it belongs to."""
 
@@ -238,10 +214,7 @@ def site(browser: Browser, session: MockSession) -> Iterator[Site]:
     with served(session) as url, browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()
         page.set_default_timeout(10_000)
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(message.text) if _is_error(message) else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda sent: None if sent.url.startswith((url, "data:")) else problems.append(sent.url))
+        problems = problems_of(page, url)
         page.goto(f"{url}/_trunkline/")
         page.wait_for_selector("#live.on")
         yield Site(url, session, page)
@@ -383,8 +356,7 @@ def test_it_is_readable_in_the_light_and_in_the_dark(site: Site, scheme: str) ->
     site.ask("/trunks?limit=101")
     site.page.wait_for_selector("#request-1")
     site.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    low = site.page.evaluate(_CONTRAST)
-    assert low == []
+    assert too_faint(site.page) == []
 
 
 @pytest.mark.slow
@@ -467,62 +439,5 @@ def test_the_documentation_has_a_picture_of_the_page(browser: Browser, site: Sit
     site.ask("/trunks?limit=2")
     site.ask("/trunks?limit=101")
     site.page.click("#request-2 summary")
-    made = PICTURE if os.environ.get("TRUNKLINE_PICTURE") else tmp_path / "page.png"
-    site.page.screenshot(path=made)
-    pictures = [b64encode(path.read_bytes()).decode() for path in (made, PICTURE)]
-    with browser.new_page() as blank:
-        difference = blank.evaluate(_DIFFERENCE, pictures)
-    assert difference < 0.02, (
-        "docs/page.png shows an older page; TRUNKLINE_PICTURE=1 makes it again, with Debian's fonts"
-    )
+    check_picture(browser, site.page, PICTURE, tmp_path)
     assert PICTURE.name in (PICTURE.parent / "mock.md").read_text("utf-8")
-
-
-_DIFFERENCE = """
-  async (pictures) => {
-    const cells = async (picture) => {
-      const image = new Image();
-      image.src = "data:image/png;base64," + picture;
-      await image.decode();
-      const canvas = new OffscreenCanvas(64, 45).getContext("2d");
-      canvas.imageSmoothingQuality = "high";
-      canvas.drawImage(image, 0, 0, 64, 45);
-      return [image.width, image.height, canvas.getImageData(0, 0, 64, 45).data];
-    };
-    const [[width, height, made], [otherWidth, otherHeight, kept]] = await Promise.all(pictures.map(cells));
-    if (width !== otherWidth || height !== otherHeight) return 1;
-    return made.filter((value, at) => Math.abs(value - kept[at]) > 32).length / made.length;
-  }
-"""
-"""The share of small areas in which two pictures differ: about 0.02 if a column is missing."""
-
-
-_CONTRAST = """
-  () => {
-    const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-    const channels = (color) => {
-      canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
-      return [...canvas.getImageData(0, 0, 1, 1).data];
-    };
-    const light = (rgb) => {
-      const [r, g, b] = rgb.map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const behind = (element) => {
-      for (let at = element; at; at = at.parentElement) {
-        const color = channels(getComputedStyle(at).backgroundColor);
-        if (color[3] === 255) return color;
-      }
-      return [255, 255, 255, 255];
-    };
-    const low = [];
-    for (const element of document.querySelectorAll("body *")) {
-      const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-      if (!own || !element.checkVisibility()) continue;
-      const [a, b] = [channels(getComputedStyle(element).color), behind(element)].map((c) => light(c.slice(0, 3)));
-      const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-      if (contrast < 4.5) low.push(`${element.tagName} ${element.textContent.slice(0, 20)} ${contrast}`);
-    }
-    return low;
-  }
-"""

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -24,6 +23,7 @@ from trunkline.mock.world import MOCK_ONLY
 from trunkline.redaction import HIDDEN, mask_json
 from trunkline.transport.admin.messages import hidden, root_of, session_of
 from trunkline.transport.admin.page.commands import commands
+from trunkline.transport.pages import THEME, template
 
 _FOLDER = Path(__file__).parent
 _MOST_ROWS = 100
@@ -45,7 +45,7 @@ def page(request: Request) -> Response:
     bases = {vendor.name: vendor.contract.base_path for vendor in session.vendors}
     requests = [json.loads(session.requests.to_text(one)) for one in session.requests.entries()[-_MOST_ROWS:]]
     faults = session.faults.entries()
-    text = _template().render(
+    text = template(_FOLDER / "page.html").render(
         root=root,
         requests=requests[::-1],
         bases=bases,
@@ -57,14 +57,6 @@ def page(request: Request) -> Response:
         on={one.scenario for one in faults},
     )
     return HTMLResponse(text, headers=_HEADERS)
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - most servers show no page
-
-    environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html")
 
 
 def _vendor(mock: Mock, root: str) -> dict[str, Json]:
@@ -138,7 +130,8 @@ def _script(_: Request) -> Response:
 
 
 def _style(_: Request) -> Response:
-    return Response(_asset("page.css"), media_type="text/css", headers={"cache-control": "no-cache"})
+    text = THEME.read_bytes() + _asset("page.css")
+    return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
 
 
 ROUTES = (Route("/page.js", _script), Route("/page.css", _style))
