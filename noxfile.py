@@ -50,6 +50,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run(sys.executable, "benchmarks/serve.py", *session.posargs)
     session.run(sys.executable, "benchmarks/judge.py")
     session.run(sys.executable, "benchmarks/slope.py")
+    session.run(sys.executable, "benchmarks/proxy.py")
 
 
 @nox.session

@@ -17,7 +17,17 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from trunkline.exchange import SECRET_HEADERS, Headers, Json, NotJSON, Request, encodable, pointer, read_json
+from trunkline.exchange import (
+    SECRET_HEADERS,
+    Headers,
+    Json,
+    NotJSON,
+    Request,
+    Response,
+    encodable,
+    pointer,
+    read_json,
+)
 
 HIDDEN = "***"
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
@@ -28,6 +38,8 @@ _CREDENTIAL_NAME = re.compile(
 )
 """Found in the normalized name of a parameter, a header or a field in which clients send a credential."""
 _NAMED_TEXT = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]++|\\.)++)', re.DOTALL)
+_NAMES = re.compile(rb'"((?:[^"\\]|\\.)*+)"\s*:', re.DOTALL)
+"""The names of the members in JSON, as they are written."""
 _ASSIGNED = re.compile(r'(?<![\w.%-])([\w.%-]{1,100}+)=("(?:[^"\\]++|\\.)*+"|[^\s"&;,]++)')
 """A name and a value in a header field: `http://acme.example/?token=x`, `503 header.set-cookie="sid=x"`."""
 _WITHIN_VALUE = re.compile(
@@ -88,12 +100,15 @@ class Redactor:
         self._lengths = sorted({*self._lengths, *map(len, texts)}, reverse=True)
 
     def __call__(self, text: str) -> str:
-        spans = self._spans(_lower(text)) if self._texts else ()
-        if not spans:
-            return text
-        ends = (0, *(end for _, end in spans))
-        starts = (*(start for start, _ in spans), len(text))
-        return HIDDEN.join(text[end:start] for end, start in zip(ends, starts, strict=True))
+        return self.replace(text, lambda _: HIDDEN)
+
+    def replace(self, text: str, stand_in: Callable[[str], str]) -> str:
+        """The text with `stand_in(found)` for each secret that is found in it."""
+        pieces, at = list[str](), 0
+        for start, end in self._spans(_lower(text)) if self._texts else ():
+            pieces += text[at:start], stand_in(text[start:end])
+            at = end
+        return "".join((*pieces, text[at:])) if pieces else text
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """The beginning and the end of each secret in a text, in order and apart."""
@@ -240,6 +255,21 @@ def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
     return found
 
 
+def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
+    """The values in a response under the names of secrets and of credentials, numbers included."""
+    wanted = {normalized(name) for name in names}
+
+    def is_secret(name: str) -> bool:
+        return normalized(name) in wanted or is_credential_name(name)
+
+    found = secrets_in_headers(response.headers)
+    found.update(value for name, value in response.headers if normalized(name) in wanted)
+    present = {*_NAMES.findall(response.body)}
+    if any(b"\\" in name or is_secret(name.decode("utf-8", "replace")) for name in present):
+        found |= _strings_under(response.body, is_secret, str)
+    return found
+
+
 def redactor_of_request(
     request: Request, names: Collection[str] = (), known: Collection[str] = ()
 ) -> Callable[[str], str]:
@@ -248,7 +278,12 @@ def redactor_of_request(
     It hides everything in a request with more or longer secrets than can be searched for.
     """
     sent = secrets_in_request(request, names).difference(known)
-    return Redactor(sent) if sum(len(secret) + _OVERHEAD for secret in sent) <= MOST_WEIGHT else lambda _: HIDDEN
+    return Redactor(sent) if weight_of(sent) <= MOST_WEIGHT else lambda _: HIDDEN
+
+
+def weight_of(secrets: Iterable[str]) -> int:
+    """The weight of secrets that are to be searched for."""
+    return sum(len(secret) + _OVERHEAD for secret in secrets)
 
 
 def _strings_under(body: bytes, is_secret: Callable[[str], bool], number: Callable[[str], Json]) -> set[str]:

@@ -206,13 +206,15 @@ class Settings:
     """The values of a run. An option that an interface does not have is at its default. File names are strings."""
 
     # which mocks are served
-    host: str = option(_text("HOST"), "serve", "The address to listen on.", "127.0.0.1")
-    port: int = option(PORT, "serve", "The port to listen on; 0 finds a free one.", 8900)
-    tls: bool = option(FLAG, "serve", "Serve HTTPS, with a certificate made on the spot; the CA's path is printed.")
-    tls_cert: str | None = option(
-        FILE, "serve", "Serve HTTPS with this certificate (PEM, with its chain) instead of one made on the spot."
+    host: str = option(_text("HOST"), "serve proxy", "The address to listen on.", "127.0.0.1")
+    port: int = option(PORT, "serve proxy", "The port to listen on; 0 finds a free one.", 8900)
+    tls: bool = option(
+        FLAG, "serve proxy", "Serve HTTPS, with a certificate made on the spot; the CA's path is printed."
     )
-    tls_key: str | None = option(FILE, "serve", "The private key of --tls-cert. [default: in the same file]")
+    tls_cert: str | None = option(
+        FILE, "serve proxy", "Serve HTTPS with this certificate (PEM, with its chain) instead of one made on the spot."
+    )
+    tls_key: str | None = option(FILE, "serve proxy", "The private key of --tls-cert. [default: in the same file]")
     proxy: bool = option(
         FLAG, "serve", "Be a proxy too, which answers for the vendors' own hosts and refuses all others."
     )
@@ -262,7 +264,7 @@ class Settings:
     server: str | None = option(BASE, "reset", "The running server. [default: http://127.0.0.1:8900]", flag="--url")
     admin_token: str | None = option(
         SECRET,
-        "serve reset",
+        "serve reset proxy",
         "The credential of the admin surface, from anywhere; better set TRUNKLINE_ADMIN_TOKEN (`ps` shows options).",
     )
     cors: tuple[str, ...] = option(
@@ -288,8 +290,27 @@ class Settings:
         "How many of the latest requests to keep for GET /_trunkline/requests; 0 keeps none.",
         1000,
     )
-    verbose: bool = option(FLAG, "serve", "Log each request in one line, without secrets.", short="-v")
-    quiet: bool = option(FLAG, "serve", "Print nothing but one line of JSON.")
+    verbose: bool = option(FLAG, "serve proxy", "Log each request in one line, without secrets.", short="-v")
+    quiet: bool = option(FLAG, "serve proxy", "Print nothing but one line of JSON.")
+
+    # which API a proxy stands before
+    upstream: str | None = option(
+        BASE, "proxy", "The base address of the API that answers, such as https://api.example.com/v1."
+    )
+    upstream_timeout: float = option(
+        SECONDS, "proxy", "How long the API may be silent before or within an answer.", 60.0, flag="--timeout"
+    )
+    record_file: str | None = option(
+        FILE,
+        "proxy",
+        "Write what passes to this file, with stand-ins for secrets: FILE.ndjson, which is continued, or FILE.har.",
+        flag="--record",
+    )
+    findings_wait: float | None = option(
+        SECONDS,
+        "proxy",
+        "How long each response may wait for its x-trunkline-findings. [default: a few milliseconds]",
+    )
 
     validate: bool = option(
         FLAG,
@@ -333,7 +354,10 @@ class Settings:
 
     # what is sent
     operation: tuple[str, ...] = option(
-        IDS, "check validate drift pytest", "Judge only the operations with these operationIds; can be repeated.", ()
+        IDS,
+        "check validate drift proxy pytest",
+        "Judge only the operations with these operationIds; can be repeated.",
+        (),
     )
     base: tuple[str, ...] = option(
         BASE,
@@ -402,17 +426,17 @@ class Settings:
     # how it is reported
     strictness: str = option(
         GRADE,
-        "check validate pytest",
+        "check validate proxy pytest",
         "The weakest grade of evidence that fails a run: documented, implied or customary.",
         "implied",
         short="--fail-on",
     )
     format: str = option(
-        FORMAT, "check validate", f"How the report is printed: {FORMAT.wanted} (docs/report.md).", "text"
+        FORMAT, "check validate proxy", f"How the report is printed: {FORMAT.wanted} (docs/report.md).", "text"
     )
     report: tuple[tuple[str, str], ...] = option(
         REPORT,
-        "check validate pytest",
+        "check validate proxy pytest",
         "Also write the report to this file, in this format; - is standard output, instead of --format; can be repeated"
         " (docs/report.md).",
         (),

@@ -117,6 +117,20 @@ COMMANDS = (
         example="curl -i https://api.example.com/v1/... | trunkline validate VENDOR -",
     ),
     command(
+        "proxy",
+        "Pass requests on to an API, and judge what it answers.",
+        """Pass requests on to the API at --upstream, and its responses back unchanged; judge each by the contract of
+        VENDOR, until Ctrl-C or SIGTERM. Then the report is printed.
+
+        As soon as requests are passed on, one line of JSON on standard output has the address for clients. Standard
+        error has a line for each new finding; a response says with x-trunkline-findings how many it has. Judging never
+        holds traffic up: what cannot be judged in time is passed on, and counted. GET /_trunkline/metrics is for
+        Prometheus, and /_trunkline/findings is the report so far.
+        """,
+        _VENDOR,
+        example="trunkline proxy VENDOR --upstream https://api.example.com/v1 --record traffic.ndjson",
+    ),
+    command(
         "drift",
         "Find out how an API differs from its contract.",
         """Compare the API in a recording with the contract of VENDOR, or with the API in an older recording

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import socket
-import ssl
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ from urllib.parse import urlsplit
 import click
 
 import trunkline
+from trunkline.cli.listening import certificates, logged
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
@@ -33,7 +32,7 @@ from trunkline.mock.request_log import RecordedRequest
 from trunkline.mock.session import MockSession
 from trunkline.mock.storage import Storage
 from trunkline.redaction import RecentSecrets, printable
-from trunkline.settings import DEBUG, Settings, describe_bug
+from trunkline.settings import Settings
 from trunkline.transport import access, proxy, server, tls
 from trunkline.transport.connect import known_parameters
 from trunkline.transport.served import session_application
@@ -73,8 +72,8 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with (
         _storage(settings.state) as storage,
-        _certificates(settings) as (context, authority, ca),
-        _logged(each=settings.verbose, quiet=settings.quiet),
+        certificates(settings) as (context, authority, ca),
+        logged(each=settings.verbose, quiet=settings.quiet),
     ):
         make = partial(
             from_vendor,
@@ -159,58 +158,6 @@ def _storage(state: str | None) -> AbstractContextManager[Storage | None]:
     if state is None:
         return nullcontext()
     return closing(storage.from_file(Path(state)))
-
-
-@contextmanager
-def _certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, tls.Authority | None, str | None]]:
-    """The server's certificate; and if any is made on the spot, the authority that makes it, and its file."""
-    if settings.tls_key is not None and settings.tls_cert is None:
-        raise UsageError("--tls-key needs the certificate of that key; name it with --tls-cert")
-    own = tls.from_files(settings.tls_cert, settings.tls_key) if settings.tls_cert is not None else None
-    if not (settings.proxy or settings.proxy_pass or (settings.tls and not own)):
-        yield own, None, None
-        return
-    authority, host = tls.Authority(), settings.host
-    if settings.tls and not own:
-        name = socket.gethostname() if host in server.WILDCARDS else host
-        own = authority.issue(*dict.fromkeys((*tls.LOOPBACK, name)))
-    with authority.written(with_others=settings.proxy_pass) as ca:
-        yield own, authority, ca
-
-
-class _OneLine(logging.Formatter):
-    """Formats an exception that nobody caught as one sentence, unless TRUNKLINE_DEBUG asks for all of it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, Exception) and not os.environ.get(DEBUG):
-            return f"trunkline: {describe_bug(error)}"
-        return super().format(record)
-
-
-@contextmanager
-def _logged(*, each: bool, quiet: bool) -> Iterator[None]:
-    """A context manager that logs each refused request of a mock with its reason, in one line on standard error.
-
-    Where each request is logged, the mock's own lines on the refused ones are left out. `quiet` leaves warnings alone.
-    """
-    handler = logging.StreamHandler()
-    if each:
-        handler.addFilter(lambda line: line.name != "trunkline.mock" or line.levelno > logging.INFO)
-    handler.setFormatter(_OneLine())
-    loggers = [*map(logging.getLogger, ("trunkline", "uvicorn.error", "asyncio"))]
-    own, level = loggers[0], loggers[0].level
-    own.setLevel(logging.WARNING if quiet else logging.INFO)
-    for logger in loggers:
-        logger.propagate = False
-        logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        own.setLevel(level)
-        for logger in loggers:
-            logger.propagate = True
-            logger.removeHandler(handler)
 
 
 def _log_request(request: RecordedRequest) -> None:

@@ -25,7 +25,8 @@ _REACH = 10
 _ANSWER = 60
 """Seconds until an answer begins."""
 _READ = 1 << 16
-_STATUSES = range(200, 600)
+STATUSES = range(200, 600)
+"""The statuses that can be passed back."""
 _FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding"))
 """Fields that `Connection` cannot take from a message."""
 _OF_CONNECTION = frozenset(
@@ -112,7 +113,7 @@ async def _send_back(
         raise RequestRefused(504, f"{place} did not begin to answer within {_ANSWER} s") from None
     except (OSError, h11.RemoteProtocolError):
         raise RequestRefused(502, f"{place} did not answer in HTTP/1.1") from None
-    if head.status_code not in _STATUSES:
+    if head.status_code not in STATUSES:
         raise RequestRefused(502, f"{place} answered with the status {head.status_code}, which HTTP does not have")
     connection = scope["state"][CONNECTION]
     for _, date in (field for field in head.headers if field[0] == b"date"):
@@ -140,12 +141,17 @@ async def _next_event(
 
 def _passed_on(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """The fields of a message for its next recipient."""
+    return (*end_to_end(headers), _VIA)
+
+
+def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The fields of a message that do not concern a single connection, and those of its framing."""
     sent = [*headers]
     named = {each.strip().lower() for name, value in sent if name == b"connection" for each in value.split(b",")}
     dropped = _OF_CONNECTION | (named - _FRAMING)
     if any(name == b"transfer-encoding" for name, _ in sent):
         dropped |= {b"content-length"}  # which does not count then (RFC 9112, section 6.3)
-    return (*(field for field in sent if field[0] not in dropped), _VIA)
+    return tuple(field for field in sent if field[0] not in dropped)
 
 
 async def _gone(receive: Receive) -> None:

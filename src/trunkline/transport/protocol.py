@@ -122,6 +122,11 @@ class Connection(asyncio.Protocol):
                 (name, date if name == b"date" else value) for name, value in cycle.default_headers
             ]
 
+    def set_length(self, length: int) -> None:
+        """Let the body of the answer have this length, whatever its fields say: that of a 304 has none."""
+        if hasattr(self._chosen.cycle, "expected_content_length"):  # h11 knows
+            self._chosen.cycle.chunked_encoding, self._chosen.cycle.expected_content_length = False, length
+
     def abort(self) -> None:
         """Close the connection at once; asyncio does not do so again with one that is closed."""
         if not self.is_closed:

@@ -43,7 +43,7 @@ def admin(session: MockSession, token: str | None = None, sessions: Sessions | N
     secret = None if token is None else check_token(token)
     app = Starlette(
         routes=(*ROUTES, *SERVER_ROUTES) if sessions else ROUTES,
-        middleware=[Middleware(_Access, secret=secret), Middleware(_Announcement, session=session)],
+        middleware=[Middleware(Access, secret=secret), Middleware(_Announcement, session=session)],
         exception_handlers={
             HTTPException: _http_error,
             Conflict: _conflict,
@@ -57,7 +57,7 @@ def admin(session: MockSession, token: str | None = None, sessions: Sessions | N
     return app
 
 
-class _Access:
+class Access:
     """Refuses requests that may not use the admin surface."""
 
     def __init__(self, app: ASGIApp, secret: str | None) -> None:

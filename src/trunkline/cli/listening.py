@@ -1,0 +1,66 @@
+"""The parts of commands that listen: their certificates, and their log on standard error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trunkline.errors import UsageError
+from trunkline.settings import DEBUG, Settings, describe_bug
+from trunkline.transport import server, tls
+
+
+@contextmanager
+def certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, tls.Authority | None, str | None]]:
+    """The server's certificate; and if any is made on the spot, the authority that makes it, and its file."""
+    if settings.tls_key is not None and settings.tls_cert is None:
+        raise UsageError("--tls-key needs the certificate of that key; name it with --tls-cert")
+    own = tls.from_files(settings.tls_cert, settings.tls_key) if settings.tls_cert is not None else None
+    if not (settings.proxy or settings.proxy_pass or (settings.tls and not own)):
+        yield own, None, None
+        return
+    authority, host = tls.Authority(), settings.host
+    if settings.tls and not own:
+        name = socket.gethostname() if host in server.WILDCARDS else host
+        own = authority.issue(*dict.fromkeys((*tls.LOOPBACK, name)))
+    with authority.written(with_others=settings.proxy_pass) as ca:
+        yield own, authority, ca
+
+
+class _OneLine(logging.Formatter):
+    """Formats an exception that nobody caught as one sentence, unless TRUNKLINE_DEBUG asks for all of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Exception) and not os.environ.get(DEBUG):
+            return f"trunkline: {describe_bug(error)}"
+        return super().format(record)
+
+
+@contextmanager
+def logged(*, each: bool, quiet: bool) -> Iterator[None]:
+    """A context manager that logs each refused request of a mock with its reason, in one line on standard error.
+
+    Where each request is logged, the mock's own lines on the refused ones are left out. `quiet` leaves warnings alone.
+    """
+    handler = logging.StreamHandler()
+    if each:
+        handler.addFilter(lambda line: line.name != "trunkline.mock" or line.levelno > logging.INFO)
+    handler.setFormatter(_OneLine())
+    loggers = [*map(logging.getLogger, ("trunkline", "uvicorn.error", "asyncio"))]
+    own, level = loggers[0], loggers[0].level
+    own.setLevel(logging.WARNING if quiet else logging.INFO)
+    for logger in loggers:
+        logger.propagate = False
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        own.setLevel(level)
+        for logger in loggers:
+            logger.propagate = True
+            logger.removeHandler(handler)

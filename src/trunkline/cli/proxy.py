@@ -1,0 +1,187 @@
+"""`trunkline proxy`: pass requests on to an API, and judge what it answers, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from urllib.parse import urlsplit
+
+import click
+
+import trunkline
+from trunkline.cli import output
+from trunkline.cli.listening import certificates, logged
+from trunkline.errors import UsageError
+from trunkline.exchange import Json
+from trunkline.findings import Grade, Report
+from trunkline.mock import loader
+from trunkline.report import FORMATS
+from trunkline.report.run import RunInfo
+from trunkline.settings import Settings
+from trunkline.traffic.live import Observer, Upstreams
+from trunkline.transport import access, server
+from trunkline.transport.addresses import is_loopback
+from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.metrics import FAILED, REASONS, Metrics
+from trunkline.transport.observed import observed
+from trunkline.transport.validating import Upstream, ValidatingProxy
+from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
+
+log = logging.getLogger("trunkline.cli.proxy")
+
+_LONGEST = 30.0
+"""The seconds that judging one exchange may take."""
+_END = 10.0
+"""The seconds that judging has to come to its end."""
+
+
+def proxy(settings: Settings, vendor: str) -> int:
+    """Pass requests on and judge the answers until Ctrl-C or SIGTERM; then show the report."""
+    if settings.upstream is None:
+        raise UsageError("name the API that answers with --upstream, such as --upstream https://api.example.com/v1")
+    if settings.verbose and settings.quiet:
+        raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
+    upstream, contract = Upstream.at(settings.upstream), loader.load(vendor).contract
+    settings = output.with_reports(settings)
+    run = RunInfo(vendor, upstream.base, None, Grade(settings.strictness), secrets=frozenset(contract.secrets))
+    metrics = Metrics()
+    with (
+        certificates(settings) as (context, _, ca),
+        logged(each=settings.verbose, quiet=settings.quiet),
+        _Judge(partial(Worker, Observer, vendor, upstream.base), settings) as judge,
+        Judging(judge, partial(_count, metrics)) as judging,
+    ):
+
+        def health() -> Json:
+            waiting = {"waiting": judging.waiting, "not_judged": metrics.unjudged}
+            return {
+                "status": "ok",
+                "vendor": vendor,
+                "upstream": upstream.base,
+                "requests": metrics.requests,
+                **waiting,
+            }
+
+        def findings() -> Future[str]:
+            return judging.ask(lambda: FORMATS["json"](_completed(judge.report(), judge, metrics), run))
+
+        app = ValidatingProxy(
+            upstream,
+            judging,
+            metrics,
+            observed(metrics, health, findings, settings.admin_token),
+            operation_of=Upstreams(contract, upstream.base).operation_id,
+            timeout=settings.upstream_timeout,
+            wait=settings.findings_wait,
+            each=partial(log.info, "%s") if settings.verbose else lambda _: None,
+        )
+        server.serve(
+            app,
+            host=settings.host,
+            port=settings.port,
+            on_ready=lambda url: _announce(url, vendor, upstream, settings, ca),
+            tls=context,
+        )
+        ended = judging.close(_END)
+        report = _completed(judge.report() if ended else Report(), judge, metrics)
+        if not ended:
+            report.stopped = f"judging did not come to its end within {_END:g} s; the log has what was found"
+    output.show(report, run, settings)
+    return output.exit_code(report, run)
+
+
+class _Judge:
+    """The observer in a process of its own. If that fails, another one takes its place."""
+
+    def __init__(self, begin: Callable[..., Worker], settings: Settings) -> None:
+        self._begin, self._settings = begin, settings
+        self._worker = self._begun(settings.record_file)
+        self.lost = 0
+        """How often the process ended, and what it had found was lost."""
+
+    def _begun(self, record: str | None) -> Worker:
+        return self._begin(record, self._settings.strictness, self._settings.operation)
+
+    def __call__(self, seen: Seen) -> Verdict:
+        try:
+            verdict: Verdict = self._worker.call("judge", seen, timeout=_LONGEST)
+        except WorkerFailed as error:
+            log.warning("an exchange was not judged: %s was not expected; this is a bug in trunkline", error)
+            raise
+        except WorkerEnded:
+            self.lost += 1
+            record = self._settings.record_file
+            can_continue = record is not None and record.lower().endswith(".ndjson")
+            log.warning(
+                "judging an exchange took more than %g s, or its process ended; another one judges on%s",
+                _LONGEST,
+                "" if can_continue or record is None else f", and the record {record} ends here",
+            )
+            self._worker.close()
+            self._worker = self._begun(record if can_continue else None)
+            raise
+        return verdict
+
+    def report(self) -> Report:
+        """The report of what was judged so far."""
+        found: Report = self._worker.call("report", timeout=_LONGEST)
+        return found
+
+    def __enter__(self) -> _Judge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.close()
+
+
+def _count(metrics: Metrics, _: Seen, verdict: Verdict | None) -> None:
+    """Count a judged exchange, and log what is new in it."""
+    if verdict is None:
+        metrics.not_judged(FAILED)
+    elif verdict.reason:
+        metrics.not_judged(verdict.reason)
+    else:
+        metrics.judged(verdict.rules)
+    for line in verdict.lines if verdict else ():
+        log.info("%s", line)
+
+
+def _completed(report: Report, judge: _Judge, metrics: Metrics) -> Report:
+    """The report with what only the proxy knows."""
+    report.requests = metrics.requests
+    unjudged = {reason: count for reason, count in metrics.unjudged.items() if count}
+    report.skipped = sum(unjudged.values())
+    report.not_judged = {
+        REASONS[reason]: f"{count} exchange{'s' if count > 1 else ''}" for reason, count in unjudged.items()
+    }
+    if judge.lost:
+        report.stopped = "judging was interrupted, and what it had found before is only in the log"
+    elif not report.exercised:
+        report.stopped = "no exchange that the contract describes has passed"
+    return report
+
+
+def _announce(url: str, vendor: str, upstream: Upstream, settings: Settings, ca: str | None) -> None:
+    """Print the address for clients: for machines, then for people."""
+    port = urlsplit(url).port
+    host = upstream.host.decode()
+    if upstream.port == port and (is_loopback(host) or host == settings.host):
+        raise UsageError(f"the upstream {upstream.name} is this proxy itself; name the API, or choose another --port")
+    base, trust = url + upstream.path, {"ca": ca} if ca else {}
+    admin = f"{url}{access.RESERVED}"
+    place = {"vendor": vendor, "url": base, "upstream": upstream.base, "metrics": f"{admin}/metrics"}
+    click.echo(output.json_text({"trunkline": trunkline.__version__, **place, **trust}))
+    sys.stdout.flush()
+    if settings.quiet:
+        return
+    if not is_loopback(settings.host):
+        click.echo(f"trunkline: warning: {settings.host} lets other machines send requests to the API", err=True)
+    click.echo(f"\n{vendor}\n  url       {base}\n  upstream  {upstream.base}\n  findings  {admin}/findings", err=True)
+    if settings.record_file is not None:
+        click.echo(f"  record    {settings.record_file}", err=True)
+    if ca:
+        click.echo(f"\nClients trust the certificate by the CA in {ca}, which is removed at the end.", err=True)
+    click.echo("\nCtrl-C ends, and prints the report. Each new finding is explained here.", err=True)

@@ -1,0 +1,282 @@
+"""Judge and record what passes a proxy: by the functions by which `validate` judges the record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from trunkline.check.rules import rules_of_a_run
+from trunkline.contract.http import forbids_content
+from trunkline.contract.model import Contract, Operation
+from trunkline.contract.requests import operations_named
+from trunkline.errors import UsageError
+from trunkline.exchange import Exchange, Headers, RawHeaders, Request, Response, headers
+from trunkline.findings import Finding, Grade, Report, excerpt
+from trunkline.mock import loader
+from trunkline.redaction import (
+    HIDDEN,
+    is_credential_name,
+    normalized,
+    printable,
+    secrets_in_headers,
+    secrets_in_request,
+    secrets_in_response,
+)
+from trunkline.traffic.addresses import Addresses, NoOperation
+from trunkline.traffic.messages import coding_of, decode
+from trunkline.traffic.recorded import Recorded, recorded_exchange
+from trunkline.traffic.recording import Passed, Recording
+from trunkline.traffic.stand_ins import SHORTEST, StandIns
+from trunkline.traffic.validation import judge_recorded, operation_of
+from trunkline.transport.judging import Seen, Verdict
+from trunkline.transport.metrics import NO_OPERATION, UNJUDGEABLE
+
+_LONGEST = 160
+_LONGEST_BODY = 64 << 10
+"""The number of bytes of a body that are kept for a finding."""
+_MOST_CAUSES = 10_000
+"""The number of causes that are told apart from new ones."""
+
+
+class Upstreams:
+    """The addresses that stand for the vendor's behind a proxy: those below `base`, else those that look like it.
+
+    So an upstream that is named without the base path of the contract is known too: `http://127.0.0.1:8000`.
+    """
+
+    def __init__(self, contract: Contract, base: str) -> None:
+        self._contract = contract
+        self._addresses = Addresses(contract, (base,)), Addresses(contract)
+
+    def addresses_of(self, method: str, url: str) -> Addresses:
+        """Those to which a request belongs. Raises `NoOperation` for none."""
+        below, alike = self._addresses
+        try:
+            below.path_of(method, url)
+        except NoOperation:
+            alike.path_of(method, url)
+            return alike
+        return below
+
+    def operation_id(self, method: str, url: str) -> str:
+        """The operationId of a request, for HEAD that of GET; empty if the contract has no such operation."""
+        try:
+            path, _ = self.addresses_of(method, url).path_of(method, url)
+        except (UsageError, ValueError):
+            return ""
+        operations, wanted = self._contract.match(path)[0], "GET" if method == "HEAD" else method
+        return next((operation.operation_id for operation in operations if operation.method == wanted), "")
+
+
+class Observer:
+    """The judge of a proxy, and the report of all that it has judged.
+
+    `base` is the upstream's base address. `record` names a file for the exchanges. `strictness` says
+    which findings are counted in a verdict. With `operations`, only these are judged. Raises `UsageError` for an
+    unknown name, and for a file that cannot be written.
+    """
+
+    def __init__(
+        self, vendor: str, base: str, record: str | None, strictness: str, operations: tuple[str, ...] = ()
+    ) -> None:
+        loaded = loader.load(vendor)
+        self._contract, self._strictness = loaded.contract, Grade(strictness)
+        self._upstreams = Upstreams(loaded.contract, base)
+        self._among = tuple(operations_named(operations, loaded.contract.operations))
+        self._rules = rules_of_a_run()
+        self._report = Report(secrets=loaded.secrets)
+        self._recording = Recording(record) if record is not None else None
+        self._mask = StandIns()
+        self._names = {normalized(name) for name in loaded.contract.secrets}
+        self._causes: set[tuple[object, ...]] = set()
+
+    def report(self) -> Report:
+        """The report of all that was judged so far, without the secrets of the traffic."""
+        return self._report
+
+    def close(self) -> None:
+        """Close the record."""
+        if self._recording:
+            self._recording.close()
+
+    def judge(self, seen: Seen) -> Verdict:
+        """Judge an exchange, and write it to the record."""
+        try:
+            passed = _decoded(seen)
+        except UsageError:
+            return Verdict(reason=UNJUDGEABLE)
+        findings, reason = self._findings(passed)
+        secrets = self._secrets(passed)
+        is_masked = self._mask.learn(secrets)
+        lines: list[str] = []
+        place = self._record(passed, findings, secrets, lines) if is_masked else ""
+        hide = self._mask.hide if is_masked else lambda _: HIDDEN
+        for finding in findings:
+            lines += self._add(replace(finding, first=seen.time, last=seen.time), hide, place)
+        failing = [finding for finding in findings if finding.fails(self._strictness)]
+        rules = tuple((finding.rule, str(finding.evidence.grade)) for finding in findings)
+        return Verdict(len(failing), rules, tuple(lines), reason)
+
+    def _findings(self, passed: Passed) -> tuple[list[Finding], str]:
+        """The findings, one for each cause; and the reason why there is no judgement, or empty."""
+        response = Response(passed.status, passed.response_headers, passed.response_body)
+        sent = passed.method, passed.url, passed.request_headers, passed.request_body
+        try:
+            addresses = self._upstreams.addresses_of(passed.method, passed.url)
+            exchange = recorded_exchange(addresses, Recorded(*sent, response, passed.time))
+            operation = self._operation(exchange)
+            by_cause: dict[object, Finding] = {}
+            for finding in judge_recorded(self._report, operation, exchange, self._rules):
+                if finding.evidence.grade.carries_findings:
+                    known = by_cause.get(finding.cause)
+                    count = finding.count + (known.count if known else 0)
+                    by_cause[finding.cause] = replace(known or finding, count=count)
+        except NoOperation:
+            return [], NO_OPERATION
+        except (UsageError, ValueError):
+            return [], UNJUDGEABLE
+        return [*by_cause.values()], ""
+
+    def _operation(self, exchange: Exchange) -> Operation:
+        try:
+            return operation_of(self._contract, exchange, self._among)
+        except UsageError as error:
+            raise NoOperation(str(error)) from None
+
+    def _secrets(self, passed: Passed) -> set[str]:
+        address = urlsplit(passed.url)
+        request = Request(passed.method, address.path, address.query, passed.request_headers, passed.request_body)
+        response = Response(passed.status, passed.response_headers, passed.response_body)
+        return secrets_in_request(request, self._names) | secrets_in_response(response, self._names)
+
+    def _add(self, finding: Finding, hide: Callable[[str], str], place: str) -> Iterable[str]:
+        """Add a finding to the report; the line for the log, if its cause is new."""
+        cause = (*finding.cause, finding.evidence.grade)
+        is_new = cause not in self._causes and len(self._causes) < _MOST_CAUSES
+        finding = replace(
+            finding,
+            message=excerpt(finding.message, _LONGEST, hide),
+            expected=excerpt(finding.expected, _LONGEST, hide),
+            seen=excerpt(finding.seen, _LONGEST, hide),
+            at=excerpt(finding.at, _LONGEST, hide),
+            exchanges=tuple(_hidden(exchange, hide) for exchange in finding.exchanges) if is_new else (),
+            sources=(place,) if place else (),
+        )
+        if not self._report.add(finding) or not is_new:
+            return ()
+        self._causes.add(cause)
+        mark = "finding" if finding.fails(self._strictness) else "note"
+        at = f" {finding.at}" if finding.at else ""
+        page = f"; {finding.evidence.source}" if finding.evidence.source else ""
+        line = f"{mark}: {finding.evidence.grade} {finding.rule} {finding.operation}{at}: {finding.message}{page}"
+        return (printable(self._report.redact(line)),)
+
+    # --- the record -------------------------------------------------------------------------------------------------
+
+    def _record(self, passed: Passed, findings: Iterable[Finding], secrets: set[str], lines: list[str]) -> str:
+        """Write the exchange with stand-ins for its secrets, and return its place; empty if it is not written."""
+        if self._recording is None or _is_opaque(passed):
+            return ""
+        mask: Callable[[str], str] = self._mask
+        if any(len(secret) < SHORTEST for secret in secrets):
+            mask = self._mask_short
+        masked = Passed(
+            passed.time,
+            passed.duration,
+            passed.method,
+            mask(passed.url),
+            self._masked_fields(passed.request_headers, mask),
+            _masked_bytes(passed.request_body, mask),
+            passed.status,
+            self._masked_fields(passed.response_headers, mask),
+            _masked_bytes(passed.response_body, mask),
+            tuple(dict.fromkeys(finding.rule for finding in findings)),
+        )
+        try:
+            return self._recording.add(masked)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            lines.append(f"the record {self._recording.file} ends here, for it cannot be written: {reason}")
+            self._recording.close()
+            self._recording = None
+            return ""
+
+    def _mask_short(self, text: str) -> str:
+        """The text without secrets, also without those that are too short to be found without their names."""
+        return self._mask(self._mask.under_names(text, self._is_secret))
+
+    def _masked_fields(self, fields: Headers, mask: Callable[[str], str]) -> Headers:
+        return tuple((name, self._masked_value((name, value), mask)) for name, value in fields)
+
+    def _masked_value(self, field: tuple[str, str], mask: Callable[[str], str]) -> str:
+        value = mask(field[1])
+        for short in (part for part in secrets_in_headers((field,)) if len(part) < SHORTEST):
+            value = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", self._mask.of(short), value)
+        return value
+
+    def _is_secret(self, name: str) -> bool:
+        return normalized(name) in self._names or is_credential_name(name)
+
+
+def _decoded(seen: Seen) -> Passed:
+    """The exchange with decoded bodies; the length of the response is then that of its whole body.
+
+    Raises `UsageError` for a coding that is not known.
+    """
+    sent, received = _fields(seen.request_headers), _fields(seen.response_headers)
+    if coding_of(Response(200, sent)) != "identity" and seen.request_body:
+        raise UsageError("the body of the request has a content coding")
+    body = decode(Response(seen.status, received, seen.response_body)).body
+    if not forbids_content(seen.method, seen.status):
+        others = tuple(field for field in received if field[0] not in {"content-length", "transfer-encoding"})
+        received = (*others, ("content-length", str(len(body))))
+    return Passed(
+        seen.time, seen.duration, seen.method, seen.url, sent, seen.request_body, seen.status, received, body, ()
+    )
+
+
+def _fields(raw: RawHeaders) -> Headers:
+    return headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
+
+
+def _is_opaque(passed: Passed) -> bool:
+    """Whether the body may hide secrets, since it has a content coding that could not be undone."""
+    response = Response(passed.status, passed.response_headers, passed.response_body)
+    if coding_of(response) == "identity":
+        return False
+    try:
+        response.body.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _masked_bytes(body: bytes, mask: Callable[[str], str]) -> bytes:
+    try:
+        return mask(body.decode()).encode()
+    except UnicodeDecodeError:
+        return mask(body.decode("latin-1")).encode("latin-1", "replace")
+
+
+def _hidden(exchange: Exchange, hide: Callable[[str], str]) -> Exchange:
+    """The exchange without secrets, for a report."""
+    request, response = exchange.request, exchange.response
+    body = hide(request.body[:_LONGEST_BODY].decode("utf-8", "surrogateescape"))
+    shown = hide(response.body[:_LONGEST_BODY].decode("utf-8", "surrogateescape"))
+    return replace(
+        exchange,
+        request=replace(
+            request,
+            path=hide(request.path),
+            query=hide(request.query),
+            headers=tuple((name, hide(value)) for name, value in request.headers),
+            body=body.encode("utf-8", "surrogateescape"),
+        ),
+        response=replace(
+            response,
+            headers=tuple((name, hide(value)) for name, value in response.headers),
+            body=shown.encode("utf-8", "surrogateescape"),
+        ),
+    )

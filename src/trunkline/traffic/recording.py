@@ -1,0 +1,191 @@
+"""Write exchanges to a file that `trunkline validate` reads: HAR or NDJSON, by the ending of its name."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import trunkline
+from trunkline.errors import UsageError
+from trunkline.exchange import Headers, Json
+
+_END = b"\n]}}\n"
+
+
+class Passed(NamedTuple):
+    """An exchange to be written, without secrets. Its bodies are decoded."""
+
+    time: float
+    duration: float
+    method: str
+    url: str
+    request_headers: Headers
+    request_body: bytes
+    status: int
+    response_headers: Headers
+    response_body: bytes
+    findings: tuple[str, ...]
+    """The rules of its findings, which readers ignore."""
+
+
+class Recording:
+    """A file that grows. After each `add` it is whole.
+
+    An NDJSON file is continued, a HAR file is a new one. Only its owner may read it. Raises `UsageError` for a file
+    that cannot be written.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        suffix = Path(file).suffix.lower()
+        if suffix not in {".har", ".ndjson"}:
+            raise UsageError(f"--record: {file!r} ends neither with .har nor with .ndjson, which say how to write it")
+        self._is_har = suffix == ".har"
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
+            size = self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise UsageError(f"--record: {file!r} cannot be written: {reason}") from None
+        self._count = 0
+        if self._is_har and size:
+            self._file.close()
+            raise UsageError(f"--record: {file!r} exists, and a HAR file cannot be continued; name another, or .ndjson")
+        if self._is_har:
+            self._write(json.dumps({"log": {"version": "1.2", "creator": _CREATOR, "entries": []}})[:-3].encode())
+            self._write(_END)
+        elif size:
+            self._count = self._lines()
+
+    def add(self, passed: Passed) -> str:
+        """Write an exchange, and return its place: `traffic.ndjson:12`. Raises `OSError` if that is not possible."""
+        end = self._file.seek(-len(_END) if self._is_har else 0, os.SEEK_END)
+        entry = json.dumps(_har(passed) if self._is_har else _row(passed), ensure_ascii=False)
+        data = entry.encode("utf-8", "surrogatepass") + (_END if self._is_har else b"\n")
+        try:
+            self._write((b",\n" if self._count else b"\n") + data if self._is_har else data)
+        except OSError:
+            self._file.seek(end)
+            self._file.truncate()
+            with suppress(OSError):
+                self._write(_END if self._is_har else b"")
+            raise
+        self._count += 1
+        pointer = f" (#/log/entries/{self._count - 1})" if self._is_har else ""
+        return f"{self.file}:{self._count + self._is_har}{pointer}"
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) :]
+
+    def _lines(self) -> int:
+        """The number of lines of a file to be continued. A last one without its end gets it."""
+        self._file.seek(0)
+        count, last = 0, b"\n"
+        while data := self._file.read(1 << 20):
+            count, last = count + data.count(b"\n"), data[-1:]
+        if last != b"\n":
+            self._write(b"\n")
+        return count + (last != b"\n")
+
+
+def _row(passed: Passed) -> Json:
+    return {
+        "time": _time(passed.time),
+        "duration_ms": _milliseconds(passed),
+        "request": {
+            "method": passed.method,
+            "url": passed.url,
+            "headers": [*map(list, passed.request_headers)],
+            **_body(passed.request_body),
+        },
+        "response": {
+            "status": passed.status,
+            "headers": [*map(list, passed.response_headers)],
+            **_body(passed.response_body),
+        },
+        "findings": [*passed.findings],
+    }
+
+
+def _body(body: bytes) -> Mapping[str, str]:
+    text = _text(body)
+    return {"body": text} if text is not None else {"body_base64": base64.b64encode(body).decode()}
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _har(passed: Passed) -> Json:
+    """An entry of HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec). Sizes that are not known are -1."""
+    sent, received = dict(passed.request_headers), dict(passed.response_headers)
+    text = _text(passed.response_body)
+    content = {"size": len(passed.response_body), "mimeType": received.get("content-type", "")}
+    body = {"text": text} if text is not None else {"text": base64.b64encode(passed.response_body).decode()}
+    query = parse_qsl(urlsplit(passed.url).query, keep_blank_values=True)
+    post = {"mimeType": sent.get("content-type", ""), "text": passed.request_body.decode("utf-8", "backslashreplace")}
+    return {
+        "startedDateTime": _time(passed.time),
+        "time": _milliseconds(passed),
+        "request": {
+            "method": passed.method,
+            "url": passed.url,
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": _named(passed.request_headers),
+            "queryString": _named(query),
+            **({"postData": post} if passed.request_body else {}),
+            "headersSize": -1,
+            "bodySize": len(passed.request_body),
+        },
+        "response": {
+            "status": passed.status,
+            "statusText": _phrase(passed.status),
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": _named(passed.response_headers),
+            "content": {**content, **body, **({} if text is not None else {"encoding": "base64"})},
+            "redirectURL": received.get("location", ""),
+            "headersSize": -1,
+            "bodySize": -1,
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": _milliseconds(passed), "receive": 0},
+        "_findings": [*passed.findings],
+    }
+
+
+_CREATOR = {"name": "trunkline", "version": trunkline.__version__}
+
+
+def _named(pairs: Headers | list[tuple[str, str]]) -> Json:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _milliseconds(passed: Passed) -> float:
+    return round(passed.duration * 1000, 3)

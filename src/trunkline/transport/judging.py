@@ -1,0 +1,137 @@
+"""Judge what passes a proxy in a thread of its own, behind a bounded queue: what does not fit is not judged.
+
+>>> with Judging(judge, done=lambda seen, verdict: None) as judging:
+...     judging.offer(seen)  # a future, or None if judging cannot keep up
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self, TypeVar
+
+from trunkline.exchange import RawHeaders
+
+MOST = 1000
+"""The number of exchanges that may wait to be judged."""
+MOST_BYTES = 64 << 20
+"""The number of bytes that the bodies of those may have."""
+
+_T = TypeVar("_T")
+
+
+class Seen(NamedTuple):
+    """An exchange as it passed, in bytes. Its bodies have the content coding of the wire."""
+
+    time: float
+    """The Unix time at which the request arrived."""
+    duration: float
+    """The seconds until the last byte of the response that was passed on before it is judged."""
+    method: str
+    url: str
+    """The address at the upstream, exactly as it was sent."""
+    request_headers: RawHeaders
+    request_body: bytes
+    status: int
+    response_headers: RawHeaders
+    response_body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of judging one exchange: `Verdict(2, (("body_matches_schema", "documented"), ...), (line, line))`."""
+
+    count: int = 0
+    """The number of findings."""
+    rules: tuple[tuple[str, str], ...] = ()
+    """The rule and the grade of each finding."""
+    lines: tuple[str, ...] = ()
+    """One line for each finding with a new cause, and for trouble with the record."""
+    reason: str = ""
+    """Why the exchange was not judged, or empty."""
+
+
+class Judging:
+    """A thread that calls `judge` with one exchange after another, and `done` with the result.
+
+    `done` gets None if `judge` failed.
+    """
+
+    def __init__(
+        self,
+        judge: Callable[[Seen], Verdict],
+        done: Callable[[Seen, Verdict | None], object],
+        *,
+        most: int = MOST,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._judge, self._done = judge, done
+        self._most, self._most_bytes = most, most_bytes
+        self._work: deque[tuple[Callable[[], Any], Future[Any], int]] = deque()
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._bytes = 0
+        self.waiting = 0
+        """The number of exchanges that were offered and are not judged yet."""
+        self._thread = threading.Thread(target=self._run, name="trunkline-judging", daemon=True)
+        self._thread.start()
+
+    def offer(self, seen: Seen) -> Future[Verdict | None] | None:
+        """Let an exchange be judged. Returns None, and forgets the exchange, if too many wait."""
+        size = len(seen.request_body) + len(seen.response_body)
+        if self.waiting >= self._most or self._bytes + size > self._most_bytes:
+            return None
+        return self._add(lambda: self._judged(seen), size)
+
+    def ask(self, function: Callable[[], _T]) -> Future[_T]:
+        """Call a function in the thread, after what was offered before."""
+        return self._add(function, 0)
+
+    def close(self, timeout: float) -> bool:
+        """Judge what waits, for so many seconds at most, and end. Returns whether everything was judged."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _add(self, work: Callable[[], _T], size: int) -> Future[_T]:
+        future: Future[_T] = Future()
+        with self._changed:
+            self._work.append((work, future, size))
+            self.waiting += 1
+            self._bytes += size
+            self._changed.notify()
+        return future
+
+    def _judged(self, seen: Seen) -> Verdict | None:
+        try:
+            verdict: Verdict | None = self._judge(seen)
+        except Exception:  # noqa: BLE001 - `judge` has said why, and the others are judged nevertheless
+            verdict = None
+        self._done(seen, verdict)
+        return verdict
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._work or self._is_closed)
+                if not self._work:
+                    return
+                work, future, size = self._work.popleft()
+            try:
+                future.set_result(work())
+            except Exception as error:  # noqa: BLE001 - it is the asker's
+                future.set_exception(error)
+            with self._changed:
+                self.waiting -= 1
+                self._bytes -= size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(0)

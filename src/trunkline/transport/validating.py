@@ -1,0 +1,497 @@
+"""The validating proxy: pass each request on to one upstream, its answer back unchanged, and have the exchange judged.
+
+The path stays as it is: `GET /v1/trunks` is passed on to `/v1/trunks` of the upstream's host. httpcore sends and reads,
+because it takes and gives bytes: targets and header fields as they came, and bodies as they come, neither decoded nor
+collected first. (httpx, which is built on it, normalizes addresses and adds header fields.)
+
+`transport.proxy` is another thing: the mock server as a forward proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpcore
+
+from trunkline.contract.http import PORTS, forbids_content
+from trunkline.exchange import SAFE_METHODS, RawHeaders, error_response
+from trunkline.findings import to_text
+from trunkline.transport.access import RESERVED
+from trunkline.transport.client import address
+from trunkline.transport.forwarding import STATUSES, end_to_end
+from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, Metrics
+from trunkline.transport.protocol import Connection
+from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
+
+log = logging.getLogger("trunkline.transport.validating")
+
+FINDINGS = b"x-trunkline-findings"
+"""The header field with the number of findings."""
+
+MOST_COLLECTED = 1 << 20
+"""The number of bytes of a body, and of all fields of a head, up to which an exchange is judged."""
+_IDLE = 4
+"""Seconds for which an idle connection to the upstream is kept: less than the 5 s after which many servers close it."""
+_MOST_IDLE = 100
+_REACH = 10
+"""Seconds for reaching the upstream, at most."""
+
+_SHARE = 0.25
+"""A response waits for the number of its findings: a quarter of the time that the upstream took to answer ..."""
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.001, 0.1
+"""... but not longer than this, and not at all for less than a tick of the event loop."""
+_FEW = 8
+"""If more than these are waiting to be judged, no response waits for its turn."""
+
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+"""The errors of an upstream within its answer."""
+_UNBOUNDED = 1 << 62
+_LONGEST_METHOD = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The server to which requests are passed on: `Upstream.at("https://api.example.com/v1")`."""
+
+    base: str
+    """Its base address, without a slash at the end."""
+    name: str
+    """Its host and port, as errors print it."""
+    root: str
+    """The address of its root: `https://api.example.com`."""
+    scheme: bytes
+    host: bytes
+    port: int
+    path: str
+    """The path of the base address: `/v1`."""
+
+    @staticmethod
+    def at(base: str) -> Upstream:
+        """The upstream at a base address. Raises `UsageError` for one that cannot be used."""
+        parts, host, port = address(base)
+        bracketed = f"[{host}]" if ":" in host else host
+        authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
+        path, root = parts.path.rstrip("/"), f"{parts.scheme}://{authority}"
+        return Upstream(root + path, f"{bracketed}:{port}", root, parts.scheme.encode(), host.encode(), port, path)
+
+    @property
+    def authority(self) -> bytes:
+        """Its `Host`."""
+        return self.root.partition("://")[2].encode()
+
+    def url(self, target: bytes) -> httpcore.URL:
+        """The address of a target, which is sent as it is."""
+        return httpcore.URL(scheme=self.scheme, host=self.host, port=self.port, target=target)
+
+
+@dataclass(slots=True)
+class _Body:
+    """A body as it passes, collected up to a bound."""
+
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        if self.size <= MOST_COLLECTED:
+            self.parts.append(part)
+        else:
+            self.parts.clear()
+
+    @property
+    def is_whole(self) -> bool:
+        return self.size <= MOST_COLLECTED
+
+
+class _Unanswered(Exception):
+    """There is no answer of the upstream to pass back: the status and the sentence to answer with."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence = status, sentence
+
+
+class _Gone(Exception):
+    """The client has disconnected within its request."""
+
+
+class ValidatingProxy:
+    """The ASGI application. `admin` answers below `/_trunkline`.
+
+    `operation_of` names the operation of a method and an address. The upstream may be silent for `timeout` seconds.
+    With `wait`, every response waits so many seconds at most for the number of its findings. `each` is called with a
+    line for each request.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        judging: Judging,
+        metrics: Metrics,
+        admin: ASGIApp,
+        *,
+        operation_of: Callable[[str, str], str],
+        timeout: float,
+        wait: float | None = None,
+        each: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self.upstream, self.judging, self.metrics = upstream, judging, metrics
+        self.operation_of, self.wait, self.each = operation_of, wait, each
+        self.timeouts = {"connect": min(timeout, _REACH), "read": timeout, "write": timeout, "pool": timeout}
+        self.pool = httpcore.AsyncConnectionPool(
+            ssl_context=ssl.create_default_context() if upstream.scheme == b"https" else None,
+            max_connections=None,
+            max_keepalive_connections=_MOST_IDLE,
+            keepalive_expiry=_IDLE,
+        )
+        self._admin = admin
+        self._closing: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == RESERVED or path.startswith(f"{RESERVED}/"):
+            await self._admin(scope, receive, send)
+            return
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close_at_end())
+        passage = _Passage(self, scope, receive, send)
+        tasks = [asyncio.create_task(passage.answer()), asyncio.create_task(passage.client_gone())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            passage.end()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                task.result()
+
+    async def _close_at_end(self) -> None:
+        """Close the connections to the upstream when the event loop ends, which cancels this task."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.pool.aclose()
+
+
+class _Passage:
+    """One request on its way to the upstream, and its answer on the way back."""
+
+    def __init__(self, proxy: ValidatingProxy, scope: Message, receive: Receive, send: Send) -> None:
+        self._proxy, self._scope, self._receive, self._send = proxy, scope, receive, send
+        self._time, self._begin = time.time(), time.perf_counter()
+        self._sent = self._begin
+        """When the last part of the request was passed on."""
+        self._request, self._response = _Body(), _Body()
+        self._status = 0
+        self._fields: RawHeaders = ()
+        self._is_read = asyncio.Event()
+        """Set when the body of the request was read to its end, or is not read any further."""
+        self._headed = self._begin
+        """When the head of the answer had come."""
+        self._is_complete = self._is_offered = self._ends_by_closing = False
+        raw, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+        self._target = raw + (b"?" + query if query else b"")
+        passed = (pair for pair in end_to_end(scope["headers"]) if pair[0] != b"host")
+        self._headers = ((b"host", proxy.upstream.authority), *passed)
+        self._has_body = any(name in _FRAMING for name, _ in self._headers)
+        if not self._has_body:
+            self._is_read.set()
+        self._url = proxy.upstream.root + self._target.decode("latin-1")
+        self._operation = proxy.operation_of(scope["method"], self._url)
+
+    # --- the client -------------------------------------------------------------------------------------------------
+
+    async def client_gone(self) -> None:
+        """Return when the client has gone, or has its whole answer."""
+        await self._is_read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        """The body of the request, as it comes."""
+        while not self._is_read.is_set():
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise _Gone
+            self._request.add(part := message.get("body", b""))
+            if part:
+                yield part
+            if not message.get("more_body", False):
+                self._is_read.set()
+        self._sent = time.perf_counter()
+
+    # --- the answer -------------------------------------------------------------------------------------------------
+
+    async def answer(self) -> None:
+        """Pass the request on and the answer back."""
+        try:
+            response = await self._ask()
+        except _Gone:
+            return
+        except _Unanswered as failure:
+            await self._refuse(failure)
+            return
+        try:
+            await self._pass_back(response)
+        finally:
+            if _has_excess(response):
+                await response.extensions["network_stream"].aclose()
+            await response.aclose()
+
+    async def _ask(self) -> httpcore.Response:
+        """The upstream's answer, of which the head has come. Raises `_Unanswered` if there is none to pass back."""
+        proxy, upstream = self._proxy, self._proxy.upstream
+        may_repeat = not self._has_body and self._scope["method"] in SAFE_METHODS
+        while True:
+            request = httpcore.Request(
+                self._scope["method"].encode("latin-1"),
+                upstream.url(self._target),
+                headers=[*self._headers],
+                content=self._body() if self._has_body else None,
+                extensions={"timeout": proxy.timeouts},
+            )
+            try:
+                response = await proxy.pool.handle_async_request(request)
+            except (httpcore.ReadError, httpcore.RemoteProtocolError):
+                if not may_repeat:
+                    raise _Unanswered(502, f"{upstream.name} did not answer in HTTP/1.1") from None
+                may_repeat = False  # perhaps it closed an idle connection just then
+            except (*_BROKEN, httpcore.UnsupportedProtocol) as error:
+                raise _unanswered(upstream.name, error, proxy.timeouts) from None
+            else:
+                break
+        if response.status not in STATUSES:
+            await response.aclose()
+            raise _Unanswered(502, f"{upstream.name} answered with a status that cannot be passed back")
+        return response
+
+    async def _pass_back(self, response: httpcore.Response) -> None:
+        self._status, self._headed = response.status, time.perf_counter()
+        self._fields = tuple((name.lower(), value) for name, value in response.headers)
+        parts = _Parts(response)
+        try:
+            ahead, is_whole = await self._read_ahead(parts)
+            self._is_complete = is_whole
+            await self._begin_answer(await self._verdict() if is_whole else None)
+            for part in ahead:
+                await self._send_part(part)
+            while not is_whole and (more := await parts.next()) is not None:
+                self._response.add(more)
+                await self._send_part(more)
+        except _BROKEN:
+            log.warning("%s: the answer of %s broke off", self._name, self._proxy.upstream.name)
+            await self._break_off()
+        else:
+            self._is_complete = True
+            await self._end_answer()
+        finally:
+            parts.close()
+
+    async def _read_ahead(self, parts: _Parts) -> tuple[list[bytes], bool]:
+        """The parts of the body that come in the time that the answer may wait, and whether these are all."""
+        ahead: list[bytes] = []
+        length = 0 if self._is_empty else content_length(self._fields) or 0
+        is_near = self._proxy.wait is not None or self._proxy.judging.waiting < _FEW
+        while is_near and length <= MOST_COLLECTED and self._response.is_whole and (patience := self._patience()) > 0:
+            try:
+                part = await parts.next(patience)
+            except TimeoutError:
+                break
+            except _BROKEN:
+                break  # and again when the next part is asked for, after the head was passed on
+            if part is None:
+                return ahead, True
+            ahead.append(part)
+            self._response.add(part)
+        return ahead, False
+
+    def _patience(self) -> float:
+        """The seconds that the answer may still wait for the number of its findings."""
+        waited = time.perf_counter() - self._headed
+        if self._proxy.wait is not None:
+            return self._proxy.wait - waited
+        share = min(_SHARE * (self._headed - self._sent), _LONGEST_WAIT)
+        return share - waited if share >= _SHORTEST_WAIT else 0
+
+    async def _verdict(self) -> Verdict | None:
+        """The result of judging, if it comes in time."""
+        offered, patience = self._offer(), self._patience()
+        if offered is None or patience <= 0:
+            return None
+        coming = asyncio.wrap_future(offered)
+        await asyncio.wait((coming,), timeout=patience)
+        return coming.result() if coming.done() else None
+
+    def _offer(self) -> Future[Verdict | None] | None:
+        """Let the exchange be judged, or count why it is not."""
+        self._is_offered = True
+        if not (self._request.is_whole and self._response.is_whole):
+            self._proxy.metrics.not_judged(TOO_LARGE)
+            return None
+        now = time.perf_counter()
+        offered = self._proxy.judging.offer(
+            Seen(
+                self._time,
+                now - self._begin,
+                self._scope["method"],
+                self._url,
+                self._headers,
+                b"".join(self._request.parts),
+                self._status,
+                self._fields,
+                b"".join(self._response.parts),
+            )
+        )
+        if offered is None:
+            self._proxy.metrics.not_judged(BEHIND)
+        return offered
+
+    # --- to the client ----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether the answer has no body, whatever its fields say."""
+        return bool(forbids_content(self._scope["method"], self._status))
+
+    @property
+    def _connection(self) -> Connection | None:
+        found: Connection | None = self._scope.get("state", {}).get(CONNECTION)
+        return found
+
+    async def _begin_answer(self, verdict: Verdict | None) -> None:
+        scope, headers, connection = self._scope, [*end_to_end(self._fields)], self._connection
+        if verdict is not None and not verdict.reason:
+            headers.append((FINDINGS, b"%d" % verdict.count))
+        if connection:
+            for _, date in (pair for pair in headers if pair[0] == b"date"):
+                connection.set_date(scope, date)  # which the server would else add
+            headers = [pair for pair in headers if pair[0] != b"date"]
+        if scope["http_version"] == "1.0":
+            headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]
+            self._ends_by_closing = not self._is_empty and content_length(headers) is None
+            if self._ends_by_closing and connection:
+                headers.append((b"connection", b"close"))
+                connection.set_length(_UNBOUNDED)
+        await self._send({"type": "http.response.start", "status": self._status, "headers": headers})
+        if self._is_empty and connection:
+            connection.set_length(0)
+
+    async def _send_part(self, part: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def _end_answer(self) -> None:
+        if self._ends_by_closing and self._connection:
+            await self._break_off()
+        else:
+            await self._send({"type": "http.response.body", "body": b""})
+
+    async def _break_off(self) -> None:
+        """Close the client's connection within the answer, and return when it is closed."""
+        if self._connection is None:
+            raise ConnectionError("the answer of the upstream broke off")
+        self._connection.transport.close()
+        self._is_read.set()
+        await self.client_gone()
+
+    async def _refuse(self, failure: _Unanswered) -> None:
+        """Answer in our own words."""
+        log.warning("%s: %s", self._name, failure.sentence)
+        self._status = failure.status
+        answer = error_response(failure.status, failure.sentence)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
+        if not self._is_read.is_set():  # and is not read
+            headers.append((b"connection", b"close"))
+            self._is_read.set()
+        await self._send({"type": "http.response.start", "status": failure.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    def end(self) -> None:
+        """Count the request; and let the exchange be judged, if that was not begun before."""
+        seconds = time.perf_counter() - self._begin
+        if self._fields and not self._is_offered:
+            if self._is_complete:
+                self._offer()
+            else:
+                self._proxy.metrics.not_judged(BROKEN_OFF)
+        self._proxy.metrics.passed(self._operation, self._status, seconds)
+        self._proxy.each(f"{self._name} {self._status or 'the client has gone'} {seconds * 1000:.1f} ms")
+
+    @property
+    def _name(self) -> str:
+        """The request in a log, without its path and query, which may hold secrets."""
+        return f"{to_text(self._scope['method'])[1:-1][:_LONGEST_METHOD]} {self._operation or 'another path'}"
+
+
+class _Parts:
+    """The parts of an answer's body. Who stops to wait for the next one does not lose it."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._parts = response.aiter_stream()
+        self._next: asyncio.Future[bytes | None] | None = None
+
+    async def next(self, timeout: float | None = None) -> bytes | None:
+        """The next part, or None at the end. Raises `TimeoutError` if it does not come in time."""
+        if self._next is None:
+            if timeout is None:
+                return await anext(self._parts, None)
+            self._next = asyncio.ensure_future(anext(self._parts, None))
+        if timeout is not None:
+            await asyncio.wait((self._next,), timeout=timeout)
+            if not self._next.done():
+                raise TimeoutError
+        part = await self._next
+        self._next = None
+        return part
+
+    def close(self) -> None:
+        if self._next:
+            self._next.cancel()
+
+
+def content_length(fields: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The length that the fields announce, or None."""
+    return next((int(value) for name, value in fields if name == b"content-length" and value.isdigit()), None)
+
+
+def _has_excess(response: httpcore.Response) -> bool:
+    """Whether more bytes came than the answer has: httpcore would take them for the beginning of the next one."""
+    stream: Any = response.stream
+    while hasattr(stream, "_stream"):
+        stream = stream._stream  # noqa: SLF001 - a test says that it is there
+    return bool(stream._connection._h11_state.trailing_data[0])  # noqa: SLF001 - a test says that it is there
+
+
+def _unanswered(name: str, error: Exception, timeouts: Mapping[str, float]) -> _Unanswered:
+    """The answer to a request that the upstream did not answer."""
+    match error:
+        case httpcore.ConnectTimeout():
+            return _Unanswered(504, f"{name} could not be reached within {timeouts['connect']:g} s")
+        case httpcore.TimeoutException():
+            return _Unanswered(504, f"{name} did not begin to answer within {timeouts['read']:g} s")
+        case httpcore.LocalProtocolError():
+            return _Unanswered(400, "the request cannot be passed on: its head, or its length, is not valid HTTP/1.1")
+        case httpcore.ConnectError():
+            return _Unanswered(502, f"{name} cannot be reached{_reason(error)}")
+    return _Unanswered(502, f"{name} closed the connection before it answered")
+
+
+def _reason(error: BaseException) -> str:
+    """Why a connection was not made, if that is known."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return ": its certificate is not trusted; name the file of its CA in SSL_CERT_FILE"
+    return ": it does not speak TLS" if cause else ""

@@ -1,0 +1,60 @@
+"""An object in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from trunkline.errors import UsageError
+from trunkline.mock import loader
+from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
+
+
+def test_methods_are_called_in_another_process() -> None:
+    """Arguments and results pass in both directions, and the object keeps its state."""
+    with Worker(Counter, "abracadabra") as worker:
+        worker.call("update", "bbb", timeout=10)
+        assert worker.call("most_common", 2, timeout=10) == [("a", 5), ("b", 5)]
+
+
+def test_an_error_for_the_user_is_raised_here() -> None:
+    """What cannot be made is an error with its own sentence."""
+    with pytest.raises(UsageError, match="acme"):
+        Worker(loader.load, "acme")
+
+
+def test_another_exception_tells_only_its_name() -> None:
+    """The text of an unexpected exception may hold a secret; the process lives on."""
+    with Worker(Counter) as worker:
+        with pytest.raises(WorkerFailed, match=r"\AAttributeError\Z"):
+            worker.call("secret")
+        assert worker.call("total") == 0
+
+
+def test_a_call_that_takes_too_long_ends_the_process() -> None:
+    """Neither that call nor a later one hangs."""
+    with Worker(Counter) as worker:
+        with pytest.raises(WorkerEnded):
+            worker.call("update", range(10**12), timeout=0.05)
+        with pytest.raises(WorkerEnded):
+            worker.call("total", timeout=10)
+
+
+def test_a_process_that_was_killed_is_noticed() -> None:
+    """A call raises, and does not wait."""
+    with Worker(Counter) as worker:
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerEnded):
+            worker.call("total", timeout=10)
+
+
+def test_no_process_is_left() -> None:
+    """The process has ended when the block has, also within a call."""
+    with Worker(time.localtime) as worker:
+        pid = worker.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
