@@ -41,6 +41,7 @@ from trunkline.contract.export import document as document_of
 from trunkline.contract.model import List
 from trunkline.errors import TargetError
 from trunkline.exchange import Json, Request, Response
+from trunkline.findings import Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
@@ -720,6 +721,48 @@ def test_a_check_that_reaches_nothing_writes_its_report(run: Run, vendor: Vendor
     assert "127.0.0.1:1 refuses connections" in err
     value = document(file.read_text("utf-8"))
     assert (value["verdict"], value["complete"]) == ("not exercised", False)
+
+
+def test_a_validation_that_judges_nothing_writes_its_report(run: Run, tmp_path: Path) -> None:
+    """A file that is no recording, and an implementation that is down, are the reason in it; the sentence is the same.
+
+    What cannot be judged at all, because the command line is wrong, leaves no file.
+    """
+    (tmp_path / "a.txt").write_text("no response")
+    for arguments, place in (((str(tmp_path / "a.txt"),), 1), (("--live", "--url", "http://127.0.0.1:1"), 0)):
+        file = tmp_path / f"{place}.json"
+        code, out, err = run("validate", "telepath", "listTrunks", *arguments, "--report", f"json={file}")
+        value = document(file.read_text("utf-8"))
+        assert (code, out, value["verdict"], value["complete"]) == (2, "", "not exercised", False)
+        assert len(value["not_judged"]) == place
+        assert sentence(err.splitlines(keepends=True)[-1])
+    run("validate", "telepath", "--report", f"json={tmp_path / 'none.json'}")
+    assert not (tmp_path / "none.json").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupted_validation_reports_what_was_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: str
+) -> None:
+    """The code is 130, and the files and standard output have the findings of the part before."""
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text("{}")
+    merge, merged = Report.merge, list[Report]()
+
+    def stop(self: Report, other: Report) -> None:
+        if merged:
+            raise KeyboardInterrupt
+        merged.append(other)
+        merge(self, other)
+
+    monkeypatch.setattr(Report, "merge", stop)
+    report = ("--format", "json", "--report", f"json={tmp_path / 'report'}")
+    names = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    code, out, _ = run("validate", "telepath", "listTrunks", *names, "--jobs", jobs, *report)
+    value = document(out)
+    assert (code, value["complete"], value["verdict"]) == (130, False, "broken")
+    assert [file["count"] for file in value["judged"]] == [1, 0]
+    assert (tmp_path / "report").read_text("utf-8") == out
 
 
 def test_a_report_that_cannot_be_written_at_last_is_an_error(

@@ -21,7 +21,7 @@ from trunkline.cli import output
 from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, operations_named
-from trunkline.errors import BudgetExhausted, TrunklineError, UsageError
+from trunkline.errors import BudgetExhausted, UsageError
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
@@ -66,7 +66,7 @@ def check(settings: Settings, vendor: str) -> int:
         if stopped.is_set():  # an interruption replaces any other result
             error = KeyboardInterrupt()
     if error:
-        report.stopped = _why_stopped(error)
+        report.stopped = output.why_stopped(error)
     run = replace(run, complete=not report.stopped)
     output.close_baseline(baseline, report, settings)
     if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
@@ -166,13 +166,6 @@ def _wait(request: Request, seconds: float, vendor: Vendor, report: Report, scre
     operations, _ = vendor.contract.match(request.path)
     report.reached.update((found.operation_id, 429) for found in operations if found.method == request.method)
     screen.progress(output.WAITING.format(seconds))
-
-
-def _why_stopped(error: BaseException) -> str:
-    """Why a run broke off, for its verdict."""
-    if isinstance(error, TrunklineError):
-        return str(error)
-    return "it was interrupted" if isinstance(error, KeyboardInterrupt) else "it met a bug in trunkline"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trunkline.errors import TargetError, UsageError
+from trunkline.errors import TargetError, TrunklineError, UsageError
 from trunkline.findings import Grade
 from trunkline.redaction import printable
 from trunkline.settings import STANDARD_OUTPUT, Settings
@@ -99,6 +99,13 @@ def _print(report: Report, run: RunInfo, name: str, *, summary: bool) -> None:
             for finding in report.findings:
                 screen.show(text.finding_lines(finding, report, run))
         screen.show(text.summary_lines(report, run))
+
+
+def why_stopped(error: BaseException) -> str:
+    """Why a run broke off, for its verdict."""
+    if isinstance(error, TrunklineError):
+        return str(error)
+    return "it was interrupted" if isinstance(error, KeyboardInterrupt) else "it met a bug in trunkline"
 
 
 def exit_code(report: Report, run: RunInfo) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TypeAlias
 
 import click
 
@@ -15,9 +13,9 @@ from trunkline.cli import output
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.contract.requests import check_parameters, operations_named, read_request
-from trunkline.errors import UsageError
+from trunkline.errors import TargetError, TrunklineError, UsageError
 from trunkline.exchange import NOT_FOUND, Exchange
-from trunkline.findings import Grade, Identity, Known, Report
+from trunkline.findings import Grade, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import printable, redactor
@@ -34,18 +32,24 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     loaded = loader.load(vendor)
     baseline = output.open_baseline(settings, loaded.contract)
     known = baseline.known() if baseline else {}
-    report, run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, known)
+    report, ended = Report(loaded.secrets, known), None
+    run = RunInfo(loaded.name, strictness=Grade(settings.strictness), contract=loaded.contract)
+    try:
+        run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, report, run)
+    except (TrunklineError, KeyboardInterrupt) as error:
+        if not (report.judged or isinstance(error, TargetError)):  # nothing was to be judged yet
+            raise
+        ended, report.stopped, run = error, output.why_stopped(error), replace(run, complete=False)
+    if isinstance(ended, TrunklineError):
+        output.write(report, run, settings)
+        raise ended
     output.close_baseline(baseline, report, settings)
     output.show(report, run, settings)
     output.update_baseline(baseline, report, settings)
-    return output.exit_code(report, run)
+    return output.INTERRUPTED if ended else output.exit_code(report, run)
 
 
-_Known: TypeAlias = Mapping[Identity, Known]
-"""The entries of a baseline."""
-
-
-def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known: _Known) -> tuple[Report, RunInfo]:
+def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], report: Report, run: RunInfo) -> RunInfo:
     """Judge files, folders and standard input."""
     for unused in ("url", "app", "token", "token_file", "param"):
         if getattr(settings, unused):
@@ -57,10 +61,8 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], kn
             "name a SOURCE to judge: a file, a folder, or - for standard input; or send a request with --live"
         )
     chosen = (*operations, *settings.operation)
-    report = validation.validate_files(
-        vendor, sources, chosen, known, bases=settings.base, since=settings.since, jobs=settings.jobs
-    )
-    return report, RunInfo(vendor.name, "", None, Grade(settings.strictness), contract=vendor.contract)
+    validation.fill(report, vendor, sources, chosen, bases=settings.base, since=settings.since, jobs=settings.jobs)
+    return run
 
 
 def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -76,7 +78,7 @@ def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[
     return (), rest
 
 
-def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known: _Known) -> tuple[Report, RunInfo]:
+def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], report: Report, run: RunInfo) -> RunInfo:
     """Send one request, and judge the response."""
     if settings.since is not None:
         raise UsageError("--since is for recorded traffic; leave it out, or leave out --live")
@@ -100,11 +102,10 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known
             exchange = replace(exchange, known=exchange.known | {"server"})
         if lacks_path(operation, exchange):
             raise unanswered(operation, exchange)
-        report = validation.validate(vendor, exchange, operation.operation_id, secrets=connection.secrets, known=known)
+        name = operation.operation_id
+        report.merge(validation.validate(vendor, exchange, name, secrets=connection.secrets, known=report.known))
     report.requests = 1
-    secrets = frozenset(vendor.contract.secrets)
-    strictness, contract = Grade(settings.strictness), vendor.contract
-    run = RunInfo(vendor.name, connection.base, None, strictness, secrets=secrets, contract=contract)
+    run = replace(run, base=connection.base, secrets=frozenset(vendor.contract.secrets))
     status = exchange.response.status
     unknown_id = operation.path_parameters and status in NOT_FOUND
     if unknown_id:
@@ -115,7 +116,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], known
             refused = targets.credential_refused(operation.operation_id, connection.credential, vendor.name)
             report.stopped = str(refused)
         run = replace(run, documented=((operation.operation_id, operation.success.key),))
-    return report, run
+    return run
 
 
 def _operation(vendor: Vendor, rest: tuple[str, ...]) -> Operation:

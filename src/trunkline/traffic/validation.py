@@ -74,8 +74,24 @@ def validate_files(
     With `jobs`, so many processes judge; the report is the same. Each is a new interpreter, which imports the main
     module: a script needs `if __name__ == "__main__":`.
     """
-    judge = BatchJudge(vendor.contract, vendor.secrets, known or {}, tuple(operations), tuple(bases), since)
-    report = Report(secrets=vendor.secrets, known=known or {}, since=since)
+    report = Report(secrets=vendor.secrets, known=known or {})
+    fill(report, vendor, sources, operations, bases=bases, since=since, jobs=jobs)
+    return report
+
+
+def fill(
+    report: Report,
+    vendor: Vendor,
+    sources: Sequence[str],
+    operations: Sequence[str] = (),
+    *,
+    bases: Sequence[str] = (),
+    since: float | None = None,
+    jobs: int = 1,
+) -> None:
+    """Do what `validate_files` does with a report that the caller has, also when an exception ends it."""
+    judge = BatchJudge(vendor.contract, vendor.secrets, report.known, tuple(operations), tuple(bases), since)
+    report.since = since
     unread = 0
     with in_order(judge, vendor.name, jobs) as judged:
         for file in [file for source in sources for file in files_of(source)]:
@@ -94,7 +110,6 @@ def validate_files(
         raise UsageError(_nothing_judged(report, vendor.name))
     if unread:
         report.stopped = f"nothing in {unread} of {len(report.judged)} files could be judged"
-    return report
 
 
 def _judge_file(report: Report, judged: Iterable[Judged], name: str) -> None:
