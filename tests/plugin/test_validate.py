@@ -57,6 +57,14 @@ def test_requests_responses(trunkline_validate, answer):
     responses.get(URL, json=answer, headers=LIMITS)
     assert requests.get(URL, headers=TOKEN).json() == answer
 
+SEND = requests.Session.send
+
+@responses.activate
+def test_requests_another_send(trunkline_validate, answer, monkeypatch):  # as requests-mock does
+    monkeypatch.setattr(requests.Session, "send", lambda *given, **named: SEND(*given, **named))
+    responses.get(URL, json=answer, headers=LIMITS)
+    assert requests.get(URL, headers=TOKEN).json() == answer
+
 @respx.mock
 def test_httpx_respx(trunkline_validate, answer):
     respx.get(URL).respond(json=answer, headers=LIMITS)

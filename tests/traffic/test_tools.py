@@ -13,7 +13,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -21,14 +23,16 @@ import pytest
 import requests
 import trunkline
 from tests.requests import body_of
+from tests.servers import listening, trunk
 from trunkline import asgi, mock
 from trunkline.contract import export
 from trunkline.errors import UsageError
-from trunkline.exchange import Request, Response, resolve
+from trunkline.exchange import Exchange, Request, Response, resolve
 from trunkline.findings import Finding, Report
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
 from trunkline.traffic import plain_yaml
+from trunkline.traffic.sources import read_entries
 from trunkline.traffic.validation import validate_files
 from trunkline.transport import server
 
@@ -103,13 +107,14 @@ def ask(session: requests.Session, url: str) -> None:
 # --- curl -------------------------------------------------------------------------------------------------------------
 
 
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not on the PATH")
+
+
 @pytest.fixture
 def curl(tmp_path: Path, url: str) -> Callable[..., Path]:
     """Save both outputs of curl, which sends all queries."""
 
     def curl(*options: str) -> Path:
-        if not shutil.which("curl"):
-            pytest.skip("curl is not on the PATH")
         file = tmp_path / "saved.txt"
         urls = [f"{url}?{query}" for query in QUERIES]
         with file.open("wb") as output:
@@ -120,6 +125,7 @@ def curl(tmp_path: Path, url: str) -> Callable[..., Path]:
     return curl
 
 
+@needs_curl
 @pytest.mark.parametrize("options", ["-sv", "-v", "-siv", "-sv --http1.0", "-sv --compressed", "-sv --raw"])
 def test_curl_v(curl: Callable[..., Path], options: str) -> None:
     """Requests, answers and notes in one file; the place of the finding is the line of its request."""
@@ -129,6 +135,37 @@ def test_curl_v(curl: Callable[..., Path], options: str) -> None:
     assert f"> GET /v1/trunks?{WRONG} HTTP/1." in lines_of(file)[line - 1]
 
 
+@needs_curl
+@pytest.mark.parametrize("options", ["-sv", "-v", "-siv"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_curl_v_of_a_large_answer(tmp_path: Path, options: str, indent: int | None) -> None:
+    """Of which curl writes its notes between the parts, and within a line; it has no length."""
+    body = json.dumps({"trunks": [trunk(number) for number in range(2000)]}, indent=indent).encode()
+
+    class Chunked(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for at in range(0, len(body), 7000):
+                part = body[at : at + 7000]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+            self.wfile.write(b"0\r\n\r\n")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    file = tmp_path / "saved.txt"
+    with listening(Chunked) as root, file.open("wb") as output:
+        command = ["curl", "--noproxy", "*", options, f"{root}/v1/trunks", f"{root}/v1/trunks"]
+        subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=True, timeout=30)
+    found = [entry.exchange for entry in read_entries(str(file), VENDOR.contract)]
+    assert [each.response.body for each in found if isinstance(each, Exchange)] == [body, body]
+
+
+@needs_curl
 def test_curl_i(curl: Callable[..., Path]) -> None:
     """Three answers in one file: the place of the finding is the line of the second one."""
     file = curl("-si")
@@ -137,6 +174,7 @@ def test_curl_i(curl: Callable[..., Path]) -> None:
     assert line == [number for number, text in enumerate(lines, 1) if "HTTP/1.1 200" in text][1]
 
 
+@needs_curl
 def test_curl_v_without_the_bodies(curl: Callable[..., Path], tmp_path: Path) -> None:
     """With `2> FILE` alone it is refused, with what to do."""
     file = curl("-sv", *["-o", str(tmp_path / "body")] * len(QUERIES))
@@ -224,24 +262,43 @@ def mitmdump(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "mitmdump"
 
 
+@contextmanager
+def passing(mitmdump: Path, folder: Path, *options: str) -> Iterator[int]:
+    """Run mitmproxy until the block ends; gives its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [str(mitmdump), "--listen-host", "127.0.0.1", "-p", str(port), "--set", f"confdir={folder}", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("listening at" in line for line in process.stdout)
+        yield port
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
 @pytest.mark.slow
 def test_mitmproxy(tmp_path: Path, url: str, mitmdump: Path) -> None:
     """The HAR file that mitmproxy saves of what passes through it."""
     file = tmp_path / "mitmproxy.har"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(mitmdump), "--listen-host", "127.0.0.1", "-p", str(port), "--set", f"hardump={file}"]
-    command += ["--set", f"confdir={tmp_path}", "--set", "flow_detail=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, requests.Session() as session:
-        assert process.stdout is not None
-        assert any("listening at" in line for line in process.stdout)
+    with passing(mitmdump, tmp_path, "--set", f"hardump={file}") as port, requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": f"http://127.0.0.1:{port}"}
         ask(session, url)
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
     har_shows(file, url, 4)
+
+
+@needs_curl
+@pytest.mark.slow
+def test_curl_v_of_http_2(tmp_path: Path, url: str, mitmdump: Path) -> None:
+    """With TLS, whose records stand between all else; mitmproxy speaks both to curl."""
+    file, root = tmp_path / "saved.txt", url.removesuffix("/v1/trunks")
+    with passing(mitmdump, tmp_path, "--mode", f"reverse:{root}") as port, file.open("wb") as output:
+        urls = [f"https://127.0.0.1:{port}/v1/trunks?{query}" for query in QUERIES]
+        command = ["curl", "-svk", "--http2", "--noproxy", "*", "-H", f"Authorization: Bearer {TOKEN}", *urls]
+        subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=True, timeout=30)
+    line, _ = place(file, the_finding(file, 3))
+    assert lines_of(file)[line - 1] == f"> GET /v1/trunks?{WRONG} HTTP/2\r"
 
 
 # --- Schemathesis -----------------------------------------------------------------------------------------------------

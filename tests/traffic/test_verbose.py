@@ -182,6 +182,14 @@ def test_other_hosts_are_told() -> None:
     assert reason(data) == "it is a request to example.com"
 
 
+def test_no_sentence_holds_a_secret() -> None:
+    """Of an address that is none of the contract's, neither the query nor a user name is shown."""
+    asked = ASKED.replace(b"/v1/trunks?", b"http://c4n4ry:x@api.telepathvoice.com/v1/none?api_key=c4n4ry&")
+    assert reason(asked + ANSWERED % 2 + b"{}") == (
+        "GET http://api.telepathvoice.com/v1/none is no operation of telepath"
+    )
+
+
 def test_an_output_without_a_request_is_refused() -> None:
     """It says nothing about the API."""
     with pytest.raises(UsageError, match="looks like the output of curl -v, but holds no request; save both"):

@@ -28,6 +28,7 @@ def _sending(note: Note, send: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(send)
     def sending(*given: Any, **named: Any) -> Any:
+        __tracebackhide__ = True
         _cassette.set("")
         response = send(*given, **named)
         note(response, None, _cassette.get())
@@ -41,6 +42,7 @@ def _awaiting(note: Note, send: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(send)
     async def awaiting(*given: Any, **named: Any) -> Any:
+        __tracebackhide__ = True
         _cassette.set("")
         response = await send(*given, **named)
         note(response, None, _cassette.get())
@@ -54,6 +56,7 @@ def _opening(note: Note, urlopen: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(urlopen)
     def opening(pool: Any, method: str, url: str, *given: Any, **named: Any) -> Any:
+        __tracebackhide__ = True
         _cassette.set("")
         response = urlopen(pool, method, url, *given, **named)
         fields = named.get("headers", pool.headers) or {}
@@ -67,6 +70,7 @@ def _entering(note: Note, begin: Callable[..., None]) -> Callable[..., None]:
     """The constructor of what aiohttp's methods return, which takes the coroutine of a request."""
 
     async def answered(coroutine: Any) -> Any:
+        __tracebackhide__ = True
         _cassette.set("")
         response = await coroutine
         note(response, None, _cassette.get())
@@ -81,6 +85,7 @@ def _playing(path: str) -> Callable[[Note, Callable[..., Any]], Callable[..., An
     def wrap(_: Note, play: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(play)
         def playing(cassette: Any, *given: Any, **named: Any) -> Any:
+            __tracebackhide__ = True
             answer = play(cassette, *given, **named)
             _cassette.set(str(getattr(cassette, path, "")) if answer is not None else "")
             return answer
@@ -91,7 +96,7 @@ def _playing(path: str) -> Callable[[Note, Callable[..., Any]], Callable[..., An
 
 
 SEAMS: Mapping[str, Mapping[str, Callable[[Note, Callable[..., Any]], Callable[..., Any]]]] = {
-    "requests": {"Session.send": _sending},
+    "requests": {"Session.send": _sending, "Session.request": _sending},  # requests-mock replaces the first
     "httpx": {"Client.send": _sending, "AsyncClient.send": _awaiting},
     "httpx2": {"Client.send": _sending, "AsyncClient.send": _awaiting},
     "urllib3": {"PoolManager.urlopen": _opening},
