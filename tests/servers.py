@@ -158,8 +158,11 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 @contextmanager
-def target_server(target: Target, base: str) -> Iterator[str]:
-    """A target on a free port, asked for one thing at a time; gives `http://127.0.0.1:PORT/v1` for the base `/v1`."""
+def target_server(target: Target, base: str, *, headers_sent: bool = False) -> Iterator[str]:
+    """A target on a free port, asked for one thing at a time; gives `http://127.0.0.1:PORT/v1` for the base `/v1`.
+
+    Only with `headers_sent` its header fields are sent.
+    """
     lock = threading.Lock()
 
     class Handler(_Quiet):
@@ -171,6 +174,8 @@ def target_server(target: Target, base: str) -> Iterator[str]:
                 response = target(Request(self.command, path, query, headers, body))
             with suppress(OSError):
                 self.send_response(response.status)
+                for name, value in response.headers if headers_sent else ():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(response.body)))
                 self.end_headers()
                 self.wfile.write(response.body)

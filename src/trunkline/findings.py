@@ -269,6 +269,11 @@ class Report:
         if len(self.not_judged) < _MOST_SKIPPED:
             self.not_judged[place] = reason
 
+    def count_other(self, host: str, count: int = 1) -> None:
+        """Count requests to another host; of very many hosts, the first ones are told apart."""
+        is_known = host in self.others or len(self.others) < _MOST_HOSTS
+        self.others[host if is_known else OTHER_HOSTS] += count
+
     def merge(self, other: Report) -> None:
         """Add what another part of the same run has found. A check that either part exercised was exercised."""
         self.known = {**self.known, **other.known}
@@ -291,9 +296,8 @@ class Report:
         for file, count in other.judged.items():
             self.judged[file] = self.judged.get(file, 0) + count
         self.skipped += other.skipped
-        self.others.update(other.others)
-        for host in [host for host in self.others if host != OTHER_HOSTS][_MOST_HOSTS:]:
-            self.others[OTHER_HOSTS] += self.others.pop(host)
+        for host, count in other.others.items():
+            self.count_other(host, count)
         self.since = other.since if self.since is None else self.since
         self.older += other.older
         self.undated += other.undated

@@ -87,6 +87,13 @@ def _flag(text: str) -> bool:
     raise ValueError
 
 
+def _duration(text: str) -> int:
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     text.encode()  # the command line keeps bytes that are not UTF-8 as lone surrogates
@@ -101,8 +108,8 @@ def _report(text: str) -> tuple[str, str]:
 
 
 def _time(text: str) -> float:
-    if duration := _DURATION.fullmatch(text):
-        return time.time() - int(duration[1]) * _UNITS[duration[2]]
+    if _DURATION.fullmatch(text):
+        return time.time() - _duration(text)
     found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
@@ -128,9 +135,15 @@ def _one_of(metavar: str, *choices: str) -> Type:
 FLAG = Type(_flag, "true or false", "", toml=(bool,), ini="bool")
 SECRET = _text("TOKEN")
 """A secret is never printed, and never read from a TOML file."""
+WEBHOOK = _text("URL")
+"""A secret too: who knows the address can use it."""
 BASE = _text("BASE")
 IDS = Type(str, "operationIds, separated by commas", "ID,...")
 FILE, FOLDER = _path("FILE"), _path("DIR")
+DURATION = Type(
+    _duration, "a duration from 1s to 1d, such as 30s, 5m or 1h", "DURATION", lambda found: 1 <= found <= DAY
+)
+"""A duration; its value is a number of seconds."""
 PAIR = Type(_pair, "a name, an equals sign and a value, all in UTF-8", "NAME=VALUE", all)
 COUNT = _whole_number("N", 0, 1_000_000_000)
 UP_TO_A_MILLION = _whole_number("N", 0, 1_000_000)  # as many as `mock.factory` generates
@@ -145,6 +158,7 @@ RATE = Type(float, _ONE_AN_HOUR, "N", lambda rate: 1 / 3600 <= rate < float("inf
 PERCENT = Type(float, "a number from 0 to 100", "PERCENT", lambda percent: 0 <= percent <= 100, (int, float), "float")
 TIME = Type(_time, "a time such as 2026-11-28T18:00:00Z, or a duration such as 2h (s, m, h, d, w)", "TIME")
 GRADE = _one_of("GRADE", "documented", "implied", "customary")
+ON_NEW = _one_of("exit|log", "exit", "log")
 FORMAT = _one_of("FORMAT", *FORMATS)
 TEXT_OR_JSON = _one_of("FORMAT", "text", "json")
 REPORT = Type(_report, f"FORMAT=FILE, where FORMAT is {FORMAT.wanted}", "FORMAT=FILE")
@@ -198,7 +212,7 @@ def option(type: Type, interfaces: str, help: str, default: Any = None, *, flag:
     """A field of `Settings`, and a row of the table. `interfaces` are separated by spaces."""
     default = False if type is FLAG else default
     row = Option(type, frozenset(interfaces.split()), help, default, flag, short)
-    return field(default=default, repr=type is not SECRET, metadata={"row": row})
+    return field(default=default, repr=type not in (SECRET, WEBHOOK), metadata={"row": row})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,42 +345,48 @@ class Settings:
         (),
     )
     url: str | None = option(
-        BASE, "check validate pytest", "The base address of the implementation, such as https://api.example.com/v1."
+        BASE,
+        "check validate watch pytest",
+        "The base address of the implementation, such as https://api.example.com/v1.",
     )
     app: str | None = option(
         _text("MODULE:ATTRIBUTE"),
-        "check validate pytest",
+        "check validate watch pytest",
         "An ASGI application to check in this process instead, such as main:app.",
     )
     token: str | None = option(
-        SECRET, "check validate pytest", "The credential; better set TRUNKLINE_TOKEN (`ps` shows options)."
+        SECRET, "check validate watch pytest", "The credential; better set TRUNKLINE_TOKEN (`ps` shows options)."
     )
     token_file: str | None = option(
-        FILE, "check validate pytest", "A file that contains the credential and nothing else."
+        FILE, "check validate watch pytest", "A file that contains the credential and nothing else."
     )
     param: tuple[tuple[str, str], ...] = option(
         PAIR,
-        "check validate pytest",
+        "check validate watch pytest",
         "A path parameter to send, by the name in the contract, such as trunk_id=7; can be repeated.",
         (),
     )
-    timeout: float = option(SECONDS, "check validate pytest", "How long one response may take, at most a day.", 10.0)
+    timeout: float = option(
+        SECONDS, "check validate watch pytest", "How long one response may take, at most a day.", 10.0
+    )
 
     # what is sent
     operation: tuple[str, ...] = option(
         IDS,
-        "check validate drift proxy pytest",
+        "check validate drift proxy watch pytest",
         "Judge only the operations with these operationIds; can be repeated.",
         (),
     )
     base: tuple[str, ...] = option(
         BASE,
-        "validate",
+        "validate drift",
         "Judge only recorded requests below this address, which stands for the vendor's own; can be repeated.",
         (),
     )
     since: float | None = option(
-        TIME, "validate", "Judge no recorded exchange that is older: a time (UTC without an offset), or a duration."
+        TIME,
+        "validate drift",
+        "Judge no recorded exchange that is older: a time (UTC without an offset), or a duration.",
     )
     jobs: int = option(_whole_number("N", 1, 1024), "validate", "How many processes judge recorded traffic.", 1)
     complete: bool = option(FLAG, "check pytest", "Report each operation that is not implemented, as a finding.")
@@ -383,14 +403,16 @@ class Settings:
         50,
     )
     rate: float | None = option(
-        RATE, "check pytest", "How many requests to send per second at most; at least one an hour."
+        RATE, "check watch pytest", "How many requests to send per second at most; at least one an hour."
     )
     max_requests: int | None = option(
-        AT_LEAST_ONE, "check pytest", "Stop after N requests; what was not checked is reported."
+        AT_LEAST_ONE,
+        "check watch pytest",
+        "Stop after N requests, in watch those of a round; what was not checked is reported.",
     )
     max_wait: float = option(
         SECONDS,
-        "check validate pytest",
+        "check validate watch pytest",
         "How long to wait at most when a response says that the rate limit is spent (429).",
         MAX_WAIT,
     )
@@ -421,12 +443,28 @@ class Settings:
         "check pytest",
         "How long a response may lag behind a write: a read that is wrong is made again for so long.",
     )
+    every: int | None = option(DURATION, "watch", "How long from one round to the next, on average. [default: 5m]")
+    rounds: int | None = option(AT_LEAST_ONE, "watch", "End after N rounds. [default: no end]")
+    on_new: str | None = option(
+        ON_NEW,
+        "watch",
+        "What follows when a new kind of finding or drift appears: exit ends with 1, log only shows it."
+        " [default: log with --webhook, else exit]",
+    )
+    webhook: str | None = option(
+        WEBHOOK,
+        "watch",
+        "The address that gets a POST of JSON then; better set TRUNKLINE_WEBHOOK (`ps` shows options).",
+    )
+    history: str | None = option(
+        FILE, "watch", "Where the rounds, and all that they have shown, are recorded, so that the next watch goes on."
+    )
     dry_run: bool = option(FLAG, "check", "Print the requests that would change something, and send nothing.")
 
     # how it is reported
     strictness: str = option(
         GRADE,
-        "check validate proxy pytest",
+        "check validate proxy watch pytest",
         "The weakest grade of evidence that fails a run: documented, implied or customary.",
         "implied",
         short="--fail-on",
@@ -714,7 +752,7 @@ def _check(path: Path, source: Source) -> None:
 
             meant = "".join(f"; did you mean {name!r}?" for name in get_close_matches(key, OPTIONS, 1))
             raise UsageError(f"{path} has an unknown key {key!r}{meant}; docs/configuration.md lists the keys")
-        if row.type is SECRET:
+        if row.type in (SECRET, WEBHOOK):
             raise UsageError(describe_secret(path, row))
         items = value if row.repeatable and isinstance(value, list) else [value]
         if row.repeatable is not isinstance(value, list) or not all(type(item) in row.type.toml for item in items):

@@ -185,12 +185,12 @@ def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytes
     assert run(["drift", "telepath", str(picture), other, save(page())]) == 0
     out = capsys.readouterr().out
     assert f"NOT JUDGED    {picture}: " in out
-    assert f"NOT JUDGED    {other}:1 (#/log/entries/0): " in out
+    assert "other host    example.com: 1 request, left out" in out
 
 
 BAD: dict[tuple[str, ...], str] = {
     ("drift", "telepath"): "name a SOURCE to compare",
-    ("drift", "telepath", "no.har"): "cannot be read: 'no.har' cannot be read: there is no such file",
+    ("drift", "telepath", "no.har"): "'no.har' cannot be read: there is no such file",
     ("drift", "nobody", "x"): "'nobody' is not a vendor",
     ("drift", "telepath", "GOOD", "--against", "no.har"): "there is no such file",
     ("drift", "telepath", "GOOD", "--against", "GOOD", "--write"): "leave out --write and --patch",

@@ -21,6 +21,7 @@ import pytest
 from tests.servers import Script, Scripted, scripted
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, Exchange, Headers, Request, Response, Target
+from trunkline.mock import loader
 from trunkline.transport import targets
 
 SHORT = 0.3
@@ -981,3 +982,40 @@ def test_the_answers_of_a_run_have_a_bound_together() -> None:
     with pytest.raises(BudgetExhausted, match="in all, and no more are read; check fewer operations at a time"):
         target(GET)
     assert len(log) == 3
+
+
+def test_a_spent_rate_limit_is_waited_for() -> None:
+    """Before the next request, until the reset that the answer names, so that no 429 follows; else not at all."""
+    limit = loader.load("telepath").contract.rate_limit
+    assert limit is not None
+    now, pauses, told = [1_795_888_800.0], list[float](), list[float]()
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    def heeding(remaining: str, reset: str) -> Target:
+        fields = ((limit.remaining, remaining), (limit.reset, reset))
+        return targets.heeding_limit(
+            lambda _: Response(200, fields),
+            limit,
+            clock=lambda: now[0],
+            sleep=sleep,
+            waiting=lambda _, s: told.append(s),
+        )
+
+    for remaining, reset in (("1", "1795888830"), ("", "1795888830"), ("0", ""), ("x", "y"), ("0", "1795888700")):
+        target = heeding(remaining, reset)
+        target(GET)
+        target(GET)
+        assert pauses == []
+    target = heeding("0", "1795888830")
+    target(GET)
+    assert pauses == [], "the first request waits for nothing"
+    target(GET)
+    assert pauses == told == [30.0]
+    target = heeding("0", "1795889830")
+    target(GET)
+    with pytest.raises(TargetError, match=r"the rate limit is spent for 1000 s, more than the 120 s allowed"):
+        target(GET)
+    assert targets.heeding_limit(target, None) is target

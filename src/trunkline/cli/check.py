@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from threading import Event, current_thread, main_thread
+from threading import Event
 
 import click
 
@@ -18,6 +16,7 @@ from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteOptions, write_access
 from trunkline.check.stateful.script import script
 from trunkline.cli import output
+from trunkline.cli.interruption import stop_signals
 from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, operations_named
@@ -60,7 +59,7 @@ def check(settings: Settings, vendor: str) -> int:
     run = _run_info(settings, loaded.contract, connection, operations, required, seed)
     has_ended = (lambda: bool(report.failures(run.strictness))) if settings.fail_fast else (lambda: False)
     quiet = settings.format != "text" and not sys.stderr.isatty()
-    with _stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
+    with stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
         connection = replace(connection, target=_until(connection.target, stopped, has_ended))
         error = _run(settings, loaded, connection, names, report, run, screen)
         if stopped.is_set():  # an interruption replaces any other result
@@ -84,7 +83,7 @@ def _dry_run(settings: Settings, vendor: Vendor, connection: Connection, names: 
     """Print the requests that would be sent, and send none."""
     click.echo(f"working out the requests for {vendor.name}, seed {seed}; nothing is sent", err=True)
     allowed = WriteOptions(**settings.only(WRITING)).allowed_leftovers(built_in=connection.built_in)
-    with _stop_signals() as stopped:
+    with stop_signals() as stopped:
         for line in dry_run(
             vendor,
             names,
@@ -166,39 +165,6 @@ def _wait(request: Request, seconds: float, vendor: Vendor, report: Report, scre
     operations, _ = vendor.contract.match(request.path)
     report.reached.update((found.operation_id, 429) for found in operations if found.method == request.method)
     screen.progress(output.WAITING.format(seconds))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Event]:
-    """A context manager that makes SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, so that clean-up can follow.
-
-    The event is set as well: Python drops an exception that is raised in a callback of its own, such as a destructor.
-    """
-    stopped = Event()
-    if current_thread() is not main_thread():
-        yield stopped
-        return
-
-    def stop(*_: object) -> None:
-        stopped.set()
-        raise KeyboardInterrupt
-
-    def unraisable(dropped: sys.UnraisableHookArgs) -> None:
-        if not isinstance(dropped.exc_value, KeyboardInterrupt):
-            hook(dropped)
-
-    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    handlers = {number: signal.getsignal(number) for number in signals}
-    handlers = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
-    for number in handlers:
-        signal.signal(number, stop)
-    hook, sys.unraisablehook = sys.unraisablehook, unraisable
-    try:
-        yield stopped
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        sys.unraisablehook = hook
 
 
 def _until(target: Target, stopped: Event, has_ended: Callable[[], bool] = lambda: False) -> Target:

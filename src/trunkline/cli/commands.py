@@ -146,6 +146,19 @@ COMMANDS = (
         example="trunkline drift VENDOR session.har",
     ),
     command(
+        "watch",
+        "Ask an API again and again, until it changes.",
+        """Ask the operations of VENDOR that read, in rounds, until a new kind of finding or drift appears: then end
+        with 1, or call a webhook and go on.
+
+        The first round shows what is already there, which is not new. Rounds are recorded in a file, so a watch that is
+        started again goes on, and also knows what has changed meanwhile. Without --url and --app, the built-in mock is
+        watched. Ctrl-C ends it with 130.
+        """,
+        _VENDOR,
+        example="trunkline watch VENDOR --url https://api.example.com/v1 --token-file token.txt --every 5m",
+    ),
+    command(
         "export",
         "Print a contract as one OpenAPI document.",
         """Print the contract of VENDOR as one OpenAPI 3.1 document, for any other tool.

@@ -24,7 +24,9 @@ def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
     if settings.against and (settings.write or settings.patch):
         raise UsageError("--against compares two recordings, so there is no patch; leave out --write and --patch")
     folder = folder_to_write(vendor) if settings.write else None
-    found = drift_files(loaded, sources, settings.against, settings.operation)
+    found = drift_files(
+        loaded, sources, settings.against, settings.operation, bases=settings.base, since=settings.since
+    )
     patch = None if settings.against else patch_of(found)
     diff = patch.diff(f"schemas/{vendor}") if patch else ""
     if settings.patch:

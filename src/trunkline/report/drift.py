@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
 import trunkline
 from trunkline.check.drift import Change, Drift, Patch
 from trunkline.exchange import Json
 from trunkline.redaction import printable
 from trunkline.report import titles
-from trunkline.report.text import Line
+from trunkline.report.run import shown_time
+from trunkline.report.text import Line, not_judged
 
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 _FEW = 20
@@ -54,10 +54,7 @@ def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
         yield _row("not seen", f"{len(found.unseen) - _FEW} more documented properties")
     if found.unasked:
         yield _row(titles.NOT_EXERCISED, f"{', '.join(found.unasked)}: not in the recording", _MISSING)
-    for left_out, reason in [*found.not_read.items()][:_FEW]:
-        yield _row(titles.NOT_JUDGED, f"{left_out}: {reason}", _MISSING)
-    if found.skipped > _FEW:
-        yield _row(titles.NOT_JUDGED, f"{found.skipped - _FEW} more", _MISSING)
+    yield from not_judged(found.reading)
     for change in patch.left if patch else ():
         yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
     seen = found.profile.seen
@@ -99,8 +96,11 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
             for name, status, place in found.unseen
         ],
         "not_exercised": [*found.unasked],
-        "skipped": found.skipped,
-        "not_judged": [{"place": place, "reason": reason} for place, reason in found.not_read.items()],
+        "skipped": found.reading.skipped,
+        "other_hosts": [{"host": host, "count": count} for host, count in found.reading.others.most_common()],
+        "older": found.reading.older,
+        "undated": found.reading.undated,
+        "not_judged": [{"place": place, "reason": reason} for place, reason in found.reading.not_judged.items()],
     }
     return _redacted(found, value)
 
@@ -145,11 +145,8 @@ def _seen(change: Change) -> str:
 
 
 def _time(time: float | None) -> str | None:
-    """A Unix time as RFC 3339 has it: `2026-11-28T18:00:00Z`; None if it is not known, or no year has it."""
-    try:
-        return None if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):
-        return None
+    """The Unix time for a reader; None if it is not known."""
+    return None if time is None else shown_time(time)
 
 
 def _row(title: str, text: str, style: str = "") -> Line:

@@ -22,10 +22,15 @@ _NARROWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """`show` prints lines on standard output, `progress` a sentence on standard error; neither overwrites the other."""
+    """`show` prints lines on standard output, `progress` a sentence on standard error; neither overwrites the other.
+
+    `panel` shows lines on standard error until the next ones, and only on a terminal, where the screen is `live`.
+    """
 
     show: Callable[[Iterable[Line]], None]
     progress: Callable[[str], None]
+    panel: Callable[[Iterable[Line]], None]
+    is_live: bool
 
 
 @contextmanager
@@ -54,8 +59,13 @@ def screen(out: TextIO | None = None, err: TextIO | None = None, *, quiet: bool 
         elif not quiet:
             _print(errors, ((printable(sentence), ""),))
 
+    def panel(lines: Iterable[Line]) -> None:
+        if status:
+            pieces = [[("\n", "")] * (number > 0) + [*line] for number, line in enumerate(lines)]
+            status.update(Text.assemble(*(piece for line in pieces for piece in line)))
+
     with status or nullcontext():
-        yield Screen(show, progress)
+        yield Screen(show, progress, panel, is_live=status is not None)
 
 
 def show_markdown(text: str) -> None:

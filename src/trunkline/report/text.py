@@ -96,7 +96,7 @@ def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
         *_missing(report),
         *_exercised(report),
         *_reached(report, run),
-        *_not_judged(report),
+        *not_judged(report),
         *_end(report, run),
     )
     yield from _redacted(report, lines)
@@ -209,7 +209,7 @@ def _row(title: str, text: str, style: str = "") -> Line:
     return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
 
 
-def _not_judged(report: Report) -> Iterator[Line]:
+def not_judged(report: Report) -> Iterator[Line]:
     """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
     for place, reason in [*report.not_judged.items()][:_FEW_PLACES]:
         yield _row(titles.NOT_JUDGED, f"{place}: {reason}", _MISSING)

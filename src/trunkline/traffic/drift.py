@@ -6,60 +6,82 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from trunkline.check.drift import Drift, Patch, Profile, drift
 from trunkline.contract.folders import roots
+from trunkline.contract.model import Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
+from trunkline.findings import Report
 from trunkline.mock.loader import Vendor, lint_schemas, root_of
+from trunkline.traffic.addresses import OtherHost
 from trunkline.traffic.pieces import name_of
+from trunkline.traffic.recorded import Entry
 from trunkline.traffic.sources import files_of, read_entries
-from trunkline.traffic.validation import completed, operation_of
-
-_MOST_SKIPPED = 1000
-"""The number of places that were left out and are kept."""
+from trunkline.traffic.validation import completed, nothing_judged, operation_of
 
 
 def drift_files(
-    vendor: Vendor, sources: Sequence[str], against: Sequence[str] = (), operations: Sequence[str] = ()
+    vendor: Vendor,
+    sources: Sequence[str],
+    against: Sequence[str] = (),
+    operations: Sequence[str] = (),
+    *,
+    bases: Sequence[str] = (),
+    since: float | None = None,
 ) -> Drift:
     """How the API in a recording differs from the contract, or from the API in an older recording, `against`.
 
-    Sources are files, folders, and `-` for standard input; with `operations`, only exchanges with these count. The
-    memory that it takes does not grow with the recording. Raises `UsageError` when nothing in a recording can be read.
+    Sources are files, folders, and `-` for standard input. With `operations`, only exchanges with these count, with
+    `bases` only those below one of these addresses, and with `since`, a Unix time, none of the sources that is older.
+    The memory that it takes does not grow with the recordings. Raises `UsageError` when nothing in one can be read.
     """
-    profile, not_read, skipped = _observed(vendor, sources, operations)
-    older = _observed(vendor, against, operations)[0] if against else None
-    return replace(drift(profile, older), not_read=not_read, skipped=skipped)
+    read = partial(_observed, vendor, among=operations_named(operations, vendor.contract.operations), bases=bases)
+    older = read(against, since=None)[0] if against else None
+    profile, reading = read(sources, since=since)
+    return replace(drift(profile, older), reading=reading)
 
 
-def _observed(vendor: Vendor, sources: Sequence[str], operations: Sequence[str]) -> tuple[Profile, dict[str, str], int]:
-    """The profile of a recording, the reasons why entries were left out, by place, and the number of those entries."""
-    among = tuple(operations_named(operations, vendor.contract.operations))
-    profile, left_out, skipped = Profile(vendor), dict[str, str](), 0
+def _observed(
+    vendor: Vendor, sources: Sequence[str], *, among: Sequence[Operation], bases: Sequence[str], since: float | None
+) -> tuple[Profile, Report]:
+    """The profile of a recording, and a report that says what was left out, and why."""
+    profile, report = Profile(vendor), Report(since=since)
+
     for file in [file for source in sources for file in files_of(source)]:
-        place = name_of(file)
         try:
-            for place, time, found in read_entries(file, vendor.contract):
-                try:
-                    if isinstance(found, UsageError):
-                        raise found
-                    operation = operation_of(vendor.contract, found, among)
-                    profile.observe(operation, completed(operation, found), time, place)
-                except UsageError as error:
-                    skipped += 1
-                    if len(left_out) < _MOST_SKIPPED:
-                        left_out[place] = str(error)
+            for entry in read_entries(file, vendor.contract, bases):
+                _observe(profile, report, entry, tuple(among))
         except UsageError as error:
-            skipped += 1
-            left_out[place] = str(error)
+            report.skip(name_of(file), str(error))
     if not profile.seen.count:
-        place, reason = next(iter(left_out.items()), (" ".join(sources), "it holds no exchange"))
-        others = f" (and so on, {skipped} in all)" if skipped > 1 else ""
-        raise UsageError(profile.redact(f"{place!r} cannot be read: {reason}{others}"))
-    return profile, left_out, skipped
+        if not (report.skipped or report.others or report.older):
+            report.skip(" ".join(sources), "it holds no exchange")
+        raise UsageError(profile.redact(nothing_judged(report, vendor.name)))
+    return profile, report
+
+
+def _observe(profile: Profile, report: Report, entry: Entry, among: tuple[Operation, ...]) -> None:
+    """Add an entry to the profile, or note in the report why it is left out."""
+    place, time, found = entry
+    if isinstance(found, OtherHost):
+        report.count_other(found.host)
+        return
+    if report.since is not None and time is not None and time < report.since:
+        report.older += 1
+        return
+    try:
+        if isinstance(found, UsageError):
+            raise found
+        operation = operation_of(profile.contract, found, among)
+        profile.observe(operation, completed(operation, found), time, place)
+    except UsageError as error:
+        report.skip(place, str(error))
+        return
+    report.undated += report.since is not None and time is None
 
 
 def patch_of(found: Drift, today: datetime | None = None) -> Patch:

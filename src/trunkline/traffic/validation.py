@@ -107,7 +107,7 @@ def fill(
                 report.skip(name, "it holds no exchange")
             unread += not report.judged[name] and report.skipped > before
     if not any(report.judged.values()):
-        raise UsageError(_nothing_judged(report, vendor.name))
+        raise UsageError(nothing_judged(report, vendor.name))
     if unread:
         report.stopped = f"nothing in {unread} of {len(report.judged)} files could be judged"
 
@@ -121,7 +121,8 @@ def _judge_file(report: Report, judged: Iterable[Judged], name: str) -> None:
             raise UsageError(batch.unread)
 
 
-def _nothing_judged(report: Report, vendor: str) -> str:
+def nothing_judged(report: Report, vendor: str) -> str:
+    """Why nothing in the sources could be judged."""
     if not report.not_judged:
         hosts = ", ".join(host for host, _ in report.others.most_common(5))
         older = f"{report.older} entries are older than --since" if report.older else ""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from trunkline.contract.http import DAY, MAX_WAIT, UNIX_SECONDS
+from trunkline.contract.model import RateLimit
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
 from trunkline.mock.loader import other_vendor
@@ -28,6 +29,7 @@ __all__ = [
     "budgeted",
     "checked",
     "credential_refused",
+    "heeding_limit",
     "http",
     "read_only",
     "recorded",
@@ -169,6 +171,44 @@ def waiting_out_429(
             raise TargetError(
                 f"{request.method} {request.path} still gets a 429 after {tries} waits; send fewer requests per second"
             )
+        return response
+
+    return ask
+
+
+def heeding_limit(
+    target: Target,
+    limit: RateLimit | None,
+    *,
+    max_wait: float = MAX_WAIT,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+    waiting: Callable[[Request, float], None] | None = None,
+) -> Target:
+    """The target, which waits for the reset after an answer with which the rate limit is spent, so that no 429 follows.
+
+    `limit` names the headers. `waiting` is called with the next request and the seconds. Raises `TargetError` for a
+    wait of more than `max_wait` seconds.
+    """
+    if limit is None:
+        return target
+    resume = 0.0
+
+    def ask(request: Request) -> Response:
+        nonlocal resume
+        wait = resume - clock()
+        if wait > max_wait:
+            raise TargetError(
+                f"the rate limit is spent for {wait:.0f} s, more than the {max_wait:g} s allowed; "
+                "try again later, or allow more with --max-wait"
+            )
+        if wait > 0:
+            if waiting is not None:
+                waiting(request, wait)
+            sleep(wait)
+        response = target(request)
+        remaining = _number(find(response.headers, limit.remaining.lower()) or "")
+        resume = clock() + (_wait_time(response.headers, limit.reset, clock()) or 0.0) if remaining == 0 else 0.0
         return response
 
     return ask

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from trunkline.check.drift.kinds import KINDS
 from trunkline.check.drift.profile import OTHERS, Cause, Deviation, Place, Profile, Sighting
-from trunkline.findings import Grade
+from trunkline.findings import Grade, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,8 @@ class Drift:
     changes: tuple[Change, ...] = ()
     unseen: tuple[tuple[str, str, Place], ...] = ()
     unasked: tuple[str, ...] = ()
-    not_read: dict[str, str] = field(default_factory=dict)
-    """The reason why an entry of the recording was left out, by its place: the first of them."""
-    skipped: int = 0
-    """The number of entries that were left out."""
+    reading: Report = field(default_factory=Report)
+    """What was left out of the recording, and why."""
 
     @property
     def breaking(self) -> tuple[Change, ...]:

@@ -276,17 +276,23 @@ def default_path(vendor: str, base: str, environ: Mapping[str, str] = os.environ
 
     A journal that is there for this address comes first: the development version before 0.1.0 wrote it.
     """
+    path, journal = (
+        state_file(vendor, base, ending, "name a file with --ledger", environ) for ending in ("db", "jsonl")
+    )
+    if path.exists() and journal.exists():
+        raise UsageError(f"an earlier version left {journal}; finish it first with --ledger {journal}")
+    return journal if journal.exists() else path
+
+
+def state_file(name: str, base: str, ending: str, way_out: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file about a base address in $XDG_STATE_HOME/trunkline or ~/.local/state/trunkline."""
     home = environ.get("XDG_STATE_HOME", "")
     try:
         folder = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state"
     except RuntimeError:
-        raise UsageError("there is no home directory to keep the ledger in; name a file with --ledger") from None
+        raise UsageError(f"there is no home directory to keep a file in; {way_out}") from None
     host = re.sub(r"[^a-z0-9.-]+", "_", base.partition("://")[2].lower())[:60]
-    name = f"{vendor}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}"
-    path, journal = (folder / "trunkline" / f"{name}.{ending}" for ending in ("db", "jsonl"))
-    if path.exists() and journal.exists():
-        raise UsageError(f"an earlier version left {journal}; finish it first with --ledger {journal}")
-    return journal if journal.exists() else path
+    return folder / "trunkline" / f"{name}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}.{ending}"
 
 
 def _checked(values: dict[Any, Any]) -> Entry:

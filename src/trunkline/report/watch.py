@@ -1,0 +1,75 @@
+"""A watch as lines: each kind that is new, each round, and the screen between rounds. And the document of a webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
+
+import trunkline
+from trunkline.check.history import History, Item
+from trunkline.check.watch import Round
+from trunkline.exchange import Json
+from trunkline.redaction import printable
+from trunkline.report.run import shown_time
+from trunkline.report.text import Line
+
+_BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
+
+
+def item_lines(item: Item) -> Iterator[Line]:
+    """A kind of finding or drift that is new."""
+    mark, style = ("NEW", _BAD) if item.fails else ("new", _NOTE)
+    yield (mark, f"{_STRONG} {style}"), (f" {item.type}", style), (f" {item.name}", _STRONG)
+    place = " ".join(filter(None, (item.operation, item.status, item.at)))
+    yield ((f"  {printable(place)}: {printable(item.message)}", ""),)
+    parts = {"expected": item.expected, "seen": item.seen, "contract": item.contract, "page": item.page}
+    yield from (((f"  {name:<9}", _QUIET), (printable(text), "")) for name, text in parts.items() if text)
+    yield ()
+
+
+def round_line(found: Round) -> Line:
+    """A round: `2026-11-28T18:00:00Z round 3: 5 operations, 7 requests, nothing new`."""
+    asked = _plural(len(found.statuses), "operation")
+    facts = [asked, _plural(found.requests, "request"), f"{len(found.news)} new" if found.news else "nothing new"]
+    style = _BAD if found.news else _MISSING if found.problem else _GOOD
+    text = f"{', '.join(facts)}{f'; it did not come to its end: {found.problem}' if found.problem else ''}"
+    return ((f"{shown_time(found.began)} round {found.number}: ", _QUIET), (printable(text), style))
+
+
+def panel(found: Round, history: History, name: str, left: float) -> Iterator[Line]:
+    """The screen between two rounds: what is known, the seconds left, and each operation with its last status."""
+    rounds, known = _plural(history.rounds, "round"), _plural(len(history.known), "kind")
+    yield ((f"{name}: {rounds}, {known} of findings and drift known; next in {_left(left)}", ""),)
+    for operation, status in found.statuses.items():
+        style = _GOOD if status < 300 else _BAD
+        yield ((f"  {operation:<24} ", ""), (str(status), style))
+    for operation, reason in found.left_out.items():
+        yield ((f"  {operation:<24} ", ""), (reason, _MISSING))
+
+
+def document(vendor: str, base: str, found: Round, news: Collection[Item]) -> Json:
+    """The document that a webhook gets. `text` is for chats, which show it."""
+    first = next(iter(news))
+    more = f", and {len(news) - 1} more" if len(news) > 1 else ""
+    text = f"trunkline: {vendor} at {base} has changed: {first.operation} {first.at}: {first.message}{more}"
+    return {
+        "format": 1,
+        "trunkline": trunkline.__version__,
+        "text": text,
+        "vendor": vendor,
+        "base": base,
+        "round": found.number,
+        "time": shown_time(found.began),
+        "new": [asdict(item) for item in news],
+    }
+
+
+def _left(seconds: float) -> str:
+    """Some seconds as a clock shows them: `4:05`, `1:00:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
