@@ -119,7 +119,7 @@ def test_a_proxy_that_judged_nothing_ends_with_2() -> None:
 
 def test_no_secret_is_printed_or_written(tmp_path: Path) -> None:
     """A credential in every part of a request, which the upstream returns, is in none of the outputs."""
-    files = {name: tmp_path / f"report.{name}" for name in ("json", "text", "junit", "sarif")}
+    files = {name: tmp_path / f"report.{name}" for name in ("json", "text", "html", "junit", "sarif")}
     record = tmp_path / "traffic.ndjson"
     reports = [word for name, file in files.items() for word in ("--report", f"{name}={file}")]
 

@@ -436,6 +436,9 @@ def test_few_findings_are_open_and_many_closed(opened: Open) -> None:
     assert page.locator(".findings [open]").count() == 0
     page.goto(page.url + "#finding-4")
     assert page.locator("#finding-4 > [open]").count() == 1
+    page.get_by_label("Text").fill("field_1")
+    page.evaluate("location.hash = '#finding-8'")
+    page.wait_for_selector("#finding-8 > [open]")
     page.get_by_role("button", name="Open all").click()
     assert page.locator(".findings [open]").count() == 9
     page.get_by_role("link", name="Usual causes, and how to fix it").first.click()

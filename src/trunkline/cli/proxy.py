@@ -46,7 +46,8 @@ def proxy(settings: Settings, vendor: str) -> int:
         raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     upstream, contract = Upstream.at(settings.upstream), loader.load(vendor).contract
     settings = output.with_reports(settings)
-    run = RunInfo(vendor, upstream.base, None, Grade(settings.strictness), secrets=frozenset(contract.secrets))
+    strictness, secrets = Grade(settings.strictness), frozenset(contract.secrets)
+    run = RunInfo(vendor, upstream.base, None, strictness, secrets=secrets, contract=contract)
     metrics = Metrics()
     with (
         certificates(settings) as (context, _, ca),

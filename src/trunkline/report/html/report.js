@@ -23,6 +23,11 @@ function applyFilter() {
   $("none").hidden = fitting.length > 0;
 }
 
+function clearFilter() {
+  $("filters").reset();
+  applyFilter();
+}
+
 function openAll(open) {
   for (const finding of findings) finding.querySelector("details").open = open;
   $("toggle").textContent = open ? "Close all" : "Open all";
@@ -49,7 +54,7 @@ if ($("filters")) {
   $("filters").hidden = false;
   $("filters").addEventListener("input", applyFilter);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("clear").addEventListener("click", () => { $("filters").reset(); applyFilter(); });
+  $("clear").addEventListener("click", clearFilter);
   $("toggle").addEventListener("click", () => openAll($("toggle").textContent === "Open all"));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select")) return;
@@ -77,6 +82,7 @@ addEventListener("afterprint", () => {
 
 // The address of a finding, or of a rule, shows it open.
 function openTarget() {
+  if (location.hash.startsWith("#finding-") && $("filters")) clearFilter(); // it may be filtered out
   const target = document.getElementById(location.hash.slice(1));
   const details = target?.matches("details") ? target : target?.querySelector(":scope > details");
   if (details) details.open = true;
