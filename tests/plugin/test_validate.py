@@ -384,13 +384,17 @@ def test_the_marker_chooses_vendor_strictness_and_rules(run: Run) -> None:
         def test_without_headers():
             ask(GOOD, headers={})
 
+        @pytest.mark.trunkline_validate(ignore="rate_limit_is_reported")
+        def test_without_headers_by_one_name():
+            ask(GOOD, headers={})
+
         def test_with_the_rule():
             ask(GOOD, headers={})
         """),
         "-v",
     )
     result.stdout.fnmatch_lines(["*::test_stronger FAILED*", "*::test_with_the_rule FAILED*"])
-    result.assert_outcomes(passed=3, failed=2)
+    result.assert_outcomes(passed=4, failed=2)
 
 
 MISTAKES = {

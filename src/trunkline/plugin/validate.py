@@ -149,10 +149,11 @@ class AnswerValidation:
 
         _check("vendor", [] if vendor is None else [vendor], names())
         _check("strictness", [] if strictness is None else [strictness], GRADE.choices)
-        _check("ignore", ignore if isinstance(ignore, list | tuple | set) else [ignore], [rule.name for rule in RULES])
+        ignored = ignore if isinstance(ignore, list | tuple | set) else [ignore]
+        _check("ignore", ignored, [rule.name for rule in RULES])
         chosen = (vendor,) if vendor else self._settings.vendor or names()
         grade = str(strictness or self._settings.strictness)
-        self._answers = Answers(lambda url: self._vendor_at(url, chosen), grade, {*ignore})
+        self._answers = Answers(lambda url: self._vendor_at(url, chosen), grade, {*ignored})
         if is_watched:
             self._undo.enter_context(watching(self._answers.add))
         return self._answers
