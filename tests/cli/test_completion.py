@@ -60,6 +60,7 @@ def test_values_of_options_are_offered() -> None:
     """Choices, and the parameters that the command sends."""
     assert offered("check", "telepath", "--strictness", "") == plain("documented", "implied", "customary")
     assert offered("check", "telepath", "--param", "") == plain("id=")
+    assert offered("check", "telepath", "--report", "j") == plain("json=", "junit=")
     assert ("plain", "limit=") in offered("validate", "telepath", "--param", "")
     assert offered("check", "telepath", "--url", "") == []
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -92,3 +94,9 @@ def test_a_format_is_whole_for_any_run(name: str) -> None:
         assert text.encode()
         assert "\x1b" not in text
         assert "\x00" not in text
+
+
+def test_the_document_has_each_format() -> None:
+    """docs/report.md says what each is for."""
+    document = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
+    assert {*FORMATS} <= {*re.findall(r"^\| `(\w+)` \| [^|]+ \|$", document, re.MULTILINE)}

@@ -246,11 +246,15 @@ def test_a_rule_that_every_response_breaks_fails_its_own_test(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_sigterm_ends_a_run_as_ctrl_c_does(run: Run) -> None:
-    """The summary names what was created and cannot be deleted, and the code is 2."""
-    result = run("-k", "stateful_law", "--trunkline-allow-writes", "--trunkline-leave=50", app="stopping")
+def test_sigterm_ends_a_run_as_ctrl_c_does(run: Run, pytester: pytest.Pytester) -> None:
+    """The summary and the report name what was created and cannot be deleted, and the code is 2."""
+    writing = ("--trunkline-allow-writes", "--trunkline-leave=50", "--trunkline-report=json=report.json")
+    result = run("-k", "stateful_law", *writing, app="stopping")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "LEFT BEHIND trunks conn_" in shown(result)
+    value = json.loads((pytester.path / "report.json").read_text("utf-8"))
+    assert (value["complete"], value["verdict"]) == (False, "not exercised")
+    assert value["left_behind"][0].startswith("trunks conn_")
 
 
 @pytest.mark.slow

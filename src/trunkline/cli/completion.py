@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem, shell_complete
 
 from trunkline.contract import folders
 from trunkline.errors import TrunklineError
+from trunkline.report import FORMATS
 from trunkline.settings import FILE, FOLDER, Option
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def completer(row: Option) -> _Complete:
             "operation": _operation_ids,
             "require": _required,
             "param": _parameter_names,
+            "report": lambda _: (f"{name}=" for name in FORMATS),
             "scenario": _scenarios,
         }
         words = by_name.get(row.name)

@@ -31,7 +31,7 @@ def render(report: Report, run: RunInfo) -> str:
     text += _within(_LONGEST_TABLE, "findings are not in this table", _table(report, run))
     lists = _within(_LONGEST_LISTS, "lines are left out", _lists(report))
     if lists:
-        text += f"<details><summary>What was not done</summary>\n\n{lists}\n</details>\n\n"
+        text += f"<details><summary>What was not done, or is left</summary>\n\n{lists}\n</details>\n\n"
     room = LONGEST - len(text) - 2 * len(_REST)
     return (text + _within(room, "findings are not shown in full", _details(report, run))).rstrip("\n") + "\n"
 
@@ -64,13 +64,13 @@ def _head(report: Report, run: RunInfo) -> Iterator[str]:
 
 def _table(report: Report, run: RunInfo) -> Iterator[str]:
     if report.findings:
-        yield "| | rule | operation | place | times | what | |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+        yield "| | rule and place | what is wrong |\n| --- | --- | --- |\n"
     for finding in report.findings:
         grade = finding.evidence.grade
         kind = f"**{grade}**" if run.fails(finding) else f"{grade} ({'known' if finding.is_excused else 'note'})"
-        names = (finding.rule, finding.operation, finding.at)
-        cells = [kind, *(_code(name, report) for name in names), str(finding.count), _code(finding.message, report)]
-        yield f"| {' | '.join(cells)} | {_link(finding, report)} |\n"
+        place = f"{_code(finding.rule, report)}<br>{_code(f'{finding.operation} {finding.at}'.rstrip(), report)}"
+        times = f", {finding.count} times" if finding.count > 1 else ""
+        yield f"| {kind} | {place} | {_code(finding.message, report)}{times}{_link(finding, report)} |\n"
 
 
 def _lists(report: Report) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _details(report: Report, run: RunInfo) -> Iterator[str]:
 def _link(finding: Finding, report: Report) -> str:
     page = finding.evidence.source
     known = page.startswith(("https://", "http://"))
-    return f'<a href="{_escaped(page, report)}">page</a>' if known else ""
+    return f' (<a href="{_escaped(page, report)}">page</a>)' if known else ""
 
 
 def _code(text: str, report: Report) -> str:
