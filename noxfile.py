@@ -49,6 +49,7 @@ def benchmarks(session: nox.Session) -> None:
     """Measure speed and memory against their bounds."""
     session.run(sys.executable, "benchmarks/serve.py", *session.posargs)
     session.run(sys.executable, "benchmarks/judge.py")
+    session.run(sys.executable, "benchmarks/traffic.py")
     session.run(sys.executable, "benchmarks/slope.py")
     session.run(sys.executable, "benchmarks/proxy.py")
 

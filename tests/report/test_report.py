@@ -17,7 +17,7 @@ from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Known, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
-from trunkline.report.run import BROKEN, KEPT, UNPROVEN, RunInfo, shortfall, verdict, without_success
+from trunkline.report.run import BROKEN, KEPT, UNPROVEN, RunInfo, shortfall, shown_time, verdict, without_success
 from trunkline.report.terminal import screen
 from trunkline.report.text import finding_lines, plain, summary_lines
 from trunkline.report.text import render as text
@@ -474,14 +474,23 @@ def test_other_hosts_are_counted() -> None:
     """The first twenty one by one; of very many hosts, most only together."""
     found = Report(others=Counter({f"{number}.example": number for number in range(1, 31)}))
     shown = text(found, RUN)
-    assert "other host    30.example: 30 requests, left out" in shown
-    assert "other host    10 more hosts: 55 requests, left out" in shown
+    assert "other host    30 requests to 30.example, left out" in shown
+    assert "other host    55 requests to 10 more hosts, left out" in shown
     assert document(found, RUN)["other_hosts"][0] == {"host": "30.example", "count": 30}
     whole = Report()
     for part in range(40):
         whole.merge(Report(others=Counter({f"{part}.{number}.example": 1 for number in range(100)})))
     assert len(whole.others) == 1001
     assert whole.others.total() == 4000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.9, "1970-01-01T00:00:00Z"), (-1e300, "0001-01-01T00:00:00Z"), (1e300, "9999-12-31T23:59:59Z")],
+)
+def test_any_time_can_be_shown(seconds: float, shown: str) -> None:
+    """A recording, or `--since`, may state one that no date has."""
+    assert shown_time(seconds) == shown
 
 
 def test_a_time_before_which_nothing_is_judged_is_said() -> None:

@@ -17,6 +17,7 @@ from tests.recordings import PAGE, entries_of, har, joined
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange
 from trunkline.mock import loader
+from trunkline.report.run import shown_time
 from trunkline.traffic import pieces
 from trunkline.traffic.pieces import batches
 from trunkline.traffic.recorded import Entry
@@ -27,6 +28,12 @@ ASKED = {"method": "GET", "uri": "http://h/v1/trunks", "headers": {"a": ["b"]}, 
 ANSWER = {"status": {"code": 200, "message": "OK"}, "headers": {"a": ["b"]}, "body": {"string": PAGE}}
 CASSETTE = {"interactions": [{"request": ASKED, "response": ANSWER}] * 2, "version": 1}
 ROW = {"request": {"method": "GET", "url": "/v1/trunks"}, "response": {"status": 200, "body": PAGE}}
+GENERATED = {
+    "request": ASKED | {"uri": "/v1/trunks"},
+    "response": {"status_code": 200, "headers": {"a": ["b"]}, "content": {"$base64": "e30="}},
+    "timestamp": 60.5,
+}
+EVENT = {"ScenarioFinished": {"recorder": {"interactions": {"a": GENERATED, "b": GENERATED}}}}
 FILES = {
     "har": json.dumps(joined(har(), har(url="https://cdn.example/x"))).encode(),
     "indented har": json.dumps(joined(har(), har()), indent=2).encode(),
@@ -35,6 +42,9 @@ FILES = {
     "ndjson": (json.dumps(ROW) + "\n").encode() * 2,
     "curl": f"HTTP/1.1 200 OK\r\na: b\r\n\r\n{PAGE}\nHTTP/2 404 \r\n\r\n{{}}".encode(),
     "body": PAGE.encode(),
+    "verbose": b"* Trying\n> GET /v1/trunks HTTP/1.1\r\n> Host: h\r\n> \r\n< HTTP/1.1 200 OK\r\n< a: b\r\n< \r\n"
+    + PAGE.encode(),
+    "schemathesis": b'{"Initialize": {}}\n' + json.dumps(EVENT).encode(),
 }
 PARTS = st.sampled_from(
     [
@@ -45,6 +55,7 @@ PARTS = st.sampled_from(
         b'"response":',
         b"null",
         b"1e999",
+        b"NaN",
         b"-",
         b"9" * 5000,
         b"[" * 3000,
@@ -83,14 +94,14 @@ def test_any_bytes_are_entries_or_one_sentence(data: bytes) -> None:
     for entry in found:
         assert isinstance(entry, Entry)
         assert isinstance(entry.exchange, Exchange | UsageError)
-        assert entry.time is None or isinstance(entry.time, float)
+        assert entry.time is None or shown_time(entry.time)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_good_file_is_read_whole(name: str) -> None:
     """So that the test above begins with what is read."""
     found = entries_of(FILES[name], TELEPATH)
-    assert len(found) == (1 if name == "body" else 2)
+    assert len(found) == (1 if name in {"body", "verbose"} else 2)
     assert isinstance(found[0].exchange, Exchange)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 """The grades that a finding can have, strongest first."""
 
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+"""The first and the last second that a date can have."""
 KEPT, BROKEN, UNPROVEN = "kept", "broken", "not exercised"
 """The verdicts."""
 
@@ -104,8 +106,10 @@ def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
 
 
 def shown_time(time: float) -> str:
-    """A Unix time for a reader, in UTC: `2026-11-28T18:00:00Z`."""
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """A Unix time for a reader, in UTC: `2026-11-28T18:00:00Z`. One beyond the years 1 to 9999 is at their end."""
+    return (
+        datetime.fromtimestamp(min(max(time, _FIRST), _LAST), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    )
 
 
 def count_grades(report: Report) -> dict[str, int]:

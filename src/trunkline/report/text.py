@@ -217,10 +217,10 @@ def not_judged(report: Report) -> Iterator[Line]:
         yield _row(titles.NOT_JUDGED, f"{report.skipped - _FEW_PLACES} more", _MISSING)
     hosts = report.others.most_common()
     for host, count in hosts[:_FEW_PLACES]:
-        yield _row("other host", f"{host}: {_plural(count, 'request')}, left out")
+        yield _row("other host", f"{_plural(count, 'request')} to {host}, left out")
     if more := hosts[_FEW_PLACES:]:
         requests = _plural(sum(count for _, count in more), "request")
-        yield _row("other host", f"{len(more)} more hosts: {requests}, left out")
+        yield _row("other host", f"{requests} to {len(more)} more hosts, left out")
     if report.since is not None:
         undated = (
             f"; {_plural(report.undated, 'exchange')} without a time judged all the same" if report.undated else ""

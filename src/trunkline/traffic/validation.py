@@ -164,26 +164,22 @@ class BatchJudge:
 
     def __call__(self, batch: list[Piece | Entry]) -> Judged:
         """Judge the pieces of a batch of a file."""
-        entries, unread = list[Entry](), ""
+        report, rules, unread = Report(self._secrets, known=self._known), rules_of_a_run(), ""
+        exchanges = wrong = problems = 0
         try:
-            entries.extend(read_batch(batch, self._addresses))
+            for entry in read_batch(batch, self._addresses):  # each is judged while its body is still known as JSON
+                if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
+                    unread = (
+                        f"the responses from {entry.place} on were not judged, which would take too long: {wrong:,} "
+                        f"before it have {problems:,} problems; split the file, or mend those first"
+                    )
+                    break
+                found = self._judge(report, entry, rules)
+                exchanges += found is not None
+                wrong += bool(found)
+                problems += found or 0
         except UsageError as error:
             unread = str(error)
-        requests = [entry.exchange.request for entry in entries if isinstance(entry.exchange, Exchange)]
-        secrets = (secrets_in_request(request, self._contract.secrets) for request in requests)
-        report, rules = Report(self._secrets.union(*secrets), known=self._known), rules_of_a_run()
-        exchanges = wrong = problems = 0
-        for entry in entries:
-            if wrong >= _MOST_WRONG or problems >= _MOST_PROBLEMS:
-                unread = (
-                    f"the responses from {entry.place} on were not judged, which would take too long: {wrong:,} before "
-                    f"it have {problems:,} problems; split the file, or mend those first"
-                )
-                break
-            found = self._judge(report, entry, rules)
-            exchanges += found is not None
-            wrong += bool(found)
-            problems += found or 0
         return Judged(report, exchanges, unread)
 
     def _judge(self, report: Report, entry: Entry, rules: tuple[Rule, ...]) -> int | None:
