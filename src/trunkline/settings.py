@@ -481,13 +481,13 @@ class Settings:
     )
     baseline: str | None = option(
         FILE,
-        "check validate pytest",
+        "check validate proxy pytest",
         "A TOML file with the findings that are known, each with a reason and an expiry: they do not fail the run"
         " (docs/report.md).",
     )
     update_baseline: bool = option(
         FLAG,
-        "check validate",
+        "check validate proxy",
         "Add the findings that fail the run to the file of --baseline, and remove the entries that are stale.",
     )
     coverage: bool = option(
@@ -579,6 +579,7 @@ COMMAND_LINE_ONLY = {
     "reset": {"state"},
     "check": {"fail_fast", "update_baseline"},
     "validate": {"live", "since", "update_baseline"},
+    "proxy": {"update_baseline"},
     "drift": {"against", "patch", "write"},
     "export": {"document_url", "output"},
     "faults": {"schema"},

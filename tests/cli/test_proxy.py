@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,9 +19,14 @@ import trunkline
 from tests.requests import bearer
 from tests.servers import start
 from trunkline import mock
-from trunkline.cli import run
+from trunkline.cli import proxy, run
 from trunkline.exchange import Json, Request, Response, Target
+from trunkline.findings import Report
+from trunkline.settings import Settings
+from trunkline.transport.judging import Seen, Verdict
+from trunkline.transport.metrics import Metrics
 from trunkline.transport.server import asgi, running
+from trunkline.transport.worker import WorkerEnded
 
 VENDOR = trunkline.load("telepath")
 TOKEN = VENDOR.world.token
@@ -167,6 +173,54 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, capfd: p
     assert err.count("\n") == 1
     assert "secret" not in err
     assert out == ""
+
+
+def test_known_findings_are_excused(tmp_path: Path) -> None:
+    """A finding of the baseline is in no count and fails nothing; it is in the log as known, and in the report."""
+    baseline = tmp_path / "known.toml"
+    with running(asgi({"/v1": broken(mock.from_vendor(VENDOR))})) as api:
+        for option, count, code in (("--update-baseline", "1", 1), ("--quiet", "0", 0)):
+            with proxying(f"{api}/v1", "--baseline", str(baseline), option) as (process, place):
+                answer = requests.get(f"{place['url']}/trunks", headers=headers(), timeout=10)
+                assert answer.headers["x-trunkline-findings"] == count
+                assert ended(process)[0] == code
+            baseline.write_text(re.sub('reason = ".*"', 'reason = "they know"', baseline.read_text("utf-8")), "utf-8")
+
+
+class FakeWorker:
+    """A worker that ends in the middle of its first exchange, and another one that does not."""
+
+    begun: ClassVar[list[str | None]] = []
+
+    def __init__(self, _make: object, _vendor: str, _base: str, record: str | None, *_: object) -> None:
+        self.begun.append(record)
+
+    def call(self, method: str, *_: object, timeout: float) -> object:
+        if len(self.begun) == 1:
+            raise WorkerEnded
+        assert timeout
+        return Report(exercised={("listTrunks", "body_is_json"): ""}) if method == "report" else Verdict()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@pytest.mark.parametrize(("record", "continued"), [("x.ndjson", "x.ndjson"), ("x.har", None), (None, None)])
+def test_a_judge_that_ends_is_replaced(
+    record: str | None, continued: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next exchange is judged by another process, which continues the record if that is possible; it is told."""
+    monkeypatch.setattr(proxy, "Worker", FakeWorker)
+    monkeypatch.setattr(FakeWorker, "begun", [])
+    judge = proxy._Judge(Settings(record_file=record), "telepath", "http://x/v1", {})
+    seen = Seen(0.0, 0.0, "GET", "http://x/v1/trunks", (), b"", 200, (), b"")
+    with pytest.raises(WorkerEnded):
+        judge(seen)
+    assert judge(seen) == Verdict()
+    assert FakeWorker.begun == [record, continued]
+    assert ("the record x.har ends here" in caplog.text) is (record == "x.har")
+    report = proxy._completed(judge.report(), judge, Metrics())
+    assert report.stopped == "judging was interrupted, and what it had found before is only in the log"
 
 
 def test_a_proxy_before_itself_is_refused(capfd: pytest.CaptureFixture[str]) -> None:

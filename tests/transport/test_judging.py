@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from trunkline.transport.judging import Judging, Seen, Verdict
 
@@ -25,7 +26,7 @@ def test_what_does_not_fit_is_refused_at_once() -> None:
             goes_on.set()
             judging.ask(lambda: None).result(5)
             assert judging.offer(SEEN) is not None
-            assert judging.close(5)
+            assert judging.close(5) == 0
 
 
 def test_closing_judges_what_waits() -> None:
@@ -33,19 +34,27 @@ def test_closing_judges_what_waits() -> None:
     seen: list[int] = []
     with Judging(lambda one: Verdict(one.status), lambda one, _: seen.append(one.status)) as judging:
         futures = [judging.offer(SEEN._replace(status=number)) for number in range(50)]
-        assert judging.close(5)
+        assert judging.close(5) == 0
     assert seen == [*range(50)]
     assert [future.result(0) for future in futures if future] == [Verdict(number) for number in range(50)]
 
 
-def test_closing_does_not_wait_for_ever() -> None:
-    """A judge that is stuck is left alone."""
-    stuck = threading.Event()
-    judging = Judging(lambda _: Verdict(stuck.wait(5)), lambda *_: None)
-    judging.offer(SEEN)
-    assert not judging.close(0.01)
-    stuck.set()
-    assert judging.close(5)
+def test_closing_leaves_out_what_takes_too_long() -> None:
+    """What is being judged is finished, and what waits behind it is left out, and counted."""
+    begun = threading.Event()
+
+    def judge(_: Seen) -> Verdict:
+        begun.set()
+        end = time.monotonic() + 5
+        while judging.waiting > 1 and time.monotonic() < end:
+            pass
+        return Verdict()
+
+    judging = Judging(judge, lambda *_: None)
+    offered = [judging.offer(SEEN) for _ in range(3)]
+    assert begun.wait(5)
+    assert judging.close(0) == 2
+    assert [future.done() for future in offered if future] == [True, False, False]
 
 
 def test_a_question_that_fails_is_the_askers() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from trunkline.cli import output
 from trunkline.cli.listening import certificates, logged
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
-from trunkline.findings import Grade, Report
+from trunkline.findings import Grade, Identity, Known, Report
 from trunkline.mock import loader
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
@@ -25,7 +25,7 @@ from trunkline.traffic.live import Observer, Upstreams
 from trunkline.transport import access, server
 from trunkline.transport.addresses import is_loopback
 from trunkline.transport.judging import Judging, Seen, Verdict
-from trunkline.transport.metrics import FAILED, REASONS, Metrics
+from trunkline.transport.metrics import BEHIND, FAILED, REASONS, Metrics
 from trunkline.transport.observed import observed
 from trunkline.transport.validating import Upstream, ValidatingProxy
 from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
@@ -46,25 +46,20 @@ def proxy(settings: Settings, vendor: str) -> int:
         raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     upstream, contract = Upstream.at(settings.upstream), loader.load(vendor).contract
     settings = output.with_reports(settings)
+    baseline = output.open_baseline(settings, contract)
     strictness, secrets = Grade(settings.strictness), frozenset(contract.secrets)
     run = RunInfo(vendor, upstream.base, None, strictness, secrets=secrets, contract=contract)
     metrics = Metrics()
     with (
         certificates(settings) as (context, _, ca),
         logged(each=settings.verbose, quiet=settings.quiet),
-        _Judge(partial(Worker, Observer, vendor, upstream.base), settings) as judge,
+        _Judge(settings, vendor, upstream.base, baseline.known() if baseline else {}) as judge,
         Judging(judge, partial(_count, metrics)) as judging,
     ):
 
         def health() -> Json:
-            waiting = {"waiting": judging.waiting, "not_judged": metrics.unjudged}
-            return {
-                "status": "ok",
-                "vendor": vendor,
-                "upstream": upstream.base,
-                "requests": metrics.requests,
-                **waiting,
-            }
+            counts = {"requests": metrics.requests, "waiting": judging.waiting, "not_judged": metrics.unjudged}
+            return {"status": "ok", "vendor": vendor, "upstream": upstream.base, **counts}
 
         def findings() -> Future[str]:
             return judging.ask(lambda: FORMATS["json"](_completed(judge.report(), judge, metrics), run))
@@ -86,25 +81,25 @@ def proxy(settings: Settings, vendor: str) -> int:
             on_ready=lambda url: _announce(url, vendor, upstream, settings, ca),
             tls=context,
         )
-        ended = judging.close(_END)
-        report = _completed(judge.report() if ended else Report(), judge, metrics)
-        if not ended:
-            report.stopped = f"judging did not come to its end within {_END:g} s; the log has what was found"
+        for _ in range(judging.close(_END)):
+            metrics.not_judged(BEHIND)
+        report = _completed(judge.report(), judge, metrics)
+    output.close_baseline(baseline, report, settings)
     output.show(report, run, settings)
+    output.update_baseline(baseline, report, settings)
     return output.exit_code(report, run)
 
 
 class _Judge:
     """The observer in a process of its own. If that fails, another one takes its place."""
 
-    def __init__(self, begin: Callable[..., Worker], settings: Settings) -> None:
-        self._begin, self._settings = begin, settings
-        self._worker = self._begun(settings.record_file)
+    def __init__(self, settings: Settings, vendor: str, base: str, known: Mapping[Identity, Known]) -> None:
+        self._record = settings.record_file
+        run = settings.strictness, settings.operation, known
+        self._begin: Callable[[str | None], Worker] = lambda record: Worker(Observer, vendor, base, record, *run)
+        self._worker = self._begin(self._record)
         self.lost = 0
         """How often the process ended, and what it had found was lost."""
-
-    def _begun(self, record: str | None) -> Worker:
-        return self._begin(record, self._settings.strictness, self._settings.operation)
 
     def __call__(self, seen: Seen) -> Verdict:
         try:
@@ -114,7 +109,7 @@ class _Judge:
             raise
         except WorkerEnded:
             self.lost += 1
-            record = self._settings.record_file
+            record = self._record
             can_continue = record is not None and record.lower().endswith(".ndjson")
             log.warning(
                 "judging an exchange took more than %g s, or its process ended; another one judges on%s",
@@ -122,13 +117,18 @@ class _Judge:
                 "" if can_continue or record is None else f", and the record {record} ends here",
             )
             self._worker.close()
-            self._worker = self._begun(record if can_continue else None)
+            self._record = record if can_continue else None
+            self._worker = self._begin(self._record)
             raise
         return verdict
 
     def report(self) -> Report:
-        """The report of what was judged so far."""
-        found: Report = self._worker.call("report", timeout=_LONGEST)
+        """The report of what was judged so far, or an empty one if it is lost."""
+        try:
+            found: Report = self._worker.call("report", timeout=_LONGEST)
+        except (WorkerEnded, WorkerFailed):
+            self.lost += 1
+            return Report()
         return found
 
     def __enter__(self) -> _Judge:
@@ -154,7 +154,7 @@ def _completed(report: Report, judge: _Judge, metrics: Metrics) -> Report:
     """The report with what only the proxy knows."""
     report.requests = metrics.requests
     unjudged = {reason: count for reason, count in metrics.unjudged.items() if count}
-    report.skipped = sum(unjudged.values())
+    report.skipped = len(unjudged)
     report.not_judged = {
         REASONS[reason]: f"{count} exchange{'s' if count > 1 else ''}" for reason, count in unjudged.items()
     }

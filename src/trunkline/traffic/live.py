@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, RawHeaders, Request, Response, headers
-from trunkline.findings import Finding, Grade, Report, excerpt
+from trunkline.findings import Finding, Grade, Identity, Known, Report, excerpt
 from trunkline.mock import loader
 from trunkline.redaction import (
     HIDDEN,
@@ -36,6 +36,8 @@ from trunkline.transport.metrics import NO_OPERATION, UNJUDGEABLE
 _LONGEST = 160
 _LONGEST_BODY = 64 << 10
 """The number of bytes of a body that are kept for a finding."""
+_RENEWED = 10_000
+"""The number of exchanges after which the rules begin anew."""
 _MOST_CAUSES = 10_000
 """The number of causes that are told apart from new ones."""
 
@@ -74,19 +76,26 @@ class Observer:
     """The judge of a proxy, and the report of all that it has judged.
 
     `base` is the upstream's base address. `record` names a file for the exchanges. `strictness` says
-    which findings are counted in a verdict. With `operations`, only these are judged. Raises `UsageError` for an
-    unknown name, and for a file that cannot be written.
+    which findings are counted in a verdict. With `operations`, only these are judged. `known` are the entries of a
+    baseline. Raises `UsageError` for an unknown name, and for a file that cannot be written.
     """
 
     def __init__(
-        self, vendor: str, base: str, record: str | None, strictness: str, operations: tuple[str, ...] = ()
+        self,
+        vendor: str,
+        base: str,
+        record: str | None,
+        strictness: str,
+        operations: tuple[str, ...] = (),
+        known: Mapping[Identity, Known] | None = None,
     ) -> None:
         loaded = loader.load(vendor)
         self._contract, self._strictness = loaded.contract, Grade(strictness)
         self._upstreams = Upstreams(loaded.contract, base)
         self._among = tuple(operations_named(operations, loaded.contract.operations))
         self._rules = rules_of_a_run()
-        self._report = Report(secrets=loaded.secrets)
+        self._judged = 0
+        self._report = Report(secrets=loaded.secrets, known=known or {})
         self._recording = Recording(record) if record is not None else None
         self._mask = StandIns()
         self._names = {normalized(name) for name in loaded.contract.secrets}
@@ -107,6 +116,9 @@ class Observer:
             passed = _decoded(seen)
         except UsageError:
             return Verdict(reason=UNJUDGEABLE)
+        self._judged += 1
+        if self._judged % _RENEWED == 0:  # what they remember of a run does not grow for ever
+            self._rules = rules_of_a_run()
         findings, reason = self._findings(passed)
         secrets = self._secrets(passed)
         is_masked = self._mask.learn(secrets)
@@ -130,14 +142,21 @@ class Observer:
             by_cause: dict[object, Finding] = {}
             for finding in judge_recorded(self._report, operation, exchange, self._rules):
                 if finding.evidence.grade.carries_findings:
-                    known = by_cause.get(finding.cause)
-                    count = finding.count + (known.count if known else 0)
-                    by_cause[finding.cause] = replace(known or finding, count=count)
+                    finding = self._recognized(finding)  # noqa: PLW2901 - the same one
+                    cause = finding.cause, finding.known
+                    other = by_cause.get(cause)
+                    count = finding.count + (other.count if other else 0)
+                    by_cause[cause] = replace(other or finding, count=count)
         except NoOperation:
             return [], NO_OPERATION
         except (UsageError, ValueError):
             return [], UNJUDGEABLE
         return [*by_cause.values()], ""
+
+    def _recognized(self, finding: Finding) -> Finding:
+        """The finding with the entry of the baseline that is about it."""
+        report = self._report
+        return replace(finding, known=report.known.get(report.identity(finding))) if report.known else finding
 
     def _operation(self, exchange: Exchange) -> Operation:
         try:
@@ -153,7 +172,7 @@ class Observer:
 
     def _add(self, finding: Finding, hide: Callable[[str], str], place: str) -> Iterable[str]:
         """Add a finding to the report; the line for the log, if its cause is new."""
-        cause = (*finding.cause, finding.evidence.grade)
+        cause = (*finding.cause, finding.evidence.grade, finding.known)
         is_new = cause not in self._causes and len(self._causes) < _MOST_CAUSES
         finding = replace(
             finding,
@@ -167,7 +186,7 @@ class Observer:
         if not self._report.add(finding) or not is_new:
             return ()
         self._causes.add(cause)
-        mark = "finding" if finding.fails(self._strictness) else "note"
+        mark = "finding" if finding.fails(self._strictness) else "known" if finding.is_excused else "note"
         at = f" {finding.at}" if finding.at else ""
         page = f"; {finding.evidence.source}" if finding.evidence.source else ""
         line = f"{mark}: {finding.evidence.grade} {finding.rule} {finding.operation}{at}: {finding.message}{page}"

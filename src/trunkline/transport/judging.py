@@ -75,7 +75,7 @@ class Judging:
         self._is_closed = False
         self._bytes = 0
         self.waiting = 0
-        """The number of exchanges that were offered and are not judged yet."""
+        """The number of exchanges that were offered, and of questions, that are not through yet."""
         self._thread = threading.Thread(target=self._run, name="trunkline-judging", daemon=True)
         self._thread.start()
 
@@ -90,13 +90,21 @@ class Judging:
         """Call a function in the thread, after what was offered before."""
         return self._add(function, 0)
 
-    def close(self, timeout: float) -> bool:
-        """Judge what waits, for so many seconds at most, and end. Returns whether everything was judged."""
+    def close(self, timeout: float) -> int:
+        """Judge what waits, for so many seconds at most, and end. Returns the number of exchanges that were left out.
+
+        That which is being judged just then is finished.
+        """
         with self._changed:
             self._is_closed = True
             self._changed.notify()
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        with self._changed:
+            left_out = len(self._work)
+            self._work.clear()
+            self.waiting -= left_out
+        self._thread.join()
+        return left_out
 
     def _add(self, work: Callable[[], _T], size: int) -> Future[_T]:
         future: Future[_T] = Future()
