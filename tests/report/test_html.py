@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser import check_picture, problems_of, too_faint
+from tests.recordings import har
 from trunkline import load
 from trunkline.check.runner import Checker
 from trunkline.check.stateful.script import script
+from trunkline.cli import run
 from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Finding, Grade, Known, Report
 from trunkline.mock import from_vendor
@@ -316,6 +318,27 @@ def test_an_operation_shows_what_was_reached_of_it_and_what_was_not() -> None:
     assert any(kind == "missed" and text.startswith("not met: 429 ") for kind, text in chips)
     assert ("missed", "not met: 2XX") not in chips
     assert "Not part of this run: updateTrunk, listCalls, getCall." in Reader(page).text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "telepath", "--operation", "listTrunks", "--examples", "1", "--seed", "1"),
+        ("validate", "telepath", "recorded.har"),
+        ("validate", "telepath", "--live", "listTrunks"),
+    ],
+)
+def test_each_command_knows_what_there_is_to_be_reached(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page that it writes names the documented statuses that were not met, and the other operations."""
+    monkeypatch.chdir(tmp_path)
+    Path("recorded.har").write_text(json.dumps(har()), "utf-8")
+    assert run([*command, "--report", "html=report.html"]) in (0, 1)
+    text = Reader(Path("report.html").read_text("ascii")).text
+    assert "not met: 429" in text
+    assert "200 \u00d7" in text
+    assert "Not part of this run: createTrunk, updateTrunk, listCalls, getCall." in text
 
 
 def test_what_was_not_exercised_is_listed_by_its_reason() -> None:

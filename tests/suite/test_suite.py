@@ -395,11 +395,14 @@ def test_schemathesis_writes_if_that_is_allowed(run: Run, leave: str) -> None:
 def test_the_suite_writes_one_report(run: Run, pytester: pytest.Pytester, workers: list[str]) -> None:
     """It has what the tests of all workers found, and what they did not exercise, without the credential."""
     few = ("-k", "listTrunks and (rule or pages_leave_no_gap or filter_comes_before_paging)")
-    result = run(*workers, *few, "--trunkline-report=json=report.json", app="broken")
+    reports = ("--trunkline-report=json=report.json", "--trunkline-report=html=report.html")
+    result = run(*workers, *few, *reports, app="broken")
     assert result.ret == 1
     assert "trunkline wrote its report to " in shown(result)
     text = (pytester.path / "report.json").read_text("utf-8")
-    assert TOKEN not in text
+    page = (pytester.path / "report.html").read_text("utf-8")
+    assert "not met: </span>429</span>" in page
+    assert TOKEN not in text + page
     value = json.loads(text)
     assert value["verdict"] == "broken"
     assert [found["rule"] for found in value["findings"] if found["operation"] == "listTrunks"] == [
