@@ -489,3 +489,16 @@ def test_github_actions_shows_the_report_of_the_suite(
     summary = (pytester.path / "summary.md").read_text("utf-8")
     assert summary.count("### trunkline: the contract of <code>telepath</code> is broken\n") == 1
     assert TOKEN not in summary
+
+
+def test_a_suite_that_ends_early_says_so_in_its_report(run: Run, pytester: pytest.Pytester) -> None:
+    """`-x` ends a run, and so does a mistake that only the collection of tests shows, which leaves no report."""
+    few = ("-k", "listTrunks and rule", "--trunkline-report=json=report.json")
+    assert run(*few, "-x", app="broken").ret == pytest.ExitCode.TESTS_FAILED
+    value = json.loads((pytester.path / "report.json").read_text("utf-8"))
+    assert (value["complete"], value["verdict"]) == (False, "broken")
+    result = run("--trunkline-operation=nope", "--trunkline-report=json=other.json")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "FAIL 'nope' is not an operation of" in shown(result)
+    assert "INTERNALERROR" not in shown(result)
+    assert not (pytester.path / "other.json").exists()

@@ -81,19 +81,25 @@ class SuiteReports:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, after the implementation was cleaned up."""
-        output, report = getattr(session.config, "workeroutput", None), Report()
-        if output is None and self._tests_ran:
-            self._write(report, session)
-        elif output is not None:
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            report = Report()
             self._fill(report)
             output[_OUTPUT] = pickle.dumps((report, self._base))
+        elif self._tests_ran:
+            try:
+                self._write(session)
+            except TrunklineError as error:
+                self._error = spelled(str(error))
+                if session.exitstatus == pytest.ExitCode.OK:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _fill(self, report: Report) -> None:
         for part in (self._merged, *self._parts):
             report.merge(part)
 
-    def _write(self, report: Report, session: pytest.Session) -> None:
-        settings = self._settings
+    def _write(self, session: pytest.Session) -> None:
+        settings, report = self._settings, Report()
         contract = self._load(settings.vendor[0]).contract
         operations = operations_named(settings.operation, contract.operations) or contract.operations
         writing = {} if settings.allow_writes else {found.operation_id for found in operations if not found.reads}
@@ -101,8 +107,9 @@ class SuiteReports:
             report.exercised[step] = spelled(NOT_ALLOWED) if step[0] in writing else NOT_REACHED
         self._fill(report)
         note_unreached(report, operations, writes=settings.allow_writes)
-        if session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            report.stopped = report.stopped or str(session.shouldstop or "it was interrupted")
+        if session.shouldstop or session.shouldfail or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            why = session.shouldstop or session.shouldfail or "it was interrupted"
+            report.stopped = report.stopped or str(why)
         run = RunInfo(
             contract.vendor,
             self._base,
@@ -118,16 +125,11 @@ class SuiteReports:
             script=partial(script, contract, base=self._base),
             contract=contract,
         )
-        try:
-            if self.baseline:
-                self.baseline.close(report)
-                self._stale = [report.redact(line) for line in report.stale]
-            self._annotations = announce(report, run)
-            write_files(report, run, settings.report)
-        except TrunklineError as error:
-            self._error = str(error)
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.baseline:
+            self.baseline.close(report)
+            self._stale = [report.redact(line) for line in report.stale]
+        self._annotations = announce(report, run)
+        write_files(report, run, settings.report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the annotations, and name the files, or say why there is none."""
