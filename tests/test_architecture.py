@@ -47,7 +47,7 @@ IMPORTERS = {
     "jsonschema_rs": {"contract.schema"},
     "jsonschema": {"contract.schema"},
     "referencing": {"contract.schema"},
-    "msgspec": {"contract", "exchange", "mock", "traffic"},
+    "msgspec": {"check.replay", "contract", "exchange", "mock", "traffic"},
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
     "h11": {"transport.client", "transport.forwarding", "transport.protocol", "transport.proxy"},

@@ -36,7 +36,7 @@ from trunkline.settings import (
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "configuration.md"
-INTERFACES = ("serve", "reset", "check", "validate", "drift", "proxy", "watch", "export", "faults", "pytest")
+INTERFACES = ("serve", "reset", "check", "validate", "drift", "proxy", "watch", "replay", "export", "faults", "pytest")
 
 
 @pytest.fixture

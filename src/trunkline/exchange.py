@@ -194,6 +194,17 @@ Target: TypeAlias = Callable[[Request], Response]
 """A function that answers one request, or raises `TargetError` when the implementation cannot be reached."""
 
 
+def shown_headers(request: Request) -> Headers:
+    """The headers as they are printed: a credential as an environment variable."""
+    shown = dict(request.shown)
+
+    def printed(name: str, value: str) -> str:
+        scheme, space, _ = value.partition(" ")
+        return shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
+
+    return tuple((name, printed(name, value) if name in SECRET_HEADERS else value) for name, value in request.headers)
+
+
 def curl(request: Request, base: str) -> str:
     """The shell command that sends the request again, with the credential as an environment variable.
 
@@ -205,14 +216,9 @@ def curl(request: Request, base: str) -> str:
         words.append("-I")
     elif request.method != "GET":
         words += ["-X", shlex.quote(request.method)]
-    shown = dict(request.shown)
-    for name, value in request.headers:
-        if name in SECRET_HEADERS:
-            scheme, space, _ = value.partition(" ")
-            text = shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
-            words += ["-H", f'"{name}: {text}"']
-        else:
-            words += ["-H", shlex.quote(f"{name}: {value}")]
+    for name, text in shown_headers(request):
+        header = f"{name}: {text}"
+        words += ["-H", f'"{header}"' if name in SECRET_HEADERS else shlex.quote(header)]
     if request.body:
         words += ["--data-binary", shlex.quote(request.body.decode("utf-8", "backslashreplace"))]
     words.append("'" + (base.rstrip("/") + request.target).replace("'", "%27") + "'")

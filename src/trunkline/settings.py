@@ -346,19 +346,19 @@ class Settings:
     )
     url: str | None = option(
         BASE,
-        "check validate watch pytest",
+        "check validate watch replay pytest",
         "The base address of the implementation, such as https://api.example.com/v1.",
     )
     app: str | None = option(
         _text("MODULE:ATTRIBUTE"),
-        "check validate watch pytest",
+        "check validate watch replay pytest",
         "An ASGI application to check in this process instead, such as main:app.",
     )
     token: str | None = option(
-        SECRET, "check validate watch pytest", "The credential; better set TRUNKLINE_TOKEN (`ps` shows options)."
+        SECRET, "check validate watch replay pytest", "The credential; better set TRUNKLINE_TOKEN (`ps` shows options)."
     )
     token_file: str | None = option(
-        FILE, "check validate watch pytest", "A file that contains the credential and nothing else."
+        FILE, "check validate watch replay pytest", "A file that contains the credential and nothing else."
     )
     param: tuple[tuple[str, str], ...] = option(
         PAIR,
@@ -367,7 +367,7 @@ class Settings:
         (),
     )
     timeout: float = option(
-        SECONDS, "check validate watch pytest", "How long one response may take, at most a day.", 10.0
+        SECONDS, "check validate watch replay pytest", "How long one response may take, at most a day.", 10.0
     )
 
     # what is sent
@@ -403,44 +403,44 @@ class Settings:
         50,
     )
     rate: float | None = option(
-        RATE, "check watch pytest", "How many requests to send per second at most; at least one an hour."
+        RATE, "check watch replay pytest", "How many requests to send per second at most; at least one an hour."
     )
     max_requests: int | None = option(
         AT_LEAST_ONE,
-        "check watch pytest",
+        "check watch replay pytest",
         "Stop after N requests, in watch those of a round; what was not checked is reported.",
     )
     max_wait: float = option(
         SECONDS,
-        "check validate watch pytest",
+        "check validate watch replay pytest",
         "How long to wait at most when a response says that the rate limit is spent (429).",
         MAX_WAIT,
     )
     allow_writes: bool = option(
-        FLAG, "check pytest", "Also create, change and delete, but only items that this run created itself."
+        FLAG, "check replay pytest", "Also create, change and delete, but only items that this run created itself."
     )
     second_token: str | None = option(
         SECRET,
-        "check pytest",
+        "check replay pytest",
         "The credential of another account, to check that accounts are isolated; better set TRUNKLINE_SECOND_TOKEN.",
     )
     second_token_file: str | None = option(
-        FILE, "check pytest", "A file that contains that credential and nothing else."
+        FILE, "check replay pytest", "A file that contains that credential and nothing else."
     )
     leave: int | None = option(
         COUNT,
-        "check pytest",
+        "check replay pytest",
         "How many items may be left that no operation can delete. [default: 0; any number on the built-in mock]",
     )
     ledger: str | None = option(
         FILE,
-        "check pytest",
+        "check replay pytest",
         "Where created items are recorded until they are deleted, so that the next run can clean up.",
         short="--journal",
     )
     settle: float | None = option(
         SECONDS,
-        "check pytest",
+        "check replay pytest",
         "How long a response may lag behind a write: a read that is wrong is made again for so long.",
     )
     every: int | None = option(DURATION, "watch", "How long from one round to the next, on average. [default: 5m]")

@@ -51,7 +51,7 @@ from trunkline.transport import connect, server, targets
 VENDORS = folders.names()
 TOKEN = "tok_hush_0123456789"
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
-COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules", "explain")
+COMMANDS = ("serve", "reset", "check", "validate", "export", "faults", "rules", "explain", "replay")
 
 Run = Callable[..., tuple[int, str, str]]
 

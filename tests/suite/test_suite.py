@@ -408,6 +408,7 @@ def test_the_suite_writes_one_report(run: Run, pytester: pytest.Pytester, worker
     assert [found["rule"] for found in value["findings"] if found["operation"] == "listTrunks"] == [
         "body_matches_schema"
     ]
+    assert value["findings"][0]["requests"][0]["headers"] == [["authorization", "Bearer $TRUNKLINE_TOKEN"]]
     exercised = {(each["operation"], each["check"]) for each in value["exercised"]}
     reasons = {(each["operation"], each["check"]): each["reason"] for each in value["not_exercised"]}
     assert exercised | {*reasons} >= {

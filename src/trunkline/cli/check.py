@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from threading import Event
 
 import click
 
@@ -16,12 +15,12 @@ from trunkline.check.runner import Checker
 from trunkline.check.safety import WriteOptions, write_access
 from trunkline.check.stateful.script import script
 from trunkline.cli import output
-from trunkline.cli.interruption import stop_signals
+from trunkline.cli.interruption import stop_signals, until
 from trunkline.cli.output import INTERRUPTED, SUCCESS
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import check_parameters, operations_named
-from trunkline.errors import BudgetExhausted, UsageError
-from trunkline.exchange import Request, Response, Target
+from trunkline.errors import UsageError
+from trunkline.exchange import Request
 from trunkline.findings import Grade, Report
 from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
@@ -60,7 +59,7 @@ def check(settings: Settings, vendor: str) -> int:
     has_ended = (lambda: bool(report.failures(run.strictness))) if settings.fail_fast else (lambda: False)
     quiet = settings.format != "text" and not sys.stderr.isatty()
     with stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
-        connection = replace(connection, target=_until(connection.target, stopped, has_ended))
+        connection = replace(connection, target=until(connection.target, stopped, has_ended))
         error = _run(settings, loaded, connection, names, report, run, screen)
         if stopped.is_set():  # an interruption replaces any other result
             error = KeyboardInterrupt()
@@ -92,7 +91,7 @@ def _dry_run(settings: Settings, vendor: Vendor, connection: Connection, names: 
             settings.max_requests,
             allowed_leftovers=allowed,
             two_accounts=connection.second is not None,
-            decorate=partial(_until, stopped=stopped),
+            decorate=partial(until, stopped=stopped),
         ):
             click.echo(line)
     return SUCCESS
@@ -165,19 +164,6 @@ def _wait(request: Request, seconds: float, vendor: Vendor, report: Report, scre
     operations, _ = vendor.contract.match(request.path)
     report.reached.update((found.operation_id, 429) for found in operations if found.method == request.method)
     screen.progress(output.WAITING.format(seconds))
-
-
-def _until(target: Target, stopped: Event, has_ended: Callable[[], bool] = lambda: False) -> Target:
-    """The target until the run is interrupted or has ended; then the next request ends it."""
-
-    def send(request: Request) -> Response:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        if has_ended():
-            raise BudgetExhausted("stopped at the first finding, as --fail-fast asks")
-        return target(request)
-
-    return send
 
 
 def _progress(report: Report, run: RunInfo, screen: terminal.Screen, *, findings: bool) -> Callable[[str], None]:

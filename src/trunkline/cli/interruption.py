@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
+
+from trunkline.errors import BudgetExhausted
+from trunkline.exchange import Request, Response, Target
 
 
 @contextmanager
@@ -40,3 +43,16 @@ def stop_signals() -> Iterator[Event]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         sys.unraisablehook = hook
+
+
+def until(target: Target, stopped: Event, has_ended: Callable[[], bool] = lambda: False) -> Target:
+    """The target until the run is interrupted or has ended; then the next request ends it."""
+
+    def send(request: Request) -> Response:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        if has_ended():
+            raise BudgetExhausted("stopped at the first finding, as --fail-fast asks")
+        return target(request)
+
+    return send

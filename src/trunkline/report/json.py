@@ -8,6 +8,7 @@ import trunkline
 from trunkline.exchange import Json
 from trunkline.findings import Finding, Report
 from trunkline.redaction import printable
+from trunkline.report.requests import requests
 from trunkline.report.run import (
     RunInfo,
     count_grades,
@@ -78,6 +79,7 @@ def document(report: Report, run: RunInfo) -> Json:
     )
     for member, finding in zip(value["findings"], report.findings, strict=True):
         member["script"] = reproduction_script(finding, report, run)  # keeps its line breaks
+        member["requests"] = [*requests(finding, report, run)]
     return value
 
 
@@ -110,6 +112,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
         "status": last.response.status if last and "status" in last.known else None,
         "curl": curl_command(finding, report, run),
         "script": "",
+        "requests": [],
     }
 
 

@@ -106,6 +106,11 @@ def disclosures(credential: str) -> frozenset[str]:
     return frozenset({credential}.union(*map(secrets_in_header, headers)))
 
 
+def printed_credentials(credential: str) -> dict[str, str]:
+    """Each header value that the law sends, by how it is printed: `{"Bearer ${TRUNKLINE_TOKEN}x": "Bearer ...x"}`."""
+    return {printed: value for *_, pair in _bad_credentials(credential) if pair for value, printed in [pair]}
+
+
 @law("the documented security scheme", is_secured_read)
 def only_a_valid_credential_is_accepted(session: Session) -> Iterator[Problem | Finding]:
     """Without its exact credential a request is refused, with the documented status and code."""

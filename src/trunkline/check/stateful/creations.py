@@ -20,6 +20,12 @@ def created_id(operation: Operation | None, exchange: Exchange) -> tuple[str, st
     return (at, str(identity)) if id_key(identity) else None
 
 
+def created_identity(contract: Contract, exchange: Exchange) -> str:
+    """The id of the item that an exchange created, or empty."""
+    created = created_id(operation_of(contract, exchange), exchange)
+    return created[1] if created else ""
+
+
 @dataclass(slots=True, repr=False)
 class Creations:
     """The successful creations of a run, by the id that they returned."""

@@ -1,0 +1,180 @@
+"""`trunkline replay`: its lines, its exit codes, and what it never prints or sends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from tests.cli.test_baseline import APP, SCHEMA, TOKEN
+from tests.servers import target_server
+from trunkline.cli import run
+from trunkline.exchange import Request, Response
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with implementations that are right and wrong."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("TRUNKLINE_TOKEN", TOKEN)
+    (tmp_path / f"{tmp_path.name}.py").write_text(APP)
+    return tmp_path
+
+
+def check(project: Path, app: str, *options: str) -> int:
+    """Check one operation of an implementation, and write a report."""
+    few = ("--operation", "listTrunks", "--examples", "1", "--seed", "1", "--report", "json=report.json")
+    return run(["check", "telepath", "--app", f"{project.name}:{app}", *few, *options])
+
+
+def replay(project: Path, app: str, *options: str) -> int:
+    """Replay the report on an implementation."""
+    return run(["replay", "report.json", "--app", f"{project.name}:{app}", *options])
+
+
+def test_a_finding_is_said_to_be_there_or_gone(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 1 as long as it is there. The credential is neither in the report nor in what is printed."""
+    assert check(project, "worse", "--fail-fast") == 1
+    document = json.loads((project / "report.json").read_text("utf-8"))
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(document)
+    (request,) = document["findings"][0]["requests"]
+    assert request["headers"] == [["authorization", "Bearer $TRUNKLINE_TOKEN"]]
+    capfd.readouterr()
+    assert replay(project, "worse") == 1
+    out, err = capfd.readouterr()
+    assert out.startswith(
+        "STILL HAPPENS implied body_matches_schema listTrunks body/trunks/0/ai_provider: '***' is not"
+    )
+    assert out.endswith("\nreplayed      still happens: 2, no longer happens: 0, not replayed: 0; 2 requests\n")
+    assert replay(project, "right") == 0
+    more = capfd.readouterr()
+    assert more.out.startswith("gone          implied body_matches_schema listTrunks")
+    assert TOKEN not in out + err + more.out + more.err + (project / "report.json").read_text("utf-8")
+
+
+def test_a_note_that_still_happens_is_no_failure(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is shown as one."""
+    check(project, "busy", "--strictness", "documented")
+    assert replay(project, "busy") == 0
+    assert "\nSTILL HAPPENS note, implied body_matches_schema" in "\n" + capfd.readouterr().out
+
+
+def test_a_report_without_findings_has_nothing_to_replay(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """That is no mistake."""
+    assert check(project, "right") == 0
+    capfd.readouterr()
+    assert replay(project, "right") == 0
+    assert "still happens: 0, no longer happens: 0, not replayed: 0; 0 requests" in capfd.readouterr().out
+
+
+def test_if_nothing_could_be_replayed_the_code_is_2(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence has the first reason."""
+    check(project, "busy")
+    monkeypatch.setenv("TRUNKLINE_TOKEN", "tok_another_0123456789")
+    capfd.readouterr()
+    assert replay(project, "busy") == 2
+    out, err = capfd.readouterr()
+    assert out.startswith(
+        "NOT REPLAYED  implied body_matches_schema listTrunks body/trunks/0/ai_provider: answered 401 "
+    )
+    assert err.endswith("trunkline: nothing could be replayed: answered 401 now, and 200 then: check the token\n")
+
+
+def test_a_budget_ends_a_replay(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was not sent is not replayed."""
+    check(project, "busy")
+    document = json.loads((project / "report.json").read_text("utf-8"))
+    document["findings"] *= 2
+    (project / "report.json").write_text(json.dumps(document))
+    capfd.readouterr()
+    assert replay(project, "busy", "--max-requests", "1") == 1
+    assert (
+        "NOT REPLAYED  implied body_matches_schema listTrunks body/trunks/0/ai_provider: the budget of 1 request is "
+        in (capfd.readouterr().out)
+    )
+
+
+def test_recorded_traffic_is_replayed_if_its_request_is_known(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A body alone has none; a HAR file has one, with a credential that the report does not show."""
+    trunk = {"id": "a", "name": "b", "status": "busy"}
+    text = json.dumps({"trunks": [trunk], "pagination": {"total": 1, "limit": 1, "offset": 0}})
+    request = {
+        "method": "GET",
+        "url": "https://api.telepathvoice.com/v1/trunks?limit=1",
+        "headers": [
+            {"name": "Authorization", "value": "Bearer tok_recorded_987654321"},
+            {"name": "Host", "value": "x"},
+        ],
+    }
+    response = {"status": 200, "headers": [], "content": {"mimeType": "application/json", "text": text}}
+    entry = {"startedDateTime": "2026-11-28T18:00:00Z", "request": request, "response": response}
+    (project / "a.har").write_text(json.dumps({"log": {"version": "1.2", "entries": [entry]}}))
+    (project / "a.json").write_text(text)
+    assert run(["validate", "telepath", "a.har", "--report", "json=report.json"]) == 1
+    assert "tok_recorded" not in (project / "report.json").read_text("utf-8")
+    capfd.readouterr()
+    assert replay(project, "right") == 0
+    assert "gone          implied body_matches_schema listTrunks body/trunks/0/status" in capfd.readouterr().out
+    assert run(["validate", "telepath", "listTrunks", "a.json", "--report", "json=report.json"]) == 1
+    assert replay(project, "right") == 2
+    assert "the report does not have its requests" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"path": "/trunks\r\nx-injected: 1"},
+        {"path": "http://elsewhere.invalid/trunks"},
+        {"path": "@elsewhere.invalid/trunks"},
+        {"query": "a=1 HTTP/1.1\r\nx-injected: 1"},
+        {"method": "GET /admin HTTP/1.1\r\nx:"},
+        {"headers": [["authorization", "Bearer $TRUNKLINE_TOKEN"], ["x-a", "1\r\nx-injected: 1"]]},
+        {"headers": [["authorization", "Bearer $TRUNKLINE_TOKEN"], ["host", "elsewhere.invalid"]]},
+    ],
+)
+def test_a_report_chooses_neither_the_host_nor_more_headers(
+    project: Path, edit: dict[str, object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it holds, requests go to the address that the user gave, below its path, or are not sent."""
+    check(project, "busy")
+    document = json.loads((project / "report.json").read_text("utf-8"))
+    document["findings"][0]["requests"][0].update(edit)
+    document["base"] = "http://elsewhere.invalid/v1"
+    (project / "report.json").write_text(json.dumps(document))
+    asked: list[Request] = []
+
+    def target(request: Request) -> Response:
+        asked.append(request)
+        return Response(200, (("content-type", "application/json"),), b"{}")
+
+    with target_server(target, "/v1") as url:
+        code = run(["replay", "report.json", "--url", url])
+    assert code in (0, 1, 2)
+    assert "Traceback" not in capfd.readouterr().err
+    for request in asked:
+        assert request.header("x-injected") is None
+        assert request.header("host") in (None, url.removeprefix("http://").removesuffix("/v1"))
+        assert request.method == "GET"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "report.json is not JSON; write a report to replay with --report json=FILE"),
+        ('{"format": 1, "vendor": "acme", "findings": []}', "'acme' is not a vendor; there are: "),
+    ],
+)
+def test_a_file_that_is_no_report_is_a_mistake(
+    project: Path, text: str, sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence says so, and so for a file that is not there."""
+    (project / "report.json").write_text(text)
+    assert replay(project, "right") == 2
+    assert capfd.readouterr().err.startswith(f"trunkline: {sentence}")
+    assert run(["replay", "nothing.json"]) == 2
+    assert capfd.readouterr().err == "trunkline: 'nothing.json' cannot be read: there is no such file\n"
