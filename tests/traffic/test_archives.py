@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from tests.recordings import PAGE, TYPE, URL, entries_of, har
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json
 from trunkline.mock import loader
+from trunkline.report import FORMATS
+from trunkline.report.run import RunInfo
 from trunkline.traffic import WHOLE
 from trunkline.traffic.recorded import Entry
+from trunkline.traffic.validation import validate_files
 
 TELEPATH = loader.load("telepath").contract
 BEARER = "Bearer sk_live_0123456789"
@@ -107,10 +111,22 @@ def test_a_credential_that_was_filtered_out_is_not_known(value: str) -> None:
     """Browsers and cassettes leave it out; so its absence is not held against the API."""
     sent = (("Authorization", value),) if value else ()
     found = exchange(har(sent=(*sent, ("accept", "*/*"))))
-    assert found.request.headers == (("authorization", "Bearer x"), ("accept", "*/*"))
+    lower = tuple(("authorization", value) for _, value in sent)
+    assert found.request.headers == (("authorization", "Bearer x"), *lower, ("accept", "*/*"))
+    assert found.request.header("authorization") == "Bearer x"
     assert found.known == WHOLE
     refused = exchange(har(sent=sent, url=URL.replace("limit=10", "limit=0"), status=401))
     assert refused.known == WHOLE - {"request"}, "it may have been refused for its credential or for its limit"
+
+
+def test_a_credential_that_looks_filtered_out_is_hidden(tmp_path: Path) -> None:
+    """It may be a real one, which is short or has no digit."""
+    file = tmp_path / "a.har"
+    page = PAGE.replace("10", '"c4n4ry-short"', 1)
+    file.write_text(json.dumps(har(page, sent=(("Authorization", "Bearer c4n4ry-short"),))), "utf-8")
+    report = validate_files(loader.load("telepath"), [str(file)])
+    assert report.failures()
+    assert "c4n4ry" not in FORMATS["json"](report, RunInfo("telepath"))
 
 
 def test_a_write_whose_body_was_filtered_is_not_known() -> None:
