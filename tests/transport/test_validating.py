@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpcore
 import pytest
 
 from tests.servers import scripted
@@ -405,6 +406,30 @@ def test_a_request_that_cannot_be_sent_is_a_400() -> None:
         )
     assert received.startswith(b"HTTP/1.1 400 ")
     assert b"cannot be passed on" in received
+
+
+def test_a_tunnel_is_refused() -> None:
+    """CONNECT is for another kind of proxy."""
+    with scripted(OK) as upstream, proxied(upstream.base) as proxy:
+        received = proxy.send(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
+        assert upstream.received == []
+    assert received.startswith(b"HTTP/1.1 501 ")
+
+
+def test_an_early_answer_is_passed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upstream that answers before it has the whole body is not judged by the part of it."""
+
+    async def early(_: httpcore.AsyncConnectionPool, request: httpcore.Request) -> httpcore.Response:
+        await anext(aiter(request.stream))  # type: ignore[arg-type]  # it is an asynchronous one
+        return httpcore.Response(413, headers=[(b"content-length", b"0")])
+
+    monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", early)
+    with scripted(OK) as upstream, proxied(upstream.base, wait=5) as proxy:
+        received = proxy.send(
+            b"PUT /v1/trunks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{"
+        )
+        assert received.startswith(b"HTTP/1.1 413 ")
+        assert (proxy.judged(), proxy.metrics.unjudged[BROKEN_OFF]) == ([], 1)
 
 
 def test_a_body_that_is_not_read_does_not_hang() -> None:

@@ -9,7 +9,7 @@ NO_OPERATION, UNJUDGEABLE = "no_operation", "unjudgeable"
 REASONS = {
     BEHIND: "judging could not keep up",
     TOO_LARGE: "a body has more than 1 MiB",
-    BROKEN_OFF: "the answer broke off, or the client left before its end",
+    BROKEN_OFF: "the answer broke off or came before the whole request, or the client left",
     FAILED: "judging failed",
     NO_OPERATION: "the contract has no such operation",
     UNJUDGEABLE: "a redirection, or a body that cannot be decoded",

@@ -200,13 +200,14 @@ class _Passage:
         """Set when the body of the request was read to its end, or is not read any further."""
         self._headed = self._begin
         """When the head of the answer had come."""
-        self._is_complete = self._is_offered = self._ends_by_closing = False
+        self._is_sent = self._is_complete = self._is_offered = self._ends_by_closing = False
         raw, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
         self._target = raw + (b"?" + query if query else b"")
         passed = (pair for pair in end_to_end(scope["headers"]) if pair[0] != b"host")
         self._headers = ((b"host", proxy.upstream.authority), *passed)
         self._has_body = any(name in _FRAMING for name, _ in self._headers)
         if not self._has_body:
+            self._is_sent = True
             self._is_read.set()
         self._url = proxy.upstream.root + self._target.decode("latin-1")
         self._operation = proxy.operation_of(scope["method"], self._url)
@@ -230,7 +231,7 @@ class _Passage:
                 yield part
             if not message.get("more_body", False):
                 self._is_read.set()
-        self._sent = time.perf_counter()
+        self._is_sent, self._sent = True, time.perf_counter()
 
     # --- the answer -------------------------------------------------------------------------------------------------
 
@@ -253,6 +254,8 @@ class _Passage:
     async def _ask(self) -> httpcore.Response:
         """The upstream's answer, of which the head has come. Raises `_Unanswered` if there is none to pass back."""
         proxy, upstream = self._proxy, self._proxy.upstream
+        if self._scope["method"] == "CONNECT":
+            raise _Unanswered(501, "CONNECT is not passed on: this proxy stands before one API; ask it without a proxy")
         may_repeat = not self._has_body and self._scope["method"] in SAFE_METHODS
         while True:
             request = httpcore.Request(
@@ -278,13 +281,14 @@ class _Passage:
         return response
 
     async def _pass_back(self, response: httpcore.Response) -> None:
+        self._is_read.set()  # also if the upstream did not wait for all of the body: the rest is read, and dropped
         self._status, self._headed = response.status, time.perf_counter()
         self._fields = tuple((name.lower(), value) for name, value in response.headers)
         parts = _Parts(response)
         try:
             ahead, is_whole = await self._read_ahead(parts)
             self._is_complete = is_whole
-            await self._begin_answer(await self._verdict() if is_whole else None)
+            await self._begin_answer(await self._verdict() if is_whole and self._is_sent else None)
             for part in ahead:
                 await self._send_part(part)
             while not is_whole and (more := await parts.next()) is not None:
@@ -420,8 +424,8 @@ class _Passage:
     def end(self) -> None:
         """Count the request; and let the exchange be judged, if that was not begun before."""
         seconds = time.perf_counter() - self._begin
-        if self._fields and not self._is_offered:
-            if self._is_complete:
+        if self._headed > self._begin and not self._is_offered:
+            if self._is_complete and self._is_sent:
                 self._offer()
             else:
                 self._proxy.metrics.not_judged(BROKEN_OFF)
@@ -470,7 +474,8 @@ def _has_excess(response: httpcore.Response) -> bool:
     stream: Any = response.stream
     while hasattr(stream, "_stream"):
         stream = stream._stream  # noqa: SLF001 - a test says that it is there
-    return bool(stream._connection._h11_state.trailing_data[0])  # noqa: SLF001 - a test says that it is there
+    connection = getattr(stream, "_connection", None)
+    return connection is not None and bool(connection._h11_state.trailing_data[0])  # noqa: SLF001 - the same
 
 
 def _unanswered(name: str, error: Exception, timeouts: Mapping[str, float]) -> _Unanswered:
