@@ -225,6 +225,8 @@ HOSTILE: dict[str, str] = {
     "null": "null",
     "lone surrogates": page(name="\ud800", region="\udfff").replace("\\\\u", "\\u"),
     "a name of slashes": page().replace('"name"', '"a/b~c": 1, "": 2, "name"'),
+    "names that cannot be written": page().replace('"name"', '"\\ud800": 1, "' + "x" * 200 + '": 2, "name"'),
+    "names with a meaning": page().replace('"name"', '"$ref": "#", "x-trunkline": {}, "properties": [], "name"'),
     "doubled names": page().replace('"name"', '"name": 7, "name"'),
     "a huge number": page().replace('"name"', '"size": 1' + "0" * 5000 + ', "name"'),
     "a huge word": page(status="x" * 100_000),

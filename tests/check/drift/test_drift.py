@@ -316,7 +316,8 @@ def everything(body: Json) -> None:
     trunks = body["trunks"]
     trunks[0] |= {"status": "busy", "name": None, "region": "eu", "score": 1, "api_key": "x"}
     trunks[1] |= {"status": None, "region": None, "score": 1.5, "created_at": "yesterday", "nested": {"a": 1}}
-    trunks[2] |= {"status": "on hold", "ai_provider": 7}
+    trunks[2] |= {"status": "on hold", "ai_provider": 0}
+    trunks[3] |= {"ai_provider": False}
     del trunks[2]["sip_username"]
     trunks[0]["metrics"]["calls_today"] = -3
     body["pagination"]["limit"] = 500
@@ -368,6 +369,47 @@ def test_additions_are_marked_as_observed(sample: Vendor, tmp_path: Path) -> Non
     created = trunk["properties"]["created_at"]
     assert "format" not in created
     assert 'another format than "date-time"' in created["x-trunkline"]["evidence"]["note"]
+
+
+def test_a_property_of_a_shared_schema_has_the_types_of_all(sample: Vendor) -> None:
+    """Two operations with one error body, for example: an addition for one allows what the other shows."""
+    profile = Profile(sample)
+    for operation, query, value in (
+        ("listTrunks", "limit=0", "x"),
+        ("listCalls", "limit=0", 1),
+        ("listCalls", "limit=0", 1.5),
+    ):
+        refused = exchange(lambda body, value=value: body["error"].update(hint=value), operation=operation, query=query)  # type: ignore[misc]  # mypy does not infer it
+        profile.observe(sample.contract.operation(operation), refused)
+    error = json.loads(patch_of(drift(profile)).after["error.json"])
+    assert error["properties"]["error"]["properties"]["hint"]["type"] == ["string", "number"]
+
+
+def test_a_format_is_dropped_whatever_the_text_is(sample: Vendor) -> None:
+    """A very long text, too."""
+    patch = patch_of(drift(profiled(exchange(first("created_at", "x" * 1000)), vendor=sample)))
+    assert patch.left == ()
+    assert "format" not in json.loads(patch.after["trunk.json"])["properties"]["created_at"]
+
+
+def test_what_the_data_can_not_express_is_left(sample: Vendor) -> None:
+    """A header whose name HTTP does not allow, and a name that has a meaning in a schema."""
+    odd = exchange(
+        lambda body: body["trunks"][0].update({"$ref": 1, "x": 1}), fields=(("x region", "eu"), ("x-zone", "1"))
+    )
+    patch = patch_of(drift(profiled(odd, vendor=sample)))
+    assert {change.cause.at for change in patch.left} == {"header/x region", "body/trunks/*/$ref"}
+    assert '"x-zone"' in patch.after["openapi.json"]
+
+
+def test_headers_of_responses_that_no_page_describes_are_no_drift(sample: Vendor, tmp_path: Path) -> None:
+    """Neither before nor after their status was added."""
+    seen = exchange(status=503, fields=(("x-zone", "1"),))
+    found = drift(profiled(seen, vendor=sample))
+    assert [change.cause.kind for change in found.changes] == ["error_status"]
+    for name, text in patch_of(found).after.items():
+        (tmp_path / "schemas" / "sample" / name).write_text(text, "utf-8")
+    assert drift(profiled(seen, vendor=loader.load("sample"))).changes == ()
 
 
 def test_no_finding_rests_on_what_was_observed() -> None:

@@ -12,7 +12,7 @@ No finding rests on what was observed. Where a statement of a page was wrong, wh
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from trunkline.check.drift.profile import OTHERS, TYPES
 from trunkline.contract.model import DOCUMENT, Contract
 from trunkline.contract.rewriting import rewritten
 from trunkline.errors import DataError
-from trunkline.exchange import Json, pointer, resolve
+from trunkline.exchange import Json, has_lone_surrogate, pointer, resolve
 from trunkline.findings import Grade, to_text
 from trunkline.redaction import HIDDEN
 
@@ -50,19 +50,32 @@ class Patch:
     ) -> Patch:
         """The patch for all changes that the format can express.
 
-        `texts` are the files of the contract. `accepts` raises `DataError` for files that cannot be loaded; then each
-        change by itself must be acceptable.
+        `texts` are the files of the contract. `accepts` raises `DataError` for files that cannot be loaded; then the
+        changes that keep them from it are left out.
         """
         contract, redact = drift.profile.contract, drift.profile.redact
-        changes = [change for change in drift.changes if not _names_a_secret(change, redact)]
+        changes = [change for change in drift.changes if _is_writable(change, redact)]
         hidden = [change for change in drift.changes if change not in changes]
-        files, left = _edited(contract, {name: json.loads(text) for name, text in texts.items()}, changes, today)
-        after = _texts(texts, files)
-        try:
-            accepts(after)
-        except DataError:
-            files, left = _one_by_one(contract, texts, changes, accepts, today)
-            after = _texts(texts, files)
+        files = {name: json.loads(text) for name, text in texts.items()}
+
+        def acceptable(files: Mapping[str, Json], changes: list[Change]) -> tuple[Mapping[str, Json], list[Change]]:
+            """The files with all changes that keep them loadable, and the other changes."""
+            if not changes:
+                return files, []
+            edited, left = _edited(contract, files, changes, today)
+            try:
+                accepts(_texts(texts, edited))
+            except DataError:
+                if len(changes) == 1:
+                    return files, changes
+                half = len(changes) // 2
+                files, first = acceptable(files, changes[:half])
+                files, second = acceptable(files, changes[half:])
+                return files, first + second
+            return edited, left
+
+        edited, left = acceptable(files, changes)
+        after = _texts(texts, edited)
         changed = {name: text for name, text in after.items() if text != texts[name]}
         return cls({name: texts[name] for name in changed}, changed, (*left, *hidden))
 
@@ -71,10 +84,12 @@ class Patch:
         return "".join(_diff(f"{folder}/{name}", self.before[name], text) for name, text in self.after.items())
 
 
-def _names_a_secret(change: Change, redact: Callable[[str], str]) -> bool:
-    """Whether a name or a value that the patch would write is, or may be, a secret."""
-    values = (to_text(needed) for needs in change.seen.breaks.values() for needed in needs)
-    return any(HIDDEN in text or redact(text) != text for text in (*change.cause, *values))
+def _is_writable(change: Change, redact: Callable[[str], str]) -> bool:
+    """Whether each name and value is whole, can be written as UTF-8, and is no secret."""
+    values = [needed for needs in change.seen.breaks.values() for needed in needs]
+    texts = (*change.cause, *map(to_text, values))
+    is_whole = not any(HIDDEN in text or text.endswith("…") or redact(text) != text for text in texts)
+    return is_whole and not has_lone_surrogate([*change.cause, *values])
 
 
 def _diff(path: str, before: str, after: str) -> str:
@@ -85,27 +100,6 @@ def _diff(path: str, before: str, after: str) -> str:
 
 def _texts(texts: Mapping[str, str], files: Mapping[str, Json]) -> dict[str, str]:
     return {name: rewritten(text, files[name]) for name, text in texts.items()}
-
-
-def _one_by_one(
-    contract: Contract,
-    texts: Mapping[str, str],
-    changes: list[Change],
-    accepts: Callable[[Mapping[str, str]], None],
-    today: str,
-) -> tuple[Mapping[str, Json], list[Change]]:
-    """The files with each change that keeps them loadable, and the other changes."""
-    files: Mapping[str, Json] = {name: json.loads(text) for name, text in texts.items()}
-    left: list[Change] = []
-    for change in changes:
-        tried, refused = _edited(contract, files, [change], today)
-        with suppress(DataError):
-            if not refused:
-                accepts(_texts(texts, tried))
-                files = tried
-                continue
-        left.append(change)
-    return files, left
 
 
 def _edited(
@@ -215,20 +209,20 @@ def _broken_keywords(draft: _Draft) -> None:
 def _type(draft: _Draft, reference: str, needed: Json) -> None:
     node = draft.node(reference.rpartition("/")[0])
     types = {*([node["type"]] if isinstance(node["type"], str) else node["type"]), needed}
-    types -= {"integer"} if "number" in types else set()
     node["type"] = _types(types)
     draft.keyword(reference, f"the type {needed}")
 
 
-def _types(types: set[str]) -> str | list[str]:
-    """The value of `type`: `string`, or `["string", "null"]`."""
-    found = sorted(types, key=lambda name: (name == "null", _ORDER.index(name)))
+def _types(types: Collection[str]) -> str | list[str]:
+    """The value of `type`: `string`, or `["string", "null"]`. A number includes every integer."""
+    kept = {*types} - ({"integer"} if "number" in types else set())
+    found = sorted(kept, key=lambda name: (name == "null", _ORDER.index(name)))
     return found[0] if len(found) == 1 else found
 
 
 def _enum(draft: _Draft, reference: str, needed: Json) -> None:
     words = draft.node(reference)
-    if needed not in words:
+    if to_text(needed) not in map(to_text, words):  # for Python, False is 0
         words.append(needed)
         draft.keyword(reference, json.dumps(needed, ensure_ascii=False))
 
@@ -294,9 +288,14 @@ _OF_KEYWORD: Mapping[str, Callable[[_Draft, str, Json], None]] = {
 
 def _property(draft: _Draft) -> None:
     properties = draft.node(draft.change.seen.contract)
-    types = draft.change.seen.types - ({"integer"} if "number" in draft.change.seen.types else set())
+    types = {*draft.change.seen.types}
     name = draft.change.cause.at.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-    properties.setdefault(name, {"type": _types(types), "x-trunkline": {"evidence": draft.evidence()}})
+    if name in ("$ref", "x-trunkline"):  # which mean something else in a schema
+        raise _Unpatchable
+    if name in properties:  # added for another operation
+        known = properties[name]["type"]
+        types |= {known} if isinstance(known, str) else {*known}
+    properties[name] = {"type": _types(types), "x-trunkline": {"evidence": draft.evidence()}}
 
 
 def _header(draft: _Draft) -> None:

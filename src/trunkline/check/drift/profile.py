@@ -217,8 +217,8 @@ class Profile:
                 cause = Cause(operation.operation_id, str(status), "rate_limit", f"header/{name}")
                 reference = operation.reference("/x-trunkline/rate_limit")
                 self._add(cause, lambda: "absent", contract=reference, expected="present", evidence=limit.evidence)
-        if response is None:
-            return
+        if response is None or not response.evidence.grade.carries_findings:
+            return  # no page describes such a response
         for name in sorted(fields.keys() - of_limit - response.headers.keys() - {*_COMMON_HEADERS.split()}):
             if not name.startswith(_COMMON_BEGINNINGS):
                 cause = Cause(operation.operation_id, response.key, "header", f"header/{self._name(name)}")
@@ -282,7 +282,7 @@ class Profile:
                     cause = Cause(name, key, "parameter", f"query/{self._name(sent)}")
                     self._add(cause, str, contract=operation.reference(f"{operation.pointer}/parameters"))
             for reason in reasons_to_refuse(operation.contract, request):
-                if reason.cause.startswith("parameter_"):
+                if reason.cause.startswith("parameter_") and reason.evidence.grade.carries_findings:
                     at = f"query/{reason.placeholders.get('name', '')}"
                     cause = Cause(name, key, "parameter_value", at, reason.broke)
                     contract = reason.reference(operation.contract)
@@ -420,11 +420,14 @@ def _widen(needs: list[Json], violation: Violation, *, is_masked: bool) -> None:
         size = instance if keyword.endswith("mum") else len(instance)
         needs[:] = [max(*needs, size) if keyword.startswith("max") else min(*needs, size)] if needs else [size]
         return
+    elif OF_KEYWORD.get(keyword) == "format":
+        needed = keyword
     elif is_masked and keyword in ("enum", "const"):
         return
     else:
         needed = instance
-    if needed not in needs and len(needs) < _MOST_ALIKE and len(to_text(needed)) <= _LONGEST:
+    text = to_text(needed)
+    if text not in map(to_text, needs) and len(needs) < _MOST_ALIKE and len(text) <= _LONGEST:
         needs.append(needed)
 
 
