@@ -83,7 +83,7 @@ def test_a_process_that_ends_early_is_one_sentence(tmp_path: Path, capfd: pytest
 
 
 def test_interrupting_is_clean(tmp_path: Path) -> None:
-    """Ctrl-C reaches every process of the terminal; the code is 130, with one sentence and no traceback."""
+    """Ctrl-C reaches every process of the terminal: the code is 130, the report says so, and there is no traceback."""
     line = json.dumps({"request": {"method": "GET", "url": URL}, "response": {"status": 200, "body": PAGE}}) + "\n"
     command = [sys.executable, "-m", "trunkline.cli", "validate", "telepath", "--jobs", "2", "-"]
     with subprocess.Popen(
@@ -97,4 +97,6 @@ def test_interrupting_is_clean(tmp_path: Path) -> None:
         assert process.stdout
         assert process.stderr
         output, errors = process.stdout.read(), process.stderr.read()
-    assert (process.returncode, output, errors) == (130, b"", b"trunkline: interrupted\n")
+    assert process.returncode == 130
+    assert b"interrupted" in output + errors
+    assert errors in {b"", b"trunkline: interrupted\n"}
