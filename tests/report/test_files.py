@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.report.test_report import RUN, finding, report
+from tests.servers import environment
 from trunkline.errors import UsageError
 from trunkline.report import FORMATS, files
 from trunkline.report.files import check_files, write_files
@@ -58,6 +61,15 @@ def test_a_device_is_written_to() -> None:
     check_files([("json", os.devnull)])
     write_files(report(), RUN, [("json", os.devnull)])
     assert Path(os.devnull).is_char_device()
+
+
+def test_standard_output_by_its_name_is_written_to() -> None:
+    """/dev/stdout is no file whose folder could hold another, also if it is a pipe."""
+    body = "from trunkline.cli import main; main()"
+    command = [sys.executable, "-c", body, "validate", "telepath", "listTrunks", "-", "--report", "json=/dev/stdout"]
+    done = subprocess.run(command, input="{}", capture_output=True, text=True, check=False, env=environment())
+    assert done.stdout.startswith('{\n  "format": 1,')
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize(

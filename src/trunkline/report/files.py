@@ -27,16 +27,17 @@ def check_files(destinations: Sequence[Destination], option: str = "--report") -
         if other := files.get(path):
             raise UsageError(f"{option}: two reports, {other} and {name}, cannot be in one file, {file}")
         files[path] = name
+        if Path(file).exists() and not (path.is_dir() or path.is_file()):
+            continue  # a device or a pipe
         if path.is_dir():
             raise UsageError(f"{option}: {file} is a folder; name a file in it")
         if not path.parent.is_dir():
             raise UsageError(f"{option}: {file} is in a folder that does not exist; make it first")
-        if path.is_file() or not path.exists():
-            try:
-                with TemporaryFile(dir=path.parent):
-                    pass
-            except OSError as error:
-                raise _unwritable(file, error) from None
+        try:
+            with TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise _unwritable(file, error) from None
 
 
 def write_files(report: Report, run: RunInfo, destinations: Iterable[Destination]) -> None:
@@ -44,7 +45,7 @@ def write_files(report: Report, run: RunInfo, destinations: Iterable[Destination
     errors: list[UsageError] = []
     for name, file in destinations:
         try:
-            replace_file(Path(file).resolve(), FORMATS[name](report, run).encode("utf-8", "backslashreplace"))
+            replace_file(Path(file), FORMATS[name](report, run).encode("utf-8", "backslashreplace"))
         except OSError as error:
             errors.append(_unwritable(file, error))
     if errors:

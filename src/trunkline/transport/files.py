@@ -56,6 +56,7 @@ def replace_file(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
+    path = path.resolve()  # a link stays
     written = path.with_name(f".{path.name[:100]}.{os.getpid()}")
     try:
         with written.open("xb") as file:
