@@ -62,10 +62,11 @@ def explanations(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def lock(session: nox.Session) -> None:
-    """Pin the dependencies in the two `.lock` files; `-- --upgrade` pins the newest versions."""
+    """Pin the dependencies in the three `.lock` files; `-- --upgrade` pins the newest versions."""
     session.install("pip-tools")
     locks = {
-        "requirements.lock": ("--extra", "test"),
+        "requirements.lock": ("--extra", "test", "--extra", "dev"),
+        "requirements-test.lock": ("--extra", "test", "--constraint", "requirements.lock"),
         "requirements-install.lock": ("--build-deps-for", "wheel", "--constraint", "requirements.lock"),
     }
     for name, options in locks.items():

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("schemas", "fixtures")
-LOCKS = ("requirements.lock", "requirements-install.lock")
+LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-install.lock")
 DATA = "trunkline/_data/"
 
 
@@ -143,9 +143,11 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
     """Every dependency, test tool and build tool is pinned to a version that `pyproject.toml` allows."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     project = pyproject["project"]
+    extras = project["optional-dependencies"]
     for_installing = [*pyproject["build-system"]["requires"], *project["dependencies"]]
     wanted = {
-        "requirements.lock": [*for_installing, *project["optional-dependencies"]["test"]],
+        "requirements.lock": [*for_installing, *extras["test"], *extras["dev"]],
+        "requirements-test.lock": [*for_installing, *extras["test"]],
         "requirements-install.lock": for_installing,
     }
     for lock, requirements in wanted.items():
@@ -154,10 +156,12 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
             assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
 
 
-def test_the_lock_of_an_installation_is_a_part_of_the_other() -> None:
-    """`requirements-install.lock` pins the same versions, without the tools of the tests."""
-    assert pins("requirements-install.lock").items() < pins("requirements.lock").items()
-    assert "mypy" not in pins("requirements-install.lock")
+def test_each_lock_is_a_part_of_the_next() -> None:
+    """All pin the same versions: an installation needs no tools of the tests, and these need no other tools."""
+    install, test, everything = (pins(f"requirements{name}.lock") for name in ("-install", "-test", ""))
+    assert install.items() < test.items() < everything.items()
+    assert "pytest-xdist" in test.keys() - install.keys()
+    assert "mypy" in everything.keys() - test.keys()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
