@@ -53,12 +53,15 @@ class Grade(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the strongest."""
-        return list(Grade).index(self)
+        return _RANKS[self]
 
     @property
     def carries_findings(self) -> bool:
         """Whether a page or a custom says it, so that an implementation can be held to it."""
         return self not in (Grade.DECISION, Grade.OBSERVED)
+
+
+_RANKS = {grade: rank for rank, grade in enumerate(Grade)}
 
 
 @dataclass(frozen=True, slots=True)

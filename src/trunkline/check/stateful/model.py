@@ -47,7 +47,8 @@ class Claim:
 
     def weakened(self, evidence: Evidence) -> Claim:
         """The claim with the weaker of its own evidence and this."""
-        return replace(self, evidence=self.evidence.weakest(evidence))
+        weakest = self.evidence.weakest(evidence)
+        return self if weakest is self.evidence else replace(self, evidence=weakest)
 
 
 @dataclass(frozen=True, slots=True)
