@@ -73,6 +73,7 @@ def shipped(vendor: Vendor) -> Vendor:
 _APART = "accounts_are_apart"
 _OF_ONE_OPERATION = tuple(name for name in BY_NAME if name != _APART)
 """The laws that ask one operation only; most variants change no other."""
+_NONSENSE = "nonsense_causes_no_server_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -840,7 +841,21 @@ def target_of(case: Lawful) -> Target:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.vendor}: {case.name}")
 def test_a_lawful_variant_has_no_failing_finding(case: Lawful) -> None:
     """A variant of what the pages leave open raises no failing finding, and only the notes that it names."""
-    laws, checked = case.laws, case.checked
+    assert_lawful(case, [law for law in case.laws if law != _NONSENSE])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if _NONSENSE in case.laws], ids=lambda case: f"{case.vendor}: {case.name}"
+)
+def test_a_lawful_variant_is_silent_on_nonsense(case: Lawful) -> None:
+    """The same for what it answers to nonsense, which is drawn."""
+    assert_lawful(case, [_NONSENSE])
+
+
+def assert_lawful(case: Lawful, laws: Sequence[str]) -> None:
+    """Nothing fails, and only the notes that a variant names are made."""
+    checked = case.checked
     report = examine(case.vendor, target_of(case), *laws, examples=6, parameters=case.parameters, operations=checked)
     assert [(finding.rule, finding.message, finding.at, finding.seen) for finding in report.failures()] == []
     assert {finding.rule for finding in report.findings} <= case.notes

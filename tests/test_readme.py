@@ -78,13 +78,14 @@ def cases() -> Iterator[object]:
             yield pytest.param(shown, id=f"{path.name}-{number}", marks=[pytest.mark.slow] * slow)
 
 
-@pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("case", [*cases()])
 def test_a_command_prints_what_is_shown(
-    case: list[tuple[str, str]], folder: Path, environment: dict[str, str], port: str
+    case: list[tuple[str, str]], folder: Path, environment: dict[str, str], port: str, request: pytest.FixtureRequest
 ) -> None:
     """Run the commands of a block one after another in one shell. `...` in the documents stands for any output."""
     script = f"\necho '{BETWEEN}'\n".join(command for command, _ in case)
+    if "8900" in script:
+        request.getfixturevalue("served")
     done = subprocess.run(
         ["bash", "-c", script.replace("8900", port)],
         cwd=folder,

@@ -177,6 +177,7 @@ def test_only_the_named_operations_are_fuzzed() -> None:
         run(target, operations=["drop_trunk"])
 
 
+@pytest.mark.slow_for("30-", "90-error1", "90-error2")
 @pytest.mark.parametrize(
     "error", [TargetError("down"), BudgetExhausted("enough"), KeyboardInterrupt(), ValueError("bug")]
 )
@@ -314,6 +315,7 @@ def test_ignored_credentials_are_found() -> None:
         assert "Expected 401 or 403" in failure.message
 
 
+@pytest.mark.slow_for("400")
 @pytest.mark.parametrize("status", [400, 404, 503])
 def test_a_refusal_does_not_ignore_credentials(status: int) -> None:
     """A target that refuses a bad credential, or fails, does not fail `ignored_auth`; the rules judge the refusal."""

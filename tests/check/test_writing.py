@@ -12,7 +12,7 @@ import pytest
 import trunkline
 from trunkline import mock
 from trunkline.check.runner import Checker
-from trunkline.check.safety import WriteAccess
+from trunkline.check.safety import WriteAccess, cleanup
 from trunkline.check.safety.ledger import Ledger
 from trunkline.exchange import Request, Response, Target
 from trunkline.findings import Report
@@ -23,9 +23,13 @@ JSON = (("content-type", "application/json"),)
 Change = Callable[[Request, Response], Response]
 
 
-def examined(
-    name: str, wrap: Callable[[Target], Target], report: Report | None = None, parameters: dict[str, str] | None = None
-) -> Report:
+@pytest.fixture(autouse=True)
+def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the cleanup not wait before it tries again."""
+    monkeypatch.setattr(cleanup, "WAITS", [0.0] * len(cleanup.WAITS))
+
+
+def examined(name: str, wrap: Callable[[Target], Target], parameters: dict[str, str] | None = None) -> Report:
     """A whole check of the mock behind a wrapper."""
     vendor = trunkline.load(name)
     target = wrap(mock.from_vendor(vendor))
@@ -36,9 +40,19 @@ def examined(
         parameters=parameters if parameters is not None else known_parameters(vendor),
         seed=1,
         examples=10,
-        report=report or Report(),
         writing=WriteAccess(Ledger(), target, None),
     ).run()
+
+
+def written(name: str, wrap: Callable[[Target], Target]) -> Report:
+    """The stateful laws alone, and the cleanup."""
+    vendor = trunkline.load(name)
+    target = wrap(mock.from_vendor(vendor))
+    writing = WriteAccess(Ledger(), target, None)
+    checker = Checker(vendor, target, credential=vendor.world.token, seed=1, examples=2, writing=writing)
+    checker.check_stateful(vendor.contract.operations)
+    checker.clean()
+    return checker.report
 
 
 def answering(change: Change) -> Callable[[Target], Target]:
@@ -136,6 +150,7 @@ def test_an_echoed_password_is_a_finding() -> None:
 # --- read-only fields -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_for("talkover-is_verified-data-True", "telepath-ai_provider-trunks-False")
 @pytest.mark.parametrize("refuses", [False, True])
 @pytest.mark.parametrize(
     ("name", "field", "items"), [("talkover", "is_verified", "data"), ("telepath", "ai_provider", "trunks")]
@@ -169,9 +184,10 @@ def test_success_for_a_read_only_field_of_an_update_is_noted(name: str, field: s
 # --- safety ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow_for("500")
+@pytest.mark.slow_for("500", "whole")
+@pytest.mark.parametrize("examine", [examined, written], ids=["whole", "stateful"])
 @pytest.mark.parametrize("status", [404, 500])
-def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
+def test_an_id_that_was_never_seen_is_never_written_to(status: int, examine: Callable[..., Report]) -> None:
     """A creation returns the id of others, and no response shows whose it is."""
     vendor = trunkline.load("talkover")
     good = mock.from_vendor(vendor)
@@ -188,8 +204,7 @@ def test_an_id_that_was_never_seen_is_never_written_to(status: int) -> None:
             return edited(response, lambda body: body["data"].update(id="VICTIM"))
         return response
 
-    report = Report()
-    examined("talkover", lambda _: target, report)
+    report = examine("talkover", lambda _: target)
     assert touched == []
     assert report.failures()
     assert report.leftovers

@@ -345,6 +345,7 @@ def test_no_error_is_too_long_to_read(run: Run, arguments: tuple[str, ...]) -> N
     assert len(err) < 1100
 
 
+@pytest.mark.slow_for("export")
 @pytest.mark.parametrize(
     ("redirection", "code", "message"),
     [
@@ -1253,6 +1254,7 @@ cli.main(["serve", "--port", "0", *{options}])
 """
 
 
+@pytest.mark.slow_for("1-options1", "1-options2")
 @pytest.mark.parametrize("options", [[], ["--quiet"], ["-v"]])
 @pytest.mark.parametrize("debug", ["", "1"])
 def test_a_bug_while_serving_is_one_sentence(options: list[str], debug: str) -> None:
@@ -1396,6 +1398,7 @@ def test_a_port_in_use_is_one_sentence(served: Any, run: Run) -> None:
     assert f"port {port} of 127.0.0.1 is in use" in sentence(err)
 
 
+@pytest.mark.slow_for("telepath")
 @pytest.mark.parametrize("call", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_a_check_at_once(vendor: Vendor, call: signal.Signals) -> None:
     """The process ends within seconds with 130, whatever it was doing."""

@@ -73,6 +73,7 @@ def test_failed_tests_and_cleared_requests_count(run: Run, pytester: pytest.Pyte
     assert met_in(pytester.path / "coverage.json") == {("listTrunks", "200")}
 
 
+@pytest.mark.slow
 def test_workers_are_merged(run: Run, pytester: pytest.Pytester) -> None:
     """With pytest-xdist the main process has what all have met, prints it once and holds it to the bound."""
     options = ("-p", "xdist", "-n", "2", "--dist=each")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from textwrap import dedent
@@ -50,6 +52,18 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         return pytester.runpytest_subprocess(*ACTIVE, *options)
 
     return run
+
+
+Configure = Callable[..., pytest.Config]
+"""Read options of pytest, and its ini file."""
+
+
+@pytest.fixture
+def configure(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """As a run does at its start, with no other plugin."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return partial(pytester.parseconfigure, "-p", "trunkline.plugin")
 
 
 # --- fixtures ---------------------------------------------------------------------------------------------------------
@@ -606,9 +620,8 @@ def test_options_in_a_toml_file_of_pytest_have_types(run: Run, pytester: pytest.
     ).assert_outcomes(passed=1)
 
 
-def test_native_values_of_toml_are_taken_by_type(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_native_values_of_toml_are_taken_by_type(configure: Configure, pytester: pytest.Pytester) -> None:
     """In `[tool.pytest]`: texts, numbers, booleans and lists."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     (pytester.path / "telepath").mkdir()
     settings: dict[str, Any] = {
         "fixtures": ".",
@@ -630,7 +643,7 @@ def test_native_values_of_toml_are_taken_by_type(pytester: pytest.Pytester, monk
     }
     lines = [f"trunkline_{name} = {json.dumps(value)}" for name, value in settings.items()]
     (pytester.path / "pyproject.toml").write_text("\n".join(["[tool.pytest]", *lines]))
-    found = settings_of(pytester.parseconfigure("-p", "no:xdist"))
+    found = settings_of(configure())
     folder = str(pytester.path)
     parsed: dict[str, Any] = {
         "vendor": ("telepath",),
@@ -650,15 +663,14 @@ ONE_OF_EACH = {"args" if row.repeatable else row.type.ini: row for row in option
 
 @pytest.mark.parametrize("row", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
 def test_a_native_value_of_another_type_is_refused(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, row: Option
+    configure: Configure, pytester: pytest.Pytester, row: Option
 ) -> None:
     """One sentence says what is wanted."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     right = {"args"} if row.repeatable else {"float", "int"} if row.type.ini == "float" else {row.type.ini}
     for kind in NATIVE.keys() - right:
         (pytester.path / "pyproject.toml").write_text(f"[tool.pytest]\n{row.ini} = {NATIVE[kind]}")
         with pytest.raises(pytest.UsageError) as caught:
-            pytester.parseconfigure()
+            configure()
         hint = "; write it without quotes" if kind == "string" and not row.repeatable else ""
         assert str(caught.value) == f"{row.ini} in the ini file is not {row.wanted}{hint}", kind
 
@@ -666,14 +678,13 @@ def test_a_native_value_of_another_type_is_refused(
 @pytest.mark.parametrize("name", ["token", "second_token"])
 @pytest.mark.parametrize("file", ["pytest.ini", "pyproject.toml"])
 def test_a_secret_in_the_file_of_pytest_is_refused(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, file: str, name: str
+    configure: Configure, pytester: pytest.Pytester, file: str, name: str
 ) -> None:
     """As in trunkline.toml: one sentence names the file, the key and what to do."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     table, value = ("pytest", "hush") if file == "pytest.ini" else ("tool.pytest.ini_options", '"hush"')
     (pytester.path / file).write_text(f"[{table}]\ntrunkline_{name} = {value}\n")
     with pytest.raises(pytest.UsageError) as caught:
-        pytester.parseconfigure()
+        configure()
     assert str(caught.value) == (
         f"{pytester.path / file} holds a secret, trunkline_{name}, and such a file is easily shared; "
         f"set TRUNKLINE_{name.upper()}, or give trunkline_{name}_file (--trunkline-{name.replace('_', '-')}-file)"
@@ -755,14 +766,10 @@ def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pyt
     ],
     ids=lambda text: text[:32],
 )
-def test_a_wrong_option_is_one_sentence(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, option: str, sentence: str
-) -> None:
+def test_a_wrong_option_is_one_sentence(configure: Configure, option: str, sentence: str) -> None:
     """It ends the run before any test, as pytest's own usage errors do."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     with pytest.raises(pytest.UsageError) as caught:
-        pytester.parseconfigure("-p", "trunkline.plugin", option)
+        configure(option)
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([sentence])
 
 
@@ -804,7 +811,7 @@ def test_a_run_without_mocks_imports_nothing_heavy(run: Run) -> None:
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
                 "trunkline.errors", "trunkline.contract", "trunkline.contract.folders", "trunkline.contract.http",
                 "trunkline.plugin", "trunkline.plugin.hosts", "trunkline.plugin.options", "trunkline.report",
-                "trunkline.report.titles", "trunkline.settings",
+                "trunkline.plugin.validate", "trunkline.report.titles", "trunkline.settings",
             }
         """
     ).assert_outcomes(passed=1)
@@ -833,6 +840,7 @@ def test_a_failure_shows_no_credential(run: Run) -> None:
     assert "very_secret" not in result.stdout.str().replace('["sk_live_" + "very_secret"]', "")
 
 
+@pytest.mark.slow_for("full")
 @pytest.mark.parametrize("options", [(), ("--full-trace",)], ids=["cut", "full"])
 def test_a_failure_shows_no_secret_that_a_test_has_read(run: Run, options: tuple[str, ...]) -> None:
     """Neither credentials in headers nor secret fields of records and bodies, nor a secret sent in a query."""

@@ -135,7 +135,7 @@ runner.Checker.{method} = fail
 """
 
 
-@pytest.mark.slow_for("check_law", "survey")
+@pytest.mark.slow_for("check_law", "fuzz")
 @pytest.mark.parametrize("method", ["check_law", "survey", "fuzz"])
 def test_a_bug_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would show it; the test fails with the name of the exception only."""

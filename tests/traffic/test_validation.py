@@ -474,6 +474,7 @@ def test_a_body_that_is_too_large_when_decoded_is_not_judged(monkeypatch: pytest
         messages.decode(Response(200, fields, body))
 
 
+@pytest.mark.slow_for("[],", '"ab"', "[0]")
 @pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1},', b'"ab",', b"1,", b"[0],"])
 def test_what_takes_too_much_memory_is_refused(unit: bytes) -> None:
     """A text of 64 MB that is very many values is refused before it is read; a page of items is not."""

@@ -314,6 +314,7 @@ def test_a_malformed_chunk_after_the_answer_is_not_logged(method: str, caplog: p
     assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
 
 
+@pytest.mark.slow_for("False-talkover", "True-telepath")
 @pytest.mark.parametrize("name", folders.names())
 @pytest.mark.parametrize("announced", [True, False])
 def test_fifty_megabytes_are_refused_as_the_vendor_does(name: str, announced: bool) -> None:

@@ -100,6 +100,7 @@ def failures(report: Report) -> list[tuple[str, str, str]]:
     return [(finding.rule, finding.operation, finding.message) for finding in report.failures()]
 
 
+@pytest.mark.slow_for("telepath-every 3", "telepath-20%", "talkover-every 1", "talkover-1%")
 @pytest.mark.parametrize("pace", ["every 1 requests", "every 3 requests", "20% of the requests", SLOWEST])
 @pytest.mark.parametrize("name", LOADED)
 def test_data_that_change_are_no_finding(name: str, pace: str) -> None:

@@ -857,6 +857,7 @@ with Ledger.from_file(Path(path), vendor, base) as ledger:
 """
 
 
+@pytest.mark.slow_for("7-")
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("moment", [6, 7])
 def test_a_killed_run_is_finished_by_the_next(nested: Contract, tmp_path: Path, signum: int, moment: int) -> None:
@@ -1171,6 +1172,7 @@ def anything(dice: random.Random, gate: Gate, server: Server) -> Request:
     return post(f"/sip-trunks{path}", body, (("authorization", f"Bearer {token}"),), method)
 
 
+@pytest.mark.slow_for("4", "5", "6", "7", "8", "9", "10", "11")
 @pytest.mark.parametrize("seed", range(12))
 def test_random_requests_and_faults_do_no_harm(nested: Contract, tmp_path: Path, seed: int) -> None:
     """Three crashed runs with random requests and faults change nothing of others, and the next run finishes them."""

@@ -278,6 +278,7 @@ JUNK = (
 STATUSES = (200, 201, 204, 299, 302, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503)
 
 
+@pytest.mark.slow_for("1-0.", "2-0.", "3-0.", "1-1.", "2-1.", "3-1.")
 @each_vendor
 @pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
 @pytest.mark.parametrize("seed", range(4))

@@ -69,6 +69,7 @@ CHOSEN = {
 }
 
 
+@pytest.mark.slow_for("conditional_inputs_are_required", "conflicts_are_refused")
 @pytest.mark.parametrize(
     "defect",
     [next(defect for defect in DEFECTS if defect.law == law) for law in sorted(CHOSEN)],
