@@ -33,6 +33,7 @@ class Proxied:
     """A proxy before an upstream."""
 
     url: str
+    app: ValidatingProxy
     metrics: Metrics
     judging: Judging
     seen: list[Seen] = field(default_factory=list)
@@ -112,7 +113,7 @@ def proxied(
             each=each,
         )
         with running(app) as url:
-            yield Proxied(url, metrics, judging, seen, lines, ended)
+            yield Proxied(url, app, metrics, judging, seen, lines, ended)
 
 
 # --- nothing is changed -----------------------------------------------------------------------------------------------
@@ -498,6 +499,27 @@ def test_a_client_that_leaves_within_the_answer_ends_it() -> None:
         assert gone.wait(5)
         assert proxy.judged(after=1) == []
     assert proxy.metrics.unjudged[BROKEN_OFF] == 1
+
+
+def test_clients_that_leave_let_no_connection_open() -> None:
+    """However many leave, and whenever they do, the proxy keeps no connection to the upstream that nobody uses."""
+
+    def script(connection: socket.socket) -> None:
+        while (data := connection.recv(65536)) and not data.endswith(b"hello"):
+            pass
+        if data:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            connection.recv(1)
+
+    with scripted(script) as upstream, proxied(upstream.base) as proxy:
+        for number in range(30):
+            head = b"POST /v1/trunks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+            with socket.create_connection(proxy.address, timeout=5) as client:
+                client.sendall(head + b"hello"[: number % 6])
+                if number % 6 == 5 and number % 4:
+                    assert client.recv(1)
+        proxy.judged(after=30)
+        assert proxy.app.pool.connections == []
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ FINDINGS = b"x-trunkline-findings"
 """The header field with the number of findings."""
 
 MOST_COLLECTED = 1 << 20
-"""The number of bytes of a body, and of all fields of a head, up to which an exchange is judged."""
+"""The number of bytes of a body up to which an exchange is judged."""
 _IDLE = 4
 """Seconds for which an idle connection to the upstream is kept: less than the 5 s after which many servers close it."""
 _MOST_IDLE = 100
