@@ -200,7 +200,7 @@ def shown_headers(request: Request) -> Headers:
 
     def printed(name: str, value: str) -> str:
         scheme, space, _ = value.partition(" ")
-        return shown.get(name) or f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
+        return shown[name] if name in shown else f"{scheme + space if space else ''}${TOKEN_VARIABLE}"
 
     return tuple((name, printed(name, value) if name in SECRET_HEADERS else value) for name, value in request.headers)
 

@@ -17,7 +17,7 @@ import pytest
 
 from trunkline.check.fuzz import Event, Failure, Progress, Skipped, fuzz
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
-from trunkline.exchange import SAFE_METHODS, Json, Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Json, Request, Response, Target, shown_headers
 
 TOKEN = "sk_live_fuzz_me"
 
@@ -128,6 +128,17 @@ def test_credentials_are_valid_missing_or_forged(usual: tuple[list[Event], list[
     assert sent.count(f"Bearer {TOKEN}") > len(sent) / 2
     assert None in sent
     assert {*sent} - {None, f"Bearer {TOKEN}"}
+
+
+def test_a_forged_credential_is_printed_as_it_is(usual: tuple[list[Event], list[Request]]) -> None:
+    """The command that repeats its request sends it too, and not the credential of the run."""
+    _, requests = usual
+    pairs = {
+        (request.header("authorization"), dict(shown_headers(request)).get("authorization")) for request in requests
+    }
+    assert (f"Bearer {TOKEN}", f"Bearer ${TOKEN_VARIABLE}") in pairs
+    assert ("Bearer SCHEMATHESIS-INVALID-VALUE", "Bearer SCHEMATHESIS-INVALID-VALUE") in pairs
+    assert {printed for value, printed in pairs if value != f"Bearer {TOKEN}"} & {f"Bearer ${TOKEN_VARIABLE}"} == set()
 
 
 def test_bounds_are_crossed(usual: tuple[list[Event], list[Request]]) -> None:

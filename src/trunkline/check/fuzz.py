@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 _WRITING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 _CASE_HEADER = "x-schemathesis-testcaseid"
+_MADE_UP = re.compile(r"[A-Za-z0-9 _-]*")
+"""A header of a made-up credential, which means nothing to a shell."""
 _POLL_SECONDS = 0.1
 """The interval at which the engine checks whether the run has ended."""
 _CLIENT_HEADERS = frozenset({_CASE_HEADER, "host", "user-agent", "accept-encoding", "connection", "content-length"})
@@ -143,7 +146,7 @@ def fuzz(
         for response in documented[label]["responses"].values()
         for link in response.get("links", {}).values()
     )
-    bridge = _Bridge()
+    bridge = _Bridge(credential)
     with _isolated():
         settings = _settings(seed, examples, stateful=has_links)
         schema = _schema(document, application(bridge.ask, base=base_path), base_path, settings)
@@ -263,6 +266,7 @@ class _PendingRequest:
 class _Bridge:
     """Passes requests and events from the engine's thread to the caller's thread. The last item is None."""
 
+    credential: str | None
     inbox: SimpleQueue[_PendingRequest | EngineEvent | BaseException | None] = field(default_factory=SimpleQueue)
     thread: Thread | None = None
     stream: EventStream | None = None
@@ -271,12 +275,18 @@ class _Bridge:
     def ask(self, request: Request) -> Response:
         """The target of the engine: waits until the caller's thread has the response."""
         fields = tuple(pair for pair in request.headers if pair[0] not in _CLIENT_HEADERS)
-        pending = _PendingRequest(request.header(_CASE_HEADER) or "", replace(request, headers=fields))
+        sent = replace(request, headers=fields, shown=tuple(filter(self._is_made_up, fields)))
+        pending = _PendingRequest(request.header(_CASE_HEADER) or "", sent)
         self.inbox.put(pending)
         while not self.closed:
             with suppress(TimeoutError):  # no response may come after an interruption; then `closed` ends the wait
                 return pending.response.result(timeout=_POLL_SECONDS)
         raise TargetError("the run has ended")
+
+    def _is_made_up(self, pair: tuple[str, str]) -> bool:
+        """Whether a header is a credential that the engine has made up, so that it can be printed as it is."""
+        name, value = pair
+        return name == "authorization" and bool(_MADE_UP.fullmatch(value)) and (self.credential or " ") not in value
 
     def items(self, stream: EventStream) -> Iterator[_PendingRequest | EngineEvent | BaseException]:
         """Start the engine, and yield the requests and events of its thread."""
