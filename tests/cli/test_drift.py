@@ -188,6 +188,23 @@ def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytes
     assert "other host    example.com: 1 request, left out" in out
 
 
+def test_since_and_base_restrict_what_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Older exchanges and those of other hosts are counted, and without any left it is a mistake."""
+    old = dated(har(page(status="busy"), received=HEADERS), "2026-01-01T00:00:00Z")
+    other = har(page(name=None), received=HEADERS, url="https://staging.example.com/v1/trunks?limit=10")
+    path = tmp_path / "session.har"
+    path.write_text(json.dumps(joined(old, dated(other, "2026-11-01T00:00:00Z"))), "utf-8")
+    base = ("--base", "https://staging.example.com/v1")
+    assert run(["drift", "telepath", str(path), *base, "--format", "json"]) == 1
+    value = json.loads(capsys.readouterr().out)
+    assert [change["kind"] for change in value["changes"]] == ["null"]
+    assert value["other_hosts"] == [{"host": "api.telepathvoice.com", "count": 1}]
+    assert run(["drift", "telepath", str(path), "--since", "2026-06-01", *base]) == 1
+    assert "older exchange" in capsys.readouterr().out
+    assert run(["drift", "telepath", str(path), "--since", "2026-12-01"]) == 2
+    assert "2 entries are older than --since" in capsys.readouterr().err
+
+
 BAD: dict[tuple[str, ...], str] = {
     ("drift", "telepath"): "name a SOURCE to compare",
     ("drift", "telepath", "no.har"): "'no.har' cannot be read: there is no such file",
