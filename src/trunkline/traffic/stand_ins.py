@@ -23,8 +23,12 @@ from trunkline.redaction import MOST_WEIGHT, Redactor, weight_of
 
 _UNIT = re.compile(r'\\u([0-9a-fA-F]{4})|\\["\\/bfnrt]|%([0-9a-fA-F]{2})|[^\W_]')
 """What is replaced by one step: a character that is escaped for JSON or for an address, or is a letter or a digit."""
-_NAMED = re.compile(r'("((?:[^"\\]|\\.)*+)"\s*:\s*)("(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*)', re.DOTALL)
-_PAIR = re.compile(r"([^?&;=\s]+=)([^&;#\s]+)")
+_NAMED = re.compile(
+    r'("((?:[^"\\]|\\.)*+)"\s*:\s*)("(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\.){1,3}"|-?[0-9][0-9.]{0,2}(?![0-9.eE]))', re.DOTALL
+)
+"""A member of JSON whose value is short."""
+_PAIR = re.compile(r"""([^?&;=\s"']+=)([^&;#\s"']{1,3})(?![^&;#\s"'])""")
+"""A pair of a query or a form whose value is short."""
 SHORTEST = 4
 """Shorter secrets occur everywhere by chance: they are replaced only under their names."""
 _RANGES = ("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "123456789")
@@ -65,7 +69,7 @@ class StandIns:
         return self._older(self._newer(text))
 
     def under_names(self, text: str, is_secret: Callable[[str], bool]) -> str:
-        """The text with stand-ins for all values under secret names: in JSON, and in a query."""
+        """The text with stand-ins for the short values under secret names: in JSON, and in a query or a form."""
 
         def member(found: re.Match[str]) -> str:
             return found[1] + self.of(found[3]) if is_secret(found[2]) else found[0]
