@@ -84,6 +84,20 @@ def test_it_ends_when_something_new_appears(api: API, watching: Watch, capsys: p
     assert watching("--rounds", "1") == 0
 
 
+def test_the_first_round_shows_what_is_there_already(
+    api: API, watching: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind once: it is known from then on, and is counted in later rounds, also by a watch that starts again."""
+    api.replaced = {b'"active"': b'"paused"'}
+    assert watching("--rounds", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("round 1: 3 operations, 4 requests, nothing new, 1 known")
+    assert lines[1] == "known drift value"
+    assert lines[-1].endswith("round 2: 3 operations, 4 requests, nothing new, 1 known")
+    assert watching("--rounds", "1") == 0
+    assert "known drift" not in capsys.readouterr().out
+
+
 def test_it_goes_on_if_it_only_logs(api: API, watching: Watch, capsys: pytest.CaptureFixture[str]) -> None:
     """And tells by its exit code at the end that there was something; it is shown once."""
     assert watching("--rounds", "1") == 0

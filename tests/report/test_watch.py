@@ -25,8 +25,8 @@ class Terminal(io.StringIO):
 
 def test_a_round_is_one_line() -> None:
     """With the time, what was asked, and why it ended early."""
-    assert plain(round_line(ROUND)) == "1970-01-01T00:00:00Z round 3: 2 operations, 7 requests, nothing new"
-    failed = Round(4, 60.0, 1, {"listTrunks": 200}, {}, (), (ITEM,), "no\nanswer")
+    assert plain(round_line(ROUND)) == "1970-01-01T00:00:00Z round 3: 2 operations, 7 requests, nothing new, 1 known"
+    failed = Round(4, 60.0, 1, {"listTrunks": 200}, {}, (ITEM,), (ITEM,), "no\nanswer")
     assert plain(round_line(failed)) == (
         "1970-01-01T00:01:00Z round 4: 1 operation, 1 request, 1 new; it did not come to its end: no\\nanswer"
     )

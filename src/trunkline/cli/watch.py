@@ -82,6 +82,8 @@ class _Watch:
         for found in rounds_of(self._vendor, new_connection, self._history, schedule, scope):
             self._latest = found
             self._screen.show([round_line(found)])
+            for item in found.items if found.number == 1 else ():
+                self._screen.show(item_lines(item, new=False))
             news = self._history.news  # also what an earlier round could not tell
             for item in news:
                 if item.key not in shown:

@@ -16,9 +16,10 @@ from trunkline.report.text import Line
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 
 
-def item_lines(item: Item) -> Iterator[Line]:
-    """A kind of finding or drift that is new."""
+def item_lines(item: Item, *, new: bool = True) -> Iterator[Line]:
+    """A kind of finding or drift that is new, or that the first round has found."""
     mark, style = ("NEW", _BAD) if item.fails else ("new", _NOTE)
+    mark = mark if new else "known"
     yield (mark, f"{_STRONG} {style}"), (f" {item.type}", style), (f" {item.name}", _STRONG)
     place = " ".join(filter(None, (item.operation, item.status, item.at)))
     yield ((f"  {printable(place)}: {printable(item.message)}", ""),)
@@ -28,9 +29,10 @@ def item_lines(item: Item) -> Iterator[Line]:
 
 
 def round_line(found: Round) -> Line:
-    """A round: `2026-11-28T18:00:00Z round 3: 5 operations, 7 requests, nothing new`."""
-    asked = _plural(len(found.statuses), "operation")
+    """A round: `2026-11-28T18:00:00Z round 3: 5 operations, 7 requests, nothing new, 2 known`."""
+    asked, known = _plural(len(found.statuses), "operation"), len(found.items) - len(found.news)
     facts = [asked, _plural(found.requests, "request"), f"{len(found.news)} new" if found.news else "nothing new"]
+    facts += [f"{known} known"] if known else []
     style = _BAD if found.news else _MISSING if found.problem else _GOOD
     text = f"{', '.join(facts)}{f'; it did not come to its end: {found.problem}' if found.problem else ''}"
     return ((f"{shown_time(found.began)} round {found.number}: ", _QUIET), (printable(text), style))

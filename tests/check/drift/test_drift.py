@@ -308,6 +308,20 @@ def test_a_type_that_the_older_recording_never_has_is_new() -> None:
     assert change.breaks
 
 
+def test_a_whole_number_is_no_other_type_where_the_older_recording_has_fractions() -> None:
+    """A rate of 98.5 then and of 98 now is one type in JSON; a fraction where all were whole is new."""
+
+    def rates(rate: float) -> Profile:
+        def edit(body: Json) -> None:
+            for trunk in body["trunks"]:
+                trunk["metrics"]["success_rate"] = rate
+
+        return profiled(exchange(edit))
+
+    assert drift(rates(98), rates(98.5)).changes == ()
+    assert [change.cause.detail for change in drift(rates(98.5), rates(98)).changes] == ["number"]
+
+
 # --- the patch ------------------------------------------------------------------------------------------------------
 
 

@@ -99,7 +99,8 @@ def _has_key(profile: Profile, name: str, status: str, key: str) -> bool:
 
 def _moved(key: tuple[str, str], new: Place, old: Place, profile: Profile) -> Iterator[tuple[Cause, Deviation]]:
     """The documented properties and types that only one of two profiles shows."""
-    for kind in sorted(new.types.keys() - old.types.keys()) if old.types else ():
+    had = {*old.types, "integer"} if "number" in old.types else {*old.types}  # 98.5 then, and 98 now, are one type
+    for kind in sorted(new.types.keys() - had) if had else ():
         cause = Cause(*key, "null" if kind == "null" else "type", new.at, "" if kind == "null" else kind)
         known = profile.deviations.get(cause)
         yield cause, known or _seen(new.types[kind], new, ", ".join(sorted(old.types)), kind)
