@@ -191,6 +191,29 @@ def test_a_repeated_cause_is_counted_and_not_logged_again() -> None:
     assert {finding.count for finding in live.findings} == {3}
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_write_that_must_be_refused_is_judged_by_its_request(form: str, tmp_path: Path) -> None:
+    """Nothing is filtered out of what passes: an invalid write that gets a success is a finding, also in the record."""
+    vendor, file = vendor_of("telepath"), tmp_path / form
+    create = next(request for request in requests(vendor) if request.method == "POST" and request.body == b"{}")
+    created = next(one for one in traffic(vendor) if (one.method, one.status) == ("POST", 201))
+    one = seen(create, Response(201, (("content-type", "application/json"),), created.response_body), base="/v1")
+    live, _ = judged(vendor, [one], file)
+    assert "refuses_invalid" in {finding.rule for finding in live.findings}
+    assert findings_of(live) == findings_of(validate_files(vendor, [str(file)]))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_request_without_a_credential_is_judged_as_one(form: str, tmp_path: Path) -> None:
+    """An operation that needs a credential must not answer without one; with a short one, nobody knows."""
+    vendor, file = vendor_of("telepath"), tmp_path / form
+    listing = next(one for one in traffic(vendor) if one.url.endswith("/trunks") and one.status == 200)
+    answers = [listing._replace(request_headers=fields) for fields in ((), ((b"authorization", b"Bearer abc"),))]
+    live, verdicts = judged(vendor, answers, file)
+    assert ["refuses_invalid" in dict(verdict.rules) for verdict in verdicts] == [True, False]
+    assert findings_of(live) == findings_of(validate_files(vendor, [str(file)]))
+
+
 def test_notes_do_not_count_at_the_default_strictness() -> None:
     """The number of findings is that of those that fail a run; a note has a line of its own."""
     judge = Observer("telepath", f"{ROOT}/v1", None, "documented")

@@ -28,7 +28,8 @@ def read_har_entry(entry: Json) -> Recorded:
         raise UsageError("it has no body; save the HAR with content")
     posted = bytes_of((request.get("postData") or {}).get("text"))
     time = time_of(entry.get("startedDateTime"), received)
-    return Recorded(method, text_of(request["url"]), sent, posted, Response(status, received, body), time)
+    answer, complete = Response(status, received, body), entry.get("_complete") is True
+    return Recorded(method, text_of(request["url"]), sent, posted, answer, time, complete)
 
 
 def read_interaction(interaction: Json) -> Recorded:

@@ -137,7 +137,7 @@ class Observer:
         sent = passed.method, passed.url, passed.request_headers, passed.request_body
         try:
             addresses = self._upstreams.addresses_of(passed.method, passed.url)
-            exchange = recorded_exchange(addresses, Recorded(*sent, response, passed.time))
+            exchange = recorded_exchange(addresses, Recorded(*sent, response, passed.time, complete=True))
             operation = self._operation(exchange)
             by_cause: dict[object, Finding] = {}
             for finding in judge_recorded(self._report, operation, exchange, self._rules):

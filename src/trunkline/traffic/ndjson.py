@@ -41,6 +41,7 @@ class _Line(msgspec.Struct):
     request: _Message
     response: _Message
     time: Any = None
+    complete: Any = None
 
 
 _LINES = msgspec.json.Decoder(_Line)
@@ -62,7 +63,12 @@ def _row(data: bytes) -> Json:
         line = _LINES.decode(data)
     except ValueError:
         return parse(data)
-    return {"time": line.time, "request": _members(line.request), "response": _members(line.response)}
+    return {
+        "time": line.time,
+        "complete": line.complete,
+        "request": _members(line.request),
+        "response": _members(line.response),
+    }
 
 
 def _members(message: _Message) -> Json:
@@ -81,7 +87,8 @@ def _recorded(row: Json) -> Recorded:
         raise UsageError("it has no body; record it again with the bodies")
     answer = Response(status, received, body or b"")
     sent = _fields(request.get("headers"))
-    return Recorded(method, url, sent, _body(request) or b"", answer, time_of(row.get("time"), received))
+    time, complete = time_of(row.get("time"), received), row.get("complete") is True
+    return Recorded(method, url, sent, _body(request) or b"", answer, time, complete)
 
 
 def _fields(given: Json) -> Headers:

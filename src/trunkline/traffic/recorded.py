@@ -77,6 +77,8 @@ class Recorded(NamedTuple):
     body: bytes
     response: Response
     time: float | None
+    complete: bool = False
+    """Whether nothing was left out of the request: a credential that it lacks was not sent, nor was a field."""
 
 
 def parse(data: bytes) -> Json:
@@ -118,12 +120,13 @@ def recorded_exchange(addresses: Addresses, recorded: Recorded) -> Exchange:
 
     Raises `NoOperation` if the request is not one of the contract, and `UsageError` if it cannot be judged.
     """
-    method, url, fields, body, response, _ = recorded
+    method, url, fields, body, response, _, complete = recorded
     path, query = addresses.path_of(method, url)
     if not 100 <= response.status < 600:
         raise UsageError("it has no response: the request was blocked or interrupted")
-    request, credential_known = without_placeholder(Request(method, path, query, fields, body))
-    is_whole = method in SAFE_METHODS or request.header(GENERATED) is not None
+    request = Request(method, path, query, fields, body)
+    request, credential_known = (request, True) if complete else without_placeholder(request)
+    is_whole = complete or method in SAFE_METHODS or request.header(GENERATED) is not None
     plausible = is_whole or not reasons_to_refuse(addresses.contract, request)
     decoded = decode(response)
     response = require_whole_body(decoded, len(response.body)) if has_content(method, response.status) else decoded

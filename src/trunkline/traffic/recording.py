@@ -117,6 +117,7 @@ def _row(passed: Passed) -> Json:
             "headers": [*map(list, passed.response_headers)],
             **_body(passed.response_body),
         },
+        "complete": True,
         "findings": [*passed.findings],
     }
 
@@ -168,6 +169,7 @@ def _har(passed: Passed) -> Json:
         },
         "cache": {},
         "timings": {"send": 0, "wait": _milliseconds(passed), "receive": 0},
+        "_complete": True,
         "_findings": [*passed.findings],
     }
 
