@@ -159,6 +159,14 @@ def test_two_recordings_are_compared(save: Save, capsys: pytest.CaptureFixture[s
     assert out.startswith("BREAKING property_gone\n  listTrunks 200 body/trunks/*/region: ")
     assert "+++" not in out
     assert run(["drift", "telepath", old, "--against", old]) == 0
+    capsys.readouterr()
+    assert run(["drift", "telepath", new, "--against", old, "--format", "json"]) == 1
+    value = json.loads(capsys.readouterr().out)
+    assert (value["against"], value["patch"], [change["in_patch"] for change in value["changes"]]) == (
+        "recording",
+        "",
+        [False],
+    )
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])
@@ -185,7 +193,7 @@ def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytes
     assert run(["drift", "telepath", str(picture), other, save(page())]) == 0
     out = capsys.readouterr().out
     assert f"NOT JUDGED    {picture}: " in out
-    assert "other host    example.com: 1 request, left out" in out
+    assert "1 request to example.com, left out" in out
 
 
 def test_since_and_base_restrict_what_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,7 +90,10 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
         "first": _time(seen.first),
         "last": _time(seen.last),
         "counts": {"breaking": len(found.breaking), "other": len(found.changes) - len(found.breaking)},
-        "changes": [{**change_document(change), "in_patch": change.cause not in left} for change in found.changes],
+        "changes": [
+            {**change_document(change), "in_patch": patch is not None and change.cause not in left}
+            for change in found.changes
+        ],
         "not_seen": [
             {"operation": name, "status": status, "at": place.at, "contract": place.reference}
             for name, status, place in found.unseen

@@ -2,8 +2,8 @@
 
     >>> profile = Profile(vendor)
     >>> profile.observe(operation, exchange, time=1795888800.0, source="session.har:120 (#/log/entries/3)")
-    >>> profile.deviations
-    {Cause('listTrunks', '200', 'value', 'body/trunks/*/status', '"busy"'): <Deviation: 1 time>}
+    >>> [(cause.kind, cause.at, cause.detail, seen.count) for cause, seen in profile.deviations.items()]
+    [('value', 'body/trunks/*/status', '"busy"', 1)]
 
 A profile is as large as the contract: of the differences at one place only so many are told apart, and of a difference
 only the first example is kept.
@@ -318,7 +318,7 @@ class Profile:
         is_secret = normalized(name) in self._secret_names
         at = place.at + pointer((self._name(name),))
         cause = Cause(operation.operation_id, key, "secret" if is_secret else "property", at)
-        example = partial(self._masked, name, values[0])
+        example = partial(self._masked, at, values[0])
         evidence = operation.contract.secrets.get(name) if is_secret else None
         found = self._add(cause, example, len(values), contract=f"{place.reference}/properties", evidence=evidence)
         found.types.update(TYPES[kind] for kind in set(map(type, values)))
@@ -337,15 +337,15 @@ class Profile:
 
     def _violation(self, operation: Operation, shown: DocumentedResponse, found: list[Violation]) -> None:
         first = found[0]
-        kind, name, instance = OF_KEYWORD.get(first.keyword, "shape"), first.at.rpartition("/")[2], first.instance
-        example = "absent" if first.keyword == "required" else self._masked(name, instance)
+        kind, at, instance = OF_KEYWORD.get(first.keyword, "shape"), without_positions(first.at), first.instance
+        example = "absent" if first.keyword == "required" else self._masked(at, instance)
         detail = {"type": TYPES.get(type(instance), ""), "value": example, "property_missing": ""}.get(
             kind, first.keyword
         )
         if kind == "type" and instance is None:
             kind, detail = "null", ""
         evidence = first.evidence if shown.key.startswith("2") else first.evidence.weakest(shown.evidence)
-        cause = Cause(operation.operation_id, shown.key, kind, f"body{without_positions(first.at)}", detail)
+        cause = Cause(operation.operation_id, shown.key, kind, f"body{at}", detail)
         added = self._add(cause, lambda: example, contract=first.contract, expected=first.expected, evidence=evidence)
         for violation in found:
             _widen(added.breaks.setdefault(violation.contract, []), violation, is_masked=HIDDEN in example)
@@ -375,15 +375,16 @@ class Profile:
         while len(self._remembered) > _MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
-    def _masked(self, name: str, value: Json) -> str:
-        """A value as an example: without secrets, and not too long."""
-        key = (name, type(value), value)
+    def _masked(self, at: str, value: Json) -> str:
+        """The value at a place as an example: without secrets, and not too long."""
+        key = (at, type(value), value)
         is_short = not isinstance(value, dict | list) and len(str(value)) <= _LONGEST
         if is_short and key in self._examples:
             return self._examples[key]
         response = self._exchange.response
         self._learn(Request("POST", "/", "", response.headers, response.body))
-        example = HIDDEN if self._is_secret(name) else to_text(mask_json(value, self._is_secret, self.redact))
+        is_secret = any(map(self._is_secret, at.split("/")))
+        example = HIDDEN if is_secret else to_text(mask_json(value, self._is_secret, self.redact))
         example = excerpt(example, _LONGEST, self.redact)
         if is_short and len(self._examples) < _MOST_REMEMBERED:
             self._examples[key] = example
