@@ -24,12 +24,12 @@ import httpcore
 
 import trunkline
 from trunkline import mock
-from trunkline.traffic.live import Observer
+from trunkline.traffic.proxied import ProxyJudge
 from trunkline.transport.forwarding import end_to_end
-from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import Metrics
 from trunkline.transport.server import asgi, running
-from trunkline.transport.validating import Upstream, ValidatingProxy
+from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
 from trunkline.transport.worker import Worker
 
 VENDOR, TRUNKS = "telepath", 100
@@ -62,7 +62,7 @@ def forwarder(url: str) -> Any:
     return app
 
 
-def judged(url: str, judge: Callable[[Seen], Verdict]) -> Any:
+def judged(url: str, judge: Callable[[RawExchange], Verdict]) -> Any:
     """The validating proxy with a judge."""
     metrics = Metrics()
     judging = Judging(judge, lambda _, verdict: metrics.judged(verdict.rules if verdict else ()))
@@ -78,14 +78,14 @@ def judged(url: str, judge: Callable[[Seen], Verdict]) -> Any:
 
 def validating(url: str) -> Any:
     """The validating proxy as `trunkline proxy` runs it."""
-    worker = Worker(Observer, VENDOR, f"{url}/v1", None, "implied")
+    worker = Worker(ProxyJudge, VENDOR, f"{url}/v1", None, "implied")
     return judged(url, lambda seen: worker.call("judge", seen))
 
 
 def stuck(url: str) -> Any:
     """The validating proxy with a judge that never comes to an end."""
 
-    def judge(_: Seen) -> Verdict:
+    def judge(_: RawExchange) -> Verdict:
         threading.Event().wait()
         return Verdict()
 

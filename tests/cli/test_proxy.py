@@ -23,7 +23,7 @@ from trunkline.cli import proxy, run
 from trunkline.exchange import Json, Request, Response, Target
 from trunkline.findings import Report
 from trunkline.settings import Settings
-from trunkline.transport.judging import Seen, Verdict
+from trunkline.transport.judging import RawExchange, Verdict
 from trunkline.transport.metrics import Metrics
 from trunkline.transport.server import asgi, running
 from trunkline.transport.worker import WorkerEnded
@@ -212,8 +212,8 @@ def test_a_judge_that_ends_is_replaced(
     """The next exchange is judged by another process, which continues the record if that is possible; it is told."""
     monkeypatch.setattr(proxy, "Worker", FakeWorker)
     monkeypatch.setattr(FakeWorker, "begun", [])
-    judge = proxy._Judge(Settings(record_file=record), "telepath", "http://x/v1", {})
-    seen = Seen(0.0, 0.0, "GET", "http://x/v1/trunks", (), b"", 200, (), b"")
+    judge = proxy._JudgeProcess(Settings(record_file=record), "telepath", "http://x/v1", {})
+    seen = RawExchange(0.0, 0.0, "GET", "http://x/v1/trunks", (), b"", 200, (), b"")
     with pytest.raises(WorkerEnded):
         judge(seen)
     assert judge(seen) == Verdict()

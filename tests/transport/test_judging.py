@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 
-from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.judging import Judging, RawExchange, Verdict
 
-SEEN = Seen(0.0, 0.0, "GET", "http://x/", (), b"", 200, (), b"12345")
+SEEN = RawExchange(0.0, 0.0, "GET", "http://x/", (), b"", 200, (), b"12345")
 
 
 def test_what_does_not_fit_is_refused_at_once() -> None:
     """Too many exchanges, or too many bytes, are not kept; there is room again when some are judged."""
     goes_on = threading.Event()
 
-    def judge(_: Seen) -> Verdict:
+    def judge(_: RawExchange) -> Verdict:
         goes_on.wait(5)
         return Verdict()
 
@@ -43,7 +43,7 @@ def test_closing_leaves_out_what_takes_too_long() -> None:
     """What is being judged is finished, and what waits behind it is left out, and counted."""
     begun = threading.Event()
 
-    def judge(_: Seen) -> Verdict:
+    def judge(_: RawExchange) -> Verdict:
         begun.set()
         end = time.monotonic() + 5
         while judging.waiting > 1 and time.monotonic() < end:

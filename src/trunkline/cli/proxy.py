@@ -21,20 +21,20 @@ from trunkline.mock import loader
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
 from trunkline.settings import Settings
-from trunkline.traffic.live import Observer, Upstreams
+from trunkline.traffic.proxied import ProxyJudge, Upstreams
 from trunkline.transport import access, server
 from trunkline.transport.addresses import is_loopback
-from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, FAILED, REASONS, Metrics
-from trunkline.transport.observed import observed
-from trunkline.transport.validating import Upstream, ValidatingProxy
+from trunkline.transport.status import status_application
+from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
 from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
 
 log = logging.getLogger("trunkline.cli.proxy")
 
-_LONGEST = 30.0
+_JUDGING_TIMEOUT = 30.0
 """The seconds that judging one exchange may take."""
-_END = 10.0
+_CLOSING_TIMEOUT = 10.0
 """The seconds that judging has to come to its end."""
 
 
@@ -53,7 +53,7 @@ def proxy(settings: Settings, vendor: str) -> int:
     with (
         certificates(settings) as (context, _, ca),
         logged(each=settings.verbose, quiet=settings.quiet),
-        _Judge(settings, vendor, upstream.base, baseline.known() if baseline else {}) as judge,
+        _JudgeProcess(settings, vendor, upstream.base, baseline.known() if baseline else {}) as judge,
         Judging(judge, partial(_count, metrics)) as judging,
     ):
 
@@ -68,7 +68,7 @@ def proxy(settings: Settings, vendor: str) -> int:
             upstream,
             judging,
             metrics,
-            observed(metrics, health, findings, settings.admin_token),
+            status_application(metrics, health, findings, settings.admin_token),
             operation_of=Upstreams(contract, upstream.base).operation_id,
             timeout=settings.upstream_timeout,
             wait=settings.findings_wait,
@@ -81,7 +81,7 @@ def proxy(settings: Settings, vendor: str) -> int:
             on_ready=lambda url: _announce(url, vendor, upstream, settings, ca),
             tls=context,
         )
-        for _ in range(judging.close(_END)):
+        for _ in range(judging.close(_CLOSING_TIMEOUT)):
             metrics.not_judged(BEHIND)
         report = _completed(judge.report(), judge, metrics)
     output.close_baseline(baseline, report, settings)
@@ -90,20 +90,20 @@ def proxy(settings: Settings, vendor: str) -> int:
     return output.exit_code(report, run)
 
 
-class _Judge:
-    """The observer in a process of its own. If that fails, another one takes its place."""
+class _JudgeProcess:
+    """The `ProxyJudge` in a process of its own. If that ends, another one is started."""
 
     def __init__(self, settings: Settings, vendor: str, base: str, known: Mapping[Identity, Known]) -> None:
         self._record = settings.record_file
         run = settings.strictness, settings.operation, known
-        self._begin: Callable[[str | None], Worker] = lambda record: Worker(Observer, vendor, base, record, *run)
+        self._begin: Callable[[str | None], Worker] = lambda record: Worker(ProxyJudge, vendor, base, record, *run)
         self._worker = self._begin(self._record)
         self.lost = 0
         """How often the process ended, and what it had found was lost."""
 
-    def __call__(self, seen: Seen) -> Verdict:
+    def __call__(self, exchange: RawExchange) -> Verdict:
         try:
-            verdict: Verdict = self._worker.call("judge", seen, timeout=_LONGEST)
+            verdict: Verdict = self._worker.call("judge", exchange, timeout=_JUDGING_TIMEOUT)
         except WorkerFailed as error:
             log.warning("an exchange was not judged: %s was not expected; this is a bug in trunkline", error)
             raise
@@ -113,7 +113,7 @@ class _Judge:
             can_continue = record is not None and record.lower().endswith(".ndjson")
             log.warning(
                 "judging an exchange took more than %g s, or its process ended; another one judges on%s",
-                _LONGEST,
+                _JUDGING_TIMEOUT,
                 "" if can_continue or record is None else f", and the record {record} ends here",
             )
             self._worker.close()
@@ -125,20 +125,20 @@ class _Judge:
     def report(self) -> Report:
         """The report of what was judged so far, or an empty one if it is lost."""
         try:
-            found: Report = self._worker.call("report", timeout=_LONGEST)
+            found: Report = self._worker.call("report", timeout=_JUDGING_TIMEOUT)
         except (WorkerEnded, WorkerFailed):
             self.lost += 1
             return Report()
         return found
 
-    def __enter__(self) -> _Judge:
+    def __enter__(self) -> _JudgeProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._worker.close()
 
 
-def _count(metrics: Metrics, _: Seen, verdict: Verdict | None) -> None:
+def _count(metrics: Metrics, _: RawExchange, verdict: Verdict | None) -> None:
     """Count a judged exchange, and log what is new in it."""
     if verdict is None:
         metrics.not_judged(FAILED)
@@ -150,7 +150,7 @@ def _count(metrics: Metrics, _: Seen, verdict: Verdict | None) -> None:
         log.info("%s", line)
 
 
-def _completed(report: Report, judge: _Judge, metrics: Metrics) -> Report:
+def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report:
     """The report with what only the proxy knows."""
     report.requests = metrics.requests
     unjudged = {reason: count for reason, count in metrics.unjudged.items() if count}

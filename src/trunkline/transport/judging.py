@@ -1,7 +1,7 @@
-"""Judge what passes a proxy in a thread of its own, behind a bounded queue: what does not fit is not judged.
+"""Judge exchanges in a thread, from a bounded queue: an exchange for which there is no room is not judged.
 
->>> with Judging(judge, done=lambda seen, verdict: None) as judging:
-...     judging.offer(seen)  # a future, or None if judging cannot keep up
+>>> with Judging(judge, done=lambda exchange, verdict: None) as judging:
+...     judging.offer(exchange)  # a future, or None if judging cannot keep up
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MOST_BYTES = 64 << 20
 _T = TypeVar("_T")
 
 
-class Seen(NamedTuple):
-    """An exchange as it passed, in bytes. Its bodies have the content coding of the wire."""
+class RawExchange(NamedTuple):
+    """An exchange as a proxy passed it on, in bytes. Its bodies have the content coding in which they were sent."""
 
     time: float
     """The Unix time at which the request arrived."""
@@ -62,8 +62,8 @@ class Judging:
 
     def __init__(
         self,
-        judge: Callable[[Seen], Verdict],
-        done: Callable[[Seen, Verdict | None], object],
+        judge: Callable[[RawExchange], Verdict],
+        done: Callable[[RawExchange, Verdict | None], object],
         *,
         most: int = MOST,
         most_bytes: int = MOST_BYTES,
@@ -79,12 +79,12 @@ class Judging:
         self._thread = threading.Thread(target=self._run, name="trunkline-judging", daemon=True)
         self._thread.start()
 
-    def offer(self, seen: Seen) -> Future[Verdict | None] | None:
+    def offer(self, exchange: RawExchange) -> Future[Verdict | None] | None:
         """Let an exchange be judged. Returns None, and forgets the exchange, if too many wait."""
-        size = len(seen.request_body) + len(seen.response_body)
+        size = len(exchange.request_body) + len(exchange.response_body)
         if self.waiting >= self._most or self._bytes + size > self._most_bytes:
             return None
-        return self._add(lambda: self._judged(seen), size)
+        return self._add(lambda: self._judged(exchange), size)
 
     def ask(self, function: Callable[[], _T]) -> Future[_T]:
         """Call a function in the thread, after what was offered before."""
@@ -115,12 +115,12 @@ class Judging:
             self._changed.notify()
         return future
 
-    def _judged(self, seen: Seen) -> Verdict | None:
+    def _judged(self, exchange: RawExchange) -> Verdict | None:
         try:
-            verdict: Verdict | None = self._judge(seen)
+            verdict: Verdict | None = self._judge(exchange)
         except Exception:  # noqa: BLE001 - `judge` has said why, and the others are judged nevertheless
             verdict = None
-        self._done(seen, verdict)
+        self._done(exchange, verdict)
         return verdict
 
     def _run(self) -> None:

@@ -19,11 +19,11 @@ import pytest
 from tests.servers import scripted
 from trunkline.errors import UsageError
 from trunkline.transport import validating
-from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, Metrics
-from trunkline.transport.observed import observed
 from trunkline.transport.server import running
-from trunkline.transport.validating import Upstream, ValidatingProxy
+from trunkline.transport.status import status_application
+from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -36,7 +36,7 @@ class Proxied:
     app: ValidatingProxy
     metrics: Metrics
     judging: Judging
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[RawExchange] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     ended: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released for each request that has come to its end in the proxy."""
@@ -64,7 +64,7 @@ class Proxied:
             assert self.ended.acquire(timeout=5)
         return response
 
-    def judged(self, *, after: int = 0) -> list[Seen]:
+    def judged(self, *, after: int = 0) -> list[RawExchange]:
         """All exchanges that were judged so far, and those that wait for it, `after` so many requests ended."""
         for _ in range(after):
             assert self.ended.acquire(timeout=5)
@@ -75,27 +75,27 @@ class Proxied:
 @contextmanager
 def proxied(
     base: str,
-    judge: Callable[[Seen], Verdict] = lambda _: Verdict(),
+    judge: Callable[[RawExchange], Verdict] = lambda _: Verdict(),
     *,
     most: int = 1000,
     wait: float | None = None,
     timeout: float = 5,
 ) -> Iterator[Proxied]:
     """A proxy before the upstream at `base`, with a judge in this process."""
-    metrics, seen, lines = Metrics(), list[Seen](), list[str]()
+    metrics, seen, lines = Metrics(), list[RawExchange](), list[str]()
 
-    def note(one: Seen) -> Verdict:
+    def note(one: RawExchange) -> Verdict:
         seen.append(one)
         return judge(one)
 
-    def done(_: Seen, verdict: Verdict | None) -> None:
+    def done(_: RawExchange, verdict: Verdict | None) -> None:
         if verdict is None:
             metrics.not_judged(FAILED)
         else:
             metrics.judged(verdict.rules)
 
     with Judging(note, done, most=most) as judging:
-        admin = observed(metrics, lambda: {"status": "ok"}, lambda: judging.ask(lambda: "{}"))
+        admin = status_application(metrics, lambda: {"status": "ok"}, lambda: judging.ask(lambda: "{}"))
         ended = threading.Semaphore(0)
 
         def each(line: str) -> None:
@@ -559,7 +559,7 @@ def test_a_judge_that_is_stuck_holds_nothing_up() -> None:
     """Responses pass; what cannot wait to be judged is dropped, and counted."""
     stuck = threading.Event()
 
-    def judge(_: Seen) -> Verdict:
+    def judge(_: RawExchange) -> Verdict:
         stuck.wait(10)
         return Verdict(1)
 
@@ -575,7 +575,7 @@ def test_a_judge_that_is_stuck_holds_nothing_up() -> None:
 def test_a_judge_that_fails_is_counted() -> None:
     """An exception in the judge changes no response, and the next one is judged again."""
 
-    def judge(_: Seen) -> Verdict:
+    def judge(_: RawExchange) -> Verdict:
         raise ZeroDivisionError
 
     with scripted(OK) as upstream, proxied(upstream.base, judge, wait=5) as proxy:

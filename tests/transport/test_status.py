@@ -8,10 +8,10 @@ import pytest
 
 import requests
 from trunkline.errors import UsageError
-from trunkline.transport import observed as module
+from trunkline.transport import status as module
 from trunkline.transport.metrics import Metrics
-from trunkline.transport.observed import observed
 from trunkline.transport.server import running
+from trunkline.transport.status import status_application
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError("secret"), None])
@@ -21,7 +21,7 @@ def test_findings_that_cannot_be_told_are_a_503(failure: Exception | None, monke
     future: Future[str] = Future()
     if failure:
         future.set_exception(failure)
-    with running(observed(Metrics(), dict, lambda: future)) as url:
+    with running(status_application(Metrics(), dict, lambda: future)) as url:
         answer = requests.get(f"{url}/_trunkline/findings", timeout=5)
     assert answer.status_code == 503
     assert answer.json()["error"].startswith("there is no report now" if failure else "judging is too far behind")
@@ -31,10 +31,10 @@ def test_findings_that_cannot_be_told_are_a_503(failure: Exception | None, monke
 def test_a_token_opens_the_path_from_anywhere() -> None:
     """With a token, only its holders may ask, for everything below the path."""
     token = "admin-token-0123456789"
-    with running(observed(Metrics(), dict, Future, token)) as url:
+    with running(status_application(Metrics(), dict, Future, token)) as url:
         for path in ("metrics", "health", "findings", "other"):
             assert requests.get(f"{url}/_trunkline/{path}", timeout=5).status_code == 401
         answer = requests.get(f"{url}/_trunkline/health", headers={"authorization": f"Bearer {token}"}, timeout=5)
         assert (answer.status_code, answer.json()) == (200, {})
     with pytest.raises(UsageError, match="the admin token"):
-        observed(Metrics(), dict, Future, "no token")
+        status_application(Metrics(), dict, Future, "no token")

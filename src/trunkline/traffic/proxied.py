@@ -1,4 +1,4 @@
-"""Judge and record what passes a proxy: by the functions by which `validate` judges the record."""
+"""Judge the exchanges that a proxy has passed on, as `validate` judges recorded ones, and record them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from trunkline.redaction import (
 )
 from trunkline.traffic.addresses import Addresses, NoOperation
 from trunkline.traffic.messages import coding_of, decode
+from trunkline.traffic.record_file import DecodedExchange, RecordFile
 from trunkline.traffic.recorded import Recorded, recorded_exchange
-from trunkline.traffic.recording import Passed, Recording
 from trunkline.traffic.stand_ins import SHORTEST, StandIns
 from trunkline.traffic.validation import judge_recorded, operation_of
-from trunkline.transport.judging import Seen, Verdict
+from trunkline.transport.judging import RawExchange, Verdict
 from trunkline.transport.metrics import NO_OPERATION, UNJUDGEABLE
 
 _LONGEST = 160
@@ -43,9 +43,9 @@ _MOST_CAUSES = 10_000
 
 
 class Upstreams:
-    """The addresses that stand for the vendor's behind a proxy: those below `base`, else those that look like it.
+    """Which requests to an upstream are for the vendor's API: those below `base`, and those that look like it.
 
-    So an upstream that is named without the base path of the contract is known too: `http://127.0.0.1:8000`.
+    So an upstream may be named without the base path of the contract: `http://127.0.0.1:8000`.
     """
 
     def __init__(self, contract: Contract, base: str) -> None:
@@ -72,7 +72,7 @@ class Upstreams:
         return next((operation.operation_id for operation in operations if operation.method == wanted), "")
 
 
-class Observer:
+class ProxyJudge:
     """The judge of a proxy, and the report of all that it has judged.
 
     `base` is the upstream's base address. `record` names a file for the exchanges. `strictness` says
@@ -96,7 +96,7 @@ class Observer:
         self._rules = rules_of_a_run()
         self._judged = 0
         self._report = Report(secrets=loaded.secrets, known=known or {})
-        self._recording = Recording(record) if record is not None else None
+        self._file = RecordFile(record) if record is not None else None
         self._mask = StandIns()
         self._names = {normalized(name) for name in loaded.contract.secrets}
         self._causes: set[tuple[object, ...]] = set()
@@ -107,37 +107,37 @@ class Observer:
 
     def close(self) -> None:
         """Close the record."""
-        if self._recording:
-            self._recording.close()
+        if self._file:
+            self._file.close()
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, raw: RawExchange) -> Verdict:
         """Judge an exchange, and write it to the record."""
         try:
-            passed = _decoded(seen)
+            decoded = _decoded(raw)
         except UsageError:
             return Verdict(reason=UNJUDGEABLE)
         self._judged += 1
         if self._judged % _RENEWED == 0:  # what they remember of a run does not grow for ever
             self._rules = rules_of_a_run()
-        findings, reason = self._findings(passed)
-        secrets = self._secrets(passed)
+        findings, reason = self._findings(decoded)
+        secrets = self._secrets(decoded)
         is_masked = self._mask.learn(secrets)
         lines: list[str] = []
-        place = self._record(passed, findings, secrets, lines) if is_masked else ""
+        place = self._record(decoded, findings, secrets, lines) if is_masked else ""
         hide = self._mask.hide if is_masked else lambda _: HIDDEN
         for finding in findings:
-            lines += self._add(replace(finding, first=seen.time, last=seen.time), hide, place)
+            lines += self._add(replace(finding, first=raw.time, last=raw.time), hide, place)
         failing = [finding for finding in findings if finding.fails(self._strictness)]
         rules = tuple((finding.rule, str(finding.evidence.grade)) for finding in findings)
         return Verdict(len(failing), rules, tuple(lines), reason)
 
-    def _findings(self, passed: Passed) -> tuple[list[Finding], str]:
+    def _findings(self, decoded: DecodedExchange) -> tuple[list[Finding], str]:
         """The findings, one for each cause; and the reason why there is no judgement, or empty."""
-        response = Response(passed.status, passed.response_headers, passed.response_body)
-        sent = passed.method, passed.url, passed.request_headers, passed.request_body
+        response = Response(decoded.status, decoded.response_headers, decoded.response_body)
+        sent = decoded.method, decoded.url, decoded.request_headers, decoded.request_body
         try:
-            addresses = self._upstreams.addresses_of(passed.method, passed.url)
-            exchange = recorded_exchange(addresses, Recorded(*sent, response, passed.time, complete=True))
+            addresses = self._upstreams.addresses_of(decoded.method, decoded.url)
+            exchange = recorded_exchange(addresses, Recorded(*sent, response, decoded.time, complete=True))
             operation = self._operation(exchange)
             by_cause: dict[object, Finding] = {}
             for finding in judge_recorded(self._report, operation, exchange, self._rules):
@@ -164,10 +164,10 @@ class Observer:
         except UsageError as error:
             raise NoOperation(str(error)) from None
 
-    def _secrets(self, passed: Passed) -> set[str]:
-        address = urlsplit(passed.url)
-        request = Request(passed.method, address.path, address.query, passed.request_headers, passed.request_body)
-        response = Response(passed.status, passed.response_headers, passed.response_body)
+    def _secrets(self, decoded: DecodedExchange) -> set[str]:
+        address = urlsplit(decoded.url)
+        request = Request(decoded.method, address.path, address.query, decoded.request_headers, decoded.request_body)
+        response = Response(decoded.status, decoded.response_headers, decoded.response_body)
         return secrets_in_request(request, self._names) | secrets_in_response(response, self._names)
 
     def _add(self, finding: Finding, hide: Callable[[str], str], place: str) -> Iterable[str]:
@@ -194,32 +194,30 @@ class Observer:
 
     # --- the record -------------------------------------------------------------------------------------------------
 
-    def _record(self, passed: Passed, findings: Iterable[Finding], secrets: set[str], lines: list[str]) -> str:
+    def _record(
+        self, decoded: DecodedExchange, findings: Iterable[Finding], secrets: set[str], lines: list[str]
+    ) -> str:
         """Write the exchange with stand-ins for its secrets, and return its place; empty if it is not written."""
-        if self._recording is None or _is_opaque(passed):
+        if self._file is None or _is_opaque(decoded):
             return ""
         mask: Callable[[str], str] = self._mask
         if any(len(secret) < SHORTEST for secret in secrets):
             mask = self._mask_short
-        masked = Passed(
-            passed.time,
-            passed.duration,
-            passed.method,
-            mask(passed.url),
-            self._masked_fields(passed.request_headers, mask),
-            _masked_bytes(passed.request_body, mask),
-            passed.status,
-            self._masked_fields(passed.response_headers, mask),
-            _masked_bytes(passed.response_body, mask),
-            tuple(dict.fromkeys(finding.rule for finding in findings)),
+        masked = decoded._replace(
+            url=mask(decoded.url),
+            request_headers=self._masked_fields(decoded.request_headers, mask),
+            request_body=_masked_bytes(decoded.request_body, mask),
+            response_headers=self._masked_fields(decoded.response_headers, mask),
+            response_body=_masked_bytes(decoded.response_body, mask),
+            findings=tuple(dict.fromkeys(finding.rule for finding in findings)),
         )
         try:
-            return self._recording.add(masked)
+            return self._file.add(masked)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
-            lines.append(f"the record {self._recording.file} ends here, for it cannot be written: {reason}")
-            self._recording.close()
-            self._recording = None
+            lines.append(f"the record {self._file.file} ends here, for it cannot be written: {reason}")
+            self._file.close()
+            self._file = None
             return ""
 
     def _mask_short(self, text: str) -> str:
@@ -239,20 +237,20 @@ class Observer:
         return normalized(name) in self._names or is_credential_name(name)
 
 
-def _decoded(seen: Seen) -> Passed:
+def _decoded(raw: RawExchange) -> DecodedExchange:
     """The exchange with decoded bodies; the length of the response is then that of its whole body.
 
     Raises `UsageError` for a coding that is not known.
     """
-    sent, received = _fields(seen.request_headers), _fields(seen.response_headers)
-    if coding_of(Response(200, sent)) != "identity" and seen.request_body:
+    sent, received = _fields(raw.request_headers), _fields(raw.response_headers)
+    if coding_of(Response(200, sent)) != "identity" and raw.request_body:
         raise UsageError("the body of the request has a content coding")
-    body = decode(Response(seen.status, received, seen.response_body)).body
-    if not forbids_content(seen.method, seen.status):
+    body = decode(Response(raw.status, received, raw.response_body)).body
+    if not forbids_content(raw.method, raw.status):
         others = tuple(field for field in received if field[0] not in {"content-length", "transfer-encoding"})
         received = (*others, ("content-length", str(len(body))))
-    return Passed(
-        seen.time, seen.duration, seen.method, seen.url, sent, seen.request_body, seen.status, received, body, ()
+    return DecodedExchange(
+        raw.time, raw.duration, raw.method, raw.url, sent, raw.request_body, raw.status, received, body, ()
     )
 
 
@@ -260,9 +258,9 @@ def _fields(raw: RawHeaders) -> Headers:
     return headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
 
 
-def _is_opaque(passed: Passed) -> bool:
+def _is_opaque(decoded: DecodedExchange) -> bool:
     """Whether the body may hide secrets, since it has a content coding that could not be undone."""
-    response = Response(passed.status, passed.response_headers, passed.response_body)
+    response = Response(decoded.status, decoded.response_headers, decoded.response_body)
     if coding_of(response) == "identity":
         return False
     try:

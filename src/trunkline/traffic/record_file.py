@@ -20,8 +20,8 @@ from trunkline.exchange import Headers, Json
 _END = b"\n]}}\n"
 
 
-class Passed(NamedTuple):
-    """An exchange to be written, without secrets. Its bodies are decoded."""
+class DecodedExchange(NamedTuple):
+    """An exchange that a proxy has passed on, with decoded bodies. In a record it has no secrets."""
 
     time: float
     duration: float
@@ -36,8 +36,8 @@ class Passed(NamedTuple):
     """The rules of its findings, which readers ignore."""
 
 
-class Recording:
-    """A file that grows. After each `add` it is whole.
+class RecordFile:
+    """The file of `proxy --record`. It is valid after each `add`.
 
     An NDJSON file is continued, a HAR file is a new one. Only its owner may read it. Raises `UsageError` for a file
     that cannot be written.
@@ -66,10 +66,10 @@ class Recording:
         elif size:
             self._count = self._lines()
 
-    def add(self, passed: Passed) -> str:
+    def add(self, exchange: DecodedExchange) -> str:
         """Write an exchange, and return its place: `traffic.ndjson:12`. Raises `OSError` if that is not possible."""
         end = self._file.seek(-len(_END) if self._is_har else 0, os.SEEK_END)
-        entry = json.dumps(_har(passed) if self._is_har else _row(passed), ensure_ascii=False)
+        entry = json.dumps(_har(exchange) if self._is_har else _row(exchange), ensure_ascii=False)
         data = entry.encode("utf-8", "surrogatepass") + (_END if self._is_har else b"\n")
         try:
             self._write((b",\n" if self._count else b"\n") + data if self._is_har else data)
@@ -102,23 +102,23 @@ class Recording:
         return count + (last != b"\n")
 
 
-def _row(passed: Passed) -> Json:
+def _row(exchange: DecodedExchange) -> Json:
     return {
-        "time": _time(passed.time),
-        "duration_ms": _milliseconds(passed),
+        "time": _time(exchange.time),
+        "duration_ms": _milliseconds(exchange),
         "request": {
-            "method": passed.method,
-            "url": passed.url,
-            "headers": [*map(list, passed.request_headers)],
-            **_body(passed.request_body),
+            "method": exchange.method,
+            "url": exchange.url,
+            "headers": [*map(list, exchange.request_headers)],
+            **_body(exchange.request_body),
         },
         "response": {
-            "status": passed.status,
-            "headers": [*map(list, passed.response_headers)],
-            **_body(passed.response_body),
+            "status": exchange.status,
+            "headers": [*map(list, exchange.response_headers)],
+            **_body(exchange.response_body),
         },
         "complete": True,
-        "findings": [*passed.findings],
+        "findings": [*exchange.findings],
     }
 
 
@@ -134,43 +134,43 @@ def _text(body: bytes) -> str | None:
         return None
 
 
-def _har(passed: Passed) -> Json:
+def _har(exchange: DecodedExchange) -> Json:
     """An entry of HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec). Sizes that are not known are -1."""
-    sent, received = dict(passed.request_headers), dict(passed.response_headers)
-    text = _text(passed.response_body)
-    content = {"size": len(passed.response_body), "mimeType": received.get("content-type", "")}
-    body = {"text": text} if text is not None else {"text": base64.b64encode(passed.response_body).decode()}
-    query = parse_qsl(urlsplit(passed.url).query, keep_blank_values=True)
-    post = {"mimeType": sent.get("content-type", ""), "text": passed.request_body.decode("utf-8", "backslashreplace")}
+    sent, received = dict(exchange.request_headers), dict(exchange.response_headers)
+    text = _text(exchange.response_body)
+    content = {"size": len(exchange.response_body), "mimeType": received.get("content-type", "")}
+    body = {"text": text} if text is not None else {"text": base64.b64encode(exchange.response_body).decode()}
+    query = parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)
+    post = {"mimeType": sent.get("content-type", ""), "text": exchange.request_body.decode("utf-8", "backslashreplace")}
     return {
-        "startedDateTime": _time(passed.time),
-        "time": _milliseconds(passed),
+        "startedDateTime": _time(exchange.time),
+        "time": _milliseconds(exchange),
         "request": {
-            "method": passed.method,
-            "url": passed.url,
+            "method": exchange.method,
+            "url": exchange.url,
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": _named(passed.request_headers),
+            "headers": _named(exchange.request_headers),
             "queryString": _named(query),
-            **({"postData": post} if passed.request_body else {}),
+            **({"postData": post} if exchange.request_body else {}),
             "headersSize": -1,
-            "bodySize": len(passed.request_body),
+            "bodySize": len(exchange.request_body),
         },
         "response": {
-            "status": passed.status,
-            "statusText": _phrase(passed.status),
+            "status": exchange.status,
+            "statusText": _phrase(exchange.status),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": _named(passed.response_headers),
+            "headers": _named(exchange.response_headers),
             "content": {**content, **body, **({} if text is not None else {"encoding": "base64"})},
             "redirectURL": received.get("location", ""),
             "headersSize": -1,
             "bodySize": -1,
         },
         "cache": {},
-        "timings": {"send": 0, "wait": _milliseconds(passed), "receive": 0},
+        "timings": {"send": 0, "wait": _milliseconds(exchange), "receive": 0},
         "_complete": True,
-        "_findings": [*passed.findings],
+        "_findings": [*exchange.findings],
     }
 
 
@@ -189,5 +189,5 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _milliseconds(passed: Passed) -> float:
-    return round(passed.duration * 1000, 3)
+def _milliseconds(exchange: DecodedExchange) -> float:
+    return round(exchange.duration * 1000, 3)

@@ -24,7 +24,7 @@ _PATIENCE = 10.0
 """The seconds that a report of the findings may take."""
 
 
-def observed(
+def status_application(
     metrics: Metrics, health: Callable[[], Json], findings: Callable[[], Future[str]], token: str | None = None
 ) -> ASGIApp:
     """The application below `/_trunkline`, for this machine only or, given a `token`, for its holders.

@@ -27,12 +27,12 @@ from trunkline.findings import to_text
 from trunkline.transport.access import RESERVED
 from trunkline.transport.client import address
 from trunkline.transport.forwarding import STATUSES, end_to_end
-from trunkline.transport.judging import Judging, Seen, Verdict
+from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, Metrics
 from trunkline.transport.protocol import Connection
 from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
 
-log = logging.getLogger("trunkline.transport.validating")
+log = logging.getLogger("trunkline.transport.validating_proxy")
 
 FINDINGS = b"x-trunkline-findings"
 """The header field with the number of findings."""
@@ -42,7 +42,7 @@ MOST_COLLECTED = 1 << 20
 _IDLE = 4
 """Seconds for which an idle connection to the upstream is kept: less than the 5 s after which many servers close it."""
 _MOST_IDLE = 100
-_REACH = 10
+_CONNECT_TIMEOUT = 10
 """Seconds for reaching the upstream, at most."""
 
 _SHARE = 0.25
@@ -147,7 +147,7 @@ class ValidatingProxy:
     ) -> None:
         self.upstream, self.judging, self.metrics = upstream, judging, metrics
         self.operation_of, self.wait, self.each = operation_of, wait, each
-        self.timeouts = {"connect": min(timeout, _REACH), "read": timeout, "write": timeout, "pool": timeout}
+        self.timeouts = {"connect": min(timeout, _CONNECT_TIMEOUT), "read": timeout, "write": timeout, "pool": timeout}
         self.pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context() if upstream.scheme == b"https" else None,
             max_connections=None,
@@ -164,15 +164,15 @@ class ValidatingProxy:
             return
         if self._closing is None:
             self._closing = asyncio.create_task(self._close_at_end())
-        passage = _Passage(self, scope, receive, send)
-        tasks = [asyncio.create_task(passage.answer()), asyncio.create_task(passage.client_gone())]
+        forwarded = _ForwardedExchange(self, scope, receive, send)
+        tasks = [asyncio.create_task(forwarded.answer()), asyncio.create_task(forwarded.client_gone())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            passage.end()
+            forwarded.end()
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 task.result()
@@ -185,8 +185,8 @@ class ValidatingProxy:
             await self.pool.aclose()
 
 
-class _Passage:
-    """One request on its way to the upstream, and its answer on the way back."""
+class _ForwardedExchange:
+    """One request that is passed on to the upstream, and the answer that is passed back."""
 
     def __init__(self, proxy: ValidatingProxy, scope: Message, receive: Receive, send: Send) -> None:
         self._proxy, self._scope, self._receive, self._send = proxy, scope, receive, send
@@ -198,7 +198,7 @@ class _Passage:
         self._fields: RawHeaders = ()
         self._is_read = asyncio.Event()
         """Set when the body of the request was read to its end, or is not read any further."""
-        self._headed = self._begin
+        self._head_time = self._begin
         """When the head of the answer had come."""
         self._is_sent = self._is_complete = self._is_offered = self._ends_by_closing = False
         raw, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
@@ -282,7 +282,7 @@ class _Passage:
 
     async def _pass_back(self, response: httpcore.Response) -> None:
         self._is_read.set()  # also if the upstream did not wait for all of the body: the rest is read, and dropped
-        self._status, self._headed = response.status, time.perf_counter()
+        self._status, self._head_time = response.status, time.perf_counter()
         self._fields = tuple((name.lower(), value) for name, value in response.headers)
         parts = _Parts(response)
         try:
@@ -323,10 +323,10 @@ class _Passage:
 
     def _patience(self) -> float:
         """The seconds that the answer may still wait for the number of its findings."""
-        waited = time.perf_counter() - self._headed
+        waited = time.perf_counter() - self._head_time
         if self._proxy.wait is not None:
             return self._proxy.wait - waited
-        share = min(_SHARE * (self._headed - self._sent), _LONGEST_WAIT)
+        share = min(_SHARE * (self._head_time - self._sent), _LONGEST_WAIT)
         return share - waited if share >= _SHORTEST_WAIT else 0
 
     async def _verdict(self) -> Verdict | None:
@@ -346,7 +346,7 @@ class _Passage:
             return None
         now = time.perf_counter()
         offered = self._proxy.judging.offer(
-            Seen(
+            RawExchange(
                 self._time,
                 now - self._begin,
                 self._scope["method"],
@@ -424,7 +424,7 @@ class _Passage:
     def end(self) -> None:
         """Count the request; and let the exchange be judged, if that was not begun before."""
         seconds = time.perf_counter() - self._begin
-        if self._headed > self._begin and not self._is_offered:
+        if self._head_time > self._begin and not self._is_offered:
             if self._is_complete and self._is_sent:
                 self._offer()
             else:

@@ -27,10 +27,10 @@ from trunkline.findings import Report
 from trunkline.mock.loader import Vendor
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
-from trunkline.traffic.live import Observer, Upstreams
-from trunkline.traffic.recording import Recording
+from trunkline.traffic.proxied import ProxyJudge, Upstreams
+from trunkline.traffic.record_file import RecordFile
 from trunkline.traffic.validation import validate_files
-from trunkline.transport.judging import Seen, Verdict
+from trunkline.transport.judging import RawExchange, Verdict
 
 FORMS = ("traffic.har", "traffic.ndjson")
 ROOT = "http://127.0.0.1:9"
@@ -41,13 +41,13 @@ def vendor_of(name: str) -> Vendor:
     return trunkline.load(name)
 
 
-def seen(request: Request, response: Response, *, root: str = ROOT, base: str = "", coding: str = "") -> Seen:
+def seen(request: Request, response: Response, *, root: str = ROOT, base: str = "", coding: str = "") -> RawExchange:
     """The exchange as it passes a proxy before `root`, with its body in a content coding."""
     codings: Mapping[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
     body = codings[coding](response.body)
     fields = [field for field in response.headers if field[0] != "content-length"]
     fields += [("content-length", str(len(body))), *([("content-encoding", coding)] if coding else [])]
-    return Seen(
+    return RawExchange(
         1_795_000_000.25,
         0.0125,
         request.method,
@@ -85,12 +85,12 @@ def requests(vendor: Vendor) -> Iterator[Request]:
     yield Request("GET", "/unknown", headers=bearer(vendor.world.token))
 
 
-def traffic(vendor: Vendor, defect: Defect | None = None, **options: Any) -> list[Seen]:
+def traffic(vendor: Vendor, defect: Defect | None = None, **options: Any) -> list[RawExchange]:
     """What passes for all requests, from a mock with a defect."""
     target = mock.from_vendor(vendor)
     broken = defect.break_(target) if defect else target
     base = vendor.contract.base_path
-    found: list[Seen] = []
+    found: list[RawExchange] = []
     for request in requests(vendor):
         with suppress(LookupError, TypeError, AttributeError, ValueError):  # a defect is made for one operation
             found.append(seen(request, broken(request), base=base, **options))
@@ -98,17 +98,17 @@ def traffic(vendor: Vendor, defect: Defect | None = None, **options: Any) -> lis
 
 
 @contextmanager
-def observer(vendor: Vendor, record: Path | None = None, base: str | None = None) -> Iterator[Observer]:
+def proxy_judge(vendor: Vendor, record: Path | None = None, base: str | None = None) -> Iterator[ProxyJudge]:
     """A judge, with a record or without one."""
     file = None if record is None else str(record)
-    judge = Observer(vendor.name, f"{ROOT}{base or vendor.contract.base_path}", file, "customary")
+    judge = ProxyJudge(vendor.name, f"{ROOT}{base or vendor.contract.base_path}", file, "customary")
     with closing(judge):
         yield judge
 
 
-def judged(vendor: Vendor, passed: Iterable[Seen], record: Path | None = None) -> tuple[Report, list[Verdict]]:
+def judged(vendor: Vendor, passed: Iterable[RawExchange], record: Path | None = None) -> tuple[Report, list[Verdict]]:
     """The report and the verdicts on what passed."""
-    with observer(vendor, record) as judge:
+    with proxy_judge(vendor, record) as judge:
         verdicts = [judge.judge(one) for one in passed]
         return judge.report(), verdicts
 
@@ -166,7 +166,7 @@ def test_a_wrong_upstream_is_found_by_its_rule(rule: str, tmp_path: Path) -> Non
     file = tmp_path / "traffic.har"
     for defect in (defect for defect in DEFECTS if defect.caught_by == rule):
         vendor = vendor_of(defect.vendor)
-        with observer(vendor) as judge:
+        with proxy_judge(vendor) as judge:
             wrong = [one for one in traffic(vendor, defect) if rule in dict(judge.judge(one).rules)]
         if wrong:
             break
@@ -216,7 +216,7 @@ def test_a_request_without_a_credential_is_judged_as_one(form: str, tmp_path: Pa
 
 def test_notes_do_not_count_at_the_default_strictness() -> None:
     """The number of findings is that of those that fail a run; a note has a line of its own."""
-    judge = Observer("telepath", f"{ROOT}/v1", None, "documented")
+    judge = ProxyJudge("telepath", f"{ROOT}/v1", None, "documented")
     request = next(requests(vendor_of("telepath")))
     one = seen(request, mock.from_vendor(vendor_of("telepath"))(request), base="/v1")
     verdict = judge.judge(one._replace(response_headers=(*one.response_headers, (b"date", b"yesterday"))))
@@ -250,7 +250,7 @@ def test_an_upstream_behind_another_path_is_judged() -> None:
     """An upstream without the vendor's base path is judged as one with it."""
     vendor = vendor_of("telepath")
     request = next(requests(vendor))
-    with observer(vendor, base="/gateway") as judge:
+    with proxy_judge(vendor, base="/gateway") as judge:
         verdict = judge.judge(seen(request, mock.from_vendor(vendor)(request), base="/gateway"))
     assert verdict.reason == ""
     assert ("listCalls", 200) in judge.report().reached or ("listTrunks", 200) in judge.report().reached
@@ -259,12 +259,12 @@ def test_an_upstream_behind_another_path_is_judged() -> None:
 def test_only_the_named_operations_are_judged() -> None:
     """With `operations`, others are counted as not judged."""
     vendor = vendor_of("telepath")
-    judge = Observer("telepath", f"{ROOT}/v1", None, "implied", ("listTrunks",))
+    judge = ProxyJudge("telepath", f"{ROOT}/v1", None, "implied", ("listTrunks",))
     for one in traffic(vendor):
         judge.judge(one)
     assert {name for name, _ in judge.report().reached} == {"listTrunks"}
     with pytest.raises(UsageError, match="listTrunk"):
-        Observer("telepath", f"{ROOT}/v1", None, "implied", ("listTrunk",))
+        ProxyJudge("telepath", f"{ROOT}/v1", None, "implied", ("listTrunk",))
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ TOKEN, PASSWORD, KEY = "canary_token_81723645", "canary-Pa55word-9182", "canary_
 CANARIES = (TOKEN, PASSWORD, KEY)
 
 
-def canaries() -> Iterator[Seen]:
+def canaries() -> Iterator[RawExchange]:
     """Exchanges that carry the canaries wherever traffic may: headers, query, bodies, and answers that echo them."""
     vendor = vendor_of("telepath")
     create = next(operation for operation in vendor.contract.operations if operation.method == "POST")
@@ -392,7 +392,7 @@ def test_a_body_that_may_hide_secrets_is_not_recorded(tmp_path: Path) -> None:
 def test_a_har_file_is_whole_after_each_exchange(tmp_path: Path) -> None:
     """At any time the file is JSON, with the entries so far."""
     vendor, file = vendor_of("telepath"), tmp_path / "traffic.har"
-    with observer(vendor, file) as judge:
+    with proxy_judge(vendor, file) as judge:
         assert json.loads(file.read_bytes())["log"]["entries"] == []
         for number, one in enumerate(traffic(vendor)[:5], 1):
             judge.judge(one)
@@ -401,7 +401,7 @@ def test_a_har_file_is_whole_after_each_exchange(tmp_path: Path) -> None:
     assert (log["version"], log["creator"]["name"]) == ("1.2", "trunkline")
     assert log["entries"][0]["startedDateTime"] == "2026-11-18T11:06:40.250Z"
     assert file.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(UsageError, match="cannot be continued"), observer(vendor, file):
+    with pytest.raises(UsageError, match="cannot be continued"), proxy_judge(vendor, file):
         pass
 
 
@@ -435,7 +435,7 @@ def test_bodies_that_are_no_text_are_in_base64(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_refused(file: str, tmp_path: Path) -> None:
     """One sentence names the option and the file, before anything is passed on."""
     with pytest.raises(UsageError, match="--record: "):
-        Observer("telepath", f"{ROOT}/v1", str(tmp_path / file) if file else "", "implied")
+        ProxyJudge("telepath", f"{ROOT}/v1", str(tmp_path / file) if file else "", "implied")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -444,18 +444,18 @@ def test_a_full_disk_ends_the_record_and_not_the_judging(
 ) -> None:
     """The log says that the record ends; the file is whole, and exchanges are judged on."""
     vendor, file = vendor_of("telepath"), tmp_path / form
-    with observer(vendor, file) as judge:
+    with proxy_judge(vendor, file) as judge:
         one = traffic(vendor)[0]
         judge.judge(one)
         before = file.read_bytes()
 
-        def full(recording: Recording, data: bytes) -> None:
+        def full(record: RecordFile, data: bytes) -> None:
             if len(data) > 20:
-                recording._file.write(data[:10])
+                record._file.write(data[:10])
                 raise OSError(28, "No space left on device")
-            recording._file.write(data)
+            record._file.write(data)
 
-        monkeypatch.setattr(Recording, "_write", full)
+        monkeypatch.setattr(RecordFile, "_write", full)
         verdicts = [judge.judge(one) for _ in range(2)]
     assert [verdict.lines for verdict in verdicts] == [
         (f"the record {file} ends here, for it cannot be written: no space left on device",),
