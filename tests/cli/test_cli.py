@@ -1249,7 +1249,7 @@ from trunkline.mock import Mock
 def fail(*_):
     raise ZeroDivisionError("hush")
 
-Mock.read = Mock.answer = fail
+Mock.find = Mock.answer = fail
 cli.main(["serve", "--port", "0", *{options}])
 """
 
