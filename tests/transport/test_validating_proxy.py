@@ -18,7 +18,7 @@ import pytest
 
 from tests.servers import scripted
 from trunkline.errors import UsageError
-from trunkline.transport import validating
+from trunkline.transport import validating_proxy
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, Metrics
 from trunkline.transport.server import running
@@ -548,8 +548,8 @@ def test_a_response_says_how_many_findings_it_has() -> None:
 def test_a_slow_upstream_gives_the_time_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """By default a response waits a share of what the upstream took; that of a fast one does not wait at all."""
     for share, shown in ((1e6, "1"), (0.0, None)):
-        monkeypatch.setattr(validating, "_SHARE", share)
-        monkeypatch.setattr(validating, "_LONGEST_WAIT", 5.0)
+        monkeypatch.setattr(validating_proxy, "_SHARE", share)
+        monkeypatch.setattr(validating_proxy, "_LONGEST_WAIT", 5.0)
         with scripted(OK) as upstream, proxied(upstream.base, lambda _: Verdict(1)) as proxy:
             assert proxy.ask().getheader("x-trunkline-findings") == shown
             assert len(proxy.judged()) == 1
