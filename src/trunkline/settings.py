@@ -323,7 +323,7 @@ class Settings:
     findings_wait: float | None = option(
         SECONDS,
         "proxy",
-        "How long each response may wait for its x-trunkline-findings. [default: a few milliseconds]",
+        "How long each response may wait for its x-trunkline-findings. [default: a quarter of what the API took]",
     )
 
     validate: bool = option(

@@ -1,7 +1,8 @@
 """One entry of recorded traffic, as every reader yields it, and how an entry that has a request becomes an exchange.
 
 A recording may lack what its author filtered out. So a request without a credential counts as one with a credential
-that is not known, and a write that the contract would refuse as a request that is not known.
+that is not known, and a write that the contract would refuse as a request that is not known, unless the recording says
+that it is complete.
 """
 
 from __future__ import annotations
