@@ -86,8 +86,8 @@ Identity: TypeAlias = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An entry of a baseline that is about a finding. `lapsed` says why it does not excuse the finding any more."""
+class Excuse:
+    """The entry of a baseline that is about a finding. `lapsed` says why it does not excuse the finding any more."""
 
     place: str
     reason: str
@@ -122,17 +122,17 @@ class Finding:
     sources: tuple[str, ...] = ()
     first: float | None = None
     last: float | None = None
-    known: Known | None = None
+    excuse: Excuse | None = None
     """The entry of the run's baseline that is about it."""
 
     def fails(self, strictness: Grade) -> bool:
-        """Whether it fails a run at this strictness; otherwise it is a note, or known."""
+        """Whether it fails a run at this strictness; otherwise it is a note, or excused."""
         return self.evidence.grade.rank <= strictness.rank and not self.is_excused
 
     @property
     def is_excused(self) -> bool:
         """Whether a baseline excuses it."""
-        return self.known is not None and not self.known.lapsed
+        return self.excuse is not None and not self.excuse.lapsed
 
     @property
     def cause(self) -> tuple[str, str, str, str]:
@@ -176,7 +176,7 @@ class Report:
     """
 
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    known: Mapping[Identity, Known] = field(default_factory=dict)
+    excuses: Mapping[Identity, Excuse] = field(default_factory=dict)
     """The entries of a baseline."""
     stale: list[str] = field(default_factory=list)
     """The entries of the baseline that no finding needs any more, one line for each."""
@@ -203,7 +203,7 @@ class Report:
     """The reason why a file, an exchange in it, or a request was not judged, by its place: the first of them."""
     skipped: int = 0
     """The number of files, exchanges and requests that were not judged."""
-    others: Counter[str] = field(default_factory=Counter)
+    other_hosts: Counter[str] = field(default_factory=Counter)
     """The number of recorded requests to other hosts, which were left out, by host; and by scheme, `data:`."""
     since: float | None = None
     """The Unix time before which recorded exchanges were left out, if there is one."""
@@ -225,23 +225,23 @@ class Report:
             return False
         cause: tuple[str, ...] = key or finding.cause
         kind = (finding.rule, finding.operation, finding.evidence.grade)
-        if self.known and finding.known is None:
-            finding = replace(finding, known=self.known.get(self.identity(finding)))
-        if finding.known is not None:  # it is never merged with others
-            cause = (*finding.cause, finding.known.place)
+        if self.excuses and finding.excuse is None:
+            finding = replace(finding, excuse=self.excuses.get(self.identity(finding)))
+        if finding.excuse is not None:  # it is never merged with others
+            cause = (*finding.cause, finding.excuse.place)
         elif cause not in self._findings and self._causes[kind] >= _MOST_CAUSES:
             cause = (finding.rule, finding.operation, finding.evidence.grade, "more")
-        known = self._findings.get(cause)
-        if known is not None:
-            sources = tuple(dict.fromkeys((*known.sources, *finding.sources)))[:MOST_SOURCES]
-            stronger = finding if finding.evidence.grade.rank < known.evidence.grade.rank else known
-            times = [time for one in (known, finding) for time in (one.first, one.last) if time is not None]
+        earlier = self._findings.get(cause)
+        if earlier is not None:
+            sources = tuple(dict.fromkeys((*earlier.sources, *finding.sources)))[:MOST_SOURCES]
+            stronger = finding if finding.evidence.grade.rank < earlier.evidence.grade.rank else earlier
+            times = [time for one in (earlier, finding) for time in (one.first, one.last) if time is not None]
             first, last = min(times, default=None), max(times, default=None)
-            finding = replace(stronger, count=known.count + finding.count, sources=sources, first=first, last=last)
-            if stronger is known:
+            finding = replace(stronger, count=earlier.count + finding.count, sources=sources, first=first, last=last)
+            if stronger is earlier:
                 self._findings[cause] = finding
                 return False
-        self._causes[kind] += finding.known is None
+        self._causes[kind] += finding.excuse is None
         if cause[-1] == "more" and cause != key:
             finding = replace(finding, message=f"{finding.message}; {OTHERS_COUNTED}")
         self._findings[cause] = replace(
@@ -272,14 +272,19 @@ class Report:
         if len(self.not_judged) < _MOST_SKIPPED:
             self.not_judged[place] = reason
 
-    def count_other(self, host: str, count: int = 1) -> None:
+    def count_other_host(self, host: str, count: int = 1) -> None:
         """Count requests to another host; of very many hosts, the first ones are told apart."""
-        is_known = host in self.others or len(self.others) < _MOST_HOSTS
-        self.others[host if is_known else OTHER_HOSTS] += count
+        is_known = host in self.other_hosts or len(self.other_hosts) < _MOST_HOSTS
+        self.other_hosts[host if is_known else OTHER_HOSTS] += count
+
+    @property
+    def left_out(self) -> int:
+        """The number of recorded exchanges that were left out as asked: to other hosts, or before `since`."""
+        return self.other_hosts.total() + self.older
 
     def merge(self, other: Report) -> None:
         """Add what another part of the same run has found. A check that either part exercised was exercised."""
-        self.known = {**self.known, **other.known}
+        self.excuses = {**self.excuses, **other.excuses}
         self.stale = [*dict.fromkeys((*self.stale, *other.stale))]
         new = [self.add(finding, cause) for cause, finding in other._findings.items()]
         if any(new) or len(self.secrets) < _MOST_SECRETS:  # others are in nothing that is kept
@@ -299,8 +304,8 @@ class Report:
         for file, count in other.judged.items():
             self.judged[file] = self.judged.get(file, 0) + count
         self.skipped += other.skipped
-        for host, count in other.others.items():
-            self.count_other(host, count)
+        for host, count in other.other_hosts.items():
+            self.count_other_host(host, count)
         self.since = other.since if self.since is None else self.since
         self.older += other.older
         self.undated += other.undated

@@ -64,7 +64,7 @@ def checked(
     target: Target = mock.from_vendor(LOADED[vendor])
     for break_ in breaks:
         target = break_(target)
-    report = Report(secrets=LOADED[vendor].secrets, known=known.known() if known else {})
+    report = Report(secrets=LOADED[vendor].secrets, excuses=known.excuses() if known else {})
     token, parameters = LOADED[vendor].world.token, PARAMETERS[vendor]
     checker = Checker(LOADED[vendor], target, report, credential=token, parameters=parameters)
     for operation in (HOME[vendor], *others):
@@ -107,7 +107,7 @@ def test_a_known_finding_does_not_fail_a_run(tmp_path: Path) -> None:
     assert report.failures() == ()
     (finding,) = report.findings
     assert finding.is_excused
-    assert str(finding.known) == "until 2027-02-26: because: why is it known, and who mends it?"
+    assert str(finding.excuse) == "until 2027-02-26: because: why is it known, and who mends it?"
     both = checked(known, BUSY, trunks(put("/metrics/success_rate", 101)))
     assert [found.is_excused for found in both.findings] == [False, True]
 
@@ -181,8 +181,8 @@ def test_an_expired_entry_excuses_nothing(tmp_path: Path, today: date, lapsed: s
     """The finding fails again on the day after, and says why."""
     report = checked(baseline(tmp_path, today=today), BUSY)
     (finding,) = report.findings
-    assert finding.known is not None
-    assert finding.known.lapsed == lapsed
+    assert finding.excuse is not None
+    assert finding.excuse.lapsed == lapsed
     assert bool(report.failures()) is bool(lapsed)
 
 
@@ -191,8 +191,8 @@ def test_an_entry_without_a_reason_excuses_nothing(tmp_path: Path, reason: str) 
     """A new entry has none: somebody has to write it."""
     report = checked(baseline(tmp_path, ENTRY.replace("ticket 4711", reason)), BUSY)
     (finding,) = report.failures()
-    assert finding.known is not None
-    assert finding.known.lapsed == "known, but without a reason"
+    assert finding.excuse is not None
+    assert finding.excuse.lapsed == "known, but without a reason"
 
 
 def test_a_stale_entry_is_reported(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.report.test_markdown import NASTY, filled
 from tests.report.test_report import PAGE, RUN, finding, report
-from trunkline.findings import Grade, Known, Report
+from trunkline.findings import Excuse, Grade, Report
 from trunkline.report import markdown
 from trunkline.report.github import announce, render
 
@@ -84,7 +84,7 @@ def test_github_shows_ten_of_each_level() -> None:
 
 def test_a_known_finding_is_no_annotation() -> None:
     """A baseline excuses it; the summary lists it as known, with its reason."""
-    made = report(finding(known=Known("known.toml:1", "the carrier mends it", "2027-02-26")))
+    made = report(finding(excuse=Excuse("known.toml:1", "the carrier mends it", "2027-02-26")))
     assert [level for level, _, _ in commands(render(made, RUN))] == ["notice"]
     assert "| documented (known) |" in markdown.render(made, RUN)
 

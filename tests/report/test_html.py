@@ -24,7 +24,7 @@ from trunkline.check.runner import Checker
 from trunkline.check.stateful.script import script
 from trunkline.cli import run
 from trunkline.exchange import Exchange, Json, Request, Response
-from trunkline.findings import Evidence, Finding, Grade, Known, Report
+from trunkline.findings import Evidence, Excuse, Finding, Grade, Report
 from trunkline.mock import from_vendor
 from trunkline.report import FORMATS
 from trunkline.report.json import document
@@ -123,14 +123,14 @@ def test_every_fact_of_the_json_document_is_in_the_text() -> None:
     report = reported(
         finding(1),
         finding(2, Grade.IMPLIED, sources=("a.har:12", "b.har:7"), first=1_795_900_000.0, last=1_795_990_000.0),
-        finding(4, known=Known("known.toml:3", "the carrier mends it", "2027-02-26")),
-        finding(5, known=Known("known.toml:9", "the carrier mends it", "2026-02-26", "expired on 2026-02-26")),
+        finding(4, excuse=Excuse("known.toml:3", "the carrier mends it", "2027-02-26")),
+        finding(5, excuse=Excuse("known.toml:9", "the carrier mends it", "2026-02-26", "expired on 2026-02-26")),
         finding(3, Grade.CUSTOMARY, rule="no_server_error", exchanges=(writes,)),
         finding(3, Grade.CUSTOMARY, rule="no_server_error"),
         leftovers=["trunks conn_1, made by trunkline-check-a"],
         judged={"a.har": 3},
         stale=["known.toml:20: nothing is left of it"],
-        others=Counter({"cdn.example.com": 7}),
+        other_hosts=Counter({"cdn.example.com": 7}),
         since=1_795_900_000.0,
         unasked={"getCall": "the account has no calls"},
         not_implemented={"listCalls": "404 for GET /calls"},
@@ -182,18 +182,18 @@ def everywhere(text: str, page: str = "") -> tuple[Report, RunInfo]:
         leftovers=[text],
         judged={text: 1},
         stale=[text],
-        others=Counter({text: 1}),
+        other_hosts=Counter({text: 1}),
         not_judged={text: text},
         skipped=1,
     )
-    known = Known(text, text, text)
+    known = Excuse(text, text, text)
     report.reached[text, 200] = 1
     report.codes[text, 400, text] = 1
     report.sent[text, text] = 1
-    report.add(finding(at=text, exchanges=(shown,), sources=(text,) * 3, known=known, **evidence, **fields))
+    report.add(finding(at=text, exchanges=(shown,), sources=(text,) * 3, excuse=known, **evidence, **fields))
     read = replace(shown, request=replace(shown.request, method="GET"))
     report.add(finding(at=text + "/b", exchanges=(read,), **evidence, **fields))
-    report.add(finding(at=text + "/c", known=replace(known, lapsed=text), **evidence, **fields))
+    report.add(finding(at=text + "/c", excuse=replace(known, lapsed=text), **evidence, **fields))
     for number in range(4):
         report.add(finding(number))
     return report, RunInfo(text, text, 1, script=lambda _: f"{text}\n{text}", documented=((text, text),))

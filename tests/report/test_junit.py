@@ -64,12 +64,12 @@ def test_a_note_is_no_failure() -> None:
 
 def test_a_known_finding_is_skipped() -> None:
     """With the reason and the expiry of its entry; with another finding of the same rule, the case fails for that."""
-    skipped, output = cases(report(finding(known=KNOWN)))["acme.listThings", "body_matches_schema"]
+    skipped, output = cases(report(finding(excuse=KNOWN)))["acme.listThings", "body_matches_schema"]
     assert (skipped.tag, skipped.get("message")) == ("skipped", "known until 2027-02-26: ticket 4711, ***")
     assert (output.text or "").startswith("known documented body_matches_schema")
-    failure, _ = cases(report(finding(known=KNOWN), finding()))["acme.listThings", "body_matches_schema"]
+    failure, _ = cases(report(finding(excuse=KNOWN), finding()))["acme.listThings", "body_matches_schema"]
     assert failure.tag == "failure"
-    assert cases(report(finding(known=LAPSED)))["acme.listThings", "body_matches_schema"][0].tag == "failure"
+    assert cases(report(finding(excuse=LAPSED)))["acme.listThings", "body_matches_schema"][0].tag == "failure"
 
 
 def stopped() -> Report:

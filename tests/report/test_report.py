@@ -14,7 +14,7 @@ import pytest
 
 import trunkline
 from trunkline.exchange import Exchange, Json, Request, Response
-from trunkline.findings import Evidence, Finding, Grade, Known, Report
+from trunkline.findings import Evidence, Excuse, Finding, Grade, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
 from trunkline.report.run import BROKEN, KEPT, UNPROVEN, RunInfo, shortfall, shown_time, verdict, without_success
@@ -28,7 +28,7 @@ RUN = RunInfo("acme", "http://127.0.0.1:9/v1", 7)
 SCHEMA = json.loads((Path(trunkline.__file__).parent / "report/report.schema.json").read_text("utf-8"))
 
 
-KNOWN = Known("known.toml:4", f"ticket 4711, {SECRET}", "2027-02-26")
+KNOWN = Excuse("known.toml:4", f"ticket 4711, {SECRET}", "2027-02-26")
 LAPSED = replace(KNOWN, lapsed="expired on 2026-11-01")
 
 
@@ -410,7 +410,7 @@ def test_each_format_is_text_without_secrets(name: str) -> None:
 
 def test_a_known_finding_is_no_failure() -> None:
     """It is shown at the end, with its reason; one whose entry has lapsed is a failure that says so."""
-    made = report(finding(known=KNOWN), finding(Grade.CUSTOMARY, "ids_stay"))
+    made = report(finding(excuse=KNOWN), finding(Grade.CUSTOMARY, "ids_stay"))
     made.stale = ["known.toml:9: not found"]
     shown = text(made, RUN)
     assert verdict(made, RUN) == KEPT
@@ -421,7 +421,7 @@ def test_a_known_finding_is_no_failure() -> None:
     assert "no finding at strictness implied, 1 note, 1 known" in shown
     (note, known) = document(made, RUN)["findings"]
     assert (note["known"], known["fails"], known["known"]["reason"]) == (None, False, "ticket 4711, ***")
-    lapsed = report(finding(known=LAPSED))
+    lapsed = report(finding(excuse=LAPSED))
     assert verdict(lapsed, RUN) == BROKEN
     assert "\n  known    expired on 2026-11-01: ticket 4711, ***\n" in text(lapsed, RUN)
     for each in (made, lapsed):
@@ -436,8 +436,8 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     part.stopped, part.not_implemented, part.unasked = "it was interrupted", {"getThing": "404"}, {"listParts": "none"}
     part.leftovers, part.judged = ["trunks conn_1"], {"a.har": 2}
     part.skip("b.png", "it holds no exchange")
-    part.known, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
-    part.others["fonts.example"], part.since, part.older, part.undated = 3, 60.0, 4, 5
+    part.excuses, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
+    part.other_hosts["fonts.example"], part.since, part.older, part.undated = 3, 60.0, 4, 5
     whole = Report()
     assert all(getattr(part, each.name) != getattr(whole, each.name) for each in fields(Report))
     whole.merge(part)
@@ -472,16 +472,16 @@ def test_the_times_of_a_merged_finding_are_the_first_and_the_last() -> None:
 
 def test_other_hosts_are_counted() -> None:
     """The first twenty one by one; of very many hosts, most only together."""
-    found = Report(others=Counter({f"{number}.example": number for number in range(1, 31)}))
+    found = Report(other_hosts=Counter({f"{number}.example": number for number in range(1, 31)}))
     shown = text(found, RUN)
     assert "other host    30 requests to 30.example, left out" in shown
     assert "other host    55 requests to 10 more hosts, left out" in shown
     assert document(found, RUN)["other_hosts"][0] == {"host": "30.example", "count": 30}
     whole = Report()
     for part in range(40):
-        whole.merge(Report(others=Counter({f"{part}.{number}.example": 1 for number in range(100)})))
-    assert len(whole.others) == 1001
-    assert whole.others.total() == 4000
+        whole.merge(Report(other_hosts=Counter({f"{part}.{number}.example": 1 for number in range(100)})))
+    assert len(whole.other_hosts) == 1001
+    assert whole.other_hosts.total() == 4000
 
 
 @pytest.mark.parametrize(

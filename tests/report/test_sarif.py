@@ -91,14 +91,14 @@ def test_a_fingerprint_follows_the_cause() -> None:
 
 def test_a_known_finding_is_suppressed() -> None:
     """With the reason of its entry; one of the same cause that is not known has another fingerprint."""
-    made = report(finding(known=KNOWN), finding(seen='"odd"'))
+    made = report(finding(excuse=KNOWN), finding(seen='"odd"'))
     made.stale = ["known.toml:9: not found"]
     found = run_of(made)
     failing, known = found["results"]
     assert failing["suppressions"] == []
     assert known["suppressions"][0]["justification"] == "until 2027-02-26: ticket 4711, ***"
     assert failing["partialFingerprints"] != known["partialFingerprints"]
-    assert run_of(report(finding(known=LAPSED)))["results"][0]["suppressions"] == []
+    assert run_of(report(finding(excuse=LAPSED)))["results"][0]["suppressions"] == []
     texts = [each["message"]["text"] for each in found["invocations"][0]["toolExecutionNotifications"]]
     assert "stale: known.toml:9: not found" in texts
 

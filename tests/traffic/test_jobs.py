@@ -55,7 +55,7 @@ def test_the_report_is_the_same(recordings: Path) -> None:
     first, second = (report_json.render(report, run) for report in reports)
     assert first == second
     assert reports[0].findings
-    assert reports[0].others.total() == 1
+    assert reports[0].other_hosts.total() == 1
     assert reports[0].older > 0
     assert "sk_live" not in first
     assert reports[0].stopped

@@ -27,7 +27,7 @@ from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, Json
-from trunkline.findings import Finding, Grade, Identity, Known, Report, suggestion, way_out
+from trunkline.findings import Excuse, Finding, Grade, Identity, Report, suggestion, way_out
 from trunkline.redaction import printable
 from trunkline.transport.files import read_source, replace_file
 
@@ -70,12 +70,12 @@ class Entry:
     line: int
     text: str
 
-    def known(self, file: str, today: date) -> Known:
-        """The entry as the findings that it is about show it."""
+    def excuse(self, file: str, today: date) -> Excuse:
+        """The entry as a finding shows it."""
         lapsed = f"expired on {self.expires}" if self.expires < today else ""
         if not self.reason.strip() or self.reason.strip().startswith(_TODO):
             lapsed = "known, but without a reason"
-        return Known(f"{file}:{self.line}", self.reason, str(self.expires), lapsed)
+        return Excuse(f"{file}:{self.line}", self.reason, str(self.expires), lapsed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,13 @@ class Baseline:
     head: str = _HEAD
     today: date = date.min
 
-    def known(self) -> dict[Identity, Known]:
-        """What a `Report` needs to know of it."""
-        return {entry.identity: entry.known(self.file, self.today) for entry in self.entries}
+    def excuses(self) -> dict[Identity, Excuse]:
+        """The excuse for each finding that the file has an entry about, as a `Report` takes them."""
+        return {entry.identity: entry.excuse(self.file, self.today) for entry in self.entries}
 
     def stale(self, report: Report) -> tuple[Entry, ...]:
         """The entries whose check was exercised, and which no finding of the report needs."""
-        needed = {finding.known.place for finding in report.findings if finding.known}
+        needed = {finding.excuse.place for finding in report.findings if finding.excuse}
         unneeded = (entry for entry in self.entries if f"{self.file}:{entry.line}" not in needed)
         return tuple(entry for entry in unneeded if _was_exercised(entry, report))
 
@@ -113,7 +113,7 @@ class Baseline:
         stale = self.stale(report)
         kept = [entry.text for entry in self.entries if entry not in stale]
         expires = self.today + timedelta(days=_DAYS)
-        found = [finding for finding in report.findings if finding.fails(strictness) and finding.known is None]
+        found = [finding for finding in report.findings if finding.fails(strictness) and finding.excuse is None]
         new = {report.identity(finding): _written(report, finding, expires) for finding in found}
         text = "\n\n".join(part.strip("\n") for part in (self.head, *kept, *new.values()) if part.strip()) + "\n"
         try:

@@ -54,7 +54,7 @@ def check(settings: Settings, vendor: str) -> int:
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     if settings.dry_run:
         return _dry_run(settings, loaded, connection, names, seed)
-    report = Report(secrets=connection.secrets, known=baseline.known() if baseline else {})
+    report = Report(secrets=connection.secrets, excuses=baseline.excuses() if baseline else {})
     run = _run_info(settings, loaded.contract, connection, operations, required, seed)
     has_ended = (lambda: bool(report.failures(run.strictness))) if settings.fail_fast else (lambda: False)
     quiet = settings.format != "text" and not sys.stderr.isatty()
@@ -172,7 +172,7 @@ def _progress(report: Report, run: RunInfo, screen: terminal.Screen, *, findings
 
     def progress(sentence: str) -> None:
         for finding in report.findings if findings else ():
-            if (key := (finding.cause, finding.known)) not in shown:
+            if (key := (finding.cause, finding.excuse)) not in shown:
                 shown.add(key)
                 screen.show(finding_lines(finding, report, run))
         if sentence:

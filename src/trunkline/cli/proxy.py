@@ -16,7 +16,7 @@ from trunkline.cli import output
 from trunkline.cli.listening import certificates, logged
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
-from trunkline.findings import Grade, Identity, Known, Report
+from trunkline.findings import Excuse, Grade, Identity, Report
 from trunkline.mock import loader
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
@@ -53,7 +53,7 @@ def proxy(settings: Settings, vendor: str) -> int:
     with (
         certificates(settings) as (context, _, ca),
         logged(each=settings.verbose, quiet=settings.quiet),
-        _JudgeProcess(settings, vendor, upstream.base, baseline.known() if baseline else {}) as judge,
+        _JudgeProcess(settings, vendor, upstream.base, baseline.excuses() if baseline else {}) as judge,
         Judging(judge, partial(_count, metrics)) as judging,
     ):
 
@@ -93,9 +93,9 @@ def proxy(settings: Settings, vendor: str) -> int:
 class _JudgeProcess:
     """The `ProxyJudge` in a process of its own. If that ends, another one is started."""
 
-    def __init__(self, settings: Settings, vendor: str, base: str, known: Mapping[Identity, Known]) -> None:
+    def __init__(self, settings: Settings, vendor: str, base: str, excuses: Mapping[Identity, Excuse]) -> None:
         self._record = settings.record_file
-        run = settings.strictness, settings.operation, known
+        run = settings.strictness, settings.operation, excuses
         self._begin: Callable[[str | None], Worker] = lambda record: Worker(ProxyJudge, vendor, base, record, *run)
         self._worker = self._begin(self._record)
         self.lost = 0

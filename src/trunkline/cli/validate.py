@@ -31,8 +31,8 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     settings = output.with_reports(settings)
     loaded = loader.load(vendor)
     baseline = output.open_baseline(settings, loaded.contract)
-    known = baseline.known() if baseline else {}
-    report, ended = Report(loaded.secrets, known), None
+    excuses = baseline.excuses() if baseline else {}
+    report, ended = Report(loaded.secrets, excuses), None
     run = RunInfo(loaded.name, strictness=Grade(settings.strictness), contract=loaded.contract)
     try:
         run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, report, run)
@@ -103,7 +103,7 @@ def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], repor
         if lacks_path(operation, exchange):
             raise unanswered(operation, exchange)
         name = operation.operation_id
-        report.merge(validation.validate(vendor, exchange, name, secrets=connection.secrets, known=report.known))
+        report.merge(validation.validate(vendor, exchange, name, secrets=connection.secrets, excuses=report.excuses))
     report.requests = 1
     run = replace(run, base=connection.base, secrets=frozenset(vendor.contract.secrets))
     status = exchange.response.status

@@ -70,7 +70,7 @@ def document(report: Report, run: RunInfo) -> Json:
             "left_behind": report.leftovers,
             "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
             "skipped": report.skipped,
-            "other_hosts": [{"host": host, "count": count} for host, count in report.others.most_common()],
+            "other_hosts": [{"host": host, "count": count} for host, count in report.other_hosts.most_common()],
             "since": None if report.since is None else shown_time(report.since),
             "older": report.older,
             "undated": report.undated,
@@ -90,12 +90,12 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Json:
         "operation": finding.operation,
         "grade": str(finding.evidence.grade),
         "fails": run.fails(finding),
-        "known": finding.known
+        "known": finding.excuse
         and {
-            "reason": finding.known.reason,
-            "expires": finding.known.expires,
-            "lapsed": finding.known.lapsed,
-            "place": finding.known.place,
+            "reason": finding.excuse.reason,
+            "expires": finding.excuse.expires,
+            "lapsed": finding.excuse.lapsed,
+            "place": finding.excuse.place,
         },
         "page": finding.evidence.source,
         "note": finding.evidence.note,

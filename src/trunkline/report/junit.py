@@ -77,7 +77,7 @@ def _case(check: str, findings: Sequence[Finding], reason: str, report: Report, 
         message = printable(report.redact(f"{first.at}: {first.message}{more}".removeprefix(": ")))
         outcome = ET.SubElement(case, "failure", message=message, type=str(first.evidence.grade))
         outcome.text = _text(failures, report, run)
-    elif known := [str(finding.known) for finding in findings if finding.is_excused]:
+    elif known := [str(finding.excuse) for finding in findings if finding.is_excused]:
         ET.SubElement(case, "skipped", message=printable(report.redact(f"known {'; known '.join(known)}")))
     elif reason:
         ET.SubElement(case, "skipped", message=printable(report.redact(reason)))

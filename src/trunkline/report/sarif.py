@@ -89,7 +89,7 @@ def _result(finding: Finding, position: int, report: Report, run: RunInfo) -> Js
             "partialFingerprints": _fingerprints(finding, report, run),
             "occurrenceCount": finding.count,
             "suppressions": [
-                {"kind": "external", "status": "accepted", "justification": str(finding.known)},
+                {"kind": "external", "status": "accepted", "justification": str(finding.excuse)},
             ][: finding.is_excused],
             "properties": {
                 "operation": finding.operation,
@@ -145,7 +145,7 @@ def _recorded(place: str, number: int) -> Json:
 
 def _fingerprints(finding: Finding, report: Report, run: RunInfo) -> Json:
     """What is the same in every run that finds the same cause. The second name is the one that GitHub looks for."""
-    kind = (kind_of(finding.at, finding.contract, finding.seen),) if finding.known else ()
+    kind = (kind_of(finding.at, finding.contract, finding.seen),) if finding.excuse else ()
     cause = "\0".join(map(report.redact, (run.vendor, *finding.cause, *kind)))
     digest = hashlib.sha256(cause.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return {"trunklineCause/v1": digest, "primaryLocationLineHash": f"{digest}:1"}

@@ -69,7 +69,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
         "seen": finding.seen,
         "contract": finding.contract,
         "page": " ".join(filter(None, (evidence.source, f"({evidence.note})" if evidence.note else ""))),
-        "known": str(finding.known or ""),
+        "known": str(finding.excuse or ""),
         "again": again or curl_command(finding, report, run),
     }
     for name, text in parts.items():
@@ -215,7 +215,7 @@ def not_judged(report: Report) -> Iterator[Line]:
         yield _row(titles.NOT_JUDGED, f"{place}: {reason}", _MISSING)
     if report.skipped > _FEW_PLACES:
         yield _row(titles.NOT_JUDGED, f"{report.skipped - _FEW_PLACES} more", _MISSING)
-    hosts = report.others.most_common()
+    hosts = report.other_hosts.most_common()
     for host, count in hosts[:_FEW_PLACES]:
         yield _row("other host", f"{_plural(count, 'request')} to {host}, left out")
     if more := hosts[_FEW_PLACES:]:

@@ -120,7 +120,7 @@ class Implementation:
 
     def _new_checker(self) -> Checker:
         baseline = self.reports.baseline if self.reports else None
-        report = Report(secrets=self.connection.secrets, known=baseline.known() if baseline else {})
+        report = Report(secrets=self.connection.secrets, excuses=baseline.excuses() if baseline else {})
         if self.reports:
             self.reports.add(report, self.connection.base)
         return Checker(
@@ -239,7 +239,7 @@ class Implementation:
         if rules := [f"`{rule}`" for rule in sorted({found.rule for found in findings if not found.is_excused})]:
             self.skip(operation, f"not judged: {' and '.join(rules)} {'fail' if len(rules) > 1 else 'fails'}")
         if new:
-            pytest.xfail("; ".join(f"{found.rule} is known {printable(str(found.known))}" for found in new))
+            pytest.xfail("; ".join(f"{found.rule} is known {printable(str(found.excuse))}" for found in new))
 
     def _has_test(self, finding: Finding) -> bool:
         """Whether the rule of a finding has a test of its own in this run."""
@@ -252,7 +252,7 @@ class Implementation:
 
 def _key(finding: Finding) -> tuple[object, ...]:
     """The key by which a test reports a finding once."""
-    return finding.cause, finding.known
+    return finding.cause, finding.excuse
 
 
 @pytest.fixture(scope="session")

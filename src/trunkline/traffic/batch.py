@@ -46,8 +46,8 @@ def judge_batch(
     reasons = Counter(report.not_judged.values())
     reasons["others"] = report.skipped - reasons.total()
     if unread:
-        reasons[unread] += len(entries) - judged - report.skipped - report.others.total()
-    kinds = {"not_judged": reasons, "other_host": report.others}
+        reasons[unread] += len(entries) - judged - report.skipped - report.other_hosts.total()
+    kinds = {"not_judged": reasons, "other_host": report.other_hosts}
     return [
         _row(report, vendor, kind="judged", count=judged),
         *(_finding(report, vendor, finding) for finding in report.findings),

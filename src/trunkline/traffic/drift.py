@@ -58,7 +58,7 @@ def _observed(
         except UsageError as error:
             report.skip(name_of(file), str(error))
     if not profile.seen.count:
-        if not (report.skipped or report.others or report.older):
+        if not (report.skipped or report.left_out):
             report.skip(" ".join(sources), "it holds no exchange")
         raise UsageError(profile.redact(nothing_judged(report, vendor.name)))
     return profile, report
@@ -68,7 +68,7 @@ def _observe(profile: Profile, report: Report, entry: Entry, among: tuple[Operat
     """Add an entry to the profile, or note in the report why it is left out."""
     place, time, found = entry
     if isinstance(found, OtherHost):
-        report.count_other(found.host)
+        report.count_other_host(found.host)
         return
     if report.since is not None and time is not None and time < report.since:
         report.older += 1

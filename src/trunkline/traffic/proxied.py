@@ -13,7 +13,7 @@ from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Headers, RawHeaders, Request, Response, headers
-from trunkline.findings import Finding, Grade, Identity, Known, Report, excerpt
+from trunkline.findings import Excuse, Finding, Grade, Identity, Report, excerpt
 from trunkline.mock import loader
 from trunkline.redaction import (
     HIDDEN,
@@ -76,7 +76,7 @@ class ProxyJudge:
     """The judge of a proxy, and the report of all that it has judged.
 
     `base` is the upstream's base address. `record` names a file for the exchanges. `strictness` says
-    which findings are counted in a verdict. With `operations`, only these are judged. `known` are the entries of a
+    which findings are counted in a verdict. With `operations`, only these are judged. `excuses` are the entries of a
     baseline. Raises `UsageError` for an unknown name, and for a file that cannot be written.
     """
 
@@ -87,7 +87,7 @@ class ProxyJudge:
         record: str | None,
         strictness: str,
         operations: tuple[str, ...] = (),
-        known: Mapping[Identity, Known] | None = None,
+        excuses: Mapping[Identity, Excuse] | None = None,
     ) -> None:
         loaded = loader.load(vendor)
         self._contract, self._strictness = loaded.contract, Grade(strictness)
@@ -95,7 +95,7 @@ class ProxyJudge:
         self._among = tuple(operations_named(operations, loaded.contract.operations))
         self._rules = rules_of_a_run()
         self._judged = 0
-        self._report = Report(secrets=loaded.secrets, known=known or {})
+        self._report = Report(secrets=loaded.secrets, excuses=excuses or {})
         self._file = RecordFile(record) if record is not None else None
         self._mask = StandIns()
         self._names = {normalized(name) for name in loaded.contract.secrets}
@@ -143,7 +143,7 @@ class ProxyJudge:
             for finding in judge_recorded(self._report, operation, exchange, self._rules):
                 if finding.evidence.grade.carries_findings:
                     finding = self._recognized(finding)  # noqa: PLW2901 - the same one
-                    cause = finding.cause, finding.known
+                    cause = finding.cause, finding.excuse
                     other = by_cause.get(cause)
                     count = finding.count + (other.count if other else 0)
                     by_cause[cause] = replace(other or finding, count=count)
@@ -156,7 +156,7 @@ class ProxyJudge:
     def _recognized(self, finding: Finding) -> Finding:
         """The finding with the entry of the baseline that is about it."""
         report = self._report
-        return replace(finding, known=report.known.get(report.identity(finding))) if report.known else finding
+        return replace(finding, excuse=report.excuses.get(report.identity(finding))) if report.excuses else finding
 
     def _operation(self, exchange: Exchange) -> Operation:
         try:
@@ -172,7 +172,7 @@ class ProxyJudge:
 
     def _add(self, finding: Finding, hide: Callable[[str], str], place: str) -> Iterable[str]:
         """Add a finding to the report; the line for the log, if its cause is new."""
-        cause = (*finding.cause, finding.evidence.grade, finding.known)
+        cause = (*finding.cause, finding.evidence.grade, finding.excuse)
         is_new = cause not in self._causes and len(self._causes) < _MOST_CAUSES
         finding = replace(
             finding,

@@ -13,7 +13,7 @@ from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
-from trunkline.findings import Finding, Identity, Known, Report, truncate
+from trunkline.findings import Excuse, Finding, Identity, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
 from trunkline.traffic.addresses import Addresses, OtherHost
@@ -39,15 +39,15 @@ def validate(
     *,
     rules: tuple[Rule, ...] = RULES,
     secrets: frozenset[str] = frozenset(),
-    known: Mapping[Identity, Known] | None = None,
+    excuses: Mapping[Identity, Excuse] | None = None,
 ) -> Report:
     """The findings of the rules about one exchange. The report says which rules could not be applied, and why.
 
-    `operation` is an operationId; without it, it is that of the request, or is inferred from the response. `known` are
-    the entries of a baseline. Raises `UsageError` when no operation can be inferred, or it is none of the vendor's.
+    `operation` is an operationId; without it, it is that of the request, or is inferred from the response. `excuses`
+    are those of a baseline. Raises `UsageError` when no operation can be inferred, or it is none of the vendor's.
     """
     check_weight(exchange.response.body)
-    report = Report(secrets=vendor.secrets | secrets, known=known or {})
+    report = Report(secrets=vendor.secrets | secrets, excuses=excuses or {})
     contract = vendor.contract
     chosen = operations_named([operation], contract.operations)[0] if operation else operation_of(contract, exchange)
     _judge(report, chosen, exchange, rules)
@@ -58,7 +58,7 @@ def validate_files(
     vendor: Vendor,
     sources: Sequence[str],
     operations: Sequence[str] = (),
-    known: Mapping[Identity, Known] | None = None,
+    excuses: Mapping[Identity, Excuse] | None = None,
     *,
     bases: Sequence[str] = (),
     since: float | None = None,
@@ -68,13 +68,13 @@ def validate_files(
 
     With `operations`, only exchanges with these are judged; a response without a request is taken for one of them. With
     `bases`, only those below one of these addresses are, and with `since`, a Unix time, none that is older. The report
-    lists what was not judged, and why. `known` are the entries of a baseline. Raises `UsageError` when nothing at all
+    lists what was not judged, and why. `excuses` are the entries of a baseline. Raises `UsageError` when nothing at all
     could be judged.
 
     With `jobs`, so many processes judge; the report is the same. Each is a new interpreter, which imports the main
     module: a script needs `if __name__ == "__main__":`.
     """
-    report = Report(secrets=vendor.secrets, known=known or {})
+    report = Report(secrets=vendor.secrets, excuses=excuses or {})
     fill(report, vendor, sources, operations, bases=bases, since=since, jobs=jobs)
     return report
 
@@ -90,22 +90,22 @@ def fill(
     jobs: int = 1,
 ) -> None:
     """Do what `validate_files` does with a report that the caller has, also when an exception ends it."""
-    judge = BatchJudge(vendor.contract, vendor.secrets, report.known, tuple(operations), tuple(bases), since)
+    judge = BatchJudge(vendor.contract, vendor.secrets, report.excuses, tuple(operations), tuple(bases), since)
     report.since = since
     unread = 0
     with in_order(judge, vendor.name, jobs) as judged:
         for file in [file for source in sources for file in files_of(source)]:
             name = name_of(file)
-            report.judged[name], before, left_out = 0, report.skipped, report.others.total() + report.older
+            report.judged[name], skipped, left_out = 0, report.skipped, report.left_out
             try:
                 _judge_file(report, judged(batches(file)), name)
             except UsageError as error:
                 report.skip(name, str(error))
                 if report.judged[name]:
                     report.stopped = f"{name!r} was not judged to its end"
-            if not report.judged[name] and (report.skipped, report.others.total() + report.older) == (before, left_out):
+            if not report.judged[name] and (report.skipped, report.left_out) == (skipped, left_out):
                 report.skip(name, "it holds no exchange")
-            unread += not report.judged[name] and report.skipped > before
+            unread += not report.judged[name] and report.skipped > skipped
     if not any(report.judged.values()):
         raise UsageError(nothing_judged(report, vendor.name))
     if unread:
@@ -124,15 +124,14 @@ def _judge_file(report: Report, judged: Iterable[Judged], name: str) -> None:
 def nothing_judged(report: Report, vendor: str) -> str:
     """Why nothing in the sources could be judged."""
     if not report.not_judged:
-        hosts = ", ".join(host for host, _ in report.others.most_common(5))
+        hosts = ", ".join(host for host, _ in report.other_hosts.most_common(5))
         older = f"{report.older} entries are older than --since" if report.older else ""
-        others = (
-            f"{report.others.total()} are requests to other hosts ({hosts}); name yours with --base" if hosts else ""
-        )
-        return report.redact(f"nothing is for {vendor}: {' and '.join(filter(None, (older, others)))}")
+        count = report.other_hosts.total()
+        elsewhere = f"{count} are requests to other hosts ({hosts}); name yours with --base" if hosts else ""
+        return report.redact(f"nothing is for {vendor}: {' and '.join(filter(None, (older, elsewhere)))}")
     place, reason = next(iter(report.not_judged.items()))
-    others = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
-    return report.redact(f"{place!r} cannot be judged: {reason}{others}")
+    more = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
+    return report.redact(f"{place!r} cannot be judged: {reason}{more}")
 
 
 class Judged(NamedTuple):
@@ -151,20 +150,20 @@ class BatchJudge:
         self,
         contract: Contract,
         secrets: frozenset[str],
-        known: Mapping[Identity, Known],
+        excuses: Mapping[Identity, Excuse],
         operations: tuple[str, ...] = (),
         bases: tuple[str, ...] = (),
         since: float | None = None,
     ) -> None:
-        self._contract, self._secrets, self._known, self._since = contract, secrets, known, since
+        self._contract, self._secrets, self._excuses, self._since = contract, secrets, excuses, since
         self._addresses = Addresses(contract, bases)
         self._among = tuple(operations_named(operations, contract.operations))
-        self.settings = secrets, known, operations, bases, since
+        self.settings = secrets, excuses, operations, bases, since
         """The arguments beside the contract, with which another process makes the same judge."""
 
     def __call__(self, batch: list[Piece | Entry]) -> Judged:
         """Judge the pieces of a batch of a file."""
-        report, rules, unread = Report(self._secrets, known=self._known), rules_of_a_run(), ""
+        report, rules, unread = Report(self._secrets, excuses=self._excuses), rules_of_a_run(), ""
         exchanges = wrong = problems = 0
         try:
             for entry in read_batch(batch, self._addresses):  # each is judged while its body is still known as JSON
@@ -187,7 +186,7 @@ class BatchJudge:
         place, time, exchange = entry
         since = self._since
         if isinstance(exchange, OtherHost):
-            report.others[exchange.host] += 1
+            report.other_hosts[exchange.host] += 1
             return None
         if since is not None and time is not None and time < since:
             report.older += 1
