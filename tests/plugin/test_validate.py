@@ -417,6 +417,7 @@ def test_a_mistake_in_the_marker_is_one_sentence(run: Run) -> None:
     assert "Traceback" not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_workers_are_counted_together(run: Run) -> None:
     """With pytest-xdist the main process says what all tests judged."""
     tests = STALE + "\n@pytest.mark.parametrize('n', range(4))\ndef test_it(trunkline_validate, n): ask(GOOD)"

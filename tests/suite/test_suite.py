@@ -135,7 +135,7 @@ runner.Checker.{method} = fail
 """
 
 
-@pytest.mark.slow_for("check_law", "fuzz")
+@pytest.mark.slow_for("check_law", "survey")
 @pytest.mark.parametrize("method", ["check_law", "survey", "fuzz"])
 def test_a_bug_shows_no_credential(run: Run, method: str) -> None:
     """A traceback with `--showlocals` would show it; the test fails with the name of the exception only."""
@@ -391,6 +391,7 @@ def test_schemathesis_writes_if_that_is_allowed(run: Run, leave: str) -> None:
     assert (result.ret, outcomes.get("failed", 0), outcomes["passed"]) == (0, 0, 5)
 
 
+@pytest.mark.slow_for("two workers")
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
 def test_the_suite_writes_one_report(run: Run, pytester: pytest.Pytester, workers: list[str]) -> None:
     """It has what the tests of all workers found, and what they did not exercise, without the credential."""
@@ -475,6 +476,7 @@ def test_a_wrong_report_ends_the_run_before_any_test(run: Run, options: list[str
     assert sentence in shown(result)
 
 
+@pytest.mark.slow_for("a worker")
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "1"]], ids=["alone", "a worker"])
 def test_github_actions_shows_the_report_of_the_suite(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: list[str]

@@ -140,6 +140,7 @@ class Repeated(io.RawIOBase):
         return b"".join(taken)
 
 
+@pytest.mark.slow_for("100-1000", "30000-100]")
 @pytest.mark.parametrize("count", [100, 1000])
 @pytest.mark.parametrize("size", [100, 30_000])
 def test_the_memory_does_not_grow(count: int, size: int) -> None:
