@@ -261,10 +261,10 @@ ERRORS = {
     ("check", "{vendor}", "--app", "frob:app"): "there is no module frob here",
     ("validate", "{vendor}"): "name a SOURCE to judge",
     ("validate", "{vendor}", "a", "b", "c"): "'a' is neither a file nor an operation of",
-    ("validate", "{vendor}", "not/there"): "there is no such file",
     ("validate", "{vendor}", ""): "the source has no name",
     ("validate", "{vendor}", "frob", "-"): "'frob' is neither a file nor an operation of",
     ("validate", "{vendor}", "--operation", "frob", "-"): "'frob' is not an operation of",
+    ("validate", "{vendor}", "not/there"): "trunkline: 'not/there' cannot be read: there is no such file",
     ("validate", "{vendor}", "/dev/null"): "'/dev/null' cannot be judged: it is empty",
     ("validate", "{vendor}", "/dev/null", "/dev/null/x"): "(and so on, 2 in all)",
     ("validate", "{vendor}", "-", "--url", "http://h"): "--url is for requests",
@@ -945,7 +945,8 @@ def test_requests_to_other_hosts_are_counted(run: Run, vendor: Vendor, tmp_path:
     path.write_bytes(archive(*fonts))
     code, out, err = run("validate", vendor.name, str(path))
     assert (code, out) == (2, "")
-    assert "100 are requests to other hosts (fonts.example); name yours with --base" in sentence(err)
+    others = f"no exchange is for {vendor.name}; to other hosts: 100 (fonts.example; name yours with --base)"
+    assert others in sentence(err)
     (tmp_path / "b.har").write_bytes(archive(good))
     report = document(run("validate", vendor.name, str(tmp_path), "--format", "json")[1])
     assert (report["verdict"], report["other_hosts"]) != ("not exercised", [])

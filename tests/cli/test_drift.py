@@ -210,7 +210,7 @@ def test_since_and_base_restrict_what_counts(tmp_path: Path, capsys: pytest.Capt
     assert run(["drift", "telepath", str(path), "--since", "2026-06-01", *base]) == 1
     assert "older exchange" in capsys.readouterr().out
     assert run(["drift", "telepath", str(path), "--since", "2026-12-01"]) == 2
-    assert "2 entries are older than --since" in capsys.readouterr().err
+    assert "no exchange is for telepath; older than --since: 2" in capsys.readouterr().err
 
 
 BAD: dict[tuple[str, ...], str] = {

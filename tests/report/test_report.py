@@ -17,7 +17,17 @@ from trunkline.exchange import Exchange, Json, Request, Response
 from trunkline.findings import Evidence, Excuse, Finding, Grade, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
-from trunkline.report.run import BROKEN, KEPT, UNPROVEN, RunInfo, shortfall, shown_time, verdict, without_success
+from trunkline.report.run import (
+    BROKEN,
+    KEPT,
+    UNPROVEN,
+    RunInfo,
+    curl_command,
+    shortfall,
+    shown_time,
+    verdict,
+    without_success,
+)
 from trunkline.report.terminal import screen
 from trunkline.report.text import finding_lines, plain, summary_lines
 from trunkline.report.text import render as text
@@ -542,3 +552,15 @@ def test_the_findings_of_a_large_body_share_it() -> None:
     first, *others = (each.exchanges[0] for each in found.findings)
     assert len(others) == 2
     assert all(other is first for other in others)
+
+
+def test_a_command_leaves_the_host_to_curl() -> None:
+    """A request that passed the proxy has the `Host` of the address; another one is part of the request."""
+    fields = (("host", "127.0.0.1:9"), ("accept", "*/*"))
+    hosts = [fields, (("host", "elsewhere"), *fields[1:])]
+    exchanges = [Exchange(Request("GET", "/trunks", "", each), Response(200, (), b"{}")) for each in hosts]
+    commands = [curl_command(finding(exchanges=(each,)), report(), RUN) for each in exchanges]
+    assert commands == [
+        f"curl -sSig --path-as-is {host}-H 'accept: */*' 'http://127.0.0.1:9/v1/trunks'"
+        for host in ("", "-H 'host: elsewhere' ")
+    ]

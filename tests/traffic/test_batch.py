@@ -78,6 +78,8 @@ def test_all_results_have_the_same_columns_and_no_secret() -> None:
     assert sum(count for (kind, _), count in counts.items() if kind == "not_judged") == len(unread)
     assert ("finding", "credential_is_not_echoed") in counts
     assert CANARY not in json.dumps(result)
+    rows = {row["message"]: row["row"] for row in result if row["kind"] != "finding"}
+    assert (rows["it is not JSON that can be read; it may be cut off"], rows["fonts.example.com"]) == ("2", "")
 
 
 def test_equal_rows_give_equal_results() -> None:

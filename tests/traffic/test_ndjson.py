@@ -48,7 +48,6 @@ BODIES = {
     "object": (row(json.loads(PAGE)), PAGE.encode()),
     "array": (row([1, "ü"]), None),
     "base64": (row(None, body_base64=base64.b64encode(b"\xff").decode()), b"\xff"),
-    "null": (row(None), b""),
     "empty": (row(""), b""),
 }
 
@@ -90,8 +89,15 @@ def test_what_may_be_missing_may_be_missing() -> None:
     assert found.response.body == b""
 
 
+def test_an_empty_body_is_judged() -> None:
+    """As a text, or by its content-length: no body at all is one that nobody has recorded."""
+    for found in (row(""), row(None, headers={"content-length": "0"})):
+        assert exchange(found).response.body == b""
+
+
 BAD = {
     "no body": (row(None, headers={"content-length": "5"}), "it has no body"),
+    "no body known": (row(None), "it has no body"),
     "no status": (row(status=None), "it has no request and response"),
     "status": (row(status=0), "it has no response"),
     "body": (row(3), "it has no request and response"),

@@ -115,7 +115,7 @@ REFUSED = {
     b"* Could not resolve host: api.telepathvoice.com\n": "output of curl -v, but holds no request",
     b"  % Total    % Received % Xferd  Average Speed\n  0     0*   Trying 127.0.0.1:80...\n": "output of curl -v",
     b"\x89PNG\r\n\x1a\n": "neither the output of curl -i nor JSON (byte 0 is not UTF-8",
-    b"\x1f\x8b\x08": "neither the output of curl -i nor JSON",
+    b"\x1f\x8b\x08": "it is compressed with gzip; pipe it in (zcat FILE | ...)",
     b'{"trunks": [{"id": "a"': "it looks cut off",
     b'{"a": NaN}': "NaN is not a JSON number",
     b"<!DOCTYPE html><html></html>": "neither the output of curl -i nor JSON (Expecting value",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from trunkline.exchange import SAFE_METHODS, curl
 from trunkline.findings import Finding, Grade, Report
@@ -127,18 +128,20 @@ def reproduction_script(finding: Finding, report: Report, run: RunInfo) -> str:
 def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
     """A `curl` command that repeats the last request of a finding; empty if it is not known, or where it was sent.
 
-    Each part is redacted before it is quoted for the shell: a quoted secret would be hard to recognize.
+    curl sends the `Host` of the address itself. Each part is redacted before it is quoted for the shell: a quoted
+    secret would be hard to recognize.
     """
     last = finding.exchanges[-1] if finding.exchanges else None
     if last is None or not run.base or "request" not in last.known:
         return ""
-    request = last.request
+    request, host = last.request, ("host", urlsplit(run.base).netloc)
+    headers = [field for field in request.headers if field != host]
     body = report.redact(mask_body(request.body, run.secrets).decode("utf-8", "surrogateescape"))
     redacted = replace(
         request,
         path=report.redact(request.path),
         query=report.redact(request.query),
-        headers=tuple((report.redact(name), report.redact(value)) for name, value in request.headers),
+        headers=tuple((report.redact(name), report.redact(value)) for name, value in headers),
         body=body.encode("utf-8", "surrogateescape"),
     )
     return curl(redacted, report.redact(run.base))

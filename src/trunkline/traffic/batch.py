@@ -44,6 +44,7 @@ def judge_batch(
     entries = [_entry(row, str(number), addresses) for number, row in enumerate(rows)]
     report, judged, unread = judge([*entries])
     reasons = Counter(report.not_judged.values())
+    rows_of = {reason: place for place, reason in reversed(report.not_judged.items())}
     reasons["others"] = report.skipped - reasons.total()
     if unread:
         reasons[unread] += len(entries) - judged - report.skipped - report.other_hosts.total()
@@ -52,7 +53,7 @@ def judge_batch(
         _row(report, vendor, kind="judged", count=judged),
         *(_finding(report, vendor, finding) for finding in report.findings),
         *(
-            _row(report, vendor, kind=kind, cause=text, message=text, count=count)
+            _row(report, vendor, kind=kind, cause=text, message=text, count=count, row=rows_of.get(text, ""))
             for kind, counts in kinds.items()
             for text, count in counts.items()
             if count

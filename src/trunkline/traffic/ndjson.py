@@ -83,7 +83,7 @@ def _recorded(row: Json) -> Recorded:
     method, url = text_of(request["method"]), text_of(request["url"])
     status, received = int(response["status"]), _fields(response.get("headers"))
     body = _body(response)
-    if body is None and (content_length(received) or 0) > 0 and has_content(method, status):
+    if body is None and content_length(received) != 0 and has_content(method, status):
         raise UsageError("it has no body; record it again with the bodies")
     answer = Response(status, received, body or b"")
     sent = _fields(request.get("headers"))

@@ -18,6 +18,7 @@ _BATCH = 1 << 20
 _MOST_IN_BATCH = 500
 """The bytes, and the number, of pieces that are read and judged together."""
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
 _BEGINNING = 4096
 _BEGINNINGS = {
     "curl": re.compile(rb"HTTP/"),
@@ -78,6 +79,8 @@ def _pieces(file: str) -> Iterator[Piece | Entry]:
 def _split(stream: Stream, beginning: bytes, name: str) -> Iterator[Piece | Entry]:
     if 0 in beginning[:2] or beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"it is UTF-16, as some shells save what they redirect; {ADVICE}")
+    if beginning.startswith(_GZIP):
+        raise UsageError(f"it is compressed with gzip; pipe it in (zcat FILE | ...) and name - instead, or {ADVICE}")
     text = beginning.removeprefix(_BOM)
     start = len(beginning) - len(text)
     stream.skip_bytes(start)

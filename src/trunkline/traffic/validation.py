@@ -125,13 +125,14 @@ def nothing_judged(report: Report, vendor: str) -> str:
     """Why nothing in the sources could be judged."""
     if not report.not_judged:
         hosts = ", ".join(host for host, _ in report.other_hosts.most_common(5))
-        older = f"{report.older} entries are older than --since" if report.older else ""
+        older = f"older than --since: {report.older}" if report.older else ""
         count = report.other_hosts.total()
-        elsewhere = f"{count} are requests to other hosts ({hosts}); name yours with --base" if hosts else ""
-        return report.redact(f"nothing is for {vendor}: {' and '.join(filter(None, (older, elsewhere)))}")
+        elsewhere = f"to other hosts: {count} ({hosts}; name yours with --base)" if hosts else ""
+        return report.redact(f"no exchange is for {vendor}; {', '.join(filter(None, (older, elsewhere)))}")
     place, reason = next(iter(report.not_judged.items()))
     more = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
-    return report.redact(f"{place!r} cannot be judged: {reason}{more}")
+    named = reason if reason.startswith(repr(place)) else f"{place!r} cannot be judged: {reason}"
+    return report.redact(f"{named}{more}")
 
 
 class Judged(NamedTuple):
