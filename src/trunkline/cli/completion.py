@@ -1,6 +1,6 @@
 """Completion in the shell: vendors, operationIds, parameters, choices of options, and files.
 
-`eval "$(_TRUNKLINE_COMPLETE=bash_source trunkline)"` switches it on in bash; for zsh and fish, see the README. The
+`eval "$(_TRUNKLINE_COMPLETE=bash_source trunkline)"` switches it on in bash; docs/configuration.md has the others. The
 contract of a vendor is loaded only to complete an operationId or a parameter.
 """
 

@@ -1,8 +1,7 @@
-"""Recorded traffic. Each reader yields an `Exchange` whose `known` names the parts that its source has.
+"""Exchanges that others have had, recorded or passing a proxy. An `Exchange` names its parts that are `known`.
 
-`sources` finds out which format a file has. `curl` and `verbose` read the output of curl, `archives` HAR files and
-cassettes, `schemathesis` its reports, `libraries` the response objects of other libraries; `validation` judges, and
-`judge_batch` one batch of many.
+`pieces` splits a recording and finds out its format, `sources` lists a reader for each format, `validation` judges what
+they read, `libraries` reads response objects of HTTP libraries, and `proxied` judges what passes the validating proxy.
 """
 
 from __future__ import annotations
