@@ -103,7 +103,9 @@ def test_it_goes_on_if_it_only_logs(api: API, watching: Watch, capsys: pytest.Ca
     assert watching("--rounds", "1") == 0
     api.replaced = {b'"active"': b'"paused"'}
     assert watching("--rounds", "3", "--on-new", "log") == 1
-    assert capsys.readouterr().out.count("NEW drift value") == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("NEW drift value") == 1
+    assert ", after 1 earlier round; " in captured.err
 
 
 def test_a_webhook_is_told(api: API, watching: Watch, capsys: pytest.CaptureFixture[str]) -> None:

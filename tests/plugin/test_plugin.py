@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pytest
 
 from trunkline.plugin import settings_of
+from trunkline.plugin.options import spelled
 from trunkline.settings import Option, Settings, options_of
 
 pytest_plugins = "pytester"
@@ -771,6 +772,15 @@ def test_a_wrong_option_is_one_sentence(configure: Configure, option: str, sente
     with pytest.raises(pytest.UsageError) as caught:
         configure(option)
     pytest.LineMatcher([str(caught.value)]).fnmatch_lines([sentence])
+
+
+def test_a_sentence_names_the_options_of_pytest() -> None:
+    """An option that only commands have keeps its name."""
+    sentence = "give --token-file or --url, or run trunkline check --update-baseline"
+    assert spelled(sentence) == (
+        "give --trunkline-token-file or --trunkline-url, or run trunkline check --update-baseline"
+    )
+    assert spelled(spelled(sentence)) == spelled(sentence)
 
 
 def test_a_missing_data_folder_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,9 @@ def test_the_verdict_comes_first() -> None:
     assert sum(line.startswith("FINDING") for line in lines) == 1
     assert render(report(), RUN).startswith("### trunkline: the contract of <code>acme</code> is kept\n")
     assert render(Report(), RUN).startswith("### trunkline: the contract of <code>acme</code> was not judged\n")
+    recorded = report()
+    recorded.judged["a.har"] = 1
+    assert "\n1 recorded exchange, seed 7, trunkline " in render(recorded, RUN)
 
 
 @pytest.mark.parametrize("long", ["x", "|<@`" * 40])

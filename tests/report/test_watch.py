@@ -47,7 +47,7 @@ def test_the_screen_shows_each_operation_and_the_time_left(left: float, shown: s
     """And why an operation was not asked."""
     lines = [plain(line) for line in panel(ROUND, History(rounds=3), "the API", left)]
     assert lines == [
-        f"the API: 3 rounds, 0 kinds of findings and drift known; next in {shown}",
+        f"next round in {shown}; the API: 3 rounds, no kinds of findings and drift known",
         "  listTrunks               200",
         "  listCalls                503",
         "  getCall                  the account has no calls",

@@ -52,7 +52,8 @@ def watch(settings: Settings, vendor: str) -> int:
             stack.enter_context(redacting_errors(redactor(connection.secrets)))
             path = _history_file(settings, vendor, connection)
             history = stack.enter_context(open_history(path, vendor, connection.base))
-            known = f", after {history.rounds} earlier rounds" if history.rounds else ""
+            rounds = "1 earlier round" if history.rounds == 1 else f"{history.rounds} earlier rounds"
+            known = f", after {rounds}" if history.rounds else ""
             screen.progress(f"watching {vendor} at {connection.name}{known}{f'; history: {path}' if path else ''}")
             return _Watch(settings, loaded, history, connection, hook, screen, stopped).run()
         except KeyboardInterrupt:

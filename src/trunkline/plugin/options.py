@@ -26,7 +26,7 @@ from trunkline.settings import (
     resolve,
 )
 
-_FLAG = re.compile(r"(?<![\w-])--(?!trunkline-)(?=[a-z])")
+_FLAG_IN_TEXT = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 _SETTINGS = pytest.StashKey[Settings]()
 
@@ -37,8 +37,9 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def spelled(sentence: str) -> str:
-    """A sentence with the names that options have in pytest: `--trunkline-url` for `--url`."""
-    return _FLAG.sub("--trunkline-", sentence)
+    """A sentence with the names that options have in pytest, if they are there: `--trunkline-url` for `--url`."""
+    flags = {row.flag: _flag(row) for row in options_of("pytest")}
+    return _FLAG_IN_TEXT.sub(lambda found: flags.get(found[0], found[0]), sentence)
 
 
 def declare(parser: pytest.Parser) -> None:

@@ -10,7 +10,7 @@ from trunkline.exchange import Json
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.run import shown_time
-from trunkline.report.text import Line, not_judged
+from trunkline.report.text import Line, not_judged, plural
 
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 _FEW = 20
@@ -59,7 +59,7 @@ def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
         yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
     seen = found.profile.seen
     times = f", {_time(seen.first)} to {_time(seen.last)}" if seen.first is not None else ""
-    yield _row("seen", f"{_plural(seen.count, 'response')}{times}")
+    yield _row("seen", f"{plural(seen.count, 'response')}{times}")
     yield _verdict(found)
 
 
@@ -69,10 +69,10 @@ def _verdict(found: Drift) -> Line:
     if not all_:
         text, style = f"no drift: the API is as {before} has it", _GOOD
     elif not breaking:
-        text, style = f"the API differs from {before}: {_plural(all_, 'change')}, none breaks a client", _NOTE
+        text, style = f"the API differs from {before}: {plural(all_, 'change')}, none breaks a client", _NOTE
     else:
         verb = "breaks" if breaking == 1 else "break"
-        text, style = f"the API DIFFERS from {before}: {breaking} of {_plural(all_, 'change')} {verb} a client", _BAD
+        text, style = f"the API DIFFERS from {before}: {breaking} of {plural(all_, 'change')} {verb} a client", _BAD
     return _row("verdict", text, f"{_STRONG} {style}")
 
 
@@ -154,7 +154,3 @@ def _time(time: float | None) -> str | None:
 
 def _row(title: str, text: str, style: str = "") -> Line:
     return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

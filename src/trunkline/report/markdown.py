@@ -14,7 +14,7 @@ from trunkline.findings import Finding, Report
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.run import BROKEN, KEPT, RunInfo, verdict
-from trunkline.report.text import finding_lines, plain, verdict_text
+from trunkline.report.text import finding_lines, plain, plural, verdict_text
 
 LONGEST = 65_536
 """The number of characters that a comment on GitHub can have."""
@@ -58,7 +58,7 @@ def _head(report: Report, run: RunInfo) -> Iterator[str]:
     base = f" to {_code(run.base, report)}" if run.base else ""
     seed = "" if run.seed is None else f", seed {run.seed}"
     judged = sum(report.judged.values())
-    done = f"{judged} recorded exchanges" if report.judged else f"{report.requests} requests{base}"
+    done = plural(judged, "recorded exchange") if report.judged else f"{plural(report.requests, 'request')}{base}"
     yield f"{done}{seed}, trunkline {trunkline.__version__}\n\n"
 
 

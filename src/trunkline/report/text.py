@@ -62,7 +62,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     place = f"{finding.at}: " if finding.at else ""
     yield ((f"  {finding.operation} {place}{finding.message}{_occurrences(finding)}", ""),)
     script = reproduction_script(finding, report, run)
-    again = f"{_plural(len(finding.exchanges), 'request')}, to be pasted into a shell:" if script else ""
+    again = f"{plural(len(finding.exchanges), 'request')}, to be pasted into a shell:" if script else ""
     parts = {
         "recorded": _listed(finding.sources),
         "expected": finding.expected,
@@ -191,12 +191,12 @@ def verdict_text(report: Report, run: RunInfo) -> tuple[str, str]:
     early = "" if run.complete else "; the run did not come to its end"
     result = verdict(report, run)
     if result == BROKEN:
-        failures = _plural(len(report.failures(run.strictness)), "finding")
+        failures = plural(len(report.failures(run.strictness)), "finding")
         text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", _BAD
         if report.stopped:  # which explains what was not exercised
             not_exercised_note, early = "", f"; the run did not come to its end: {report.stopped}"
     elif result == KEPT:
-        notes = _plural(len(report.findings) - known, "note") + (f", {known} known" if known else "")
+        notes = plural(len(report.findings) - known, "note") + (f", {known} known" if known else "")
         part = " by what is implemented" if report.not_implemented else ""
         text = f"the contract of {run.vendor} is kept{part}: no finding at strictness {run.strictness}, {notes}"
         style = _NOTE if not_exercised_note or early else _GOOD
@@ -217,20 +217,18 @@ def not_judged(report: Report) -> Iterator[Line]:
         yield _row(titles.NOT_JUDGED, f"{report.skipped - _FEW_PLACES} more", _MISSING)
     hosts = report.other_hosts.most_common()
     for host, count in hosts[:_FEW_PLACES]:
-        yield _row("other host", f"{_plural(count, 'request')} to {host}, left out")
+        yield _row("other host", f"{plural(count, 'request')} to {host}, left out")
     if more := hosts[_FEW_PLACES:]:
-        requests = _plural(sum(count for _, count in more), "request")
+        requests = plural(sum(count for _, count in more), "request")
         yield _row("other host", f"{requests} to {len(more)} more hosts, left out")
     if report.since is not None:
-        undated = (
-            f"; {_plural(report.undated, 'exchange')} without a time judged all the same" if report.undated else ""
-        )
-        older = f"{_plural(report.older, 'older exchange')} left out{undated}"
+        undated = f"; {plural(report.undated, 'exchange')} without a time judged all the same" if report.undated else ""
+        older = f"{plural(report.older, 'older exchange')} left out{undated}"
         yield _row("since", f"{shown_time(report.since)}: {older}")
     if len(report.judged) > 1 or sum(report.judged.values()) > 1:
-        exchanges = _plural(sum(report.judged.values()), "exchange")
+        exchanges = plural(sum(report.judged.values()), "exchange")
         files = sum(1 for count in report.judged.values() if count)
-        yield _row("judged", f"{exchanges} in {files} of {_plural(len(report.judged), 'file')}")
+        yield _row("judged", f"{exchanges} in {files} of {plural(len(report.judged), 'file')}")
 
 
 def _listed(places: tuple[str, ...]) -> str:
@@ -242,7 +240,8 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
+    """A number of things: `no requests`, `1 request`, `2 requests`."""
     return f"{count} {noun}" if count == 1 else f"{count or 'no'} {noun}s"
 
 

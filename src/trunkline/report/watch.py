@@ -11,7 +11,7 @@ from trunkline.check.watch import Round
 from trunkline.exchange import Json
 from trunkline.redaction import printable
 from trunkline.report.run import shown_time
-from trunkline.report.text import Line
+from trunkline.report.text import Line, plural
 
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 
@@ -30,8 +30,8 @@ def item_lines(item: Item, *, new: bool = True) -> Iterator[Line]:
 
 def round_line(found: Round) -> Line:
     """A round: `2026-11-28T18:00:00Z round 3: 5 operations, 7 requests, nothing new, 2 known`."""
-    asked, known = _plural(len(found.statuses), "operation"), len(found.items) - len(found.news)
-    facts = [asked, _plural(found.requests, "request"), f"{len(found.news)} new" if found.news else "nothing new"]
+    asked, known = plural(len(found.statuses), "operation"), len(found.items) - len(found.news)
+    facts = [asked, plural(found.requests, "request"), f"{len(found.news)} new" if found.news else "nothing new"]
     facts += [f"{known} known"] if known else []
     style = _BAD if found.news else _MISSING if found.problem else _GOOD
     text = f"{', '.join(facts)}{f'; it did not come to its end: {found.problem}' if found.problem else ''}"
@@ -39,9 +39,12 @@ def round_line(found: Round) -> Line:
 
 
 def panel(found: Round, history: History, name: str, left: float) -> Iterator[Line]:
-    """The screen between two rounds: what is known, the seconds left, and each operation with its last status."""
-    rounds, known = _plural(history.rounds, "round"), _plural(len(history.known), "kind")
-    yield ((f"{name}: {rounds}, {known} of findings and drift known; next in {_left(left)}", ""),)
+    """The screen between two rounds: the time left, what is known, and each operation with its last status.
+
+    A narrow terminal cuts the end of a line.
+    """
+    rounds, known = plural(history.rounds, "round"), plural(len(history.known), "kind")
+    yield ((f"next round in {_left(left)}; {name}: {rounds}, {known} of findings and drift known", ""),)
     for operation, status in found.statuses.items():
         style = _GOOD if status < 300 else _BAD
         yield ((f"  {operation:<24} ", ""), (str(status), style))
@@ -71,7 +74,3 @@ def _left(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
