@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from trunkline.check import history
-from trunkline.check.history import History, Item, open_history
+from trunkline.check.history import History, Observation, open_history
 from trunkline.errors import UsageError
 
 BASE = "https://api.example.com/v1"
 
 
-def item(key: str) -> Item:
-    return Item(
+def item(key: str) -> Observation:
+    return Observation(
         key, "drift", "value", "listTrunks", "200", "body/x", "a value", "", '"x"', "", "", "implied", fails=True
     )
 
 
-def keys(items: tuple[Item, ...]) -> list[str]:
+def keys(items: tuple[Observation, ...]) -> list[str]:
     return [found.key for found in items]
 
 
@@ -47,7 +47,7 @@ def test_a_watch_that_starts_again_goes_on(tmp_path: Path) -> None:
         first.tell([item("b")])
     with open_history(path, "telepath", BASE) as second:
         assert (second.rounds, second.complete, keys(second.news)) == (2, True, ["c"])
-        assert second.known["a"].item == item("a")
+        assert second.known["a"].observation == item("a")
         assert keys(second.add(3, 4, 1, "", [item("a"), item("d")])) == ["d"]
     with open_history(path, "telepath", BASE) as third:
         assert (third.rounds, keys(third.news)) == (3, ["c", "d"])

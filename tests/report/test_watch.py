@@ -6,13 +6,13 @@ import io
 
 import pytest
 
-from trunkline.check.history import History, Item
+from trunkline.check.history import History, Observation
 from trunkline.check.watch import Round
 from trunkline.report.terminal import screen
 from trunkline.report.text import plain
-from trunkline.report.watch import item_lines, panel, round_line
+from trunkline.report.watch import observation_lines, panel, round_line
 
-ITEM = Item(
+ITEM = Observation(
     "k", "drift", "value", "listTrunks", "200", "body/x", "new\x1b[31m", "", '"x"', "", "", "implied", fails=True
 )
 ROUND = Round(3, 0.0, 7, {"listTrunks": 200, "listCalls": 503}, {"getCall": "the account has no calls"}, (ITEM,), ())
@@ -34,7 +34,7 @@ def test_a_round_is_one_line() -> None:
 
 def test_what_is_new_steers_no_terminal() -> None:
     """Each text is printable."""
-    assert [plain(line) for line in item_lines(ITEM)] == [
+    assert [plain(line) for line in observation_lines(ITEM)] == [
         "NEW drift value",
         "  listTrunks 200 body/x: new\\x1b[31m",
         '  seen     "x"',

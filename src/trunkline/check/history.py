@@ -40,7 +40,7 @@ HISTORY = FileFormat(
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Observation:
     """One kind of finding or drift: what was seen when it was new, without secrets.
 
     `type` is `finding` or `drift`, and `name` the rule or the kind of drift. `fails` says whether it is a finding that
@@ -66,7 +66,7 @@ class Item:
 class Known:
     """What is known of a kind."""
 
-    item: Item
+    observation: Observation
     first: float
     last: float
     rounds: int = 0
@@ -74,7 +74,7 @@ class Known:
 
     def row(self) -> tuple[object, ...]:
         """The row of the table."""
-        return self.item.key, self.first, self.last, self.rounds, self.told, json.dumps(asdict(self.item))
+        return self.observation.key, self.first, self.last, self.rounds, self.told, json.dumps(asdict(self.observation))
 
 
 @dataclass(slots=True, repr=False)
@@ -90,16 +90,18 @@ class History:
     _database: Database | None = None
 
     @property
-    def news(self) -> tuple[Item, ...]:
+    def news(self) -> tuple[Observation, ...]:
         """The kinds of which nobody was told yet."""
-        return tuple(known.item for known in self.known.values() if not known.told)
+        return tuple(known.observation for known in self.known.values() if not known.told)
 
-    def add(self, began: float, ended: float, requests: int, problem: str, items: Iterable[Item]) -> tuple[Item, ...]:
+    def add(
+        self, began: float, ended: float, requests: int, problem: str, observations: Iterable[Observation]
+    ) -> tuple[Observation, ...]:
         """Add a round; return the kinds that are new. In the first complete round, and before it, none is."""
         self.rounds += 1
-        seen = [self._seen(item, ended) for item in {item.key: item for item in items}.values()]
+        seen = [self._seen(one, ended) for one in {one.key: one for one in observations}.values()]
         known = [found for found in seen if found is not None]
-        news = tuple(found.item for found in known if found.rounds == 1 and not found.told)
+        news = tuple(found.observation for found in known if found.rounds == 1 and not found.told)
         self.complete = self.complete or not problem
         if self._database is not None:
             with self._database.write() as connection:
@@ -110,23 +112,24 @@ class History:
                 connection.executemany("REPLACE INTO kinds VALUES (?, ?, ?, ?, ?, ?)", rows)
         return news
 
-    def _seen(self, item: Item, time: float) -> Known | None:
-        found = self.known.get(item.key)
+    def _seen(self, observation: Observation, time: float) -> Known | None:
+        found = self.known.get(observation.key)
         if found is None:
             if len(self.known) >= _MOST_KINDS:
                 return None
-            found = self.known[item.key] = Known(item, time, time, told=not self.complete)
+            found = self.known[observation.key] = Known(observation, time, time, told=not self.complete)
         found.last = time
         found.rounds += 1
         return found
 
-    def tell(self, items: Iterable[Item]) -> None:
+    def tell(self, observations: Iterable[Observation]) -> None:
         """Note that somebody was told of these kinds."""
-        told = [self.known[item.key] for item in items]
+        told = [self.known[observation.key] for observation in observations]
         for known in told:
             known.told = True
         if self._database is not None:
-            self._database.execute("UPDATE kinds SET told = 1 WHERE key = ?", [(known.item.key,) for known in told])
+            keys = [(known.observation.key,) for known in told]
+            self._database.execute("UPDATE kinds SET told = 1 WHERE key = ?", keys)
 
 
 @contextmanager
@@ -157,11 +160,11 @@ def _read(database: Database, vendor: str, base: str) -> History:
     history = History(rounds, bool(complete), _database=database)
     try:
         for key, first, last, count, told, text in database.query("SELECT * FROM kinds ORDER BY first, key"):
-            item = Item(**json.loads(text))
-            texts = [value for name, value in asdict(item).items() if name != "fails"]
-            if item.key != key or not all(isinstance(value, str) for value in texts):
+            observation = Observation(**json.loads(text))
+            texts = [value for name, value in asdict(observation).items() if name != "fails"]
+            if observation.key != key or not all(isinstance(value, str) for value in texts):
                 raise database.damaged()
-            history.known[key] = Known(item, first, last, count, bool(told))
+            history.known[key] = Known(observation, first, last, count, bool(told))
     except (TypeError, ValueError, RecursionError):
         raise database.damaged() from None
     return history

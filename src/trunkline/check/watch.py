@@ -16,7 +16,7 @@ from random import Random
 
 from trunkline.check.availability import MISSING_REASON
 from trunkline.check.drift import Change, Profile, drift
-from trunkline.check.history import History, Item
+from trunkline.check.history import History, Observation
 from trunkline.check.rules import operation_of
 from trunkline.check.runner import Checker
 from trunkline.errors import TargetError
@@ -62,8 +62,8 @@ class Round:
     requests: int
     statuses: Mapping[str, int]
     left_out: Mapping[str, str]
-    items: tuple[Item, ...]
-    news: tuple[Item, ...]
+    observations: tuple[Observation, ...]
+    news: tuple[Observation, ...]
     problem: str = ""
 
 
@@ -127,30 +127,30 @@ def _ask(vendor: Vendor, connection: Connection, history: History, schedule: Sch
         problem = printable(profile.redact(report.redact(str(error))))
         if not history.complete:
             raise TargetError(problem) from None
-    items = tuple(_items(profile, report, scope.strictness))
-    news = history.add(began, schedule.clock(), report.requests, problem, items)
+    observations = tuple(_observations(profile, report, scope.strictness))
+    news = history.add(began, schedule.clock(), report.requests, problem, observations)
     left_out = dict.fromkeys(report.not_implemented, MISSING_REASON) | report.unasked
-    return Round(history.rounds, began, report.requests, statuses, left_out, items, news, problem)
+    return Round(history.rounds, began, report.requests, statuses, left_out, observations, news, problem)
 
 
-def _items(profile: Profile, report: Report, strictness: Grade) -> Iterator[Item]:
+def _observations(profile: Profile, report: Report, strictness: Grade) -> Iterator[Observation]:
     """The kinds of findings and of drift. A finding that a drift tells in more detail is left out."""
 
     def text(value: str) -> str:
         return printable(profile.redact(report.redact(value)))
 
     changes = drift(profile).changes
-    told = {(change.cause.operation, change.seen.contract) for change in changes}
+    told = {(change.cause.operation, change.deviation.contract) for change in changes}
     found = [_of_change(change) for change in changes]
     found += [_of_finding(one) for one in report.failures(strictness) if (one.operation, one.contract) not in told]
     for values in found:
         shown = {name: text(value) if isinstance(value, str) else value for name, value in values.items()}
-        yield Item(**shown)  # type: ignore[arg-type]  # the fields of an item
+        yield Observation(**shown)  # type: ignore[arg-type]  # the fields of an observation
 
 
 def _of_change(change: Change) -> dict[str, str | bool]:
-    cause, seen = change.cause, change.seen
-    evidence = seen.evidence
+    cause, deviation = change.cause, change.deviation
+    evidence = deviation.evidence
     return {
         "key": " ".join(("drift", *cause)),
         "type": "drift",
@@ -159,9 +159,9 @@ def _of_change(change: Change) -> dict[str, str | bool]:
         "status": cause.status,
         "at": cause.at,
         "message": change.message,
-        "expected": seen.expected,
-        "seen": seen.example,
-        "contract": seen.contract,
+        "expected": deviation.expected,
+        "seen": deviation.example,
+        "contract": deviation.contract,
         "page": evidence.source if evidence else "",
         "grade": str(evidence.grade) if evidence else "",
         "fails": change.breaks,

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from trunkline.check.history import HISTORY, History, Item, open_history
+from trunkline.check.history import HISTORY, History, Observation, open_history
 from trunkline.check.safety.ledger import state_file
 from trunkline.check.watch import Round, Schedule, Scope
 from trunkline.check.watch import watch as rounds_of
@@ -25,7 +25,7 @@ from trunkline.mock import loader
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import redactor
 from trunkline.report import terminal
-from trunkline.report.watch import document, item_lines, panel, round_line
+from trunkline.report.watch import document, observation_lines, panel, round_line
 from trunkline.settings import CONNECTION, Settings
 from trunkline.transport import targets
 from trunkline.transport.connect import Connection, connect, redacting_errors
@@ -83,13 +83,13 @@ class _Watch:
         for found in rounds_of(self._vendor, new_connection, self._history, schedule, scope):
             self._latest = found
             self._screen.show([round_line(found)])
-            for item in found.items if found.number == 1 else ():
-                self._screen.show(item_lines(item, new=False))
+            for observation in found.observations if found.number == 1 else ():
+                self._screen.show(observation_lines(observation, new=False))
             news = self._history.news  # also what an earlier round could not tell
-            for item in news:
-                if item.key not in shown:
-                    self._screen.show(item_lines(item))
-                shown.add(item.key)
+            for observation in news:
+                if observation.key not in shown:
+                    self._screen.show(observation_lines(observation))
+                shown.add(observation.key)
             if news:
                 code = FINDINGS
                 self._tell(found, news)
@@ -99,7 +99,7 @@ class _Watch:
             raise TargetError(self._latest.problem)
         return code
 
-    def _tell(self, found: Round, news: tuple[Item, ...]) -> None:
+    def _tell(self, found: Round, news: tuple[Observation, ...]) -> None:
         """Tell the webhook what is new; without one, the lines on the screen are enough."""
         if self._hook is not None:
             try:

@@ -1,7 +1,7 @@
-"""The responses that HTTP clients give to a test, seen where each client returns them.
+"""The responses that HTTP clients give to a test, taken where each client returns them.
 
 That is above whatever plays back a recording or stands for a server: cassettes, adapters and transports of tests. Only
-libraries that the test imports are changed, as soon as it has imported them, and only until `watching` ends.
+libraries that the test imports are changed, as soon as it has imported them, and only until `noting` ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _cassette: ContextVar[str] = ContextVar("trunkline_cassette", default="")
 
 
 def _sending(note: Note, send: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that returns a response."""
+    """Wrap a method that returns a response."""
 
     @wraps(send)
     def sending(*given: Any, **named: Any) -> Any:
@@ -38,7 +38,7 @@ def _sending(note: Note, send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _awaiting(note: Note, send: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for a coroutine."""
+    """Wrap a method that returns a coroutine of a response."""
 
     @wraps(send)
     async def awaiting(*given: Any, **named: Any) -> Any:
@@ -52,7 +52,7 @@ def _awaiting(note: Note, send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _opening(note: Note, urlopen: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of urllib3, whose responses do not carry their requests."""
+    """Wrap the method of urllib3, whose responses do not carry their requests."""
 
     @wraps(urlopen)
     def opening(pool: Any, method: str, url: str, *given: Any, **named: Any) -> Any:
@@ -67,7 +67,7 @@ def _opening(note: Note, urlopen: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _entering(note: Note, begin: Callable[..., None]) -> Callable[..., None]:
-    """The constructor of what aiohttp's methods return, which takes the coroutine of a request."""
+    """Wrap the constructor of what aiohttp's methods return, which takes the coroutine of a request."""
 
     async def answered(coroutine: Any) -> Any:
         __tracebackhide__ = True
@@ -80,7 +80,7 @@ def _entering(note: Note, begin: Callable[..., None]) -> Callable[..., None]:
 
 
 def _playing(path: str) -> Callable[[Note, Callable[..., Any]], Callable[..., Any]]:
-    """A method of a cassette that plays an answer; `path` is the attribute with the cassette's file."""
+    """A wrapper for the method of a cassette that plays an answer; `path` is the attribute with the cassette's file."""
 
     def wrap(_: Note, play: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(play)
@@ -95,7 +95,7 @@ def _playing(path: str) -> Callable[[Note, Callable[..., Any]], Callable[..., An
     return wrap
 
 
-SEAMS: Mapping[str, Mapping[str, Callable[[Note, Callable[..., Any]], Callable[..., Any]]]] = {
+WRAPPED: Mapping[str, Mapping[str, Callable[[Note, Callable[..., Any]], Callable[..., Any]]]] = {
     "requests": {"Session.send": _sending, "Session.request": _sending},  # requests-mock replaces the first
     "httpx": {"Client.send": _sending, "AsyncClient.send": _awaiting},
     "httpx2": {"Client.send": _sending, "AsyncClient.send": _awaiting},
@@ -108,12 +108,12 @@ SEAMS: Mapping[str, Mapping[str, Callable[[Note, Callable[..., Any]], Callable[.
 
 
 @contextmanager
-def watching(note: Note) -> Iterator[None]:
+def noting(note: Note) -> Iterator[None]:
     """Call `note` with each response that a client returns, in the thread of the client."""
     with ExitStack() as undo:
 
         def watch(module: ModuleType) -> None:
-            for place, wrap in SEAMS[module.__name__].items() if finder in sys.meta_path else ():
+            for place, wrap in WRAPPED[module.__name__].items() if finder in sys.meta_path else ():
                 *owners, name = place.split(".")
                 with suppress(AttributeError):  # another version, or a module of that name which is something else
                     owner = reduce(getattr, owners, module)
@@ -122,13 +122,13 @@ def watching(note: Note) -> Iterator[None]:
         finder = _Finder(watch)
         sys.meta_path.insert(0, finder)
         undo.callback(sys.meta_path.remove, finder)
-        for module in filter(None, map(sys.modules.get, SEAMS)):
+        for module in filter(None, map(sys.modules.get, WRAPPED)):
             watch(module)
         yield
 
 
 def _until(undo: ExitStack, note: Note) -> Note:
-    """The function until the end, as a method that another has wrapped meanwhile stays wrapped."""
+    """The function, which does nothing after `undo`: a method that another has wrapped meanwhile stays wrapped."""
     active = [note]
     undo.callback(active.clear)
     return lambda *answer: [note(*answer) for note in active]
@@ -149,7 +149,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in SEAMS:
+        if name not in WRAPPED:
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)

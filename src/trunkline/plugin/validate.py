@@ -145,7 +145,7 @@ class AnswerValidation:
         """Begin to take the responses of the test that runs. Raises `UsageError` for a wrong name."""
         from trunkline.check.rules import RULES  # noqa: PLC0415 - see the module's docstring
         from trunkline.plugin.answers import Answers  # noqa: PLC0415
-        from trunkline.plugin.clients import watching  # noqa: PLC0415
+        from trunkline.plugin.clients import noting  # noqa: PLC0415
 
         _check("vendor", [] if vendor is None else [vendor], names())
         _check("strictness", [] if strictness is None else [strictness], GRADE.choices)
@@ -155,7 +155,7 @@ class AnswerValidation:
         grade = str(strictness or self._settings.strictness)
         self._answers = Answers(lambda url: self._vendor_at(url, chosen), grade, {*ignored})
         if is_watched:
-            self._undo.enter_context(watching(self._answers.add))
+            self._undo.enter_context(noting(self._answers.add))
         return self._answers
 
     def _vendor_at(self, url: str, chosen: tuple[object, ...]) -> Vendor | None:

@@ -32,16 +32,16 @@ def _redacted_lines(found: Drift, lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def _change(change: Change) -> Iterator[Line]:
-    cause, seen = change.cause, change.seen
+    cause, deviation = change.cause, change.deviation
     mark, style = ("BREAKING", _BAD) if change.breaks else ("change", _NOTE)
     yield (mark, f"{_STRONG} {style}"), (f" {cause.kind}", _STRONG)
     yield ((f"  {cause.operation} {cause.status} {cause.at}: {change.message} ({_seen(change)})", ""),)
     parts = {
-        "expected": seen.expected,
-        "example": seen.example,
-        "recorded": seen.source,
-        "contract": seen.contract,
-        "page": seen.evidence.source if seen.evidence else "",
+        "expected": deviation.expected,
+        "example": deviation.example,
+        "recorded": deviation.source,
+        "contract": deviation.contract,
+        "page": deviation.evidence.source if deviation.evidence else "",
     }
     yield from (((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text)
     yield ()
@@ -57,9 +57,9 @@ def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
     yield from not_judged(found.reading)
     for change in patch.left if patch else ():
         yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
-    seen = found.profile.seen
-    times = f", {_time(seen.first)} to {_time(seen.last)}" if seen.first is not None else ""
-    yield _row("seen", f"{plural(seen.count, 'response')}{times}")
+    exchanges = found.profile.exchanges
+    times = f", {_time(exchanges.first)} to {_time(exchanges.last)}" if exchanges.first is not None else ""
+    yield _row("seen", f"{plural(exchanges.count, 'response')}{times}")
     yield _verdict(found)
 
 
@@ -78,7 +78,7 @@ def _verdict(found: Drift) -> Line:
 
 def document(found: Drift, patch: Patch | None = None) -> Json:
     """The drift as a JSON value."""
-    seen = found.profile.seen
+    exchanges = found.profile.exchanges
     left = {change.cause for change in patch.left} if patch else set()
     value = {
         "format": 1,
@@ -86,9 +86,9 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
         "vendor": found.profile.contract.vendor,
         "against": "contract" if found.older is None else "recording",
         "verdict": "breaking" if found.breaking else "changed" if found.changes else "none",
-        "responses": seen.count,
-        "first": _time(seen.first),
-        "last": _time(seen.last),
+        "responses": exchanges.count,
+        "first": _time(exchanges.first),
+        "last": _time(exchanges.last),
         "counts": {"breaking": len(found.breaking), "other": len(found.changes) - len(found.breaking)},
         "changes": [
             {**change_document(change), "in_patch": patch is not None and change.cause not in left}
@@ -110,7 +110,7 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
 
 def change_document(change: Change) -> dict[str, Json]:
     """A change as a JSON value."""
-    cause, seen = change.cause, change.seen
+    cause, deviation = change.cause, change.deviation
     return {
         "kind": cause.kind,
         "breaking": change.breaks,
@@ -119,15 +119,15 @@ def change_document(change: Change) -> dict[str, Json]:
         "at": cause.at,
         "detail": cause.detail,
         "message": change.message,
-        "contract": seen.contract,
-        "expected": seen.expected,
-        "example": seen.example,
-        "grade": str(seen.evidence.grade) if seen.evidence else None,
-        "page": seen.evidence.source if seen.evidence else "",
-        "count": seen.count,
-        "first": _time(seen.first),
-        "last": _time(seen.last),
-        "source": seen.source,
+        "contract": deviation.contract,
+        "expected": deviation.expected,
+        "example": deviation.example,
+        "grade": str(deviation.evidence.grade) if deviation.evidence else None,
+        "page": deviation.evidence.source if deviation.evidence else "",
+        "count": deviation.count,
+        "first": _time(deviation.first),
+        "last": _time(deviation.last),
+        "source": deviation.source,
     }
 
 
@@ -140,11 +140,12 @@ def _redacted(found: Drift, value: Json) -> Json:
 
 
 def _seen(change: Change) -> str:
-    seen = change.seen
-    times = "once" if seen.count == 1 else f"{seen.count} times"
-    if seen.first is None:
+    deviation = change.deviation
+    times = "once" if deviation.count == 1 else f"{deviation.count} times"
+    if deviation.first is None:
         return times
-    return f"{times}, {_time(seen.first)}" + (f" to {_time(seen.last)}" if seen.last != seen.first else "")
+    last = f" to {_time(deviation.last)}" if deviation.last != deviation.first else ""
+    return f"{times}, {_time(deviation.first)}{last}"
 
 
 def _time(time: float | None) -> str | None:

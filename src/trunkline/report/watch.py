@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 import trunkline
-from trunkline.check.history import History, Item
+from trunkline.check.history import History, Observation
 from trunkline.check.watch import Round
 from trunkline.exchange import Json
 from trunkline.redaction import printable
@@ -16,21 +16,26 @@ from trunkline.report.text import Line, plural
 _BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 
 
-def item_lines(item: Item, *, new: bool = True) -> Iterator[Line]:
+def observation_lines(observation: Observation, *, new: bool = True) -> Iterator[Line]:
     """A kind of finding or drift that is new, or that the first round has found."""
-    mark, style = ("NEW", _BAD) if item.fails else ("new", _NOTE)
+    mark, style = ("NEW", _BAD) if observation.fails else ("new", _NOTE)
     mark = mark if new else "known"
-    yield (mark, f"{_STRONG} {style}"), (f" {item.type}", style), (f" {item.name}", _STRONG)
-    place = " ".join(filter(None, (item.operation, item.status, item.at)))
-    yield ((f"  {printable(place)}: {printable(item.message)}", ""),)
-    parts = {"expected": item.expected, "seen": item.seen, "contract": item.contract, "page": item.page}
+    yield (mark, f"{_STRONG} {style}"), (f" {observation.type}", style), (f" {observation.name}", _STRONG)
+    place = " ".join(filter(None, (observation.operation, observation.status, observation.at)))
+    yield ((f"  {printable(place)}: {printable(observation.message)}", ""),)
+    parts = {
+        "expected": observation.expected,
+        "seen": observation.seen,
+        "contract": observation.contract,
+        "page": observation.page,
+    }
     yield from (((f"  {name:<9}", _QUIET), (printable(text), "")) for name, text in parts.items() if text)
     yield ()
 
 
 def round_line(found: Round) -> Line:
     """A round: `2026-11-28T18:00:00Z round 3: 5 operations, 7 requests, nothing new, 2 known`."""
-    asked, known = plural(len(found.statuses), "operation"), len(found.items) - len(found.news)
+    asked, known = plural(len(found.statuses), "operation"), len(found.observations) - len(found.news)
     facts = [asked, plural(found.requests, "request"), f"{len(found.news)} new" if found.news else "nothing new"]
     facts += [f"{known} known"] if known else []
     style = _BAD if found.news else _MISSING if found.problem else _GOOD
@@ -52,7 +57,7 @@ def panel(found: Round, history: History, name: str, left: float) -> Iterator[Li
         yield ((f"  {operation:<24} ", ""), (reason, _MISSING))
 
 
-def document(vendor: str, base: str, found: Round, news: Collection[Item]) -> Json:
+def document(vendor: str, base: str, found: Round, news: Collection[Observation]) -> Json:
     """The document that a webhook gets. `text` is for chats, which show it."""
     first = next(iter(news))
     more = f", and {len(news) - 1} more" if len(news) > 1 else ""
@@ -65,7 +70,7 @@ def document(vendor: str, base: str, found: Round, news: Collection[Item]) -> Js
         "base": base,
         "round": found.number,
         "time": shown_time(found.began),
-        "new": [asdict(item) for item in news],
+        "new": [asdict(observation) for observation in news],
     }
 
 

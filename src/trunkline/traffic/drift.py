@@ -57,7 +57,7 @@ def _observed(
                 _observe(profile, report, entry, tuple(among))
         except UsageError as error:
             report.skip(name_of(file), str(error))
-    if not profile.seen.count:
+    if not profile.exchanges.count:
         if not (report.skipped or report.left_out):
             report.skip(" ".join(sources), "it holds no exchange")
         raise UsageError(profile.redact(nothing_judged(report, vendor.name)))

@@ -57,8 +57,8 @@ _ADVICE = "save both outputs (curl -sv URL > FILE 2>&1), or use curl -i -o FILE"
 
 
 @dataclass(slots=True)
-class _Said:
-    """What curl has said of one request and its response."""
+class _Transfer:
+    """The output of curl about one request and its response."""
 
     line: int
     method: bytes
@@ -95,83 +95,83 @@ class _Said:
 
 def read_verbose(data: bytes, name: str, addresses: Addresses) -> Iterator[Entry]:
     """The entry of each request, placed at the line on which it begins."""
-    said = None
-    for following in _said(data):
-        if said and not _is_step(said, is_followed=True):
-            yield _entry(said, name, addresses)
-        said = following
-    if said is None:
+    transfer = None
+    for following in _transfers(data):
+        if transfer and not _is_step(transfer, is_followed=True):
+            yield _entry(transfer, name, addresses)
+        transfer = following
+    if transfer is None:
         raise UsageError(f"it looks like the output of curl -v, but holds no request; {_ADVICE}")
-    if not _is_step(said, is_followed=False):
-        yield _entry(said, name, addresses)
+    if not _is_step(transfer, is_followed=False):
+        yield _entry(transfer, name, addresses)
 
 
-def _said(data: bytes) -> Iterator[_Said]:
-    said: _Said | None = None
+def _transfers(data: bytes) -> Iterator[_Transfer]:
+    transfer: _Transfer | None = None
     position, line, is_tls = 0, 1, False
     for mark in _MARK.finditer(data):
         between, text = data[position : mark.start()], mark[1]
         line += between.count(b"\n")
-        if said:
-            said.take_body(between)
+        if transfer:
+            transfer.take_body(between)
         request = _REQUEST_LINE.match(text)
-        if request and not (said and said.head is said.sent):
-            if said:
-                yield said
-            said = _Said(line, request[1], request[2], "https" if is_tls or request[3] == b"2" else "http")
+        if request and not (transfer and transfer.head is transfer.sent):
+            if transfer:
+                yield transfer
+            transfer = _Transfer(line, request[1], request[2], "https" if is_tls or request[3] == b"2" else "http")
         elif text.startswith(b"* "):
             is_tls = b"SSL connection using" in text or (is_tls and b"Trying " not in text)
-        elif said and text.startswith((b"> ", b"< ")):
-            said.take_head(text)
+        elif transfer and text.startswith((b"> ", b"< ")):
+            transfer.take_head(text)
         line += text.count(b"\n")
         position = mark.end()
-    if said:
-        said.take_body(data[position:])
-        yield said
+    if transfer:
+        transfer.take_body(data[position:])
+        yield transfer
 
 
-def _is_step(said: _Said, *, is_followed: bool) -> bool:
+def _is_step(transfer: _Transfer, *, is_followed: bool) -> bool:
     """Whether it leads to the answer: a tunnel of a proxy, or a redirection that was followed without its body."""
-    if said.method == b"CONNECT":
+    if transfer.method == b"CONNECT":
         return True
-    has_body = any(map(bytes.strip, said.body))
-    return is_followed and not has_body and is_interim(said.status, said.reason, _fields(said.received))
+    has_body = any(map(bytes.strip, transfer.body))
+    return is_followed and not has_body and is_interim(transfer.status, transfer.reason, _fields(transfer.received))
 
 
-def _entry(said: _Said, name: str, addresses: Addresses) -> Entry:
-    received = _fields(said.received)
+def _entry(transfer: _Transfer, name: str, addresses: Addresses) -> Entry:
+    received = _fields(transfer.received)
     try:
-        exchange: Exchange | UsageError = _exchange(said, received, addresses)
+        exchange: Exchange | UsageError = _exchange(transfer, received, addresses)
     except UsageError as error:
         exchange = error
     except ValueError:
         exchange = UsageError("its address cannot be read")
-    return Entry(f"{name}:{said.line}", time_of(None, received), exchange)
+    return Entry(f"{name}:{transfer.line}", time_of(None, received), exchange)
 
 
-def _exchange(said: _Said, received: Headers, addresses: Addresses) -> Exchange:
+def _exchange(transfer: _Transfer, received: Headers, addresses: Addresses) -> Exchange:
     """The exchange without the body of the request, which curl does not show."""
-    sent, target, method = _fields(said.sent), said.target.decode("latin-1"), said.method.decode()
-    url = target if "://" in target else f"{said.scheme}://{find(sent, 'host') or ''}{target}"
+    sent, target, method = _fields(transfer.sent), transfer.target.decode("latin-1"), transfer.method.decode()
+    url = target if "://" in target else f"{transfer.scheme}://{find(sent, 'host') or ''}{target}"
     addresses.path_of(method, url)
-    if not said.status or said.head is not None:
+    if not transfer.status or transfer.head is not None:
         raise UsageError("it has no whole response: the connection was lost, or the output is cut off")
-    response = Response(said.status, received, _body(said, received))
-    if not (response.body or forbids_content(method, said.status) or content_length(received) == 0):
+    response = Response(transfer.status, received, _body(transfer, received))
+    if not (response.body or forbids_content(method, transfer.status) or content_length(received) == 0):
         raise UsageError(f"it has no body, which curl writes to standard output; {_ADVICE}")
     exchange = recorded_exchange(addresses, Recorded(method, url, sent, b"", response, None))
     has_body = find(sent, "transfer-encoding") is not None or (content_length(sent) or 0) > 0
     return replace(exchange, known=exchange.known - {"request"}) if has_body else exchange
 
 
-def _body(said: _Said, received: Headers) -> bytes:
+def _body(transfer: _Transfer, received: Headers) -> bytes:
     """The body without what curl has written into it, and with `curl -iv` without the header before it."""
-    body = _WITHIN.sub(b"", b"".join(said.body))
+    body = _WITHIN.sub(b"", b"".join(transfer.body))
     body = body[heads_end(body) :]
     if not body.strip():
         return b""
     length = content_length(received)
-    if length is not None and coding_of(Response(said.status, received)) == "identity":
+    if length is not None and coding_of(Response(transfer.status, received)) == "identity":
         if len(body) >= length and _AFTER.fullmatch(body, length):
             return body[:length]
         raise UsageError(f"the body has {len(body)} bytes, not the {length} of its content-length; {_ADVICE}")

@@ -116,8 +116,8 @@ def test_each_difference_has_its_kind_and_place(name: str) -> None:
         at,
         breaks,
     )
-    assert change.seen.contract.startswith("schemas/telepath/")
-    assert (change.seen.count, change.seen.first, change.seen.source) == (1, 0.0, "session.har#/0")
+    assert change.deviation.contract.startswith("schemas/telepath/")
+    assert (change.deviation.count, change.deviation.first, change.deviation.source) == (1, 0.0, "session.har#/0")
 
 
 def test_a_body_that_is_not_json_breaks_a_client() -> None:
@@ -146,7 +146,7 @@ def test_a_secret_that_is_shown_breaks_the_contract() -> None:
     """It is not in the patch, and its value is nowhere."""
     found = drifted(exchange(first("openai_api_key", CANARY)))
     change = the_only(found)
-    assert (change.cause.kind, change.seen.example, change.breaks) == ("secret", "***", True)
+    assert (change.cause.kind, change.deviation.example, change.breaks) == ("secret", "***", True)
     assert patch_of(found).left == (change,)
 
 
@@ -155,7 +155,11 @@ def test_requests_are_compared_too() -> None:
     success = exchange().response
     lax = Exchange(request_of(TELEPATH, TELEPATH.contract.operation("listTrunks"), query="limit=500"), success)
     change = the_only(drifted(lax))
-    assert (change.cause.kind, change.cause.at, change.seen.example) == ("parameter_value", "query/limit", "limit=500")
+    assert (change.cause.kind, change.cause.at, change.deviation.example) == (
+        "parameter_value",
+        "query/limit",
+        "limit=500",
+    )
     refused = exchange(query="limit=0").response
     strict = Exchange(request_of(TELEPATH, TELEPATH.contract.operation("listTrunks"), query="limit=50"), refused)
     change = the_only(drifted(strict))
@@ -182,14 +186,19 @@ def test_a_difference_is_counted_and_dated() -> None:
         body["trunks"][0]["region"], body["trunks"][1]["region"] = "eu", "us"
 
     change = the_only(drifted(exchange(both), exchange(), exchange(first("region", "ap"))))
-    assert (change.seen.count, change.seen.first, change.seen.last, change.seen.example) == (3, 0.0, 172_800.0, '"eu"')
+    assert (change.deviation.count, change.deviation.first, change.deviation.last, change.deviation.example) == (
+        3,
+        0.0,
+        172_800.0,
+        '"eu"',
+    )
 
 
 def test_all_that_one_value_breaks_is_one_difference() -> None:
     """Null in the place of a listed word breaks its type and its list."""
     change = the_only(drifted(exchange(first("status", None))))
     assert change.cause.kind == "null"
-    assert {reference.rpartition("/")[2] for reference in change.seen.breaks} == {"type", "enum"}
+    assert {reference.rpartition("/")[2] for reference in change.deviation.breaks} == {"type", "enum"}
 
 
 def test_documented_properties_that_never_occur_are_listed() -> None:
@@ -220,15 +229,15 @@ def test_a_profile_is_bounded() -> None:
         kind: [change for change in found.changes if change.cause.kind == kind] for kind in ("value", "property")
     }
     assert {kind: len(changes) for kind, changes in by_kind.items()} == {"value": 51, "property": 51}
-    assert max(change.seen.count for change in by_kind["property"]) == 60 * 20 - 50
-    [others] = [change for change in by_kind["value"] if change.seen.count == 10]
+    assert max(change.deviation.count for change in by_kind["property"]) == 60 * 20 - 50
+    [others] = [change for change in by_kind["value"] if change.deviation.count == 10]
     assert others.message.endswith("; others like it are only counted from here on")
 
 
 def test_what_is_only_a_decision_breaks_no_client() -> None:
     """Nobody can rely on what no page says."""
     change = the_only(drifted(exchange(first("status", "busy"))))
-    change.seen.evidence = Evidence(Grade.OBSERVED, note="seen")
+    change.deviation.evidence = Evidence(Grade.OBSERVED, note="seen")
     assert not change.breaks
 
 
@@ -251,7 +260,11 @@ def test_no_secret_is_kept(place: str) -> None:
     profile = profiled(seen)
     found = drift(profile)
     assert found.changes
-    texts = [text for change in found.changes for text in (*change.cause, change.seen.example, change.seen.expected)]
+    texts = [
+        text
+        for change in found.changes
+        for text in (*change.cause, change.deviation.example, change.deviation.expected)
+    ]
     assert not any(CANARY in text for text in texts)
     assert CANARY not in patch_of(found).diff("schemas/telepath")
 
@@ -304,7 +317,7 @@ def test_a_type_that_the_older_recording_never_has_is_new() -> None:
 
     found = drift(calls(None), calls("2026-11-28T10:00:00Z"))
     [change] = [change for change in found.changes if change.cause.kind == "null"]
-    assert (change.cause.at, change.seen.expected) == ("body/calls/*/end_time", "string")
+    assert (change.cause.at, change.deviation.expected) == ("body/calls/*/end_time", "string")
     assert change.breaks
 
 

@@ -15,7 +15,7 @@ from tests.check.stateful import test_defects
 from tests.defects import DEFECTS, FUZZ, LOADED, OTHERS, PARAMETERS, TOKENS, examine, put, trunks
 from trunkline import mock
 from trunkline.check.replay import GONE, STILL, UNKNOWN, Outcome, Replay, read
-from trunkline.check.replay.recorded import RecordedReport
+from trunkline.check.replay.saved import SavedReport
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.laws import STATEFUL_LAWS
@@ -43,7 +43,7 @@ def prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(test_defects, "PREFIX", SENT)
 
 
-def recorded(vendor: str, report: Report) -> RecordedReport:
+def recorded(vendor: str, report: Report) -> SavedReport:
     """The report, as it is read from its JSON."""
     contract = LOADED[vendor].contract
     run = RunInfo(vendor, "http://x/v1", 0, Grade.CUSTOMARY, secrets=frozenset(contract.secrets), contract=contract)
@@ -54,7 +54,7 @@ def recorded(vendor: str, report: Report) -> RecordedReport:
 
 def replayed(
     vendor: str,
-    report: RecordedReport,
+    report: SavedReport,
     target: Target,
     tokens: tuple[str | None, str | None] = (None, None),
     *,
@@ -128,7 +128,7 @@ LAWS = {
 }
 
 
-def of_stateful(defect: stateful.Defect) -> RecordedReport:
+def of_stateful(defect: stateful.Defect) -> SavedReport:
     """The report of a stateful check of an implementation with a seeded defect."""
     report = Report(secrets=frozenset({stateful.OWN, stateful.SECOND}))
     for finding in test_defects.search(defect, examples=3, steps=10):

@@ -12,15 +12,15 @@ from trunkline.findings import Grade, Report
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference, and what was seen of it."""
+    """One difference: its cause, and how often and with which example it was seen."""
 
     cause: Cause
-    seen: Deviation
+    deviation: Deviation
 
     @property
     def breaks(self) -> bool:
         """Whether it breaks a client. Nobody relies on what no page says."""
-        evidence = self.seen.evidence
+        evidence = self.deviation.evidence
         return KINDS[self.cause.kind].breaks and (evidence is None or evidence.grade.rank <= Grade.IMPLIED.rank)
 
     @property

@@ -86,7 +86,7 @@ class Patch:
 
 def _is_writable(change: Change, redact: Callable[[str], str]) -> bool:
     """Whether each name and value is whole, can be written as UTF-8, and is no secret."""
-    values = [needed for needs in change.seen.breaks.values() for needed in needs]
+    values = [needed for needs in change.deviation.breaks.values() for needed in needs]
     texts = (*change.cause, *map(to_text, values))
     is_whole = not any(HIDDEN in text or text.endswith("…") or redact(text) != text for text in texts)
     return is_whole and not has_lone_surrogate([*change.cause, *values])
@@ -142,10 +142,10 @@ class _Draft:
 
     def evidence(self, addition: str = "", source: str = "") -> dict[str, Json]:
         """The evidence for what was observed, with the date and the count."""
-        seen = self.change.seen
-        first, last = (_day(time, self.today) for time in (seen.first, seen.last))
-        days = f"on {last}" if first == last or seen.first is None else f"from {first} to {last}"
-        times = "once" if seen.count == 1 else f"{seen.count} times"
+        deviation = self.change.deviation
+        first, last = (_day(time, self.today) for time in (deviation.first, deviation.last))
+        days = f"on {last}" if first == last or deviation.first is None else f"from {first} to {last}"
+        times = "once" if deviation.count == 1 else f"{deviation.count} times"
         note = f"{addition + ' was ' if addition else ''}observed {times} {days}; no page says it"
         return {
             "grade": str(Grade.OBSERVED),
@@ -198,7 +198,7 @@ def _day(time: float | None, today: str) -> str:
 
 def _broken_keywords(draft: _Draft) -> None:
     """Allow the value for each keyword that it breaks."""
-    for reference, needs in draft.change.seen.breaks.items():
+    for reference, needs in draft.change.deviation.breaks.items():
         edit = _OF_KEYWORD.get(reference.rpartition("/")[2])
         if edit is None or not needs:
             raise _Unpatchable
@@ -287,8 +287,8 @@ _OF_KEYWORD: Mapping[str, Callable[[_Draft, str, Json], None]] = {
 
 
 def _property(draft: _Draft) -> None:
-    properties = draft.node(draft.change.seen.contract)
-    types = {*draft.change.seen.types}
+    properties = draft.node(draft.change.deviation.contract)
+    types = {*draft.change.deviation.types}
     name = draft.change.cause.at.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
     if name in ("$ref", "x-trunkline"):  # which mean something else in a schema
         raise _Unpatchable
@@ -299,7 +299,7 @@ def _property(draft: _Draft) -> None:
 
 
 def _header(draft: _Draft) -> None:
-    file, at = draft.place(draft.change.seen.contract)
+    file, at = draft.place(draft.change.deviation.contract)
     response = resolve(draft.files[file], at.rpartition("/")[0])
     name = draft.change.cause.at.rpartition("/")[2]
     header = {"schema": {"type": "string"}, "x-trunkline": {"evidence": draft.evidence()}}

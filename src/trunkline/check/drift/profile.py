@@ -164,7 +164,7 @@ class Profile:
         self.places: dict[tuple[str, str], Place] = {}
         self.responses: Counter[tuple[str, str]] = Counter()
         """The number of responses of each (operationId, status) that were seen."""
-        self.seen = Sighting()
+        self.exchanges = Sighting()
         self._alike: Counter[Cause] = Counter()
         self._confirmed: set[tuple[str, Steps]] = set()
         self._secret_names = {normalized(name) for name in vendor.contract.secrets}
@@ -181,7 +181,7 @@ class Profile:
             return
         self._exchange, self._time, self._source = exchange, time, source
         self._learn(exchange.request)
-        self.seen.add(1, time)
+        self.exchanges.add(1, time)
         status, response = exchange.response.status, operation.response_for(exchange.response.status)
         self.responses[operation.operation_id, str(status)] += 1
         if "status" in exchange.known:

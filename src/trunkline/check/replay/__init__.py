@@ -13,8 +13,8 @@ from random import Random
 
 from trunkline.check.laws import LAWS
 from trunkline.check.replay.judging import STATUS_CHECKS, Undecided, check_status, is_as_seen, may_differ
-from trunkline.check.replay.recorded import RecordedFinding, RecordedReport, RecordedRequest, read
 from trunkline.check.replay.rewriting import Names, Writer, credential_of, headers_of
+from trunkline.check.replay.saved import SavedFinding, SavedReport, SavedRequest, read
 from trunkline.check.rules import RULES, judge, operation_of, secret_values_rule
 from trunkline.check.rules.refusals import refusal_is_documented
 from trunkline.check.runner import Checker
@@ -42,7 +42,7 @@ _LAWS = {law.name: law for law in LAWS}
 class Outcome:
     """What became of a finding: `STILL`, `GONE`, or `UNKNOWN` with the reason."""
 
-    finding: RecordedFinding
+    finding: SavedFinding
     state: str
     reason: str = ""
 
@@ -56,7 +56,7 @@ class Replay:
 
     vendor: Vendor
     connection: Connection
-    recorded: RecordedReport
+    recorded: SavedReport
     report: Report
     writing: WriteAccess | None = None
     seed: int = 0
@@ -82,13 +82,13 @@ class Replay:
             if self._gate and self.writing:
                 self.report.leftovers += map(str, self._gate.clean(self.writing.cleaner))
 
-    def _outcome(self, finding: RecordedFinding) -> Outcome:
+    def _outcome(self, finding: SavedFinding) -> Outcome:
         try:
             return Outcome(finding, STILL if self._happens(finding) else GONE)
         except (Undecided, NotOurs, BudgetExhausted, UsageError) as reason:
             return Outcome(finding, UNKNOWN, str(reason).removesuffix(_BUG))
 
-    def _happens(self, finding: RecordedFinding) -> bool:
+    def _happens(self, finding: SavedFinding) -> bool:
         """Send the requests of a finding, and judge it. Raises `Undecided` if that cannot be done."""
         if not finding.requests:
             raise Undecided("the report does not have its requests")
@@ -107,7 +107,7 @@ class Replay:
                 check_status(recorded, status, "" if number == len(finding.requests) else f"request {number} was ")
         return self._is_found(finding, exchanges, before)
 
-    def _send(self, recorded: RecordedRequest, names: Names) -> Exchange:
+    def _send(self, recorded: SavedRequest, names: Names) -> Exchange:
         request = self._request(recorded, names)
         self.report.requests += 1
         try:
@@ -119,7 +119,7 @@ class Replay:
             names.ids[recorded.created] = identity
         return exchange
 
-    def _request(self, recorded: RecordedRequest, names: Names) -> Request:
+    def _request(self, recorded: SavedRequest, names: Names) -> Request:
         path = names.path(recorded.path)
         if recorded.hides_address:
             raise Undecided("a secret was left out of the address of a request")
@@ -134,7 +134,7 @@ class Replay:
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
-    def _is_found(self, finding: RecordedFinding, exchanges: list[Exchange], names: Names) -> bool:
+    def _is_found(self, finding: SavedFinding, exchanges: list[Exchange], names: Names) -> bool:
         """Whether a finding is there again, after its last request."""
         last = exchanges[-1]
         if finding.rule == refusal_is_documented.name and not finding.requests[-1].is_ours:
@@ -156,7 +156,7 @@ class Replay:
         values = self.connection.secret_values
         yield from judge(operation, exchange, (*RULES, secret_values_rule(values)) if values else RULES)
 
-    def _is_found_by_law(self, finding: RecordedFinding, exchange: Exchange) -> bool:
+    def _is_found_by_law(self, finding: SavedFinding, exchange: Exchange) -> bool:
         """Whether the law finds it again: its requests only read, and it compares more than the finding shows."""
         operation = self.vendor.contract.operation(finding.operation)
         _, values = self.vendor.contract.match(exchange.request.path)
@@ -179,5 +179,5 @@ class Replay:
             raise Undecided(reason)
         return False
 
-    def _key(self, finding: RecordedFinding | Finding) -> tuple[str, ...]:
+    def _key(self, finding: SavedFinding | Finding) -> tuple[str, ...]:
         return finding.rule, finding.operation, without_positions(finding.at), finding.contract

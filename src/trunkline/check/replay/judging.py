@@ -18,10 +18,10 @@ from trunkline.exchange import Exchange, Json, NotJSON, Response, parse_json
 from trunkline.findings import to_text, truncate
 
 if TYPE_CHECKING:
-    from trunkline.check.replay.recorded import RecordedFinding, RecordedRequest
     from trunkline.check.replay.rewriting import Names
+    from trunkline.check.replay.saved import SavedFinding, SavedRequest
 
-STATUS_CHECKS: Mapping[str, Callable[[RecordedRequest, Response], bool]] = {
+STATUS_CHECKS: Mapping[str, Callable[[SavedRequest, Response], bool]] = {
     "ignored_auth": lambda _, response: response.status < 400,
     "unsupported_method": lambda _, response: response.status != 405 or not response.header("allow"),
     COMPLETENESS.name: lambda recorded, response: response.status == recorded.status,
@@ -54,14 +54,14 @@ class Undecided(Exception):
     """Raised when it cannot be said whether a finding still happens; the message is the reason."""
 
 
-def check_status(recorded: RecordedRequest, status: int, which: str = "") -> None:
+def check_status(recorded: SavedRequest, status: int, which: str = "") -> None:
     """Raise `Undecided` if a request is answered with another status than then, so that the rest proves nothing."""
     if recorded.status not in (None, status):
         hint = ": check the token" if status == 401 else ""
         raise Undecided(f"{which}answered {status} now, and {recorded.status} then{hint}")
 
 
-def may_differ(finding: RecordedFinding, exchange: Exchange, contract: Contract) -> bool:
+def may_differ(finding: SavedFinding, exchange: Exchange, contract: Contract) -> bool:
     """Whether the last response can be judged although its status may be another one than then.
 
     That is so if the finding is about the status, if a law asks again anyway, or if a refusal is right. It is not, if
@@ -76,7 +76,7 @@ def may_differ(finding: RecordedFinding, exchange: Exchange, contract: Contract)
     return 400 <= status < 500 and is_right
 
 
-def is_as_seen(finding: RecordedFinding, exchanges: Sequence[Exchange], names: Names) -> bool:
+def is_as_seen(finding: SavedFinding, exchanges: Sequence[Exchange], names: Names) -> bool:
     """Whether the last response shows what was seen. Raises `Undecided` if it shows neither that nor what is expected.
 
     `names` are those that were known before it.
@@ -98,7 +98,7 @@ def is_as_seen(finding: RecordedFinding, exchanges: Sequence[Exchange], names: N
 
 
 def _is_value_as_seen(
-    finding: RecordedFinding, value: Json, texts: tuple[str, str], exchanges: Sequence[Exchange], item: str
+    finding: SavedFinding, value: Json, texts: tuple[str, str], exchanges: Sequence[Exchange], item: str
 ) -> bool:
     """Whether a value is what was seen. `texts` are what was expected and seen, `item` is the id of its item."""
     expected, seen = texts

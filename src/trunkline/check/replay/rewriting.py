@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from trunkline.check.laws.refusals import printed_credentials
 from trunkline.check.replay.judging import Undecided
-from trunkline.check.replay.recorded import RecordedRequest
+from trunkline.check.replay.saved import SavedRequest
 from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.request_bodies import label_input
 from trunkline.contract.model import Create, Operation
@@ -130,7 +130,7 @@ def credential_of(first: str | None, second: str | None) -> dict[str, str]:
     return (printed_credentials(first) if first else {}) | plain
 
 
-def headers_of(recorded: RecordedRequest, credentials: Mapping[str, str]) -> tuple[Headers, Headers]:
+def headers_of(recorded: SavedRequest, credentials: Mapping[str, str]) -> tuple[Headers, Headers]:
     """The headers of a request, and its credential as it is printed. Raises `Undecided` if one is not known."""
     sent: list[tuple[str, str]] = []
     shown: Headers = ()

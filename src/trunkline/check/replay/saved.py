@@ -16,7 +16,7 @@ _OWN = frozenset({f"Bearer ${TOKEN_VARIABLE}", f"Bearer ${SECOND_VARIABLE}"})
 """How the credentials of a run are printed."""
 
 
-class RecordedRequest(msgspec.Struct, frozen=True):
+class SavedRequest(msgspec.Struct, frozen=True):
     """A request of a finding. `body` is null if it was left out, `created` the id of the item that it created."""
 
     method: str
@@ -61,7 +61,7 @@ class RecordedRequest(msgspec.Struct, frozen=True):
             raise Undecided("the body of a request is not base64") from None
 
 
-class RecordedFinding(msgspec.Struct, frozen=True):
+class SavedFinding(msgspec.Struct, frozen=True):
     """A finding, with its requests in their order."""
 
     rule: str
@@ -73,32 +73,32 @@ class RecordedFinding(msgspec.Struct, frozen=True):
     contract: str
     expected: str = ""
     seen: str = ""
-    requests: tuple[RecordedRequest, ...] = ()
+    requests: tuple[SavedRequest, ...] = ()
 
     @property
     def writes(self) -> bool:
         """Whether one of its requests may change something."""
         return any(request.writes for request in self.requests)
 
-    def is_excepted(self, request: RecordedRequest, status: int) -> bool:
+    def is_excepted(self, request: SavedRequest, status: int) -> bool:
         """Whether an earlier request, which was refused as the last one, is now a success as it should be."""
         is_alike = request.status == self.requests[-1].status != status
         return is_alike and self.at == "status" and self.expected.startswith("success") and 200 <= status < 300
 
 
-class RecordedReport(msgspec.Struct, frozen=True):
+class SavedReport(msgspec.Struct, frozen=True):
     """A report in JSON, format 1."""
 
     format: Literal[1]
     vendor: str
-    findings: tuple[RecordedFinding, ...]
+    findings: tuple[SavedFinding, ...]
     seed: int | None = None
 
 
-def read(data: bytes, name: str) -> RecordedReport:
+def read(data: bytes, name: str) -> SavedReport:
     """Read a report in JSON. Raises `UsageError` with the place for anything else."""
     try:
-        return msgspec.json.decode(data, type=RecordedReport)
+        return msgspec.json.decode(data, type=SavedReport)
     except msgspec.ValidationError as error:
         raise UsageError(f"{name} is not a report in JSON of trunkline: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
