@@ -63,3 +63,8 @@ class NotOurs(TargetError):
 
 class AvailabilityUnknown(TargetError):
     """A response does not show whether the implementation has the operation, so it cannot be judged."""
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system could not do something, as a part of a sentence: `permission denied`."""
+    return (error.strerror or type(error).__name__).lower()

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from trunkline.exchange import Exchange, Json
 from trunkline.redaction import printable, redactor
 
-_LONGEST = 160
+LONGEST_VALUE = 160
 """The number of characters of a value that a report shows."""
 _LONGEST_TEXT = 2000
 _MOST_SKIPPED = 1000
@@ -246,17 +246,17 @@ class Report:
             finding = replace(finding, message=f"{finding.message}; {OTHERS_COUNTED}")
         self._findings[cause] = replace(
             finding,
-            message=excerpt(finding.message, _LONGEST, self.redact),
-            expected=excerpt(finding.expected, _LONGEST, self.redact),
-            seen=excerpt(finding.seen, _LONGEST, self.redact),
-            at=excerpt(finding.at, _LONGEST, self.redact),
+            message=excerpt(finding.message, LONGEST_VALUE, self.redact),
+            expected=excerpt(finding.expected, LONGEST_VALUE, self.redact),
+            seen=excerpt(finding.seen, LONGEST_VALUE, self.redact),
+            at=excerpt(finding.at, LONGEST_VALUE, self.redact),
             exchanges=tuple(map(_shortened, finding.exchanges)),
         )
         return True
 
     def identity(self, finding: Finding) -> Identity:
         """The key of a finding in a baseline. It is printable, holds no secret, and is the same in each run."""
-        at, seen = (printable(excerpt(text, _LONGEST, self.redact)) for text in (finding.at, finding.seen))
+        at, seen = (printable(excerpt(text, LONGEST_VALUE, self.redact)) for text in (finding.at, finding.seen))
         place, kind = without_positions(at), kind_of(at, finding.contract, seen)
         return finding.rule, finding.operation, place, finding.contract, kind
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trunkline.contract.http import DAY, MAX_WAIT
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.report import FORMATS
 
 DEBUG = "TRUNKLINE_DEBUG"
@@ -712,7 +712,7 @@ def _table(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from None
     if keys and keys[-1].encode() not in data:
         return None
     import tomllib  # noqa: PLC0415 - only where a file may have settings

@@ -25,7 +25,7 @@ from trunkline.check.explanations import every
 from trunkline.check.laws import LAWS
 from trunkline.check.stateful.laws import STATEFUL_LAWS
 from trunkline.contract.model import Contract
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.exchange import SAFE_METHODS, Json
 from trunkline.findings import Excuse, Finding, Grade, Identity, Report, suggestion, way_out
 from trunkline.redaction import printable
@@ -119,8 +119,7 @@ class Baseline:
         try:
             replace_file(Path(self.file).resolve(), text.encode())
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise UsageError(f"{self.file} cannot be written: {reason}") from None
+            raise UsageError(f"{self.file} cannot be written: {reason_of(error)}") from None
         added = f"{len(new)} new entries, which need a reason" if new else "no new entry"
         added = "1 new entry, which needs a reason" if len(new) == 1 else added
         return f"{self.file}: {added}; {len(stale) or 'none'} removed, {len(kept)} kept"

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from trunkline.errors import UsageError
-from trunkline.mock.database import Database, FileFormat, open_database
+from trunkline.mock.database import Database, FileFormat, make_folder, open_database
 
 _MOST_ROUNDS = 10_000
 """The number of rounds that are kept."""
@@ -141,11 +141,7 @@ def open_history(path: Path | None, vendor: str, base: str) -> Iterator[History]
     if path is None:
         yield History()
         return
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(f"the folder {path.parent} cannot be made: {reason}; {HISTORY.use_another}") from None
+    make_folder(path, HISTORY)
     with closing(open_database(path, HISTORY)) as database:
         yield _read(database, vendor, base)
 

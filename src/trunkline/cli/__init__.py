@@ -28,7 +28,7 @@ try:
     from trunkline.cli import completion
     from trunkline.cli.commands import COMMANDS
     from trunkline.cli.output import BROKEN_PIPE, ERROR, INTERRUPTED, SUCCESS
-    from trunkline.errors import TrunklineError
+    from trunkline.errors import TrunklineError, reason_of
     from trunkline.redaction import printable
     from trunkline.settings import DEBUG, describe_bug
 except KeyboardInterrupt:  # these imports take longer than all that a command does before it handles Ctrl-C
@@ -114,8 +114,7 @@ def _flush(stream: TextIO) -> OSError | None:
 
 
 def _output_error(error: OSError) -> str:
-    reason = (error.strerror or type(error).__name__).lower()
-    return f"standard output cannot be written: {reason}; send it to where it can"
+    return f"standard output cannot be written: {reason_of(error)}; send it to where it can"
 
 
 def _usage_error(error: click.ClickException) -> str:

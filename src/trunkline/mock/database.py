@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from trunkline.errors import StorageError, UsageError
+from trunkline.errors import StorageError, UsageError, reason_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,15 @@ class Database:
     def damaged(self) -> UsageError:
         """The error to raise for content that this program cannot have written."""
         return UsageError(f"{self.path} is damaged; {self._format.damaged}")
+
+
+def make_folder(path: Path, file_format: FileFormat) -> None:
+    """Make the folder of a file, for its owner only, if there is none. Raises `UsageError` if that is not possible."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        way_out = file_format.use_another
+        raise UsageError(f"the folder {path.parent} cannot be made: {reason_of(error)}; {way_out}") from None
 
 
 def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -> Database:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.errors import TrunklineError
+from trunkline.errors import TrunklineError, reason_of
 from trunkline.findings import Grade
 from trunkline.mock.coverage import ClientAnswer, Coverage, measure
 from trunkline.mock.loader import Vendor
@@ -76,7 +76,7 @@ class ClientCoverage:
             try:
                 Path(file).write_text(json.dumps(document(self._coverages), indent=2) + "\n", "utf-8")
             except OSError as error:
-                self._errors.append(f"{file} cannot be written: {(error.strerror or type(error).__name__).lower()}")
+                self._errors.append(f"{file} cannot be written: {reason_of(error)}")
 
     def _require(self) -> None:
         required, found = self._settings.coverage_fail_under, total_of(self._coverages)

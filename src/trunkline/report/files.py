@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.report import FORMATS
 from trunkline.transport.files import replace_file
 
@@ -53,4 +53,4 @@ def write_files(report: Report, run: RunInfo, destinations: Iterable[Destination
 
 
 def _unwritable(file: str, error: OSError) -> UsageError:
-    return UsageError(f"{file} cannot be written: {(error.strerror or type(error).__name__).lower()}")
+    return UsageError(f"{file} cannot be written: {reason_of(error)}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trunkline.contract.lines import find_line
+from trunkline.errors import reason_of
 from trunkline.findings import Finding, Report
 from trunkline.redaction import printable
 from trunkline.report import markdown
@@ -46,7 +47,7 @@ def announce(report: Report, run: RunInfo, environ: Mapping[str, str] = os.envir
             with Path(file).open("a", encoding="utf-8", errors="backslashreplace") as summary:
                 summary.write(f"{markdown.render(report, run)}\n")
         except OSError as error:
-            reason = f"the summary of the job cannot be written: {(error.strerror or type(error).__name__).lower()}"
+            reason = f"the summary of the job cannot be written: {reason_of(error)}"
             commands += f"{_command(report, 'warning', {'title': 'trunkline'}, reason)}\n"
     return commands
 

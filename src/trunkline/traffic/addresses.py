@@ -13,7 +13,8 @@ from trunkline.transport.addresses import is_loopback
 
 _NOT_HTTP = frozenset({"about", "blob", "chrome", "chrome-extension", "data", "file", "moz-extension", "ws", "wss"})
 """The schemes of addresses that browsers record, and that are no requests to an API."""
-_LONGEST_ADDRESS = 200
+LONGEST_ADDRESS = 200
+"""The number of characters of an address that an error shows."""
 
 
 class NoOperation(UsageError):
@@ -57,8 +58,8 @@ class Addresses:
         host = address.netloc.rpartition("@")[2].lower()  # a user name and a query may be secrets
         known = address.hostname == self.contract.host or (path is not None and is_loopback(address.hostname or ""))
         if host and not (path is not None if self._bases else known):
-            raise OtherHost(truncate(host, _LONGEST_ADDRESS))
-        shown = truncate(address._replace(netloc=host, query="", fragment="").geturl(), _LONGEST_ADDRESS)
+            raise OtherHost(truncate(host, LONGEST_ADDRESS))
+        shown = truncate(address._replace(netloc=host, query="", fragment="").geturl(), LONGEST_ADDRESS)
         raise NoOperation(f"{truncate(method, 20)} {shown} is no operation of {self.contract.vendor}")
 
     def _below_a_base(self, address: SplitResult) -> str | None:

@@ -14,7 +14,7 @@ from trunkline.check.drift import Drift, Patch, Profile, drift
 from trunkline.contract.folders import roots
 from trunkline.contract.model import Operation
 from trunkline.contract.requests import operations_named
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.findings import Report
 from trunkline.mock.loader import Vendor, lint_schemas, root_of
 from trunkline.traffic.addresses import OtherHost
@@ -126,4 +126,4 @@ def write(patch: Patch, folder: Path) -> None:
             draft.replace(folder / name)
         except OSError as error:
             draft.unlink(missing_ok=True)
-            raise UsageError(f"{folder / name} cannot be written: {(error.strerror or '').lower()}") from None
+            raise UsageError(f"{folder / name} cannot be written: {reason_of(error)}") from None

@@ -11,9 +11,9 @@ from trunkline.check.rules import rules_of_a_run
 from trunkline.contract.http import forbids_content
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.exchange import Exchange, Headers, RawHeaders, Request, Response, headers
-from trunkline.findings import Excuse, Finding, Grade, Identity, Report, excerpt
+from trunkline.findings import LONGEST_VALUE, Excuse, Finding, Grade, Identity, Report, excerpt
 from trunkline.mock import loader
 from trunkline.redaction import (
     HIDDEN,
@@ -33,7 +33,6 @@ from trunkline.traffic.validation import judge_recorded, operation_of
 from trunkline.transport.judging import RawExchange, Verdict
 from trunkline.transport.metrics import NO_OPERATION, UNJUDGEABLE
 
-_LONGEST = 160
 _LONGEST_BODY = 64 << 10
 """The number of bytes of a body that are kept for a finding."""
 _RENEWED = 10_000
@@ -176,10 +175,10 @@ class ProxyJudge:
         is_new = cause not in self._causes and len(self._causes) < _MOST_CAUSES
         finding = replace(
             finding,
-            message=excerpt(finding.message, _LONGEST, hide),
-            expected=excerpt(finding.expected, _LONGEST, hide),
-            seen=excerpt(finding.seen, _LONGEST, hide),
-            at=excerpt(finding.at, _LONGEST, hide),
+            message=excerpt(finding.message, LONGEST_VALUE, hide),
+            expected=excerpt(finding.expected, LONGEST_VALUE, hide),
+            seen=excerpt(finding.seen, LONGEST_VALUE, hide),
+            at=excerpt(finding.at, LONGEST_VALUE, hide),
             exchanges=tuple(_hidden(exchange, hide) for exchange in finding.exchanges) if is_new else (),
             sources=(place,) if place else (),
         )
@@ -214,8 +213,7 @@ class ProxyJudge:
         try:
             return self._file.add(masked)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            lines.append(f"the record {self._file.file} ends here, for it cannot be written: {reason}")
+            lines.append(f"the record {self._file.file} ends here, for it cannot be written: {reason_of(error)}")
             self._file.close()
             self._file = None
             return ""

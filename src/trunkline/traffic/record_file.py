@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import trunkline
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.exchange import Headers, Json
 
 _END = b"\n]}}\n"
@@ -54,8 +54,7 @@ class RecordFile:
             self._file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
             size = self._file.seek(0, os.SEEK_END)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise UsageError(f"--record: {file!r} cannot be written: {reason}") from None
+            raise UsageError(f"--record: {file!r} cannot be written: {reason_of(error)}") from None
         self._count = 0
         if self._is_har and size:
             self._file.close()

@@ -16,7 +16,7 @@ from trunkline.exchange import Exchange, Json, Request
 from trunkline.findings import Excuse, Finding, Identity, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
-from trunkline.traffic.addresses import Addresses, OtherHost
+from trunkline.traffic.addresses import LONGEST_ADDRESS, Addresses, OtherHost
 from trunkline.traffic.inference import guess_status, infer_operation
 from trunkline.traffic.jobs import in_order
 from trunkline.traffic.libraries import read_object, read_parts
@@ -25,7 +25,6 @@ from trunkline.traffic.pieces import Piece, batches, name_of
 from trunkline.traffic.recorded import Entry
 from trunkline.traffic.sources import files_of, read_batch
 
-_LONGEST_ADDRESS = 200
 _MOST_WRONG = 10_000
 """The number of responses with a problem after which a batch is not judged further: finding problems takes long."""
 _MOST_PROBLEMS = 500_000
@@ -269,7 +268,7 @@ def _requested(contract: Contract, request: Request) -> Operation | None:
     for operation in operations:
         if operation.method == method:
             return operation
-    asked = truncate(f"{request.method} {request.path}", _LONGEST_ADDRESS)
+    asked = truncate(f"{request.method} {request.path}", LONGEST_ADDRESS)
     raise UsageError(f"{asked} is no operation of {contract.vendor}")
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 
 MOST_BYTES = 64 << 20
 
@@ -86,4 +86,4 @@ def _reason(error: OSError) -> str:
         return "it is a directory; name a file in it"
     if isinstance(error, PermissionError):
         return "permission is denied"
-    return (error.strerror or type(error).__name__).lower()
+    return reason_of(error)

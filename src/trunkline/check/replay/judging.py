@@ -15,7 +15,7 @@ from trunkline.contract.bodies import NOTHING, all_texts, json_of
 from trunkline.contract.model import Contract
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.exchange import Exchange, Json, NotJSON, Response, parse_json
-from trunkline.findings import to_text, truncate
+from trunkline.findings import LONGEST_VALUE, to_text, truncate
 
 if TYPE_CHECKING:
     from trunkline.check.replay.rewriting import Names
@@ -44,8 +44,6 @@ _APART = "accounts_are_apart"
 _FINE = {"success": (200, 299), "found": (200, 299), "refused": (400, 499), "not found": (400, 499)}
 """The statuses that a stateful law expects, by its first words."""
 _LAW_NAMES = frozenset(law.name for law in LAWS)
-_LONGEST = 160
-"""The number of characters of a value that a report shows."""
 _SHORTEST = 4
 """The number of characters of a secret that is not found by chance."""
 
@@ -102,7 +100,7 @@ def _is_value_as_seen(
 ) -> bool:
     """Whether a value is what was seen. `texts` are what was expected and seen, `item` is the id of its item."""
     expected, seen = texts
-    now = truncate("absent" if value is NOTHING else to_text(value), _LONGEST)
+    now = truncate("absent" if value is NOTHING else to_text(value), LONGEST_VALUE)
     if finding.rule in _AGREEMENTS and item:
         before = next(_values_before(finding.at.rpartition("/")[2], exchanges, item), NOTHING)
         if before is not NOTHING:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from trunkline.contract.bodies import id_key, same_id
 from trunkline.errors import StorageError, UsageError
-from trunkline.mock.database import Database, FileFormat, NotSQLite, open_database
+from trunkline.mock.database import Database, FileFormat, NotSQLite, make_folder, open_database
 
 LONGEST_LABEL: Final = 1000
 """Longer labels are cut: a label begins with the prefix of its run, so this is enough to recognize it."""
@@ -95,11 +95,7 @@ class Ledger:
     @classmethod
     def from_file(cls, path: Path, vendor: str, base: str) -> Ledger:
         """Open the ledger in a file, which no other run may use meanwhile. A missing file is created."""
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise UsageError(f"the folder {path.parent} cannot be made: {reason}; {LEDGER.use_another}") from None
+        make_folder(path, LEDGER)
         try:
             database = open_database(path, LEDGER)
         except NotSQLite:
