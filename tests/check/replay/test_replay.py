@@ -15,7 +15,9 @@ from tests.check.stateful import test_defects
 from tests.defects import DEFECTS, FUZZ, LOADED, OTHERS, PARAMETERS, TOKENS, examine, put, trunks
 from trunkline import mock
 from trunkline.check.replay import GONE, STILL, UNKNOWN, Outcome, Replay, read
-from trunkline.check.replay.saved import SavedReport
+from trunkline.check.replay.judging import Undecided
+from trunkline.check.replay.rewriting import headers_of
+from trunkline.check.replay.saved import SavedReport, SavedRequest
 from trunkline.check.safety import WriteAccess
 from trunkline.check.safety.ledger import Ledger
 from trunkline.check.stateful.laws import STATEFUL_LAWS
@@ -262,7 +264,10 @@ def test_the_requests_are_those_of_the_report() -> None:
     [
         ({"requests": []}, "the report does not have its requests"),
         ({"operation": "getNothing"}, "talkover has no operation getNothing"),
-        ({"headers": [["authorization", "Bearer $TRUNKLINE_SECOND_TOKEN"]]}, "the credential of another account is "),
+        (
+            {"headers": [["authorization", "Bearer $TRUNKLINE_SECOND_TOKEN"]]},
+            "account is not known; give it with --second-token",
+        ),
         ({"headers": [["cookie", "$TRUNKLINE_TOKEN"]]}, "the header cookie of a request was left out"),
         ({"headers": [["x-key", "***"]]}, "the header x-key of a request was left out"),
         ({"body": "", "body_base64": "!"}, "the body of a request is not base64"),
@@ -281,6 +286,13 @@ def test_what_cannot_be_sent_is_said(edit: Mapping[str, Json], reason: str) -> N
     (outcome,) = Replay(LOADED["talkover"], connection, report, Report()).run()
     assert outcome.state == UNKNOWN
     assert reason in outcome.reason
+
+
+def test_a_replay_without_a_credential_asks_for_it() -> None:
+    """Nothing is sent then."""
+    request = SavedRequest("GET", "/trunks", headers=(("authorization", "Bearer $TRUNKLINE_TOKEN"),))
+    with pytest.raises(Undecided, match="the credential of the account is not known; give it with --token"):
+        headers_of(request, {})
 
 
 @pytest.mark.parametrize(

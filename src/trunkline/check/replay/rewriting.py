@@ -139,8 +139,8 @@ def headers_of(recorded: SavedRequest, credentials: Mapping[str, str]) -> tuple[
             continue
         if name.lower() == "authorization" and "$" in value:
             if value not in credentials:
-                whose = "another account" if SECOND_VARIABLE in value else "the account"
-                raise Undecided(f"the credential of {whose} is not known")
+                whose, flag = ("another", "--second-token") if SECOND_VARIABLE in value else ("the", "--token")
+                raise Undecided(f"the credential of {whose} account is not known; give it with {flag}")
             sent.append((name, credentials[value]))
             shown = (("authorization", value),)
         elif HIDDEN in value or f"${TOKEN_VARIABLE}" in value:
