@@ -270,3 +270,12 @@ def test_hostile_bodies_are_compared(save: Save, own: Path, capsys: pytest.Captu
     assert "\x1b" not in captured.out
     assert len(captured.out) < 50_000
     loader.load("acme", lint=True)
+
+
+def test_a_patch_does_not_replace_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recording stays."""
+    source = tmp_path / "body.json"
+    source.write_text(PAGE)
+    assert run(["drift", "telepath", str(source), "--patch", str(source)]) == 2
+    assert "is already used in this run, and would be lost" in capsys.readouterr().err
+    assert source.read_text() == PAGE

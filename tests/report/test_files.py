@@ -12,6 +12,7 @@ import pytest
 
 from tests.report.test_report import RUN, finding, report
 from tests.servers import environment
+from trunkline.cli import run
 from trunkline.errors import UsageError
 from trunkline.report import FORMATS, files
 from trunkline.report.files import check_files, write_files
@@ -98,3 +99,23 @@ def test_a_folder_without_the_right_to_write_is_told_before_the_run(
     monkeypatch.setattr(files, "TemporaryFile", refuse)
     with pytest.raises(UsageError, match=r"report\.json cannot be written: permission denied$"):
         check_files([("json", str(tmp_path / "report.json"))])
+
+
+def test_a_report_does_not_replace_what_the_run_uses(tmp_path: Path) -> None:
+    """By whatever name; a device is nobody's."""
+    used = tmp_path / "traffic.har"
+    used.touch()
+    (tmp_path / "link").symlink_to(used)
+    for name in ("traffic.har", "./traffic.har", "link"):
+        with pytest.raises(UsageError, match=r"^--report: \S+ is already used in this run, and would be lost; name "):
+            check_files([("json", f"{tmp_path}/{name}")], others=(None, "-", str(used)))
+    check_files([("json", os.devnull)], others=(os.devnull,))
+
+
+def test_a_source_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`validate` refuses to write a report to a recording that it reads, which stays."""
+    source = tmp_path / "body.json"
+    source.write_text("{}")
+    assert run(["validate", "telepath", "listTrunks", str(source), "--report", f"json={source}"]) == 2
+    assert f"--report: {source} is already used in this run" in capsys.readouterr().err
+    assert source.read_text() == "{}"

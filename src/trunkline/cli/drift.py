@@ -14,6 +14,7 @@ from trunkline.report import terminal
 from trunkline.report.drift import change_lines, document, summary_lines
 from trunkline.settings import Settings
 from trunkline.traffic.drift import drift_files, folder_to_write, patch_of, write
+from trunkline.transport.files import check_apart
 
 
 def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
@@ -23,6 +24,8 @@ def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
         raise UsageError("name a SOURCE to compare: a file, a folder, or - for standard input")
     if settings.against and (settings.write or settings.patch):
         raise UsageError("--against compares two recordings, so there is no patch; leave out --write and --patch")
+    if settings.patch:
+        check_apart(settings.patch, sources, "--patch")
     folder = folder_to_write(vendor) if settings.write else None
     found = drift_files(
         loaded, sources, settings.against, settings.operation, bases=settings.base, since=settings.since

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,11 @@ SUCCESS, FINDINGS, ERROR, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 WAITING = "answered 429: waiting {:.3g} s before asking again"
 
 
-def with_reports(settings: Settings) -> Settings:
+def with_reports(settings: Settings, sources: Iterable[str] = ()) -> Settings:
     """The settings with the format that standard output gets in `format`, and only files in `report`.
 
-    Raises `UsageError` for a second report on standard output, and for a file that cannot be written.
+    Raises `UsageError` for a second report on standard output, and for a file that cannot be written, or that is one of
+    the `sources` or of another option.
     """
     from trunkline.report.files import check_files
 
@@ -39,7 +41,7 @@ def with_reports(settings: Settings) -> Settings:
     if len(printed) + (settings.format != "text") > 1:
         raise UsageError("only one report can be printed; give the others a file, as in --report json=report.json")
     files = tuple(pair for pair in settings.report if pair[1] != STANDARD_OUTPUT)
-    check_files(files)
+    check_files(files, others=(settings.baseline, settings.record_file, settings.token_file, *sources))
     return replace(settings, format=printed[0] if printed else settings.format, report=files)
 
 

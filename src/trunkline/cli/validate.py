@@ -28,7 +28,7 @@ from trunkline.transport.connect import connect, redacting_errors
 
 def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     """Judge recorded responses, or one live response, and show the report."""
-    settings = output.with_reports(settings)
+    settings = output.with_reports(settings, rest)
     loaded = loader.load(vendor)
     baseline = output.open_baseline(settings, loaded.contract)
     excuses = baseline.excuses() if baseline else {}

@@ -129,7 +129,7 @@ def _check_report(settings: Settings) -> None:
     if any(file == STANDARD_OUTPUT for _, file in settings.report):
         raise pytest.UsageError(f"{option}: standard output has what pytest prints; name a file")
     try:
-        check_files(settings.report, option)
+        check_files(settings.report, option, (settings.baseline,))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
 

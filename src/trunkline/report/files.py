@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.errors import UsageError, reason_of
 from trunkline.report import FORMATS
-from trunkline.transport.files import replace_file
+from trunkline.transport.files import check_apart, replace_file
 
 if TYPE_CHECKING:
     from trunkline.findings import Report
@@ -19,8 +19,14 @@ Destination: TypeAlias = tuple[str, str]
 """A format and the name of a file: `("json", "report.json")`."""
 
 
-def check_files(destinations: Sequence[Destination], option: str = "--report") -> None:
-    """Raise `UsageError` for a file that cannot be written, so that a run need not end to tell."""
+def check_files(
+    destinations: Sequence[Destination], option: str = "--report", others: Iterable[str | None] = ()
+) -> None:
+    """Raise `UsageError` for a file that cannot be written, so that a run need not end to tell.
+
+    Nor may it be one of the `others`, which the run reads or writes, and which would be lost.
+    """
+    others = [*others]
     files: dict[Path, str] = {}
     for name, file in destinations:
         path = Path(file).resolve()
@@ -29,6 +35,7 @@ def check_files(destinations: Sequence[Destination], option: str = "--report") -
         files[path] = name
         if Path(file).exists() and not (path.is_dir() or path.is_file()):
             continue  # a device or a pipe
+        check_apart(file, others, option)
         if path.is_dir():
             raise UsageError(f"{option}: {file} is a folder; name a file in it")
         if not path.parent.is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -68,6 +68,12 @@ def replace_file(path: Path, data: bytes) -> None:
         with suppress(OSError):
             written.unlink()
         raise
+
+
+def check_apart(file: str, others: Iterable[str | None], option: str) -> None:
+    """Raise `UsageError` if the `file` of an option is one of the others that a run reads or writes."""
+    if any(other and Path(other).resolve() == Path(file).resolve() for other in others):
+        raise UsageError(f"{option}: {file} is already used in this run, and would be lost; name another file")
 
 
 def _standard_input() -> BinaryIO:
