@@ -199,17 +199,17 @@ def test_a_stale_entry_is_reported(tmp_path: Path) -> None:
     """It is stale if its check ran and found nothing, and not if the run broke off or its check did not run."""
     known = baseline(tmp_path, f"\n# why\n{ENTRY}")
     report = checked(known)
-    known.close(report)
+    known.note_stale(report)
     line = f"{tmp_path}/known.toml:3: body_matches_schema of listTrunks was not found; remove the entry"
     assert report.stale == [line]
     found = checked(known, BUSY)
-    known.close(found)
+    known.note_stale(found)
     stopped = checked(known)
     stopped.stopped = "it was interrupted"
-    known.close(stopped)
+    known.note_stale(stopped)
     other = checked(known)
     other.exercised["listTrunks", PLAIN] = "the list is empty"
-    known.close(other)
+    known.note_stale(other)
     assert found.stale == stopped.stale == other.stale == []
 
 

@@ -97,8 +97,8 @@ class Baseline:
         unneeded = (entry for entry in self.entries if f"{self.file}:{entry.line}" not in needed)
         return tuple(entry for entry in unneeded if _was_exercised(entry, report))
 
-    def close(self, report: Report) -> None:
-        """Tell the report which entries are stale, at the end of a run."""
+    def note_stale(self, report: Report) -> None:
+        """Note in the report of a run that has ended which entries are stale."""
         report.stale = [
             f"{self.file}:{entry.line}: {entry.identity[0]} of {entry.identity[1]} was not found; remove the entry"
             for entry in self.stale(report)

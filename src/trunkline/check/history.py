@@ -64,7 +64,7 @@ class Observation:
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a kind."""
+    """A kind that was seen: when first and last, in how many rounds, and whether somebody was told of it."""
 
     observation: Observation
     first: float
@@ -113,6 +113,7 @@ class History:
         return news
 
     def _seen(self, observation: Observation, time: float) -> Known | None:
+        """Count an observation; None if it is a new kind beyond those that are kept."""
         found = self.known.get(observation.key)
         if found is None:
             if len(self.known) >= _MOST_KINDS:

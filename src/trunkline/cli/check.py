@@ -66,7 +66,7 @@ def check(settings: Settings, vendor: str) -> int:
     if error:
         report.stopped = output.why_stopped(error)
     run = replace(run, complete=not report.stopped)
-    output.close_baseline(baseline, report, settings)
+    output.note_stale_entries(baseline, report, settings)
     if not isinstance(error, Exception) or report.findings or "" in report.exercised.values():
         output.show(report, run, settings, summary=True)
     else:

@@ -56,10 +56,10 @@ def open_baseline(settings: Settings, contract: Contract) -> Baseline | None:
     return baseline.read(settings.baseline, contract, may_be_new=settings.update_baseline)
 
 
-def close_baseline(baseline: Baseline | None, report: Report, settings: Settings) -> None:
-    """Tell the report which entries are stale, unless the file is brought up to date."""
+def note_stale_entries(baseline: Baseline | None, report: Report, settings: Settings) -> None:
+    """Note in the report which entries are stale, unless the file is brought up to date."""
     if baseline and not settings.update_baseline:
-        baseline.close(report)
+        baseline.note_stale(report)
 
 
 def update_baseline(baseline: Baseline | None, report: Report, settings: Settings) -> None:

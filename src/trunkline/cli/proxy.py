@@ -84,7 +84,7 @@ def proxy(settings: Settings, vendor: str) -> int:
         for _ in range(judging.close(_CLOSING_TIMEOUT)):
             metrics.not_judged(BEHIND)
         report = _completed(judge.report(), judge, metrics)
-    output.close_baseline(baseline, report, settings)
+    output.note_stale_entries(baseline, report, settings)
     output.show(report, run, settings)
     output.update_baseline(baseline, report, settings)
     return output.exit_code(report, run)

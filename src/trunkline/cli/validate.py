@@ -43,7 +43,7 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     if isinstance(ended, TrunklineError):
         output.write(report, run, settings)
         raise ended
-    output.close_baseline(baseline, report, settings)
+    output.note_stale_entries(baseline, report, settings)
     output.show(report, run, settings)
     output.update_baseline(baseline, report, settings)
     return output.INTERRUPTED if ended else output.exit_code(report, run)
@@ -61,7 +61,9 @@ def _judge_sources(settings: Settings, vendor: Vendor, rest: tuple[str, ...], re
             "name a SOURCE to judge: a file, a folder, or - for standard input; or send a request with --live"
         )
     chosen = (*operations, *settings.operation)
-    validation.fill(report, vendor, sources, chosen, bases=settings.base, since=settings.since, jobs=settings.jobs)
+    validation.validate_files(
+        vendor, sources, chosen, bases=settings.base, since=settings.since, jobs=settings.jobs, report=report
+    )
     return run
 
 

@@ -126,7 +126,7 @@ class SuiteReports:
             contract=contract,
         )
         if self.baseline:
-            self.baseline.close(report)
+            self.baseline.note_stale(report)
             self._stale = [report.redact(line) for line in report.stale]
         self._annotations = announce(report, run)
         write_files(report, run, settings.report)

@@ -57,38 +57,23 @@ def validate_files(
     vendor: Vendor,
     sources: Sequence[str],
     operations: Sequence[str] = (),
-    excuses: Mapping[Identity, Excuse] | None = None,
     *,
     bases: Sequence[str] = (),
     since: float | None = None,
     jobs: int = 1,
+    report: Report | None = None,
 ) -> Report:
     """Judge the exchanges in files, in all files of folders, and for `-` in standard input.
 
     With `operations`, only exchanges with these are judged; a response without a request is taken for one of them. With
     `bases`, only those below one of these addresses are, and with `since`, a Unix time, none that is older. The report
-    lists what was not judged, and why. `excuses` are the entries of a baseline. Raises `UsageError` when nothing at all
-    could be judged.
+    lists what was not judged, and why. It is `report` if that is given, which has what was found so far if an exception
+    ends this. Raises `UsageError` when nothing at all could be judged.
 
     With `jobs`, so many processes judge; the report is the same. Each is a new interpreter, which imports the main
     module: a script needs `if __name__ == "__main__":`.
     """
-    report = Report(secrets=vendor.secrets, excuses=excuses or {})
-    fill(report, vendor, sources, operations, bases=bases, since=since, jobs=jobs)
-    return report
-
-
-def fill(
-    report: Report,
-    vendor: Vendor,
-    sources: Sequence[str],
-    operations: Sequence[str] = (),
-    *,
-    bases: Sequence[str] = (),
-    since: float | None = None,
-    jobs: int = 1,
-) -> None:
-    """Do what `validate_files` does with a report that the caller has, also when an exception ends it."""
+    report = Report(secrets=vendor.secrets) if report is None else report
     judge = BatchJudge(vendor.contract, vendor.secrets, report.excuses, tuple(operations), tuple(bases), since)
     report.since = since
     unread = 0
@@ -109,6 +94,7 @@ def fill(
         raise UsageError(nothing_judged(report, vendor.name))
     if unread:
         report.stopped = f"nothing in {unread} of {len(report.judged)} files could be judged"
+    return report
 
 
 def _judge_file(report: Report, judged: Iterable[Judged], name: str) -> None:

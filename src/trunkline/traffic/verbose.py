@@ -70,7 +70,7 @@ class _Transfer:
     received: list[bytes] = field(default_factory=list)
     body: list[bytes] = field(default_factory=list)
     head: list[bytes] | None = None
-    """The header that goes on: that of the request, of the response, or none."""
+    """The header to which the next line belongs: that of the request or of the response; None between headers."""
 
     def __post_init__(self) -> None:
         self.head = self.sent
@@ -88,7 +88,7 @@ class _Transfer:
             self.head.append(text[2:])
 
     def take_body(self, text: bytes) -> None:
-        """Take what stands between two lines of curl's."""
+        """Take the bytes between two lines that curl has written."""
         if self.status and self.head is None:
             self.body.append(text)
 

@@ -75,12 +75,12 @@ class Judging:
         self._is_closed = False
         self._bytes = 0
         self.waiting = 0
-        """The number of exchanges that were offered, and of questions, that are not through yet."""
+        """The number of exchanges to judge and functions to call that are not finished."""
         self._thread = threading.Thread(target=self._run, name="trunkline-judging", daemon=True)
         self._thread.start()
 
     def offer(self, exchange: RawExchange) -> Future[Verdict | None] | None:
-        """Let an exchange be judged. Returns None, and forgets the exchange, if too many wait."""
+        """Put an exchange in the queue. Returns its result to come; None if the queue is full, and it is not judged."""
         size = len(exchange.request_body) + len(exchange.response_body)
         if self.waiting >= self._most or self._bytes + size > self._most_bytes:
             return None
@@ -93,7 +93,7 @@ class Judging:
     def close(self, timeout: float) -> int:
         """Judge what waits, for so many seconds at most, and end. Returns the number of exchanges that were left out.
 
-        That which is being judged just then is finished.
+        An exchange that is just being judged is finished.
         """
         with self._changed:
             self._is_closed = True

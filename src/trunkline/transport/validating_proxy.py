@@ -439,7 +439,7 @@ class _ForwardedExchange:
 
 
 class _Parts:
-    """The parts of an answer's body. Who stops to wait for the next one does not lose it."""
+    """The parts of an answer's body. A part for which a caller stopped waiting is the next one that is returned."""
 
     def __init__(self, response: httpcore.Response) -> None:
         self._parts = response.aiter_stream()

@@ -33,14 +33,14 @@ _DIGITS = 6
 
 @dataclass(slots=True)
 class Names:
-    """What stands in this run for the ids, texts and secrets of a finding."""
+    """The ids, texts and secrets of this run, by those of the finding that they replace."""
 
     ids: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 
     def value(self, text: str) -> str:
-        """An expected or a seen value."""
+        """An expected or a seen value, with the names of this run."""
         for old, new in self.ids.items():
             forms = {old: new, json.dumps(old): json.dumps(new), f"no {old}": f"no {new}"}
             if text in forms:
@@ -48,13 +48,13 @@ class Names:
         return self.body(text)
 
     def body(self, text: str) -> str:
-        """The text of a body."""
+        """The text of a body, with the names of this run."""
         for old, new in self.texts.items():
             text = text.replace(old, new)
         return text
 
     def path(self, path: str) -> str:
-        """A path."""
+        """A path, with the ids of this run."""
         parts = ((part, self.ids.get(unquote(part))) for part in path.split("/"))
         return "/".join(part if new is None else quote(new, safe="") for part, new in parts)
 

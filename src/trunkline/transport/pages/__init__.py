@@ -15,7 +15,7 @@ THEME = Path(__file__).with_name("theme.css")
 
 @cache
 def template(file: Path) -> Template:
-    """The template in a file. It escapes each value, and fails for a name that has none."""
+    """The template in a file. It escapes each value, and raises an error for a name without a value."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - most runs show no page
 
     environment = Environment(
