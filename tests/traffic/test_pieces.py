@@ -119,6 +119,17 @@ def test_what_comes_before_a_cut_is_read(name: str, tmp_path: Path) -> None:
         next(found)
 
 
+@pytest.mark.parametrize("name", ["har", "indented har", "cassette"])
+def test_what_comes_after_the_end_is_not_passed_over(name: str, tmp_path: Path) -> None:
+    """Two recordings in one file: the first is read, and the file is not judged to its end."""
+    file, data = tmp_path / "file", FILES[name]
+    file.write_bytes(data + b"\n" + data)
+    found = read_entries(str(file), TELEPATH)
+    assert len([next(found) for _ in entries_of(data, TELEPATH)]) == 2
+    with pytest.raises(UsageError, match=rf"it goes on in line {len(data.splitlines()) + 1}, after its end"):
+        next(found)
+
+
 def test_an_entry_that_is_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are read, in each format that is read piece by piece."""
     monkeypatch.setattr(pieces, "LONGEST_ENTRY", 2000)

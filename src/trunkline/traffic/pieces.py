@@ -92,6 +92,8 @@ def _split(stream: Stream, beginning: bytes, name: str) -> Iterator[Piece | Entr
         raise UsageError(f"it is empty; {ADVICE}")
     if first == b"{":
         yield from _json(stream, name, start)
+        if not stream.keeps and stream.peek():
+            raise UsageError(f"it goes on in line {stream.line}, after its end; save each recording in its own file")
     else:
         stream.rewind(start)
         yield Piece("body", name, stream.rest())
