@@ -52,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round has shown. `problem` says why it did not come to its end, or is empty.
+    """The result of one round. `problem` says why it did not come to its end, or is empty.
 
     `statuses` has the last status of each operation that was asked, `left_out` the reason for each of the others.
     """
@@ -69,7 +69,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a watch asks for: operations by their ids (all that read, if none is named), and known path parameters.
+    """The operations that a watch asks, by their ids (all that read, if none is named), and known path parameters.
 
     `strictness` is the weakest grade of findings that count.
     """

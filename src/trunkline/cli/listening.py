@@ -43,7 +43,7 @@ class _OneLine(logging.Formatter):
 
 @contextmanager
 def logged(*, each: bool, quiet: bool) -> Iterator[None]:
-    """A context manager that logs each refused request of a mock with its reason, in one line on standard error.
+    """A context manager that logs on standard error, in one line each: refused requests of a mock, findings of a proxy.
 
     Where each request is logged, the mock's own lines on the refused ones are left out. `quiet` leaves warnings alone.
     """

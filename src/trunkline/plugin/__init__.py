@@ -208,7 +208,7 @@ def _trunkline_mounts(pytestconfig: pytest.Config) -> Iterator[Mapping[str, Moun
         for mount in mounts.values():
             mount.url = url + mount.url
         for name, base in bases.items():
-            pytestconfig.stash[_VALIDATION].locate(name, mounts[base].url)
+            pytestconfig.stash[_VALIDATION].add_mock(name, mounts[base].url)
         yield {name: mounts[base] for name, base in bases.items()}
 
 
@@ -282,7 +282,7 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
         return _vendor(config, vendor), keywords
 
     coverage = config.pluginmanager.get_plugin(_COVERAGE)
-    watchers = (config.stash[_VALIDATION].spoil, *([coverage.add] if coverage else ()))
+    watchers = (config.stash[_VALIDATION].leave_out_faulty, *([coverage.add] if coverage else ()))
     return config.stash.setdefault(_MOCKS, {}).setdefault(fixture, ScopedMock(settings, watchers))
 
 

@@ -39,7 +39,7 @@ class Answers:
         self._lock = Lock()
         self._waiting: dict[int, tuple[Vendor, Any, Any, str]] = {}
         self._reports: dict[str, Report] = {}
-        self._spoiled: set[tuple[str, str, str, str]] = set()
+        self._left_out: set[tuple[str, str, str, str]] = set()
         """The requests whose answers a mock's fault has changed: (vendor, method, path, query)."""
         self._judged = 0
         self.not_judged: list[str] = []
@@ -73,9 +73,9 @@ class Answers:
         if len(self._waiting) > _MOST_WAITING:
             self._judge_waiting()
 
-    def spoil(self, request: RecordedRequest) -> None:
+    def leave_out(self, request: RecordedRequest) -> None:
         """Leave out the answer to a request that a mock has recorded."""
-        self._spoiled.add((request.vendor, request.method, request.path, request.query))
+        self._left_out.add((request.vendor, request.method, request.path, request.query))
 
     def take_failures(self) -> str:
         """The findings since the last call that fail the test, as text without secrets; empty if there is none."""
@@ -103,7 +103,7 @@ class Answers:
             exchange = _exchange(vendor, response, request, cassette)
             asked = exchange.request
             hide = redactor_of_request(asked, vendor.contract.secrets)
-            if (vendor.name, asked.method, asked.path, asked.query) in self._spoiled:
+            if (vendor.name, asked.method, asked.path, asked.query) in self._left_out:
                 return
             found = validate(vendor, exchange, rules=self._rules)
         except UsageError as error:

@@ -57,14 +57,14 @@ class AnswerValidation:
         """Judge what the test's HTTP client gets from a vendor's host: .findings, .judged and .clear()."""
         return self._answers or self._begin()
 
-    def locate(self, vendor: str, url: str) -> None:
-        """Take the base address of a mock for that of its vendor."""
+    def add_mock(self, vendor: str, url: str) -> None:
+        """Judge the answers of a mock, by its base address, as those of its vendor's host."""
         self._mocks[url] = vendor
 
-    def spoil(self, request: RecordedRequest) -> None:
+    def leave_out_faulty(self, request: RecordedRequest) -> None:
         """Leave out the answer to a request that a mock has recorded, if a fault has changed it."""
         if self._answers and request.fault:
-            self._answers.spoil(request)
+            self._answers.leave_out(request)
 
     def end_test(self) -> None:
         """Undo what was changed in the clients."""

@@ -23,7 +23,7 @@ def change_lines(found: Drift) -> Iterator[Line]:
 
 
 def summary_lines(found: Drift, patch: Patch | None = None) -> Iterator[Line]:
-    """What was not seen, not read or not patched, and the verdict."""
+    """A line for each thing that was not seen, not read or not patched, and the verdict."""
     return _redacted_lines(found, _summary(found, patch))
 
 
@@ -55,7 +55,7 @@ def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
     if found.unasked:
         yield _row(titles.NOT_EXERCISED, f"{', '.join(found.unasked)}: not in the recording", _MISSING)
     yield from not_judged(found.reading)
-    for change in patch.left if patch else ():
+    for change in patch.omitted if patch else ():
         yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
     exchanges = found.profile.exchanges
     times = f", {_time(exchanges.first)} to {_time(exchanges.last)}" if exchanges.first is not None else ""
@@ -79,7 +79,7 @@ def _verdict(found: Drift) -> Line:
 def document(found: Drift, patch: Patch | None = None) -> Json:
     """The drift as a JSON value."""
     exchanges = found.profile.exchanges
-    left = {change.cause for change in patch.left} if patch else set()
+    left = {change.cause for change in patch.omitted} if patch else set()
     value = {
         "format": 1,
         "trunkline": trunkline.__version__,

@@ -144,7 +144,7 @@ def _recorded(place: str, number: int) -> Json:
 
 
 def _fingerprints(finding: Finding, report: Report, run: RunInfo) -> Json:
-    """What is the same in every run that finds the same cause. The second name is the one that GitHub looks for."""
+    """The same texts in every run that finds the same cause. The second name is the one that GitHub looks for."""
     kind = (kind_of(finding.at, finding.contract, finding.seen),) if finding.excuse else ()
     cause = "\0".join(map(report.redact, (run.vendor, *finding.cause, *kind)))
     digest = hashlib.sha256(cause.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -63,7 +63,7 @@ def judge_batch(
 
 @lru_cache(maxsize=16)
 def _judge(vendor: str, operations: tuple[str, ...], bases: tuple[str, ...]) -> tuple[BatchJudge, Addresses]:
-    """What judges batches, made once in each process."""
+    """The judge of batches, and the addresses of the API. Both are made once in each process."""
     loaded = loader.load(vendor, lint=False)
     judge = BatchJudge(loaded.contract, loaded.secrets, {}, operations, bases)
     return judge, Addresses(loaded.contract, bases)

@@ -51,7 +51,7 @@ def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -
     while True:
         try:
             while failure is None and len(pending) < ahead and (batch := next(source, None)) is not None:
-                with _undisturbed():
+                with _without_interrupts():
                     pending.append(pool.submit(_judge, batch))
         except UsageError as error:
             failure = error
@@ -63,8 +63,8 @@ def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Begin processes that never get the signal of Ctrl-C: the one that began them ends them."""
+def _without_interrupts() -> Iterator[None]:
+    """A context manager; processes that begin in it never get the signal of Ctrl-C. This process ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -22,7 +22,7 @@ from secrets import token_bytes
 from trunkline.redaction import MOST_WEIGHT, Redactor, weight_of
 
 _UNIT = re.compile(r'\\u([0-9a-fA-F]{4})|\\["\\/bfnrt]|%([0-9a-fA-F]{2})|[^\W_]')
-"""What is replaced by one step: a character that is escaped for JSON or for an address, or is a letter or a digit."""
+"""One character to replace, which is escaped for JSON or for an address, or is a letter or a digit."""
 _NAMED = re.compile(
     r'("((?:[^"\\]|\\.)*+)"\s*:\s*)("(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\.){1,3}"|-?[0-9][0-9.]{0,2}(?![0-9.eE]))', re.DOTALL
 )

@@ -36,7 +36,7 @@ class Stream:
         self._data = b""
         self._at = 0
         self._counted = 0
-        """The place up to which the line ends before it are in `_line`."""
+        """The place up to which line ends are counted in `_line`."""
         self._line = 1
         self.keeps = True
 

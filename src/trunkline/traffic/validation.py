@@ -121,7 +121,7 @@ def nothing_judged(report: Report, vendor: str) -> str:
 
 
 class Judged(NamedTuple):
-    """What was found in a batch of a file, in which so many exchanges were judged."""
+    """The result of judging a batch of a file: a report, and the number of exchanges that were judged."""
 
     report: Report
     exchanges: int

@@ -147,7 +147,7 @@ def test_a_secret_that_is_shown_breaks_the_contract() -> None:
     found = drifted(exchange(first("openai_api_key", CANARY)))
     change = the_only(found)
     assert (change.cause.kind, change.deviation.example, change.breaks) == ("secret", "***", True)
-    assert patch_of(found).left == (change,)
+    assert patch_of(found).omitted == (change,)
 
 
 def test_requests_are_compared_too() -> None:
@@ -370,7 +370,7 @@ def test_after_the_patch_nothing_is_new(sample: Vendor, tmp_path: Path) -> None:
     )
     found = drift(profiled(*seen, vendor=sample))
     patch = patch_of(found)
-    assert patch.left == ()
+    assert patch.omitted == ()
     for name, text in patch.after.items():
         (tmp_path / "schemas" / "sample" / name).write_text(text, "utf-8")
     assert [change.cause for change in drift(profiled(*seen, vendor=loader.load("sample"))).changes] == []
@@ -415,7 +415,7 @@ def test_a_property_of_a_shared_schema_has_the_types_of_all(sample: Vendor) -> N
 def test_a_format_is_dropped_whatever_the_text_is(sample: Vendor) -> None:
     """A very long text, too."""
     patch = patch_of(drift(profiled(exchange(first("created_at", "x" * 1000)), vendor=sample)))
-    assert patch.left == ()
+    assert patch.omitted == ()
     assert "format" not in json.loads(patch.after["trunk.json"])["properties"]["created_at"]
 
 
@@ -425,7 +425,7 @@ def test_what_the_data_can_not_express_is_left(sample: Vendor) -> None:
         lambda body: body["trunks"][0].update({"$ref": 1, "x": 1}), fields=(("x region", "eu"), ("x-zone", "1"))
     )
     patch = patch_of(drift(profiled(odd, vendor=sample)))
-    assert {change.cause.at for change in patch.left} == {"header/x region", "body/trunks/*/$ref"}
+    assert {change.cause.at for change in patch.omitted} == {"header/x region", "body/trunks/*/$ref"}
     assert '"x-zone"' in patch.after["openapi.json"]
 
 
@@ -458,7 +458,7 @@ def test_a_change_that_keeps_the_data_from_loading_is_left_out(sample: Vendor) -
             raise DataError("trunk.json", "", "no")
 
     patch = Patch.of(found, texts, accepts, "2026-11-28")
-    assert [change.cause.at for change in patch.left] == ["body/trunks/*/region"]
+    assert [change.cause.at for change in patch.omitted] == ["body/trunks/*/region"]
     assert '"busy"' in patch.after["trunk.json"]
 
 

@@ -25,7 +25,7 @@ class Change:
 
     @property
     def message(self) -> str:
-        """What has happened, as a sentence: `a value is not one of those listed`."""
+        """The change as a sentence: `a value is not one of those listed`."""
         more = "; others like it are only counted from here on" if self.cause.detail == OTHERS else ""
         return KINDS[self.cause.kind].statement + more
 
@@ -68,7 +68,7 @@ def _from_contract(profile: Profile) -> Iterable[tuple[Cause, Deviation]]:
 
 
 def _from_older(profile: Profile, older: Profile) -> Iterator[tuple[Cause, Deviation]]:
-    """What is new since the older profile, and what is gone. A documented status that is new is no change."""
+    """The changes since the older profile. A documented status that is new is no change."""
     yield from ((cause, seen) for cause, seen in profile.deviations.items() if cause not in older.deviations)
     for cause, seen in older.deviations.items():
         kind = {"property": "property_gone", "header": "header_gone"}.get(cause.kind)

@@ -42,7 +42,7 @@ class Patch:
 
     before: Mapping[str, str]
     after: Mapping[str, str]
-    left: tuple[Change, ...]
+    omitted: tuple[Change, ...]
 
     @classmethod
     def of(
@@ -347,4 +347,4 @@ _EDITS: Mapping[str, Callable[[_Draft], object]] = {
     "error_code": _code,
     "parameter": _parameter,
 }
-"""What a change of each kind writes. The format has no place for the others."""
+"""The function that writes a change of each kind. The format has no place for the others."""

@@ -29,7 +29,7 @@ from trunkline.transport.connect import Connection
 __all__ = ["GONE", "STILL", "UNKNOWN", "Outcome", "Replay", "read"]
 
 STILL, GONE, UNKNOWN = "still happens", "no longer happens", "not replayed"
-"""What becomes of a finding."""
+"""The states of a finding after a replay."""
 
 NOT_ALLOWED = "it writes, which was not allowed; allow it with --allow-writes"
 _BUG = "; this is a bug in trunkline"
@@ -40,7 +40,7 @@ _LAWS = {law.name: law for law in LAWS}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a finding: `STILL`, `GONE`, or `UNKNOWN` with the reason."""
+    """The state of a finding after a replay: `STILL`, `GONE`, or `UNKNOWN` with the reason."""
 
     finding: SavedFinding
     state: str
