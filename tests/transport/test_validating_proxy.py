@@ -21,8 +21,8 @@ from trunkline.errors import UsageError
 from trunkline.transport import validating_proxy
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, Metrics
+from trunkline.transport.proxy_status import status_application
 from trunkline.transport.server import running
-from trunkline.transport.status import status_application
 from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

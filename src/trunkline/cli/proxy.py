@@ -26,7 +26,7 @@ from trunkline.transport import access, server
 from trunkline.transport.addresses import is_loopback
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, FAILED, REASONS, Metrics
-from trunkline.transport.status import status_application
+from trunkline.transport.proxy_status import status_application
 from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
 from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
 

@@ -8,10 +8,10 @@ import pytest
 
 import requests
 from trunkline.errors import UsageError
-from trunkline.transport import status as module
+from trunkline.transport import proxy_status as module
 from trunkline.transport.metrics import Metrics
+from trunkline.transport.proxy_status import status_application
 from trunkline.transport.server import running
-from trunkline.transport.status import status_application
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError("secret"), None])
