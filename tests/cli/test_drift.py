@@ -196,6 +196,19 @@ def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytes
     assert "1 request to example.com, left out" in out
 
 
+@pytest.mark.parametrize(("last", "shown"), [("00.900Z", ""), ("01Z", " to 2026-11-01T10:00:01Z")])
+def test_one_second_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], last: str, shown: str) -> None:
+    """As the time of a change, and of the recording."""
+    value = har(page(status="busy"), received=HEADERS)
+    ends = [dated(json.loads(json.dumps(value)), f"2026-11-01T10:00:{end}") for end in ("00.100Z", last)]
+    path = tmp_path / "session.har"
+    path.write_text(json.dumps(joined(*ends)), "utf-8")
+    assert run(["drift", "telepath", str(path)]) == 1
+    out = capsys.readouterr().out
+    assert f"(2 times, 2026-11-01T10:00:00Z{shown})\n" in out
+    assert f"\nseen          2 responses, 2026-11-01T10:00:00Z{shown}\n" in out
+
+
 def test_since_and_base_restrict_what_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Older exchanges and those of other hosts are counted, and without any left it is a mistake."""
     old = dated(har(page(status="busy"), received=HEADERS), "2026-01-01T00:00:00Z")

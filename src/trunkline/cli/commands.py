@@ -164,10 +164,10 @@ COMMANDS = (
         "Send the requests of a report again.",
         """Send again what a report in JSON recorded, and say of each finding whether it still happens.
 
-        REPORT was written by `check`, `validate` or the pytest suite with --report json=FILE. Its requests are sent to
-        --url or --app, or to the built-in mock. Those that write are sent only with --allow-writes, and only about
-        items that this run created itself. The exit code is 1 if a finding that failed the run still happens, and 2 if
-        nothing could be replayed.
+        REPORT was written by `check`, `validate`, `proxy` or the pytest suite with --report json=FILE. Its requests are
+        sent to --url or --app, or to the built-in mock. Those that write are sent only with --allow-writes, and only
+        about items that this run created itself. The exit code is 1 if a finding that failed the run still happens, and
+        2 if nothing could be replayed.
         """,
         click.Argument(["file"], metavar="REPORT", type=click.Path()),
         example="trunkline replay report.json --url https://api.example.com/v1 --token-file token.txt",

@@ -58,8 +58,7 @@ def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
     for change in patch.omitted if patch else ():
         yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
     exchanges = found.profile.exchanges
-    times = f", {_time(exchanges.first)} to {_time(exchanges.last)}" if exchanges.first is not None else ""
-    yield _row("seen", f"{plural(exchanges.count, 'response')}{times}")
+    yield _row("seen", f"{plural(exchanges.count, 'response')}{_period(exchanges.first, exchanges.last)}")
     yield _verdict(found)
 
 
@@ -142,10 +141,13 @@ def _redacted(found: Drift, value: Json) -> Json:
 def _seen(change: Change) -> str:
     deviation = change.deviation
     times = "once" if deviation.count == 1 else f"{deviation.count} times"
-    if deviation.first is None:
-        return times
-    last = f" to {_time(deviation.last)}" if deviation.last != deviation.first else ""
-    return f"{times}, {_time(deviation.first)}{last}"
+    return f"{times}{_period(deviation.first, deviation.last)}"
+
+
+def _period(first: float | None, last: float | None) -> str:
+    """The first and the last time, if they are known; in the same second they are one: `, 2026-11-28T18:00:00Z`."""
+    times = dict.fromkeys(filter(None, map(_time, (first, last))))
+    return f", {' to '.join(times)}" if times else ""
 
 
 def _time(time: float | None) -> str | None:
