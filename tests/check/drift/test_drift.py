@@ -12,7 +12,7 @@ import pytest
 
 from tests.requests import request_of
 from trunkline import mock
-from trunkline.check.drift import KINDS, Change, Drift, Patch, Profile, drift
+from trunkline.check.drift import KINDS, Change, Drift, Patch, Profile, drift, profile
 from trunkline.contract.loader import read
 from trunkline.errors import DataError
 from trunkline.exchange import Exchange, Json, Request, Response
@@ -47,10 +47,10 @@ def exchange(
 
 def profiled(*exchanges: Exchange, vendor: Vendor = TELEPATH, operation: str = "listTrunks") -> Profile:
     """The profile of some exchanges, a day apart."""
-    profile = Profile(vendor)
+    found = Profile(vendor)
     for day, one in enumerate(exchanges):
-        profile.observe(vendor.contract.operation(operation), one, 86_400.0 * day, f"session.har#/{day}")
-    return profile
+        found.observe(vendor.contract.operation(operation), one, 86_400.0 * day, f"session.har#/{day}")
+    return found
 
 
 def drifted(*exchanges: Exchange, operation: str = "listTrunks") -> Drift:
@@ -232,6 +232,20 @@ def test_a_profile_is_bounded() -> None:
     assert max(change.deviation.count for change in by_kind["property"]) == 60 * 20 - 50
     [others] = [change for change in by_kind["value"] if change.deviation.count == 10]
     assert others.message.endswith("; others like it are only counted from here on")
+
+
+def test_a_response_is_searched_for_secrets_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many differences it has: a long one takes a while to search."""
+    searched: list[bytes] = []
+
+    def search(message: Request, _: object) -> set[str]:
+        searched.append(message.body)
+        return set()
+
+    monkeypatch.setattr(profile, "secrets_in_request", search)
+    given = exchange(lambda body: body["trunks"][0].update({f"name {number}": number for number in range(20)}))
+    assert len(drifted(given).changes) == 20
+    assert searched.count(given.response.body) == 1
 
 
 def test_what_is_only_a_decision_breaks_no_client() -> None:

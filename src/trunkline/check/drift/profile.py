@@ -172,6 +172,8 @@ class Profile:
         self._remembered: dict[str, None] = {}
         self._examples: dict[tuple[str, type, Json], str] = {}
         self._exchange = Exchange(Request("", ""), Response(0))
+        self._knows_response = False
+        """Whether the secrets of its response are learned."""
         self._time: float | None = None
         self._source = ""
 
@@ -179,7 +181,7 @@ class Profile:
         """Add an exchange. `source` is its place in a recording."""
         if exchange.request.method not in ("", operation.method):
             return
-        self._exchange, self._time, self._source = exchange, time, source
+        self._exchange, self._time, self._source, self._knows_response = exchange, time, source, False
         self._learn(exchange.request)
         self.exchanges.add(1, time)
         status, response = exchange.response.status, operation.response_for(exchange.response.status)
@@ -311,8 +313,12 @@ class Profile:
             if here.items and (items := [item for value in values if type(value) is list for item in value]):
                 stack.append((here.items, items))
             if here.names is not None:
-                for name in sorted(set[str]().union(*objects) - here.names):
-                    self._property(operation, key, here, name, [value[name] for value in objects if name in value])
+                others: dict[str, list[Json]] = {}
+                for value in objects:
+                    for name in value.keys() - here.names:
+                        others.setdefault(name, []).append(value[name])
+                for name in sorted(others):
+                    self._property(operation, key, here, name, others[name])
 
     def _property(self, operation: Operation, key: str, place: Place, name: str, values: list[Json]) -> None:
         is_secret = normalized(name) in self._secret_names
@@ -381,8 +387,10 @@ class Profile:
         is_short = not isinstance(value, dict | list) and len(str(value)) <= _LONGEST
         if is_short and key in self._examples:
             return self._examples[key]
-        response = self._exchange.response
-        self._learn(Request("POST", "/", "", response.headers, response.body))
+        if not self._knows_response:  # which takes a while for a long one
+            response = self._exchange.response
+            self._learn(Request("POST", "/", "", response.headers, response.body))
+            self._knows_response = True
         is_secret = any(map(self._is_secret, at.split("/")))
         example = HIDDEN if is_secret else to_text(mask_json(value, self._is_secret, self.redact))
         example = excerpt(example, _LONGEST, self.redact)
