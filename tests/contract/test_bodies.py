@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from trunkline.contract.bodies import NOTHING, at_pointer, same_id, satisfies, time_at
+from trunkline.contract.bodies import NOTHING, at_each, at_pointer, same_id, satisfies, time_at
 from trunkline.contract.model import Filter
 from trunkline.exchange import Json
 from trunkline.findings import Evidence, Grade
@@ -55,6 +55,7 @@ def test_what_stands_nowhere_is_nothing(at: str) -> None:
     value = {"a": [{"b/c": None}]}
     found = {"": value, "/a": value["a"], "/a/0": value["a"][0], "/a/0/b~1c": None}
     assert at_pointer(value, at) == found.get(at, NOTHING)
+    assert at_each([value, [value]], at) == [at_pointer(value, at), at_pointer([value], at)]
     assert time_at({"at": "2024-03-05T10:30:00Z"}, "/at") is not None
     assert time_at({"at": 7}, "/at") is None
 

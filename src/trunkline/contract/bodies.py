@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from trunkline.contract.formats import FORMATS, Time, read_time
 from trunkline.contract.model import DocumentedResponse, Filter, List, Operation
@@ -31,6 +31,14 @@ def at_pointer(value: Json, at: str) -> Json:
         return resolve(value, at)
     except (LookupError, ValueError):
         return NOTHING
+
+
+def at_each(values: Iterable[Json], at: str) -> list[Json]:
+    """The value at a JSON Pointer in each of several, or `NOTHING`."""
+    name = at[1:]
+    if not at or "/" in name or "~" in name:
+        return [at_pointer(value, at) for value in values]
+    return [value.get(name, NOTHING) if type(value) is dict else at_pointer(value, at) for value in values]
 
 
 def count_at(value: Json, at: str) -> int | None:
@@ -66,7 +74,7 @@ def items_of(operation: Operation[List], exchange: Exchange) -> list[Json] | Non
 
 def identities(operation: Operation[List], exchange: Exchange) -> list[str]:
     """The ids of the items of a page, in order. Items without an id are left out."""
-    found = (at_pointer(item, operation.kind.identity) for item in items_of(operation, exchange) or ())
+    found = at_each(items_of(operation, exchange) or (), operation.kind.identity)
     return [identity for identity in found if isinstance(identity, str)]
 
 

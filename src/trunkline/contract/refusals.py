@@ -159,6 +159,7 @@ def query_names(query: str) -> list[str]:
     return [name for name, _ in _query_pairs(query)]
 
 
+@lru_cache(maxsize=2)
 def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ...]:
     """All reasons to refuse a request that the contract alone gives. No page says which of several comes first."""
     found = _find_operation(contract, request)

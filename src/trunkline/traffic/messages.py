@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -118,6 +119,7 @@ def request_below_base(contract: Contract, method: str, url: str, fields: Header
     return None if path is None else Request(method, path, address.query, fields, body)
 
 
+@lru_cache(maxsize=2)
 def path_below_base(contract: Contract, path: str) -> str | None:
     """The path below the vendor's base address, also behind a gateway: `/gateway/v1/trunks` -> `/trunks`.
 

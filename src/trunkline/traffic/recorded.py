@@ -147,7 +147,7 @@ def pairs(given: Iterable[tuple[Json, Json]]) -> Headers:
 
 def text_of(value: Json) -> str:
     """A text, which YAML may hold as bytes. Raises `TypeError` for other values."""
-    return value.decode("latin-1") if isinstance(value, bytes) else bytes_of(value).decode("utf-8", "surrogatepass")
+    return value if isinstance(value, str) else bytes_of(value).decode("latin-1")
 
 
 def bytes_of(value: Json) -> bytes:

@@ -9,6 +9,7 @@ from trunkline.check.rules.outline import objects_of
 from trunkline.check.rules.rule import rule
 from trunkline.contract.bodies import (
     NOTHING,
+    at_each,
     at_pointer,
     count_at,
     id_key,
@@ -33,8 +34,7 @@ def ids_are_unique(operation: Operation[List], exchange: Exchange) -> Iterator[P
     """No two items of a page have the same id."""
     listing = operation.kind
     seen: set[str] = set()
-    for index, item in enumerate(items_of(operation, exchange) or ()):
-        identity = at_pointer(item, listing.identity)
+    for index, identity in enumerate(at_each(items_of(operation, exchange) or (), listing.identity)):
         if not isinstance(identity, str):
             continue
         key = id_key(identity)
@@ -53,28 +53,29 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Prob
         return
     objects = objects_of(operation, shown, exchange)
     pairs = ((values, pair) for outline, values in objects for pair in outline.ordered)
-    if not any(_is_reversed(value, *pair) for values, pair in pairs for value in values):
+    if not any(any(map(_is_reversed, *(at_each(values, at) for at in pair))) for values, pair in pairs):
         return
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
-            if _is_reversed(value, pair["first"], pair["then"]):
+            first, then = at_pointer(value, pair["first"]), at_pointer(value, pair["then"])
+            if _is_reversed(first, then):
                 stated = pair["evidence"]
                 yield Problem(
                     f"{pair['first'][1:]} is after {pair['then'][1:]}",
                     Evidence(Grade(stated["grade"]), stated.get("source", ""), stated.get("note", "")),
                     at=f"body{at}{pair['then']}",
                     contract=f"{place}/x-trunkline/ordered/{index}",
-                    expected=f"at or after {at_pointer(value, pair['first'])}",
-                    seen=at_pointer(value, pair["then"]),
+                    expected=f"at or after {first}",
+                    seen=then,
                 )
 
 
-def _is_reversed(value: Json, earlier: str, later: str) -> bool:
-    """Whether the time at the first pointer is after that at the second.
+def _is_reversed(first: Json, second: Json) -> bool:
+    """Whether the first of two times is after the second.
 
     A time without a fraction can be any time within its second.
     """
-    texts = first, second = at_pointer(value, earlier), at_pointer(value, later)
+    texts = first, second
     if type(first) is type(second) is str and first <= second and len(first) == len(second) and second[-1:] == "Z":
         return False  # most times have this form, in which the order of the texts is that of the times
     first, second = (read_time(text) if isinstance(text, str) else None for text in texts)
