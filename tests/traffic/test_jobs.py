@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -100,3 +101,23 @@ def test_interrupting_is_clean(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert b"interrupted" in output + errors
     assert errors in {b"", b"trunkline: interrupted\n"}
+
+
+@pytest.mark.slow
+def test_no_process_outlives_the_one_that_is_killed() -> None:
+    """Each holds the standard output, which therefore has an end only when all are gone."""
+    line = json.dumps({"request": {"method": "GET", "url": URL}, "response": {"status": 200, "body": PAGE}}) + "\n"
+    command = [sys.executable, "-m", "trunkline.cli", "validate", "telepath", "--jobs", "2", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(line.encode() * 10_000)  # more than a pipe holds, so most of it was read
+        process.stdin.flush()
+        process.kill()
+        ended, _, _ = select.select([process.stdout], [], [], 30)
+        if not ended:
+            os.killpg(process.pid, signal.SIGKILL)
+        assert ended
+        assert process.stdout.read() == b""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trunkline.errors import TrunklineError, UsageError
@@ -83,8 +86,16 @@ def _begin(vendor: str, settings: tuple[Any, ...]) -> None:
     from trunkline.mock import loader  # noqa: PLC0415 - only in a process of its own
     from trunkline.traffic.validation import BatchJudge  # noqa: PLC0415 - which imports this module
 
+    if parent := parent_process():
+        Thread(target=_end_after, args=(parent,), name="trunkline-end", daemon=True).start()
     _judges[:] = [BatchJudge(loader.load(vendor, lint=False).contract, *settings)]
 
 
 def _judge(batch: Batch) -> Judged:
     return _judges[0](batch)
+
+
+def _end_after(parent: BaseProcess) -> None:
+    """End this process with the one that began it, which may be killed before it can say so."""
+    parent.join()
+    os._exit(1)
