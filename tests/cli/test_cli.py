@@ -741,18 +741,18 @@ def test_a_validation_that_judges_nothing_writes_its_report(run: Run, tmp_path: 
     assert not (tmp_path / "none.json").exists()
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(("jobs", "number"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])
 def test_an_interrupted_validation_reports_what_was_found(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: str, number: int
 ) -> None:
-    """The code is 130, and the files and standard output have the findings of the part before."""
+    """By Ctrl-C or SIGTERM: the code is 130, and the files and standard output have the findings of the part before."""
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text("{}")
     merge, merged = Report.merge, list[Report]()
 
     def stop(self: Report, other: Report) -> None:
         if merged:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
         merged.append(other)
         merge(self, other)
 

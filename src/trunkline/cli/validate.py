@@ -10,6 +10,7 @@ import click
 
 from trunkline.check.availability import lacks_path, unanswered
 from trunkline.cli import output
+from trunkline.cli.interruption import stop_signals
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.refusals import reasons_to_refuse
 from trunkline.contract.requests import check_parameters, operations_named, read_request
@@ -35,7 +36,8 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
     report, ended = Report(loaded.secrets, excuses), None
     run = RunInfo(loaded.name, strictness=Grade(settings.strictness), contract=loaded.contract)
     try:
-        run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, report, run)
+        with stop_signals():
+            run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, report, run)
     except (TrunklineError, KeyboardInterrupt) as error:
         if not (report.judged or isinstance(error, TargetError)):  # nothing was to be judged yet
             raise
