@@ -115,7 +115,7 @@ def test_a_printed_request_has_no_secret(pytester: pytest.Pytester) -> None:
             assert ANSWERED == Response(200)
         """
     )
-    result = pytester.runpytest_inprocess("-vv", "--junit-xml=junit.xml", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-vv", "--junit-xml=junit.xml", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=4)
     shown = result.stdout.str() + (pytester.path / "junit.xml").read_text()
     assert "client_secret=***" in shown
