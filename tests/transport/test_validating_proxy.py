@@ -545,6 +545,14 @@ def test_a_response_says_how_many_findings_it_has() -> None:
             assert proxy.ask().getheader("x-trunkline-findings") == shown
 
 
+def test_the_number_of_findings_is_the_proxys_own() -> None:
+    """One that the upstream sends, such as another proxy, is not taken for it, judged or not."""
+    answer = OK.replace(b"\r\n", b"\r\nX-Trunkline-Findings: 77\r\n", 1)
+    for verdict, shown in ((Verdict(3), "3"), (Verdict(reason="no_operation"), None)):
+        with scripted(answer) as upstream, proxied(upstream.base, lambda _, found=verdict: found, wait=5) as proxy:  # type: ignore[misc]
+            assert proxy.ask().getheader("x-trunkline-findings") == shown
+
+
 def test_a_slow_upstream_gives_the_time_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """By default a response waits a share of what the upstream took; that of a fast one does not wait at all."""
     for share, shown in ((1e6, "1"), (0.0, None)):

@@ -375,7 +375,8 @@ class _ForwardedExchange:
         return found
 
     async def _begin_answer(self, verdict: Verdict | None) -> None:
-        scope, headers, connection = self._scope, [*end_to_end(self._fields)], self._connection
+        scope, connection = self._scope, self._connection
+        headers = [pair for pair in end_to_end(self._fields) if pair[0] != FINDINGS]
         if verdict is not None and not verdict.reason:
             headers.append((FINDINGS, b"%d" % verdict.count))
         if connection:
