@@ -292,3 +292,11 @@ def test_a_patch_does_not_replace_a_source(tmp_path: Path, capsys: pytest.Captur
     assert run(["drift", "telepath", str(source), "--patch", str(source)]) == 2
     assert "is already used in this run, and would be lost" in capsys.readouterr().err
     assert source.read_text() == PAGE
+
+
+def test_a_wrong_base_is_no_mistake_of_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence is about the option, and names no file."""
+    source = tmp_path / "body.json"
+    source.write_text(PAGE)
+    assert run(["drift", "telepath", str(source), "--base", "x"]) == 2
+    assert capsys.readouterr().err.startswith("trunkline: --base is the address that stands for the vendor's")

@@ -17,7 +17,7 @@ from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError, reason_of
 from trunkline.findings import Report
 from trunkline.mock.loader import Vendor, lint_schemas, root_of
-from trunkline.traffic.addresses import OtherHost
+from trunkline.traffic.addresses import Addresses, OtherHost
 from trunkline.traffic.pieces import name_of
 from trunkline.traffic.recorded import Entry
 from trunkline.traffic.sources import files_of, read_entries
@@ -50,7 +50,7 @@ def _observed(
 ) -> tuple[Profile, Report]:
     """The profile of a recording, and a report that says what was left out, and why."""
     profile, report = Profile(vendor), Report(since=since)
-
+    Addresses(vendor.contract, (*bases,))  # raises for a wrong base, which is no mistake of a source
     for file in [file for source in sources for file in files_of(source)]:
         try:
             for entry in read_entries(file, vendor.contract, bases):
