@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate
 from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -257,27 +257,29 @@ class RequestLog:
         """How many are kept."""
         self.newest = 0
         """The number of the latest request, also of one that was cleared; 0 if there was none."""
-        # Arrays, because under load a server waits for memory that it has not used lately.
-        self._begins, self._ends = (array("d", bytes(8 * most)) for _ in range(2))
+        # Lists that are written over, because under load a server waits for memory that it has not used lately.
+        self._begins, self._ends = [0.0] * most, [0.0] * most
         self._logged: list[Logged | None] = [None] * most
         self._watchers: list[Callable[[RecordedRequest], object]] = []
         self._texts: dict[tuple[int, int], str] = {}
         self._lock = Lock()
         self._cleared = 0
         """The number of the latest request that was cleared."""
-        self._epoch = time.time() - time.perf_counter()
+        self._epoch = time.time() - perf_counter()
 
     def add(self, begin: float, logged: Logged, whole: Logged | None = None) -> None:
         """Add a request that has been answered just now; `begin` is the time of `perf_counter` at which it arrived.
 
         Those who watch see the `whole` request, if there is more of it than is logged.
         """
-        end = time.perf_counter()
+        end = perf_counter()
         with self._lock:
             self.newest = number = self.newest + 1
             if self.most:
                 slot = number % self.most
-                self._begins[slot], self._ends[slot], self._logged[slot] = begin, end, logged
+                self._begins[slot] = begin
+                self._ends[slot] = end
+                self._logged[slot] = logged
         if self._watchers:
             recorded = self._recorded(number, begin, end, whole or logged)
             for watcher in self._watchers:
