@@ -64,7 +64,7 @@ def replay(settings: Settings, file: str) -> int:
 
 
 def _line(outcome: Outcome, report: Report) -> Line:
-    """What became of a finding, in one line."""
+    """One line that says whether a finding still happens."""
     found, (title, style) = outcome.finding, _STYLES[outcome.state]
     note = "" if found.fails else "note, "
     place = f" {found.at}" if found.at else ""

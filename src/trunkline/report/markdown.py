@@ -74,7 +74,7 @@ def _table(report: Report, run: RunInfo) -> Iterator[str]:
 
 
 def _lists(report: Report) -> Iterator[str]:
-    """What is left, or was not done, one line each."""
+    """A Markdown list of all that was left behind, not implemented, not judged or not exercised."""
     checks: dict[tuple[str, str], list[str]] = {}
     for (name, check), reason in report.exercised.items():
         if reason:

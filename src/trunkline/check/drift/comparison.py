@@ -44,7 +44,7 @@ class Drift:
     unseen: tuple[tuple[str, str, Place], ...] = ()
     unasked: tuple[str, ...] = ()
     reading: Report = field(default_factory=Report)
-    """What was left out of the recording, and why."""
+    """A report that counts the exchanges which were not compared, with the reasons."""
 
     @property
     def breaking(self) -> tuple[Change, ...]:

@@ -156,7 +156,7 @@ class Place:
 
 
 class Profile:
-    """What was seen of one API. `places` has the body of each documented response that was seen."""
+    """A summary of the responses of one API. `places` has the body of each documented response that was seen."""
 
     def __init__(self, vendor: Vendor, secrets: frozenset[str] = frozenset()) -> None:
         self.contract: Contract = vendor.contract
