@@ -101,15 +101,6 @@ def test_a_long_secret_is_hidden_in_parts(length: int) -> None:
         assert max(map(len, hidden.split("***"))) < 14, hidden
 
 
-@pytest.mark.parametrize("lengths", [(40,), (12,), (7, 40), (40, 4), (20_000, 40), (40, 20_000)])
-def test_a_secret_is_hidden_wherever_it_stands(lengths: tuple[int, ...]) -> None:
-    """At each place of a text, alone or beside longer and shorter ones, nothing of a secret remains."""
-    redact = Redactor(map(letters, lengths))
-    for secret in map(letters, lengths):
-        for before in range(20):
-            assert redact(f"{before * '-'}{secret}--") == f"{before * '-'}***--"
-
-
 def test_memory_is_in_proportion_to_the_secret() -> None:
     """A secret of twice the length takes twice the memory, and some kilobytes for each of its kilobytes."""
     used = []
@@ -137,7 +128,7 @@ def test_recent_secrets_are_forgotten() -> None:
     finally:
         tracemalloc.stop()
     assert recent(f"sent {letters(308)} and {letters(12)}") == f"sent *** and {letters(12)}"
-    assert size < 20 << 20
+    assert size < 16 << 20
 
 
 @pytest.mark.parametrize("credential", ["YOUR_API_KEY", "tok_hush_0123456789", SECRET])

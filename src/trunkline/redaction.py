@@ -78,14 +78,11 @@ class Redactor:
     Its memory is in proportion to its secrets, and the time of a call to the text.
     """
 
-    __slots__ = ("_grams", "_lengths", "_step", "_texts", "weight")
+    __slots__ = ("_lengths", "_starts", "_texts", "weight")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._texts = set[str]()
-        self._grams = set[str]()
-        """All `_SHORTEST` characters in a row of the texts; of those of a very long secret, only the first ones."""
-        self._step = _WINDOW - _SHORTEST + 1
-        """The distance of the places at which grams are looked for. None of the texts fits between two of them."""
+        self._starts = set[str]()
         self._lengths: list[int] = []
         """The lengths of the texts, longest first."""
         self.weight = 0
@@ -97,13 +94,10 @@ class Redactor:
         self.weight += len(secret) + _OVERHEAD
         if len(secret) < _SHORTEST:
             return
-        forms, is_long = _forms(secret), len(secret) > MOST_WEIGHT
-        texts = {text for form, is_coded in forms for text in _parts(form, is_coded)}
+        texts = {text for form, is_coded in _forms(secret) for text in _parts(form, is_coded)}
         self._texts |= texts
+        self._starts.update([text[:_SHORTEST] for text in texts])
         self._lengths = sorted({*self._lengths, *map(len, texts)}, reverse=True)
-        self._step = 1 if is_long else min(self._step, self._lengths[-1] - _SHORTEST + 1)
-        runs = (text[:_SHORTEST] for text in texts) if is_long else (form for form, _ in forms)
-        self._grams.update([run[at : at + _SHORTEST] for run in runs for at in range(len(run) - _SHORTEST + 1)])
 
     def __call__(self, text: str) -> str:
         return self.replace(text, lambda _: HIDDEN)
@@ -118,9 +112,8 @@ class Redactor:
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """The beginning and the end of each secret in a text, in order and apart."""
-        grams, step, texts, spans = self._grams, self._step, self._texts, list[tuple[int, int]]()
-        met = [at for at in range(0, len(text) - _SHORTEST + 1, step) if text[at : at + _SHORTEST] in grams]
-        for at in [at for last in met for at in range(max(last - step + 1, 0), last + 1)]:
+        starts, texts, spans = self._starts, self._texts, list[tuple[int, int]]()
+        for at in [at for at in range(len(text) - _SHORTEST + 1) if text[at : at + _SHORTEST] in starts]:
             end = 0
             for length in self._lengths:
                 if text[at : at + length] in texts:
