@@ -8,26 +8,19 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from tests.cli.test_baseline import APP, SCHEMA, TOKEN
+from tests.cli import test_baseline
+from tests.cli.conftest import TOKEN
+from tests.cli.test_baseline import SCHEMA
 from tests.servers import target_server
 from trunkline.cli import run
 from trunkline.exchange import Request, Response
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with implementations that are right and wrong."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("TRUNKLINE_TOKEN", TOKEN)
-    (tmp_path / f"{tmp_path.name}.py").write_text(APP)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def check(project: Path, app: str, *options: str) -> int:
     """Check one operation of an implementation, and write a report."""
-    few = ("--operation", "listTrunks", "--examples", "1", "--seed", "1", "--report", "json=report.json")
-    return run(["check", "telepath", "--app", f"{project.name}:{app}", *few, *options])
+    return test_baseline.check(project, app, "--report", "json=report.json", *options)
 
 
 def replay(project: Path, app: str, *options: str) -> int:

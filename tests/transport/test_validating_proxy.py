@@ -46,10 +46,16 @@ class Proxied:
         parts = urlsplit(self.url)
         return str(parts.hostname), int(parts.port or 0)
 
-    def send(self, data: bytes) -> bytes:
-        """All that comes back for these bytes, until the proxy closes the connection or has sent a whole answer."""
+    @contextmanager
+    def client(self, data: bytes = b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\n\r\n") -> Iterator[socket.socket]:
+        """The connection of a client that has sent these bytes."""
         with socket.create_connection(self.address, timeout=5) as client:
             client.sendall(data)
+            yield client
+
+    def send(self, data: bytes) -> bytes:
+        """All that comes back for these bytes, until the proxy closes the connection or has sent a whole answer."""
+        with self.client(data) as client:
             received = b"".join(iter(lambda: client.recv(65536), b""))
         assert self.ended.acquire(timeout=5)
         return received
@@ -209,8 +215,8 @@ def test_both_bodies_are_streamed() -> None:
         connection.sendall(b"6\r\nfourth\r\n0\r\n\r\n")
 
     with scripted(script) as upstream, proxied(upstream.base) as proxy:
-        with socket.create_connection(proxy.address, timeout=5) as client:
-            client.sendall(b"POST /v1/trunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        head = b"POST /v1/trunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with proxy.client(head + b"5\r\nfirst\r\n") as client:
             assert steps[0].wait(5)
             client.sendall(b"6\r\nsecond\r\n0\r\n\r\n")
             received = b""
@@ -446,36 +452,26 @@ def test_a_body_that_is_not_read_does_not_hang() -> None:
 # --- the client leaves ------------------------------------------------------------------------------------------------
 
 
-def test_a_client_that_leaves_ends_the_request_to_the_upstream() -> None:
-    """The upstream's connection is closed when the client hangs up while it waits."""
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PUT /v1/trunks HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx",
+    ],
+    ids=["while it waits", "within its request"],
+)
+def test_a_client_that_leaves_ends_the_request_to_the_upstream(sent: bytes) -> None:
+    """The upstream's connection is closed when the client hangs up."""
     came, gone = threading.Event(), threading.Event()
 
     def script(connection: socket.socket) -> None:
-        upstream.receive(connection)
-        came.set()
         with suppress(ConnectionError):
-            connection.recv(1)
+            while connection.recv(65536):
+                came.set()
         gone.set()
 
     with scripted(script) as upstream, proxied(upstream.base) as proxy:
-        with socket.create_connection(proxy.address, timeout=5) as client:
-            client.sendall(b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert came.wait(5)
-        assert gone.wait(5)
-
-
-def test_a_client_that_leaves_within_its_request_ends_it() -> None:
-    """The upstream's connection is closed when the client hangs up while it sends."""
-    came, gone = threading.Event(), threading.Event()
-
-    def script(connection: socket.socket) -> None:
-        while connection.recv(65536):
-            came.set()
-        gone.set()
-
-    with scripted(script) as upstream, proxied(upstream.base) as proxy:
-        with socket.create_connection(proxy.address, timeout=5) as client:
-            client.sendall(b"PUT /v1/trunks HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+        with proxy.client(sent):
             assert came.wait(5)
         assert gone.wait(5)
 
@@ -493,8 +489,7 @@ def test_a_client_that_leaves_within_the_answer_ends_it() -> None:
         gone.set()
 
     with scripted(script) as upstream, proxied(upstream.base) as proxy:
-        with socket.create_connection(proxy.address, timeout=5) as client:
-            client.sendall(b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\n\r\n")
+        with proxy.client() as client:
             assert client.recv(1)
         assert gone.wait(5)
         assert proxy.judged(after=1) == []
@@ -514,8 +509,7 @@ def test_clients_that_leave_let_no_connection_open() -> None:
     with scripted(script) as upstream, proxied(upstream.base) as proxy:
         for number in range(30):
             head = b"POST /v1/trunks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
-            with socket.create_connection(proxy.address, timeout=5) as client:
-                client.sendall(head + b"hello"[: number % 6])
+            with proxy.client(head + b"hello"[: number % 6]) as client:
                 if number % 6 == 5 and number % 4:
                     assert client.recv(1)
         proxy.judged(after=30)
@@ -602,8 +596,7 @@ def test_a_response_waits_for_parts_that_come_late() -> None:
         connection.sendall(b"}")
 
     with scripted(script) as upstream, proxied(upstream.base, wait=0.01) as proxy:
-        with socket.create_connection(proxy.address, timeout=5) as client:
-            client.sendall(b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with proxy.client(b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as client:
             received = client.recv(65536)
             assert b"x-trunkline-findings" not in received
             seen.set()
