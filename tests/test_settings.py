@@ -24,6 +24,7 @@ from trunkline.settings import (
     NEEDS,
     OPTIONS,
     RATE,
+    RECORDED,
     SECRET,
     WEBHOOK,
     Option,
@@ -299,6 +300,18 @@ def test_an_option_about_writing_needs_permission(project: Path, interface: str)
             resolve(interface, given(**{name: value}))
         assert getattr(settings(interface, {row(name).variable: value}), name) == row(name).default
         assert getattr(resolve(interface, given(**{name: value}, allow_writes="true")), name)
+
+
+def test_an_option_about_recorded_traffic_is_none_for_a_live_request(project: Path) -> None:
+    """It is a mistake on the command line, and ignored in a file and in the environment."""
+    values = {"base": "http://h/v1", "jobs": "2", "since": "2h"}
+    variables = {row("base").variable: "http://h/v1", row("jobs").variable: "2"}
+    for name in RECORDED:
+        with pytest.raises(UsageError, match=f"^{row(name).flag} is for recorded traffic; leave it out, or leave out"):
+            resolve("validate", given(**{name: values[name], "live": True}))
+    assert settings("validate", variables).jobs == 2
+    found = settings("validate", variables, live="true")
+    assert all(getattr(found, name) == row(name).default for name in RECORDED)
 
 
 def test_a_mistake_in_a_variable_is_one_sentence(project: Path) -> None:

@@ -487,7 +487,7 @@ class Settings:
     )
     update_baseline: bool = option(
         FLAG,
-        "check validate proxy",
+        "check validate proxy pytest",
         "Add the findings that fail the run to the file of --baseline, and remove the entries that are stale.",
     )
     coverage: bool = option(
@@ -499,6 +499,9 @@ class Settings:
     )
     drift_format: str = option(
         TEXT_OR_JSON, "drift", "How the drift is printed: text or json (docs/drift.md).", "text", flag="--format"
+    )
+    replay_format: str = option(
+        TEXT_OR_JSON, "replay", "How the outcomes are printed: text or json (docs/report.md).", "text", flag="--format"
     )
     against: tuple[str, ...] = option(
         FILE, "drift", "Compare with this older recording instead of the contract; can be repeated.", ()
@@ -575,11 +578,15 @@ Evaluated in order: an ignored `url` does not enable `token_file`. Other values 
 `allow_writes` alone.
 """
 
+RECORDED = ("base", "jobs", "since")
+"""Options about recorded traffic: with --live, a persistent value is ignored, and one of the command line a mistake."""
+
 COMMAND_LINE_ONLY = {
     "reset": {"state"},
     "check": {"fail_fast", "update_baseline"},
     "validate": {"live", "since", "update_baseline"},
     "proxy": {"update_baseline"},
+    "pytest": {"update_baseline"},
     "drift": {"against", "patch", "write"},
     "export": {"document_url", "output"},
     "faults": {"schema"},
@@ -638,6 +645,11 @@ def resolve(interface: str, *sources: Source) -> Settings:
         elif others == ("allow_writes",):
             place = origins[name].place(OPTIONS[name])
             raise UsageError(f"{place} is about writing; add --allow-writes, or leave it out")
+    for name in (name for name in RECORDED if name in values and values.get("live")):
+        if not origins[name].persistent:
+            place = origins[name].place(OPTIONS[name])
+            raise UsageError(f"{place} is for recorded traffic; leave it out, or leave out --live")
+        del values[name]
     return Settings(**values)
 
 

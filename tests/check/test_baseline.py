@@ -288,7 +288,7 @@ def test_a_wrong_file_is_one_sentence_with_its_place(tmp_path: Path, text: str, 
 
 def test_a_file_that_is_not_there_can_be_written(tmp_path: Path) -> None:
     """The sentence says how; one that is a folder cannot be."""
-    with pytest.raises(UsageError, match="there is no such file; trunkline check --update-baseline writes it"):
+    with pytest.raises(UsageError, match="there is no such file; --update-baseline writes it"):
         read(str(tmp_path / "x.toml"), CONTRACT)
     with pytest.raises(UsageError, match="cannot be read: it is a directory"):
         read(str(tmp_path), CONTRACT, may_be_new=True)

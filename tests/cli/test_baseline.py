@@ -35,10 +35,7 @@ def test_a_baseline_is_written_filled_and_used(project: Path, capfd: pytest.Capt
     file = project / "known.toml"
     use = ("--baseline", "known.toml", "--format", "json")
     assert check(project, "busy", *use) == 2
-    assert (
-        "'known.toml' cannot be read: there is no such file; trunkline check --update-baseline writes it"
-        in capfd.readouterr().err
-    )
+    assert "'known.toml' cannot be read: there is no such file; --update-baseline writes it" in capfd.readouterr().err
     assert check(project, "busy", *use, "--update-baseline") == 1
     assert "known.toml: 1 new entry, which needs a reason; none removed, 0 kept\n" in capfd.readouterr().err
     assert check(project, "busy", *use) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.recordings import PAGE, har, joined
+from trunkline.cli import drift as drift_command
 from trunkline.cli import run
 from trunkline.exchange import Json
 from trunkline.mock import loader
@@ -99,6 +101,17 @@ def test_drift_is_shown_with_its_patch(save: Save, capsys: pytest.CaptureFixture
 def test_the_exit_code_says_whether_a_client_breaks(save: Save, changes: Json, options: list[str], code: int) -> None:
     """With `--any`, whether anything has changed."""
     assert run(["drift", "telepath", save(page(**changes)), *options]) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_one_sentence(
+    save: Save, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """By Ctrl-C or SIGTERM: the code is 130."""
+    monkeypatch.setattr(drift_command, "drift_files", lambda *_, **__: signal.raise_signal(number))
+    assert run(["drift", "telepath", save(page())]) == 130
+    assert capsys.readouterr() == ("", "trunkline: interrupted\n")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_the_document_has_everything(save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import jsonschema_rs
@@ -12,6 +13,8 @@ from tests.cli import test_baseline
 from tests.cli.conftest import TOKEN
 from tests.cli.test_baseline import SCHEMA
 from tests.servers import target_server
+from trunkline.check.replay import Outcome, Replay
+from trunkline.check.replay.saved import SavedFinding
 from trunkline.cli import run
 from trunkline.exchange import Request, Response
 
@@ -90,6 +93,67 @@ def test_a_budget_ends_a_replay(project: Path, capfd: pytest.CaptureFixture[str]
         "NOT REPLAYED  implied body_matches_schema listTrunks body/trunks/0/ai_provider: the budget of 1 request is "
         in (capfd.readouterr().out)
     )
+
+
+@pytest.mark.parametrize(("fails", "code"), [(True, 2), (False, 0)])
+def test_a_finding_that_is_not_replayed_may_still_happen(
+    project: Path, capfd: pytest.CaptureFixture[str], *, fails: bool, code: int
+) -> None:
+    """If it failed the run, the code is not 0: a sentence says how many there are, and why. A note changes nothing."""
+    check(project, "busy", "--fail-fast")
+    document = json.loads((project / "report.json").read_text("utf-8"))
+    document["findings"] = [document["findings"][0], {**document["findings"][0], "requests": [], "fails": fails}]
+    (project / "report.json").write_text(json.dumps(document))
+    capfd.readouterr()
+    assert replay(project, "right") == code
+    out, err = capfd.readouterr()
+    assert "still happens: 0, no longer happens: 1, not replayed: 1; 1 requests\n" in out
+    sentence = "1 of 2 findings may still happen, since not replayed: the report does not have its requests\n"
+    assert err.endswith(sentence) is fails
+    assert replay(project, "busy") == 1
+
+
+def test_the_outcomes_can_be_json(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One document, without secrets, and the same exit code; docs/report.md lists its members."""
+    assert check(project, "worse", "--fail-fast") == 1
+    capfd.readouterr()
+    assert replay(project, "worse", "--format", "json") == 1
+    out, _ = capfd.readouterr()
+    value = json.loads(out)
+    assert value["counts"] == {"still happens": len(value["findings"]), "no longer happens": 0, "not replayed": 0}
+    assert (value["vendor"], value["base"], value["complete"]) == ("telepath", "http://localhost/v1", True)
+    assert value["findings"][0]["state"] == "still happens"
+    assert value["findings"][0]["rule"] == "body_matches_schema"
+    assert TOKEN not in out
+    section = (Path(__file__).parents[2] / "docs/report.md").read_text("utf-8").partition("## Replay a report")[2]
+    assert {name for name in (*value, *value["findings"][0]) if f"`{name}`" not in section} == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_replay_shows_what_it_has_found(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """By Ctrl-C or SIGTERM: the code is 130, and the document has the outcomes so far."""
+    check(project, "busy", "--fail-fast")
+    document = json.loads((project / "report.json").read_text("utf-8"))
+    document["findings"] *= 2
+    (project / "report.json").write_text(json.dumps(document))
+    outcome, asked = Replay._outcome, list[object]()
+
+    def stop(self: Replay, finding: SavedFinding) -> Outcome:
+        asked.append(finding)
+        if len(asked) > 1:
+            signal.raise_signal(number)
+        return outcome(self, finding)
+
+    monkeypatch.setattr(Replay, "_outcome", stop)
+    capfd.readouterr()
+    assert replay(project, "busy", "--format", "json") == 130
+    out, err = capfd.readouterr()
+    assert (json.loads(out)["complete"], len(json.loads(out)["findings"])) == (False, 1)
+    assert err == "trunkline: interrupted\n"
+    assert replay(project, "busy") == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_recorded_traffic_is_replayed_if_its_request_is_known(project: Path, capfd: pytest.CaptureFixture[str]) -> None:

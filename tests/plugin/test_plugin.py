@@ -742,6 +742,7 @@ def test_a_mistake_in_trunkline_toml_ends_the_run(run: Run, pytester: pytest.Pyt
             "--trunkline-param=hush=1",
             "--trunkline-param *is the name of no path parameter here; *there are: *",
         ),
+        ("--trunkline-update-baseline", "--trunkline-update-baseline writes the file of --trunkline-baseline; name it"),
         ("--trunkline-url=http://h/", "an implementation is one vendor's: name it with --trunkline-vendor"),
         (
             "--trunkline-vendor=" + "x" * 10_000,
@@ -776,10 +777,8 @@ def test_a_wrong_option_is_one_sentence(configure: Configure, option: str, sente
 
 def test_a_sentence_names_the_options_of_pytest() -> None:
     """An option that only commands have keeps its name."""
-    sentence = "give --token-file or --url, or run trunkline check --update-baseline"
-    assert spelled(sentence) == (
-        "give --trunkline-token-file or --trunkline-url, or run trunkline check --update-baseline"
-    )
+    sentence = "give --token-file or --url, or run trunkline check --fail-fast"
+    assert spelled(sentence) == ("give --trunkline-token-file or --trunkline-url, or run trunkline check --fail-fast")
     assert spelled(spelled(sentence)) == spelled(sentence)
 
 

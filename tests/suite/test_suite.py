@@ -449,6 +449,23 @@ def test_a_known_finding_is_an_expected_failure(run: Run, pytester: pytest.Pytes
     assert "known    expired on 2020-01-01: ticket 4711" in shown(result)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "two workers"])
+def test_the_suite_writes_a_baseline(run: Run, pytester: pytest.Pytester, workers: list[str]) -> None:
+    """From what all workers found; the next run needs a reason, and then finds nothing that fails."""
+    path = pytester.path / "known.toml"
+    few = ("-k", "listTrunks and (rate_limit or server_error)", "--trunkline-baseline=known.toml", *workers)
+    result = run(*few, app="unlimited")
+    assert "--trunkline-update-baseline writes it" in shown(result)
+    result = run(*few, "--trunkline-update-baseline", app="unlimited")
+    assert result.ret == 1
+    assert "new entries, which need a reason; none removed, 0 kept" in shown(result)
+    text = path.read_text("utf-8")
+    assert 'rule = "rate_limit_is_reported"\noperation = "listTrunks"' in text
+    path.write_text(text.replace("TODO: ", "ticket 4711, "))
+    assert run(*few, app="unlimited").ret == 0
+
+
 def test_a_suite_that_reaches_nothing_writes_why(run: Run, pytester: pytest.Pytester) -> None:
     """The report has no verdict, and the reason for it."""
     live = ("--trunkline-url=http://127.0.0.1:1", "--trunkline-max-wait=1")

@@ -174,7 +174,7 @@ def read(file: str, contract: Contract, *, may_be_new: bool = False, today: date
     if not Path(file).exists():
         if may_be_new:
             return Baseline(file, today=today)
-        raise UsageError(f"{file!r} cannot be read: there is no such file; trunkline check --update-baseline writes it")
+        raise UsageError(f"{file!r} cannot be read: there is no such file; --update-baseline writes it")
     try:
         text = read_source(file).decode().replace("\r\n", "\n")
         document = tomllib.loads(text)

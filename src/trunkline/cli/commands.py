@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +20,11 @@ from trunkline.settings import FLAG, Option, Source, configuration, environment,
 
 
 class Command(click.Command):
-    """A command whose help ends with an example and the names of the vendors."""
+    """A command whose help ends with an example and the names of the vendors. `ctx.obj` is what the user typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.obj = [*args]
+        return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         vendors = folders.names()
@@ -38,11 +43,18 @@ def command(name: str, summary: str, text: str, *arguments: click.Argument, exam
     def callback(**values: Any) -> Any:
         texts = {row.name: values.pop(row.name) for row in rows}
         given = {row: None if value is False else value for row, value in texts.items()}  # False: no such flag
-        settings = resolve(name, Source(given, lambda row: row.flag), environment(), configuration())
+        typed = click.get_current_context().obj
+        settings = resolve(name, Source(given, lambda row: _spelling(row, typed)), environment(), configuration())
         return getattr(import_module(f"trunkline.cli.{name}"), name)(settings, **values)
 
     params: list[click.Parameter] = [*arguments, *map(_option, rows)]
     return Command(name, callback=callback, params=params, help=text, short_help=summary, epilog=example)
+
+
+def _spelling(row: Option, typed: Sequence[str]) -> str:
+    """The spelling of an option that the user typed last, of the two that it may have."""
+    words = (word.partition("=")[0] for word in reversed(typed))
+    return next((word for word in words if word in (row.flag, row.short)), row.flag)
 
 
 def _option(row: Option) -> click.Option:
@@ -167,7 +179,7 @@ COMMANDS = (
         REPORT was written by `check`, `validate`, `proxy` or the pytest suite with --report json=FILE. Its requests are
         sent to --url or --app, or to the built-in mock. Those that write are sent only with --allow-writes, and only
         about items that this run created itself. The exit code is 1 if a finding that failed the run still happens, and
-        2 if nothing could be replayed.
+        2 if one could not be replayed, so that it may.
         """,
         click.Argument(["file"], metavar="REPORT", type=click.Path()),
         example="trunkline replay report.json --url https://api.example.com/v1 --token-file token.txt",

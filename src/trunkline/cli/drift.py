@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from trunkline.cli import output
+from trunkline.cli.interruption import stop_signals
 from trunkline.cli.output import FINDINGS, SUCCESS
 from trunkline.errors import UsageError
 from trunkline.mock import loader
@@ -17,6 +18,7 @@ from trunkline.traffic.drift import drift_files, folder_to_write, patch_of, writ
 from trunkline.transport.files import check_apart
 
 
+@stop_signals()
 def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
     """Compare recorded traffic with the contract, show the drift and its patch, and apply the patch if asked to."""
     loaded = loader.load(vendor)

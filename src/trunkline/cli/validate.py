@@ -84,8 +84,6 @@ def _operations_and_sources(contract: Contract, rest: tuple[str, ...]) -> tuple[
 
 def _judge_live(settings: Settings, vendor: Vendor, rest: tuple[str, ...], report: Report, run: RunInfo) -> RunInfo:
     """Send one request, and judge the response."""
-    if settings.since is not None:
-        raise UsageError("--since is for recorded traffic; leave it out, or leave out --live")
     operation = _operation(vendor, (*rest, *settings.operation))
     check_parameters([name for name, _ in settings.param], [operation])
 

@@ -108,7 +108,7 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if (file := settings.coverage_json) and (Path(file).is_dir() or not Path(file).parent.is_dir()):
         reason = "is a folder" if Path(file).is_dir() else "is in a folder that does not exist"
         raise pytest.UsageError(f"--trunkline-coverage-json: {file} {reason}")
-    if settings.report or settings.baseline:
+    if settings.report or settings.baseline or settings.update_baseline:
         _check_report(settings)
     if settings.url and settings.allow_writes and _workers(config) > 1:
         raise pytest.UsageError("several workers would write past each other; write with one of them, -n 0 or -n 1")
@@ -122,6 +122,8 @@ def _check_report(settings: Settings) -> None:
     """Raise `pytest.UsageError` for a report or a baseline of several vendors, and for a report that cannot be."""
     from trunkline.report.files import check_files  # noqa: PLC0415 - only if a report is asked for
 
+    if settings.update_baseline and not settings.baseline:
+        raise pytest.UsageError("--trunkline-update-baseline writes the file of --trunkline-baseline; name it")
     option = "--trunkline-report"
     if len(settings.vendor) != 1:
         option = option if settings.report else "--trunkline-baseline"

@@ -47,14 +47,14 @@ class SuiteReports:
         self._annotations = ""
         self._error = ""
         """Why the run fails."""
-        self._stale: list[str] = []
-        """The entries of the baseline that no finding needs any more."""
+        self._baseline_lines: list[str] = []
+        """The entries of the baseline that no finding needs any more, or how the file was brought up to date."""
 
     @cached_property
     def baseline(self) -> Baseline | None:
         """The baseline of the run, which is read once in each process."""
-        file = self._settings.baseline
-        return read(file, self._load(self._settings.vendor[0]).contract) if file else None
+        file, may_be_new = self._settings.baseline, self._settings.update_baseline
+        return read(file, self._load(self._settings.vendor[0]).contract, may_be_new=may_be_new) if file else None
 
     def add(self, report: Report, base: str) -> None:
         """Add a report, which may be filled later, about the implementation at an address."""
@@ -125,11 +125,13 @@ class SuiteReports:
             script=partial(script, contract, base=self._base),
             contract=contract,
         )
-        if self.baseline:
+        if self.baseline and not settings.update_baseline:
             self.baseline.note_stale(report)
-            self._stale = [report.redact(line) for line in report.stale]
+            self._baseline_lines = [f"{titles.STALE} {report.redact(line)}" for line in report.stale]
         self._annotations = announce(report, run)
         write_files(report, run, settings.report)
+        if self.baseline and settings.update_baseline:
+            self._baseline_lines = [report.redact(self.baseline.update(report, run.strictness))]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the annotations, and name the files, or say why there is none."""
@@ -137,8 +139,8 @@ class SuiteReports:
         terminalreporter.write(self._annotations)
         if self._error:
             terminalreporter.write_line(f"FAIL {self._error}", red=True, bold=True)
-        for line in self._stale:
-            terminalreporter.write_line(printable(f"{titles.STALE} {line}"))
+        for line in self._baseline_lines:
+            terminalreporter.write_line(printable(line))
         if self._tests_ran and self._settings.report and not self._error:
             names = ", ".join(file for _, file in self._settings.report)
             terminalreporter.write_line(f"trunkline wrote its report to {names}")
