@@ -40,8 +40,8 @@ vendor = trunkline.load("telepath")
 started, worked = time.perf_counter(), time.process_time()
 report = validate_files(vendor, [file], jobs=int(jobs))
 seconds, work = time.perf_counter() - started, time.process_time() - worked
-assert not report.findings and not report.stopped and not report.skipped, report
-[count] = report.judged.values()
+assert not report.findings and not report.stopped and not report.reading.skipped, report
+[count] = report.reading.judged.values()
 [kilobytes] = re.findall("VmHWM:[^0-9]*([0-9]+)", Path("/proc/self/status").read_text())  # of this program alone
 print(count / seconds, count / work, int(kilobytes) / 1024)
 """

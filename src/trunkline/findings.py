@@ -167,36 +167,28 @@ class NotExercised:
     reason: str
 
 
-@dataclass(slots=True, repr=False)
-class Report:
-    """Findings, and what was exercised to find them. The values of `secrets` never occur in it.
+@dataclass(slots=True)
+class Reach:
+    """How often a run has met what its contract documents."""
 
-    `exercised` maps (operationId, check) to "" when the check ran, or to the reason why it did not. A check is a
-    rule, a law or Schemathesis. `reached` counts the responses for each (operationId, status).
-    """
-
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    excuses: Mapping[Identity, Excuse] = field(default_factory=dict)
-    """The entries of a baseline."""
-    stale: list[str] = field(default_factory=list)
-    """The entries of the baseline that no finding needs any more, one line for each."""
-    exercised: dict[tuple[str, str], str] = field(default_factory=dict)
-    rules: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The same for each (operationId, rule) of a check, in which rules judge every exchange."""
-    reached: Counter[tuple[str, int]] = field(default_factory=Counter)
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """The number of responses for each (operationId, status)."""
     codes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     """The number of responses for each documented (operationId, status, error code)."""
-    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    inputs: Counter[tuple[str, str]] = field(default_factory=Counter)
     """The number of requests for each (operationId, documented query parameter or field of the body)."""
-    requests: int = 0
-    stopped: str = ""
-    """The reason why the run did not finish, or empty."""
-    not_implemented: dict[str, str] = field(default_factory=dict)
-    """For each operation that the implementation does not have, the answer that shows it: `404 for GET /calls`."""
-    unasked: dict[str, str] = field(default_factory=dict)
-    """For each operation that has nothing to be asked about, the reason: `the account has no calls`."""
-    leftovers: list[str] = field(default_factory=list)
-    """The items that the run created and could not delete, one line for each."""
+
+    def merge(self, other: Reach) -> None:
+        """Add what another part of the same run has met."""
+        self.statuses.update(other.statuses)
+        self.codes.update(other.codes)
+        self.inputs.update(other.inputs)
+
+
+@dataclass(slots=True)
+class Reading:
+    """How much of the traffic was judged, and what was not, and why."""
+
     judged: dict[str, int] = field(default_factory=dict)
     """The number of exchanges that were judged, by the file that they were recorded in."""
     not_judged: dict[str, str] = field(default_factory=dict)
@@ -211,6 +203,63 @@ class Report:
     """The number of those."""
     undated: int = 0
     """The number of exchanges that were judged although their time is not known."""
+
+    @property
+    def left_out(self) -> int:
+        """The number of recorded exchanges that were left out as asked: to other hosts, or before `since`."""
+        return self.other_hosts.total() + self.older
+
+    def skip(self, place: str, reason: str) -> None:
+        """Note that a file, or an exchange in one, is not judged."""
+        self.skipped += 1
+        if len(self.not_judged) < _MOST_SKIPPED:
+            self.not_judged[place] = reason
+
+    def count_other_host(self, host: str, count: int = 1) -> None:
+        """Count requests to another host; of very many hosts, the first ones are told apart."""
+        is_known = host in self.other_hosts or len(self.other_hosts) < _MOST_HOSTS
+        self.other_hosts[host if is_known else OTHER_HOSTS] += count
+
+    def merge(self, other: Reading) -> None:
+        """Add another part of the same traffic."""
+        for file, count in other.judged.items():
+            self.judged[file] = self.judged.get(file, 0) + count
+        self.not_judged = dict([*(self.not_judged | other.not_judged).items()][:_MOST_SKIPPED])
+        self.skipped += other.skipped
+        for host, count in other.other_hosts.items():
+            self.count_other_host(host, count)
+        self.since = other.since if self.since is None else self.since
+        self.older += other.older
+        self.undated += other.undated
+
+
+@dataclass(slots=True, repr=False)
+class Report:
+    """Findings, and what was exercised to find them. The values of `secrets` never occur in it.
+
+    `exercised` maps (operationId, check) to "" when the check ran, or to the reason why it did not. A check is a
+    rule, a law or Schemathesis.
+    """
+
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    excuses: Mapping[Identity, Excuse] = field(default_factory=dict)
+    """The entries of a baseline."""
+    stale: list[str] = field(default_factory=list)
+    """The entries of the baseline that no finding needs any more, one line for each."""
+    exercised: dict[tuple[str, str], str] = field(default_factory=dict)
+    rules: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The same for each (operationId, rule) of a check, in which rules judge every exchange."""
+    reach: Reach = field(default_factory=Reach)
+    reading: Reading = field(default_factory=Reading)
+    requests: int = 0
+    stopped: str = ""
+    """The reason why the run did not finish, or empty."""
+    not_implemented: dict[str, str] = field(default_factory=dict)
+    """For each operation that the implementation does not have, the answer that shows it: `404 for GET /calls`."""
+    unasked: dict[str, str] = field(default_factory=dict)
+    """For each operation that has nothing to be asked about, the reason: `the account has no calls`."""
+    leftovers: list[str] = field(default_factory=list)
+    """The items that the run created and could not delete, one line for each."""
     _findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
     _causes: Counter[tuple[str, str, Grade]] = field(default_factory=Counter)
     """The number of causes for each check, operation and grade."""
@@ -266,22 +315,6 @@ class Report:
             if finding.at.partition("/")[0] == "body":
                 self._findings[cause] = replace(finding, message=f"{finding.message} ({hint})")
 
-    def skip(self, place: str, reason: str) -> None:
-        """Note that a file, or an exchange in one, is not judged."""
-        self.skipped += 1
-        if len(self.not_judged) < _MOST_SKIPPED:
-            self.not_judged[place] = reason
-
-    def count_other_host(self, host: str, count: int = 1) -> None:
-        """Count requests to another host; of very many hosts, the first ones are told apart."""
-        is_known = host in self.other_hosts or len(self.other_hosts) < _MOST_HOSTS
-        self.other_hosts[host if is_known else OTHER_HOSTS] += count
-
-    @property
-    def left_out(self) -> int:
-        """The number of recorded exchanges that were left out as asked: to other hosts, or before `since`."""
-        return self.other_hosts.total() + self.older
-
     def merge(self, other: Report) -> None:
         """Add what another part of the same run has found. A check that either part exercised was exercised."""
         self.excuses = {**self.excuses, **other.excuses}
@@ -291,25 +324,15 @@ class Report:
             self.secrets |= other.secrets
         for own, more in ((self.exercised, other.exercised), (self.rules, other.rules)):
             own.update({step: reason for step, reason in more.items() if own.get(step) != ""})
-        self.reached.update(other.reached)
-        self.codes.update(other.codes)
-        self.sent.update(other.sent)
+        self.reach.merge(other.reach)
+        self.reading.merge(other.reading)
         self.requests += other.requests
         self.stopped = self.stopped or other.stopped
         self.not_implemented |= other.not_implemented
-        succeeded = {name for name, status in self.reached if 200 <= status < 300}
+        succeeded = {name for name, status in self.reach.statuses if 200 <= status < 300}
         answered = succeeded | self.not_implemented.keys()
         self.unasked = {name: why for name, why in (self.unasked | other.unasked).items() if name not in answered}
         self.leftovers = [*dict.fromkeys((*self.leftovers, *other.leftovers))]
-        for file, count in other.judged.items():
-            self.judged[file] = self.judged.get(file, 0) + count
-        self.skipped += other.skipped
-        for host, count in other.other_hosts.items():
-            self.count_other_host(host, count)
-        self.since = other.since if self.since is None else self.since
-        self.older += other.older
-        self.undated += other.undated
-        self.not_judged = dict([*(self.not_judged | other.not_judged).items()][:_MOST_SKIPPED])
 
     def redact(self, text: str) -> str:
         """The text with `***` for every known secret."""

@@ -77,7 +77,7 @@ def test_missing_operations_are_named_and_the_others_are_judged(refusal: str) ->
     assert report.exercised["listTrunks", FUZZ] == ""
     reasons = {reason for (name, _), reason in report.exercised.items() if name in report.not_implemented}
     assert reasons == {MISSING_REASON}
-    assert {name for name, _ in report.reached} == {"listTrunks"}
+    assert {name for name, _ in report.reach.statuses} == {"listTrunks"}
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ def test_a_fetch_without_its_list_needs_an_id() -> None:
     identity = mock.from_vendor(vendor).snapshot("calls")[0]["id"]
     report = checked(vendor, alone, parameters={"id": str(identity)})
     assert (sorted(report.not_implemented), report.findings) == (["listCalls", "listTrunks"], ())
-    assert report.reached["getCall", 200] > 0
+    assert report.reach.statuses["getCall", 200] > 0
 
 
 @pytest.mark.parametrize("name", ["telepath", "talkover"])
@@ -204,7 +204,7 @@ def test_a_missing_deletion_leaves_one_item() -> None:
     assert report.findings == ()
     [leftover] = report.leftovers
     assert "no operation that is implemented deletes it" in leftover
-    assert report.reached["createSipTrunk", 201] == 1
+    assert report.reach.statuses["createSipTrunk", 201] == 1
 
 
 @pytest.mark.slow
@@ -308,7 +308,7 @@ def test_items_that_another_client_deletes_are_not_missed() -> None:
     assert len({*asked}) > 2
     assert report.not_implemented == {}
     assert report.failures() == (), str(report)
-    assert report.reached["getCall", 200] > 0
+    assert report.reach.statuses["getCall", 200] > 0
 
 
 def test_the_words_of_a_404_may_hold_the_path_and_the_time() -> None:

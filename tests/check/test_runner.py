@@ -173,7 +173,7 @@ def test_only_a_redirect_of_the_probe_ends_a_check(telepath: Vendor) -> None:
         return plain(request)
 
     report = check_laws(telepath, target, examples=3)
-    assert report.reached["listTrunks", 307] > 0
+    assert report.reach.statuses["listTrunks", 307] > 0
     judged = Report()
     with pytest.raises(Redirected, match="307 to another path"):
         Checker(
@@ -191,7 +191,7 @@ def test_an_exchange_of_no_operation_is_listed(telepath: Vendor) -> None:
     for path in ("/v1beta/trunks", "/trunks/"):
         checker.judge(Exchange(Request("GET", path), Response(200)))
     reason = "no operation of telepath has this path"
-    assert checker.report.not_judged == {"GET /v1beta/trunks": reason, "GET /trunks/": reason}
+    assert checker.report.reading.not_judged == {"GET /v1beta/trunks": reason, "GET /trunks/": reason}
     assert checker.report.findings == ()
 
 

@@ -60,8 +60,8 @@ def planted_report() -> Report:
         made.not_implemented[f"op{secret}"] = f"404 for GET /{secret}"
         made.unasked["getThing"] = f"the account {secret} is empty"
         made.leftovers.append(f"trunks {secret}")
-        made.judged[f"{secret}.har"] = 1
-        made.skip(f"{secret}.png", f"{secret} is a picture")
+        made.reading.judged[f"{secret}.har"] = 1
+        made.reading.skip(f"{secret}.png", f"{secret} is a picture")
         made.stopped = f"it answered {secret}"
     return made
 

@@ -24,7 +24,7 @@ from trunkline.check.runner import Checker
 from trunkline.check.stateful.script import script
 from trunkline.cli import run
 from trunkline.exchange import Exchange, Json, Request, Response
-from trunkline.findings import Evidence, Excuse, Finding, Grade, Report
+from trunkline.findings import Evidence, Excuse, Finding, Grade, Reading, Report
 from trunkline.mock import from_vendor
 from trunkline.report import FORMATS
 from trunkline.report.json import document
@@ -61,7 +61,7 @@ def reported(*findings: Finding, **more: Any) -> Report:
     """A report with one check that was exercised, and one that was not."""
     exercised = {("listTrunks", "pages_do_not_overlap"): "", ("listTrunks", "ids_stay"): "the account is empty"}
     report = Report(**{"exercised": exercised, **more})
-    report.reached["listTrunks", 200] = 31
+    report.reach.statuses["listTrunks", 200] = 31
     report.extend(findings)
     return report
 
@@ -128,14 +128,12 @@ def test_every_fact_of_the_json_document_is_in_the_text() -> None:
         finding(3, Grade.CUSTOMARY, rule="no_server_error", exchanges=(writes,)),
         finding(3, Grade.CUSTOMARY, rule="no_server_error"),
         leftovers=["trunks conn_1, made by trunkline-check-a"],
-        judged={"a.har": 3},
         stale=["known.toml:20: nothing is left of it"],
-        other_hosts=Counter({"cdn.example.com": 7}),
-        since=1_795_900_000.0,
+        reading=Reading({"a.har": 3}, other_hosts=Counter({"cdn.example.com": 7}), since=1_795_900_000.0),
         unasked={"getCall": "the account has no calls"},
         not_implemented={"listCalls": "404 for GET /calls"},
     )
-    report.skip("a.har:40", "GET /users is no operation")
+    report.reading.skip("a.har:40", "GET /users is no operation")
     run = RunInfo(
         "telepath", "http://127.0.0.1:9/v1", 77, script=lambda _: "#!/bin/sh\necho <again>\n", contract=CONTRACT
     )
@@ -180,16 +178,13 @@ def everywhere(text: str, page: str = "") -> tuple[Report, RunInfo]:
         not_implemented={text: text},
         unasked={text + "3": text},
         leftovers=[text],
-        judged={text: 1},
         stale=[text],
-        other_hosts=Counter({text: 1}),
-        not_judged={text: text},
-        skipped=1,
+        reading=Reading({text: 1}, {text: text}, 1, Counter({text: 1})),
     )
     known = Excuse(text, text, text)
-    report.reached[text, 200] = 1
-    report.codes[text, 400, text] = 1
-    report.sent[text, text] = 1
+    report.reach.statuses[text, 200] = 1
+    report.reach.codes[text, 400, text] = 1
+    report.reach.inputs[text, text] = 1
     report.add(finding(at=text, exchanges=(shown,), sources=(text,) * 3, excuse=known, **evidence, **fields))
     read = replace(shown, request=replace(shown.request, method="GET"))
     report.add(finding(at=text + "/b", exchanges=(read,), **evidence, **fields))
@@ -294,10 +289,10 @@ def test_the_differences_of_expected_and_seen_are_marked(expected: str, seen: st
 def test_an_operation_shows_what_was_reached_of_it_and_what_was_not() -> None:
     """Statuses, parameters and error cases; one that no page documents is told apart."""
     report = reported()
-    report.reached.update({("listTrunks", 401): 3, ("listTrunks", 503): 1, ("createTrunk", 201): 1})
+    report.reach.statuses.update({("listTrunks", 401): 3, ("listTrunks", 503): 1, ("createTrunk", 201): 1})
     code = next(iter(CONTRACT.operation("listTrunks").responses["401"].refusals.values())).code
-    report.codes["listTrunks", 401, code] = 3
-    report.sent.update({("listTrunks", "limit"): 31, ("createTrunk", "sip_password"): 1})
+    report.reach.codes["listTrunks", 401, code] = 3
+    report.reach.inputs.update({("listTrunks", "limit"): 31, ("createTrunk", "sip_password"): 1})
     page = html(report)
     chips = [
         (kind, re.sub("<.*?>", "", text))
@@ -556,8 +551,8 @@ def test_it_is_readable_in_the_light_and_in_the_dark(opened: Open, scheme: str, 
     )
     report = reported(*(finding(number, grade) for number, grade in enumerate(grades)), leftovers=["trunks conn_1"])
     report.stopped = "the budget is spent" if verdict == "not exercised" else ""
-    report.reached["listTrunks", 503] = 1
-    report.skip("a.har:7", "it is no operation")
+    report.reach.statuses["listTrunks", 503] = 1
+    report.reading.skip("a.har:7", "it is no operation")
     page = opened(report, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert too_faint(page) == []

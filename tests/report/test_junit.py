@@ -80,15 +80,15 @@ def stopped() -> Report:
 
 def unread() -> Report:
     made = report()
-    made.judged, made.stopped = {"a.har": 3, "b.har": 0}, "nothing in 1 of 2 files could be judged"
-    made.skip("b.har", "it is empty")
+    made.reading.judged, made.stopped = {"a.har": 3, "b.har": 0}, "nothing in 1 of 2 files could be judged"
+    made.reading.skip("b.har", "it is empty")
     return made
 
 
 def with_a_picture() -> Report:
     made = report()
-    made.judged = {"a.har": 3}
-    made.skip("a.har:120 (#/log/entries/3)", "GET /logo.png is no operation of acme")
+    made.reading.judged = {"a.har": 3}
+    made.reading.skip("a.har:120 (#/log/entries/3)", "GET /logo.png is no operation of acme")
     return made
 
 
@@ -124,7 +124,7 @@ def test_a_document_has_only_characters_of_xml() -> None:
     nasty = "\x00\x1b[31m\udcff\ufffe]]><failure/>&amp;\"'\n"
     made = report(finding(message=nasty + SECRET, seen=nasty, at=f"body/{nasty}", expected=nasty))
     made.exercised["listThings", "ids_stay"] = nasty
-    made.skip(nasty, nasty)
+    made.reading.skip(nasty, nasty)
     made.leftovers = [nasty]
     found = cases(made, RunInfo("acme", f"http://h/{nasty}"))
     assert "<failure/>" in (found["acme.listThings", "body_matches_schema"][0].text or "")

@@ -45,7 +45,7 @@ def filled(value: str) -> Report:
     made.exercised["listThings", "ids_stay"] = value
     made.unasked["getThing"], made.not_implemented["makeThing"] = value, value
     made.leftovers, made.stopped = [value], value
-    made.skip(value, value)
+    made.reading.skip(value, value)
     return made
 
 
@@ -89,7 +89,7 @@ def test_the_verdict_comes_first() -> None:
     assert render(report(), RUN).startswith("### trunkline: the contract of <code>acme</code> is kept\n")
     assert render(Report(), RUN).startswith("### trunkline: the contract of <code>acme</code> was not judged\n")
     recorded = report()
-    recorded.judged["a.har"] = 1
+    recorded.reading.judged["a.har"] = 1
     assert "\n1 recorded exchange, seed 7, trunkline " in render(recorded, RUN)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import trunkline
 from trunkline.exchange import Exchange, Json, Request, Response
-from trunkline.findings import Evidence, Excuse, Finding, Grade, Report
+from trunkline.findings import Evidence, Excuse, Finding, Grade, Reach, Reading, Report
 from trunkline.report import FORMATS
 from trunkline.report.json import document
 from trunkline.report.run import (
@@ -71,7 +71,7 @@ def report(*findings: Finding, secrets: frozenset[str] = frozenset({SECRET})) ->
     made = Report(
         secrets=secrets,
         exercised={("listThings", "pages_do_not_overlap"): "", ("listThings", "ids_stay"): "the account is empty"},
-        reached=Counter({("listThings", 200): 31, ("listThings", 401): 1}),
+        reach=Reach(Counter({("listThings", 200): 31, ("listThings", 401): 1})),
         requests=32,
     )
     made.extend(findings)
@@ -146,12 +146,12 @@ def test_documented_statuses_that_were_not_reached_are_listed() -> None:
 def test_a_class_of_statuses_is_reached_by_each_of_them(status: int) -> None:
     """Where no page states the status of a success, each success is the documented one."""
     made = report()
-    made.reached["makeThing", status] = 1
+    made.reach.statuses["makeThing", status] = 1
     run = RunInfo("acme", documented=(("makeThing", "2XX"),))
     assert without_success(made, run) == ()
     assert valid(document(made, run))["not_reached"] == []
-    made.reached.clear()
-    made.reached["makeThing", 422] = 1
+    made.reach.statuses.clear()
+    made.reach.statuses["makeThing", 422] = 1
     assert without_success(made, run) == ("makeThing",)
 
 
@@ -441,23 +441,25 @@ def test_a_known_finding_is_no_failure() -> None:
 def test_a_merged_report_has_all_of_its_parts() -> None:
     """Counts are added, a check that either part exercised was exercised, and a cause of both is one finding."""
     part = report(finding(), finding(Grade.CUSTOMARY, "ids_stay"))
-    part.codes["listThings", 401, "BAD_KEY"], part.sent["listThings", "limit"] = 1, 2
+    part.reach.codes["listThings", 401, "BAD_KEY"], part.reach.inputs["listThings", "limit"] = 1, 2
     part.rules["listThings", "body_is_json"] = "the body is not JSON"
     part.stopped, part.not_implemented, part.unasked = "it was interrupted", {"getThing": "404"}, {"listParts": "none"}
-    part.leftovers, part.judged = ["trunks conn_1"], {"a.har": 2}
-    part.skip("b.png", "it holds no exchange")
+    part.leftovers, part.reading.judged = ["trunks conn_1"], {"a.har": 2}
+    part.reading.skip("b.png", "it holds no exchange")
     part.excuses, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
-    part.other_hosts["fonts.example"], part.since, part.older, part.undated = 3, 60.0, 4, 5
+    part.reading.other_hosts["fonts.example"] = 3
+    part.reading.since, part.reading.older, part.reading.undated = 60.0, 4, 5
     whole = Report()
-    assert all(getattr(part, each.name) != getattr(whole, each.name) for each in fields(Report))
+    for full, empty in ((part, whole), (part.reach, whole.reach), (part.reading, whole.reading)):
+        assert all(getattr(full, each.name) != getattr(empty, each.name) for each in fields(full))
     whole.merge(part)
     assert [found.cause for found in whole.findings] == [found.cause for found in part.findings]
     assert all(getattr(part, each.name) == getattr(whole, each.name) for each in fields(Report))
     again = replace(part, exercised={("listThings", "ids_stay"): "", ("listThings", "pages_do_not_overlap"): "why"})
-    again.reached = Counter({("listParts", 200): 1})
+    again.reach = Reach(Counter({("listParts", 200): 1}))
     whole.merge(again)
     assert {*whole.exercised.values()} == {""}
-    assert (whole.requests, whole.skipped, whole.judged) == (64, 2, {"a.har": 4})
+    assert (whole.requests, whole.reading.skipped, whole.reading.judged) == (64, 2, {"a.har": 4})
     assert (whole.findings[0].count, len(whole.leftovers), whole.unasked) == (2, 1, {})
 
 
@@ -482,14 +484,14 @@ def test_the_times_of_a_merged_finding_are_the_first_and_the_last() -> None:
 
 def test_other_hosts_are_counted() -> None:
     """The first twenty one by one; of very many hosts, most only together."""
-    found = Report(other_hosts=Counter({f"{number}.example": number for number in range(1, 31)}))
+    found = Report(reading=Reading(other_hosts=Counter({f"{number}.example": number for number in range(1, 31)})))
     shown = text(found, RUN)
     assert "other host    30 requests to 30.example, left out" in shown
     assert "other host    55 requests to 10 more hosts, left out" in shown
     assert document(found, RUN)["other_hosts"][0] == {"host": "30.example", "count": 30}
-    whole = Report()
+    whole = Reading()
     for part in range(40):
-        whole.merge(Report(other_hosts=Counter({f"{part}.{number}.example": 1 for number in range(100)})))
+        whole.merge(Reading(other_hosts=Counter({f"{part}.{number}.example": 1 for number in range(100)})))
     assert len(whole.other_hosts) == 1001
     assert whole.other_hosts.total() == 4000
 
@@ -505,8 +507,9 @@ def test_any_time_can_be_shown(seconds: float, shown: str) -> None:
 
 def test_a_time_before_which_nothing_is_judged_is_said() -> None:
     """With the numbers of exchanges that are older, and of those without a time."""
-    assert "since         1970-01-01T00:01:00Z: 1 older exchange left out\n" in text(Report(since=60, older=1), RUN)
-    shown = text(Report(since=60, undated=2), RUN)
+    shown = text(Report(reading=Reading(since=60, older=1)), RUN)
+    assert "since         1970-01-01T00:01:00Z: 1 older exchange left out\n" in shown
+    shown = text(Report(reading=Reading(since=60, undated=2)), RUN)
     assert "1970-01-01T00:01:00Z: no older exchanges left out; 2 exchanges without a time judged all the same" in shown
 
 

@@ -121,7 +121,7 @@ def test_what_the_run_did_not_do_is_a_notification() -> None:
     """A run that ended early was not successful."""
     made = report()
     made.stopped, made.leftovers = "it was interrupted", [f"trunks {SECRET}"]
-    made.skip("a.png", "it holds no exchange")
+    made.reading.skip("a.png", "it holds no exchange")
     [invocation] = run_of(made)["invocations"]
     assert not invocation["executionSuccessful"]
     assert [(each["level"], each["message"]["text"]) for each in invocation["toolExecutionNotifications"]] == [

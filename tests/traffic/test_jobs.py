@@ -56,8 +56,8 @@ def test_the_report_is_the_same(recordings: Path) -> None:
     first, second = (report_json.render(report, run) for report in reports)
     assert first == second
     assert reports[0].findings
-    assert reports[0].other_hosts.total() == 1
-    assert reports[0].older > 0
+    assert reports[0].reading.other_hosts.total() == 1
+    assert reports[0].reading.older > 0
     assert "sk_live" not in first
     assert reports[0].stopped
 

@@ -132,7 +132,11 @@ def test_validate_judges_the_record_as_the_proxy_did(name: str, coding: str, for
     assert {verdict.reason for verdict in verdicts} == {"", "no_operation"}
     assert findings_of(live) == findings_of(report)
     assert live.exercised == report.exercised
-    assert (live.reached, live.codes, live.sent) == (report.reached, report.codes, report.sent)
+    assert (live.reach.statuses, live.reach.codes, live.reach.inputs) == (
+        report.reach.statuses,
+        report.reach.codes,
+        report.reach.inputs,
+    )
     assert not live.failures(), live
 
 
@@ -253,7 +257,7 @@ def test_an_upstream_behind_another_path_is_judged() -> None:
     with proxy_judge(vendor, base="/gateway") as judge:
         verdict = judge.judge(seen(request, mock.from_vendor(vendor)(request), base="/gateway"))
     assert verdict.reason == ""
-    assert ("listCalls", 200) in judge.report().reached or ("listTrunks", 200) in judge.report().reached
+    assert ("listCalls", 200) in judge.report().reach.statuses or ("listTrunks", 200) in judge.report().reach.statuses
 
 
 def test_only_the_named_operations_are_judged() -> None:
@@ -262,7 +266,7 @@ def test_only_the_named_operations_are_judged() -> None:
     judge = ProxyJudge("telepath", f"{ROOT}/v1", None, "implied", ("listTrunks",))
     for one in traffic(vendor):
         judge.judge(one)
-    assert {name for name, _ in judge.report().reached} == {"listTrunks"}
+    assert {name for name, _ in judge.report().reach.statuses} == {"listTrunks"}
     with pytest.raises(UsageError, match="listTrunk"):
         ProxyJudge("telepath", f"{ROOT}/v1", None, "implied", ("listTrunk",))
 
@@ -462,4 +466,4 @@ def test_a_full_disk_ends_the_record_and_not_the_judging(
         (),
     ]
     assert file.read_bytes() == before
-    assert judge.report().reached.total() == 3
+    assert judge.report().reach.statuses.total() == 3

@@ -71,8 +71,8 @@ def judged(file: Path, *names: str) -> Report:
 def the_finding(file: Path, count: int) -> Finding:
     """The only failing finding about a file, in which so many answers are judged: that about the wrong one."""
     report = judged(file)
-    assert report.not_judged == {}
-    assert report.judged == {str(file): count}
+    assert report.reading.not_judged == {}
+    assert report.reading.judged == {str(file): count}
     (finding,) = report.failures()
     assert (finding.rule, finding.at, finding.count) == ("body_matches_schema", "body/pagination/limit", 1)
     return finding

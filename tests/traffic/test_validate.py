@@ -93,7 +93,7 @@ def test_a_refusal_in_another_library_is_judged(telepath: RecordingMock, get: Ge
     """Also where it is an exception, as in urllib."""
     report = trunkline.load("telepath").validate(get(f"{telepath.url}/trunks?limit=0", {}))
     assert report.findings == ()
-    assert report.reached == {("listTrunks", 401): 1}
+    assert report.reach.statuses == {("listTrunks", 401): 1}
 
 
 def test_a_write_whose_body_is_not_known_is_judged_without_its_request(talkover: RecordingMock) -> None:

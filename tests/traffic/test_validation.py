@@ -244,7 +244,7 @@ def test_an_answer_to_head_is_judged_as_far_as_it_goes(vendor: Vendor) -> None:
         if operation.method != "GET":
             continue
         report = validate(vendor, Exchange(asked, replace(got, body=b"")))
-        assert (report.findings, report.reached.total()) == ((), 0)
+        assert (report.findings, report.reach.statuses.total()) == ((), 0)
         judged = {rule for (_, rule), reason in report.exercised.items() if not reason}
         assert {"no_server_error", "headers_follow_http", "head_is_supported"} <= judged
         assert report.exercised[operation.operation_id, "body_matches_schema"] == "the request is HEAD"
@@ -300,7 +300,7 @@ def test_the_responses_of_the_mock_are_valid(operation: Operation) -> None:
     assert report.findings == ()
     provoked = {rule.name for rule in RULES if rule.provoked and rule.concerns(operation)}
     assert {name for (_, name), reason in report.exercised.items() if reason} == provoked
-    assert report.reached == {(operation.operation_id, response.status): 1}
+    assert report.reach.statuses == {(operation.operation_id, response.status): 1}
 
 
 @each_operation
@@ -309,7 +309,7 @@ def test_rules_that_could_not_be_applied_are_reported(operation: Operation) -> N
     vendor, name = vendor_of(operation), operation.operation_id
     report = validate(vendor, Exchange(UNKNOWN, Response(0, (), success(operation).body), BODY), name)
     assert report.findings == ()
-    assert not report.reached
+    assert not report.reach.statuses
     reasons = {name: reason for (_, name), reason in report.exercised.items()}
     assert reasons["body_matches_schema"] == ""
     assert reasons["documented_status"] == "the status is not known"
@@ -448,7 +448,7 @@ def test_a_recording_of_the_mock_has_no_finding(vendor: Vendor, filtered: str, t
     (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": entries}}))
     report = validate_files(vendor, [str(tmp_path)])
     assert report.findings == ()
-    assert report.judged == {str(tmp_path / "a.har"): len(entries)}
+    assert report.reading.judged == {str(tmp_path / "a.har"): len(entries)}
 
 
 def test_a_file_that_is_not_judged_to_its_end_is_no_success(
@@ -461,8 +461,8 @@ def test_a_file_that_is_not_judged_to_its_end_is_no_success(
     path.write_bytes(f"HTTP/1.1 {response.status} OK\n{fields}\n".encode().join([b"", *[response.body] * 2]))
     monkeypatch.setattr(sources, "MOST_BYTES", max(1024, len(response.body)))
     report = validate_files(vendor, [str(path)], [vendor.contract.operations[0].operation_id])
-    assert (report.judged, report.skipped) == ({str(path): 1}, 1)
-    assert "on were not judged: with those before it they decode to more than" in report.not_judged[str(path)]
+    assert (report.reading.judged, report.reading.skipped) == ({str(path): 1}, 1)
+    assert "on were not judged: with those before it they decode to more than" in report.reading.not_judged[str(path)]
     assert report.stopped == f"{str(path)!r} was not judged to its end"
 
 
@@ -564,12 +564,12 @@ def test_a_file_with_very_many_problems_is_not_judged_to_its_end(
     good, bad = trunks("active", 10), trunks("busy", 10)
     path = recorded(tmp_path / "a", *[good] * 50, *[bad] * 20)
     report = validate_files(VENDORS["telepath"], [path], ["listTrunks"])
-    assert report.judged == {path: 50 + judged}
+    assert report.reading.judged == {path: 50 + judged}
     assert sum(finding.count for finding in report.findings) == 10 * judged
-    assert f"{judged} before it have {10 * judged} problems; split the file" in report.not_judged[path]
+    assert f"{judged} before it have {10 * judged} problems; split the file" in report.reading.not_judged[path]
     assert report.stopped == f"{path!r} was not judged to its end"
     monkeypatch.setattr(validation, name, bound + 1000)
-    assert validate_files(VENDORS["telepath"], [path], ["listTrunks"]).judged == {path: 70}
+    assert validate_files(VENDORS["telepath"], [path], ["listTrunks"]).reading.judged == {path: 70}
 
 
 LARGE: dict[str, Callable[[int], Json]] = {
@@ -587,7 +587,7 @@ import trunkline
 from trunkline.traffic.validation import validate_files
 report = validate_files(trunkline.load("telepath"), sys.argv[1:], ["listTrunks"])
 [most] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")]  # of this program alone
-print(*report.judged.values(), int(most) >> 10)
+print(*report.reading.judged.values(), int(most) >> 10)
 """
 
 

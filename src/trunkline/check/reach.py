@@ -18,11 +18,11 @@ def count(report: Report, operation: Operation, exchange: Exchange) -> None:
     """
     name, status = operation.operation_id, exchange.response.status
     if "status" in exchange.known:
-        report.reached[name, status] += 1
+        report.reach.statuses[name, status] += 1
         if code := _error_code(operation, exchange):
-            report.codes[name, status, code] += 1
+            report.reach.codes[name, status, code] += 1
     if "request" in exchange.known:
-        report.sent.update((name, parameter) for parameter in _parameters(operation, exchange.request))
+        report.reach.inputs.update((name, parameter) for parameter in _parameters(operation, exchange.request))
 
 
 def _error_code(operation: Operation, exchange: Exchange) -> str:

@@ -176,7 +176,7 @@ class Checker:
         operation = operation_of(self.vendor.contract, exchange)
         if operation is None:
             place = truncate(f"{exchange.request.method} {exchange.request.path}", _LONGEST_PLACE)
-            self.report.skip(place, f"no operation of {self.vendor.name} has this path")
+            self.report.reading.skip(place, f"no operation of {self.vendor.name} has this path")
             return
         if self.availability.lacks(operation):
             return

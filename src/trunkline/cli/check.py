@@ -162,7 +162,7 @@ def _run(
 def _wait(request: Request, seconds: float, vendor: Vendor, report: Report, screen: terminal.Screen) -> None:
     """Tell of a 429 that is waited out: no rule judges it, but the status was reached."""
     operations, _ = vendor.contract.match(request.path)
-    report.reached.update((found.operation_id, 429) for found in operations if found.method == request.method)
+    report.reach.statuses.update((found.operation_id, 429) for found in operations if found.method == request.method)
     screen.progress(output.WAITING.format(seconds))
 
 

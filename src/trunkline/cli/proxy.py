@@ -154,8 +154,8 @@ def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report
     """The report with what only the proxy knows."""
     report.requests = metrics.requests
     unjudged = {reason: count for reason, count in metrics.unjudged.items() if count}
-    report.skipped = len(unjudged)
-    report.not_judged = {
+    report.reading.skipped = len(unjudged)
+    report.reading.not_judged = {
         REASONS[reason]: f"{count} exchange{'s' if count > 1 else ''}" for reason, count in unjudged.items()
     }
     if judge.lost:

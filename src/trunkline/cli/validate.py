@@ -39,7 +39,7 @@ def validate(settings: Settings, vendor: str, rest: tuple[str, ...]) -> int:
         with stop_signals():
             run = (_judge_live if settings.live else _judge_sources)(settings, loaded, rest, report, run)
     except (TrunklineError, KeyboardInterrupt) as error:
-        if not (report.judged or isinstance(error, TargetError)):  # nothing was to be judged yet
+        if not (report.reading.judged or isinstance(error, TargetError)):  # nothing was to be judged yet
             raise
         ended, report.stopped, run = error, output.why_stopped(error), replace(run, complete=False)
     if isinstance(ended, TrunklineError):

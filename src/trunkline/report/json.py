@@ -27,7 +27,7 @@ def render(report: Report, run: RunInfo) -> str:
 
 def document(report: Report, run: RunInfo) -> Json:
     """The document as a JSON value."""
-    exercised = sorted(report.exercised.items())
+    exercised, reading = sorted(report.exercised.items()), report.reading
     value: Json = redacted(
         report,
         {
@@ -48,15 +48,15 @@ def document(report: Report, run: RunInfo) -> Json:
             ],
             "reached": [
                 {"operation": name, "status": status, "count": count}
-                for (name, status), count in sorted(report.reached.items())
+                for (name, status), count in sorted(report.reach.statuses.items())
             ],
             "error_codes": [
                 {"operation": name, "status": status, "code": code, "count": count}
-                for (name, status, code), count in sorted(report.codes.items())
+                for (name, status, code), count in sorted(report.reach.codes.items())
             ],
             "parameters": [
                 {"operation": name, "parameter": parameter, "count": count}
-                for (name, parameter), count in sorted(report.sent.items())
+                for (name, parameter), count in sorted(report.reach.inputs.items())
             ],
             "not_reached": [
                 {"operation": name, "status": int(key) if key.isdigit() else key}
@@ -68,13 +68,13 @@ def document(report: Report, run: RunInfo) -> Json:
             "unasked": [{"operation": name, "reason": reason} for name, reason in sorted(report.unasked.items())],
             "stale": report.stale,
             "left_behind": report.leftovers,
-            "judged": [{"file": file, "count": count} for file, count in report.judged.items()],
-            "skipped": report.skipped,
-            "other_hosts": [{"host": host, "count": count} for host, count in report.other_hosts.most_common()],
-            "since": None if report.since is None else shown_time(report.since),
-            "older": report.older,
-            "undated": report.undated,
-            "not_judged": [{"place": place, "reason": reason} for place, reason in report.not_judged.items()],
+            "judged": [{"file": file, "count": count} for file, count in reading.judged.items()],
+            "skipped": reading.skipped,
+            "other_hosts": [{"host": host, "count": count} for host, count in reading.other_hosts.most_common()],
+            "since": None if reading.since is None else shown_time(reading.since),
+            "older": reading.older,
+            "undated": reading.undated,
+            "not_judged": [{"place": place, "reason": reason} for place, reason in reading.not_judged.items()],
         },
     )
     for member, finding in zip(value["findings"], report.findings, strict=True):

@@ -99,8 +99,10 @@ def _run_cases(report: Report, run: RunInfo) -> Iterator[ET.Element]:
     summary = "\n".join(plain(line) for line in summary_lines(report, run))
     ET.SubElement(case, "system-out").text = summary
     yield case
-    for place, reason in report.not_judged.items():
+    for place, reason in report.reading.not_judged.items():
         case = ET.Element("testcase", name=printable(report.redact(place)))
-        unread = report.judged.get(place) == 0  # without a judgement of any exchange in a file, there is no verdict
+        unread = (
+            report.reading.judged.get(place) == 0
+        )  # without a judgement of any exchange in a file, there is no verdict
         ET.SubElement(case, "error" if unread else "skipped", message=printable(report.redact(reason)))
         yield case

@@ -57,8 +57,10 @@ def _head(report: Report, run: RunInfo) -> Iterator[str]:
     yield f"{_code(verdict_text(report, run)[0], report)}\n\n"
     base = f" to {_code(run.base, report)}" if run.base else ""
     seed = "" if run.seed is None else f", seed {run.seed}"
-    judged = sum(report.judged.values())
-    done = plural(judged, "recorded exchange") if report.judged else f"{plural(report.requests, 'request')}{base}"
+    judged = sum(report.reading.judged.values())
+    done = (
+        plural(judged, "recorded exchange") if report.reading.judged else f"{plural(report.requests, 'request')}{base}"
+    )
     yield f"{done}{seed}, trunkline {trunkline.__version__}\n\n"
 
 
@@ -82,7 +84,7 @@ def _lists(report: Report) -> Iterator[str]:
     lines = [(titles.LEFT_BEHIND, line, "") for line in report.leftovers]
     lines += [(titles.STALE, line, "") for line in report.stale]
     lines += [(titles.NOT_IMPLEMENTED, name, reason) for name, reason in sorted(report.not_implemented.items())]
-    lines += [(titles.NOT_JUDGED, place, reason) for place, reason in report.not_judged.items()]
+    lines += [(titles.NOT_JUDGED, place, reason) for place, reason in report.reading.not_judged.items()]
     lines += [(titles.NOT_EXERCISED, name, reason) for name, reason in report.unasked.items()]
     lines += [(titles.NOT_EXERCISED, f"{name}: {', '.join(all_)}", reason) for (name, reason), all_ in checks.items()]
     for title, name, reason in lines:

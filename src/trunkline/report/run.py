@@ -94,7 +94,7 @@ def without_success(report: Report, run: RunInfo) -> tuple[str, ...]:
 
     One that is not implemented, or has nothing to be asked about, is among them only if the run is about it by name.
     """
-    succeeded = {name for name, status in report.reached if 200 <= status < 300}
+    succeeded = {name for name, status in report.reach.statuses if 200 <= status < 300}
     excused = (report.not_implemented.keys() | report.unasked.keys()) - run.named
     names = dict.fromkeys(name for name, key in run.documented if key.startswith("2"))
     return tuple(name for name in names if name not in succeeded | excused)
@@ -102,7 +102,7 @@ def without_success(report: Report, run: RunInfo) -> tuple[str, ...]:
 
 def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:
     """The documented (operationId, status) pairs that were never answered, of operations that are implemented."""
-    reached = {(name, key) for name, status in report.reached for key in (str(status), f"{status // 100}XX")}
+    reached = {(name, key) for name, status in report.reach.statuses for key in (str(status), f"{status // 100}XX")}
     return tuple(pair for pair in run.documented if pair not in reached and pair[0] not in report.not_implemented)
 
 

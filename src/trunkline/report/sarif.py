@@ -154,7 +154,7 @@ def _fingerprints(finding: Finding, report: Report, run: RunInfo) -> Json:
 def _notifications(report: Report) -> Iterator[Json]:
     """The reason why the run ended early, and what was not judged, exercised or deleted."""
     texts = [("error", report.stopped)] if report.stopped else []
-    texts += [("warning", f"{place} was not judged: {reason}") for place, reason in report.not_judged.items()]
+    texts += [("warning", f"{place} was not judged: {reason}") for place, reason in report.reading.not_judged.items()]
     texts += [("note", f"stale: {line}") for line in report.stale]
     texts += [("warning", f"left behind: {line}") for line in report.leftovers]
     texts += [("note", f"{name}: not implemented ({why})") for name, why in report.not_implemented.items()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from trunkline.findings import MOST_SOURCES, Finding, Report
+from trunkline.findings import MOST_SOURCES, Finding, Reading, Report
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.run import (
@@ -96,7 +96,7 @@ def summary_lines(report: Report, run: RunInfo) -> Iterator[Line]:
         *_missing(report),
         *_exercised(report),
         *_reached(report, run),
-        *not_judged(report),
+        *not_judged(report.reading),
         *_end(report, run),
     )
     yield from _redacted(report, lines)
@@ -152,7 +152,7 @@ def _exercised(report: Report) -> Iterator[Line]:
 
 
 def _reached(report: Report, run: RunInfo) -> Iterator[Line]:
-    reached = ((name, f"{status} {_times(count)}") for (name, status), count in sorted(report.reached.items()))
+    reached = ((name, f"{status} {_times(count)}") for (name, status), count in sorted(report.reach.statuses.items()))
     yield from _rows_by_operation("reached", reached)
     yield from _rows_by_operation(titles.NOT_REACHED, not_reached(report, run), _MISSING)
 
@@ -209,26 +209,27 @@ def _row(title: str, text: str, style: str = "") -> Line:
     return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
 
 
-def not_judged(report: Report) -> Iterator[Line]:
+def not_judged(reading: Reading) -> Iterator[Line]:
     """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
-    for place, reason in [*report.not_judged.items()][:_FEW_PLACES]:
+    for place, reason in [*reading.not_judged.items()][:_FEW_PLACES]:
         yield _row(titles.NOT_JUDGED, f"{place}: {reason}", _MISSING)
-    if report.skipped > _FEW_PLACES:
-        yield _row(titles.NOT_JUDGED, f"{report.skipped - _FEW_PLACES} more", _MISSING)
-    hosts = report.other_hosts.most_common()
+    if reading.skipped > _FEW_PLACES:
+        yield _row(titles.NOT_JUDGED, f"{reading.skipped - _FEW_PLACES} more", _MISSING)
+    hosts = reading.other_hosts.most_common()
     for host, count in hosts[:_FEW_PLACES]:
         yield _row("other host", f"{plural(count, 'request')} to {host}, left out")
     if more := hosts[_FEW_PLACES:]:
         requests = plural(sum(count for _, count in more), "request")
         yield _row("other host", f"{requests} to {len(more)} more hosts, left out")
-    if report.since is not None:
-        undated = f"; {plural(report.undated, 'exchange')} without a time judged all the same" if report.undated else ""
-        older = f"{plural(report.older, 'older exchange')} left out{undated}"
-        yield _row("since", f"{shown_time(report.since)}: {older}")
-    if len(report.judged) > 1 or sum(report.judged.values()) > 1:
-        exchanges = plural(sum(report.judged.values()), "exchange")
-        files = sum(1 for count in report.judged.values() if count)
-        yield _row("judged", f"{exchanges} in {files} of {plural(len(report.judged), 'file')}")
+    if reading.since is not None:
+        older = f"{plural(reading.older, 'older exchange')} left out"
+        if reading.undated:
+            older += f"; {plural(reading.undated, 'exchange')} without a time judged all the same"
+        yield _row("since", f"{shown_time(reading.since)}: {older}")
+    exchanges = sum(reading.judged.values())
+    if len(reading.judged) > 1 or exchanges > 1:
+        files = sum(1 for count in reading.judged.values() if count)
+        yield _row("judged", f"{plural(exchanges, 'exchange')} in {files} of {plural(len(reading.judged), 'file')}")
 
 
 def _listed(places: tuple[str, ...]) -> str:

@@ -165,7 +165,7 @@ class Implementation:
     def unasked(self) -> dict[str, str]:
         """The operations that had nothing to be asked about, with the reason."""
         reports = [report for report in (self._plain, self._stateful) if report is not None]
-        succeeded = {name for report in reports for name, status in report.reached if 200 <= status < 300}
+        succeeded = {name for report in reports for name, status in report.reach.statuses if 200 <= status < 300}
         found = {name: reason for report in reports for name, reason in report.unasked.items()}
         return {name: why for name, why in found.items() if name not in succeeded | {*self.availability.missing}}
 
@@ -181,7 +181,7 @@ class Implementation:
     def unanswered(self, operation: Operation) -> str:
         """Why the plain documented request of an operation that reads was not judged, or empty."""
         plain, name = self.plain_report(), operation.operation_id
-        if any(name == reached for reached, _ in plain.reached):
+        if any(name == reached for reached, _ in plain.reach.statuses):
             return ""
         parameter = next((parameter.name for parameter in operation.path_parameters), "")
         unknown = f"{parameter} is not known; give it with --param {parameter}=..."

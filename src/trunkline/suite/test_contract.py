@@ -21,7 +21,7 @@ def test_documented_request(implementation: Implementation, operation: Operation
     missing = [found for found in report.findings if (found.rule, found.operation) == (COMPLETENESS.name, name)]
     implementation.fail(operation, missing, report)
     implementation.skip_unless_implemented(operation)
-    statuses = [status for reached, status in report.reached if reached == name]
+    statuses = [status for reached, status in report.reach.statuses if reached == name]
     if any(200 <= status < 300 for status in statuses):
         return
     reason = implementation.unanswered(operation) or f"it was answered with {statuses}, never with success"

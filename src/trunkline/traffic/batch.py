@@ -43,12 +43,13 @@ def judge_batch(
     judge, addresses = _judge(vendor, tuple(operations), tuple(bases))
     entries = [_entry(row, str(number), addresses) for number, row in enumerate(rows)]
     report, judged, unread = judge([*entries])
-    reasons = Counter(report.not_judged.values())
-    rows_of = {reason: place for place, reason in reversed(report.not_judged.items())}
-    reasons["others"] = report.skipped - reasons.total()
+    reading = report.reading
+    reasons = Counter(reading.not_judged.values())
+    rows_of = {reason: place for place, reason in reversed(reading.not_judged.items())}
+    reasons["others"] = reading.skipped - reasons.total()
     if unread:
-        reasons[unread] += len(entries) - judged - report.skipped - report.other_hosts.total()
-    kinds = {"not_judged": reasons, "other_host": report.other_hosts}
+        reasons[unread] += len(entries) - judged - reading.skipped - reading.other_hosts.total()
+    kinds = {"not_judged": reasons, "other_host": reading.other_hosts}
     return [
         _row(report, vendor, kind="judged", count=judged),
         *(_finding(report, vendor, finding) for finding in report.findings),

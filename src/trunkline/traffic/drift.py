@@ -15,7 +15,7 @@ from trunkline.contract.folders import roots
 from trunkline.contract.model import Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError, reason_of
-from trunkline.findings import Report
+from trunkline.findings import Reading
 from trunkline.mock.loader import Vendor, lint_schemas, root_of
 from trunkline.traffic.addresses import Addresses, OtherHost
 from trunkline.traffic.pieces import name_of
@@ -47,31 +47,31 @@ def drift_files(
 
 def _observed(
     vendor: Vendor, sources: Sequence[str], *, among: Sequence[Operation], bases: Sequence[str], since: float | None
-) -> tuple[Profile, Report]:
-    """The profile of a recording, and a report that says what was left out, and why."""
-    profile, report = Profile(vendor), Report(since=since)
+) -> tuple[Profile, Reading]:
+    """The profile of a recording, and what in it was left out."""
+    profile, reading = Profile(vendor), Reading(since=since)
     Addresses(vendor.contract, (*bases,))  # raises for a wrong base, which is no mistake of a source
     for file in [file for source in sources for file in files_of(source)]:
         try:
             for entry in read_entries(file, vendor.contract, bases):
-                _observe(profile, report, entry, tuple(among))
+                _observe(profile, reading, entry, tuple(among))
         except UsageError as error:
-            report.skip(name_of(file), str(error))
+            reading.skip(name_of(file), str(error))
     if not profile.exchanges.count:
-        if not (report.skipped or report.left_out):
-            report.skip(" ".join(sources), "it holds no exchange")
-        raise UsageError(profile.redact(nothing_judged(report, vendor.name)))
-    return profile, report
+        if not (reading.skipped or reading.left_out):
+            reading.skip(" ".join(sources), "it holds no exchange")
+        raise UsageError(profile.redact(nothing_judged(reading, vendor.name)))
+    return profile, reading
 
 
-def _observe(profile: Profile, report: Report, entry: Entry, among: tuple[Operation, ...]) -> None:
-    """Add an entry to the profile, or note in the report why it is left out."""
+def _observe(profile: Profile, reading: Reading, entry: Entry, among: tuple[Operation, ...]) -> None:
+    """Add an entry to the profile, or note why it is left out."""
     place, time, found = entry
     if isinstance(found, OtherHost):
-        report.count_other_host(found.host)
+        reading.count_other_host(found.host)
         return
-    if report.since is not None and time is not None and time < report.since:
-        report.older += 1
+    if reading.since is not None and time is not None and time < reading.since:
+        reading.older += 1
         return
     try:
         if isinstance(found, UsageError):
@@ -79,9 +79,9 @@ def _observe(profile: Profile, report: Report, entry: Entry, among: tuple[Operat
         operation = operation_of(profile.contract, found, among)
         profile.observe(operation, completed(operation, found), time, place)
     except UsageError as error:
-        report.skip(place, str(error))
+        reading.skip(place, str(error))
         return
-    report.undated += report.since is not None and time is None
+    reading.undated += reading.since is not None and time is None
 
 
 def patch_of(found: Drift, today: datetime | None = None) -> Patch:

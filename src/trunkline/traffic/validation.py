@@ -13,7 +13,7 @@ from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Json, Request
-from trunkline.findings import Excuse, Finding, Identity, Report, truncate
+from trunkline.findings import Excuse, Finding, Identity, Reading, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
 from trunkline.traffic.addresses import LONGEST_ADDRESS, Addresses, OtherHost
@@ -74,26 +74,27 @@ def validate_files(
     module: a script needs `if __name__ == "__main__":`.
     """
     report = Report(secrets=vendor.secrets) if report is None else report
+    reading = report.reading
     judge = BatchJudge(vendor.contract, vendor.secrets, report.excuses, tuple(operations), tuple(bases), since)
-    report.since = since
+    reading.since = since
     unread = 0
     with in_order(judge, vendor.name, jobs) as judged:
         for file in [file for source in sources for file in files_of(source)]:
             name = name_of(file)
-            report.judged[name], skipped, left_out = 0, report.skipped, report.left_out
+            reading.judged[name], skipped, left_out = 0, reading.skipped, reading.left_out
             try:
                 _judge_file(report, judged(batches(file)), name)
             except UsageError as error:
-                report.skip(name, str(error))
-                if report.judged[name]:
+                reading.skip(name, str(error))
+                if reading.judged[name]:
                     report.stopped = f"{name!r} was not judged to its end"
-            if not report.judged[name] and (report.skipped, report.left_out) == (skipped, left_out):
-                report.skip(name, "it holds no exchange")
-            unread += not report.judged[name] and report.skipped > skipped
-    if not any(report.judged.values()):
-        raise UsageError(nothing_judged(report, vendor.name))
+            if not reading.judged[name] and (reading.skipped, reading.left_out) == (skipped, left_out):
+                reading.skip(name, "it holds no exchange")
+            unread += not reading.judged[name] and reading.skipped > skipped
+    if not any(reading.judged.values()):
+        raise UsageError(report.redact(nothing_judged(reading, vendor.name)))
     if unread:
-        report.stopped = f"nothing in {unread} of {len(report.judged)} files could be judged"
+        report.stopped = f"nothing in {unread} of {len(reading.judged)} files could be judged"
     return report
 
 
@@ -101,23 +102,23 @@ def _judge_file(report: Report, judged: Iterable[Judged], name: str) -> None:
     """Add what was found in each batch of a file. Raises `UsageError` where it cannot be judged any further."""
     for batch in judged:
         report.merge(batch.report)
-        report.judged[name] += batch.exchanges
+        report.reading.judged[name] += batch.exchanges
         if batch.unread:
             raise UsageError(batch.unread)
 
 
-def nothing_judged(report: Report, vendor: str) -> str:
+def nothing_judged(reading: Reading, vendor: str) -> str:
     """Why nothing in the sources could be judged."""
-    if not report.not_judged:
-        hosts = ", ".join(host for host, _ in report.other_hosts.most_common(5))
-        older = f"older than --since: {report.older}" if report.older else ""
-        count = report.other_hosts.total()
+    if not reading.not_judged:
+        hosts = ", ".join(host for host, _ in reading.other_hosts.most_common(5))
+        older = f"older than --since: {reading.older}" if reading.older else ""
+        count = reading.other_hosts.total()
         elsewhere = f"to other hosts: {count} ({hosts}; name yours with --base)" if hosts else ""
-        return report.redact(f"no exchange is for {vendor}; {', '.join(filter(None, (older, elsewhere)))}")
-    place, reason = next(iter(report.not_judged.items()))
-    more = f" (and so on, {report.skipped} in all)" if report.skipped > 1 else ""
+        return f"no exchange is for {vendor}; {', '.join(filter(None, (older, elsewhere)))}"
+    place, reason = next(iter(reading.not_judged.items()))
+    more = f" (and so on, {reading.skipped} in all)" if reading.skipped > 1 else ""
     named = reason if reason.startswith(repr(place)) else f"{place!r} cannot be judged: {reason}"
-    return report.redact(f"{named}{more}")
+    return f"{named}{more}"
 
 
 class Judged(NamedTuple):
@@ -172,19 +173,19 @@ class BatchJudge:
         place, time, exchange = entry
         since = self._since
         if isinstance(exchange, OtherHost):
-            report.other_hosts[exchange.host] += 1
+            report.reading.other_hosts[exchange.host] += 1
             return None
         if since is not None and time is not None and time < since:
-            report.older += 1
+            report.reading.older += 1
             return None
         try:
             if isinstance(exchange, UsageError):
                 raise exchange
             found = _judge(report, operation_of(self._contract, exchange, self._among), exchange, rules, place, time)
         except UsageError as error:
-            report.skip(place, str(error))
+            report.reading.skip(place, str(error))
             return None
-        report.undated += since is not None and time is None
+        report.reading.undated += since is not None and time is None
         return found
 
 

@@ -154,5 +154,5 @@ def test_a_list_that_is_too_long_to_compare_is_not_exercised(name: str, monkeypa
     fake = mock.from_vendor(vendor)
     report = examine("telepath", fake, "pages_leave_no_gap", operations=["listTrunks"])
     assert "MB" in report.exercised["listTrunks", "pages_leave_no_gap"]
-    assert report.reached["listTrunks", 200]
+    assert report.reach.statuses["listTrunks", 200]
     assert not report.findings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from trunkline.check.drift.kinds import KINDS
 from trunkline.check.drift.profile import OTHERS, Cause, Deviation, Place, Profile, Sighting
-from trunkline.findings import Grade, Report
+from trunkline.findings import Grade, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Drift:
     """How the API of a profile differs, from the contract or from an `older` profile; breaking changes come first.
 
     `unseen` are documented properties that no object in the recording had, each as (operationId, status, place), and
-    `unasked` the operations that do not occur in it.
+    `unasked` the operations that do not occur in it. `reading` says which exchanges were not compared.
     """
 
     profile: Profile
@@ -43,8 +43,7 @@ class Drift:
     changes: tuple[Change, ...] = ()
     unseen: tuple[tuple[str, str, Place], ...] = ()
     unasked: tuple[str, ...] = ()
-    reading: Report = field(default_factory=Report)
-    """A report that counts the exchanges which were not compared, with the reasons."""
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def breaking(self) -> tuple[Change, ...]:
