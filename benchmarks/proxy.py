@@ -29,7 +29,8 @@ from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import Metrics
 from trunkline.transport.server import asgi, running
-from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
+from trunkline.transport.upstream import Upstream
+from trunkline.transport.validating_proxy import ValidatingProxy
 from trunkline.transport.worker import Worker
 
 VENDOR, TRUNKS = "telepath", 100

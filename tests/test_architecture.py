@@ -51,7 +51,7 @@ IMPORTERS = {
     "hypothesis": {"check.strategies"},
     "schemathesis": {"check.fuzz"},
     "h11": {"transport.client", "transport.forwarding", "transport.protocol", "transport.proxy"},
-    "httpcore": {"transport.validating_proxy"},
+    "httpcore": {"transport.upstream"},
     "prometheus_client": {"transport.metrics"},
     "starlette": {"transport.server", "transport.admin", "transport.proxy_status"},
     "jinja2": {"transport.pages"},

@@ -23,7 +23,8 @@ from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, Metrics
 from trunkline.transport.proxy_status import status_application
 from trunkline.transport.server import running
-from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
+from trunkline.transport.upstream import Upstream
+from trunkline.transport.validating_proxy import ValidatingProxy
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -513,7 +514,7 @@ def test_clients_that_leave_let_no_connection_open() -> None:
                 if number % 6 == 5 and number % 4:
                     assert client.recv(1)
         proxy.judged(after=30)
-        assert proxy.app.pool.connections == []
+        assert proxy.app.connections.pool.connections == []
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------

@@ -6,12 +6,19 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import click
+
+import trunkline
+from trunkline.cli.output import json_text
 from trunkline.errors import UsageError
+from trunkline.exchange import Json
 from trunkline.settings import DEBUG, Settings, describe_bug
 from trunkline.transport import server, tls
+from trunkline.transport.addresses import is_loopback
 
 
 @contextmanager
@@ -29,6 +36,20 @@ def certificates(settings: Settings) -> Iterator[tuple[ssl.SSLContext | None, tl
         own = authority.issue(*dict.fromkeys((*tls.LOOPBACK, name)))
     with authority.written(with_others=settings.proxy_pass) as ca:
         yield own, authority, ca
+
+
+def announce(place: dict[str, Json], settings: Settings, ca: str | None, *, exposed: str, lines: Iterable[str]) -> None:
+    """Print where the server answers: for machines, then for people. `exposed` says what other machines may do."""
+    click.echo(json_text({"trunkline": trunkline.__version__, **place}))
+    sys.stdout.flush()
+    if settings.quiet:
+        return
+    if not is_loopback(settings.host):
+        click.echo(f"trunkline: warning: {settings.host} lets other machines {exposed}", err=True)
+    *details, ending = lines
+    trust = f"\nClients trust the certificate by the CA in {ca}, which is removed at the end."
+    for line in (*details, *([trust] if ca else []), ending):
+        click.echo(line, err=True)
 
 
 class _OneLine(logging.Formatter):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from urllib.parse import urlsplit
 
-import click
-
-import trunkline
 from trunkline.cli import output
-from trunkline.cli.listening import certificates, logged
+from trunkline.cli.listening import announce, certificates, logged
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
 from trunkline.findings import Excuse, Grade, Identity, Report
@@ -27,7 +23,8 @@ from trunkline.transport.addresses import is_loopback
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, FAILED, REASONS, Metrics
 from trunkline.transport.proxy_status import status_application
-from trunkline.transport.validating_proxy import Upstream, ValidatingProxy
+from trunkline.transport.upstream import Upstream
+from trunkline.transport.validating_proxy import ValidatingProxy
 from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
 
 log = logging.getLogger("trunkline.cli.proxy")
@@ -171,18 +168,10 @@ def _announce(url: str, vendor: str, upstream: Upstream, settings: Settings, ca:
     host = upstream.host.decode()
     if upstream.port == port and (is_loopback(host) or host == settings.host):
         raise UsageError(f"the upstream {upstream.name} is this proxy itself; name the API, or choose another --port")
-    base, trust = url + upstream.path, {"ca": ca} if ca else {}
-    admin = f"{url}{access.RESERVED}"
+    base, admin = url + upstream.path, f"{url}{access.RESERVED}"
     place = {"vendor": vendor, "url": base, "upstream": upstream.base, "metrics": f"{admin}/metrics"}
-    click.echo(output.json_text({"trunkline": trunkline.__version__, **place, **trust}))
-    sys.stdout.flush()
-    if settings.quiet:
-        return
-    if not is_loopback(settings.host):
-        click.echo(f"trunkline: warning: {settings.host} lets other machines send requests to the API", err=True)
-    click.echo(f"\n{vendor}\n  url       {base}\n  upstream  {upstream.base}\n  findings  {admin}/findings", err=True)
+    lines = [f"\n{vendor}\n  url       {base}\n  upstream  {upstream.base}\n  findings  {admin}/findings"]
     if settings.record_file is not None:
-        click.echo(f"  record    {settings.record_file}", err=True)
-    if ca:
-        click.echo(f"\nClients trust the certificate by the CA in {ca}, which is removed at the end.", err=True)
-    click.echo("\nCtrl-C ends, and prints the report. Each new finding is explained here.", err=True)
+        lines.append(f"  record    {settings.record_file}")
+    lines.append("\nCtrl-C ends, and prints the report. Each new finding is explained here.")
+    announce({**place, **({"ca": ca} if ca else {})}, settings, ca, exposed="send requests to the API", lines=lines)

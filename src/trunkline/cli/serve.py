@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
@@ -16,9 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 
-import trunkline
-from trunkline.cli.listening import certificates, logged
-from trunkline.cli.output import SUCCESS, json_text
+from trunkline.cli.listening import announce, certificates, logged
+from trunkline.cli.output import SUCCESS
 from trunkline.contract import folders
 from trunkline.contract.requests import is_bearer_token, read_request
 from trunkline.errors import UsageError
@@ -194,25 +192,19 @@ def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settin
     trust: dict[str, Json] = {"ca": ca} if ca else {}
     if ca and (settings.proxy or settings.proxy_pass):
         trust["proxy"] = {"HTTPS_PROXY": url, "NO_PROXY": ",".join(tls.LOOPBACK), **dict.fromkeys(_TRUST, ca)}
-    click.echo(json_text({"trunkline": trunkline.__version__, "url": url, "page": page, **trust, "vendors": places}))
-    sys.stdout.flush()
-    if settings.quiet:
-        return
-    host = settings.host
-    if host not in {"localhost", "::1"} and not host.startswith("127."):
-        click.echo(f"trunkline: warning: {host} lets other machines use the mock, which has no protection", err=True)
-    for name, place in places.items():
-        click.echo(f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}", err=True)
-    click.echo(f"\nin a browser\n  page   {page}", err=True)
+    lines = [
+        f"\n{name}\n  url    {place['url']}\n  token  {place['token']}\n  try    {place['curl']}"
+        for name, place in places.items()
+    ]
+    lines.append(f"\nin a browser\n  page   {page}")
     if "proxy" in trust:
         hosts = ", ".join(dict.fromkeys(urlsplit(vendor.contract.url).netloc for vendor in vendors))
         others = "passes other hosts on" if settings.proxy_pass else "refuses other hosts"
-        click.echo(f"\nproxy for {hosts}; it {others}; for its clients:", err=True)
-        for name, value in trust["proxy"].items():
-            click.echo(f"  export {name}={shlex.quote(value)}", err=True)
-    if ca:
-        click.echo(f"\nClients trust the certificate by the CA in {ca}, which is removed at the end.", err=True)
-    click.echo("\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.", err=True)
+        lines.append(f"\nproxy for {hosts}; it {others}; for its clients:")
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in trust["proxy"].items()]
+    lines.append("\nCtrl-C stops. A refused request is explained here and in its x-trunkline-refusal header.")
+    place = {"url": url, "page": page, **trust, "vendors": places}
+    announce(place, settings, ca, exposed="use the mock, which has no protection", lines=lines)
 
 
 def _sample(vendor: Vendor, base: str, token: str, ca: str | None) -> str:

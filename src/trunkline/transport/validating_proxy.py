@@ -1,8 +1,6 @@
 """The validating proxy: pass each request on to one upstream, its answer back unchanged, and have the exchange judged.
 
-The path stays as it is: `GET /v1/trunks` is passed on to `/v1/trunks` of the upstream's host. httpcore sends and reads,
-because it takes and gives bytes: targets and header fields as they came, and bodies as they come, neither decoded nor
-collected first. (httpx, which is built on it, normalizes addresses and adds header fields.)
+The path stays as it is: `GET /v1/trunks` is passed on to `/v1/trunks` of the upstream's host (`transport.upstream`).
 
 `transport.proxy` is another thing: the mock server as a forward proxy.
 """
@@ -11,26 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-import httpcore
-
-from trunkline.contract.http import PORTS, forbids_content
-from trunkline.exchange import SAFE_METHODS, RawHeaders, error_response
+from trunkline.contract.http import forbids_content
+from trunkline.exchange import RawHeaders, error_response
 from trunkline.findings import to_text
 from trunkline.transport.access import RESERVED
-from trunkline.transport.client import address
-from trunkline.transport.forwarding import STATUSES, end_to_end
+from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, Metrics
 from trunkline.transport.protocol import Connection
 from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
+from trunkline.transport.upstream import Answer, BrokenOff, Connections, Unanswered, Upstream
 
 log = logging.getLogger("trunkline.transport.validating_proxy")
 
@@ -39,11 +33,6 @@ FINDINGS = b"x-trunkline-findings"
 
 MOST_COLLECTED = 1 << 20
 """The number of bytes of a body up to which an exchange is judged."""
-_IDLE = 4
-"""Seconds for which an idle connection to the upstream is kept: less than the 5 s after which many servers close it."""
-_MOST_IDLE = 100
-_CONNECT_TIMEOUT = 10
-"""Seconds for reaching the upstream, at most."""
 
 _SHARE = 0.25
 """A response waits for the number of its findings: a quarter of the time that the upstream took to answer ..."""
@@ -53,45 +42,8 @@ _FEW = 8
 """If more than these are waiting to be judged, no response waits for its turn."""
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
-_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
-"""The errors of an upstream within its answer."""
 _UNBOUNDED = 1 << 62
 _LONGEST_METHOD = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The server to which requests are passed on: `Upstream.at("https://api.example.com/v1")`."""
-
-    base: str
-    """Its base address, without a slash at the end."""
-    name: str
-    """Its host and port, as errors print it."""
-    root: str
-    """The address of its root: `https://api.example.com`."""
-    scheme: bytes
-    host: bytes
-    port: int
-    path: str
-    """The path of the base address: `/v1`."""
-
-    @staticmethod
-    def at(base: str) -> Upstream:
-        """The upstream at a base address. Raises `UsageError` for one that cannot be used."""
-        parts, host, port = address(base)
-        bracketed = f"[{host}]" if ":" in host else host
-        authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
-        path, root = parts.path.rstrip("/"), f"{parts.scheme}://{authority}"
-        return Upstream(root + path, f"{bracketed}:{port}", root, parts.scheme.encode(), host.encode(), port, path)
-
-    @property
-    def authority(self) -> bytes:
-        """Its `Host`."""
-        return self.root.partition("://")[2].encode()
-
-    def url(self, target: bytes) -> httpcore.URL:
-        """The address of a target, which is sent as it is."""
-        return httpcore.URL(scheme=self.scheme, host=self.host, port=self.port, target=target)
 
 
 @dataclass(slots=True)
@@ -111,14 +63,6 @@ class _Body:
     @property
     def is_whole(self) -> bool:
         return self.size <= MOST_COLLECTED
-
-
-class _Unanswered(Exception):
-    """There is no answer of the upstream to pass back: the status and the sentence to answer with."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.sentence = status, sentence
 
 
 class _Gone(Exception):
@@ -147,13 +91,7 @@ class ValidatingProxy:
     ) -> None:
         self.upstream, self.judging, self.metrics = upstream, judging, metrics
         self.operation_of, self.wait, self.each = operation_of, wait, each
-        self.timeouts = {"connect": min(timeout, _CONNECT_TIMEOUT), "read": timeout, "write": timeout, "pool": timeout}
-        self.pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context() if upstream.scheme == b"https" else None,
-            max_connections=None,
-            max_keepalive_connections=_MOST_IDLE,
-            keepalive_expiry=_IDLE,
-        )
+        self.connections = Connections(upstream, timeout)
         self._admin = admin
         self._closing: asyncio.Task[None] | None = None
 
@@ -182,7 +120,7 @@ class ValidatingProxy:
         try:
             await asyncio.Event().wait()
         finally:
-            await self.pool.aclose()
+            await self.connections.pool.aclose()
 
 
 class _ForwardedExchange:
@@ -237,84 +175,48 @@ class _ForwardedExchange:
 
     async def answer(self) -> None:
         """Pass the request on and the answer back."""
+        body = self._body() if self._has_body else None
         try:
-            response = await self._ask()
+            answer = await self._proxy.connections.ask(self._scope["method"], self._target, self._headers, body)
         except _Gone:
             return
-        except _Unanswered as failure:
+        except Unanswered as failure:
             await self._refuse(failure)
             return
         try:
-            await self._pass_back(response)
+            await self._pass_back(answer)
         finally:
-            if _has_excess(response):
-                await response.extensions["network_stream"].aclose()
-            await response.aclose()
+            await answer.aclose()
 
-    async def _ask(self) -> httpcore.Response:
-        """The upstream's answer, of which the head has come. Raises `_Unanswered` if there is none to pass back."""
-        proxy, upstream = self._proxy, self._proxy.upstream
-        if self._scope["method"] == "CONNECT":
-            raise _Unanswered(501, "CONNECT is not passed on: this proxy stands before one API; ask it without a proxy")
-        may_repeat = not self._has_body and self._scope["method"] in SAFE_METHODS
-        while True:
-            request = httpcore.Request(
-                self._scope["method"].encode("latin-1"),
-                upstream.url(self._target),
-                headers=[*self._headers],
-                content=self._body() if self._has_body else None,
-                extensions={"timeout": proxy.timeouts},
-            )
-            try:
-                response = await proxy.pool.handle_async_request(request)
-            except (httpcore.ReadError, httpcore.RemoteProtocolError):
-                if not may_repeat:
-                    raise _Unanswered(502, f"{upstream.name} did not answer in HTTP/1.1") from None
-                may_repeat = False  # perhaps it closed an idle connection just then
-            except (*_BROKEN, httpcore.UnsupportedProtocol) as error:
-                raise _unanswered(upstream.name, error, proxy.timeouts) from None
-            else:
-                break
-        if response.status not in STATUSES:
-            await response.aclose()
-            raise _Unanswered(502, f"{upstream.name} answered with a status that cannot be passed back")
-        return response
-
-    async def _pass_back(self, response: httpcore.Response) -> None:
+    async def _pass_back(self, answer: Answer) -> None:
         self._is_read.set()  # also if the upstream did not wait for all of the body: the rest is read, and dropped
-        self._status, self._head_time = response.status, time.perf_counter()
-        self._fields = tuple((name.lower(), value) for name, value in response.headers)
-        parts = _Parts(response)
+        self._status, self._fields, self._head_time = answer.status, answer.fields, time.perf_counter()
         try:
-            ahead, is_whole = await self._read_ahead(parts)
+            ahead, is_whole = await self._read_ahead(answer)
             self._is_complete = is_whole
             await self._begin_answer(await self._verdict() if is_whole and self._is_sent else None)
             for part in ahead:
                 await self._send_part(part)
-            while not is_whole and (more := await parts.next()) is not None:
+            while not is_whole and (more := await answer.next()) is not None:
                 self._response.add(more)
                 await self._send_part(more)
-        except _BROKEN:
+        except BrokenOff:
             log.warning("%s: the answer of %s broke off", self._name, self._proxy.upstream.name)
             await self._break_off()
         else:
             self._is_complete = True
             await self._end_answer()
-        finally:
-            parts.close()
 
-    async def _read_ahead(self, parts: _Parts) -> tuple[list[bytes], bool]:
+    async def _read_ahead(self, answer: Answer) -> tuple[list[bytes], bool]:
         """The parts of the body that come in the time that the answer may wait, and whether these are all."""
         ahead: list[bytes] = []
         length = 0 if self._is_empty else content_length(self._fields) or 0
         is_near = self._proxy.wait is not None or self._proxy.judging.waiting < _FEW
         while is_near and length <= MOST_COLLECTED and self._response.is_whole and (patience := self._patience()) > 0:
             try:
-                part = await parts.next(patience)
-            except TimeoutError:
+                part = await answer.next(patience)
+            except (TimeoutError, BrokenOff):  # the latter again for the next part, after the head was passed on
                 break
-            except _BROKEN:
-                break  # and again when the next part is asked for, after the head was passed on
             if part is None:
                 return ahead, True
             ahead.append(part)
@@ -410,7 +312,7 @@ class _ForwardedExchange:
         self._is_read.set()
         await self.client_gone()
 
-    async def _refuse(self, failure: _Unanswered) -> None:
+    async def _refuse(self, failure: Unanswered) -> None:
         """Answer in our own words."""
         log.warning("%s: %s", self._name, failure.sentence)
         self._status = failure.status
@@ -439,65 +341,6 @@ class _ForwardedExchange:
         return f"{to_text(self._scope['method'])[1:-1][:_LONGEST_METHOD]} {self._operation or 'another path'}"
 
 
-class _Parts:
-    """The parts of an answer's body. A part for which a caller stopped waiting is the next one that is returned."""
-
-    def __init__(self, response: httpcore.Response) -> None:
-        self._parts = response.aiter_stream()
-        self._next: asyncio.Future[bytes | None] | None = None
-
-    async def next(self, timeout: float | None = None) -> bytes | None:
-        """The next part, or None at the end. Raises `TimeoutError` if it does not come in time."""
-        if self._next is None:
-            if timeout is None:
-                return await anext(self._parts, None)
-            self._next = asyncio.ensure_future(anext(self._parts, None))
-        if timeout is not None:
-            await asyncio.wait((self._next,), timeout=timeout)
-            if not self._next.done():
-                raise TimeoutError
-        part = await self._next
-        self._next = None
-        return part
-
-    def close(self) -> None:
-        if self._next:
-            self._next.cancel()
-
-
 def content_length(fields: Iterable[tuple[bytes, bytes]]) -> int | None:
     """The length that the fields announce, or None."""
     return next((int(value) for name, value in fields if name == b"content-length" and value.isdigit()), None)
-
-
-def _has_excess(response: httpcore.Response) -> bool:
-    """Whether more bytes came than the answer has: httpcore would take them for the beginning of the next one."""
-    stream: Any = response.stream
-    while hasattr(stream, "_stream"):
-        stream = stream._stream  # noqa: SLF001 - a test says that it is there
-    connection = getattr(stream, "_connection", None)
-    return connection is not None and bool(connection._h11_state.trailing_data[0])  # noqa: SLF001 - the same
-
-
-def _unanswered(name: str, error: Exception, timeouts: Mapping[str, float]) -> _Unanswered:
-    """The answer to a request that the upstream did not answer."""
-    match error:
-        case httpcore.ConnectTimeout():
-            return _Unanswered(504, f"{name} could not be reached within {timeouts['connect']:g} s")
-        case httpcore.TimeoutException():
-            return _Unanswered(504, f"{name} did not begin to answer within {timeouts['read']:g} s")
-        case httpcore.LocalProtocolError():
-            return _Unanswered(400, "the request cannot be passed on: its head, or its length, is not valid HTTP/1.1")
-        case httpcore.ConnectError():
-            return _Unanswered(502, f"{name} cannot be reached{_reason(error)}")
-    return _Unanswered(502, f"{name} closed the connection before it answered")
-
-
-def _reason(error: BaseException) -> str:
-    """Why a connection was not made, if that is known."""
-    cause: BaseException | None = error
-    while cause and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return ": its certificate is not trusted; name the file of its CA in SSL_CERT_FILE"
-    return ": it does not speak TLS" if cause else ""
