@@ -22,7 +22,7 @@ from trunkline.check.rules import operation_of
 from trunkline.check.runner import Checker
 from trunkline.exchange import Exchange, Json, NotJSON
 from trunkline.findings import Finding, Report, truncate
-from trunkline.redaction import mask_body, printable
+from trunkline.redaction import printable, redact_body
 from trunkline.report.run import RunInfo
 from trunkline.report.text import finding_lines, plain
 
@@ -114,7 +114,7 @@ def _request(exchange: Exchange, vendor: str) -> Iterator[str]:
     if operation and operation.secured and shown not in ("Bearer $TRUNKLINE_TOKEN", "Bearer ${TRUNKLINE_TOKEN}"):
         yield f"authorization: {shown}" if request.header("authorization") is not None else "(without a credential)"
     if request.body:
-        yield truncate(mask_body(request.body, contract.secrets).decode(), 300)
+        yield truncate(redact_body(request.body, contract.secrets).decode(), 300)
 
 
 def _response(exchange: Exchange, at: str) -> Iterator[str]:

@@ -18,8 +18,8 @@ from trunkline.findings import excerpt
 from trunkline.redaction import (
     RecentSecrets,
     Redactor,
-    mask_body,
-    mask_fields,
+    redact_body,
+    redact_fields,
     redactor,
     redactor_of_request,
     secrets_in_body,
@@ -65,11 +65,11 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_no_form_of_a_secret_stays(form: str) -> None:
     """Of each form of a secret, no twelve characters in a row remain; the text around it does."""
-    hidden = redactor(frozenset({SECRET}))(f"before {FORMS[form]} after")
-    assert hidden.startswith("before ")
-    assert hidden.endswith(" after")
-    assert "***" in hidden
-    assert all(len(rest) < 22 for rest in hidden.split("***"))
+    redacted = redactor(frozenset({SECRET}))(f"before {FORMS[form]} after")
+    assert redacted.startswith("before ")
+    assert redacted.endswith(" after")
+    assert "***" in redacted
+    assert all(len(rest) < 22 for rest in redacted.split("***"))
 
 
 def test_what_is_no_secret_stays() -> None:
@@ -79,14 +79,14 @@ def test_what_is_no_secret_stays() -> None:
 
 
 def test_a_short_secret_is_hidden_whole() -> None:
-    """A short secret is removed where all of it occurs. A very short one is not: it would hide half of every text."""
+    """A short secret is removed where all of it occurs. A very short one is not: it would redact half of every text."""
     assert redactor(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
     assert redactor(frozenset({"a"}))("a banana") == "a banana"
-    assert redactor(frozenset())("nothing to hide") == "nothing to hide"
+    assert redactor(frozenset())("nothing to redact") == "nothing to redact"
 
 
 def test_case_does_not_matter() -> None:
-    """A short secret is hidden in any case too; a character that is longer in lower case moves nothing."""
+    """A short secret is redacted in any case too; a character that is longer in lower case moves nothing."""
     assert redactor(frozenset({"Hush\u0130"}))("say HUSH\u0130 \u0130 twice") == "say *** \u0130 twice"
 
 
@@ -95,10 +95,10 @@ def test_a_long_secret_is_hidden_in_parts(length: int) -> None:
     """Of a secret of any length, and of a long enough part of it, no 24 characters in a row remain."""
     secret = letters(length)
     for part in (secret, secret[: length // 2], secret[length // 3 :], secret[5:40]):
-        hidden = redactor(frozenset({secret}))(f"<{part}>")
-        assert hidden.startswith("<")
-        assert "***" in hidden
-        assert max(map(len, hidden.split("***"))) < 14, hidden
+        redacted = redactor(frozenset({secret}))(f"<{part}>")
+        assert redacted.startswith("<")
+        assert "***" in redacted
+        assert max(map(len, redacted.split("***"))) < 14, redacted
 
 
 def test_memory_is_in_proportion_to_the_secret() -> None:
@@ -158,12 +158,12 @@ SECRETS = ("sip_password", "api_key")
 )
 def test_a_body_is_shown_without_its_secrets(body: Json, shown: Json) -> None:
     """Secrets in a body are removed by name, in any spelling and depth; nothing else changes."""
-    assert mask_fields(body, SECRETS) == shown
-    assert json.loads(mask_body(json.dumps(body).encode(), SECRETS)) == shown
+    assert redact_fields(body, SECRETS) == shown
+    assert json.loads(redact_body(json.dumps(body).encode(), SECRETS)) == shown
     if body == shown:
-        assert mask_body(json.dumps(body).encode(), SECRETS) == json.dumps(body).encode()
+        assert redact_body(json.dumps(body).encode(), SECRETS) == json.dumps(body).encode()
     for odd in (b"", b"{", b"\xff", b"api_key=a"):
-        assert mask_body(odd, SECRETS) == odd
+        assert redact_body(odd, SECRETS) == odd
 
 
 def test_a_text_is_secret_where_it_bears_the_name_of_one() -> None:
@@ -183,7 +183,7 @@ def test_a_secret_under_a_name_that_stands_twice_is_hidden() -> None:
     """Every value of a name is looked at, also one that another of the same name hides."""
     body = b'{"data": {"apiKey": "hush"}, "data": {"api_key": "sil\\u0065nce"}, "name": 1}'
     assert secrets_in_body(body, SECRETS) == {"hush", "silence"}
-    assert not any(secret in mask_body(body, SECRETS) for secret in (b"hush", b"sil"))
+    assert not any(secret in redact_body(body, SECRETS) for secret in (b"hush", b"sil"))
 
 
 def test_a_credential_in_a_query_or_a_header_is_found() -> None:

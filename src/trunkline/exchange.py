@@ -106,11 +106,11 @@ class Request:  # noqa: PLW1641 - the decorator adds `__hash__`
     def __repr__(self) -> str:
         from trunkline.redaction import is_credential_name, redactor_of_request  # noqa: PLC0415 - it needs this module
 
-        hide = redactor_of_request(self)
-        hidden = [(k, k in SECRET_HEADERS or is_credential_name(k), v) for k, v in self.headers]
-        shown = "".join(f", {hide(k)}={'***' if is_secret else repr(hide(v))}" for k, is_secret, v in hidden)
+        redact = redactor_of_request(self)
+        fields = [(k, k in SECRET_HEADERS or is_credential_name(k), v) for k, v in self.headers]
+        shown = "".join(f", {redact(k)}={'***' if is_secret else repr(redact(v))}" for k, is_secret, v in fields)
         body = f", body=<{len(self.body)} bytes>" if self.body else ""
-        return f"Request({hide(self.method)!r}, {hide(self.target)!r}{shown}{body})"
+        return f"Request({redact(self.method)!r}, {redact(self.target)!r}{shown}{body})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,8 +1,11 @@
-"""Keep secrets out of text: by value, in all forms in which servers send them back, and by the name of their field.
+"""Redact secrets, which puts `***` in their place: by value, in all forms in which servers send them back, and by name.
+
+A masked value, of the mock's own records and requests, is kept, and only printed as `***`. In a recording of the proxy,
+secrets get stand-ins instead (`traffic.stand_ins`).
 
 >>> redactor(frozenset({"sk_live_0123456789abcdef"}))("the key sk_live_0123456789abc is unknown")
 'the key *** is unknown'
->>> mask_fields({"name": "north", "sipPassword": "hunter2"}, ["sip_password"])
+>>> redact_fields({"name": "north", "sipPassword": "hunter2"}, ["sip_password"])
 {'name': 'north', 'sipPassword': '***'}
 """
 
@@ -29,7 +32,7 @@ from trunkline.exchange import (
     read_json,
 )
 
-HIDDEN = "***"
+REDACTED = "***"
 AUTH_SCHEMES = frozenset({"bearer", "basic", "token"})
 """The scheme names before a credential in an Authorization header, which are no secret (RFC 9110, section 11.4)."""
 _CREDENTIAL_NAME = re.compile(
@@ -100,7 +103,7 @@ class Redactor:
         self._lengths = sorted({*self._lengths, *map(len, texts)}, reverse=True)
 
     def __call__(self, text: str) -> str:
-        return self.replace(text, lambda _: HIDDEN)
+        return self.replace(text, lambda _: REDACTED)
 
     def replace(self, text: str, stand_in: Callable[[str], str]) -> str:
         """The text with `stand_in(found)` for each secret that is found in it."""
@@ -161,65 +164,65 @@ def normalized(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def mask_fields(value: Json, names: Collection[str]) -> Json:
+def redact_fields(value: Json, names: Collection[str]) -> Json:
     """A copy of a JSON value with `***` under the names of secrets, however they are spelled, at any depth."""
     wanted = {normalized(name) for name in names}
 
-    def mask(node: Json) -> Json:
+    def redact(node: Json) -> Json:
         if isinstance(node, list):
-            return [mask(item) for item in node]
+            return [redact(item) for item in node]
         if isinstance(node, dict):
-            return {key: HIDDEN if normalized(key) in wanted else mask(item) for key, item in node.items()}
+            return {key: REDACTED if normalized(key) in wanted else redact(item) for key, item in node.items()}
         return node
 
-    return mask(value)
+    return redact(value)
 
 
-def mask_body(body: bytes, names: Collection[str]) -> bytes:
+def redact_body(body: bytes, names: Collection[str]) -> bytes:
     """A JSON body with `***` under the names of secrets, at any depth. Any other body is unchanged."""
     try:
         text = read_json(body)
     except NotJSON:
         return body
     sent = [text.value, *text.variants]
-    masked = mask_fields(sent, names)
-    return body if masked == sent else json.dumps(masked[0], ensure_ascii=False).encode("utf-8", "backslashreplace")
+    redacted = redact_fields(sent, names)
+    return body if redacted == sent else json.dumps(redacted[0], ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def mask_json(value: Json, is_secret: Callable[[str], bool], shown: Callable[[str], str]) -> Json:
+def redact_json(value: Json, is_secret: Callable[[str], bool], shown: Callable[[str], str]) -> Json:
     """A copy of a JSON value, ready to be sent: `***` under each secret name, and every other text as `shown`."""
 
     def text(found: str) -> str:
         return encodable(shown(found))
 
-    def mask(node: Json) -> Json:
+    def redact(node: Json) -> Json:
         if isinstance(node, list):
-            return [mask(item) for item in node]
+            return [redact(item) for item in node]
         if isinstance(node, dict):
-            return {text(key): HIDDEN if is_secret(key) else mask(item) for key, item in node.items()}
+            return {text(key): REDACTED if is_secret(key) else redact(item) for key, item in node.items()}
         if isinstance(node, str):
             return text(node)
         is_number = isinstance(node, int | float) and not isinstance(node, bool)
-        return HIDDEN if is_number and HIDDEN in shown(str(node)) else node
+        return REDACTED if is_number and REDACTED in shown(str(node)) else node
 
-    return mask(value)
+    return redact(value)
 
 
-def mask_pairs(text: str, separator: str, is_secret: Callable[[str], bool]) -> str:
+def redact_pairs(text: str, separator: str, is_secret: Callable[[str], bool]) -> str:
     """A query, or a path whose parameters `;` separates, with `***` for each value under a secret name."""
     pairs = [pair.partition("=") for pair in text.split(separator)]
     return separator.join(
-        name + equals + (HIDDEN if value and is_secret(unquote(unquote(name))) else value)
+        name + equals + (REDACTED if value and is_secret(unquote(unquote(name))) else value)
         for name, equals, value in pairs
     )
 
 
-def mask_header(name: str, value: str) -> str:
+def redact_header(name: str, value: str) -> str:
     """The value of a header field, or `***` in the place of a credential: `Bearer ***`."""
     if name not in SECRET_HEADERS and not is_credential_name(name):
         return value
     scheme, _, credential = value.partition(" ")
-    return HIDDEN if scheme.lower() not in AUTH_SCHEMES else f"{scheme} {HIDDEN}" if credential else scheme
+    return REDACTED if scheme.lower() not in AUTH_SCHEMES else f"{scheme} {REDACTED}" if credential else scheme
 
 
 def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
@@ -273,12 +276,12 @@ def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
 def redactor_of_request(
     request: Request, names: Collection[str] = (), known: Collection[str] = ()
 ) -> Callable[[str], str]:
-    """The function that hides the secrets of a request in texts from it, except those that are known already.
+    """The function that redacts the secrets of a request in texts from it, except those that are known already.
 
-    It hides everything in a request with more or longer secrets than can be searched for.
+    It redacts all texts from a request with more or longer secrets than can be searched for.
     """
     sent = secrets_in_request(request, names).difference(known)
-    return Redactor(sent) if weight_of(sent) <= MOST_WEIGHT else lambda _: HIDDEN
+    return Redactor(sent) if weight_of(sent) <= MOST_WEIGHT else lambda _: REDACTED
 
 
 def weight_of(secrets: Iterable[str]) -> int:
@@ -390,7 +393,7 @@ class Masked(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return HIDDEN
+        return REDACTED
 
 
 class Secrets:
@@ -409,7 +412,7 @@ class Secrets:
         """Add the values of a record's secret fields."""
         self._new += [str(value) for name, value in record.items() if value and normalized(name) in self._names]
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text with `***` for each known value."""
         while self._new:
             self._redactor.add(self._new.pop())
@@ -417,14 +420,14 @@ class Secrets:
 
     def mask(self, value: Any, *, by_value: bool = False) -> Any:
         """A copy of a JSON value. Strings under a secret's name are `Masked`; with `by_value`, so are known values."""
-        return self._mask(value, self.hide if by_value else str, named=False)
+        return self._mask(value, self.redact if by_value else str, named=False)
 
-    def _mask(self, value: Any, hide: Callable[[str], str], *, named: bool) -> Any:
+    def _mask(self, value: Any, redact: Callable[[str], str], *, named: bool) -> Any:
         if isinstance(value, dict):
             return {
-                key: self._mask(item, hide, named=named or normalized(key) in self._names)
+                key: self._mask(item, redact, named=named or normalized(key) in self._names)
                 for key, item in value.items()
             }
         if isinstance(value, list):
-            return [self._mask(item, hide, named=named) for item in value]
-        return Masked(value) if isinstance(value, str) and (named or hide(value) != value) else value
+            return [self._mask(item, redact, named=named) for item in value]
+        return Masked(value) if isinstance(value, str) and (named or redact(value) != value) else value

@@ -174,7 +174,7 @@ def test_notices_are_few_and_short() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_no_notice_holds_a_secret(form: str) -> None:
-    """A credential that was sent as a name is masked, in all its forms."""
+    """A credential that was sent as a name is redacted, in all its forms."""
     name = quote(FORMS[form], safe="%")
     request = Request("GET", "/trunks", f"{name}=1", (("authorization", f"Bearer {SECRET}"),))
     (sentence,) = noticed(from_vendor(TELEPATH)(request))

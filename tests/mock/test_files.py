@@ -100,7 +100,7 @@ def test_a_reset_that_cannot_read_changes_nothing(files: VendorFiles, tmp_path: 
 
 
 def test_a_reset_takes_over_records_tokens_and_rate_limit(files: VendorFiles, tmp_path: Path) -> None:
-    """Also in the collections of a test, and with the new secrets hidden."""
+    """Also in the collections of a test, and with the new secrets redacted."""
     session = MockSession([files.vendor], reread=lambda _: files.vendor)
     fake = session.mocks["telepath"].mock
     assert "First" in [trunk["name"] for trunk in fake.records("trunks")]
@@ -110,7 +110,7 @@ def test_a_reset_takes_over_records_tokens_and_rate_limit(files: VendorFiles, tm
     assert fake.rate[0] == 7
     assert "Second one" in [trunk["name"] for trunk in fake.records("trunks")]
     assert "sk_ours" in fake.vendor.world.tokens
-    assert fake.secrets.hide("sk_ours") == "***"
+    assert fake.secrets.redact("sk_ours") == "***"
 
 
 @contextmanager

@@ -147,7 +147,7 @@ def test_a_request_is_one_line_of_a_log() -> None:
 
 
 def test_no_request_can_disturb_a_log() -> None:
-    """Control characters are escaped, secrets are masked, and a long target is cut off."""
+    """Control characters are escaped, secrets are redacted, and a long target is cut off."""
     odd = line(
         Request("G\x1bET", "/tr\nunks/\xff\u202e", "a=\x1b[31m&token=abc&b=" + TOKEN, bearer("sk_odd_0123456789"))
     )
@@ -178,7 +178,7 @@ def carriers(secret: str, form: str) -> Iterator[Request]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("vendor", ["telepath", "talkover"])
 def test_no_form_of_an_unknown_credential_is_shown(vendor: str, form: str) -> None:
-    """A credential that opens nothing is masked wherever it occurs in its request, in all its forms."""
+    """A credential that opens nothing is redacted wherever it occurs in its request, in all its forms."""
     found = session()
     for request in carriers(SECRET, FORMS[form]):
         found.mocks[vendor](request)
@@ -190,7 +190,7 @@ def test_no_form_of_an_unknown_credential_is_shown(vendor: str, form: str) -> No
 
 @pytest.mark.parametrize("token", [*TELEPATH.world.tokens, *TALKOVER.world.tokens])
 def test_no_token_of_any_vendor_is_shown(token: str) -> None:
-    """The tokens of all vendors are masked at each of them, also in a request without a credential."""
+    """The tokens of all vendors are redacted at each of them, also in a request without a credential."""
     found = session()
     for served in found.mocks.values():
         for request in carriers(token, token):
@@ -226,7 +226,7 @@ def test_no_token_of_any_vendor_is_shown(token: str) -> None:
     ],
 )
 def test_a_value_under_the_name_of_a_secret_is_not_shown(request_: Request) -> None:
-    """A secret is masked by its name even if it is short, and a body that is not JSON is not shown at all."""
+    """A secret is redacted by its name even if it is short, and a body that is not JSON is not shown at all."""
     text = json.dumps(shown(request_))
     assert "***" in text or '"body_note": "not shown' in text
     assert not any(secret in text for secret in ("abc", "YWJj", "123456789"))
@@ -239,7 +239,7 @@ def test_the_name_of_the_scheme_is_shown() -> None:
 
 
 def test_the_text_of_a_request_is_kept_until_a_secret_becomes_known() -> None:
-    """It is the same for all who look, and hides what is stored as a secret later. Only the latest stay."""
+    """It is the same for all who look, and redacts what is stored as a secret later. Only the latest stay."""
     found = session()
     telepath = found.mocks["telepath"]
     telepath(Request("GET", "/trunks", "name=hunter2hunter2"))

@@ -221,7 +221,7 @@ def test_no_form_of_a_secret_is_in_a_message(form: str) -> None:
 
 
 def test_secrets_that_differ_are_shown_as_different(telepath: RecordingMock) -> None:
-    """Where both values are masked, the message says that they differ."""
+    """Where both values are redacted, the message says that they differ."""
     text = problem(telepath, "createTrunk", json={"name": "Day Desk", "sip_password": "hush-hush-0123"})
     assert text.splitlines()[-1] == "  body/sip_password: expected ***, was *** (they differ)"
     assert "hush" not in text

@@ -176,7 +176,7 @@ def writing(method: str = "POST") -> Finding:
 
 
 def test_a_secret_that_was_sent_is_not_in_the_command() -> None:
-    """It is masked by the name of its field, at any depth; the rest of the body is as it was sent."""
+    """It is redacted by the name of its field, at any depth; the rest of the body is as it was sent."""
     run = RunInfo("acme", "http://127.0.0.1:9/v1", 7, secrets=frozenset({"password"}))
     made = report(writing())
     [found] = valid(document(made, run))["findings"]

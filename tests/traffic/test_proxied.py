@@ -141,7 +141,7 @@ def test_validate_judges_the_record_as_the_proxy_did(name: str, coding: str, for
 
 
 def test_an_echo_stays_an_echo_beside_a_short_secret(tmp_path: Path) -> None:
-    """A credential that comes back in a link is found in the record, also if a short secret is hidden beside it."""
+    """A credential that comes back in a link is found in the record, also if a short secret is redacted beside it."""
     vendor, file = vendor_of("telepath"), tmp_path / FORMS[1]
     token = "sk_live_0123456789abcdef..."
     request = Request("GET", "/trunks", "api_key=abc", bearer(token))
@@ -350,7 +350,7 @@ def test_no_secret_is_in_any_output(form: str, tmp_path: Path) -> None:
 
 
 def test_a_secret_is_hidden_in_later_exchanges(tmp_path: Path) -> None:
-    """A password that one request sent is hidden in the answer to another one, under whatever name it is."""
+    """A password that one request sent is redacted in the answer to another one, under whatever name it is."""
     vendor, file = vendor_of("telepath"), tmp_path / FORMS[1]
     create, other = next(canaries()), next(iter(traffic(vendor)))
     judged(vendor, [create, other._replace(response_body=f'{{"note": "{PASSWORD}"}}'.encode())], file)

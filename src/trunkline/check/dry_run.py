@@ -17,7 +17,7 @@ from trunkline.contract.model import Contract
 from trunkline.exchange import SAFE_METHODS, Exchange, NotJSON, Request, Target, parse_json
 from trunkline.findings import truncate
 from trunkline.mock.loader import Vendor
-from trunkline.redaction import mask_body, printable, redactor
+from trunkline.redaction import printable, redact_body, redactor
 from trunkline.transport import targets
 from trunkline.transport.connect import known_parameters, mock_second_credential
 
@@ -56,11 +56,11 @@ def dry_run(
 
 
 def preview(
-    requests: Iterable[Request], contract: Contract, hide: Callable[[str], str] = lambda text: text
+    requests: Iterable[Request], contract: Contract, redact: Callable[[str], str] = lambda text: text
 ) -> Iterator[str]:
     """One line for each writing request, in order, and a line with the numbers of both kinds.
 
-    Values under the name of a secret of the contract are masked at any depth; `hide` masks secrets by their values.
+    Values under the name of a secret of the contract are redacted at any depth; `redact` does so by their values.
     """
     writing = reading = 0
     for request in requests:
@@ -69,7 +69,7 @@ def preview(
             continue
         writing += 1
         line = f"{request.method} {request.target} {_body_text(request.body, contract.secrets)}".rstrip()
-        yield truncate(printable(hide(line)), _MOST_CHARACTERS)
+        yield truncate(printable(redact(line)), _MOST_CHARACTERS)
     count = "1 request that writes" if writing == 1 else f"{writing or 'no'} requests that write"
     yield f"{count}, {reading or 'none'} that only read{'s' if reading == 1 else ''}; nothing was sent"
 
@@ -81,4 +81,4 @@ def _body_text(body: bytes, secrets: Collection[str]) -> str:
         parse_json(body)
     except NotJSON:
         return f"<{len(body)} bytes that are not JSON>"  # they may hold a secret
-    return mask_body(body, secrets).decode("utf-8", "backslashreplace")
+    return redact_body(body, secrets).decode("utf-8", "backslashreplace")

@@ -376,11 +376,11 @@ def _is_shown(check: str, response: Response) -> bool:
 
 def _redacted(event: Event, credential: str | None) -> Event:
     """The event with its text on one line and without the credential."""
-    hide = redactor(frozenset({credential} if credential else ()))
+    redact = redactor(frozenset({credential} if credential else ()))
 
     match event:
         case Failure():
-            return replace(event, message=hide(" ".join(event.message.split())))
+            return replace(event, message=redact(" ".join(event.message.split())))
         case Skipped():
-            return replace(event, reason=hide(" ".join(event.reason.split())))
+            return replace(event, reason=redact(" ".join(event.reason.split())))
     return event

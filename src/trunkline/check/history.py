@@ -1,7 +1,7 @@
 """The history of a watch: its rounds, and each kind of finding and drift that was ever seen, in an SQLite file.
 
 A kind is known from the first complete round on in which it was seen, so a watch that starts again knows it. It is
-`told` once somebody was told of it. The file holds no secret: examples are masked before. Without a file, the history
+`told` once somebody was told of it. The file holds no secret: examples are redacted before. Without a file, the history
 is in memory.
 """
 

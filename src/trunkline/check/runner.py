@@ -56,7 +56,7 @@ NOT_REACHED = "not reached"
 _LONGEST_PLACE = 80
 _GONE = "another client deleted the item that it asked for"
 _FEWEST_CHARACTERS = 4
-"""The number of different characters of a made-up secret that is hidden: `00000000` would hide parts of ids."""
+"""The number of different characters of a made-up secret that is redacted: `00000000` would redact parts of ids."""
 _REQUESTS_PER_MESSAGE = 50
 """The number of fuzzing requests between two messages of progress."""
 

@@ -60,8 +60,8 @@ def _reset_server(url: str, vendors: tuple[str, ...], token: str | None) -> list
         reason = f": give its admin token, {other}with --admin-token or {access.TOKEN_VARIABLE}"
     else:
         reason = f": {error}"
-    hide = redactor(frozenset({token} if token else ()))
-    raise TargetError(hide(f"{server.name} answered {response.status}{reason}"))
+    redact = redactor(frozenset({token} if token else ()))
+    raise TargetError(redact(f"{server.name} answered {response.status}{reason}"))
 
 
 def _reset_file(state: str, vendors: tuple[str, ...]) -> list[str]:

@@ -32,7 +32,7 @@ from trunkline.contract.model import (
 from trunkline.contract.requests import bearer_token
 from trunkline.exchange import Json, NotJSON, Request, has_lone_surrogate, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
-from trunkline.redaction import HIDDEN, normalized
+from trunkline.redaction import REDACTED, normalized
 
 _PARAMETER_PLACEHOLDERS = {"name": "limit", "bounds": "between 1 and 100"}
 CAUSES: Mapping[str, Mapping[str, str]] = {
@@ -400,7 +400,7 @@ def _quoted(operation: Operation, at: str, body: Json) -> str:
     secrets, value = operation.contract.secrets, resolve(body, at)
     named = isinstance(value, str) and any(normalized(name) in normalized(value) for name in secrets)
     if named or any(part in secrets for part in at.split("/")):
-        return HIDDEN
+        return REDACTED
     return _type_name(value) if isinstance(value, list | dict) else to_text(value)
 
 

@@ -177,8 +177,8 @@ class RecordFactory:
         """
         label = f"the record given for {self.vendor.name}'s {self.collection}"
         try:
-            hidden = set(self.vendor.contract.secrets) - set(given)
-            visible = {name: value for name, value in record.items() if name not in hidden}
+            secret = set(self.vendor.contract.secrets) - set(given)
+            visible = {name: value for name, value in record.items() if name not in secret}
             check_given(self.vendor, self.collection, [visible], label)
         except DataError as error:
             raise DataError(label, error.pointer.removeprefix("/0"), error.reason) from None

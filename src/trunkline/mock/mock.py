@@ -600,7 +600,7 @@ class Mock:
     def shown_for(self, request: Request) -> Shown:
         """The function that makes texts of a request ready to be shown, at most so many characters of each.
 
-        It hides the secrets of the request, the latest from clients, and those of the fixtures.
+        It redacts the secrets of the request, the latest from clients, and those of the fixtures.
         """
         if self._redact_own is None:
             self._redact_own = Redactor(self._secrets)
@@ -676,12 +676,12 @@ def _key_of(parsed: ParsedRequest, token: str, names: tuple[str, ...] = ()) -> t
 def _shown(text: str, limit: int, redact: Callable[[str], str]) -> str:
     """The beginning of a text from a client without secrets, however they are encoded, ready to be sent as UTF-8."""
 
-    def hide(start: str) -> str:
+    def redacted(start: str) -> str:
         decoded = unquote(start)
-        redacted = redact(decoded)
-        return encodable(redacted if redacted != decoded or decoded == start else redact(start))
+        found = redact(decoded)
+        return encodable(found if found != decoded or decoded == start else redact(start))
 
-    return excerpt(text, limit, hide)
+    return excerpt(text, limit, redacted)
 
 
 def _not_saved(error: StorageError, operation: Operation | None, token: str) -> Answer:

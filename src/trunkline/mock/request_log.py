@@ -34,7 +34,7 @@ from trunkline.exchange import (
 )
 from trunkline.findings import truncate
 from trunkline.mock.mock import NOTICE_HEADER, REFUSAL_HEADER
-from trunkline.redaction import HIDDEN, Masked, mask_header, mask_json, mask_pairs
+from trunkline.redaction import REDACTED, Masked, redact_header, redact_json, redact_pairs
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Operation
@@ -139,9 +139,9 @@ class RecordedRequest:
         joined: dict[str, str] = {}
         for name, value in self._request.headers:
             joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        hide = self._mock.secrets.hide
+        redact = self._mock.secrets.redact
         return {
-            name: Masked(value) if name in SECRET_HEADERS or hide(value) != value else value
+            name: Masked(value) if name in SECRET_HEADERS or redact(value) != value else value
             for name, value in joined.items()
         }
 
@@ -162,7 +162,7 @@ class RecordedRequest:
 
     @property
     def learned(self) -> int:
-        """How many secrets the mock has learned by now: with another one, `to_json` may hide more."""
+        """How many secrets the mock has learned by now: with another one, `to_json` may redact more."""
         return self._mock.learned
 
     def to_json(self) -> dict[str, Json]:
@@ -175,7 +175,7 @@ class RecordedRequest:
         refusal, body, reason = self.refusal, None, ""
         try:
             if self.body:
-                body = mask_json(parse_json(self.body), is_secret, lambda text: shown(text, _MAX_SHOWN))
+                body = redact_json(parse_json(self.body), is_secret, lambda text: shown(text, _MAX_SHOWN))
         except NotJSON as error:
             reason = f"not shown, because it is not JSON: {shown(str(error), _MAX_SHOWN)}"
             if len(self.body) == _MAX_BODY:
@@ -196,7 +196,7 @@ class RecordedRequest:
             "notices": [*self.notices],
             "fault": shown(self.fault, _MAX_SHOWN) or None,
             "headers": {
-                shown(name, _MAX_SHOWN): shown(mask_header(name, value), _MAX_SHOWN)
+                shown(name, _MAX_SHOWN): shown(redact_header(name, value), _MAX_SHOWN)
                 for name, value in self.headers.items()
             },
             "body": body,
@@ -226,27 +226,27 @@ class RecordedRequest:
         )
         return "; ".join((" ".join(words), *more))
 
-    def mask_with(self, other: Request) -> Callable[[Json, Iterable[str]], Json]:
-        """The function that masks a JSON value which is under some names: secrets of this request and of another."""
+    def redact_with(self, other: Request) -> Callable[[Json, Iterable[str]], Json]:
+        """The function that redacts a JSON value which is under some names: secrets of this request and of another."""
         own, others = self._mock.shown_for(self._request), self._mock.shown_for(other)
         is_secret = self._mock.secrets.has_name
 
-        def mask(value: Json, names: Iterable[str]) -> Json:
+        def redact(value: Json, names: Iterable[str]) -> Json:
             if any(map(is_secret, names)):
-                return HIDDEN
-            return mask_json(value, is_secret, lambda text: own(others(text, _MAX_SHOWN), _MAX_SHOWN))
+                return REDACTED
+            return redact_json(value, is_secret, lambda text: own(others(text, _MAX_SHOWN), _MAX_SHOWN))
 
-        return mask
+        return redact
 
     def _target(self, shown: Shown) -> tuple[str, str]:
         """Path and query, ready to be shown."""
         is_secret = self._mock.secrets.has_name
-        path, query = mask_pairs(self.path, ";", is_secret), mask_pairs(self.query, "&", is_secret)
-        query = mask_pairs(query, ";", is_secret)  # some servers separate by it, too
+        path, query = redact_pairs(self.path, ";", is_secret), redact_pairs(self.query, "&", is_secret)
+        query = redact_pairs(query, ";", is_secret)  # some servers separate by it, too
         return shown(path, _MAX_SHOWN), shown(query, _MAX_SHOWN)
 
     def __repr__(self) -> str:
-        return self._mock.secrets.hide(f"<{self._request!r} -> {self.status}>")
+        return self._mock.secrets.redact(f"<{self._request!r} -> {self.status}>")
 
 
 class RequestLog:

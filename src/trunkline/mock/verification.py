@@ -20,7 +20,7 @@ from trunkline.errors import UsageError
 from trunkline.exchange import Json, NotJSON, Request, parse_json, pointer
 from trunkline.findings import to_text, truncate
 from trunkline.mock.request_log import RecordedRequest
-from trunkline.redaction import HIDDEN
+from trunkline.redaction import REDACTED
 
 _MOST_SHOWN = 20
 """The most differences, or requests, that a text shows."""
@@ -180,17 +180,17 @@ def _shown(request: RecordedRequest, expected: Expectation) -> Callable[[Differe
     """The function that describes a difference, without the secrets of the request and of the expectation."""
     headers = tuple((name, str(value)) for name, value in (expected.headers or {}).items())
     query = urlencode([(name, str(value)) for name, value in (expected.query or {}).items()], errors="replace")
-    mask = request.mask_with(Request("GET", "/", query, headers, json.dumps(expected.json, default=str).encode()))
+    redact = request.redact_with(Request("GET", "/", query, headers, json.dumps(expected.json, default=str).encode()))
 
     def text(place: tuple[str, ...], value: Json) -> str:
         if value is _ABSENT or value is _NOT_JSON:
             return repr(value)
-        masked = mask(json.loads(json.dumps(value, default=repr)), place)
-        return HIDDEN if masked == HIDDEN else truncate(to_text(masked), _LONGEST_VALUE)
+        redacted = redact(json.loads(json.dumps(value, default=repr)), place)
+        return REDACTED if redacted == REDACTED else truncate(to_text(redacted), _LONGEST_VALUE)
 
     def describe(difference: Difference) -> str:
         place, expected, sent = difference
-        at = f"{place[0]}{truncate(mask(pointer(place[1:]), ()), _LONGEST_VALUE)}"
+        at = f"{place[0]}{truncate(redact(pointer(place[1:]), ()), _LONGEST_VALUE)}"
         shown = f"{at}: expected {text(place, expected)}, was {text(place, sent)}"
         if text(place, expected) == text(place, sent):
             shown += " (they differ)"

@@ -98,16 +98,16 @@ class Answers:
                 self._judge(*answer)
 
     def _judge(self, vendor: Vendor, response: Any, request: Any, cassette: str) -> None:
-        hide: Callable[[str], str] = str
+        redact: Callable[[str], str] = str
         try:
             exchange = _exchange(vendor, response, request, cassette)
             asked = exchange.request
-            hide = redactor_of_request(asked, vendor.contract.secrets)
+            redact = redactor_of_request(asked, vendor.contract.secrets)
             if (vendor.name, asked.method, asked.path, asked.query) in self._left_out:
                 return
             found = validate(vendor, exchange, rules=self._rules)
         except UsageError as error:
-            self.not_judged.append(hide(str(error)))
+            self.not_judged.append(redact(str(error)))
             return
         self._judged += 1
         report = self._reports.setdefault(vendor.name, Report(secrets=vendor.secrets))

@@ -52,7 +52,7 @@ def _body(body: bytes, report: Report, run: RunInfo, numbers: dict[str, int]) ->
     """
     wanted = {normalized(name) for name in (run.contract.secrets if run.contract else run.secrets)}
 
-    def hidden(found: re.Match[str]) -> str:
+    def placeholder(found: re.Match[str]) -> str:
         name, value = (json.loads(f'"{found[number]}"', strict=False) for number in (1, 3))
         if normalized(name) not in wanted or not value:
             return found[0]
@@ -66,7 +66,7 @@ def _body(body: bytes, report: Report, run: RunInfo, numbers: dict[str, int]) ->
     except UnicodeDecodeError:
         text = body.decode("latin-1")
         return (None, "") if report.redact(text) != text else ("", base64.b64encode(body).decode())
-    shown = report.redact(_TEXT.sub(hidden, text))
+    shown = report.redact(_TEXT.sub(placeholder, text))
     if all(character.isprintable() or character in "\t\r\n" for character in shown):
         return shown, ""
     return (None, "") if shown != text else ("", base64.b64encode(body).decode())

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from trunkline.exchange import SAFE_METHODS, curl
 from trunkline.findings import Finding, Grade, Report
-from trunkline.redaction import mask_body
+from trunkline.redaction import redact_body
 
 if TYPE_CHECKING:
     from trunkline.contract.model import Contract, Operation
@@ -136,7 +136,7 @@ def curl_command(finding: Finding, report: Report, run: RunInfo) -> str:
         return ""
     request, host = last.request, ("host", urlsplit(run.base).netloc)
     headers = [field for field in request.headers if field != host]
-    body = report.redact(mask_body(request.body, run.secrets).decode("utf-8", "surrogateescape"))
+    body = report.redact(redact_body(request.body, run.secrets).decode("utf-8", "surrogateescape"))
     redacted = replace(
         request,
         path=report.redact(request.path),

@@ -286,8 +286,8 @@ def _implementations(
             titles.NOT_IMPLEMENTED: sorted(found.availability.missing),
             titles.TOO_LITTLE: [spelled(line) for line in found.shortfalls],
         }
-        hide = redactor(found.connection.secrets)
-        summarize(pytestconfig, {title: [printable(hide(line)) for line in found] for title, found in lines.items()})
+        redact = redactor(found.connection.secrets)
+        summarize(pytestconfig, {title: [printable(redact(line)) for line in found] for title, found in lines.items()})
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def without_placeholder(request: Request) -> tuple[Request, bool]:
     """The request with `UNKNOWN_CREDENTIAL` before a missing or replaced one, and whether it has its own.
 
     A real token is long and has a digit. What replaced one, as `REDACTED`, may be in the response too. It stays among
-    the header fields, so that it is hidden in reports: it may be a short token after all.
+    the header fields, so that reports redact it: it may be a short token after all.
     """
     token = bearer_token(request.header("authorization")) or ""
     if len(token) >= 16 and any(map(str.isdigit, token)):

@@ -16,7 +16,7 @@ from trunkline.exchange import Exchange, Headers, RawHeaders, Request, Response,
 from trunkline.findings import LONGEST_VALUE, Excuse, Finding, Grade, Identity, Report, excerpt
 from trunkline.mock import loader
 from trunkline.redaction import (
-    HIDDEN,
+    REDACTED,
     is_credential_name,
     normalized,
     printable,
@@ -96,7 +96,7 @@ class ProxyJudge:
         self._judged = 0
         self._report = Report(secrets=loaded.secrets, excuses=excuses or {})
         self._file = RecordFile(record) if record is not None else None
-        self._mask = StandIns()
+        self._stand_ins = StandIns()
         self._names = {normalized(name) for name in loaded.contract.secrets}
         self._causes: set[tuple[object, ...]] = set()
 
@@ -120,12 +120,12 @@ class ProxyJudge:
             self._rules = rules_of_a_run()
         findings, reason = self._findings(decoded)
         secrets = self._secrets(decoded)
-        is_masked = self._mask.learn(secrets)
+        is_known = self._stand_ins.learn(secrets)
         lines: list[str] = []
-        place = self._record(decoded, findings, secrets, lines) if is_masked else ""
-        hide = self._mask.hide if is_masked else lambda _: HIDDEN
+        place = self._record(decoded, findings, secrets, lines) if is_known else ""
+        redact = self._stand_ins.redact if is_known else lambda _: REDACTED
         for finding in findings:
-            lines += self._add(replace(finding, first=raw.time, last=raw.time), hide, place)
+            lines += self._add(replace(finding, first=raw.time, last=raw.time), redact, place)
         failing = [finding for finding in findings if finding.fails(self._strictness)]
         rules = tuple((finding.rule, str(finding.evidence.grade)) for finding in findings)
         return Verdict(len(failing), rules, tuple(lines), reason)
@@ -169,17 +169,17 @@ class ProxyJudge:
         response = Response(decoded.status, decoded.response_headers, decoded.response_body)
         return secrets_in_request(request, self._names) | secrets_in_response(response, self._names)
 
-    def _add(self, finding: Finding, hide: Callable[[str], str], place: str) -> Iterable[str]:
+    def _add(self, finding: Finding, redact: Callable[[str], str], place: str) -> Iterable[str]:
         """Add a finding to the report; the line for the log, if its cause is new."""
         cause = (*finding.cause, finding.evidence.grade, finding.excuse)
         is_new = cause not in self._causes and len(self._causes) < _MOST_CAUSES
         finding = replace(
             finding,
-            message=excerpt(finding.message, LONGEST_VALUE, hide),
-            expected=excerpt(finding.expected, LONGEST_VALUE, hide),
-            seen=excerpt(finding.seen, LONGEST_VALUE, hide),
-            at=excerpt(finding.at, LONGEST_VALUE, hide),
-            exchanges=tuple(_hidden(exchange, hide) for exchange in finding.exchanges) if is_new else (),
+            message=excerpt(finding.message, LONGEST_VALUE, redact),
+            expected=excerpt(finding.expected, LONGEST_VALUE, redact),
+            seen=excerpt(finding.seen, LONGEST_VALUE, redact),
+            at=excerpt(finding.at, LONGEST_VALUE, redact),
+            exchanges=tuple(_redacted(exchange, redact) for exchange in finding.exchanges) if is_new else (),
             sources=(place,) if place else (),
         )
         if not self._report.add(finding) or not is_new:
@@ -199,36 +199,36 @@ class ProxyJudge:
         """Write the exchange with stand-ins for its secrets, and return its place; empty if it is not written."""
         if self._file is None or _is_opaque(decoded):
             return ""
-        mask: Callable[[str], str] = self._mask
+        stand_in: Callable[[str], str] = self._stand_ins
         if any(len(secret) < SHORTEST for secret in secrets):
-            mask = self._mask_short
-        masked = decoded._replace(
-            url=mask(decoded.url),
-            request_headers=self._masked_fields(decoded.request_headers, mask),
-            request_body=_masked_bytes(decoded.request_body, mask),
-            response_headers=self._masked_fields(decoded.response_headers, mask),
-            response_body=_masked_bytes(decoded.response_body, mask),
+            stand_in = self._stand_in_short
+        recorded = decoded._replace(
+            url=stand_in(decoded.url),
+            request_headers=self._recorded_fields(decoded.request_headers, stand_in),
+            request_body=_recorded_bytes(decoded.request_body, stand_in),
+            response_headers=self._recorded_fields(decoded.response_headers, stand_in),
+            response_body=_recorded_bytes(decoded.response_body, stand_in),
             findings=tuple(dict.fromkeys(finding.rule for finding in findings)),
         )
         try:
-            return self._file.add(masked)
+            return self._file.add(recorded)
         except OSError as error:
             lines.append(f"the record {self._file.file} ends here, for it cannot be written: {reason_of(error)}")
             self._file.close()
             self._file = None
             return ""
 
-    def _mask_short(self, text: str) -> str:
+    def _stand_in_short(self, text: str) -> str:
         """The text without secrets, also without those that are too short to be found without their names."""
-        return self._mask(self._mask.under_names(text, self._is_secret))
+        return self._stand_ins(self._stand_ins.under_names(text, self._is_secret))
 
-    def _masked_fields(self, fields: Headers, mask: Callable[[str], str]) -> Headers:
-        return tuple((name, self._masked_value((name, value), mask)) for name, value in fields)
+    def _recorded_fields(self, fields: Headers, stand_in: Callable[[str], str]) -> Headers:
+        return tuple((name, self._recorded_value((name, value), stand_in)) for name, value in fields)
 
-    def _masked_value(self, field: tuple[str, str], mask: Callable[[str], str]) -> str:
-        value = mask(field[1])
+    def _recorded_value(self, field: tuple[str, str], stand_in: Callable[[str], str]) -> str:
+        value = stand_in(field[1])
         for short in (part for part in secrets_in_headers((field,)) if len(part) < SHORTEST):
-            value = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", self._mask.of(short), value)
+            value = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", self._stand_ins.of(short), value)
         return value
 
     def _is_secret(self, name: str) -> bool:
@@ -268,30 +268,30 @@ def _is_opaque(decoded: DecodedExchange) -> bool:
     return False
 
 
-def _masked_bytes(body: bytes, mask: Callable[[str], str]) -> bytes:
+def _recorded_bytes(body: bytes, stand_in: Callable[[str], str]) -> bytes:
     try:
-        return mask(body.decode()).encode()
+        return stand_in(body.decode()).encode()
     except UnicodeDecodeError:
-        return mask(body.decode("latin-1")).encode("latin-1", "replace")
+        return stand_in(body.decode("latin-1")).encode("latin-1", "replace")
 
 
-def _hidden(exchange: Exchange, hide: Callable[[str], str]) -> Exchange:
+def _redacted(exchange: Exchange, redact: Callable[[str], str]) -> Exchange:
     """The exchange without secrets, for a report."""
     request, response = exchange.request, exchange.response
-    body = hide(request.body[:_LONGEST_BODY].decode("utf-8", "surrogateescape"))
-    shown = hide(response.body[:_LONGEST_BODY].decode("utf-8", "surrogateescape"))
+    body = redact(request.body[:_LONGEST_BODY].decode("utf-8", "surrogateescape"))
+    shown = redact(response.body[:_LONGEST_BODY].decode("utf-8", "surrogateescape"))
     return replace(
         exchange,
         request=replace(
             request,
-            path=hide(request.path),
-            query=hide(request.query),
-            headers=tuple((name, hide(value)) for name, value in request.headers),
+            path=redact(request.path),
+            query=redact(request.query),
+            headers=tuple((name, redact(value)) for name, value in request.headers),
             body=body.encode("utf-8", "surrogateescape"),
         ),
         response=replace(
             response,
-            headers=tuple((name, hide(value)) for name, value in response.headers),
+            headers=tuple((name, redact(value)) for name, value in response.headers),
             body=shown.encode("utf-8", "surrogateescape"),
         ),
     )

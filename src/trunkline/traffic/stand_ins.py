@@ -4,10 +4,10 @@ A stand-in has the form of its secret: a letter for each letter, a digit for eac
 patterns and JSON stay valid. In one process, a secret has the same stand-in wherever it is written in the same way: a
 response that returns a credential still does. Nobody can compute the secret: the key is random, and never written.
 
->>> mask = StandIns()
->>> mask.learn({"sk_live_0123456789"})
+>>> stand_ins = StandIns()
+>>> stand_ins.learn({"sk_live_0123456789"})
 True
->>> mask("the key sk_live_0123456789 is unknown")
+>>> stand_ins("the key sk_live_0123456789 is unknown")
 'the key vq_oxmi_7384162953 is unknown'
 """
 
@@ -64,7 +64,7 @@ class StandIns:
     def __call__(self, text: str) -> str:
         return self._older.replace(self._newer.replace(text, self.of), self.of)
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text with `***` for each secret."""
         return self._older(self._newer(text))
 

@@ -112,12 +112,12 @@ def connect(
 
 
 @contextmanager
-def redacting_errors(hide: Callable[[str], str]) -> Iterator[None]:
-    """Redact the messages of errors with `hide`: an implementation may echo the credential."""
+def redacting_errors(redact: Callable[[str], str]) -> Iterator[None]:
+    """Redact the messages of errors: an implementation may echo the credential."""
     try:
         yield
     except TrunklineError as error:
-        error.args = (hide(str(error)),)
+        error.args = (redact(str(error)),)
         raise
 
 

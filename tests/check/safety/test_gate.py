@@ -1280,7 +1280,7 @@ def test_a_label_with_the_prefix_keeps_to_its_maximum_length(nested: Contract, f
 
 
 def test_a_dry_run_shows_the_writing_requests(nested: Contract) -> None:
-    """One line for each, with its secrets masked at any depth, and the number of reading ones."""
+    """One line for each, with its secrets redacted at any depth, and the number of reading ones."""
     body = {"name": "a\x1b[2J", "password": PASSWORD, "more": [{"Pass_Word": {"x": PASSWORD}}]}
     lines = list(
         preview(

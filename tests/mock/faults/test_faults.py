@@ -530,7 +530,7 @@ def test_a_body_and_header_fields_of_your_own(session: MockSession, telepath: Se
 
 
 def test_no_secret_is_in_the_words(session: MockSession, telepath: SessionMock) -> None:
-    """A token in a fault is masked in the header and in the record."""
+    """A token in a fault is redacted in the header and in the record."""
     token = TELEPATH.world.token
     response = telepath(asking(f'500 message="{token}"'))
     assert token not in (response.header("x-trunkline-fault") or token)

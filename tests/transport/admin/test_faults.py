@@ -110,13 +110,13 @@ def test_a_request_reads_little_of_a_long_fault(session: MockSession, client: Ad
     """Secrets are looked for only in the beginning of its words, which is all that is shown."""
     client.ask("POST", "/faults", {"faults": [{"status": 503, "headers": {"x-long": "x" * 60_000}}]})
     telepath = session.mocks["telepath"]
-    with patch.object(telepath.mock.secrets, "hide", wraps=telepath.mock.secrets.hide) as hide:
+    with patch.object(telepath.mock.secrets, "redact", wraps=telepath.mock.secrets.redact) as redact:
         assert telepath(LIST).status == 503
-    assert 0 < max(len(call.args[0]) for call in hide.mock_calls) <= 2048
+    assert 0 < max(len(call.args[0]) for call in redact.mock_calls) <= 2048
 
 
 def test_no_secret_of_a_mock_is_shown(client: Admin) -> None:
-    """A token that stands in a fault is masked in the list."""
+    """A token that stands in a fault is redacted in the list."""
     token = VENDORS["telepath"].world.token
     response = client.ask("POST", "/faults", {"faults": [{"status": 401, "message": f"no {token}"}]})
     assert token.encode() not in response.body

@@ -1,4 +1,4 @@
-"""The records of the mocks over HTTP: what `mock.records` does, with secrets masked and mistakes in one sentence."""
+"""The records of the mocks over HTTP: what `mock.records` does, with secrets redacted and mistakes in one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trunkline import mock
 from trunkline.exchange import Json
 from trunkline.mock import Mock, storage
 from trunkline.mock.session import MockSession
-from trunkline.redaction import mask_fields
+from trunkline.redaction import redact_fields
 
 SECRET = "hush-9876543210"
 
@@ -43,8 +43,8 @@ class Surface:
 
     def shown(self, account: str | None = None) -> list[dict[str, Json]]:
         """The trunks as they are answered."""
-        masked: list[dict[str, Json]] = mask_fields(self.held(account), self.mock.vendor.contract.secrets)
-        return masked
+        redacted: list[dict[str, Json]] = redact_fields(self.held(account), self.mock.vendor.contract.secrets)
+        return redacted
 
     def held(self, account: str | None = None) -> list[dict[str, Json]]:
         return [*self.mock.snapshot("trunks", account)]
@@ -147,7 +147,7 @@ def test_records_are_removed(surface: Surface) -> None:
 
 
 def test_secrets_are_masked(surface: Surface) -> None:
-    """No answer shows one, the mock keeps it, and one that is sent back masked stays as it is."""
+    """No answer shows one, the mock keeps it, and one that is sent back redacted stays as it is."""
     added = surface.client.ask("POST", surface.trunks, {surface.secret: SECRET}).json()
     identity, place = added["id"], surface.place(added["id"])
     answers = [added, surface.client.get(place), surface.client.get(surface.trunks, "limit=1000")]

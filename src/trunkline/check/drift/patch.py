@@ -27,7 +27,7 @@ from trunkline.contract.rewriting import rewritten
 from trunkline.errors import DataError
 from trunkline.exchange import Json, has_lone_surrogate, pointer, resolve
 from trunkline.findings import Grade, to_text
-from trunkline.redaction import HIDDEN
+from trunkline.redaction import REDACTED
 
 _ORDER = (*TYPES.values(),)
 
@@ -88,7 +88,7 @@ def _is_writable(change: Change, redact: Callable[[str], str]) -> bool:
     """Whether each name and value is whole, can be written as UTF-8, and is no secret."""
     values = [needed for needs in change.deviation.breaks.values() for needed in needs]
     texts = (*change.cause, *map(to_text, values))
-    is_whole = not any(HIDDEN in text or text.endswith("…") or redact(text) != text for text in texts)
+    is_whole = not any(REDACTED in text or text.endswith("…") or redact(text) != text for text in texts)
     return is_whole and not has_lone_surrogate([*change.cause, *values])
 
 

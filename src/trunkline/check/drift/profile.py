@@ -28,13 +28,13 @@ from trunkline.exchange import Exchange, Json, NotJSON, Request, Response, point
 from trunkline.findings import Evidence, excerpt, to_text, without_positions
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import (
-    HIDDEN,
+    REDACTED,
     RecentSecrets,
     Redactor,
     is_credential_name,
-    mask_header,
-    mask_json,
     normalized,
+    redact_header,
+    redact_json,
     secrets_in_request,
 )
 
@@ -106,7 +106,7 @@ class Deviation(Sighting):
     """A difference from the contract, with the part of the contract that it is about.
 
     `breaks` holds the references of all keywords that the value breaks, with what the schema needs to allow it.
-    `evidence` is that of the broken statement, None if there is no statement. `example` is masked.
+    `evidence` is that of the broken statement, None if there is no statement. `example` is redacted.
     """
 
     contract: str = ""
@@ -324,7 +324,7 @@ class Profile:
         is_secret = normalized(name) in self._secret_names
         at = place.at + pointer((self._name(name),))
         cause = Cause(operation.operation_id, key, "secret" if is_secret else "property", at)
-        example = partial(self._masked, at, values[0])
+        example = partial(self._example, at, values[0])
         evidence = operation.contract.secrets.get(name) if is_secret else None
         found = self._add(cause, example, len(values), contract=f"{place.reference}/properties", evidence=evidence)
         found.types.update(TYPES[kind] for kind in set(map(type, values)))
@@ -344,7 +344,7 @@ class Profile:
     def _violation(self, operation: Operation, shown: DocumentedResponse, found: list[Violation]) -> None:
         first = found[0]
         kind, at, instance = OF_KEYWORD.get(first.keyword, "shape"), without_positions(first.at), first.instance
-        example = "absent" if first.keyword == "required" else self._masked(at, instance)
+        example = "absent" if first.keyword == "required" else self._example(at, instance)
         detail = {"type": TYPES.get(type(instance), ""), "value": example, "property_missing": ""}.get(
             kind, first.keyword
         )
@@ -354,12 +354,12 @@ class Profile:
         cause = Cause(operation.operation_id, shown.key, kind, f"body{at}", detail)
         added = self._add(cause, lambda: example, contract=first.contract, expected=first.expected, evidence=evidence)
         for violation in found:
-            _widen(added.breaks.setdefault(violation.contract, []), violation, is_masked=HIDDEN in example)
+            _widen(added.breaks.setdefault(violation.contract, []), violation, is_redacted=REDACTED in example)
 
     # --- what is kept -----------------------------------------------------------------------------------------------
 
     def _add(self, cause: Cause, example: Callable[[], str], count: int = 1, **facts: Any) -> Deviation:
-        """Count a difference; the first time, keep its facts and an example, which is masked."""
+        """Count a difference; the first time, keep its facts and an example, which is redacted."""
         found = self.deviations.get(cause)
         if found is None:
             of_place = cause._replace(at=cause.at.rpartition("/")[0] if cause.kind in _NAMED else cause.at, detail="")
@@ -381,7 +381,7 @@ class Profile:
         while len(self._remembered) > _MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
-    def _masked(self, at: str, value: Json) -> str:
+    def _example(self, at: str, value: Json) -> str:
         """The value at a place as an example: without secrets, and not too long."""
         key = (at, type(value), value)
         is_short = not isinstance(value, dict | list) and len(str(value)) <= _LONGEST
@@ -392,7 +392,7 @@ class Profile:
             self._learn(Request("POST", "/", "", response.headers, response.body))
             self._knows_response = True
         is_secret = any(map(self._is_secret, at.split("/")))
-        example = HIDDEN if is_secret else to_text(mask_json(value, self._is_secret, self.redact))
+        example = REDACTED if is_secret else to_text(redact_json(value, self._is_secret, self.redact))
         example = excerpt(example, _LONGEST, self.redact)
         if is_short and len(self._examples) < _MOST_REMEMBERED:
             self._examples[key] = example
@@ -401,7 +401,7 @@ class Profile:
     def _header(self, name: str, value: str) -> str:
         """The value of a header as an example."""
         self._learn(Request("POST", "/", "", self._exchange.response.headers))
-        return self._text(mask_header(name, value))
+        return self._text(redact_header(name, value))
 
     def _text(self, text: str) -> str:
         return excerpt(text, _LONGEST, self.redact)
@@ -418,7 +418,7 @@ _NAMED = frozenset(("property", "secret", "header", "parameter"))
 """The kinds whose place ends with a name that the contract does not have."""
 
 
-def _widen(needs: list[Json], violation: Violation, *, is_masked: bool) -> None:
+def _widen(needs: list[Json], violation: Violation, *, is_redacted: bool) -> None:
     """Add what a schema needs to allow the value: its type, the value, or its size. Of sizes the extreme is kept."""
     keyword, instance = violation.keyword, violation.instance
     if keyword == "type":
@@ -431,7 +431,7 @@ def _widen(needs: list[Json], violation: Violation, *, is_masked: bool) -> None:
         return
     elif OF_KEYWORD.get(keyword) == "format":
         needed = keyword
-    elif is_masked and keyword in ("enum", "const"):
+    elif is_redacted and keyword in ("enum", "const"):
         return
     else:
         needed = instance

@@ -17,7 +17,7 @@ from trunkline.check.stateful.request_bodies import label_input
 from trunkline.contract.model import Create, Operation
 from trunkline.contract.patterns import sample
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Headers, Json, NotJSON, parse_json
-from trunkline.redaction import HIDDEN
+from trunkline.redaction import REDACTED
 
 _OF_CONNECTION = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "keep-alive"}
@@ -143,7 +143,7 @@ def headers_of(recorded: SavedRequest, credentials: Mapping[str, str]) -> tuple[
                 raise Undecided(f"the credential of {whose} account is not known; give it with {flag}")
             sent.append((name, credentials[value]))
             shown = (("authorization", value),)
-        elif HIDDEN in value or f"${TOKEN_VARIABLE}" in value:
+        elif REDACTED in value or f"${TOKEN_VARIABLE}" in value:
             raise Undecided(f"the header {name} of a request was left out")
         else:
             sent.append((name, value))

@@ -10,7 +10,7 @@ import msgspec
 from trunkline.check.replay.judging import Undecided
 from trunkline.errors import UsageError
 from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, TOKEN_VARIABLE
-from trunkline.redaction import HIDDEN
+from trunkline.redaction import REDACTED
 
 _OWN = frozenset({f"Bearer ${TOKEN_VARIABLE}", f"Bearer ${SECOND_VARIABLE}"})
 """How the credentials of a run are printed."""
@@ -41,12 +41,12 @@ class SavedRequest(msgspec.Struct, frozen=True):
     @property
     def hides_address(self) -> bool:
         """Whether a part of its address was left out."""
-        return HIDDEN in self.path + self.query
+        return REDACTED in self.path + self.query
 
     @property
     def text(self) -> str:
         """The body as text. Raises `Undecided` if it was left out, or a part of it."""
-        if self.body is None or HIDDEN in self.body:
+        if self.body is None or REDACTED in self.body:
             raise Undecided("the body of a request was left out, or a part of it")
         return self.body
 

@@ -80,10 +80,10 @@ def _places_of(secret: str, exchange: Exchange) -> Iterator[tuple[str, Place]]:
     """Each place of a response whose text holds a secret: the part, and the place in it, named without the secret."""
     if len(secret) < _LEAST_CHARACTERS:
         return
-    hidden = frozenset({secret})
+    redact = redactor(frozenset({secret}))
     for name, value in exchange.response.headers:
         if secret in value:
-            yield redactor(hidden)(f"header/{name}"), ()
+            yield redact(f"header/{name}"), ()
     body = json_of(exchange)
     if body is NOTHING:
         if secret in exchange.response.body.decode("utf-8", "replace"):
@@ -91,7 +91,7 @@ def _places_of(secret: str, exchange: Exchange) -> Iterator[tuple[str, Place]]:
     elif may_hold(exchange.response.body, secret):
         for place, text in chain(all_texts(body), all_keys(body)):
             if secret in text:
-                yield "body", _redacted(place, redactor(hidden))
+                yield "body", _redacted(place, redact)
 
 
 def _redacted(place: Place, redact: Redactor) -> Place:

@@ -287,14 +287,14 @@ class Scenario:
         is_suppressed = (finding.rule, _is_note(finding)) in self.run.suppressed
         if not self.reporting or is_suppressed or not finding.evidence.grade.carries_findings:
             return
-        hide = redactor(frozenset(self.secrets))
+        redact = redactor(frozenset(self.secrets))
         earlier = (item.creation for item in self._concerned() if item.creation not in self.exchanges)
         raise Broken(
             replace(
                 finding,
-                message=hide(finding.message),
-                expected=hide(finding.expected),
-                seen=hide(finding.seen),
+                message=redact(finding.message),
+                expected=redact(finding.expected),
+                seen=redact(finding.seen),
                 exchanges=(*earlier, *self.exchanges),
             )
         )

@@ -169,7 +169,7 @@ def answer(asked: MockRequest, chosen: list[Chosen]) -> Answered:
         if not chosen:
             return Answered(response, limits)
     words = "; ".join(to_words(found.step) for found in chosen)
-    words = excerpt(words.translate(_PRINTABLE), len(words), asked.mock.secrets.hide)[:_LONGEST_WORDS]
+    words = excerpt(words.translate(_PRINTABLE), len(words), asked.mock.secrets.redact)[:_LONGEST_WORDS]
     fields = (*step.headers.items(), *((("content-type", step.content_type),) if step.content_type else ()))
     response = with_headers(response, tuple((name.lower(), value) for name, value in (*fields, (FAULT_HEADER, words))))
     if asked.request.method == "HEAD" and response.body:
@@ -197,7 +197,7 @@ def with_headers(response: Response, fields: Headers) -> Response:
 def refuse_header(mock: Mock, request: Request, mistake: str) -> Response:
     """The refusal of a request that asks for a fault in wrong words. It has the mistake as a notice, too."""
     sent = " ".join(value for name, value in request.headers if name == FAULT_HEADER)
-    if mock.secrets.hide(sent) != sent:  # a sentence that quotes its beginning may quote half of it
+    if mock.secrets.redact(sent) != sent:  # a sentence that quotes its beginning may quote half of it
         mistake = f"{FAULT_HEADER} has a mistake, which is not quoted, because the field holds a secret"
     notice = json.dumps(mistake.translate(_PRINTABLE))[1:-1].replace('\\"', '"')
     log.info("refused: %s", notice)

@@ -17,8 +17,8 @@ from trunkline.exchange import Json
 from trunkline.findings import excerpt
 from trunkline.mock.faults import Scenario, SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
-from trunkline.redaction import mask_json
-from trunkline.transport.admin.messages import hidden, read_json, read_query, session_of
+from trunkline.redaction import redact_json
+from trunkline.transport.admin.messages import read_json, read_query, redacted, session_of
 
 log = logging.getLogger("trunkline.transport.admin")
 
@@ -39,7 +39,7 @@ async def set_faults(request: Request) -> HTTPResponse:
 def _set(session: MockSession, body: Json) -> HTTPResponse:
     added = session.faults.add(*parse_faults(body))
     for fault in added:
-        log.info("fault %d is set: %s", fault.id, excerpt(fault.line, _LONGEST_LOGGED, partial(hidden, session)))
+        log.info("fault %d is set: %s", fault.id, excerpt(fault.line, _LONGEST_LOGGED, partial(redacted, session)))
     return _shown(session, added, 201)
 
 
@@ -51,7 +51,7 @@ async def clear_faults(request: Request) -> HTTPResponse:
 
 async def get_fault(request: Request) -> HTTPResponse:
     """One fault, by its number."""
-    return JSONResponse(_masked(session_of(request), _named(request).to_json()))
+    return JSONResponse(_redacted(session_of(request), _named(request).to_json()))
 
 
 async def remove_fault(request: Request) -> HTTPResponse:
@@ -109,12 +109,12 @@ def _scenario(request: Request) -> str:
 
 
 def _shown(session: MockSession, faults: list[SetFault], status: int = 200) -> JSONResponse:
-    return JSONResponse({"faults": _masked(session, [fault.to_json() for fault in faults])}, status)
+    return JSONResponse({"faults": _redacted(session, [fault.to_json() for fault in faults])}, status)
 
 
-def _masked(session: MockSession, value: Json) -> Json:
+def _redacted(session: MockSession, value: Json) -> Json:
     """The value without the secrets of the mocks."""
-    return mask_json(value, lambda _: False, partial(hidden, session))
+    return redact_json(value, lambda _: False, partial(redacted, session))
 
 
 ROUTES = (

@@ -56,10 +56,10 @@ def documented_path(route: Route) -> str:
     return re.sub(r":\w+}", "}", route.path)
 
 
-def hidden(session: MockSession, text: str) -> str:
+def redacted(session: MockSession, text: str) -> str:
     """The text without the secrets of a session's mocks."""
     for served in session.mocks.values():
-        text = served.mock.secrets.hide(text)
+        text = served.mock.secrets.redact(text)
     return text
 
 

@@ -19,7 +19,7 @@ from trunkline.exchange import Json
 from trunkline.mock.generators import Record
 from trunkline.mock.mock import Mock
 from trunkline.mock.world import Collection
-from trunkline.redaction import HIDDEN, mask_json
+from trunkline.redaction import REDACTED, redact_json
 from trunkline.transport.access import RESERVED
 from trunkline.transport.admin.messages import (
     mock_named,
@@ -95,7 +95,7 @@ async def change_record(request: Request) -> HTTPResponse:
     """Replace fields of a record; those that depend on them follow. A secret that is given as `***` stays as it is."""
     query, body = read_query(request, ("account",)), await read_body(request, "Record")
     given = {
-        name: value for name, value in body.items() if value != HIDDEN or not _mock(request).secrets.has_name(name)
+        name: value for name, value in body.items() if value != REDACTED or not _mock(request).secrets.has_name(name)
     }
 
     def change() -> Record:
@@ -144,7 +144,7 @@ def _parent(collection: Collection) -> Json:
 
 
 def _shown(request: Request, record: Record) -> Json:
-    return mask_json(record, _mock(request).secrets.has_name, str)
+    return redact_json(record, _mock(request).secrets.has_name, str)
 
 
 ROUTES = (

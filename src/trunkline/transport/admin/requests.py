@@ -97,7 +97,7 @@ async def _events(
                     yield f'event: lost\ndata: {{"lost": {one.number - last - 1}}}\n\n'
                 last = one.number
                 if all(fits(one) for fits in filters):
-                    text = await run_in_threadpool(log.to_text, one)  # to mask secrets may take a while
+                    text = await run_in_threadpool(log.to_text, one)  # to redact secrets may take a while
                     yield f"id: {last}\ndata: {text}\n\n"
                 await asyncio.sleep(0)
             if not found:

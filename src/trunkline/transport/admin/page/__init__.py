@@ -20,8 +20,8 @@ from trunkline.exchange import Json
 from trunkline.mock.faults import scenarios
 from trunkline.mock.mock import Mock
 from trunkline.mock.world import MOCK_ONLY
-from trunkline.redaction import HIDDEN, mask_json
-from trunkline.transport.admin.messages import hidden, root_of, session_of
+from trunkline.redaction import REDACTED, redact_json
+from trunkline.transport.admin.messages import redacted, root_of, session_of
 from trunkline.transport.admin.page.commands import commands
 from trunkline.transport.pages import THEME, template
 
@@ -52,7 +52,7 @@ def page(request: Request) -> Response:
         keeps_requests=session.requests.most > 0,
         vendors=[_vendor(served.mock, root) for served in session.mocks.values()],
         faults=faults,
-        hidden=partial(hidden, session),
+        redacted=partial(redacted, session),
         scenarios=scenarios().values(),
         on={one.scenario for one in faults},
     )
@@ -82,7 +82,7 @@ def _tables(mock: Mock) -> Iterator[dict[str, Json]]:
                 continue
             path = f"records/{quote(mock.vendor.name)}/{quote(name)}"
             query = f"?{urlencode({'account': account})}"
-            shown = [mask_json(record, mock.secrets.has_name, mock.secrets.hide) for record in records[:_MOST_ROWS]]
+            shown = [redact_json(record, mock.secrets.has_name, mock.secrets.redact) for record in records[:_MOST_ROWS]]
             columns = _columns(collection.identity, shown)
             yield {
                 "collection": name,
@@ -100,14 +100,16 @@ def _columns(identity: str, records: list[dict[str, Json]]) -> list[str]:
         name
         for record in records[:1]
         for name, value in record.items()
-        if not isinstance(value, list | dict) and value != HIDDEN
+        if not isinstance(value, list | dict) and value != REDACTED
     )
     return [identity, *(name for name in plain if name != identity)][:_MOST_COLUMNS]
 
 
 def _row(record: Mapping[str, Json], identity: str, columns: list[str], path: str, query: str) -> dict[str, Json]:
     named = str(record[identity])
-    editable = {name: value for name, value in record.items() if name not in {identity, MOCK_ONLY} and value != HIDDEN}
+    editable = {
+        name: value for name, value in record.items() if name not in {identity, MOCK_ONLY} and value != REDACTED
+    }
     return {
         "id": named,
         "cells": [_cell(record.get(name)) for name in columns],
