@@ -67,6 +67,7 @@ def checked(vendor: Vendor, target: Target, *, writes: bool = False, leave: int 
     )
 
 
+@pytest.mark.slow_for("own words", "405", "501")
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_missing_operations_are_named_and_the_others_are_judged(refusal: str) -> None:
     """However the server says that there is no such path, nothing about the missing operations is judged."""
@@ -116,6 +117,7 @@ def test_a_fetch_without_its_list_needs_an_id() -> None:
     assert report.reach.statuses["getCall", 200] > 0
 
 
+@pytest.mark.slow_for("talkover")
 @pytest.mark.parametrize("name", ["telepath", "talkover"])
 def test_an_empty_account_lacks_nothing_that_answers(name: str) -> None:
     """A 404 in words of its own shows that the path exists; what has no item to be asked about is listed."""

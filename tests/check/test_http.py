@@ -66,7 +66,7 @@ def report_of(
     return checker.report
 
 
-@pytest.mark.slow_for("thousands", "gzip", "chunked")
+@pytest.mark.slow_for("thousands", "gzip", "chunked", "HTTP/1.0")
 @pytest.mark.parametrize("name", LAWFUL)
 def test_a_lawful_list_has_no_failing_finding(name: str) -> None:
     """No transport, key order, extra property or number of trunks makes a correct implementation fail."""
@@ -101,6 +101,7 @@ def dated_notes(out: str) -> list[tuple[str, str]]:
     return [(row["operation"], row["grade"]) for row in json.loads(out)["findings"] if row["at"] == "header/date"]
 
 
+@pytest.mark.slow_for("True")
 @pytest.mark.parametrize("clock", [True, False])
 def test_a_server_without_a_date_has_a_note(capfd: pytest.CaptureFixture[str], clock: bool) -> None:
     """A check and a live validation note it, whatever the status, and do not fail."""

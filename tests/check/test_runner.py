@@ -44,12 +44,12 @@ def edited(target: Target, edit: Callable[[Any], None]) -> Target:
     return changed
 
 
-def check_laws(vendor: Vendor, target: Target, **more: Any) -> Report:
-    """The report of a check of the laws alone."""
+def check_laws(vendor: Vendor, target: Target, *laws: str, **more: Any) -> Report:
+    """The report of a check of the laws alone, all of them unless some are named."""
     checker = Checker(vendor, target, Report(secrets=vendor.secrets), credential=vendor.world.token, **more)
     for operation in vendor.contract.operations:
         for law in checker.laws:
-            if law.concerns(operation):
+            if law.concerns(operation) and (not laws or law.name in laws):
                 checker.check_law(operation, law)
     return checker.report
 
@@ -65,11 +65,10 @@ def test_a_whole_check_of_the_mock_finds_nothing(telepath: Vendor) -> None:
 def test_a_check_notes_which_rules_judged_something(telepath: Vendor) -> None:
     """Each rule that concerns an operation is there, with a reason if no exchange was judged."""
     target = budgeted(mock.from_vendor(telepath), 60)
-    report = Checker(telepath, target, credential=telepath.world.token, seed=3, examples=1).run(["listTrunks"])
+    report = Checker(telepath, target, credential=telepath.world.token, seed=3, examples=1).run()
     concerned = {rule.name for rule in RULES if rule.concerns(telepath.contract.operation("listTrunks"))}
     assert {name for operation, name in report.rules if operation == "listTrunks"} >= concerned
     assert report.rules["listTrunks", "body_matches_schema"] == ""
-    report = Checker(telepath, mock.from_vendor(telepath), credential=telepath.world.token, examples=1).run()
     assert report.rules["createTrunk", "body_matches_schema"] == NOT_ALLOWED
 
 
@@ -253,14 +252,15 @@ def test_a_reset_in_seconds_is_not_a_unix_time(telepath: Vendor) -> None:
             kept = tuple(pair for pair in response.headers if pair[0] != "x-ratelimit-reset")
             return replace(response, headers=(*kept, ("x-ratelimit-reset", value)))
 
-        report = check_laws(telepath, target, examples=3)
+        report = check_laws(telepath, target, "same_request_same_response")
         assert {found.rule for found in report.failures()} == {"rate_limit_is_reported"}
 
 
 def test_a_page_is_never_larger_than_documented() -> None:
     """A filtered list that is longer than two pages is judged as well."""
     vendor = trunkline.load("telepath", trunks=1000)
-    report = check_laws(vendor, mock.from_vendor(vendor), seed=1, examples=1)
+    laws = ("filter_keeps_all_that_match", "filter_comes_before_paging", "pages_leave_no_gap")
+    report = check_laws(vendor, mock.from_vendor(vendor), *laws, seed=1, examples=1)
     assert report.exercised["listTrunks", "filter_comes_before_paging"] == ""
     assert report.findings == ()
 

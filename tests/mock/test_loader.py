@@ -15,6 +15,8 @@ import pytest
 from tests.requests import Client
 from trunkline import mock
 from trunkline.contract import folders
+from trunkline.contract.loader import read
+from trunkline.contract.model import Contract
 from trunkline.errors import DataError, UsageError
 from trunkline.exchange import Json, Request
 from trunkline.mock import loader
@@ -25,6 +27,22 @@ from trunkline.mock.world import project
 
 ROOT = folders.roots()[0]
 VENDORS = folders.names()
+CONTRACTS: dict[object, Contract] = {}
+"""The contracts that have been read and linted, by the contents of their folders."""
+
+
+@pytest.fixture(autouse=True)
+def _equal_schemas_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests break a world, and share the contract: reading and linting that takes most of the time of a load."""
+    monkeypatch.setattr(loader, "read", read_once)
+
+
+def read_once(folder: Path, vendor: str, *, lint: bool = True) -> Contract:
+    """What `read` returned for an equal folder."""
+    key = vendor, lint, tuple((path.name, path.read_bytes()) for path in sorted(folder.iterdir()) if path.is_file())
+    if key not in CONTRACTS:
+        CONTRACTS[key] = read(folder, vendor, lint=lint)
+    return CONTRACTS[key]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ It is for data that trunkline does not ship. Each problem is (JSON Pointer, reas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from random import Random
 from typing import TypeAlias
@@ -249,9 +250,8 @@ def _lint_values(operation: Operation) -> Iterator[str]:
 
 def _lint_samples(operation: Operation, name: str, pattern: str) -> Iterator[str]:
     """The problem of a pattern from which no value can be made, or whose values the input's own schema refuses."""
-    rng = Random(pattern)  # noqa: S311 - plausible data, not secrets
     try:
-        values = [sample(pattern, rng) for _ in range(_SAMPLES)]
+        values = _samples(pattern)
     except ValueError as error:
         yield f"no value of the input {name!r} can be made: {error}"
         return
@@ -260,10 +260,20 @@ def _lint_samples(operation: Operation, name: str, pattern: str) -> Iterator[str
         yield f"a value made of the input {name!r} is not allowed: {demand}"
 
 
+@lru_cache(maxsize=256)
+def _samples(pattern: str) -> list[str]:
+    """Values that a pattern matches. Raises `ValueError` if none can be made."""
+    rng = Random(pattern)  # noqa: S311 - plausible data, not secrets
+    return [sample(pattern, rng) for _ in range(_SAMPLES)]
+
+
 def _demand(operation: Operation, sent: dict[str, Json]) -> str:
     """The demand that a body breaks, missing properties aside; empty if it is accepted."""
-    violations = operation.contract.violations(operation.body.schema, sent) if operation.body else ()
-    return next((violation.demand for violation in violations if violation.keyword != "required"), "")
+    contract, body = operation.contract, operation.body
+    if body is None or all(e.keyword == "required" for e in contract.schemas.errors(f"{DOCUMENT}#{body.schema}", sent)):
+        return ""
+    violations = contract.violations(body.schema, sent)
+    return next(violation.demand for violation in violations if violation.keyword != "required")
 
 
 def _lint_defaults(operation: Operation) -> Iterator[str]:
