@@ -1507,3 +1507,19 @@ def test_an_interruption_that_python_drops_still_ends_a_check(run: Run, monkeypa
     assert (code, document(out)["complete"]) == (130, False)
     assert "Traceback" not in err
     assert "ignored" not in err
+
+
+def test_a_second_ctrl_c_while_the_first_is_told_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come when the command has ended, but its sentence is not printed yet: the code is 130."""
+
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([])
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert ended.value.code == 130

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +85,37 @@ def test_a_process_that_ends_early_is_one_sentence(tmp_path: Path, capfd: pytest
     ):
         [*judged(pieces.batches(str(path)))]
     capfd.readouterr()
+
+
+class _Endless:
+    """Work of which no process sees the end."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return time.sleep, (600,)
+
+
+@pytest.mark.slow
+def test_an_interruption_does_not_wait_for_the_batches_under_way(tmp_path: Path) -> None:
+    """Every process ends at once; what was found before is kept."""
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps(har(url=URL)))
+    judge = BatchJudge(TELEPATH.contract, frozenset(), {})
+    before = multiprocessing.active_children()
+
+    def interrupted() -> Iterator[list[Any]]:
+        yield from pieces.batches(str(path))
+        yield from ([_Endless()] for _ in range(3))
+        raise KeyboardInterrupt
+
+    with jobs.in_order(judge, "telepath", 2) as judged:
+        work = judged(interrupted())
+        assert next(work).exchanges == 1
+        with pytest.raises(KeyboardInterrupt):
+            next(work)
+    children = {*multiprocessing.active_children()} - {*before}
+    for child in children:
+        child.join(30)
+        assert child.exitcode is not None
 
 
 def test_interrupting_is_clean(tmp_path: Path) -> None:

@@ -54,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if sys.stdout is None:
         _print_error("standard output is closed; open it, or send it to a file")
         sys.exit(ERROR)
-    code = completion.answer(cli) if completion.asked() else run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = completion.answer(cli) if completion.asked() else run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # a second Ctrl-C, while the first was told
+        code = INTERRUPTED
     if current_thread() is main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, so a second Ctrl-C must not change the code
     if error := _flush(sys.stdout):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,12 +30,15 @@ _AHEAD = 2
 def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
     """A function that judges batches, in so many processes, and yields what was found in the order of the batches.
 
-    It raises what reading the batches raises, after what was found before.
+    It raises what reading the batches raises, after what was found before. At the end the processes end at once, also
+    in the middle of a batch.
     """
     if jobs == 1:
         yield lambda batches: map(judge, batches)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (vendor, judge.settings))
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    pool = ProcessPoolExecutor(jobs, context, _begin, (vendor, judge.settings, theirs))
     try:
         yield lambda batches: _in_order(pool, batches, _AHEAD * jobs)
     except BrokenProcessPool:
@@ -45,6 +48,8 @@ def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        ours.close()
+        theirs.close()
 
 
 def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -> Iterator[Judged]:
@@ -82,12 +87,11 @@ _judges: list[BatchJudge] = []
 """The judge of this process, if it is one of several."""
 
 
-def _begin(vendor: str, settings: tuple[Any, ...]) -> None:
+def _begin(vendor: str, settings: tuple[Any, ...], end: Connection) -> None:
     from trunkline.mock import loader  # noqa: PLC0415 - only in a process of its own
     from trunkline.traffic.validation import BatchJudge  # noqa: PLC0415 - which imports this module
 
-    if parent := parent_process():
-        Thread(target=_end_after, args=(parent,), name="trunkline-end", daemon=True).start()
+    Thread(target=_end_with, args=(end,), name="trunkline-end", daemon=True).start()
     _judges[:] = [BatchJudge(loader.load(vendor, lint=False).contract, *settings)]
 
 
@@ -95,7 +99,7 @@ def _judge(batch: Batch) -> Judged:
     return _judges[0](batch)
 
 
-def _end_after(parent: BaseProcess) -> None:
-    """End this process with the one that began it, which may be killed before it can say so."""
-    parent.join()
+def _end_with(end: Connection) -> None:
+    """End this process when the other end of a pipe is closed, or its process is killed."""
+    end.poll(None)
     os._exit(1)
