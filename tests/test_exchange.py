@@ -8,7 +8,17 @@ import tracemalloc
 
 import pytest
 
-from trunkline.exchange import NotJSON, Request, Response, all_places, cached_by_body, parse_json, pointer_to, read_json
+from trunkline.exchange import (
+    NotJSON,
+    Request,
+    Response,
+    all_places,
+    beyond_limits,
+    cached_by_body,
+    parse_json,
+    pointer_to,
+    read_json,
+)
 
 pytest_plugins = "pytester"
 
@@ -70,6 +80,22 @@ def test_what_readers_differ_in_is_no_input(text: str, reason: str) -> None:
     """A body or file of which two readers may make two things is refused, with the reason."""
     with pytest.raises(NotJSON, match=reason):
         parse_json(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[" * 100 + b"]" * 100, ""),
+        (b"[" * 102 + b"]" * 102, "the body is nested more than 100 levels deep, the limit of trunkline"),
+        (b"[" * 9999 + b"]" * 9999, "the body is nested too deeply to be read: the limit of trunkline is 100 levels"),
+        (b'{"a":1%s}' % (b',"a":2' * 9), "duplicate names give it more than 8 variants, the limit of trunkline"),
+        (b"[", ""),
+        (b"", ""),
+    ],
+)
+def test_a_limit_of_ours_is_told_from_what_is_no_json(body: bytes, reason: str) -> None:
+    """Its sentence says that it is ours: the body may be right."""
+    assert beyond_limits(body) == reason
 
 
 def test_the_variants_of_a_body_are_bounded() -> None:

@@ -47,6 +47,7 @@ CUT_OFF = "it looks cut off"
 """The end of the message of a `NotJSON` for a text that ends too early."""
 DEEPEST = 100
 """The number of levels to which a JSON text may be nested."""
+_LIMIT = "the limit of trunkline"
 _MOST_NAMED = 20
 """The number of odd places of a text that are named."""
 _MOST_VARIANTS = 8
@@ -58,6 +59,10 @@ SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "s
 
 class NotJSON(ValueError):
     """The bytes are not one JSON text (RFC 8259). The message gives the reason without quoting them."""
+
+
+class TooComplex(NotJSON):
+    """The bytes are beyond a limit of trunkline, and may be one JSON text all the same. The message names the limit."""
 
 
 def headers(pairs: Iterable[tuple[str, str]]) -> Headers:
@@ -307,6 +312,12 @@ def read_json(body: bytes) -> JSONText:
     return JSONText(value)
 
 
+def beyond_limits(body: bytes) -> str:
+    """Why a body is more than trunkline reads, or empty. It may be right all the same."""
+    text = read_body(body) if body else None
+    return str(text) if isinstance(text, TooComplex) else ""
+
+
 @cached_by_body
 def read_body(body: bytes) -> JSONText | NotJSON:
     """Parse the body of a response, or return the reason why it is not JSON. Do not change the shared values."""
@@ -333,15 +344,15 @@ def _read_again(body: bytes) -> JSONText:
     except NotJSON:
         raise
     except RecursionError:
-        raise NotJSON("the body is nested too deeply to be read") from None
+        raise TooComplex(f"the body is nested too deeply to be read: {_LIMIT} is {DEEPEST} levels") from None
     except json.JSONDecodeError as error:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         cut = f"; {CUT_OFF}" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
     if any(_count_strings(variant) < 0 for variant in (value, *found.variants)):
-        raise NotJSON(f"the body is nested more than {DEEPEST} levels deep")
+        raise TooComplex(f"the body is nested more than {DEEPEST} levels deep, {_LIMIT}")
     if found.variants and (1 + len(found.variants)) * len(body) > _MOST_BYTES:
-        raise NotJSON("it has duplicate names, and is too long to judge all their values")
+        raise TooComplex(f"all values of its duplicate names are more than {_MOST_BYTES} bytes, {_LIMIT}")
     return found
 
 
@@ -410,7 +421,7 @@ def _with_variants(value: Json, reader: _Reader) -> JSONText:
                 key = (*within, len(steps), number)
                 if key not in variants:
                     if len(variants) > _MOST_VARIANTS:
-                        raise NotJSON(f"duplicate names give it more than {_MOST_VARIANTS} variants")
+                        raise TooComplex(f"duplicate names give it more than {_MOST_VARIANTS} variants, {_LIMIT}")
                     variants[key] = json.loads(json.dumps(variants[within]))
                 reduce(getitem, steps, variants[key])[name] = other
                 values.append(((place, name), other, key))

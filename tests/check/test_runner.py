@@ -194,6 +194,20 @@ def test_an_exchange_of_no_operation_is_listed(telepath: Vendor) -> None:
     assert checker.report.findings == ()
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_body_beyond_our_limits_is_listed_and_is_no_finding(telepath: Vendor, status: int) -> None:
+    """What does not need the body is judged all the same."""
+    checker = Checker(telepath, lambda _: Response(404), Report())
+    response = Response(status, (("content-type", "text/plain"),), b"[" * 150 + b"]" * 150)
+    checker.judge(Exchange(Request("GET", "/trunks", "limit=1"), response))
+    reason = "the body is nested more than 100 levels deep, the limit of trunkline"
+    assert checker.report.reading.not_judged == {"GET /trunks?limit=1": reason}
+    assert not checker.report.reach.statuses
+    rules = {finding.rule for finding in checker.report.findings}
+    assert not rules & {"body_is_json", "body_matches_schema"}
+    assert ("media_type_is_json" in rules, "no_server_error" in rules) == (status == 200, status == 503)
+
+
 def test_a_spent_budget_stops_the_check(telepath: Vendor) -> None:
     """Steps that were not reached are not exercised, and the report says that the run was stopped."""
     target = budgeted(mock.from_vendor(telepath), 20)

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
+from io import StringIO
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -1516,6 +1517,7 @@ def test_a_second_ctrl_c_while_the_first_is_told_is_no_traceback(monkeypatch: py
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "run", interrupted)
+    monkeypatch.setattr(sys, "stdout", StringIO())
     handler = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(SystemExit) as ended:

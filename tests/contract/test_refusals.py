@@ -177,6 +177,18 @@ def test_every_reason_is_reported_where_no_page_says_which_comes_first(telepath:
     ]
 
 
+def test_a_body_beyond_our_limits_is_no_reason() -> None:
+    """An API may accept it, although the mock does not. A credential that is missing is a reason all the same."""
+    telepath = loader.load("telepath").contract
+    body = b'{"nested": ' + b"[" * 150 + b"]" * 150 + b"}"
+    media_type = ("content-type", "application/json")
+    request = Request("POST", "/trunks", "", (*GOOD, media_type), body)
+    assert reasons_to_refuse(telepath, request) == ()
+    assert parse_request(telepath, request).cause == "body_malformed"  # type: ignore[union-attr]  # it is a refusal
+    missing = reasons_to_refuse(telepath, Request("POST", "/trunks", "", (media_type,), body))
+    assert [reason.cause for reason in missing] == ["credentials_missing"]
+
+
 def test_a_bound_that_is_a_decision_makes_a_reason_a_decision(telepath: Contract) -> None:
     """Where no page gives a range, breaking it is never a finding; a documented range is as strong as its page."""
     grades = {

@@ -629,3 +629,15 @@ def test_a_recording_of_any_size_takes_the_memory_of_an_entry(name: str, tmp_pat
     judged, megabytes = map(int, done.stdout.split())
     assert judged == 1
     assert megabytes < 150
+
+
+@pytest.mark.parametrize("name", ["har", "curl", "body"])
+def test_a_body_beyond_our_limits_is_not_judged(name: str, tmp_path: Path) -> None:
+    """In no format is it a finding, and the sentence says whose limit that is."""
+    body = "[" * 150 + "]" * 150
+    text = {"har": json.dumps(har(body)), "curl": f"HTTP/1.1 200 OK\na: b\n\n{body}\n", "body": body}[name]
+    (tmp_path / "a").write_text(text)
+    with pytest.raises(UsageError, match=r"cannot be judged: the body is nested more than 100 levels deep, the limit"):
+        validate_files(VENDORS["telepath"], [str(tmp_path / "a")], ["listTrunks"])
+    with pytest.raises(UsageError, match="the limit of trunkline"):
+        validate(VENDORS["telepath"], Exchange(Request("GET", "/trunks"), Response(200, (), body.encode())))

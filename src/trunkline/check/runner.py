@@ -25,7 +25,7 @@ from trunkline.check.laws import LAWS, Law, Session
 from trunkline.check.laws.refusals import disclosures
 from trunkline.check.laws.session import AccountReadings, comparable
 from trunkline.check.problem import Problem, customary, implied
-from trunkline.check.rules import RULES, Rule, judge, operation_of, rules_of_a_run, secret_values_rule
+from trunkline.check.rules import RULES, Rule, judge, operation_of, readable, rules_of_a_run, secret_values_rule
 from trunkline.check.rules.applied import note_applied
 from trunkline.check.safety import Gate, WriteAccess
 from trunkline.check.safety.ownership import ids_by_resource
@@ -39,7 +39,7 @@ from trunkline.contract.bodies import succeeded
 from trunkline.contract.model import Contract, Create, List, Operation
 from trunkline.contract.requests import bearer
 from trunkline.errors import AvailabilityUnknown, BudgetExhausted, Redirected, TargetError, Unimplemented
-from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request, Response, Target
+from trunkline.exchange import SAFE_METHODS, SECOND_VARIABLE, Exchange, Request, Response, Target, beyond_limits
 from trunkline.findings import Finding, NotExercised, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_body
@@ -182,8 +182,11 @@ class Checker:
             return
         if self.live:
             exchange = replace(exchange, known=exchange.known | {"server"})
-        note_applied(self.report.rules, operation, exchange, self.rules)
-        if operation.method == exchange.request.method:
+        if reason := beyond_limits(exchange.response.body):
+            place = truncate(f"{exchange.request.method} {exchange.request.target}", _LONGEST_PLACE)
+            self.report.reading.skip(place, reason)
+        note_applied(self.report.rules, operation, readable(exchange), self.rules)
+        if operation.method == exchange.request.method and not reason:
             reach.count(self.report, operation, exchange)
         for finding in judge(operation, exchange, self.rules):
             self.add(replace(finding, exchanges=(*self._creations.for_exchange(exchange), *finding.exchanges)))

@@ -30,7 +30,7 @@ from trunkline.contract.model import (
     RequestBody,
 )
 from trunkline.contract.requests import bearer_token
-from trunkline.exchange import Json, NotJSON, Request, has_lone_surrogate, parse_json, resolve
+from trunkline.exchange import Json, NotJSON, Request, beyond_limits, has_lone_surrogate, parse_json, resolve
 from trunkline.findings import Evidence, Grade, to_text
 from trunkline.redaction import REDACTED, normalized
 
@@ -161,13 +161,17 @@ def query_names(query: str) -> list[str]:
 
 @lru_cache(maxsize=2)
 def reasons_to_refuse(contract: Contract, request: Request) -> tuple[Refusal, ...]:
-    """All reasons to refuse a request that the contract alone gives. No page says which of several comes first."""
+    """All reasons to refuse a request that the contract alone gives. No page says which of several comes first.
+
+    A body beyond the limits of trunkline is no reason, although the mock refuses it.
+    """
     found = _find_operation(contract, request)
     if isinstance(found, Refusal):
         return (found,)
     operation, _ = found
     credential = _credential(operation, request) if operation.secured else ""
-    parsed = (credential, *_parameters(operation, _query_pairs(request.query)), *_body(operation, request))
+    body = () if beyond_limits(request.body) else _body(operation, request)
+    parsed = (credential, *_parameters(operation, _query_pairs(request.query)), *body)
     return tuple(reason for reason in parsed if isinstance(reason, Refusal))
 
 

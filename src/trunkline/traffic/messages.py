@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from trunkline.contract.model import Contract
 from trunkline.contract.requests import bearer_token
 from trunkline.errors import TargetError, UsageError
-from trunkline.exchange import CUT_OFF, Exchange, Headers, NotJSON, Request, Response
+from trunkline.exchange import CUT_OFF, Exchange, Headers, NotJSON, Request, Response, TooComplex
 from trunkline.traffic import RESPONSE, WHOLE
 from trunkline.transport.content_coding import TooManyBytes, has_too_many_values, unpacked
 from trunkline.transport.files import MOST_BYTES
@@ -75,6 +75,8 @@ def require_whole_body(response: Response, recorded: int) -> Response:
         return response
     try:
         response.json()
+    except TooComplex:
+        return response
     except NotJSON as error:
         coded = coding_of(response) != "identity"
         begun = response.body.lstrip(_BLANKS)[:1] in (b"{", b"[")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trunkline.contract.model import Contract
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange, Json, NotJSON, Response
+from trunkline.exchange import Exchange, Json, NotJSON, Response, TooComplex
 from trunkline.traffic import BODY, UNKNOWN
 from trunkline.traffic.addresses import Addresses
 from trunkline.traffic.archives import read_cassette, read_har_entry, read_interaction
@@ -74,6 +74,8 @@ def _lone_body(data: bytes, place: str, _: Addresses) -> Iterator[Entry]:
     body = Response(0, (), data)
     try:
         body.json()
+    except TooComplex as error:
+        raise UsageError(str(error)) from None
     except NotJSON as error:
         raise UsageError(f"it is neither the output of curl -i nor JSON ({error}); {ADVICE}") from None
     yield Entry(place, None, Exchange(UNKNOWN, body, BODY))

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from trunkline.check import reach
-from trunkline.check.rules import RULES, Rule, judge, rules_of_a_run
+from trunkline.check.rules import RULES, Rule, judge, readable, rules_of_a_run
 from trunkline.check.rules.applied import note_applied
 from trunkline.contract.model import Contract, Operation
 from trunkline.contract.requests import operations_named
 from trunkline.errors import UsageError
-from trunkline.exchange import Exchange, Json, Request
+from trunkline.exchange import Exchange, Json, Request, beyond_limits
 from trunkline.findings import Excuse, Finding, Identity, Reading, Report, truncate
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import secrets_in_request
@@ -219,8 +219,10 @@ def _judge(
 def completed(operation: Operation, exchange: Exchange) -> Exchange:
     """The exchange with the method, the path and the status that it has presumably, if they are not known.
 
-    Raises `UsageError` for a redirection, which cannot be judged.
+    Raises `UsageError` for a redirection, and for a body beyond the limits of trunkline, which cannot be judged.
     """
+    if reason := beyond_limits(exchange.response.body):
+        raise UsageError(reason)
     if "request" not in exchange.known:
         exchange = replace(exchange, request=Request(operation.method, operation.path))
     status = exchange.response.status
@@ -237,9 +239,9 @@ def judge_recorded(
 ) -> Iterator[Finding]:
     """The findings about a recorded exchange. The report is told what was exercised.
 
-    Raises `UsageError` for a redirection, which cannot be judged.
+    Raises `UsageError` for a redirection, and for a body beyond the limits of trunkline, which cannot be judged.
     """
-    exchange = completed(operation, exchange)
+    exchange = readable(completed(operation, exchange))
     note_applied(report.exercised, operation, exchange, rules)
     if exchange.request.method == operation.method:
         reach.count(report, operation, exchange)

@@ -24,7 +24,7 @@ from trunkline.contract.bodies import NOTHING, at_pointer, json_of, shown_respon
 from trunkline.contract.model import DOCUMENT, Contract, DocumentedResponse, Operation, Violation
 from trunkline.contract.refusals import query_names, reasons_to_refuse
 from trunkline.contract.schema import Steps
-from trunkline.exchange import Exchange, Json, NotJSON, Request, Response, pointer, read_body, resolve
+from trunkline.exchange import Exchange, Json, NotJSON, Request, Response, TooComplex, pointer, read_body, resolve
 from trunkline.findings import Evidence, excerpt, to_text, without_positions
 from trunkline.mock.loader import Vendor
 from trunkline.redaction import (
@@ -238,7 +238,8 @@ class Profile:
         if body is NOTHING:
             text = read_body(exchange.response.body)
             cause = Cause(name, key, "not_json", "body")
-            if isinstance(text, NotJSON) and not (status == 204 and shown.content is None):
+            is_wrong = isinstance(text, NotJSON) and not isinstance(text, TooComplex)
+            if is_wrong and not (status == 204 and shown.content is None):
                 self._add(cause, lambda: str(text), contract=operation.reference(shown.schema), expected="JSON")
             return
         place = self.places.get((name, key))

@@ -17,13 +17,13 @@ from trunkline.check.rules.secrets import secret_values_rule
 from trunkline.contract.bodies import succeeded
 from trunkline.contract.http import decode_unreserved
 from trunkline.contract.model import Contract, Operation
-from trunkline.exchange import Exchange, NotJSON, read_body
+from trunkline.exchange import Exchange, NotJSON, beyond_limits, read_body
 from trunkline.findings import Finding
 
 _AMBIGUOUS = re.compile(r"%2f|%5c|%00|%0[0-9a-f]|%1[0-9a-f]|%7f|/(\.|%2e){1,2}(/|$)|//", re.IGNORECASE)
 """Parts of a path that a server or proxy may normalize, such as an encoded slash or a dot segment."""
 
-__all__ = ["RULES", "Rule", "judge", "operation_of", "rule", "rules_of_a_run", "secret_values_rule"]
+__all__ = ["RULES", "Rule", "judge", "operation_of", "readable", "rule", "rules_of_a_run", "secret_values_rule"]
 
 RULES: tuple[Rule, ...] = (
     shape.documented_status,
@@ -65,8 +65,9 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
     """Every finding of the rules about one exchange with an operation, or at its path with another method.
 
     A path that a server or proxy may normalize may belong to another operation. Only the rules that hold anywhere judge
-    its response. Of a duplicate name in the body, every value is judged.
+    its response. Of a duplicate name in the body, every value is judged. A body beyond the limits of trunkline is not.
     """
+    exchange = readable(exchange)
     yield from _judge(operation, exchange, rules)
     text = read_body(exchange.response.body)
     for variant in () if isinstance(text, NotJSON) else text.variants:
@@ -74,6 +75,11 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
         shown = replace(exchange.response, body=json.dumps(variant).encode())
         for finding in _judge(operation, replace(exchange, response=shown), of_bodies):
             yield replace(finding, exchanges=(exchange,))
+
+
+def readable(exchange: Exchange) -> Exchange:
+    """The exchange; if the body of its response is beyond the limits of trunkline, as one whose body is not known."""
+    return replace(exchange, known=exchange.known - {"body"}) if beyond_limits(exchange.response.body) else exchange
 
 
 def _judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]) -> Iterator[Finding]:
