@@ -53,7 +53,7 @@ IMPORTERS = {
     "h11": {"transport.client", "transport.forwarding", "transport.protocol", "transport.proxy"},
     "httpcore": {"transport.upstream"},
     "prometheus_client": {"transport.metrics"},
-    "starlette": {"transport.server", "transport.admin", "transport.proxy_status"},
+    "starlette": {"transport.routing", "transport.admin", "transport.proxy_status"},
     "jinja2": {"transport.pages"},
     "uvicorn": {"transport.server", "transport.protocol"},
     "uvloop": {"transport.server"},

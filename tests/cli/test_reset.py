@@ -21,7 +21,7 @@ from trunkline.errors import Redirected, UsageError
 from trunkline.exchange import Headers, Request, Response, Target
 from trunkline.mock import Mock, loader, storage
 from trunkline.mock.session import MockSession
-from trunkline.transport import access, admin, server, targets
+from trunkline.transport import access, admin, routing, server, targets
 from trunkline.transport.asgi import application, wrap
 from trunkline.transport.scope import ASGIApp, Message, Receive, Send
 
@@ -259,7 +259,7 @@ def test_no_vendor_can_have_the_reserved_path() -> None:
     for base in ("/_trunkline", "/_trunkline/v1"):
         odd = replace(vendor, contract=replace(vendor.contract, url=f"https://api.example.com{base}"))
         with pytest.raises(UsageError, match="which is reserved for trunkline itself"):
-            server.bases([odd])
+            routing.bases([odd])
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

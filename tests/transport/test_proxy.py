@@ -32,7 +32,7 @@ from tests.servers import Scripted, scripted, serving
 from trunkline import mock
 from trunkline.contract import folders
 from trunkline.exchange import Request, Response
-from trunkline.transport import forwarding, server, tls
+from trunkline.transport import forwarding, routing, server, tls
 from trunkline.transport.access import RequestRefused
 from trunkline.transport.protocol import MAX_HEAD
 from trunkline.transport.proxy import Proxy
@@ -80,7 +80,7 @@ def authority() -> tls.Authority:
 
 
 def proxying(authority: tls.Authority, *, passes_on: bool) -> tuple[ASGIApp, Proxy]:
-    vendors = server.bases(map(trunkline.load, folders.names()))
+    vendors = routing.bases(map(trunkline.load, folders.names()))
     app = server.asgi({base: mock.from_vendor(vendor) for base, vendor in vendors.items()})
     contracts = [vendor.contract for vendor in vendors.values()]
     return app, Proxy(contracts, app, authority.issue, passes_on=passes_on)

@@ -34,13 +34,13 @@ from trunkline.contract.model import Create, List
 from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Request, Response
 from trunkline.mock.session import MockSession
-from trunkline.transport import server
+from trunkline.transport import routing, server
 from trunkline.transport.asgi import ImmediateApp, application
 from trunkline.transport.protocol import MAX_HEAD
 
 SCRIPT = """
 import threading
-from trunkline.transport import server
+from trunkline.transport import routing, server
 from trunkline.exchange import Response
 
 def target(request):
@@ -96,7 +96,7 @@ def ask(url: str, target: str, method: str = "GET", **headers: str | bytes) -> A
 @pytest.fixture(scope="module")
 def both() -> Iterator[str]:
     """The mocks of both vendors on one port."""
-    vendors = server.bases(map(trunkline.load, folders.names()))
+    vendors = routing.bases(map(trunkline.load, folders.names()))
     targets = {base: mock.from_vendor(vendor) for base, vendor in vendors.items()}
     index = {vendor.name: base for base, vendor in vendors.items()}
     with server.running(server.asgi(targets, index=index)) as url:
@@ -439,7 +439,7 @@ def test_two_vendors_at_one_base_path_are_refused() -> None:
     """The sentence names both, and the path that they share."""
     telepath = trunkline.load("telepath")
     with pytest.raises(UsageError, match="telepath and other both have the base path /v1"):
-        server.bases([telepath, replace(telepath, name="other")])
+        routing.bases([telepath, replace(telepath, name="other")])
 
 
 # --- web pages ------------------------------------------------------------------------------------------------------
@@ -490,7 +490,7 @@ def test_the_log_names_an_origin_that_is_refused_once(
     for_pages: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the way out; what no browser sends as an origin is not logged."""
-    monkeypatch.setattr(server._Cors, "_refused", set())
+    monkeypatch.setattr(routing._Cors, "_refused", set())
     with caplog.at_level("INFO", "trunkline"):
         for origin in ("https://front.example",) * 2 + ("https://a b", "x" * 999, OWN_PAGES[0]):
             preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
@@ -540,7 +540,7 @@ def test_without_cors_no_page_may() -> None:
 def test_an_origin_is_scheme_host_and_port(origin: str) -> None:
     """Anything else would never match, so it is refused in one sentence."""
     with pytest.raises(UsageError, match="is not an origin; give scheme, host and port only"):
-        server.cors_middleware([origin])
+        routing.cors_middleware([origin])
 
 
 # --- served ---------------------------------------------------------------------------------------------------------

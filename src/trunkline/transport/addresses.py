@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 _ADDRESS = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
+MAX_PORT = 65535
 
 
 def is_loopback(host: str) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from trunkline.mock.session import MockSession
 from trunkline.transport.admin import admin
+from trunkline.transport.routing import asgi, bases
 from trunkline.transport.scope import ASGIApp
-from trunkline.transport.server import asgi, bases
 
 if TYPE_CHECKING:
     from trunkline.transport.sessions import Sessions

@@ -23,8 +23,8 @@ from trunkline.mock.loader import Vendor
 from trunkline.mock.session import MockSession
 from trunkline.transport.access import RESERVED
 from trunkline.transport.asgi import application
+from trunkline.transport.routing import SESSIONS, cors_middleware
 from trunkline.transport.scope import ASGIApp, Message, Receive, Send
-from trunkline.transport.server import SESSIONS, cors_middleware
 
 MOST = 500
 """How many sessions can be open at once."""

@@ -26,7 +26,7 @@ from trunkline.transport.admin.messages import (
 )
 from trunkline.transport.admin.page import ROUTES as ASSETS
 from trunkline.transport.admin.page import page
-from trunkline.transport.server import wants_page
+from trunkline.transport.routing import wants_page
 
 _OF_THE_PAGE = ("/", *(route.path for route in ASSETS))
 
