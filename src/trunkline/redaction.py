@@ -164,6 +164,12 @@ def normalized(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
+def secret_names(names: Iterable[str]) -> Callable[[str], bool]:
+    """The function that says whether a value under a name is, or may be, a secret: one of `names`, or a credential."""
+    secret = {normalized(name) for name in names}
+    return lambda name: normalized(name) in secret or is_credential_name(name)
+
+
 def redact_fields(value: Json, names: Collection[str]) -> Json:
     """A copy of a JSON value with `***` under the names of secrets, however they are spelled, at any depth."""
     wanted = {normalized(name) for name in names}
@@ -233,12 +239,7 @@ def secrets_in_body(body: bytes, names: Collection[str]) -> set[str]:
 
 def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
     """All texts in a request that are or may be secret: under the names of secrets and of credentials, and others."""
-    wanted = {normalized(name) for name in names}
-
-    def is_secret(name: str) -> bool:
-        return normalized(name) in wanted or is_credential_name(name)
-
-    found = secrets_in_headers(request.headers)
+    is_secret, found = secret_names(names), secrets_in_headers(request.headers)
     body = request.body.decode("utf-8", "replace")
     query, path = request.query, request.path.replace(";", "&")
     for form in (query, query.replace(";", "&") if ";" in query else "", path, body[:_LONGEST_FORM]):
@@ -261,11 +262,7 @@ def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
 def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
     """The values in a response under the names of secrets and of credentials, numbers included."""
     wanted = {normalized(name) for name in names}
-
-    def is_secret(name: str) -> bool:
-        return normalized(name) in wanted or is_credential_name(name)
-
-    found = secrets_in_headers(response.headers)
+    is_secret, found = secret_names(names), secrets_in_headers(response.headers)
     found.update(value for name, value in response.headers if normalized(name) in wanted)
     present = {*_NAMES.findall(response.body)}
     if any(b"\\" in name or is_secret(name.decode("utf-8", "replace")) for name in present):
@@ -400,13 +397,12 @@ class Secrets:
     """The secrets of one mock: the names of its secret fields, and all values that are known so far."""
 
     def __init__(self, names: Iterable[str], values: Iterable[str]) -> None:
+        names = frozenset(names)
         self._names = {normalized(name) for name in names}
+        self.has_name = secret_names(names)
+        """Whether a value under this name is, or may be, a secret."""
         self._new = [*values]
         self._redactor = Redactor()
-
-    def has_name(self, name: str) -> bool:
-        """Whether a value under this name is, or may be, a secret."""
-        return normalized(name) in self._names or is_credential_name(name)
 
     def learn(self, record: Mapping[str, Any]) -> None:
         """Add the values of a record's secret fields."""

@@ -10,9 +10,8 @@ from trunkline.exchange import Json
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.run import shown_time
-from trunkline.report.text import Line, not_judged, plural
+from trunkline.report.text import BAD, GOOD, MISSING, NOTE, QUIET, STRONG, Line, not_judged, plural, row
 
-_BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 _FEW = 20
 """The number of places that are listed of those that were left out, and of properties that were not seen."""
 
@@ -33,8 +32,8 @@ def _redacted_lines(found: Drift, lines: Iterable[Line]) -> Iterator[Line]:
 
 def _change(change: Change) -> Iterator[Line]:
     cause, deviation = change.cause, change.deviation
-    mark, style = ("BREAKING", _BAD) if change.breaks else ("change", _NOTE)
-    yield (mark, f"{_STRONG} {style}"), (f" {cause.kind}", _STRONG)
+    mark, style = ("BREAKING", BAD) if change.breaks else ("change", NOTE)
+    yield (mark, f"{STRONG} {style}"), (f" {cause.kind}", STRONG)
     yield ((f"  {cause.operation} {cause.status} {cause.at}: {change.message} ({_seen(change)})", ""),)
     parts = {
         "expected": deviation.expected,
@@ -43,22 +42,22 @@ def _change(change: Change) -> Iterator[Line]:
         "contract": deviation.contract,
         "page": deviation.evidence.source if deviation.evidence else "",
     }
-    yield from (((f"  {name:<9}", _QUIET), (text, "")) for name, text in parts.items() if text)
+    yield from (((f"  {name:<9}", QUIET), (text, "")) for name, text in parts.items() if text)
     yield ()
 
 
 def _summary(found: Drift, patch: Patch | None) -> Iterator[Line]:
     for name, status, place in found.unseen[:_FEW]:
-        yield _row("not seen", f"{name} {status} {place.at}, which is documented")
+        yield row("not seen", f"{name} {status} {place.at}, which is documented")
     if len(found.unseen) > _FEW:
-        yield _row("not seen", f"{len(found.unseen) - _FEW} more documented properties")
+        yield row("not seen", f"{len(found.unseen) - _FEW} more documented properties")
     if found.unasked:
-        yield _row(titles.NOT_EXERCISED, f"{', '.join(found.unasked)}: not in the recording", _MISSING)
+        yield row(titles.NOT_EXERCISED, f"{', '.join(found.unasked)}: not in the recording", MISSING)
     yield from not_judged(found.reading)
     for change in patch.omitted if patch else ():
-        yield _row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", _MISSING)
+        yield row("not in patch", f"{change.cause.operation} {change.cause.at}: {change.message}", MISSING)
     exchanges = found.profile.exchanges
-    yield _row("seen", f"{plural(exchanges.count, 'response')}{_period(exchanges.first, exchanges.last)}")
+    yield row("seen", f"{plural(exchanges.count, 'response')}{_period(exchanges.first, exchanges.last)}")
     yield _verdict(found)
 
 
@@ -66,13 +65,13 @@ def _verdict(found: Drift) -> Line:
     before = "the contract" if found.older is None else "the older recording"
     breaking, all_ = len(found.breaking), len(found.changes)
     if not all_:
-        text, style = f"no drift: the API is as {before} has it", _GOOD
+        text, style = f"no drift: the API is as {before} has it", GOOD
     elif not breaking:
-        text, style = f"the API differs from {before}: {plural(all_, 'change')}, none breaks a client", _NOTE
+        text, style = f"the API differs from {before}: {plural(all_, 'change')}, none breaks a client", NOTE
     else:
         verb = "breaks" if breaking == 1 else "break"
-        text, style = f"the API DIFFERS from {before}: {breaking} of {plural(all_, 'change')} {verb} a client", _BAD
-    return _row("verdict", text, f"{_STRONG} {style}")
+        text, style = f"the API DIFFERS from {before}: {breaking} of {plural(all_, 'change')} {verb} a client", BAD
+    return row("verdict", text, f"{STRONG} {style}")
 
 
 def document(found: Drift, patch: Patch | None = None) -> Json:
@@ -153,7 +152,3 @@ def _period(first: float | None, last: float | None) -> str:
 def _time(time: float | None) -> str | None:
     """The Unix time for a reader; None if it is not known."""
     return None if time is None else shown_time(time)
-
-
-def _row(title: str, text: str, style: str = "") -> Line:
-    return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))

@@ -35,7 +35,7 @@ _FEW_FINDINGS = 5
 COMMAND = "none"
 """The style of a command: it looks like other text, and is never wrapped, so that it can be copied."""
 
-_BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
+BAD, NOTE, GOOD, MISSING, QUIET, STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
 
 
 def render(report: Report, run: RunInfo) -> str:
@@ -58,7 +58,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     evidence = finding.evidence
     title, style = _title(finding, run)
     mark = title.upper() if run.fails(finding) else title
-    yield (mark, f"{_STRONG} {style}"), (f" {evidence.grade}", style), (f" {finding.rule}", _STRONG)
+    yield (mark, f"{STRONG} {style}"), (f" {evidence.grade}", style), (f" {finding.rule}", STRONG)
     place = f"{finding.at}: " if finding.at else ""
     yield ((f"  {finding.operation} {place}{finding.message}{_occurrences(finding)}", ""),)
     script = reproduction_script(finding, report, run)
@@ -74,7 +74,7 @@ def _finding(finding: Finding, report: Report, run: RunInfo) -> Iterator[Line]:
     }
     for name, text in parts.items():
         if text:
-            yield (f"  {name:<9}", _QUIET), (text, COMMAND if name == "again" and not script else "")
+            yield (f"  {name:<9}", QUIET), (text, COMMAND if name == "again" and not script else "")
     if script:  # a here-document, so that a script which fails does not end the user's own shell
         yield from (((line, COMMAND),) for line in ("sh <<'END_OF_SCRIPT'", *script.split("\n"), "END_OF_SCRIPT"))
     yield ()
@@ -109,23 +109,23 @@ def _findings(report: Report, run: RunInfo) -> Iterator[Line]:
         title, style = _title(finding, run)
         place = f" at {finding.at}" if finding.at else ""
         text = f"{finding.evidence.grade} {finding.rule} {finding.operation}{place}, {_times(finding.count)}"
-        yield _row(title, text, style)
+        yield row(title, text, style)
 
 
 def _title(finding: Finding, run: RunInfo) -> tuple[str, str]:
     """The name of a finding in the report, and its style."""
     if finding.is_excused:
-        return "known", _QUIET
-    return ("finding", _BAD) if run.fails(finding) else ("note", _NOTE)
+        return "known", QUIET
+    return ("finding", BAD) if run.fails(finding) else ("note", NOTE)
 
 
 def _missing(report: Report) -> Iterator[Line]:
     """One row for the operations that are not implemented, and one for each reason why some could not be asked."""
     if report.not_implemented:
-        yield _row(titles.NOT_IMPLEMENTED, ", ".join(sorted(report.not_implemented)), _MISSING)
+        yield row(titles.NOT_IMPLEMENTED, ", ".join(sorted(report.not_implemented)), MISSING)
     for reason in dict.fromkeys(report.unasked.values()):
         names = ", ".join(name for name, found in report.unasked.items() if found == reason)
-        yield _row(titles.NOT_EXERCISED, f"{names}: {reason}", _MISSING)
+        yield row(titles.NOT_EXERCISED, f"{names}: {reason}", MISSING)
 
 
 def _exercised(report: Report) -> Iterator[Line]:
@@ -141,20 +141,20 @@ def _exercised(report: Report) -> Iterator[Line]:
         by_operation = missing.setdefault(reason, {}) if reason else exercised
         by_operation.setdefault(name, []).append(check)
     for name, checks in exercised.items():
-        yield _row("exercised", f"{name}: {', '.join(checks)}")
+        yield row("exercised", f"{name}: {', '.join(checks)}")
     for reason, by_operation in missing.items():
         whole = [name for name, checks in by_operation.items() if reasons[name] == {reason} and len(checks) > 1]
         if len(whole) > 1:
-            yield _row(titles.NOT_EXERCISED, f"all of {', '.join(whole)} - {reason}", _MISSING)
+            yield row(titles.NOT_EXERCISED, f"all of {', '.join(whole)} - {reason}", MISSING)
         for name, checks in by_operation.items():
             if len(whole) <= 1 or name not in whole:
-                yield _row(titles.NOT_EXERCISED, f"{name}: {', '.join(checks)} - {reason}", _MISSING)
+                yield row(titles.NOT_EXERCISED, f"{name}: {', '.join(checks)} - {reason}", MISSING)
 
 
 def _reached(report: Report, run: RunInfo) -> Iterator[Line]:
     reached = ((name, f"{status} {_times(count)}") for (name, status), count in sorted(report.reach.statuses.items()))
     yield from _rows_by_operation("reached", reached)
-    yield from _rows_by_operation(titles.NOT_REACHED, not_reached(report, run), _MISSING)
+    yield from _rows_by_operation(titles.NOT_REACHED, not_reached(report, run), MISSING)
 
 
 def _rows_by_operation(title: str, pairs: Iterable[tuple[str, str]], style: str = "") -> Iterator[Line]:
@@ -163,23 +163,23 @@ def _rows_by_operation(title: str, pairs: Iterable[tuple[str, str]], style: str 
     for name, text in pairs:
         texts.setdefault(name, []).append(text)
     for name, parts in texts.items():
-        yield _row(title, f"{name}: {', '.join(parts)}", style)
+        yield row(title, f"{name}: {', '.join(parts)}", style)
 
 
 def _end(report: Report, run: RunInfo) -> Iterator[Line]:
     if run.seed is not None or report.requests:
         seed = f", seed {run.seed}" if run.seed is not None else ""
-        yield _row("requests", f"{report.requests}{seed}")
+        yield row("requests", f"{report.requests}{seed}")
     known = sum(finding.is_excused for finding in report.findings)
     of_them = f"; {known} of them known" if known else ""
     counts = ", ".join(f"{count} {grade}" for grade, count in count_grades(report).items())
-    yield _row("findings", f"{counts}{of_them}")
+    yield row("findings", f"{counts}{of_them}")
     for line in report.stale:
-        yield _row(titles.STALE, line, _MISSING)
+        yield row(titles.STALE, line, MISSING)
     for line in report.leftovers:
-        yield _row(titles.LEFT_BEHIND, line, _MISSING)
+        yield row(titles.LEFT_BEHIND, line, MISSING)
     text, style = verdict_text(report, run)
-    yield _row("verdict", text, f"{_STRONG} {style}")
+    yield row("verdict", text, f"{STRONG} {style}")
 
 
 def verdict_text(report: Report, run: RunInfo) -> tuple[str, str]:
@@ -192,44 +192,45 @@ def verdict_text(report: Report, run: RunInfo) -> tuple[str, str]:
     result = verdict(report, run)
     if result == BROKEN:
         failures = plural(len(report.failures(run.strictness)), "finding")
-        text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", _BAD
+        text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", BAD
         if report.stopped:  # which explains what was not exercised
             not_exercised_note, early = "", f"; the run did not come to its end: {report.stopped}"
     elif result == KEPT:
         notes = plural(len(report.findings) - known, "note") + (f", {known} known" if known else "")
         part = " by what is implemented" if report.not_implemented else ""
         text = f"the contract of {run.vendor} is kept{part}: no finding at strictness {run.strictness}, {notes}"
-        style = _NOTE if not_exercised_note or early else _GOOD
+        style = NOTE if not_exercised_note or early else GOOD
     else:
-        text, style = f"{titles.NOT_EXERCISED}: {shortfall(report, run)}", _MISSING
+        text, style = f"{titles.NOT_EXERCISED}: {shortfall(report, run)}", MISSING
     return f"{text}{not_exercised_note}{early}", style
 
 
-def _row(title: str, text: str, style: str = "") -> Line:
-    return ((f"{title:<13} ", style or _QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
+def row(title: str, text: str, style: str = "") -> Line:
+    """A line of a summary. A title in capitals, and the verdict, give the text their style."""
+    return ((f"{title:<13} ", style or QUIET), (text, style if title[0].isupper() or title == "verdict" else ""))
 
 
 def not_judged(reading: Reading) -> Iterator[Line]:
     """One row for each file, or exchange in it, that was not judged; beyond a few, only their number."""
     for place, reason in [*reading.not_judged.items()][:_FEW_PLACES]:
-        yield _row(titles.NOT_JUDGED, f"{place}: {reason}", _MISSING)
+        yield row(titles.NOT_JUDGED, f"{place}: {reason}", MISSING)
     if reading.skipped > _FEW_PLACES:
-        yield _row(titles.NOT_JUDGED, f"{reading.skipped - _FEW_PLACES} more", _MISSING)
+        yield row(titles.NOT_JUDGED, f"{reading.skipped - _FEW_PLACES} more", MISSING)
     hosts = reading.other_hosts.most_common()
     for host, count in hosts[:_FEW_PLACES]:
-        yield _row("other host", f"{plural(count, 'request')} to {host}, left out")
+        yield row("other host", f"{plural(count, 'request')} to {host}, left out")
     if more := hosts[_FEW_PLACES:]:
         requests = plural(sum(count for _, count in more), "request")
-        yield _row("other host", f"{requests} to {len(more)} more hosts, left out")
+        yield row("other host", f"{requests} to {len(more)} more hosts, left out")
     if reading.since is not None:
         older = f"{plural(reading.older, 'older exchange')} left out"
         if reading.undated:
             older += f"; {plural(reading.undated, 'exchange')} without a time judged all the same"
-        yield _row("since", f"{shown_time(reading.since)}: {older}")
+        yield row("since", f"{shown_time(reading.since)}: {older}")
     exchanges = sum(reading.judged.values())
     if len(reading.judged) > 1 or exchanges > 1:
         files = sum(1 for count in reading.judged.values() if count)
-        yield _row("judged", f"{plural(exchanges, 'exchange')} in {files} of {plural(len(reading.judged), 'file')}")
+        yield row("judged", f"{plural(exchanges, 'exchange')} in {files} of {plural(len(reading.judged), 'file')}")
 
 
 def _listed(places: tuple[str, ...]) -> str:

@@ -11,16 +11,14 @@ from trunkline.check.watch import Round
 from trunkline.exchange import Json
 from trunkline.redaction import printable
 from trunkline.report.run import shown_time
-from trunkline.report.text import Line, plural
-
-_BAD, _NOTE, _GOOD, _MISSING, _QUIET, _STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
+from trunkline.report.text import BAD, GOOD, MISSING, NOTE, QUIET, STRONG, Line, plural
 
 
 def observation_lines(observation: Observation, *, new: bool = True) -> Iterator[Line]:
     """A kind of finding or drift that is new, or that the first round has found."""
-    mark, style = ("NEW", _BAD) if observation.fails else ("new", _NOTE)
+    mark, style = ("NEW", BAD) if observation.fails else ("new", NOTE)
     mark = mark if new else "known"
-    yield (mark, f"{_STRONG} {style}"), (f" {observation.type}", style), (f" {observation.name}", _STRONG)
+    yield (mark, f"{STRONG} {style}"), (f" {observation.type}", style), (f" {observation.name}", STRONG)
     place = " ".join(filter(None, (observation.operation, observation.status, observation.at)))
     yield ((f"  {printable(place)}: {printable(observation.message)}", ""),)
     parts = {
@@ -29,7 +27,7 @@ def observation_lines(observation: Observation, *, new: bool = True) -> Iterator
         "contract": observation.contract,
         "page": observation.page,
     }
-    yield from (((f"  {name:<9}", _QUIET), (printable(text), "")) for name, text in parts.items() if text)
+    yield from (((f"  {name:<9}", QUIET), (printable(text), "")) for name, text in parts.items() if text)
     yield ()
 
 
@@ -38,9 +36,9 @@ def round_line(found: Round) -> Line:
     asked, known = plural(len(found.statuses), "operation"), len(found.observations) - len(found.news)
     facts = [asked, plural(found.requests, "request"), f"{len(found.news)} new" if found.news else "nothing new"]
     facts += [f"{known} known"] if known else []
-    style = _BAD if found.news else _MISSING if found.problem else _GOOD
+    style = BAD if found.news else MISSING if found.problem else GOOD
     text = f"{', '.join(facts)}{f'; it did not come to its end: {found.problem}' if found.problem else ''}"
-    return ((f"{shown_time(found.began)} round {found.number}: ", _QUIET), (printable(text), style))
+    return ((f"{shown_time(found.began)} round {found.number}: ", QUIET), (printable(text), style))
 
 
 def panel(found: Round, history: History, name: str, left: float) -> Iterator[Line]:
@@ -51,10 +49,10 @@ def panel(found: Round, history: History, name: str, left: float) -> Iterator[Li
     rounds, known = plural(history.rounds, "round"), plural(len(history.known), "kind")
     yield ((f"next round in {_left(left)}; {name}: {rounds}, {known} of findings and drift known", ""),)
     for operation, status in found.statuses.items():
-        style = _GOOD if status < 300 else _BAD
+        style = GOOD if status < 300 else BAD
         yield ((f"  {operation:<24} ", ""), (str(status), style))
     for operation, reason in found.left_out.items():
-        yield ((f"  {operation:<24} ", ""), (reason, _MISSING))
+        yield ((f"  {operation:<24} ", ""), (reason, MISSING))
 
 
 def document(vendor: str, base: str, found: Round, news: Collection[Observation]) -> Json:

@@ -17,9 +17,9 @@ from trunkline.findings import LONGEST_VALUE, Excuse, Finding, Grade, Identity, 
 from trunkline.mock import loader
 from trunkline.redaction import (
     REDACTED,
-    is_credential_name,
     normalized,
     printable,
+    secret_names,
     secrets_in_headers,
     secrets_in_request,
     secrets_in_response,
@@ -98,6 +98,7 @@ class ProxyJudge:
         self._file = RecordFile(record) if record is not None else None
         self._stand_ins = StandIns()
         self._names = {normalized(name) for name in loaded.contract.secrets}
+        self._is_secret = secret_names(loaded.contract.secrets)
         self._causes: set[tuple[object, ...]] = set()
 
     def report(self) -> Report:
@@ -230,9 +231,6 @@ class ProxyJudge:
         for short in (part for part in secrets_in_headers((field,)) if len(part) < SHORTEST):
             value = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", self._stand_ins.of(short), value)
         return value
-
-    def _is_secret(self, name: str) -> bool:
-        return normalized(name) in self._names or is_credential_name(name)
 
 
 def _decoded(raw: RawExchange) -> DecodedExchange:

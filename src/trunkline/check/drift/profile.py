@@ -31,10 +31,10 @@ from trunkline.redaction import (
     REDACTED,
     RecentSecrets,
     Redactor,
-    is_credential_name,
     normalized,
     redact_header,
     redact_json,
+    secret_names,
     secrets_in_request,
 )
 
@@ -168,6 +168,7 @@ class Profile:
         self._alike: Counter[Cause] = Counter()
         self._confirmed: set[tuple[str, Steps]] = set()
         self._secret_names = {normalized(name) for name in vendor.contract.secrets}
+        self._is_secret = secret_names(vendor.contract.secrets)
         self._hide, self._recent = Redactor(vendor.secrets | secrets), RecentSecrets()
         self._remembered: dict[str, None] = {}
         self._examples: dict[tuple[str, type, Json], str] = {}
@@ -410,9 +411,6 @@ class Profile:
     def _name(self, name: str) -> str:
         """A name that the contract does not have, as a part of a place."""
         return excerpt(name, _LONGEST_NAME, self.redact)
-
-    def _is_secret(self, name: str) -> bool:
-        return normalized(name) in self._secret_names or is_credential_name(name)
 
 
 _NAMED = frozenset(("property", "secret", "header", "parameter"))
