@@ -12,6 +12,7 @@ import gzip
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -26,6 +27,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import trunkline
 from trunkline.exchange import Json, Request, Target
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For httpx in tests of plain HTTP: otherwise each client reads all certificates that the machine trusts."""
 
 # --- the command line in a process of its own -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.contract.rewriting import rewritten
@@ -55,12 +55,14 @@ def test_the_same_value_keeps_every_character(path: Path) -> None:
     assert rewritten(text, json.loads(text)) == text
 
 
+@settings(max_examples=50)
 @given(VALUES, VALUES, st.sampled_from([None, 1, 4]))
 def test_the_text_has_the_new_value(old: Any, new: Any, indent: int | None) -> None:
     """Whatever the two values are, and however the old one is written."""
     assert json.loads(rewritten(json.dumps(old, indent=indent), new)) == new
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(max_size=3), VALUES, min_size=1), st.text(max_size=3), VALUES)
 def test_one_more_member_changes_no_line_but_the_last(old: dict[str, Any], name: str, value: Any) -> None:
     """So a diff shows the addition, and at most a comma."""

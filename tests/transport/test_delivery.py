@@ -20,6 +20,7 @@ import pytest
 import requests
 import trunkline
 from tests.requests import TRUNKS, bearer
+from tests.servers import PLAIN
 from trunkline.exchange import Request
 from trunkline.mock.session import MockSession
 from trunkline.transport import server, tls
@@ -101,7 +102,7 @@ def ask_requests(url: str, fault: str) -> str:
 def ask_httpx(url: str, fault: str) -> str:
     """The outcome for httpx."""
     try:
-        response = httpx.get(url, headers=fields(fault), timeout=5)
+        response = httpx.get(url, headers=fields(fault), timeout=5, verify=PLAIN)
     except httpx.TransportError:
         return ERROR
     return seen(response.status_code, response.json)
@@ -280,7 +281,7 @@ def test_a_lost_answer_over_http_has_happened(session: MockSession, url: str) ->
 def test_a_half_write_and_a_stale_read_over_http(url: str) -> None:
     """The client is told that the name is changed, and reads the old one; or reads what was there before."""
     root = url.partition("?")[0]
-    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, verify=PLAIN) as client:
         before = client.get(root).json()["trunks"][0]
         told = client.patch(f"{root}/{before['id']}", json={"name": "New"}, headers=fields("half-write")).json()
         assert (told["name"], client.get(root).json()["trunks"][0]["name"]) == ("New", before["name"])

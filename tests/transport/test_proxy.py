@@ -39,6 +39,7 @@ from trunkline.transport.proxy import Proxy
 from trunkline.transport.scope import ASGIApp
 
 HOST, OTHER = "api.telepathvoice.com", "app.talkover.ai"
+pytestmark = pytest.mark.slow_for("asyncio")  # uvloop is the event loop wherever it is installed
 AUTHORIZATION = {"Authorization": "Bearer sk_live_abc123def456..."}
 OWN = ("127.0.0.1", 8900)
 

@@ -29,6 +29,8 @@ from trunkline.exchange import Request, Response
 from trunkline.transport import server, tls
 from trunkline.transport.protocol import MAX_HEAD
 
+pytestmark = pytest.mark.slow_for("asyncio")  # uvloop is the event loop wherever it is installed
+
 
 def echo(request: Request) -> Response:
     parts = [request.method, request.path, len(request.body)]

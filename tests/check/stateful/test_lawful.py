@@ -16,6 +16,30 @@ def label(variation: Variation) -> str:
     return f"{variation.vendor}: {variation.name}"
 
 
+SECOND_TIER = (
+    "telepath: Every answer about a trunk shows",
+    "telepath: The answers to a creation and an update show",
+    "telepath: An invalid body",
+    "A creation is answered with 202",
+    "A verification that fails is answered with 422",
+    "A trunk of another account is answered with 403",
+    "The activation of an unverified trunk is refused",
+    "A verification activates",
+    "A carrier is reached every other time",
+    "Every update of a connection resets",
+    "A default port follows the transport",
+    "Every fifth request is one too many",
+    "The ids are UUIDs",
+    "An update stores that the trunk is verified",
+    "A user name is one on the whole network",
+    "Another client creates trunks all the time",
+    "A null is read as an input that was not sent",
+    "A field that is no input is refused",
+)
+"""Variations of which a similar one is in the first tier."""
+
+
+@pytest.mark.slow_for(*SECOND_TIER)
 @pytest.mark.parametrize("variation", LAWFUL, ids=label)
 def test_a_lawful_variation_has_no_finding(variation: Variation) -> None:
     """A lawful variant has no finding; one that breaks a custom has a note."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.errors import DataError, TrunklineError, UsageError
@@ -171,6 +171,7 @@ _STEP = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(
     _STEP,
     st.lists(_STEP, max_size=2),

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.requests import Client, bearer
-from tests.servers import serving
+from tests.servers import PLAIN, serving
 from tests.transport.admin.surface import CHANGE_HEADER, TOKEN, VENDORS, Admin, app_of
 from trunkline.exchange import Json, Request, Response, Target
 from trunkline.mock import REFUSAL_HEADER
@@ -366,7 +366,7 @@ def test_every_request_is_answered_as_at_the_root(session: MockSession, name: st
     odd = "".join(f"%{ord(char):02x}" if char == "v" else char for char in base)
     large = b"content-length: 1048577\r\n\r\n" + b" " * 1048577
     with server.running(app_of(session)) as url:
-        with httpx.Client() as web:
+        with httpx.Client(verify=PLAIN) as web:
             root = web.post(f"{url}/_trunkline/sessions", headers=dict([CHANGE_HEADER])).json()["url"]
         prefix = urlsplit(root).path
         host = urlsplit(url).netloc
@@ -424,7 +424,10 @@ def test_the_state_file_is_not_for_sessions(tmp_path: Path) -> None:
     state = tmp_path / "state.db"
     vendor = VENDORS[FIRST]
     for _ in range(2):
-        with serving(FIRST, "--state", str(state), "--session-idle", "7") as (_, announced), httpx.Client() as web:
+        with (
+            serving(FIRST, "--state", str(state), "--session-idle", "7") as (_, announced),
+            httpx.Client(verify=PLAIN) as web,
+        ):
             found = web.post(f"{announced['url']}/_trunkline/sessions", headers=dict([CHANGE_HEADER])).json()
             live: Target = targets.http(found["vendors"][FIRST]["url"])
             Client(vendor, live).created("user-1")
@@ -446,7 +449,7 @@ def test_many_sessions_stay_apart(session: MockSession, count: int, clients: int
                 done.result()
         for done in [pool.submit(user.leave) for user in users]:
             done.result()
-        left = httpx.get(f"{url}/_trunkline/sessions").json()["sessions"]
+        left = httpx.get(f"{url}/_trunkline/sessions", verify=PLAIN).json()["sessions"]
     assert {one["id"] for one in left} == {user.found["id"] for user in users if user.number % 2}
     for name, served in session.mocks.items():
         assert served.mock.snapshot("trunks") == MockSession([VENDORS[name]]).mocks[name].mock.snapshot("trunks")
@@ -458,7 +461,7 @@ class _User:
 
     def __init__(self, url: str, number: int) -> None:
         self.number = number
-        self.web = httpx.Client(headers=dict([CHANGE_HEADER]), timeout=60)
+        self.web = httpx.Client(headers=dict([CHANGE_HEADER]), timeout=60, verify=PLAIN)
         self.root = f"{url}/_trunkline/sessions"
         self.found: Json = self.web.post(self.root).json()
         name = sorted(VENDORS)[number % len(VENDORS)]
