@@ -29,12 +29,9 @@ from trunkline.settings import (
     WEBHOOK,
     Option,
     Settings,
-    Source,
-    configuration,
-    environment,
     options_of,
-    resolve,
 )
+from trunkline.settings.sources import Source, configuration, environment, resolve
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "configuration.md"

@@ -16,7 +16,8 @@ from trunkline.cli.completion import (
     completer,
 )
 from trunkline.contract import folders
-from trunkline.settings import FLAG, Option, Source, configuration, environment, options_of, resolve
+from trunkline.settings import FLAG, Option, options_of
+from trunkline.settings.sources import Source, configuration, environment, resolve
 
 
 class Command(click.Command):

@@ -11,20 +11,8 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import UsageError
-from trunkline.settings import (
-    FLAG,
-    SECRET,
-    STANDARD_OUTPUT,
-    WITHOUT_QUOTES,
-    Option,
-    Settings,
-    Source,
-    configuration,
-    describe_secret,
-    environment,
-    options_of,
-    resolve,
-)
+from trunkline.settings import FLAG, SECRET, STANDARD_OUTPUT, Option, Settings, options_of
+from trunkline.settings.sources import WITHOUT_QUOTES, Source, configuration, describe_secret, environment, resolve
 
 _FLAG_IN_TEXT = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
