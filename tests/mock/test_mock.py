@@ -186,6 +186,41 @@ def test_a_cached_response_is_the_right_one(vendor: Vendor) -> None:
         ]
 
 
+_SIMILAR = [
+    ("_=1", "_=2"),
+    ("limit=1&_=1&offset=1", "limit=1&_=2&offset=1"),
+    ("_", "_=2"),
+    ("=1", "="),
+    ("=1&_=1", "&_=1"),
+    ("a=1&b=1", "b=1&a=1"),
+    ("%6Cimit=1&_=1", "%6Cimit=2&_=1"),
+    ("+limit=1", "+limit=2"),
+    ("limit=1&limit=1", "limit=1&limit=2"),
+    ("limit=x&_=1", "limit=x&_=2"),
+    ("_=1&limit=1", "_=limit&limit=2"),
+    ("token=night-desk-7&night-desk-7=1", "token=north-desk-8&night-desk-7=1"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), _SIMILAR, ids=["&".join(both) for both in _SIMILAR])
+def test_a_query_like_an_earlier_one_has_its_own_answer(vendor: Vendor, first: str, second: str) -> None:
+    """What the first query left in memory is the answer to the second only where it is the right one."""
+    requests = [list_request(vendor, query=query) for query in (first, second)]
+    target, fresh = mock.from_vendor(vendor, clock=Clock()), mock.from_vendor(vendor, clock=Clock())
+    for request in requests:
+        assert target.read(read_key(request)) == fresh.answer(request)
+
+
+def test_a_refusal_names_its_own_query(caplog: pytest.LogCaptureFixture) -> None:
+    """The log shows the query of the request, not that of an earlier one which was refused for the same reason."""
+    target = mock.from_vendor(loader.load("talkover"))
+    with caplog.at_level("INFO"):
+        for number in (1, 2):
+            target.read((b"/sip-trunks/nobody", b"_=%d" % number, f"Bearer {target.vendor.world.token}".encode()))
+    assert ["?_=1 refused" in line for line in caplog.messages] == [True, False]
+    assert "?_=2 refused" in caplog.messages[1]
+
+
 @pytest.mark.slow
 def test_more_responses_than_the_cache_holds_are_right() -> None:
     """The cache has a maximum size, and dropping entries changes no response."""

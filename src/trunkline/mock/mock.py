@@ -23,8 +23,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
+
+from msgspec import Struct, structs
 
 from trunkline.contract.http import DAY, IMPLIED, missing_fields, with_implied
 from trunkline.contract.model import Operation, RateLimit
@@ -86,10 +88,12 @@ _LONGEST_ACCESS = 2048
 Shown: TypeAlias = Callable[[str, int], str]
 """The function that makes a text from a client ready to be shown, with at most so many characters."""
 
+_ERRORS = 400
+"""The status from which on an answer is an error."""
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
-class Logged(NamedTuple):
+class Logged(Struct, frozen=True):
     """A request and its response, as far as they are logged. A GET request without a body is only its key."""
 
     mock: Mock
@@ -103,7 +107,7 @@ class Logged(NamedTuple):
     """The error code that a fault gave."""
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """An answer without its rate-limit headers. Its request counts for the known token `token`.
 
     A `cacheable` one is the answer to every equal request until the next write. `logged` is the same for each request
@@ -223,7 +227,8 @@ class Mock:
         self._meter.reset()
         self._answers: dict[Hashable, Answer] = {}
         self._remembered = 0
-        self._accesses: dict[tuple[bytes, bytes | None], ParsedRequest] = {}
+        self._accesses: dict[tuple[bytes, bytes | None], tuple[ParsedRequest, frozenset[bytes]]] = {}
+        """What path and credential give access to, and the names of the parameters in its query."""
         for served in self._served.values():
             if served.lists_all:
                 self._views.items(served, self._world.account)  # so that the first request need not wait
@@ -318,14 +323,9 @@ class Mock:
 
     def find(self, key: ReadKey) -> tuple[Answer, RawHeaders]:
         """`read`, with all of the answer."""
-        answer = self._answers.get(key)
+        answer = self._answers.get(key) or self._answers.get(self._similar(key))
         if answer is None:
-            parsed = self._parse_read(key)
-            # Names that are not documented are often another one in each request, to get around caches.
-            if isinstance(parsed, ParsedRequest) and parsed.names and parsed.credential:
-                answer = self._answers.get(_key_of(parsed, parsed.credential, parsed.names))
-            if answer is None:
-                return self._respond(parsed, partial(request_from_key, key), key)
+            return self._respond(self._parse_read(key), partial(request_from_key, key), key)
         limits, exceeded = self._count(answer.operation, answer.token)
         if exceeded and answer.operation is not None:
             answer = self._rate_limited(request_from_key(key), answer.operation)
@@ -333,20 +333,38 @@ class Mock:
             log.info("%s", answer.explanation)
         return answer, limits
 
+    def _similar(self, key: ReadKey) -> ReadKey:
+        """The key without the values of the names that no page documents: often a new one, to get around caches.
+
+        A request that is answered has the same answer with any of them, unless one of the names may be a secret's.
+        """
+        path, query, authorization = key
+        known = self._accesses.get((path, authorization))
+        if known is None:
+            return key
+        _, documented = known
+        pairs = [
+            pair if (name := pair.partition(b"=")[0]) in documented or b"%" in name else name + b"="
+            for pair in query.split(b"&")
+            if pair
+        ]
+        return path, b"&".join(pairs), authorization
+
     def _parse_read(self, key: ReadKey) -> ParsedRequest | Refusal:
         """Parse a GET request without a body. Its operation and its credential are remembered if they are known."""
         path, query, authorization = key
-        access = self._accesses.get((path, authorization))
-        if access is None:
+        known = self._accesses.get((path, authorization))
+        if known is None:
             found = parse_access(self._contract, request_from_key(key), self._authorize)
             if isinstance(found, Refusal) or found.operation.body:
                 return parse_request(self._contract, request_from_key(key), self._authorize)
-            access = found
+            names = (parameter.name for parameter in found.operation.parameters if parameter.location == "query")
+            known = found, frozenset([name.encode("latin-1", "ignore") for name in names])
             if len(path) + len(authorization or b"") < _LONGEST_ACCESS:
                 if len(self._accesses) >= _MAX_ACCESSES:
                     self._accesses.clear()
-                self._accesses[path, authorization] = access
-        return parse_query(access, query.decode("latin-1"))
+                self._accesses[path, authorization] = known
+        return parse_query(known[0], query.decode("latin-1"))
 
     def too_large(self, request: Request) -> Response | None:
         """The refusal of a request whose body was too large to be read, or None where the contract has no body."""
@@ -398,13 +416,20 @@ class Mock:
             with self._lock:
                 answer = self._answer_with_notices(request, parsed, token, skew, shown, is_read=key is not None)
                 if key and answer.cacheable:
-                    path, query, authorization = key
-                    logged = Logged(self, key, answer.response.status, answer.response.headers)
-                    answer = answer._replace(logged=logged)
-                    self._remember(key, answer, len(path) + len(query) + len(authorization or b""))
+                    answer = self._remember_read(key, parsed, answer)
         if answer.explanation:
             log.info("%s", answer.explanation)
         return answer, limits
+
+    def _remember_read(self, key: ReadKey, parsed: ParsedRequest | Refusal, answer: Answer) -> Answer:
+        """Remember the answer for the key, and for similar ones if it has notices of names that no page documents."""
+        size = sum(map(len, filter(None, key)))
+        names = parsed.names if isinstance(parsed, ParsedRequest) and answer.response.status < _ERRORS else ()
+        if names and not any(map(self.secrets.has_name, names)):
+            self._remember(self._similar(key), answer, size)
+        answer = structs.replace(answer, logged=Logged(self, key, answer.response.status, answer.response.headers))
+        self._remember(key, answer, size)
+        return answer
 
     def _remember(self, key: Hashable, answer: Answer, key_size: int) -> None:
         """Remember an answer until the next write, or until the remembered ones are too large together."""
@@ -424,24 +449,11 @@ class Mock:
         *,
         is_read: bool,
     ) -> Answer:
-        """The answer, remembered or new.
-
-        A query with an undocumented name has the answer of earlier queries with the same names and the same documented
-        values. It is worked out anew if a name may be that of a secret: then the notices depend on its value too.
-        """
-        key, names = None, parsed.names if isinstance(parsed, ParsedRequest) else ()
-        if is_read and isinstance(parsed, ParsedRequest):
-            if not names:
-                return self._answer(request, parsed, token, skew, shown)
-            key = _key_of(parsed, token, names)
-            if known := self._answers.get(key):
-                return known
+        """The answer, remembered or new, with notices of what no page documents."""
         answer = self._answer(request, parsed, token, skew, shown)
-        if parsed.operation:
-            answer = self._with_notices(answer, parsed.operation, request(), parsed, shown)
-        if key and answer.cacheable and not any(map(self.secrets.has_name, names)):
-            self._remember(key, answer, len(request().target))
-        return answer
+        if is_read and isinstance(parsed, ParsedRequest) and not parsed.names:
+            return answer
+        return self._with_notices(answer, parsed.operation, request(), parsed, shown) if parsed.operation else answer
 
     def _answer(
         self,
@@ -492,7 +504,8 @@ class Mock:
         fields = tuple((NOTICE_HEADER, sentence) for sentence in about)
         path = json.dumps(shown()(self.vendor.contract.base_path + request.path, _MAX_LOGGED))[1:-1]
         explanation = answer.explanation or f"{operation.method} {path} answered"
-        return answer._replace(
+        return structs.replace(
+            answer,
             response=replace(answer.response, headers=(*answer.response.headers, *fields)),
             explanation="; ".join((explanation, *about)),
         )
@@ -665,12 +678,12 @@ class _Meter:
                     window = self._window = _Window(now - 1, end, (self._names[2], b"%d" % end))
         counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
         left = self.limit - next(counter)
-        return (self._limit_header, (self._names[1], b"%d" % max(0, left)), window.header), left < 0
+        return (self._limit_header, (self._names[1], b"%d" % left if left > 0 else b"0"), window.header), left < 0
 
 
-def _key_of(parsed: ParsedRequest, token: str, names: tuple[str, ...] = ()) -> tuple[Hashable, ...]:
-    """The key by which the answer to a parsed request is remembered. With `names` the answer has notices of them."""
-    return parsed.operation, token, tuple(parsed.values.items()), names
+def _key_of(parsed: ParsedRequest, token: str) -> tuple[Hashable, ...]:
+    """The key by which the answer to a parsed request is remembered."""
+    return parsed.operation, token, tuple(parsed.values.items())
 
 
 def _shown(text: str, limit: int, redact: Callable[[str], str]) -> str:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import itemgetter
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -255,11 +256,9 @@ class RequestLog:
     def __init__(self, most: int = MOST_REQUESTS) -> None:
         self.most = most
         """How many are kept."""
-        self.newest = 0
-        """The number of the latest request, also of one that was cleared; 0 if there was none."""
-        # Lists that are written over, because under load a server waits for memory that it has not used lately.
-        self._begins, self._ends = [0.0] * most, [0.0] * most
-        self._logged: list[Logged | None] = [None] * most
+        self._next = count(1).__next__
+        # A ring: number, times of arrival and of the answer by `perf_counter`, request. To write one item is atomic.
+        self._kept: list[tuple[int, float, float, Logged] | None] = [None] * max(most, 1)
         self._watchers: list[Callable[[RecordedRequest], object]] = []
         self._texts: dict[tuple[int, int], str] = {}
         self._lock = Lock()
@@ -272,14 +271,8 @@ class RequestLog:
 
         Those who watch see the `whole` request, if there is more of it than is logged.
         """
-        end = perf_counter()
-        with self._lock:
-            self.newest = number = self.newest + 1
-            if self.most:
-                slot = number % self.most
-                self._begins[slot] = begin
-                self._ends[slot] = end
-                self._logged[slot] = logged
+        number, end = self._next(), perf_counter()
+        self._kept[number % len(self._kept)] = number, begin, end, logged
         if self._watchers:
             recorded = self._recorded(number, begin, end, whole or logged)
             for watcher in self._watchers:
@@ -291,13 +284,14 @@ class RequestLog:
 
     def after(self, number: int) -> list[RecordedRequest]:
         """The logged requests after that number, oldest first."""
-        with self._lock:
-            numbers = range(max(number, self._oldest - 1) + 1, self.newest + 1)
-            found = [
-                (n, self._begins[n % self.most], self._ends[n % self.most], self._logged[n % self.most])
-                for n in numbers
-            ]
-        return [self._recorded(n, begin, end, logged) for n, begin, end, logged in found if logged]
+        latest = max(number, self._oldest - 1)
+        found = sorted([one for one in self._kept if one and one[0] > latest], key=itemgetter(0))
+        return [self._recorded(*one) for one in found]
+
+    @property
+    def newest(self) -> int:
+        """The number of the latest request, also of one that was cleared; 0 if there was none."""
+        return max([self._cleared, *[one[0] for one in self._kept if one]])
 
     def to_text(self, recorded: RecordedRequest) -> str:
         """`to_json` of one of the requests as JSON text in ASCII. It is worked out once for all who look at it."""
@@ -326,9 +320,10 @@ class RequestLog:
 
     def clear(self) -> int:
         """Forget all requests; return how many there were."""
+        newest = self.newest
+        known, self._cleared = newest - self._oldest + 1, newest
+        self._kept = [None] * len(self._kept)
         with self._lock:
-            known, self._cleared = self.newest - self._oldest + 1, self.newest
-            self._logged = [None] * self.most
             self._texts.clear()
         return known
 
@@ -342,11 +337,23 @@ class RequestLog:
         return stop
 
     def _recorded(self, number: int, begin: float, end: float, logged: Logged) -> RecordedRequest:
-        mock, key, status, headers, fault, code = logged
+        key = logged.request
         request = key if isinstance(key, Request) else request_from_key(key)
-        sent = (request.method, request.path, request.query, request.body)
-        begun, duration = self._epoch + begin, end - begin
-        return RecordedRequest(number, *sent, status, begun, duration, fault, code, request, mock, headers)
+        return RecordedRequest(
+            number,
+            request.method,
+            request.path,
+            request.query,
+            request.body,
+            logged.status,
+            self._epoch + begin,
+            end - begin,
+            logged.fault,
+            logged.code,
+            request,
+            logged.mock,
+            logged.headers,
+        )
 
 
 def shortened(request: Request) -> Request:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
+from msgspec import structs
+
 from trunkline.errors import TargetError
 from trunkline.exchange import RawHeaders, ReadKey, Request, Response
 from trunkline.mock.faults import Faults, FaultyResponse, asks_for_fault
@@ -67,7 +69,7 @@ class SessionMock:
         return response
 
     def _log(self, begin: float, logged: Logged, request: Request) -> None:
-        self._requests.add(begin, logged._replace(request=shortened(request)), logged)
+        self._requests.add(begin, structs.replace(logged, request=shortened(request)), logged)
 
     def __call__(self, request: Request) -> Response:
         response, limits = self.answer(request)

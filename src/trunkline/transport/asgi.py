@@ -28,7 +28,7 @@ from trunkline.redaction import is_credential_name
 from trunkline.transport.content_coding import TooManyBytes, received
 from trunkline.transport.delivery import deliver
 from trunkline.transport.messages import MAX_BODY, check_timeout, encode_target, header_fields
-from trunkline.transport.scope import ASGIApp, Immediately, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, Immediate, Immediately, Message, Receive, Send
 
 _MAX_DISCARDED = 64 << 20
 """The most bytes of a too large body that are read before the answer: not every client reads while it sends."""
@@ -145,13 +145,12 @@ def application(  # noqa: C901 - its parts share the base
             return None
         return mock.read(key)
 
-    def immediately(scope: Message) -> tuple[bytes, bytes] | None:
+    def immediately(scope: Message) -> Immediate | None:
         if (found := read(scope)) is None:
             return None
         response, added = found
         body = b"" if response.status in NO_CONTENT else response.body
-        head = _head_of_remembered(response.status, response.headers, len(body))
-        return b"".join((head, *[b"%s: %s\r\n" % field for field in added])), body
+        return _head_of_remembered(response.status, response.headers, len(body)), added, body
 
     async def send_answer(scope: Message, receive: Receive, send: Send) -> None:
         try:

@@ -50,10 +50,12 @@ class _Fast(HttpToolsProtocol):
         if found is None:
             super()._start_asgi_task(cycle, app)
             return
-        head, body = found
-        fields = [head, *[b"%s: %s\r\n" % field for field in self.server_state.default_headers]]
-        fields.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        self.transport.writelines((*fields, body))
+        head, fields, body = found
+        parts = [head]
+        for field in (*fields, *self.server_state.default_headers):
+            parts.append(b"%s: %s\r\n" % field)  # noqa: PERF401 - faster than a comprehension for so few
+        parts += b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body
+        self.transport.write(b"".join(parts))
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()

@@ -22,7 +22,7 @@ from trunkline.mock.loader import Vendor
 from trunkline.transport.access import RESERVED
 from trunkline.transport.addresses import MAX_PORT, address_of
 from trunkline.transport.asgi import ImmediateApp, application
-from trunkline.transport.scope import ASGIApp, Immediately, Message, Receive, Send
+from trunkline.transport.scope import ASGIApp, Immediate, Immediately, Message, Receive, Send
 
 log = logging.getLogger("trunkline.transport.routing")
 
@@ -111,7 +111,7 @@ def asgi(
 def _immediately(applications: Mapping[bytes, ImmediateApp]) -> Immediately:
     """Let the application below whose path a request is answer it at once."""
 
-    def immediately(scope: Message) -> tuple[bytes, bytes] | None:
+    def immediately(scope: Message) -> Immediate | None:
         path = scope["raw_path"]
         for below, mounted in applications.items():
             if path.startswith(below):
