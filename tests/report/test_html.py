@@ -367,6 +367,16 @@ def test_five_hundred_findings_make_a_file_of_a_megabyte() -> None:
     assert page == html(large())
 
 
+def test_the_filter_counts_what_the_verdict_counts() -> None:
+    """Findings, notes, and what a baseline knows are counted apart; of few there is no filter."""
+    made = [finding(number) for number in range(9)]
+    known = Excuse("known.toml:1", "ticket", "2999-01-01", "")
+    page = html(reported(*made, finding(10, Grade.CUSTOMARY), finding(11, excuse=known)))
+    [counted] = re.findall(r'<output id="shown">(.*?)</output>', page)
+    assert re.sub("<.*?>", "", counted) == "9 findings, 1 note, 1 known"
+    assert 'id="shown"' not in html(reported(*made[:2]))
+
+
 @cache
 def large() -> Report:
     """500 findings, as many as a report keeps of five rules and five operations."""
@@ -422,23 +432,27 @@ def shown(page: Page) -> list[str]:
 
 @pytest.mark.slow
 def test_findings_are_filtered(opened: Open) -> None:
-    """By words of the text, by grade, by operation and by rule; the count follows, and everything can be cleared."""
+    """By words of the text, by grade, by operation and by rule; the count follows, and everything can be cleared.
+
+    It counts findings and notes apart, as the verdict does.
+    """
     page = opened(large())
     count = page.locator("#shown")
-    assert count.text_content() == "500 findings"
+    assert count.text_content() == "334 findings, 166 notes"
+    assert page.locator(".numbers div").all_text_contents()[:2] == ["findings334", "notes166"]
     page.get_by_label("Text").fill("WRONG field_499")
-    assert count.text_content() == "1 of 500 findings"
+    assert count.text_content() == "1 of 334 findings, 0 of 166 notes"
     assert "the value 499" in (page.locator(".findings > li").text_content() or "")
     page.get_by_role("button", name="Clear").click()
     page.get_by_label("Grade", exact=True).select_option("implied")
     page.get_by_label("Rule", exact=True).select_option("no_server_error")
-    assert count.text_content() == f"{len(shown(page))} of 500 findings"
+    assert count.text_content() == f"{len(shown(page))} of 334 findings, 0 of 166 notes"
     kinds = page.locator(".findings > li").evaluate_all("(all) => all.map((li) => [li.dataset.grade, li.dataset.rule])")
     assert kinds == [["implied", "no_server_error"]] * len(kinds) != []
     page.get_by_label("Text").fill("no such text")
     assert page.get_by_text("No finding fits the filter.").is_visible()
     page.get_by_role("button", name="Clear").click()
-    assert len(shown(page)) == 500
+    assert (len(shown(page)), count.text_content()) == (500, "334 findings, 166 notes")
     page.locator("#operations [data-filter=getCall]").click()
     assert {*page.locator(".findings > li").evaluate_all("(all) => all.map((li) => li.dataset.operation)")} == {
         "getCall"

@@ -15,7 +15,7 @@ import trunkline
 from tests.report.test_report import KNOWN, LAPSED, PAGE, RUN, SECRET, finding, report
 from trunkline.contract import folders
 from trunkline.exchange import Json
-from trunkline.findings import Grade, Report
+from trunkline.findings import Finding, Grade, Report
 from trunkline.report.run import RunInfo
 from trunkline.report.sarif import document, render
 
@@ -87,6 +87,18 @@ def test_a_fingerprint_follows_the_cause() -> None:
     others = [fingerprint(at="body/total"), fingerprint(contract=STATUS), fingerprint(rule="body_is_json")]
     assert all(other != same for other in others)
     assert {*same} == {"trunklineCause/v1", "primaryLocationLineHash"}
+
+
+def test_a_fingerprint_stays_when_a_finding_becomes_known() -> None:
+    """The alert is the same one, suppressed. While another of its cause fails, that is the alert, and it fails."""
+
+    def fingerprints(*found: Finding) -> list[Json]:
+        return [result["partialFingerprints"] for result in run_of(report(*found))["results"]]
+
+    [same] = fingerprints(finding())
+    assert fingerprints(finding(excuse=KNOWN)) == fingerprints(finding(excuse=LAPSED)) == [same]
+    failing, known = fingerprints(finding(excuse=KNOWN), finding(seen='"odd"'))
+    assert failing == same != known
 
 
 def test_a_known_finding_is_suppressed() -> None:

@@ -38,6 +38,11 @@ def document(report: Report, run: RunInfo) -> Json:
     pages = {found.rule: found.evidence for found in reversed(report.findings)}
     rules = {name: _rule(name, pages[name].source) for name in dict.fromkeys(found.rule for found in report.findings)}
     positions = {name: at for at, name in enumerate(rules)}
+    first = {found.cause: found for found in reversed(report.findings)}
+    results = [
+        _result(found, positions[found.rule], report, run, is_first=found is first[found.cause])
+        for found in report.findings
+    ]
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -53,7 +58,7 @@ def document(report: Report, run: RunInfo) -> Json:
                         "toolExecutionNotifications": [*_notifications(report)],
                     }
                 ],
-                "results": [_result(found, positions[found.rule], report, run) for found in report.findings],
+                "results": results,
             }
         ],
     }
@@ -74,7 +79,7 @@ def _rule(name: str, page: str) -> Json:
     return rule
 
 
-def _result(finding: Finding, position: int, report: Report, run: RunInfo) -> Json:
+def _result(finding: Finding, position: int, report: Report, run: RunInfo, *, is_first: bool) -> Json:
     result: Json = redacted(
         report,
         {
@@ -86,7 +91,7 @@ def _result(finding: Finding, position: int, report: Report, run: RunInfo) -> Js
             "relatedLocations": [
                 _recorded(report.redact(place), number) for number, place in enumerate(finding.sources)
             ],
-            "partialFingerprints": _fingerprints(finding, report, run),
+            "partialFingerprints": _fingerprints(finding, report, run, is_first=is_first),
             "occurrenceCount": finding.count,
             "suppressions": [
                 {"kind": "external", "status": "accepted", "justification": str(finding.excuse)},
@@ -143,9 +148,13 @@ def _recorded(place: str, number: int) -> Json:
     return location
 
 
-def _fingerprints(finding: Finding, report: Report, run: RunInfo) -> Json:
-    """The same texts in every run that finds the same cause. The second name is the one that GitHub looks for."""
-    kind = (kind_of(finding.at, finding.contract, finding.seen),) if finding.excuse else ()
+def _fingerprints(finding: Finding, report: Report, run: RunInfo, *, is_first: bool) -> Json:
+    """The same texts in every run that finds the same cause, whether a baseline knows it or not.
+
+    A baseline may know some findings of a cause and not others: the first, which fails if any does, has the fingerprint
+    of the cause. The second name is the one that GitHub looks for.
+    """
+    kind = () if is_first else (kind_of(finding.at, finding.contract, finding.seen),)
     cause = "\0".join(map(report.redact, (run.vendor, *finding.cause, *kind)))
     digest = hashlib.sha256(cause.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return {"trunklineCause/v1": digest, "primaryLocationLineHash": f"{digest}:1"}

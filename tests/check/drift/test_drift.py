@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -493,3 +494,21 @@ def test_the_contract_of_the_patch_is_read_as_any_other(sample: Vendor, tmp_path
     operation = read(folder, "sample").operation("listTrunks")
     assert operation.responses["400"].codes["ODD"].grade is Grade.OBSERVED
     assert operation.parameter("page").evidence.grade is Grade.OBSERVED
+
+
+@pytest.mark.slow
+def test_the_files_are_copied_once_for_all_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of changes take a second. What cannot be written whole is left out, and costs one more copy."""
+    copies = list[object]()
+
+    def copied(value: dict[str, Json]) -> dict[str, Json]:
+        copies.append(value)
+        return deepcopy(value)
+
+    monkeypatch.setattr("trunkline.check.drift.patch.deepcopy", copied)
+    fields = tuple((f"x-{number}", "1") for number in range(20))
+    written = patch_of(drifted(exchange(fields=fields)))
+    assert (len(copies), written.omitted) == (1, ())
+    partly = patch_of(drifted(exchange(first("name", ["x"]), fields=fields)))
+    assert len(copies) <= 3
+    assert '"x-19"' in partly.after["openapi.json"]

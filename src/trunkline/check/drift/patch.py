@@ -12,7 +12,7 @@ No finding rests on what was observed. Where a statement of a page was wrong, wh
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -54,8 +54,7 @@ class Patch:
         changes that keep them from it are left out.
         """
         contract, redact = drift.profile.contract, drift.profile.redact
-        changes = [change for change in drift.changes if _is_writable(change, redact)]
-        hidden = [change for change in drift.changes if change not in changes]
+        changes, hidden = _split(drift.changes, lambda change: _is_writable(change, redact))
         files = {name: json.loads(text) for name, text in texts.items()}
 
         def acceptable(files: Mapping[str, Json], changes: list[Change]) -> tuple[Mapping[str, Json], list[Change]]:
@@ -105,20 +104,36 @@ def _texts(texts: Mapping[str, str], files: Mapping[str, Json]) -> dict[str, str
 def _edited(
     contract: Contract, files: Mapping[str, Json], changes: list[Change], today: str
 ) -> tuple[Mapping[str, Json], list[Change]]:
-    """The files with the changes, and those that the format cannot express."""
-    left: list[Change] = []
+    """The files with the changes, and those that the format cannot express.
+
+    Such a change may be written in part. So if there are any, the others are written to the files again.
+    """
+    edited = deepcopy(dict(files))
+    written, left = _split(changes, lambda change: _is_written(_Draft(contract, edited, change, today)))
+    if not left:
+        return edited, []
+    edited, more = _edited(contract, files, written, today)
+    return edited, left + more
+
+
+def _is_written(draft: _Draft) -> bool:
+    """Write a change; whether the format can express it."""
+    edit = _EDITS.get(draft.change.cause.kind)
+    if edit is None or draft.change.cause.detail == OTHERS:
+        return False
+    try:
+        edit(draft)
+    except (_Unpatchable, LookupError):
+        return False
+    return True
+
+
+def _split(changes: Iterable[Change], belongs: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
+    """The changes that belong, and the others, in their order."""
+    found: tuple[list[Change], list[Change]] = [], []
     for change in changes:
-        draft = _Draft(contract, deepcopy(dict(files)), change, today)
-        edit = _EDITS.get(change.cause.kind)
-        if edit is None or change.cause.detail == OTHERS:
-            left.append(change)
-            continue
-        try:
-            edit(draft)
-            files = draft.files
-        except (_Unpatchable, LookupError):
-            left.append(change)
-    return files, left
+        found[not belongs(change)].append(change)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

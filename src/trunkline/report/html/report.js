@@ -19,7 +19,10 @@ function applyFilter() {
   if (list.children.length !== fitting.length || fitting.some((finding, index) => list.children[index] !== finding)) {
     list.replaceChildren(...fitting); // to hide hundreds instead would take Chromium half a second
   }
-  $("shown").textContent = `${fitting.length === findings.length ? "" : `${fitting.length} of `}${findings.length} findings`;
+  for (const count of $("shown").children) { // "1 of 2 findings, 3 notes": the numbers of the verdict
+    const [shown, all] = [fitting, findings].map((some) => some.filter(({ dataset }) => dataset.kind === count.dataset.kind).length);
+    count.textContent = shown === all ? all : `${shown} of ${all}`;
+  }
   $("none").hidden = fitting.length > 0;
 }
 
