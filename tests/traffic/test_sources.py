@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from tests.recordings import entries_of, har
+from tests.recordings import PAGE, URL, entries_of, har, joined
 from trunkline.errors import UsageError
 from trunkline.exchange import Exchange, Response
 from trunkline.mock import loader
-from trunkline.traffic import BODY, RESPONSE, WHOLE, messages, sources
+from trunkline.traffic import BODY, RESPONSE, WHOLE, messages, pieces, sources, stream
+from trunkline.traffic.pieces import batches
 from trunkline.traffic.sources import files_of
 from trunkline.transport.content_coding import unpacked
 
@@ -115,7 +117,8 @@ REFUSED = {
     b"* Could not resolve host: api.telepathvoice.com\n": "output of curl -v, but holds no request",
     b"  % Total    % Received % Xferd  Average Speed\n  0     0*   Trying 127.0.0.1:80...\n": "output of curl -v",
     b"\x89PNG\r\n\x1a\n": "neither the output of curl -i nor JSON (byte 0 is not UTF-8",
-    b"\x1f\x8b\x08": "it is compressed with gzip; pipe it in (zcat FILE | ...)",
+    gzip.compress(gzip.compress(b"{}")): "it is compressed with gzip twice; decompress it once",
+    gzip.compress(b""): "it is empty",
     b'{"trunks": [{"id": "a"': "it looks cut off",
     b'{"a": NaN}': "NaN is not a JSON number",
     b"<!DOCTYPE html><html></html>": "neither the output of curl -i nor JSON (Expecting value",
@@ -144,3 +147,58 @@ def test_the_files_of_a_folder_are_found(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert files_of(str(tmp_path)) == [str(tmp_path / "a/c.txt"), str(tmp_path / "b.har")]
     assert [files_of(name) for name in ("-", "not/there")] == [["-"], ["not/there"]]
+
+
+ROW = json.dumps({"request": {"method": "GET", "url": URL}, "response": {"status": 200, "body": PAGE}}).encode()
+PACKED = {
+    "har": json.dumps(joined(har(), har())).encode(),
+    "ndjson": b"\n".join([ROW, b"", ROW]),
+    "curl": b"HTTP/1.1 200 OK\na: b\n\n" + PAGE.encode(),
+    "body": PAGE.encode(),
+    "two members": ROW + b"\n" + ROW,
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_file_that_gzip_has_compressed_is_read_like_the_file(name: str) -> None:
+    """With the same places; also one that two programs have appended to."""
+    data = PACKED[name]
+    half = len(ROW) if name == "two members" else len(data)
+    packed = gzip.compress(data[:half]) + (gzip.compress(data[half:]) if data[half:] else b"")
+    assert entries_of(packed, TELEPATH) == entries_of(data, TELEPATH) != []
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x1f\x8b\x08", gzip.compress(b"{}")[:-9], gzip.compress(b"{}")[:-8] + b"12345678"], ids=range(3)
+)
+def test_a_damaged_gzip_is_one_sentence(data: bytes) -> None:
+    """It is cut off, or what it holds is not what it says."""
+    with pytest.raises(UsageError, match="it is compressed with gzip, and damaged or cut off; copy it again"):
+        entries_of(data, TELEPATH)
+
+
+def test_a_gzipped_file_that_is_cut_off_is_read_up_to_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Then one sentence says so."""
+    monkeypatch.setattr(stream, "_CHUNK", 64)
+    packed = gzip.compress((ROW + b"\n") * 2000, 0)
+    (tmp_path / "a.gz").write_bytes(packed[:100_000])
+    found = batches(str(tmp_path / "a.gz"))
+    assert len(next(found)) >= 100
+    with pytest.raises(UsageError, match="damaged or cut off"):
+        next(found)
+
+
+def test_a_gzipped_bomb_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds are those of a file: one of an entry, and one of what is no recording."""
+    monkeypatch.setattr(pieces, "LONGEST_ENTRY", 1 << 12)
+    rows = ROW + b"\n" + b"0" * (8 << 20) + b"\n" + ROW
+    tracemalloc.start()
+    reasons = [entry.exchange for entry in entries_of(gzip.compress(rows), TELEPATH)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "the limit for one entry" in str(reasons[1])
+    assert len(reasons) == 3
+    assert most < 16 << 20
+    monkeypatch.setattr(stream, "MOST_BYTES", 1 << 20)
+    with pytest.raises(UsageError, match="it is no recording, and more than"):
+        entries_of(gzip.compress(b"[" + b"0" * (4 << 20)), TELEPATH)

@@ -120,11 +120,12 @@ COMMANDS = (
         """Judge responses of VENDOR: from files, from folders, from standard input (-), or with --live one from an
         implementation.
 
-        A SOURCE is a HAR file, a cassette of vcrpy, Betamax or VCR, NDJSON (docs/traffic.md), a report of Schemathesis,
-        the output of `curl -i` or `curl -v`, or a JSON body alone. OPERATION is an operationId; it can be left out if
-        the request or the response shows which one it is. A rule that needs something the source does not contain,
-        such as the request, is reported as not exercised. An exchange with no operation of the contract is listed as
-        not judged, and requests to other hosts are counted.
+        A SOURCE is a HAR file, a cassette of vcrpy, Betamax or VCR, NDJSON (docs/traffic.md), a report of
+        Schemathesis, the output of `curl -i` or `curl -v`, or a JSON body alone, also compressed with gzip.
+        OPERATION is an operationId; it can be left out if the request or the response shows which one it is. A
+        rule that needs something the source does not contain, such as the request, is reported as not
+        exercised. An exchange with no operation of the contract is listed as not judged, and requests to other
+        hosts are counted.
         """,
         _VENDOR,
         _SOURCES,

@@ -71,6 +71,8 @@ def _pieces(file: str) -> Iterator[Piece | Entry]:
     with open_source(file) as opened:
         stream = Stream(opened)
         beginning = stream.beginning()
+        if beginning.startswith(_GZIP):
+            beginning = stream.decompress()
         if not beginning and file == "-":
             raise UsageError(EMPTY)
         yield from _split(stream, beginning, name_of(file))
@@ -80,7 +82,7 @@ def _split(stream: Stream, beginning: bytes, name: str) -> Iterator[Piece | Entr
     if 0 in beginning[:2] or beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"it is UTF-16, as some shells save what they redirect; {ADVICE}")
     if beginning.startswith(_GZIP):
-        raise UsageError(f"it is compressed with gzip; pipe it in (zcat FILE | ...) and name - instead, or {ADVICE}")
+        raise UsageError(f"it is compressed with gzip twice; decompress it once, or {ADVICE}")
     text = beginning.removeprefix(_BOM)
     start = len(beginning) - len(text)
     stream.skip_bytes(start)

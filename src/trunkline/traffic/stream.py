@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import RawIOBase
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -45,6 +48,12 @@ class Stream:
         if not self._data:
             self._more()
         return self._data
+
+    def decompress(self) -> bytes:
+        """Decompress all from the beginning on with gzip, piece by piece; the first bytes of what it holds."""
+        self._file = cast("BinaryIO", gzip.GzipFile(fileobj=_Rejoined(self.beginning(), self._file)))
+        self._data = b""
+        return self.beginning()
 
     def skip_bytes(self, count: int) -> None:
         """Leave out bytes that are in memory."""
@@ -120,7 +129,10 @@ class Stream:
 
     def _more(self) -> bool:
         """Read on, as much again as is in memory; whether there was more."""
-        chunk = self._file.read(max(_CHUNK, len(self._data) - self._at))
+        try:
+            chunk = self._file.read(max(_CHUNK, len(self._data) - self._at))
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise UsageError("it is compressed with gzip, and damaged or cut off; copy it again") from None
         if self.keeps:
             self._data += chunk
             if len(self._data) > MOST_BYTES:
@@ -153,6 +165,20 @@ class Stream:
 
     def _broken(self) -> Broken:
         return Broken(f"it is not JSON from line {self.line} on{': it looks cut off' * (not self.peek())}")
+
+
+class _Rejoined(RawIOBase):
+    """A source whose first bytes were read, and are read once more. It need not be able to go back."""
+
+    def __init__(self, first: bytes, rest: BinaryIO) -> None:
+        self._first, self._rest = first, rest
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most so many."""
+        if not self._first:
+            return self._rest.read(size)
+        found, self._first = self._first[:size], self._first[size:]
+        return found
 
 
 class _Brackets:

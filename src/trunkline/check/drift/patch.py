@@ -112,8 +112,8 @@ def _edited(
     written, left = _split(changes, lambda change: _is_written(_Draft(contract, edited, change, today)))
     if not left:
         return edited, []
-    edited, more = _edited(contract, files, written, today)
-    return edited, left + more
+    rest, more = _edited(contract, files, written, today)
+    return rest, left + more
 
 
 def _is_written(draft: _Draft) -> bool:
