@@ -7,10 +7,11 @@ from functools import cache
 
 import pytest
 
-from tests.defects import BY_NAME, DEFECTS, FUZZ, LOADED, TOKENS, Defect, examine
+from tests.defects import BY_NAME, DEFECTS, FUZZ, LOADED, PARAMETERS, TOKENS, Defect, examine
 from trunkline import mock
 from trunkline.check.rules import RULES
 from trunkline.check.runner import NOT_ALLOWED
+from trunkline.contract.requests import build_request
 from trunkline.exchange import curl
 from trunkline.findings import Finding, Report
 
@@ -125,5 +126,6 @@ def test_a_defect_does_not_change_what_it_decorates() -> None:
         target = mock.from_vendor(LOADED[name])
         for defect in DEFECTS:
             if defect.vendor == name and defect.provoked_by == "same_request_same_response":
-                examine(name, defect.break_(target), defect.provoked_by, operations=[defect.checked])
+                operation = LOADED[name].contract.operation(defect.checked)
+                defect.break_(target)(build_request(operation, PARAMETERS[name], credential=TOKENS[name]))
         assert examine(name, target, "same_request_same_response").findings == ()

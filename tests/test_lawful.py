@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -315,11 +316,17 @@ CASES += [
 # --- which trunks there are -----------------------------------------------------------------------------------------
 
 
+@cache
+def generated(name: str, count: int) -> Vendor:
+    """A vendor with this number of generated trunks."""
+    return loader.load(name, trunks=count)
+
+
 def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor], Vendor]:
     """Trunks whose ids have another form."""
 
     def changed(vendor: Vendor) -> Vendor:
-        records: list[Record] = list(loader.load(vendor.name, trunks=count).world.collections["trunks"].records)
+        records: list[Record] = list(generated(vendor.name, count).world.collections["trunks"].records)
         return loader.with_records(
             vendor, "trunks", [{**record, "id": identity(index)} for index, record in enumerate(records, 1)]
         )
@@ -329,7 +336,7 @@ def named(identity: Callable[[int], str], count: int = 27) -> Callable[[Vendor],
 
 def populated(count: int) -> Callable[[Vendor], Vendor]:
     """This number of generated trunks."""
-    return lambda vendor: loader.load(vendor.name, trunks=count)
+    return lambda vendor: generated(vendor.name, count)
 
 
 CASES += [

@@ -42,6 +42,7 @@ HOST, OTHER = "api.telepathvoice.com", "app.talkover.ai"
 pytestmark = pytest.mark.slow_for("asyncio")  # uvloop is the event loop wherever it is installed
 AUTHORIZATION = {"Authorization": "Bearer sk_live_abc123def456..."}
 OWN = ("127.0.0.1", 8900)
+VENDORS = [*map(trunkline.load, folders.names())]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def authority() -> tls.Authority:
 
 
 def proxying(authority: tls.Authority, *, passes_on: bool) -> tuple[ASGIApp, Proxy]:
-    vendors = routing.bases(map(trunkline.load, folders.names()))
+    vendors = routing.bases(VENDORS)
     app = server.asgi({base: mock.from_vendor(vendor) for base, vendor in vendors.items()})
     contracts = [vendor.contract for vendor in vendors.values()]
     return app, Proxy(contracts, app, authority.issue, passes_on=passes_on)

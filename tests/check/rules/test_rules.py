@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any, NoReturn
 
 import pytest
@@ -18,13 +19,20 @@ from trunkline.contract.requests import build_request
 from trunkline.contract.schema import Schemas
 from trunkline.exchange import Exchange, Request, Response
 from trunkline.findings import Grade, Report
+from trunkline.mock.loader import Vendor
 
 RULES_WITH_SECRETS = (*RULES, secret_values_rule({"a-secret-of-the-fixture": "password"}))
 
 
+@cache
+def load(name: str, trunks: int | None = None) -> Vendor:
+    """A vendor, loaded once."""
+    return trunkline.load(name, trunks=trunks)
+
+
 def listed(name: str, *, trunks: int) -> Exchange:
     """The mock's answer with a list of trunks."""
-    vendor = trunkline.load(name, trunks=trunks)
+    vendor = load(name, trunks=trunks)
     (operation,) = vendor.contract.of_kind(List, "trunks")
     request = build_request(operation, credential=vendor.world.token)
     return Exchange(request, mock.from_vendor(vendor)(request))
@@ -41,7 +49,7 @@ def test_a_valid_page_is_judged_without_pointers(name: str, monkeypatch: pytest.
     monkeypatch.setattr(Contract, "walk", fail)
     monkeypatch.setattr(Contract, "violations", fail)
     monkeypatch.setattr(bodies, "all_places", fail)
-    (operation,) = trunkline.load(name).contract.of_kind(List, "trunks")
+    (operation,) = load(name).contract.of_kind(List, "trunks")
     assert list(judge(operation, exchange, RULES_WITH_SECRETS)) == []
 
 
@@ -63,7 +71,7 @@ def test_the_last_item_of_a_page_is_judged_too(trunks: int, change: dict[str, ob
     body = json.loads(exchange.response.body)
     body["trunks"][-1] |= change
     changed = replace(exchange.response, body=json.dumps(body).encode())
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     findings = list(judge(operation, replace(exchange, response=changed), RULES_WITH_SECRETS))
     assert {finding.rule for finding in findings} == found
     assert all(finding.at.startswith(f"body/trunks/{trunks - 1}/") for finding in findings)
@@ -79,7 +87,7 @@ def test_the_last_item_of_a_page_is_judged_too(trunks: int, change: dict[str, ob
 )
 def test_204_is_no_update_whose_body_a_sample_client_reads(vendor: str, operation_id: str, found: list[str]) -> None:
     """Where no page states the status, 204 is lawful, unless the page's own client reads the body of every success."""
-    operation = trunkline.load(vendor).contract.operation(operation_id)
+    operation = load(vendor).contract.operation(operation_id)
     exchange = Exchange(Request(operation.method, operation.path), Response(204), frozenset({"status", "body"}))
     assert [str(finding.evidence.grade) for finding in judge(operation, exchange)] == found
 
@@ -101,7 +109,7 @@ def test_a_pattern_is_told_in_words(change: dict[str, str], message: str, expect
     body = json.loads(exchange.response.body)
     body["trunks"][0] |= change
     changed = replace(exchange.response, body=json.dumps(body).encode())
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     (finding,) = judge(operation, replace(exchange, response=changed))
     (value,) = change.values()
     assert (finding.message, finding.expected) == (f"{json.dumps(value)} {message}", expected)
@@ -110,7 +118,7 @@ def test_a_pattern_is_told_in_words(change: dict[str, str], message: str, expect
 def test_a_time_that_python_has_no_date_for_is_judged() -> None:
     """A leap second and the year 0000 are times like others, and are in order like others."""
     exchange = listed("telepath", trunks=1)
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     leap, next_day = "2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"
     for first, then, rules in (
         ("0000-02-29T00:00:00Z", leap, []),
@@ -138,7 +146,7 @@ def test_a_read_only_field_of_an_update_is_noted(
     vendor: str, operation_id: str, body: dict[str, object], fields: list[str]
 ) -> None:
     """No page says what such an update gets; a success hides the mistake from the client."""
-    operation = trunkline.load(vendor).contract.operation(operation_id)
+    operation = load(vendor).contract.operation(operation_id)
     sent = build_request(operation, {name.name: "x" for name in operation.path_parameters}, body=body)
     for status, expected in ((200, fields), (422, [])):
         exchange = Exchange(sent, Response(status), frozenset({"request", "status"}))
@@ -150,7 +158,7 @@ def test_a_read_only_field_of_an_update_is_noted(
 @pytest.mark.parametrize(("status", "needs_date"), [(200, True), (404, True), (503, False)])
 def test_a_missing_date_is_noted_where_the_server_is_known(status: int, needs_date: bool) -> None:
     """An application in the same process has no `Date`, and recordings drop it; a server without a clock sends none."""
-    operation = trunkline.load("telepath").contract.operation("listTrunks")
+    operation = load("telepath").contract.operation("listTrunks")
     dated = (("Date", "Fri, 01 Mar 2024 00:00:00 GMT"),)
     for server, headers, is_noted in ((True, (), needs_date), (True, dated, False), (False, (), False)):
         known = frozenset({"status", "headers", *(["server"] if server else [])})
@@ -166,7 +174,7 @@ def test_a_missing_date_is_noted_where_the_server_is_known(status: int, needs_da
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 422, 503])
 def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: int) -> None:
     """The flag is documented on both sides, so no status of a refusal makes it lawful."""
-    operation = trunkline.load("talkover").contract.operation("getSipTrunk")
+    operation = load("talkover").contract.operation("getSipTrunk")
     bodies_ = {b'{"success":true,"message":"no"}': 1, b'{"success":false}': 0, b'{"message":"no"}': 0, b"[true]": 0}
     for body, count in bodies_.items():
         exchange = Exchange(Request("GET", "/sip-trunks/x"), Response(status, (), body), frozenset({"status", "body"}))
@@ -176,7 +184,7 @@ def test_a_refusal_that_is_flagged_as_success_is_found_with_any_status(status: i
 
 def test_a_flag_that_the_schema_refuses_is_one_finding() -> None:
     """The schema of a refusal says `const: false`, for whoever uses it alone; in a check, the rule reports the flag."""
-    operation = trunkline.load("talkover").contract.operation("deleteSipTrunk")
+    operation = load("talkover").contract.operation("deleteSipTrunk")
     shown = operation.response_for(409)
     assert shown is not None
     found = {}
@@ -196,7 +204,7 @@ def test_two_equal_ids_are_found_at_the_second() -> None:
     del body["trunks"][0]["id"]
     body["trunks"][2]["id"] = body["trunks"][1]["id"]
     changed = replace(exchange.response, body=json.dumps(body).encode())
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     findings = judge(operation, replace(exchange, response=changed))
     assert [finding.at for finding in findings if finding.rule == "ids_are_unique"] == ["body/trunks/2/id"]
 
@@ -224,7 +232,7 @@ def test_many_wrong_items_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Schemas, "errors", counted(Schemas.errors))
     monkeypatch.setattr(Schemas, "second_opinion", counted(Schemas.second_opinion))
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     good = json.loads(listed("telepath", trunks=1).response.body)["trunks"]
     exchange = page([*good, *[{"id": "x", "status": "busy"}] * 3000])
     found = [finding for finding in judge(operation, exchange) if finding.rule == "body_matches_schema"]
@@ -238,17 +246,17 @@ def test_many_wrong_items_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("item", [1, None, [1] * 100, {}, {"a": 1}, "text"])
 def test_a_long_list_of_anything_is_judged(item: object) -> None:
-    """Twenty thousand wrong items make a few findings, the first of which names the first item."""
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
-    found = [finding for finding in judge(operation, page([item] * 20_000)) if finding.rule == "body_matches_schema"]
+    """Five thousand wrong items make a few findings, the first of which names the first item."""
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
+    found = [finding for finding in judge(operation, page([item] * 5_000)) if finding.rule == "body_matches_schema"]
     assert found[0].at.startswith("body/trunks/0")
-    assert "19,900 more items of this list are wrong" in [finding.message for finding in found]
+    assert "4,900 more items of this list are wrong" in [finding.message for finding in found]
     assert len(found) < 2100
 
 
 def test_long_valid_lists_are_valid() -> None:
     """A list of more items than are described one by one is judged as a whole."""
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     found = list(judge(operation, listed("telepath", trunks=300)))
     assert found == []
 
@@ -264,7 +272,7 @@ def test_long_valid_lists_are_valid() -> None:
 )
 def test_problems_of_one_kind_are_counted(items: list[object], rule: str) -> None:
     """A thousand problems of one rule are a hundred findings, and one with the number of the others."""
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     found = [finding for finding in judge(operation, page(items)) if finding.rule == rule]
     assert len(found) == 101 + (rule == "properties_are_documented" and found[0].at == "body")
     assert found[-1].count == 900
@@ -283,7 +291,7 @@ def test_what_no_schema_describes_is_not_given_to_the_validators(monkeypatch: py
         return original(self, place, value)
 
     monkeypatch.setattr(Schemas, "errors", noted)
-    operation = trunkline.load("telepath").contract.operation("getCall")
+    operation = load("telepath").contract.operation("getCall")
     shown = page([{"id": "x" * 1000}] * 100)
     found = [finding for finding in judge(operation, shown) if finding.rule == "body_matches_schema"]
     assert "required properties are absent" in found[0].message
@@ -292,7 +300,7 @@ def test_what_no_schema_describes_is_not_given_to_the_validators(monkeypatch: py
 
 def test_a_cause_in_a_page_is_one_finding_with_its_count() -> None:
     """The same mistake in each item is described once."""
-    (operation,) = trunkline.load("telepath").contract.of_kind(List, "trunks")
+    (operation,) = load("telepath").contract.of_kind(List, "trunks")
     good = json.loads(listed("telepath", trunks=1).response.body)["trunks"][0]
     items = [{**good, "id": f"conn_{number:012}", "status": "busy"} for number in range(80)]
     (found,) = [finding for finding in judge(operation, page([*items])) if finding.rule == "body_matches_schema"]
