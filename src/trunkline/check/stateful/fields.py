@@ -25,6 +25,7 @@ class Schema:
     content: Mapping[str, Json]
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def at(cls, contract: Contract, file: str, at: str) -> Schema:
         """The schema at a pointer, with its `$ref`s followed."""
         content = resolve(contract.files[file], at)
@@ -37,8 +38,8 @@ class Schema:
     def inner(self, step: str) -> Schema:
         return Schema.at(self.contract, self.file, self.pointer + step)
 
-    @property
-    def properties(self) -> dict[str, Schema]:
+    @cached_property
+    def properties(self) -> Mapping[str, Schema]:
         return {name: self.inner(f"/properties{pointer((name,))}") for name in self.content.get("properties", {})}
 
     def all_of(self) -> Iterator[Schema]:
@@ -66,7 +67,7 @@ class Schema:
         return f"{self.contract.folder}/{self.file}#{self.pointer}"
 
     def allows(self, value: Json) -> bool:
-        return not self.contract.violations(self.pointer, value, self.file)
+        return self.contract.schemas.accepts(f"{self.file}#{self.pointer}", value)
 
 
 # --- fields of responses --------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from trunkline.check.stateful.fields import (
     inputs,
     shown_fields,
 )
-from trunkline.contract.model import Contract, Create, Operation, Update
+from trunkline.contract.model import DOCUMENT, Contract, Create, Operation, Update
 from trunkline.contract.patterns import sample
 from trunkline.exchange import Json, NotJSON, Request, parse_json
 from trunkline.findings import Evidence
@@ -185,9 +185,11 @@ def complete_body(
 
 def _missing(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
     """The inputs that the schema requires of a body and that it lacks."""
-    for violation in operation.contract.violations(operation.body.schema, sent) if operation.body else ():
-        if violation.keyword == "required" and violation.at.count("/") == 1:
-            yield violation.at[1:]
+    for error in (
+        operation.contract.schemas.errors(f"{DOCUMENT}#{operation.body.schema}", sent) if operation.body else ()
+    ):
+        if error.keyword == "required" and error.at.count("/") == 1:
+            yield error.at[1:]
 
 
 def partial_body(
