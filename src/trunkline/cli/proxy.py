@@ -16,6 +16,7 @@ from trunkline.findings import Excuse, Grade, Identity, Report
 from trunkline.mock import loader
 from trunkline.report import FORMATS
 from trunkline.report.run import RunInfo
+from trunkline.report.text import plural
 from trunkline.settings import Settings
 from trunkline.traffic.proxied import ProxyJudge, Upstreams
 from trunkline.transport import access, server
@@ -152,9 +153,7 @@ def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report
     report.requests = metrics.requests
     unjudged = {reason: count for reason, count in metrics.unjudged.items() if count}
     report.reading.skipped = len(unjudged)
-    report.reading.not_judged = {
-        REASONS[reason]: f"{count} exchange{'s' if count > 1 else ''}" for reason, count in unjudged.items()
-    }
+    report.reading.not_judged = {REASONS[reason]: plural(count, "exchange") for reason, count in unjudged.items()}
     if judge.lost:
         report.stopped = "judging was interrupted, and what it had found before is only in the log"
     elif not report.exercised:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from http import HTTPStatus
 from typing import NamedTuple
 
 DAY = 86_400
@@ -18,12 +19,18 @@ UNIX_SECONDS = range(10**8, 10**11)
 PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
 JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)
+_STATUSES = frozenset(map(int, HTTPStatus))
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _HTTP_DATE = (
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
     r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT"
 )
 """Section 5.6.7: the form in which a sender must write a time."""
+
+
+def reason_phrase(status: int) -> str:
+    """The phrase that HTTP has for a status, `Not Found`; empty for one that it does not know."""
+    return HTTPStatus(status).phrase if status in _STATUSES else ""
 
 
 def plain_host(host: str) -> str:

@@ -105,9 +105,9 @@ def _operation(operation: Operation, answers: Collection[ClientAnswer], weakest:
     return OperationCoverage(operation, bool(own), counted, tuple(sorted(others)))
 
 
-def outcomes_of(operation: Operation, weakest: Grade = Grade.IMPLIED) -> tuple[DocumentedAnswer, ...]:
+def outcomes_of(operation: Operation) -> tuple[DocumentedAnswer, ...]:
     """The outcomes of an operation that count, none of them met."""
-    return tuple(found for found in _outcomes(operation) if found.evidence.grade.rank <= weakest.rank)
+    return tuple(found for found in _outcomes(operation) if found.evidence.grade.rank <= Grade.IMPLIED.rank)
 
 
 def _outcomes(operation: Operation) -> Iterator[DocumentedAnswer]:

@@ -17,7 +17,7 @@ from trunkline.mock.loader import Vendor
 from trunkline.mock.request_log import RecordedRequest
 from trunkline.redaction import redactor_of_request
 from trunkline.report.run import RunInfo
-from trunkline.report.text import finding_lines, plain
+from trunkline.report.text import finding_lines, plain, plural
 from trunkline.traffic.libraries import address_of, read_unconsumed
 from trunkline.traffic.messages import without_placeholder
 from trunkline.traffic.validation import validate
@@ -86,7 +86,7 @@ class Answers:
             run = RunInfo(vendor, strictness=self._strictness)
             failures = report.failures(self._strictness)
             if failures:
-                count = f"{len(failures)} finding{'s' if len(failures) > 1 else ''}"
+                count = plural(len(failures), "finding")
                 lines.append(f"trunkline_validate: the test got answers that break the contract of {vendor}: {count}")
             lines += [plain(line) for finding in failures for line in finding_lines(finding, report, run)]
         return "\n".join(lines).rstrip()

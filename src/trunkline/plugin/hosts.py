@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from trunkline.plugin.intercept import Guard, Listener
 
 
+def vendors_by_host(load: Callable[[str], Vendor]) -> dict[str, str]:
+    """The vendors' real hosts, each with its vendor."""
+    hosts = {}
+    for name in names():
+        with suppress(TrunklineError):  # reported by the test that uses this vendor
+            hosts[load(name).contract.host] = name
+    return hosts
+
+
 class RealHosts:
     """A plugin of pytest's that guards the test that runs, as soon as it is asked to. `load` gives a vendor by name."""
 
@@ -80,11 +89,7 @@ class RealHosts:
     @cached_property
     def _hosts(self) -> dict[str, str]:
         """The hosts that no test may reach, each with its vendor."""
-        hosts = {}
-        for name in () if self._are_allowed else names():
-            with suppress(TrunklineError):  # reported by the test that uses this vendor
-                hosts[self._load(name).contract.host] = name
-        return hosts
+        return {} if self._are_allowed else vendors_by_host(self._load)
 
     @cached_property
     def _listen(self) -> Callable[[Contract], Listener]:

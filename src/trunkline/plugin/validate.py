@@ -17,7 +17,8 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.contract.http import plain_host
-from trunkline.errors import TrunklineError, UsageError
+from trunkline.errors import UsageError
+from trunkline.plugin.hosts import vendors_by_host
 from trunkline.report import titles
 from trunkline.settings import GRADE, Settings
 
@@ -169,11 +170,7 @@ class AnswerValidation:
     @cached_property
     def _hosts(self) -> dict[str, str]:
         """The vendors' real hosts, each with its vendor."""
-        hosts = {}
-        for name in names():
-            with suppress(TrunklineError):  # reported by the test that uses this vendor
-                hosts[self._load(name).contract.host] = name
-        return hosts
+        return vendors_by_host(self._load)
 
 
 def _check_marker(mark: pytest.Mark) -> None:

@@ -223,7 +223,8 @@ class Implementation:
         reported = {key for key, test in self._reported.items() if test != self.test}
         reported |= {_key(found) for found in self.plain_report().findings if self._has_test(found)}
         every = {_key(found): found for found in (*plain_failures, *findings)}.values()
-        new = [found for found in every if _key(found) not in reported or self._is_its_test(found, report)]
+        is_own = report is self._plain  # then the test of the rule itself reports its finding
+        new = [found for found in every if _key(found) not in reported or (is_own and self._has_test(found))]
         self._reported |= dict.fromkeys(map(_key, new), self.test)
         if failing := [finding for finding in new if not finding.is_excused]:
             run = RunInfo(
@@ -244,10 +245,6 @@ class Implementation:
     def _has_test(self, finding: Finding) -> bool:
         """Whether the rule of a finding has a test of its own in this run."""
         return (finding.operation, finding.rule) in self.tested
-
-    def _is_its_test(self, finding: Finding, report: Report) -> bool:
-        """Whether the test of the rule itself reports its finding."""
-        return report is self._plain and self._has_test(finding)
 
 
 def _key(finding: Finding) -> tuple[object, ...]:

@@ -8,12 +8,12 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import trunkline
+from trunkline.contract.http import reason_phrase
 from trunkline.errors import UsageError, reason_of
 from trunkline.exchange import Headers, Json
 
@@ -157,7 +157,7 @@ def _har(exchange: DecodedExchange) -> Json:
         },
         "response": {
             "status": exchange.status,
-            "statusText": _phrase(exchange.status),
+            "statusText": reason_phrase(exchange.status),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": _named(exchange.response_headers),
@@ -178,10 +178,6 @@ _CREATOR = {"name": "trunkline", "version": trunkline.__version__}
 
 def _named(pairs: Headers | list[tuple[str, str]]) -> Json:
     return [{"name": name, "value": value} for name, value in pairs]
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
 
 
 def _time(seconds: float) -> str:

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import quote, unquote
 
-from trunkline.contract.http import NO_CONTENT
+from trunkline.contract.http import NO_CONTENT, reason_phrase
 from trunkline.contract.refusals import LONGEST_BODY
 from trunkline.errors import TargetError
 from trunkline.exchange import Headers, RawHeaders, ReadKey, Request, Response, Target, error_response, find
@@ -49,7 +48,6 @@ _ENCODES_BODY = frozenset(
 _ANNOUNCES_BODY = frozenset((b"content-length", b"transfer-encoding"))
 _NEEDS_REQUEST = _ANNOUNCES_BODY | {b"origin", b"prefer", FAULT_HEADER.encode()}
 """Fields on which an answer depends that a mock does not remember."""
-_STATUSES = frozenset(HTTPStatus)
 _PLAIN = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type date host "
     b"if-modified-since if-none-match pragma referer traceparent tracestate user-agent x-request-id".split()
@@ -294,8 +292,9 @@ def _head_of_remembered(status: int, headers: Headers, length: int) -> bytes:
     fields = _encode(headers)
     if status not in NO_CONTENT:
         fields = (*fields, (b"content-length", b"%d" % length))
-    phrase = HTTPStatus(status).phrase if status in _STATUSES else ""
-    return b"".join((f"HTTP/1.1 {status} {phrase}\r\n".encode(), *[b"%s: %s\r\n" % field for field in fields]))
+    return b"".join(
+        (f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode(), *[b"%s: %s\r\n" % field for field in fields])
+    )
 
 
 def _base_pattern(prefix: str) -> re.Pattern[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from trunkline.check.drift.kinds import KINDS
@@ -53,17 +53,13 @@ class Drift:
 
 def drift(profile: Profile, older: Profile | None = None) -> Drift:
     """The differences of a profile from the contract, or from an older profile."""
-    found = dict(_from_contract(profile) if older is None else _from_older(profile, older))
+    found = dict(profile.deviations if older is None else _from_older(profile, older))
     changes = [Change(cause, seen) for cause, seen in found.items()]
     changes.sort(key=lambda change: (not change.breaks, [*KINDS].index(change.cause.kind), change.cause))
     asked = {name for name, _ in profile.responses}
     unseen = ((*key, place) for key, root in sorted(profile.places.items()) for place in root.unseen())
     unasked = (found.operation_id for found in profile.contract.operations if found.operation_id not in asked)
     return Drift(profile, older, tuple(changes), tuple(unseen) if older is None else (), tuple(unasked))
-
-
-def _from_contract(profile: Profile) -> Iterable[tuple[Cause, Deviation]]:
-    return profile.deviations.items()
 
 
 def _from_older(profile: Profile, older: Profile) -> Iterator[tuple[Cause, Deviation]]:

@@ -245,7 +245,7 @@ class Profile:
             return
         place = self.places.get((name, key))
         if place is None:
-            place = self.places[name, key] = _place(operation, shown)
+            place = self.places[name, key] = _described(operation, "", DOCUMENT, shown.schema)
         self._walk(operation, key, place, body)
         if not operation.contract.accepts(shown.schema, body):
             confirmed, _ = operation.contract.confirmed_violations(shown.schema, body, self._confirmed)
@@ -442,12 +442,8 @@ def _widen(needs: list[Json], violation: Violation, *, is_redacted: bool) -> Non
 # --- the places of a schema -----------------------------------------------------------------------------------------
 
 
-def _place(operation: Operation, shown: DocumentedResponse) -> Place:
-    """The places in the body of a response."""
-    return _described(operation, "", DOCUMENT, shown.schema)
-
-
 def _described(operation: Operation, at: str, file: str, pointer_: str) -> Place:
+    """The places in the part of a response's body that the schema at a pointer describes."""
     contract = operation.contract
     place = Place(f"body{without_positions(at)}", "")
     for found, there, node in _branches(contract, file, pointer_):

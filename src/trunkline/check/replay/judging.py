@@ -211,7 +211,7 @@ def _values_before(name: str, exchanges: Sequence[Exchange], identity: str) -> I
         body = json_of(exchange)
         if not 200 <= exchange.response.status < 300 or identity not in (
             *exchange.request.path.split("/"),
-            *_texts(body),
+            *(text for _, text in all_texts(body)),
         ):
             continue
         items = [node for node in _nodes(body) if isinstance(node, dict) and name in node]
@@ -220,10 +220,6 @@ def _values_before(name: str, exchanges: Sequence[Exchange], identity: str) -> I
         yield from (item[name] for item in items[:1])
         if name in (sent := _sent(exchange)):
             yield sent[name]
-
-
-def _texts(body: Json) -> Iterator[str]:
-    return (text for _, text in all_texts(body))
 
 
 def _sent(exchange: Exchange) -> Mapping[str, Json]:

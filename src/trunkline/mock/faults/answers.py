@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 
-from trunkline.contract.http import with_implied
+from trunkline.contract.http import reason_phrase, with_implied
 from trunkline.contract.model import Contract, Create, Delete, DocumentedResponse, Operation
 from trunkline.contract.refusals import CAUSES, Refusal, bounds
 from trunkline.exchange import Json, NotJSON, Request, Response, parse_json, resolve
@@ -57,15 +56,12 @@ def refuse(
         code = str(resolve(answer.json(), contract.errors.code))
         return Response(answer.status, kept, _body(mock, code, message) if message else answer.body), code
     status = status or 400
-    phrase = HTTPStatus(status).phrase if status in _PHRASES else "Unknown"
+    phrase = reason_phrase(status) or "Unknown"
     if status in GATEWAY and not (code or message):
         page = _PAGE.format(status=status, phrase=phrase)
         return Response(status, (("content-type", "text/html; charset=utf-8"),), page.encode()), ""
     code = code or re.sub("[^A-Z]+", "_", phrase.upper().replace("'", ""))
     return Response(status, (("content-type", "application/json"),), _body(mock, code, message or phrase)), code
-
-
-_PHRASES = frozenset(map(int, HTTPStatus))
 
 
 def _documented(contract: Contract, operation: Operation | None) -> Iterator[tuple[DocumentedResponse, str, str]]:

@@ -77,7 +77,7 @@ class _Reader:
         for other, step in zip(others, steps[1:], strict=True):
             if "seed" in other:
                 self._refuse(step[0].column, "seed is about all steps; give it before the first 'then'")
-        columns = {name: word.column for word in steps[0] for name in self._names(word)}
+        columns = {name: word.column for word in steps[0] for name, _ in self._value(word)}
         return self._convert({**values, "then": [*others]} if others else values, columns, [s[0].column for s in steps])
 
     def _split(self) -> tuple[list[_Word], list[_Word]]:
@@ -129,9 +129,6 @@ class _Reader:
                     self._refuse(word.column, f"{word.text!r} says {name.replace('_', '-')} again")
                 values[name] = {**values[name], **value} if name in values else value
         return values
-
-    def _names(self, word: _Word) -> Iterator[str]:
-        return (name for name, _ in self._value(word))
 
     def _value(self, word: _Word) -> Iterator[tuple[str, Json]]:
         """The field and its value for which a word stands."""
