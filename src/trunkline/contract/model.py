@@ -6,7 +6,7 @@ prints that place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableSet
+from collections.abc import Collection, Iterator, Mapping, MutableSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import groupby, islice
@@ -30,9 +30,10 @@ from trunkline.contract.document import (
     Update,
 )
 from trunkline.contract.http import PORTS, decode_unreserved, plain_host
-from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, Steps, demand_text, failure_text
+from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, Steps
+from trunkline.contract.violations import Sample, Violation, is_flat
 from trunkline.exchange import Json, pointer, resolve
-from trunkline.findings import Evidence, Grade, to_text
+from trunkline.findings import Evidence, Grade
 
 __all__ = [
     "DOCUMENT", "Act", "BodyLocation", "Contract", "Create", "Delete", "DocumentedResponse", "ErrorCode", "Errors",
@@ -115,47 +116,6 @@ class DocumentedResponse:
     headers: Mapping[str, Evidence]
     content: Evidence | None = None
     codes: Mapping[str, Evidence] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One way in which a value breaks a schema.
-
-    `at` is the pointer into the value (of a missing property, to where it is missed), `contract` the reference of the
-    `keyword`, `keyword_value` its value, and `sentence` a validator's own sentence, if there is one. `meaning` says
-    what a `pattern` means, if the contract does: `a date-time in UTC`.
-    """
-
-    at: str
-    contract: str
-    keyword: str
-    keyword_value: Json
-    instance: Json
-    evidence: Evidence
-    sentence: str = ""
-    meaning: str = ""
-
-    @property
-    def message(self) -> str:
-        """A sentence about the value: `"busy" is not one of "active", "inactive"`."""
-        if self.meaning:
-            return f"{to_text(self.instance)} is not {self.meaning}"
-        return self.sentence or failure_text(self.keyword, self.keyword_value, self.instance)
-
-    @property
-    def demand(self) -> str:
-        """The demand, without the value, which may be a secret: `must be at least 1`."""
-        return f"must be {self.meaning}" if self.meaning else demand_text(self.keyword, self.keyword_value)
-
-    @property
-    def expected(self) -> str:
-        """The keyword with its value, or what it means: `minimum: 1`."""
-        return self.meaning or f"{self.keyword}: {to_text(self.keyword_value)}"
-
-    @property
-    def seen(self) -> str:
-        """The value as JSON, or `absent`."""
-        return "absent" if self.keyword == "required" else to_text(self.instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,11 +338,11 @@ class Contract:
         place = f"{file}#{schema}"
         if not (schema or file != DOCUMENT):
             return []
-        sample = _Sample(value) if _is_flat(value) else self._sample(file, schema, value)
+        sample = Sample(value) if is_flat(value) else self._sample(file, schema, value)
         if self.schemas.accepts(place, sample.value):
             return []
         found = [self._violation(file, schema, error) for error in self.schemas.errors(place, sample.value)]
-        return [*_placed(found, sample), *_left_out(found, sample)]
+        return sample.complete(found)
 
     def confirmed_violations(
         self, schema: str, value: Json, known: MutableSet[tuple[str, Steps]] | None = None
@@ -403,7 +363,7 @@ class Contract:
         errors = self.schemas.errors(place, sample.value)
         first = [self._violation(DOCUMENT, schema, error) for error in errors]
         if all((schema, error.steps) in known for error in errors):
-            return [*_placed(first, sample), *_left_out(first, sample)], []
+            return sample.complete(first), []
         second = [
             self._violation(DOCUMENT, schema, error) for error in self.schemas.second_opinion(place, sample.value)
         ]
@@ -415,21 +375,21 @@ class Contract:
             for error, violation in zip(errors, first, strict=True)
             if (violation.at, violation.contract) in in_second
         }
-        confirmed = [*_placed(confirmed, sample), *_left_out(confirmed, sample)]
+        confirmed = sample.complete(confirmed)
         if max(len(first), len(second)) >= MAX_ERRORS:
             return confirmed, []  # not all errors are known, so a missing one says nothing
         only_first = [found for key, found in in_first.items() if key not in in_second]
         only_second = [found for key, found in in_second.items() if key not in in_first]
-        disagreements = [(found, "jsonschema-rs", "jsonschema") for found in _placed(only_first, sample)]
-        disagreements += [(found, "jsonschema", "jsonschema-rs") for found in _placed(only_second, sample)]
+        disagreements = [(found, "jsonschema-rs", "jsonschema") for found in sample.placed(only_first)]
+        disagreements += [(found, "jsonschema", "jsonschema-rs") for found in sample.placed(only_second)]
         return confirmed, disagreements
 
-    def _sample(self, file: str, schema: str, value: Json) -> _Sample:
+    def _sample(self, file: str, schema: str, value: Json) -> Sample:
         """The value with the first wrong items of each long list, and empty parts where the schema describes none.
 
         To a validator it is the same but for the other items. It copies values, so large ones must not be given to it.
         """
-        sample = _Sample(value)
+        sample = Sample(value)
 
         def cut(place: str, file: str, at: str, node: Json, here: Json) -> Json:
             file, at, node = self.followed(file, at, node)
@@ -603,49 +563,6 @@ def _described(
     elif "items" in node:
         for index, item in enumerate(here):
             yield f"{place}/{index}", file, f"{at}/items", node["items"], item
-
-
-def _is_flat(value: Json) -> bool:
-    """Whether an object has neither objects nor lists in it, as most request bodies."""
-    return isinstance(value, dict) and not any(isinstance(inner, dict | list) for inner in value.values())
-
-
-@dataclass(slots=True)
-class _Sample:
-    """A value whose long lists have only their first wrong items.
-
-    By the pointer to a list in this value, `kept` has the indices of its items, and `left_out` the number of the other
-    wrong ones, the reference of their schema, and the schema.
-    """
-
-    value: Json
-    kept: dict[str, list[int]] = field(default_factory=dict)
-    left_out: dict[str, tuple[int, str, Json]] = field(default_factory=dict)
-
-    def original(self, at: str) -> str:
-        """The pointer into the whole value, for one into the sample."""
-        here, there = "", ""
-        for part in at.split("/")[1:] if self.kept else ():
-            there += f"/{self.kept[here][int(part)]}" if here in self.kept else f"/{part}"
-            here += f"/{part}"
-        return there or at
-
-
-def _placed(violations: Iterable[Violation], sample: _Sample) -> list[Violation]:
-    """The violations of a sample with the places in the whole value."""
-    if not sample.kept:
-        return [*violations]
-    return [replace(found, at=sample.original(found.at)) for found in violations]
-
-
-def _left_out(violations: Iterable[Violation], sample: _Sample) -> Iterator[Violation]:
-    """A violation for each list with more wrong items than the sample has. Its evidence is the weakest of theirs."""
-    for at, (count, reference, schema) in sample.left_out.items():
-        evidence = [found.evidence for found in violations if found.at.startswith(f"{at}/")]
-        if evidence:
-            weakest = max(evidence, key=lambda stated: stated.grade.rank)
-            sentence = f"{count:,} more items of this list are wrong"
-            yield Violation(sample.original(at), reference, "items", schema, count, weakest, sentence)
 
 
 def _view(schema: Mapping[str, Json]) -> View:

@@ -13,23 +13,21 @@ before it is answered; one that cannot be saved gets a 507 and is not applied.
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import logging
-import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 
 from msgspec import Struct, structs
 
 from trunkline.contract.http import DAY, IMPLIED, missing_fields, with_implied
-from trunkline.contract.model import Operation, RateLimit
+from trunkline.contract.model import Operation
 from trunkline.contract.notices import notices
 from trunkline.contract.refusals import (
     LONGEST_BODY,
@@ -59,6 +57,7 @@ from trunkline.findings import excerpt, truncate
 from trunkline.mock.generators import Record
 from trunkline.mock.handlers import Call, Result, handle
 from trunkline.mock.loader import Vendor, other_vendor
+from trunkline.mock.meter import Meter
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store, fill_template
 from trunkline.redaction import RecentSecrets, Redactor, Secrets, redactor_of_request
@@ -162,7 +161,7 @@ class Mock:
         recent: RecentSecrets,
     ) -> None:
         self._clock = clock
-        self._meter = _Meter(vendor.contract.rate_limit, vendor.world.rate_limit, clock)
+        self._meter = Meter(vendor.contract.rate_limit, vendor.world.rate_limit, clock)
         self._recent = recent
         self._adopt(vendor, secrets)
         self._lock = RLock()
@@ -297,9 +296,6 @@ class Mock:
         with self._lock:
             self._views.store.put(collection, self._world.account_of(record), record)
             self._commit(record)
-
-    lay = put
-    """The name of `put` in earlier versions."""
 
     def remove(self, collection: str, identity: str, account: str | None = None) -> None:
         """Remove the record with the id `identity`. Raises `LookupError` when there is none."""
@@ -623,62 +619,6 @@ class Mock:
         )
         redact_own, redact_recent = self._redact_own, self._recent
         return partial(_shown, redact=lambda text: redact_sent(redact_recent(redact_own(text))))
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """A period in which requests are counted, the header that reports its end, and a counter per token.
-
-    At any other time another one begins, also when a test turns the clock back.
-    """
-
-    start: float = 0.0
-    end: float = 0.0
-    header: tuple[bytes, bytes] = (b"", b"")
-    counters: dict[str, Iterator[int]] = field(default_factory=dict)
-
-
-class _Meter:
-    """Counts requests per token in fixed windows, and makes the documented headers.
-
-    Threads share it without a lock: `setdefault` and `next` are atomic. Only a new window is made behind one.
-    """
-
-    def __init__(self, names: RateLimit | None, limit: int, clock: Callable[[], float]) -> None:
-        fields = (names.limit, names.remaining, names.reset) if names else ()
-        self._names = tuple(name.lower().encode() for name in fields)
-        self._clock = clock
-        self._lock = Lock()
-        self.change(limit, names.window_seconds if names else 1)
-
-    def change(self, limit: int, seconds: int) -> None:
-        """Change the limit and the length of a window, and begin a new one."""
-        self.limit, self.seconds = limit, seconds
-        self._limit_header = (self._names[0], b"%d" % limit) if self._names else None
-        self.reset()
-
-    def reset(self) -> None:
-        self._window = _Window()
-
-    def seconds_left(self) -> int:
-        """The whole seconds until the next window, at least one."""
-        return max(1, math.ceil(self._window.end - self._clock()))
-
-    def count(self, token: str) -> tuple[RawHeaders, bool]:
-        """Count a request. Return its rate-limit headers, and whether it exceeds the limit."""
-        if self._limit_header is None:
-            return (), False
-        now, window = self._clock(), self._window
-        if not window.start <= now < window.end:
-            with self._lock:
-                window = self._window
-                if not window.start <= now < window.end:
-                    end = math.floor(now) + self.seconds
-                    # A thread that looked at the clock just before another one still counts in its window.
-                    window = self._window = _Window(now - 1, end, (self._names[2], b"%d" % end))
-        counter = window.counters.get(token) or window.counters.setdefault(token, itertools.count(1))
-        left = self.limit - next(counter)
-        return (self._limit_header, (self._names[1], b"%d" % left if left > 0 else b"0"), window.header), left < 0
 
 
 def _key_of(parsed: ParsedRequest, token: str) -> tuple[Hashable, ...]:
