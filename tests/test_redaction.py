@@ -13,18 +13,20 @@ import pytest
 
 from trunkline import redaction
 from trunkline.check.laws.refusals import disclosures
-from trunkline.exchange import Json, Request
-from trunkline.findings import excerpt
+from trunkline.exchange import Json, Request, Response
+from trunkline.findings import Report, excerpt
 from trunkline.redaction import (
     RecentSecrets,
     Redactor,
     redact_body,
+    redact_credentials,
     redact_fields,
     redactor,
     redactor_of_request,
     secrets_in_body,
     secrets_in_header,
     secrets_in_request,
+    secrets_in_response,
 )
 
 SECRET = "sk_live_s3cr3t/0123456789+abc~def"
@@ -240,6 +242,68 @@ def test_a_credential_within_a_value_is_found(target: str, secrets: set[str]) ->
     path, _, query = target.partition("?")
     assert secrets_in_request(Request("GET", path, query), ()) == secrets
     assert secrets_in_request(Request("GET", "/", "", (), json.dumps({"x": unquote(query)}).encode()), ()) == secrets
+
+
+CREDENTIALS = {
+    "Bearer tok_hush_0123": "Bearer ***",
+    "the header authorization: bearer eyJh.eyJz.c2ln-_9, and more": "the header authorization: bearer ***, and more",
+    '"Bearer abcdefghijklmnopQRSTUVWX="': '"Bearer ***"',
+    '{"a": "Bearer abcdefghijklmnopQRSTUVWX=", "b": 1}': '{"a": "Bearer ***", "b": 1}',
+    "?a=Bearer%20tok_hush_0123&b=1": "?a=Bearer%20***&b=1",
+    "?a=Bearer+tok_hush_0123": "?a=Bearer+***",
+    "Basic dTpwdw==": "Basic ***",
+    "BASIC dTpwdw": "BASIC ***",
+    "Bearer tok_hush_0123, Basic dTpwdw==": "Bearer ***, Basic ***",
+}
+WORDS = [
+    'Bearer realm="x"',
+    'Bearer realm="api", error="invalid_token", error_description="the token has expired"',
+    r'{"a": "Bearer oauth2_resource_metadata=\"https://acme.example\""}',
+    "Bearer authorization_uri=https://acme.example",
+    'Basic realm="trunks", charset="UTF-8"',
+    "basic training, and a bearer token of 12 characters",
+    "Bearer $TRUNKLINE_TOKEN",
+    "Bearer YOUR_API_KEY",
+    "Bearer *** or Bearer ...",
+    "a forbearer 0123456789",
+    "Bearer token-authentication-is-required",
+    "Bearer",
+]
+
+
+@pytest.mark.parametrize("text", CREDENTIALS)
+def test_a_credential_is_redacted_after_its_scheme(text: str) -> None:
+    """Wherever that stands, and whoever sent it: in a report, in drift, and in the record of a proxy."""
+    assert redact_credentials(text) == CREDENTIALS[text]
+    assert Report().redact(text) == CREDENTIALS[text]
+    fields = (("x-note", text),)
+    found = [
+        *secrets_in_response(Response(200, fields), ()),
+        *secrets_in_response(Response(200, (), text.encode()), ()),
+    ]
+    assert found
+    assert not any(credential in CREDENTIALS[text] for credential in found)
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_what_follows_a_scheme_and_is_no_credential_stays(text: str) -> None:
+    """Parameters, words and placeholders can be read."""
+    assert redact_credentials(text) == text
+    assert secrets_in_response(Response(401, (("www-authenticate", text),), text.encode()), ()) == set()
+
+
+def test_an_escaped_slash_does_not_end_a_credential() -> None:
+    """Some encoders of JSON write it, and the secret is known with the slash."""
+    body = rb'{"note": "Bearer tok_hush_0123\/4567"}'
+    assert secrets_in_response(Response(200, (), body), ()) == {"tok_hush_0123/4567"}
+
+
+@pytest.mark.parametrize("part", ["bearer ", "Bearer " + "+" * 50, "basic%20", "Bearer a=", "Basic " + "=" * 30, "%20"])
+def test_credentials_are_found_in_a_time_in_proportion_to_the_text(part: str) -> None:
+    """A text that nearly holds many is read once: it would never end otherwise."""
+    text = part * ((1 << 17) // len(part))
+    assert len(redact_credentials(text)) <= len(text)
+    assert len(redact_credentials(f"Bearer {text}")) <= len(text) + 7
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,20 @@ _WITHIN_VALUE = re.compile(
 
 After "basic" and "token", which are words too, a credential has a digit.
 """
+_AFTER_SCHEME = re.compile(
+    r"""
+    \b (bearer|basic) (?: [\s+] | %20 )++ ([\w.~+/%-]++ =*+)
+    (?! \w | \\?["'] [^",}\]\s:] )  # then it is the name of a parameter, as in: Bearer realm="x"
+    """,
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+"""The name of a scheme, and a word after it that may be a credential (RFC 9110, section 11.4)."""
+_SCHEMES = re.compile(rb"earer|EARER|asic|ASIC")
+"""A part of the name of a scheme, which is found faster than all spellings of it."""
 _LONGEST_FORM = 64 << 10
 """The number of characters of a body that is not JSON in which fields of a form are looked for."""
+_LEAST_BEARER, _LEAST_OPAQUE = 8, 20
+"""The least number of characters of a bearer credential with a digit, and of one without."""
 _SHORTEST = 4
 """Shorter secrets are not redacted: they occur everywhere by chance."""
 _WINDOW = 12
@@ -152,6 +164,34 @@ class RecentSecrets:
 
     def __call__(self, text: str) -> str:
         return self._older(self._newer(text))
+
+
+def redact_credentials(text: str) -> str:
+    """The text with `***` for each credential after the name of its scheme: `Bearer ***`, `Basic ***`."""
+
+    def redacted(found: re.Match[str]) -> str:
+        before = found.start(2) - found.start()
+        return found[0][:before] + REDACTED if _is_credential(found) else found[0]
+
+    return _AFTER_SCHEME.sub(redacted, text)
+
+
+def credentials_in(text: str) -> set[str]:
+    """The credentials after the names of their schemes in a text, which may be JSON."""
+    text = text.replace(r"\/", "/")
+    return {found[2] for found in _AFTER_SCHEME.finditer(text) if _is_credential(found)}
+
+
+def _is_credential(found: re.Match[str]) -> bool:
+    """Whether a word after the name of a scheme is a credential, and no word of a language: `bearer token`.
+
+    After `Basic` a colon is encoded in it. After `Bearer` it has eight characters and a digit, or twenty in both cases.
+    """
+    scheme, word = found[1].lower(), unquote(found[2])
+    if scheme == "basic":
+        return b":" in _decoded_base64(word)
+    is_long = len(word) >= _LEAST_OPAQUE and word not in (word.lower(), word.upper())
+    return is_long or (len(word) >= _LEAST_BEARER and any(map(str.isdigit, word)))
 
 
 def is_credential_name(name: str) -> bool:
@@ -260,10 +300,13 @@ def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
 
 
 def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
-    """The values in a response under the names of secrets and of credentials, numbers included."""
+    """The values in a response under the names of secrets and of credentials, numbers included; and credentials."""
     wanted = {normalized(name) for name in names}
     is_secret, found = secret_names(names), secrets_in_headers(response.headers)
     found.update(value for name, value in response.headers if normalized(name) in wanted)
+    texts = [value for _, value in response.headers]
+    texts += [response.body.decode("utf-8", "replace")] if _SCHEMES.search(response.body) else []
+    found.update(credential for text in texts for credential in credentials_in(text))
     present = {*_NAMES.findall(response.body)}
     if any(b"\\" in name or is_secret(name.decode("utf-8", "replace")) for name in present):
         found |= _strings_under(response.body, is_secret, str)
@@ -327,11 +370,19 @@ def secrets_in_headers(headers: Headers) -> set[str]:
 
 def _parts_of_basic(credential: str) -> tuple[str, ...]:
     """The user name, which can be an API key, and the password in a Basic credential (RFC 7617), also unpadded."""
-    unpadded = credential.strip().rstrip("=")
     try:
-        return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True).decode().partition(":")[::2]
+        return _decoded_base64(credential.strip()).decode().partition(":")[::2]
     except ValueError:
         return ()
+
+
+def _decoded_base64(text: str) -> bytes:
+    """The bytes of a text in base64, which may lack its padding; none if it is not base64."""
+    unpadded = text.rstrip("=")
+    try:
+        return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
+    except ValueError:
+        return b""
 
 
 def printable(text: str) -> str:

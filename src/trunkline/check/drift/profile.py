@@ -32,6 +32,7 @@ from trunkline.redaction import (
     RecentSecrets,
     Redactor,
     normalized,
+    redact_credentials,
     redact_header,
     redact_json,
     secret_names,
@@ -196,8 +197,8 @@ class Profile:
             self._parameters(operation, exchange)
 
     def redact(self, text: str) -> str:
-        """The text without the secrets that are known."""
-        return self._recent(self._hide(text))
+        """The text without the secrets that are known, and without what has the shape of a credential."""
+        return self._recent(self._hide(redact_credentials(text)))
 
     # --- the parts of an exchange -----------------------------------------------------------------------------------
 
