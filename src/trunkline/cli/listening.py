@@ -63,18 +63,20 @@ class _OneLine(logging.Formatter):
 
 
 @contextmanager
-def logged(*, each: bool, quiet: bool) -> Iterator[None]:
+def logged(settings: Settings) -> Iterator[None]:
     """A context manager that logs on standard error, in one line each: refused requests of a mock, findings of a proxy.
 
-    Where each request is logged, the mock's own lines on the refused ones are left out. `quiet` leaves warnings alone.
+    Where each request is logged, the mock's own lines on the refused ones are left out. --quiet leaves warnings alone.
     """
+    if settings.verbose and settings.quiet:
+        raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     handler = logging.StreamHandler()
-    if each:
+    if settings.verbose:
         handler.addFilter(lambda line: line.name != "trunkline.mock" or line.levelno > logging.INFO)
     handler.setFormatter(_OneLine())
     loggers = [*map(logging.getLogger, ("trunkline", "uvicorn.error", "asyncio"))]
     own, level = loggers[0], loggers[0].level
-    own.setLevel(logging.WARNING if quiet else logging.INFO)
+    own.setLevel(logging.WARNING if settings.quiet else logging.INFO)
     for logger in loggers:
         logger.propagate = False
         logger.addHandler(handler)

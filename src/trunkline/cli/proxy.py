@@ -40,8 +40,6 @@ def proxy(settings: Settings, vendor: str) -> int:
     """Pass requests on and judge the answers until Ctrl-C or SIGTERM; then show the report."""
     if settings.upstream is None:
         raise UsageError("name the API that answers with --upstream, such as --upstream https://api.example.com/v1")
-    if settings.verbose and settings.quiet:
-        raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     upstream, contract = Upstream.at(settings.upstream), loader.load(vendor).contract
     settings = output.with_reports(settings)
     baseline = output.open_baseline(settings, contract)
@@ -49,8 +47,8 @@ def proxy(settings: Settings, vendor: str) -> int:
     run = RunInfo(vendor, upstream.base, None, strictness, secrets=secrets, contract=contract)
     metrics = Metrics()
     with (
+        logged(settings),
         certificates(settings) as (context, _, ca),
-        logged(each=settings.verbose, quiet=settings.quiet),
         _JudgeProcess(settings, vendor, upstream.base, baseline.excuses() if baseline else {}) as judge,
         Judging(judge, partial(_count, metrics)) as judging,
     ):

@@ -52,8 +52,6 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
         click.echo(f"generating {settings.trunks} records, which takes some seconds", err=True)
     given = _given_tokens(settings.accept_token, names)
     fixtures = loader.overlays(Path(settings.fixtures), names) if settings.fixtures is not None else {}
-    if settings.verbose and settings.quiet:
-        raise UsageError("--quiet prints nothing, and --verbose each request; leave one of them out")
     if settings.watch and not (fixtures or os.environ.get("TRUNKLINE_DATA")):
         raise UsageError("--watch has no files of yours to look at; name their folder with --fixtures")
     if settings.watch and settings.state is not None:
@@ -69,9 +67,9 @@ def serve(settings: Settings, vendors: tuple[str, ...]) -> int:
     secrets = frozenset({access.check_token(settings.admin_token)} if settings.admin_token is not None else ())
     secrets, recent = secrets.union(*(vendor.secrets for vendor in loaded)), RecentSecrets()
     with (
+        logged(settings),
         _storage(settings.state) as storage,
         certificates(settings) as (context, authority, ca),
-        logged(each=settings.verbose, quiet=settings.quiet),
     ):
         make = partial(
             from_vendor,
