@@ -60,7 +60,7 @@ from trunkline.mock.loader import Vendor, other_vendor
 from trunkline.mock.meter import Meter
 from trunkline.mock.views import ServedOperation, Views, encode
 from trunkline.mock.world import Store, fill_template
-from trunkline.redaction import RecentSecrets, Redactor, Secrets, redactor_of_request
+from trunkline.redaction import RecentSecrets, Redactor, Secrets, redactor, redactor_of_request
 
 if TYPE_CHECKING:
     from trunkline.mock.records import Records
@@ -612,7 +612,7 @@ class Mock:
         It redacts the secrets of the request, the latest from clients, and those of the fixtures.
         """
         if self._redact_own is None:
-            self._redact_own = Redactor(self._secrets)
+            self._redact_own = redactor(self._secrets)  # other mocks of the vendor have the same
         has_body = len(request.body) <= LONGEST_BODY
         redact_sent = redactor_of_request(
             request if has_body else replace(request, body=b""), self._contract.secrets, self._secrets
