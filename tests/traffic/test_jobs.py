@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -74,6 +75,40 @@ def test_what_is_wrong_with_the_sources_is_said_by_several_processes_too(tmp_pat
         validate_files(TELEPATH, ["-"], ["nope"], jobs=2)
 
 
+def test_this_process_judges_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes each batch that the others have no time for. The results are in order, and an error comes last."""
+    elsewhere, given, here = Future[str](), list[list[int]](), list[list[int]]()
+
+    class Busy:
+        def submit(self, _: object, batch: list[int]) -> Future[str]:
+            given.append(batch)
+            return elsewhere
+
+        def shutdown(self, **_: object) -> None:
+            pass
+
+    def judge(batch: list[int]) -> str:
+        here.append(batch)
+        if batch == [8]:
+            elsewhere.set_result("of another process")
+        return f"of {batch}"
+
+    def batches() -> Iterator[list[int]]:
+        yield from ([number] for number in range(10))
+        raise UsageError("it is cut off")
+
+    monkeypatch.setattr(jobs, "_AHEAD", 1)
+    monkeypatch.setattr(jobs, "ProcessPoolExecutor", lambda *_: Busy())
+    monkeypatch.setattr(judge, "settings", (), raising=False)
+    found: list[object] = []
+    with jobs.in_order(cast("BatchJudge", judge), "telepath", 2) as judged:  # noqa: SIM117 - the error is of the inner
+        with pytest.raises(UsageError, match="cut off"):
+            found.extend(judged(batches()))
+    assert given[0] == [0]
+    assert here[:8] == [[number] for number in range(1, 9)]
+    assert found == ["of another process" if batch in given else f"of {batch}" for batch in ([n] for n in range(10))]
+
+
 def test_a_process_that_ends_early_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """As one for which the memory does not suffice; here it cannot begin. The sentence says what to do."""
     path = tmp_path / "a.har"
@@ -100,16 +135,19 @@ def test_an_interruption_does_not_wait_for_the_batches_under_way(tmp_path: Path)
     path = tmp_path / "a.har"
     path.write_text(json.dumps(har(url=URL)))
     judge = BatchJudge(TELEPATH.contract, frozenset(), {})
-    before = multiprocessing.active_children()
+    before, found = multiprocessing.active_children(), list[int]()
 
     def interrupted() -> Iterator[list[Any]]:
         yield from pieces.batches(str(path))
-        yield from ([_Endless()] for _ in range(3))
+        yield from ([_Endless()] for _ in range(2))
+        while not found:
+            yield []
         raise KeyboardInterrupt
 
     with jobs.in_order(judge, "telepath", 2) as judged:
         work = judged(interrupted())
-        assert next(work).exchanges == 1
+        found.append(next(work).exchanges)
+        assert found == [1]
         with pytest.raises(KeyboardInterrupt):
             next(work)
     children = {*multiprocessing.active_children()} - {*before}

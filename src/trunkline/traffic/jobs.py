@@ -1,4 +1,8 @@
-"""Judge batches of recorded traffic in order, in this process or in several."""
+"""Judge batches of recorded traffic in order, in this process or in several.
+
+This process reads the files, and judges too whenever the others have enough to do: one that only reads would be idle on
+two processors, and the start of one more takes as long as judging hundreds of exchanges.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +26,15 @@ if TYPE_CHECKING:
 Batch: TypeAlias = list[Any]
 InOrder: TypeAlias = "Callable[[Iterable[Batch]], Iterator[Judged]]"
 
-_AHEAD = 2
-"""The number of batches for each process that are read before they are needed."""
+_AHEAD = 3
+"""The number of batches for each other process that are read before they are needed."""
+_MOST_PENDING = 8
+"""So many times as many batches may be under way, or wait for one before them."""
 
 
 @contextmanager
 def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
-    """A function that judges batches, in so many processes, and yields what was found in the order of the batches.
+    """A function that judges batches, in this and `jobs` - 1 other processes, and yields what was found in their order.
 
     It raises what reading the batches raises, after what was found before. At the end the processes end at once, also
     in the middle of a batch.
@@ -36,11 +42,11 @@ def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
     if jobs == 1:
         yield lambda batches: map(judge, batches)
         return
-    context = get_context("spawn")
+    others, context = jobs - 1, get_context("spawn")
     ours, theirs = context.Pipe()
-    pool = ProcessPoolExecutor(jobs, context, _begin, (vendor, judge.settings, theirs))
+    pool = ProcessPoolExecutor(others, context, _begin, (vendor, judge.settings, theirs))
     try:
-        yield lambda batches: _in_order(pool, batches, _AHEAD * jobs)
+        yield lambda batches: _in_order(pool, judge, batches, _AHEAD * others)
     except BrokenProcessPool:
         raise TrunklineError(
             "a process that judges ended early; it may lack memory: use fewer --jobs. A script that asks for several"
@@ -52,20 +58,24 @@ def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
         theirs.close()
 
 
-def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -> Iterator[Judged]:
+def _in_order(pool: ProcessPoolExecutor, judge: BatchJudge, batches: Iterable[Batch], ahead: int) -> Iterator[Judged]:
+    """Give batches to the other processes, as many as they can have `ahead`; each further one is judged here."""
     pending = deque[Future["Judged"]]()
     failure: UsageError | None = None
-    source = iter(batches)
-    while True:
-        try:
-            while failure is None and len(pending) < ahead and (batch := next(source, None)) is not None:
+    try:
+        for batch in batches:
+            if sum(not future.done() for future in pending) < ahead:
                 with _without_interrupts():
                     pending.append(pool.submit(_judge, batch))
-        except UsageError as error:
-            failure = error
-        if not pending:
-            break
-        yield pending.popleft().result()
+            else:
+                pending.append(Future())
+                pending[-1].set_result(judge(batch))
+            while pending and (pending[0].done() or len(pending) > _MOST_PENDING * ahead):
+                yield pending.popleft().result()
+    except UsageError as error:
+        failure = error
+    for future in pending:
+        yield future.result()
     if failure:
         raise failure
 
