@@ -73,6 +73,7 @@ def test_a_number_that_no_double_holds_is_out_of_range(number: str, value: float
         ('{"port": ' + "9" * 5000 + "}", "a number is out of range"),
         ('{"port": NaN}', "NaN is not a JSON number"),
         ("[" * 102 + "]" * 102, "nested more than 100 levels deep"),
+        ('{"]}":["\\"]\\\\",' * 51 + "1" + "]}" * 51, "nested more than 100 levels deep"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -96,6 +97,12 @@ def test_what_readers_differ_in_is_no_input(text: str, reason: str) -> None:
 def test_a_limit_of_ours_is_told_from_what_is_no_json(body: bytes, reason: str) -> None:
     """Its sentence says that it is ours: the body may be right."""
     assert beyond_limits(body) == reason
+
+
+@pytest.mark.parametrize("text", ["[" * 101 + "]" * 101, '["[[", "\\"{{\\\\", "[]"' + ', ["["]' * 200 + "]"])
+def test_brackets_in_strings_are_no_levels(text: str) -> None:
+    """Nor are those of neighbors."""
+    assert parse_json(text.encode()) == json.loads(text)
 
 
 def test_the_variants_of_a_body_are_bounded() -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, reduce
 from itertools import islice
-from operator import getitem
+from operator import attrgetter, getitem
 from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
@@ -101,7 +102,7 @@ class Request:  # noqa: PLW1641 - the decorator adds `__hash__`
 
     def __eq__(self, other: object) -> bool:
         """Whether all parts are equal. pytest shows differing parts, secrets too, unless a class compares by itself."""
-        return isinstance(other, Request) and _parts(self) == _parts(other)
+        return isinstance(other, Request) and _parts_of_request(self) == _parts_of_request(other)
 
     @property
     def target(self) -> str:
@@ -134,7 +135,7 @@ class Response:  # noqa: PLW1641 - the decorator adds `__hash__`
 
     def __eq__(self, other: object) -> bool:
         """Whether all parts are equal; see `Request.__eq__`."""
-        return isinstance(other, Response) and _parts(self) == _parts(other)
+        return isinstance(other, Response) and _parts_of_response(self) == _parts_of_response(other)
 
     def json(self) -> Json:
         """The body as a JSON value, which is shared: do not change it. Raises `NotJSON` with the reason.
@@ -161,8 +162,8 @@ def error_response(status: int, sentence: str) -> Response:
     return Response(status, (("content-type", "application/json"),), body)
 
 
-def _parts(message: Request | Response) -> list[object]:
-    return [getattr(message, field.name) for field in fields(message)]
+_parts_of_request = attrgetter(*(field.name for field in fields(Request)))
+_parts_of_response = attrgetter(*(field.name for field in fields(Response)))
 
 
 def _lower_names(message: Request | Response) -> None:
@@ -305,9 +306,10 @@ def read_json(body: bytes) -> JSONText:
     """
     try:
         value = _decode(body)
+        read = _encode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _read_again(body)
-    if _count_strings(value) * 2 != _count_quotes(body):
+    if (read != body and _count_quotes(read) != _count_quotes(body)) or _is_too_deep(read):
         return _read_again(body)
     return JSONText(value)
 
@@ -328,6 +330,7 @@ def read_body(body: bytes) -> JSONText | NotJSON:
 
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def _read_again(body: bytes) -> JSONText:
@@ -349,7 +352,7 @@ def _read_again(body: bytes) -> JSONText:
         ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         cut = f"; {CUT_OFF}" if ends else ""
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}{cut}") from None
-    if any(_count_strings(variant) < 0 for variant in (value, *found.variants)):
+    if _is_too_deep(body):
         raise TooComplex(f"the body is nested more than {DEEPEST} levels deep, {_LIMIT}")
     if found.variants and (1 + len(found.variants)) * len(body) > _MOST_BYTES:
         raise TooComplex(f"all values of its duplicate names are more than {_MOST_BYTES} bytes, {_LIMIT}")
@@ -448,32 +451,29 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _count_strings(value: Json) -> int:
-    """The number of names and strings in a value; -1 if it is nested too deeply."""
-    strings = 0
-    level, types = [value], [type(value)]
-    for _ in range(DEEPEST + 2):
-        strings += types.count(str)
-        level = [node for node, kind in zip(level, types, strict=True) if kind is dict or kind is list]
-        if not level:
-            return strings
-        inner: list[Json] = []
-        for node in level:
-            if type(node) is dict:
-                strings += len(node)
-                inner += node.values()
-            else:
-                inner += node
-        level, types = inner, [*map(type, inner)]
-    return -1
-
-
 def _count_quotes(body: bytes) -> int:
     """The number of quotation marks in a JSON text that begin or end a string."""
-    if b"\\" not in body:
-        return body.count(b'"')
-    text = body.replace(b"\\\\", b"")
-    return text.count(b'"') - text.count(b'\\"')
+    return _unescaped(body).count(b'"')
+
+
+def _is_too_deep(body: bytes) -> bool:
+    """Whether a JSON text is nested too deeply. Each round takes away the innermost arrays and objects."""
+    brackets = _unescaped(body).translate(_BRACKETS, _NO_MARKS).replace(b'""', b"")
+    if b'"' in brackets:  # there are some in strings
+        brackets = _STRING.sub(b"", brackets)
+    for _ in range(DEEPEST + 1):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_MARKS = bytes({*range(256)} - {*b'{}[]"'})
+_STRING = re.compile(rb'"[^"]*"')
+
+
+def _unescaped(body: bytes) -> bytes:
+    """A JSON text without what a backslash escapes in it, as far as it is a backslash or a quotation mark."""
+    return body.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in body else body
 
 
 def _no_constant(constant: str) -> NoReturn:

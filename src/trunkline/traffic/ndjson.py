@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -25,26 +25,29 @@ from trunkline.traffic.recorded import (
     time_of,
 )
 
+_Body = TypeVar("_Body")
 
-class _Message(msgspec.Struct, omit_defaults=True):
-    """A request or a response. Its body is kept as it is written: a JSON value is judged byte for byte."""
+
+class _Message(msgspec.Struct, Generic[_Body]):
+    """A request or a response."""
 
     method: Any = None
     url: Any = None
     status: Any = None
     headers: Any = None
-    body: msgspec.Raw = msgspec.Raw(b"null")
+    body: _Body = None  # type: ignore[assignment]  # as a body that is null
     body_base64: Any = None
 
 
-class _Line(msgspec.Struct):
-    request: _Message
-    response: _Message
+class _Line(msgspec.Struct, Generic[_Body]):
+    request: _Message[_Body]
+    response: _Message[_Body]
     time: Any = None
     complete: Any = None
 
 
-_LINES = msgspec.json.Decoder(_Line)
+_LINES = msgspec.json.Decoder(_Line[str | None]), msgspec.json.Decoder(_Line[msgspec.Raw])
+"""For lines whose bodies are texts, and for all: a body that is a JSON value is judged byte for byte."""
 
 
 def read_line(data: bytes, place: str, addresses: Addresses) -> Iterator[Entry]:
@@ -59,23 +62,22 @@ def read_row(row: Json, place: str, addresses: Addresses) -> Entry:
 
 def _row(data: bytes) -> Json:
     check_weight(data)
-    try:
-        line = _LINES.decode(data)
-    except ValueError:
-        return parse(data)
-    return {
-        "time": line.time,
-        "complete": line.complete,
-        "request": _members(line.request),
-        "response": _members(line.response),
-    }
+    for lines in _LINES:
+        try:
+            line = lines.decode(data)
+        except ValueError:
+            continue
+        members = {name: getattr(line, name) for name in line.__struct_fields__}
+        return members | {"request": _members(line.request), "response": _members(line.response)}
+    return parse(data)
 
 
-def _members(message: _Message) -> Json:
-    written = bytes(message.body)
-    body = written if written.startswith((b"{", b"[")) else parse(written)
-    members = {name: getattr(message, name) for name in ("method", "url", "status", "headers", "body_base64")}
-    return {name: value for name, value in members.items() if value is not None} | {"body": body}
+def _members(message: _Message[Any]) -> Json:
+    members = {name: getattr(message, name) for name in message.__struct_fields__}
+    if isinstance(message.body, msgspec.Raw):
+        written = bytes(message.body)
+        members["body"] = written if written.startswith((b"{", b"[")) else parse(written)
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _recorded(row: Json) -> Recorded:

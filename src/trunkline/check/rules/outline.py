@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from trunkline.contract.model import DocumentedResponse, List, Operation
 from trunkline.exchange import Exchange, Json, NotJSON, Response, cached_by_body, pointer
@@ -24,16 +25,22 @@ class Outline:
     items: Outline | None
 
 
-def objects_of(
-    operation: Operation, response: DocumentedResponse, exchange: Exchange
-) -> list[tuple[Outline, list[Json]]]:
-    """The objects of the body that the schema of the response describes, by the outline of their place."""
+class Alike(NamedTuple):
+    """The objects at the places of a body that have the same outline, and the names that occur in any of them."""
+
+    outline: Outline
+    objects: list[dict[str, Json]]
+    names: set[str]
+
+
+def objects_of(operation: Operation, response: DocumentedResponse, exchange: Exchange) -> list[Alike]:
+    """The objects of the body that the schema of the response describes."""
     return _objects(operation, response.key, exchange.response.body)
 
 
 @cached_by_body
-def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline, list[Json]]]:
-    found: list[tuple[Outline, list[Json]]] = []
+def _objects(operation: Operation, key: str, body: bytes) -> list[Alike]:
+    found: list[Alike] = []
     try:
         stack = [(_outline(operation, key), [Response(200, (), body).json()])]
     except NotJSON:
@@ -42,7 +49,7 @@ def _objects(operation: Operation, key: str, body: bytes) -> list[tuple[Outline,
         outline, values = stack.pop()
         objects = [value for value in values if type(value) is dict]
         if objects:
-            found.append((outline, objects))
+            found.append(Alike(outline, objects, set().union(*objects)))
         for name, child in outline.children:
             stack.append((child, [value[name] for value in objects if name in value]))
         if outline.items is not None:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
 from trunkline.check.problem import Problem, implied
+from trunkline.check.rules.outline import objects_of
 from trunkline.check.rules.rule import Rule, rule
-from trunkline.contract.bodies import NOTHING, all_keys, all_texts, json_of, may_have_name, may_hold
+from trunkline.contract.bodies import NOTHING, all_keys, all_texts, json_of, may_have_name, may_hold, shown_response
 from trunkline.contract.model import Operation
 from trunkline.exchange import Exchange, Json, Place, all_places
 from trunkline.findings import Evidence
@@ -26,13 +27,22 @@ def secrets_stay_hidden(operation: Operation, exchange: Exchange) -> Iterator[Pr
     suspects: list[Iterable[tuple[str, Place, Json]]] = [
         (("header", ((), name), NOTHING) for name, _ in exchange.response.headers)
     ]
-    if body is not NOTHING and may_have_name(exchange.response.body, secrets):
+    if body is not NOTHING and _may_have_name(operation, exchange, secrets):
         suspects.append(("body", place, value) for place, value in all_places(body))
     for part, place, value in chain.from_iterable(suspects):
         key = place[1] if place else ""
         name = secrets.get(normalized(key)) if isinstance(key, str) else None
         if name and not (operation.body and _explains_input(exchange, value, contract.secrets)):
             yield _disclosed(name, contract.secrets[name], part, f"/x-trunkline/secrets/{name}", place)
+
+
+def _may_have_name(operation: Operation, exchange: Exchange, names: Collection[str]) -> bool:
+    """Whether an object of the body may have a property with one of the normalized names."""
+    body, shown = exchange.response.body, shown_response(operation, exchange)
+    described = objects_of(operation, shown, exchange) if shown else []
+    if sum(len(alike.objects) for alike in described) < body.count(b"{"):  # the schema does not describe each object
+        return may_have_name(body, names)
+    return any(normalized(name) in names for alike in described for name in alike.names)
 
 
 def _explains_input(exchange: Exchange, value: Json, secrets: Collection[str]) -> bool:

@@ -162,8 +162,8 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
     shown = shown_response(operation, exchange)
     if shown is None:
         return
-    objects = objects_of(operation, shown, exchange)
-    if all(outline.names is None or all(map(outline.names.issuperset, values)) for outline, values in objects):
+    described = objects_of(operation, shown, exchange)
+    if all(outline.names is None or outline.names >= names for outline, _, names in described):
         return
     stated = operation.evidence
     secrets = {normalized(name) for name in operation.contract.secrets}
@@ -187,7 +187,8 @@ def properties_are_documented(operation: Operation, exchange: Exchange) -> Itera
 def text_is_unicode(_: Operation, exchange: Exchange) -> Iterator[Problem]:
     """No string of the body has a lone surrogate or U+FFFD, the mark of a lost character."""
     body = exchange.response.body
-    if b"\xef\xbf\xbd" not in body and not (b"\\" in body and _ESCAPED.search(body)):
+    lost = b"\xef" in body and b"\xef\xbf\xbd" in body  # one byte is found forty times as fast
+    if not lost and not (b"\\" in body and _ESCAPED.search(body)):
         return
     evidence = customary(8259, "8.2")
     for place, value in all_texts(json_of(exchange)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from trunkline.check.problem import Problem, implied
 from trunkline.check.rules.outline import objects_of
@@ -20,10 +21,10 @@ from trunkline.contract.bodies import (
     shown_response,
 )
 from trunkline.contract.formats import read_time
-from trunkline.contract.model import Fetch, List, Operation, Update
+from trunkline.contract.model import Contract, Fetch, List, Operation, Update
 from trunkline.contract.predicates import has_filters, is_list, is_paged, shows_named_item
 from trunkline.contract.refusals import ParsedRequest, is_specified, parse_request
-from trunkline.exchange import Exchange, Json
+from trunkline.exchange import Exchange, Json, Request
 from trunkline.findings import Evidence, Grade, to_text
 
 _COMPARED = {"equal": "", "from": "at or after ", "until": "at or before "}
@@ -51,9 +52,9 @@ def times_are_ordered(operation: Operation, exchange: Exchange) -> Iterator[Prob
     shown = shown_response(operation, exchange)
     if shown is None:
         return
-    objects = objects_of(operation, shown, exchange)
-    pairs = ((values, pair) for outline, values in objects for pair in outline.ordered)
-    if not any(any(map(_is_reversed, *(at_each(values, at) for at in pair))) for values, pair in pairs):
+    described = objects_of(operation, shown, exchange)
+    pairs = ((objects, pair) for outline, objects, _ in described for pair in outline.ordered)
+    if not any(any(map(_is_reversed, *(at_each(objects, at) for at in pair))) for objects, pair in pairs):
         return
     for at, place, schema, value in operation.contract.walk(shown.schema, json_of(exchange)):
         for index, pair in enumerate(schema.get("x-trunkline", {}).get("ordered", ())):
@@ -166,7 +167,12 @@ def item_is_the_one_asked_for(operation: Operation[Fetch | Update], exchange: Ex
 def _page(operation: Operation[List], exchange: Exchange) -> tuple[list[Json], Mapping[str, Json]] | None:
     """The items of a successful response and the parameters of its request, if the request is surely valid."""
     items = items_of(operation, exchange)
-    parsed = parse_request(operation.contract, exchange.request) if items is not None else None
-    if items is None or not isinstance(parsed, ParsedRequest) or not is_specified(parsed):
-        return None
-    return items, parsed.values
+    values = None if items is None else _values(operation.contract, exchange.request)
+    return None if items is None or values is None else (items, values)
+
+
+@lru_cache(maxsize=2)
+def _values(contract: Contract, request: Request) -> Mapping[str, Json] | None:
+    """The parameters of a request, if it is surely valid."""
+    parsed = parse_request(contract, request)
+    return parsed.values if isinstance(parsed, ParsedRequest) and is_specified(parsed) else None
