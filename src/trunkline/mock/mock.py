@@ -410,7 +410,10 @@ class Mock:
             answer = self._rate_limited(request(), operation)
         else:
             with self._lock:
-                answer = self._answer_with_notices(request, parsed, token, skew, shown, is_read=key is not None)
+                answer = self._answer(request, parsed, token, skew, shown)
+                is_plain = key and isinstance(parsed, ParsedRequest) and not parsed.names
+                if operation and not is_plain:
+                    answer = self._with_notices(answer, operation, request(), parsed, shown)
                 if key and answer.cacheable:
                     answer = self._remember_read(key, parsed, answer)
         if answer.explanation:
@@ -434,22 +437,6 @@ class Mock:
             self._answers.clear()
             self._remembered = 0
         self._answers[key] = answer
-
-    def _answer_with_notices(
-        self,
-        request: Callable[[], Request],
-        parsed: ParsedRequest | Refusal,
-        token: str,
-        skew: float,
-        shown: Callable[[], Shown],
-        *,
-        is_read: bool,
-    ) -> Answer:
-        """The answer, remembered or new, with notices of what no page documents."""
-        answer = self._answer(request, parsed, token, skew, shown)
-        if is_read and isinstance(parsed, ParsedRequest) and not parsed.names:
-            return answer
-        return self._with_notices(answer, parsed.operation, request(), parsed, shown) if parsed.operation else answer
 
     def _answer(
         self,

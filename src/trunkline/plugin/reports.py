@@ -2,7 +2,8 @@
 
 With a baseline, its stale entries are known only then.
 
-It is a plugin of its own, which is registered only if an option asks for it.
+It is a plugin of its own, which is registered only if an option asks for it. It is not in the suite's package, for the
+main process of pytest-xdist writes the reports, and imports no test.
 """
 
 from __future__ import annotations
