@@ -124,12 +124,12 @@ def test_recent_secrets_are_forgotten() -> None:
     recent = RecentSecrets()
     tracemalloc.start()
     try:
-        for number in range(60):
+        for number in range(300):
             recent.add(letters(number + 10))
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert recent(f"sent {letters(68)} and {letters(12)}") == f"sent *** and {letters(12)}"
+    assert recent(f"sent {letters(308)} and {letters(12)}") == f"sent *** and {letters(12)}"
     assert size < 16 << 20
 
 
