@@ -559,7 +559,8 @@ def test_a_dry_run_prints_what_the_run_would_send(run: Run, vendor: Vendor) -> N
     assert found is not None
     assert int(found[1]) == len(lines) - 1 > 100
     assert "trunkline-check-" in lines[0]
-    assert not any(re.search(rf'"{name}": "(?!\*\*\*)', line) for line in lines for name in vendor.contract.secrets)
+    secret = re.compile(rf'"({"|".join(vendor.contract.secrets)})": (?!"\*\*\*"|"?\**…)')  # a long line is cut anywhere
+    assert [line for line in lines if secret.search(line)] == []
     really = document(run(*arguments, "--format", "json")[1])["requests"]
     assert abs(int(found[1]) + int(found[2]) - really) < really / 10
 
