@@ -65,6 +65,8 @@ class AvailabilityUnknown(TargetError):
     """A response does not show whether the implementation has the operation, so it cannot be judged."""
 
 
-def reason_of(error: OSError) -> str:
-    """Why the system could not do something, as a part of a sentence: `permission denied`."""
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file could not be read or written, as a part of a sentence: `permission denied`."""
+    if not isinstance(error, OSError):
+        return "it is not a file name"
     return (error.strerror or type(error).__name__).lower()

@@ -281,7 +281,7 @@ ERRORS = {
     ("export", "{vendor}", "--url", ""): "the base address does not begin with http",
     ("export", "{vendor}", "-o", "/"): "cannot be written: is a directory",
     ("export", "{vendor}", "-o", "no/such/folder"): "cannot be written: no such file or directory",
-    ("export", "{vendor}", "-o", "a\0b"): "cannot be written: it is no file name",
+    ("export", "{vendor}", "-o", "a\0b"): "cannot be written: it is not a file name",
     ("serve", "nope"): "'nope' is not a vendor",
     ("serve", "--port", "65536"): "--port is not a whole number from 0 to 65535",
     ("serve", "--fixtures", "not/there"): "is not a folder",

@@ -188,7 +188,7 @@ MISTAKES = {
     ("absent", "key.pem"): "absent' cannot be read: no such file or directory",
     ("cert.pem", "absent"): "absent' cannot be read: no such file or directory",
     (".", "key.pem"): "is not a file; name one in PEM",
-    ("a\x00b", "key.pem"): "cannot be read: no file name",
+    ("a\x00b", "key.pem"): "cannot be read: it is not a file name",
     ("cert.pem/x", "key.pem"): "cannot be read: not a directory",
     ("text", "key.pem"): "text' holds no certificate in PEM",
     ("key.pem", "cert.pem"): "key.pem' holds no certificate in PEM",

@@ -9,7 +9,7 @@ import click
 from trunkline.cli import output
 from trunkline.cli.interruption import stop_signals
 from trunkline.cli.output import FINDINGS, SUCCESS
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.mock import loader
 from trunkline.report import terminal
 from trunkline.report.drift import change_lines, document, summary_lines
@@ -55,5 +55,6 @@ def _save(path: Path, diff: str) -> None:
     try:
         path.write_text(diff, "utf-8")
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "it is not a file name").lower()
-        raise UsageError(f"{str(path)!r} cannot be written: {reason}; name another file with --patch") from None
+        raise UsageError(
+            f"{str(path)!r} cannot be written: {reason_of(error)}; name another file with --patch"
+        ) from None

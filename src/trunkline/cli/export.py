@@ -8,7 +8,7 @@ import click
 
 from trunkline.cli.output import SUCCESS, json_text
 from trunkline.contract.export import document
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 from trunkline.mock import loader
 from trunkline.settings import Settings
 from trunkline.transport.client import address
@@ -34,6 +34,5 @@ def export(settings: Settings, vendor: str) -> int:
     try:
         Path(settings.output or "").write_text(text + "\n", "utf-8")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no file name"
-        raise UsageError(f"{settings.output!r} cannot be written: {reason.lower()}") from None
+        raise UsageError(f"{settings.output!r} cannot be written: {reason_of(error)}") from None
     return SUCCESS

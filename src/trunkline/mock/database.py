@@ -167,8 +167,9 @@ def open_database(path: Path, file_format: FileFormat, *, create: bool = True) -
             ) from None
         raise UsageError(f"{path} does not exist; {file_format.use_another}") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a file name"
-        raise UsageError(f"{path} cannot be {file_format.name}: {reason.lower()}; {file_format.use_another}") from None
+        raise UsageError(
+            f"{path} cannot be {file_format.name}: {reason_of(error)}; {file_format.use_another}"
+        ) from None
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from trunkline.errors import UsageError
+from trunkline.errors import UsageError, reason_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The names and addresses by which a client on this machine calls a server."""
@@ -143,5 +143,4 @@ def _read(path: str) -> bytes:
             raise UsageError(f"{path!r} is not a file; name one in PEM")
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no file name"
-        raise UsageError(f"{path!r} cannot be read: {reason}") from None
+        raise UsageError(f"{path!r} cannot be read: {reason_of(error)}") from None
