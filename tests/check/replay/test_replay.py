@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -130,6 +131,7 @@ LAWS = {
 }
 
 
+@cache
 def of_stateful(defect: stateful.Defect) -> SavedReport:
     """The report of a stateful check of an implementation with a seeded defect."""
     report = Report(secrets=frozenset({stateful.OWN, stateful.SECOND}))
