@@ -103,6 +103,13 @@ def test_a_long_secret_is_hidden_in_parts(length: int) -> None:
         assert max(map(len, redacted.split("***"))) < 14, redacted
 
 
+@pytest.mark.parametrize("secret", ["a]^-\\[b&&c~~d||e", "passwörd 日本語 123", "]]]]]]", "0000-9999"])
+def test_a_secret_of_odd_characters_is_found(secret: str) -> None:
+    """Beside an ordinary one, and before its own characters."""
+    redact = redactor(frozenset({"sk_live_0123456789", secret}))
+    assert redact(f"x {secret} {secret[:2]}, sk_live_0123456789") == f"x *** {secret[:2]}, ***"
+
+
 def test_memory_is_in_proportion_to_the_secret() -> None:
     """A secret of twice the length takes twice the memory, and some kilobytes for each of its kilobytes."""
     used = []

@@ -41,7 +41,7 @@ _CREDENTIAL_NAME = re.compile(
 )
 """Found in the normalized name of a parameter, a header or a field in which clients send a credential."""
 _NAMED_TEXT = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]++|\\.)++)', re.DOTALL)
-_NAMES = re.compile(rb'"((?:[^"\\]|\\.)*+)"\s*:', re.DOTALL)
+_NAMES = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*:', re.DOTALL)
 """The names of the members in JSON, as they are written."""
 _ASSIGNED = re.compile(r'(?<![\w.%-])([\w.%-]{1,100}+)=("(?:[^"\\]++|\\.)*+"|[^\s"&;,]++)')
 """A name and a value in a header field: `http://acme.example/?token=x`, `503 header.set-cookie="sid=x"`."""
@@ -65,7 +65,7 @@ _AFTER_SCHEME = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 """The name of a scheme, and a word after it that may be a credential (RFC 9110, section 11.4)."""
-_SCHEMES = re.compile(rb"earer|EARER|asic|ASIC")
+_SCHEMES = (b"earer", b"EARER", b"asic", b"ASIC")
 """A part of the name of a scheme, which is found faster than all spellings of it."""
 _LONGEST_FORM = 64 << 10
 """The number of characters of a body that is not JSON in which fields of a form are looked for."""
@@ -93,13 +93,17 @@ class Redactor:
     Its memory is in proportion to its secrets, and the time of a call to the text.
     """
 
-    __slots__ = ("_lengths", "_starts", "_texts", "weight")
+    __slots__ = ("_characters", "_lengths", "_runs", "_starts", "_texts", "weight")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._texts = set[str]()
         self._starts = set[str]()
+        self._characters = set[str]()
+        """The characters of the texts."""
         self._lengths: list[int] = []
         """The lengths of the texts, longest first."""
+        self._runs: re.Pattern[str] | None = None
+        """Finds the parts of a text that can hold one of the texts, once it is compiled."""
         self.weight = 0
         for secret in secrets:
             self.add(secret)
@@ -109,10 +113,13 @@ class Redactor:
         self.weight += len(secret) + _OVERHEAD
         if len(secret) < _SHORTEST:
             return
-        texts = {text for form, is_coded in _forms(secret) for text in _parts(form, is_coded)}
+        forms = _forms(secret)
+        texts = {text for form, is_coded in forms for text in _parts(form, is_coded)}
         self._texts |= texts
+        self._characters.update(*(form for form, _ in forms))
         self._starts.update([text[:_SHORTEST] for text in texts])
         self._lengths = sorted({*self._lengths, *map(len, texts)}, reverse=True)
+        self._runs = None
 
     def __call__(self, text: str) -> str:
         return self.replace(text, lambda _: REDACTED)
@@ -128,7 +135,9 @@ class Redactor:
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """The beginning and the end of each secret in a text, in order and apart."""
         starts, texts, spans = self._starts, self._texts, list[tuple[int, int]]()
-        for at in [at for at in range(len(text) - _SHORTEST + 1) if text[at : at + _SHORTEST] in starts]:
+        self._runs = self._runs or _runs_of(self._characters, self._lengths[-1])
+        runs = (range(run.start(), run.end() - _SHORTEST + 1) for run in self._runs.finditer(text))
+        for at in [at for run in runs for at in run if text[at : at + _SHORTEST] in starts]:
             end = 0
             for length in self._lengths:
                 if text[at : at + length] in texts:
@@ -139,6 +148,12 @@ class Redactor:
             elif end:
                 spans.append((at, end))
         return spans
+
+
+def _runs_of(characters: Iterable[str], least: int) -> re.Pattern[str]:
+    """The pattern of so many of these characters in a row. All that are not ASCII count as one of them."""
+    listed = "".join(re.escape(character) for character in sorted(characters) if character.isascii())
+    return re.compile(f"[{listed}\x80-\U0010ffff]{{{least},}}")
 
 
 @lru_cache(maxsize=8)
@@ -305,7 +320,7 @@ def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
     is_secret, found = secret_names(names), secrets_in_headers(response.headers)
     found.update(value for name, value in response.headers if normalized(name) in wanted)
     texts = [value for _, value in response.headers]
-    texts += [response.body.decode("utf-8", "replace")] if _SCHEMES.search(response.body) else []
+    texts += [response.body.decode("utf-8", "replace")] if any(map(response.body.__contains__, _SCHEMES)) else []
     found.update(credential for text in texts for credential in credentials_in(text))
     present = {*_NAMES.findall(response.body)}
     if any(b"\\" in name or is_secret(name.decode("utf-8", "replace")) for name in present):
