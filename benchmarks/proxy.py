@@ -25,11 +25,11 @@ import httpcore
 import trunkline
 from trunkline import mock
 from trunkline.traffic.proxied import ProxyJudge
+from trunkline.transport.client import address
 from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import Metrics
 from trunkline.transport.server import asgi, running
-from trunkline.transport.upstream import Upstream
 from trunkline.transport.validating_proxy import ValidatingProxy
 from trunkline.transport.worker import Worker
 
@@ -44,14 +44,17 @@ MOST = 1.30
 
 def forwarder(url: str) -> Any:
     """The least that passes requests on: no judging, and no care for errors or for clients that leave."""
-    upstream = Upstream.at(url)
+    upstream = address(url)
+    scheme, host, port = upstream.scheme.encode(), upstream.host.encode(), upstream.port
+    authority = upstream.root.partition("://")[2].encode()
     pool = httpcore.AsyncConnectionPool(max_connections=None, max_keepalive_connections=100)
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
-        fields = [(b"host", upstream.authority), *(pair for pair in end_to_end(scope["headers"]) if pair[0] != b"host")]
+        fields = [(b"host", authority), *(pair for pair in end_to_end(scope["headers"]) if pair[0] != b"host")]
         target = scope["raw_path"] + b"?" + scope["query_string"]
+        address_asked = httpcore.URL(scheme=scheme, host=host, port=port, target=target)
         response = await pool.handle_async_request(
-            httpcore.Request(scope["method"].encode(), upstream.url(target), headers=fields)
+            httpcore.Request(scope["method"].encode(), address_asked, headers=fields)
         )
         headers = [(name.lower(), value) for name, value in response.headers if name.lower() != b"date"]
         await send({"type": "http.response.start", "status": response.status, "headers": end_to_end(headers)})
@@ -68,7 +71,7 @@ def judged(url: str, judge: Callable[[RawExchange], Verdict]) -> Any:
     metrics = Metrics()
     judging = Judging(judge, lambda _, verdict: metrics.judged(verdict.rules if verdict else ()))
     return ValidatingProxy(
-        Upstream.at(url),
+        address(url),
         judging,
         metrics,
         forwarder(url),

@@ -21,6 +21,8 @@ DOCUMENTS = {
     for path in sorted(ROOT.glob(pattern))
 }
 BETWEEN = "----between two commands----"
+SLOW = ("pytest", "trunkline check", "trunkline drift", "trunkline watch")
+"""Commands that the first tier does not run again: its other tests do."""
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +72,11 @@ def commands(console: str) -> Iterator[tuple[str, str]]:
 
 
 def cases() -> Iterator[object]:
-    """The commands and outputs of each console block; blocks that run a check or pytest are slow."""
+    """The commands and outputs of each console block."""
     for path, text in DOCUMENTS.items():
         for number, console in enumerate(re.findall(r"```console\n(.*?)```", text, re.DOTALL), 1):
             shown = [pair for pair in commands(console) if not pair[0].endswith("&")]
-            slow = any(command.startswith(("pytest", "trunkline check")) for command, _ in shown)
+            slow = any(command.startswith(SLOW) for command, _ in shown)
             yield pytest.param(shown, id=f"{path.name}-{number}", marks=[pytest.mark.slow] * slow)
 
 

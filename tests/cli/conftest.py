@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from trunkline.check.runner import Checker
+
+FUZZ = Checker.fuzz
 TOKEN = "tok_hush_0123456789"
 APP = """
 import json
@@ -32,7 +35,12 @@ right, busy, worse = asgi.application(good, base="/v1"), wrong("busy"), wrong(TO
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with implementations that are right and wrong, and the credential in the environment."""
+    """The current folder, with implementations that are right and wrong, and the credential in the environment.
+
+    A check of them is without Schemathesis, which would find nothing else, and takes most of the time. A test that
+    needs it sets `FUZZ` again.
+    """
+    monkeypatch.setattr(Checker, "fuzz", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("TRUNKLINE_TOKEN", TOKEN)

@@ -313,3 +313,20 @@ def test_a_wrong_base_is_no_mistake_of_a_source(tmp_path: Path, capsys: pytest.C
     source.write_text(PAGE)
     assert run(["drift", "telepath", str(source), "--base", "x"]) == 2
     assert capsys.readouterr().err.startswith("trunkline: --base is the address that stands for the vendor's")
+
+
+@pytest.mark.slow
+def test_an_interrupted_write_leaves_no_draft(
+    save: Save, own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file is as it was, or as it is to be, also after SIGTERM."""
+    folder = own / "schemas" / "acme"
+    before = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+    def stop(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Path, "replace", stop)
+    assert run(["drift", "acme", save(page(region="eu")), "--write"]) == 130
+    assert {path.name: path.read_text("utf-8") for path in folder.iterdir()} == before
+    assert capsys.readouterr().err == "trunkline: interrupted\n"

@@ -164,7 +164,7 @@ def test_interrupting_is_clean(tmp_path: Path) -> None:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:
         assert process.stdin
-        process.stdin.write(line.encode() * 10_000)  # more than a pipe holds, so most of it was read
+        process.stdin.write(line.encode() * 4_000)  # more than a pipe holds, so most of it was read
         process.stdin.flush()
         os.killpg(process.pid, signal.SIGINT)
         process.stdin.close()

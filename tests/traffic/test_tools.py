@@ -224,6 +224,7 @@ def har_shows(file: Path, url: str, count: int) -> None:
         assert query_at(file, line) == WRONG
 
 
+@pytest.mark.slow
 def test_chromium(tmp_path: Path, url: str) -> None:
     """The HAR file that Playwright records of Chromium."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -304,6 +305,7 @@ def test_curl_v_of_http_2(tmp_path: Path, url: str, mitmdump: Path) -> None:
 # --- Schemathesis -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_schemathesis(tmp_path: Path, url: str) -> None:
     """Each of its reports: the wrong page is found, and so is the request that should have been refused."""
     kinds = ("ndjson", "vcr", "har")

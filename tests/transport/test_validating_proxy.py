@@ -19,11 +19,11 @@ import pytest
 from tests.servers import scripted
 from trunkline.errors import UsageError
 from trunkline.transport import validating_proxy
+from trunkline.transport.client import address
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, FAILED, TOO_LARGE, Metrics
 from trunkline.transport.proxy_status import status_application
 from trunkline.transport.server import running
-from trunkline.transport.upstream import Upstream
 from trunkline.transport.validating_proxy import ValidatingProxy
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -110,7 +110,7 @@ def proxied(
             ended.release()
 
         app = ValidatingProxy(
-            Upstream.at(base),
+            address(base),
             judging,
             metrics,
             admin,
@@ -650,4 +650,4 @@ def test_only_this_machine_may_ask_for_the_metrics() -> None:
 def test_an_upstream_without_a_usable_address_is_refused(base: str) -> None:
     """The sentence quotes no part of the address, which may be a password."""
     with pytest.raises(UsageError, match="write it like https://"):
-        Upstream.at(base)
+        address(base)

@@ -21,10 +21,10 @@ from trunkline.settings import Settings
 from trunkline.traffic.proxied import ProxyJudge, Upstreams
 from trunkline.transport import access, server
 from trunkline.transport.addresses import is_loopback
+from trunkline.transport.client import Address, address
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, FAILED, REASONS, Metrics
 from trunkline.transport.proxy_status import status_application
-from trunkline.transport.upstream import Upstream
 from trunkline.transport.validating_proxy import ValidatingProxy
 from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
 
@@ -40,7 +40,7 @@ def proxy(settings: Settings, vendor: str) -> int:
     """Pass requests on and judge the answers until Ctrl-C or SIGTERM; then show the report."""
     if settings.upstream is None:
         raise UsageError("name the API that answers with --upstream, such as --upstream https://api.example.com/v1")
-    upstream, contract = Upstream.at(settings.upstream), loader.load(vendor).contract
+    upstream, contract = address(settings.upstream), loader.load(vendor).contract
     settings = output.with_reports(settings)
     baseline = output.open_baseline(settings, contract)
     strictness, secrets = Grade(settings.strictness), frozenset(contract.secrets)
@@ -159,11 +159,10 @@ def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report
     return report
 
 
-def _announce(url: str, vendor: str, upstream: Upstream, settings: Settings, ca: str | None) -> None:
+def _announce(url: str, vendor: str, upstream: Address, settings: Settings, ca: str | None) -> None:
     """Print the address for clients: for machines, then for people."""
     port = urlsplit(url).port
-    host = upstream.host.decode()
-    if upstream.port == port and (is_loopback(host) or host == settings.host):
+    if upstream.port == port and (is_loopback(upstream.host) or upstream.host == settings.host):
         raise UsageError(f"the upstream {upstream.name} is this proxy itself; name the API, or choose another --port")
     base, admin = url + upstream.path, f"{url}{access.RESERVED}"
     place = {"vendor": vendor, "url": base, "upstream": upstream.base, "metrics": f"{admin}/metrics"}

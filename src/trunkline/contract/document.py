@@ -64,6 +64,12 @@ ResponseOrRef = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/$de
 RawParameterSchema = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/$defs/ParameterSchema"})]
 
 
+def target_of(file: str, ref: str) -> tuple[str, str]:
+    """File and pointer to which a `$ref` of a file leads: `("trunk.json", "/properties/id")`."""
+    target, _, at = ref.partition("#")
+    return target or file, at
+
+
 class Node(Struct, frozen=True, forbid_unknown_fields=True):
     """An object of a file: an unknown name in it stops the load."""
 

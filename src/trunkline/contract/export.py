@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, TypeAlias, get_args
 
-from trunkline.contract.document import LITERAL_KEYWORDS, Keyword
+from trunkline.contract.document import LITERAL_KEYWORDS, Keyword, target_of
 from trunkline.contract.model import Contract, Create, List, Operation, RateLimit
 from trunkline.exchange import Json, pointer, resolve
 
@@ -162,7 +162,7 @@ class _Schemas:
         self._reserved: dict[str, _Place] = {}
         """The names of the schemas to which the document refers, which no other schema takes."""
         self.components: dict[str, Json] = {}
-        flat = {ref: self._flat(*_target("", ref)) for ref in _refs_to_files(contract.document)}
+        flat = {ref: self._flat(*target_of("", ref)) for ref in _refs_to_files(contract.document)}
         for operation in contract.operations:
             for key, response in operation.responses.items():
                 if response.schema and not key.startswith("2"):
@@ -176,7 +176,7 @@ class _Schemas:
     def _flat(self, file: str, at: str) -> _Flat:
         """A schema with all that its `$ref`s lead to, and with each `allOf` merged as far as possible."""
         node = resolve(self._files[file], at)
-        parts = [_target(file, node["$ref"])] if "$ref" in node else []
+        parts = [target_of(file, node["$ref"])] if "$ref" in node else []
         if parts and set(node) <= {"$ref", "x-trunkline"}:
             return self._flat(*parts[0])
         schema = self._own(file, at, node)
@@ -353,12 +353,6 @@ def _refs_to_files(node: Json) -> Iterator[str]:
     elif isinstance(node, list):
         for item in node:
             yield from _refs_to_files(item)
-
-
-def _target(file: str, ref: str) -> _Place:
-    """The place to which a `$ref` leads: `("trunk.json", "/properties/id")`."""
-    target, _, at = ref.partition("#")
-    return target or file, at
 
 
 # --- links ----------------------------------------------------------------------------------------------------------

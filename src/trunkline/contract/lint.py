@@ -12,7 +12,7 @@ from random import Random
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from trunkline.contract.document import LITERAL_KEYWORDS, MAP_KEYWORDS
+from trunkline.contract.document import LITERAL_KEYWORDS, MAP_KEYWORDS, target_of
 from trunkline.contract.formats import FORMATS
 from trunkline.contract.model import (
     DOCUMENT,
@@ -80,17 +80,11 @@ def _lint_keywords(nodes: Mapping[str, _Nodes], file: str) -> Iterator[Mistake]:
         if isinstance(expression, str) and not is_pattern(expression):
             yield at + "/pattern", f"{expression!r} is not an expression that can be checked"
         if isinstance(ref, str):
-            target, place = _target(file, ref)
+            target, place = target_of(file, ref)
             if place not in nodes.get(target, ()) or "x-trunkline" in place.split("/"):
                 yield at + "/$ref", f"{ref!r} does not resolve"
             elif target == DOCUMENT and not (file == DOCUMENT and place.startswith("/components/responses/")):
                 yield at + "/$ref", f"{ref!r} does not resolve to a schema"
-
-
-def _target(file: str, ref: str) -> tuple[str, str]:
-    """File and pointer to which a `$ref` of a file leads."""
-    target, _, place = ref.partition("#")
-    return target or file, place
 
 
 def _lint_ordered(nodes: _Nodes) -> Iterator[Mistake]:
@@ -105,7 +99,7 @@ def _lint_ordered(nodes: _Nodes) -> Iterator[Mistake]:
 def _cycle(nodes: Mapping[str, _Nodes]) -> Iterator[tuple[str, str]]:
     """File and pointer of one `$ref` that leads back to itself, if there is any."""
     refs = {
-        (file, at): _target(file, node["$ref"])
+        (file, at): target_of(file, node["$ref"])
         for file, places in nodes.items()
         for at, node in places.items()
         if isinstance(node.get("$ref"), str)

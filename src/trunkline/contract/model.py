@@ -28,6 +28,7 @@ from trunkline.contract.document import (
     RateLimit,
     Reset,
     Update,
+    target_of,
 )
 from trunkline.contract.http import PORTS, decode_unreserved, plain_host
 from trunkline.contract.schema import MAX_ERRORS, SchemaError, Schemas, Steps
@@ -497,8 +498,7 @@ class Contract:
 
     def follow(self, file: str, ref: str) -> tuple[str, str, Json]:
         """File, pointer and content of the schema to which a `$ref` in a file leads."""
-        name, _, at = ref.partition("#")
-        file = name or file
+        file, at = target_of(file, ref)
         return file, at, resolve(self.files[file], at)
 
     def _violation(self, file: str, at: str, error: SchemaError) -> Violation:

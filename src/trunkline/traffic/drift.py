@@ -22,6 +22,7 @@ from trunkline.traffic.pieces import name_of
 from trunkline.traffic.recorded import Entry
 from trunkline.traffic.sources import files_of, read_entries
 from trunkline.traffic.validation import completed, nothing_judged, operation_of
+from trunkline.transport.files import replace_file
 
 
 def drift_files(
@@ -120,10 +121,7 @@ def folder_to_write(vendor: str) -> Path:
 def write(patch: Patch, folder: Path) -> None:
     """Write the changed files, each at once."""
     for name, text in patch.after.items():
-        draft = folder / f".{name}.new"
         try:
-            draft.write_text(text, "utf-8")
-            draft.replace(folder / name)
+            replace_file(folder / name, text.encode())
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise UsageError(f"{folder / name} cannot be written: {reason_of(error)}") from None

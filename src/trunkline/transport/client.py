@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import h11
 
@@ -51,29 +51,44 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = MAX_BODY) -> Http
     Every call ends within `timeout` seconds. Raises `UsageError` for an address that cannot be used.
     """
     check_timeout(timeout)
-    parts, host, port = address(base)
-    bracketed = f"[{host}]" if ":" in host else host
-    authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
-    context = None
-    if parts.scheme == "https":
+    at, context = address(base), None
+    if at.scheme == "https":
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
     return Http(
-        base=f"{parts.scheme}://{authority}{parts.path.rstrip('/')}",
+        base=at.base,
         timeout=timeout,
         max_bytes=max_bytes,
-        name=f"{bracketed}:{port}",
-        _host=host,
-        _port=port,
+        name=at.name,
+        _host=at.host,
+        _port=at.port,
         _context=context,
     )
 
 
-def address(base: str) -> tuple[SplitResult, str, int]:
-    """The parts of a base address, its host as it is looked up, and its port.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base address: `address("https://api.example.com/v1")`."""
 
-    Raises `UsageError` for an unusable address. The message quotes nothing, for any part may be a secret.
-    """
+    scheme: str
+    host: str
+    """The host as it is looked up."""
+    port: int
+    root: str
+    """The address of the root: `https://api.example.com`."""
+    path: str
+    """The path, without a slash at its end: `/v1`."""
+    name: str
+    """Host and port, as errors print them."""
+
+    @property
+    def base(self) -> str:
+        """The whole address, without a slash at its end."""
+        return self.root + self.path
+
+
+def address(base: str) -> Address:
+    """The parts of a base address. Raises `UsageError` for an unusable one, without quoting what may be a secret."""
     example = "write it like https://api.example.com/v1"
     try:
         parts = urlsplit(base)
@@ -92,7 +107,10 @@ def address(base: str) -> tuple[SplitResult, str, int]:
     rest = base.replace(parts.netloc, host, 1)
     if rest != encode_target(rest):
         raise UsageError(f"the base address holds spaces, control characters or unquoted letters; {example}")
-    return parts, host, port
+    bracketed = f"[{host}]" if ":" in host else host
+    authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
+    root, path = f"{parts.scheme}://{authority}", parts.path.rstrip("/")
+    return Address(parts.scheme, host, port, root, path, f"{bracketed}:{port}")
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)

@@ -6,9 +6,9 @@ import re
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import cache
 from urllib.parse import quote
 
+import trunkline
 from trunkline.contract.http import DAY
 from trunkline.errors import UsageError
 from trunkline.exchange import Request
@@ -44,7 +44,7 @@ def header_fields(request: Request, host: str) -> list[tuple[bytes, bytes]]:
         (b"host", host.encode()),
         (b"accept", b"*/*"),
         (b"accept-encoding", b"gzip"),
-        (b"user-agent", _user_agent()),
+        (b"user-agent", f"trunkline/{trunkline.__version__}".encode()),
     ]
     if (request.body or request.method in {"POST", "PUT", "PATCH"}) and b"transfer-encoding" not in names:
         defaults.append((b"content-length", b"%d" % len(request.body)))
@@ -64,13 +64,3 @@ def check_timeout(seconds: float) -> float:
     if not 0 < seconds <= DAY:
         raise UsageError(f"a timeout of {seconds:g} s cannot be kept; give a number above 0, at most {DAY}")
     return seconds
-
-
-@cache
-def _user_agent() -> bytes:
-    from importlib import metadata  # noqa: PLC0415 - a server needs none
-
-    try:
-        return f"trunkline/{metadata.version('trunkline')}".encode()
-    except metadata.PackageNotFoundError:
-        return b"trunkline"

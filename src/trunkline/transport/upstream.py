@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpcore
 
-from trunkline.contract.http import PORTS
 from trunkline.exchange import SAFE_METHODS, RawHeaders
-from trunkline.transport.client import address
+from trunkline.transport.client import Address
 from trunkline.transport.forwarding import STATUSES
 
 _IDLE = 4
@@ -39,49 +37,15 @@ class BrokenOff(Exception):
     """The upstream's answer has broken off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The server to which requests are passed on: `Upstream.at("https://api.example.com/v1")`."""
-
-    base: str
-    """Its base address, without a slash at the end."""
-    name: str
-    """Its host and port, as errors print it."""
-    root: str
-    """The address of its root: `https://api.example.com`."""
-    scheme: bytes
-    host: bytes
-    port: int
-    path: str
-    """The path of the base address: `/v1`."""
-
-    @staticmethod
-    def at(base: str) -> Upstream:
-        """The upstream at a base address. Raises `UsageError` for one that cannot be used."""
-        parts, host, port = address(base)
-        bracketed = f"[{host}]" if ":" in host else host
-        authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
-        path, root = parts.path.rstrip("/"), f"{parts.scheme}://{authority}"
-        return Upstream(root + path, f"{bracketed}:{port}", root, parts.scheme.encode(), host.encode(), port, path)
-
-    @property
-    def authority(self) -> bytes:
-        """Its `Host`."""
-        return self.root.partition("://")[2].encode()
-
-    def url(self, target: bytes) -> httpcore.URL:
-        """The address of a target, which is sent as it is."""
-        return httpcore.URL(scheme=self.scheme, host=self.host, port=self.port, target=target)
-
-
 class Connections:
     """The connections to an upstream, which may be silent for `timeout` seconds."""
 
-    def __init__(self, upstream: Upstream, timeout: float) -> None:
-        self._upstream = upstream
+    def __init__(self, upstream: Address, timeout: float) -> None:
+        self._name, self._port = upstream.name, upstream.port
+        self._scheme, self._host = upstream.scheme.encode(), upstream.host.encode()
         self._timeouts = {"connect": min(timeout, _CONNECT_TIMEOUT), "read": timeout, "write": timeout, "pool": timeout}
         self.pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context() if upstream.scheme == b"https" else None,
+            ssl_context=ssl.create_default_context() if upstream.scheme == "https" else None,
             max_connections=None,
             max_keepalive_connections=_MOST_IDLE,
             keepalive_expiry=_IDLE,
@@ -95,7 +59,9 @@ class Connections:
         while True:
             request = httpcore.Request(
                 method.encode("latin-1"),
-                self._upstream.url(target),
+                httpcore.URL(
+                    scheme=self._scheme, host=self._host, port=self._port, target=target
+                ),  # which is sent as it is
                 headers=[*headers],
                 content=body,
                 extensions={"timeout": self._timeouts},
@@ -104,15 +70,15 @@ class Connections:
                 response = await self.pool.handle_async_request(request)
             except (httpcore.ReadError, httpcore.RemoteProtocolError):
                 if not may_repeat:
-                    raise Unanswered(502, f"{self._upstream.name} did not answer in HTTP/1.1") from None
+                    raise Unanswered(502, f"{self._name} did not answer in HTTP/1.1") from None
                 may_repeat = False  # perhaps it closed an idle connection just then
             except (*_BROKEN, httpcore.UnsupportedProtocol) as error:
-                raise _unanswered(self._upstream.name, error, self._timeouts) from None
+                raise _unanswered(self._name, error, self._timeouts) from None
             else:
                 break
         if response.status not in STATUSES:
             await response.aclose()
-            raise Unanswered(502, f"{self._upstream.name} answered with a status that cannot be passed back")
+            raise Unanswered(502, f"{self._name} answered with a status that cannot be passed back")
         return Answer(response)
 
 

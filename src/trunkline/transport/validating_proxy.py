@@ -19,12 +19,13 @@ from trunkline.contract.http import forbids_content
 from trunkline.exchange import RawHeaders, error_response
 from trunkline.findings import to_text
 from trunkline.transport.access import RESERVED
+from trunkline.transport.client import Address
 from trunkline.transport.forwarding import end_to_end
 from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, Metrics
 from trunkline.transport.protocol import Connection
 from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
-from trunkline.transport.upstream import Answer, BrokenOff, Connections, Unanswered, Upstream
+from trunkline.transport.upstream import Answer, BrokenOff, Connections, Unanswered
 
 log = logging.getLogger("trunkline.transport.validating_proxy")
 
@@ -70,7 +71,7 @@ class _Gone(Exception):
 
 
 class ValidatingProxy:
-    """The ASGI application. `admin` answers below `/_trunkline`.
+    """The ASGI application, which `transport.server` serves. `admin` answers below `/_trunkline`.
 
     `operation_of` names the operation of a method and an address. The upstream may be silent for `timeout` seconds.
     With `wait`, every response waits so many seconds at most for the number of its findings. `each` is called with a
@@ -79,7 +80,7 @@ class ValidatingProxy:
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstream: Address,
         judging: Judging,
         metrics: Metrics,
         admin: ASGIApp,
@@ -92,6 +93,8 @@ class ValidatingProxy:
         self.upstream, self.judging, self.metrics = upstream, judging, metrics
         self.operation_of, self.wait, self.each = operation_of, wait, each
         self.connections = Connections(upstream, timeout)
+        self.authority = upstream.root.partition("://")[2].encode()
+        """The `Host` of the upstream."""
         self._admin = admin
         self._closing: asyncio.Task[None] | None = None
 
@@ -128,6 +131,7 @@ class _ForwardedExchange:
 
     def __init__(self, proxy: ValidatingProxy, scope: Message, receive: Receive, send: Send) -> None:
         self._proxy, self._scope, self._receive, self._send = proxy, scope, receive, send
+        self._connection: Connection = scope["state"][CONNECTION]
         self._time, self._begin = time.time(), time.perf_counter()
         self._sent = self._begin
         """When the last part of the request was passed on."""
@@ -142,7 +146,7 @@ class _ForwardedExchange:
         raw, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
         self._target = raw + (b"?" + query if query else b"")
         passed = (pair for pair in end_to_end(scope["headers"]) if pair[0] != b"host")
-        self._headers = ((b"host", proxy.upstream.authority), *passed)
+        self._headers = ((b"host", proxy.authority), *passed)
         self._has_body = any(name in _FRAMING for name, _ in self._headers)
         if not self._has_body:
             self._is_sent = True
@@ -271,43 +275,35 @@ class _ForwardedExchange:
         """Whether the answer has no body, whatever its fields say."""
         return bool(forbids_content(self._scope["method"], self._status))
 
-    @property
-    def _connection(self) -> Connection | None:
-        found: Connection | None = self._scope.get("state", {}).get(CONNECTION)
-        return found
-
     async def _begin_answer(self, verdict: Verdict | None) -> None:
         scope, connection = self._scope, self._connection
         headers = [pair for pair in end_to_end(self._fields) if pair[0] != FINDINGS]
         if verdict is not None and not verdict.reason:
             headers.append((FINDINGS, b"%d" % verdict.count))
-        if connection:
-            for _, date in (pair for pair in headers if pair[0] == b"date"):
-                connection.set_date(scope, date)  # which the server would else add
-            headers = [pair for pair in headers if pair[0] != b"date"]
+        for _, date in (pair for pair in headers if pair[0] == b"date"):
+            connection.set_date(scope, date)  # which the server would else add
+        headers = [pair for pair in headers if pair[0] != b"date"]
         if scope["http_version"] == "1.0":
             headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]
             self._ends_by_closing = not self._is_empty and content_length(headers) is None
-            if self._ends_by_closing and connection:
+            if self._ends_by_closing:
                 headers.append((b"connection", b"close"))
                 connection.set_length(_UNBOUNDED)
         await self._send({"type": "http.response.start", "status": self._status, "headers": headers})
-        if self._is_empty and connection:
+        if self._is_empty:
             connection.set_length(0)
 
     async def _send_part(self, part: bytes) -> None:
         await self._send({"type": "http.response.body", "body": part, "more_body": True})
 
     async def _end_answer(self) -> None:
-        if self._ends_by_closing and self._connection:
+        if self._ends_by_closing:
             await self._break_off()
         else:
             await self._send({"type": "http.response.body", "body": b""})
 
     async def _break_off(self) -> None:
         """Close the client's connection within the answer, and return when it is closed."""
-        if self._connection is None:
-            raise ConnectionError("the answer of the upstream broke off")
         self._connection.transport.close()
         self._is_read.set()
         await self.client_gone()
