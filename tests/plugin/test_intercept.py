@@ -718,19 +718,22 @@ def test_a_test_without_mocks_is_not_touched(run: Run) -> None:
     ).assert_outcomes(passed=3)
 
 
-@pytest.mark.parametrize(
-    ("marker", "sentence"),
-    [
-        ('"telepath", intercept="yes"', "intercept is 'yes'; give True or False"),
-        ('"telepth", intercept=True', "the marker names 'telepth', which is not a vendor; there are: *"),
-        ("intercept=True", "the marker names one vendor, as in *"),
-    ],
-)
-def test_a_wrong_marker_is_one_sentence(marker: str, sentence: str, run: Run) -> None:
+WRONG = {
+    '"telepath", intercept="yes"': "intercept is 'yes'; give True or False",
+    '"telepth", intercept=True': "the marker names 'telepth', which is not a vendor; there are: *",
+    "intercept=True": "the marker names one vendor, as in *",
+}
+
+
+def test_a_wrong_marker_is_one_sentence(run: Run) -> None:
     """It names the test, which does not run, although it names no fixture."""
-    result = run(f"@pytest.mark.trunkline({marker})\ndef test_it(): raise SystemExit")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*::test_it: {sentence}"])
+    marked = [
+        f"@pytest.mark.trunkline({marker})\ndef test_{number}(): raise SystemExit"
+        for number, marker in enumerate(WRONG)
+    ]
+    result = run("\n".join(marked))
+    result.assert_outcomes(errors=len(WRONG))
+    result.stdout.fnmatch_lines([f"*::test_{number}: {sentence}" for number, sentence in enumerate(WRONG.values())])
 
 
 def test_pytest_socket_may_be_used_too(run: Run) -> None:

@@ -14,25 +14,12 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.plugin.conftest import ACTIVE, CLIENT, together
 from trunkline.plugin import settings_of
 from trunkline.plugin.options import spelled
 from trunkline.settings import Option, Settings, options_of
 
 pytest_plugins = "pytester"
-
-CLIENT = """
-import json, urllib.request
-import pytest
-from trunkline.exchange import Request
-from urllib.error import HTTPError
-
-def get(mock, path):
-    request = urllib.request.Request(mock.url + path, headers={"Authorization": f"Bearer {mock.token}"})
-    return json.load(urllib.request.urlopen(request, timeout=10))
-"""
-
-
-ACTIVE = ("-p", "trunkline.plugin", "-p", "no:cacheprovider", "--strict-markers", "-Werror")
 
 
 class Run(Protocol):
@@ -70,213 +57,205 @@ def configure(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Con
 # --- fixtures ---------------------------------------------------------------------------------------------------------
 
 
-def test_each_vendor_is_a_fixture(run: Run) -> None:
+@together(passed=3)
+def test_each_vendor_is_a_fixture() -> str:
     """Without a conftest: address, token, records and recorded requests."""
-    run(
-        """
-        def test_one(telepath):
-            assert telepath.url.startswith("http://127.0.0.1:") and telepath.url.endswith("/v1")
-            page = get(telepath, "/trunks?limit=1")
-            assert page["trunks"][0]["id"] == telepath.trunks[0]["id"] == "conn_abc123xyz"
-            assert page["pagination"]["total"] == len(telepath.trunks)
-            (request,) = telepath.requests
-            assert (request.method, request.path, request.query, request.body) == ("GET", "/trunks", "limit=1", b"")
-            assert (request.headers["authorization"], request.status) == (f"Bearer {telepath.token}", 200)
-            assert telepath.vendor.name == "telepath"
-            assert telepath.target(Request("GET", "/trunks")).status == 401
-            with pytest.raises(AttributeError):
-                telepath.phones
+    return """
+    def test_one(telepath):
+        assert telepath.url.startswith("http://127.0.0.1:") and telepath.url.endswith("/v1")
+        page = get(telepath, "/trunks?limit=1")
+        assert page["trunks"][0]["id"] == telepath.trunks[0]["id"] == "conn_abc123xyz"
+        assert page["pagination"]["total"] == len(telepath.trunks)
+        (request,) = telepath.requests
+        assert (request.method, request.path, request.query, request.body) == ("GET", "/trunks", "limit=1", b"")
+        assert (request.headers["authorization"], request.status) == (f"Bearer {telepath.token}", 200)
+        assert telepath.vendor.name == "telepath"
+        assert telepath.target(Request("GET", "/trunks")).status == 401
+        with pytest.raises(AttributeError):
+            telepath.phones
 
-        def test_other(telepath, talkover):
-            assert talkover.url.endswith("/api/v1")
-            assert talkover.url.split("/")[2] == telepath.url.split("/")[2]
-            assert get(talkover, "/sip-trunks/trunk-uuid-1")["data"]["name"] == talkover.trunks[0]["name"]
-            assert [request.path for request in talkover.requests] == ["/sip-trunks/trunk-uuid-1"]
-            assert telepath.requests == []
+    def test_other(telepath, talkover):
+        assert talkover.url.endswith("/api/v1")
+        assert talkover.url.split("/")[2] == telepath.url.split("/")[2]
+        assert get(talkover, "/sip-trunks/trunk-uuid-1")["data"]["name"] == talkover.trunks[0]["name"]
+        assert [request.path for request in talkover.requests] == ["/sip-trunks/trunk-uuid-1"]
+        assert telepath.requests == []
 
-        def test_in_process(talkover_target):
-            credential = (("authorization", f"Bearer {talkover_target.token}"),)
-            assert talkover_target(Request("GET", "/sip-trunks/trunk-uuid-1", "", credential)).status == 200
-            assert talkover_target.requests[0].status == 200
-            assert len(talkover_target.trunks) == 5
-            with pytest.raises(Exception, match="the mock of talkover has no address, .* use the fixture talkover"):
-                talkover_target.url
-        """
-    ).assert_outcomes(passed=3)
+    def test_in_process(talkover_target):
+        credential = (("authorization", f"Bearer {talkover_target.token}"),)
+        assert talkover_target(Request("GET", "/sip-trunks/trunk-uuid-1", "", credential)).status == 200
+        assert talkover_target.requests[0].status == 200
+        assert len(talkover_target.trunks) == 5
+        with pytest.raises(Exception, match="the mock of talkover has no address, .* use the fixture talkover"):
+            talkover_target.url
+    """
 
 
-def test_a_body_that_is_too_large_is_refused_as_the_vendor_does(run: Run) -> None:
+@together(passed=1)
+def test_a_body_that_is_too_large_is_refused_as_the_vendor_does() -> str:
     """As by `trunkline serve`, and it is recorded, though it was not read."""
-    run(
-        """
-        def test_it(telepath):
-            credential = {"Authorization": f"Bearer {telepath.token}", "Content-Type": "application/json"}
-            sent = urllib.request.Request(f"{telepath.url}/trunks", bytes(17 << 20), credential)
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(sent)
-            assert refused.value.headers["x-trunkline-refusal"].startswith("body_too_large")
-            (request,) = telepath.requests
-            assert (request.path, request.status, request.body) == ("/trunks", 413, b"")
-        """
-    ).assert_outcomes(passed=1)
+    return """
+    def test_it(telepath):
+        credential = {"Authorization": f"Bearer {telepath.token}", "Content-Type": "application/json"}
+        sent = urllib.request.Request(f"{telepath.url}/trunks", bytes(17 << 20), credential)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(sent)
+        assert refused.value.headers["x-trunkline-refusal"].startswith("body_too_large")
+        (request,) = telepath.requests
+        assert (request.path, request.status, request.body) == ("/trunks", 413, b"")
+    """
 
 
-def test_each_test_starts_fresh(run: Run) -> None:
+@together(passed=4)
+def test_each_test_starts_fresh() -> str:
     """Requests, rate limits and changed records do not reach the next test."""
-    run(
-        """
-        URLS = set()
+    return """
+    URLS = set()
 
-        @pytest.mark.trunkline("telepath", rate_limit=1)
-        @pytest.mark.parametrize("round", range(3))
-        def test_one(telepath, round):
-            URLS.add(telepath.url)
-            assert telepath.requests == []
-            assert get(telepath, "/trunks")["trunks"][0]["name"] == telepath.trunks[0]["name"] == "Customer Support"
-            with pytest.raises(HTTPError, match="429"):
-                get(telepath, "/trunks")
-            telepath.trunks[0]["name"] = "changed"
-            telepath.trunks[0]["metrics"].clear()
-
-        def test_plain(telepath):
-            URLS.add(telepath.url)
-            assert [get(telepath, "/trunks")["pagination"]["total"] for _ in range(3)] == [27] * 3
-            assert len(URLS) == 1
-        """
-    ).assert_outcomes(passed=4)
-
-
-def test_fixtures_of_any_scope_can_use_a_mock(run: Run) -> None:
-    """The mock stays for the session, and so does its address; each test begins with fresh records and requests."""
-    run(
-        """
-        @pytest.fixture(scope="session")
-        def application(telepath):
-            return {"TELEPATH_URL": telepath.url, "mock": telepath}
-
-        @pytest.fixture(scope="module", autouse=True)
-        def warmed(telepath):
+    @pytest.mark.trunkline("telepath", rate_limit=1)
+    @pytest.mark.parametrize("round", range(3))
+    def test_one(telepath, round):
+        URLS.add(telepath.url)
+        assert telepath.requests == []
+        assert get(telepath, "/trunks")["trunks"][0]["name"] == telepath.trunks[0]["name"] == "Customer Support"
+        with pytest.raises(HTTPError, match="429"):
             get(telepath, "/trunks")
+        telepath.trunks[0]["name"] = "changed"
+        telepath.trunks[0]["metrics"].clear()
 
-        @pytest.mark.parametrize("round", range(3))
-        def test_one(application, telepath, round):
-            assert (application["TELEPATH_URL"], application["mock"]) == (telepath.url, telepath)
-            assert len(telepath.requests) == (1 if round == 0 else 0)  # that of the module's fixture
-            telepath.trunks.add(name="Added")
-            assert get(telepath, "/trunks")["pagination"]["total"] == 28
-
-        @pytest.mark.trunkline("telepath", trunks=2)
-        def test_a_marker_counts_though_only_a_wider_fixture_uses_the_mock(application):
-            assert get(application["mock"], "/trunks")["pagination"]["total"] == 2
-        """
-    ).assert_outcomes(passed=4)
+    def test_plain(telepath):
+        URLS.add(telepath.url)
+        assert [get(telepath, "/trunks")["pagination"]["total"] for _ in range(3)] == [27] * 3
+        assert len(URLS) == 1
+    """
 
 
-def test_a_mock_can_be_asked_for_by_name(run: Run) -> None:
+@together(passed=4)
+def test_fixtures_of_any_scope_can_use_a_mock() -> str:
+    """The mock stays for the session, and so does its address; each test begins with fresh records and requests."""
+    return """
+    @pytest.fixture(scope="session")
+    def application(telepath):
+        return {"TELEPATH_URL": telepath.url, "mock": telepath}
+
+    @pytest.fixture(scope="module", autouse=True)
+    def warmed(telepath):
+        get(telepath, "/trunks")
+
+    @pytest.mark.parametrize("round", range(3))
+    def test_one(application, telepath, round):
+        assert (application["TELEPATH_URL"], application["mock"]) == (telepath.url, telepath)
+        assert len(telepath.requests) == (1 if round == 0 else 0)  # that of the module's fixture
+        telepath.trunks.add(name="Added")
+        assert get(telepath, "/trunks")["pagination"]["total"] == 28
+
+    @pytest.mark.trunkline("telepath", trunks=2)
+    def test_a_marker_counts_though_only_a_wider_fixture_uses_the_mock(application):
+        assert get(application["mock"], "/trunks")["pagination"]["total"] == 2
+    """
+
+
+@together(passed=3)
+def test_a_mock_can_be_asked_for_by_name() -> str:
     """`getfixturevalue` gives a mock with the state of the running test, though pytest keeps the fixture's value."""
-    run(
-        """
-        @pytest.mark.trunkline("telepath", trunks=3)
-        @pytest.mark.parametrize("name", ["telepath", "talkover", "telepath"])
-        def test_one(request, name):
-            mock = request.getfixturevalue(name)
-            assert len(mock.trunks) == (3 if name == "telepath" else 5)
-            assert mock.requests == []
-            mock.trunks.add(name="Added")
-            if name == "telepath":
-                assert get(mock, "/trunks")["pagination"]["total"] == 4
-        """
-    ).assert_outcomes(passed=3)
+    return """
+    @pytest.mark.trunkline("telepath", trunks=3)
+    @pytest.mark.parametrize("name", ["telepath", "talkover", "telepath"])
+    def test_one(request, name):
+        mock = request.getfixturevalue(name)
+        assert len(mock.trunks) == (3 if name == "telepath" else 5)
+        assert mock.requests == []
+        mock.trunks.add(name="Added")
+        if name == "telepath":
+            assert get(mock, "/trunks")["pagination"]["total"] == 4
+    """
 
 
-def test_one_server_has_the_addresses_of_the_session(run: Run) -> None:
+@together(passed=2)
+def test_one_server_has_the_addresses_of_the_session() -> str:
     """`trunkline_server` gives them to whatever starts once; each test that uses it has its own state behind them."""
-    run(
-        """
-        @pytest.fixture(scope="session")
-        def base(trunkline_server):
-            assert trunkline_server.urls["telepath"] == trunkline_server.url + "/v1"
-            assert set(trunkline_server.urls) == set(trunkline_server.tokens) >= {"telepath", "talkover"}
-            return trunkline_server.urls["telepath"]
+    return """
+    @pytest.fixture(scope="session")
+    def base(trunkline_server):
+        assert trunkline_server.urls["telepath"] == trunkline_server.url + "/v1"
+        assert set(trunkline_server.urls) == set(trunkline_server.tokens) >= {"telepath", "talkover"}
+        return trunkline_server.urls["telepath"]
 
-        def ask(base, token, method="GET", body=None):
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            request = urllib.request.Request(base + "/trunks", headers=headers, method=method, data=body)
-            return json.load(urllib.request.urlopen(request, timeout=10))
+    def ask(base, token, method="GET", body=None):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(base + "/trunks", headers=headers, method=method, data=body)
+        return json.load(urllib.request.urlopen(request, timeout=10))
 
-        @pytest.mark.parametrize("round", range(2))
-        def test_one(base, trunkline_server, round):
-            token = trunkline_server.tokens["telepath"]
-            assert ask(base, token)["pagination"]["total"] == 27
-            body = {"name": "New", "sip_username": "new", "sip_password": "secret-word", "openai_api_key": "sk-1",
-                    "ai_provider": "openai"}
-            ask(base, token, "POST", json.dumps(body).encode())
-            assert ask(base, token)["pagination"]["total"] == 28
-        """
-    ).assert_outcomes(passed=2)
+    @pytest.mark.parametrize("round", range(2))
+    def test_one(base, trunkline_server, round):
+        token = trunkline_server.tokens["telepath"]
+        assert ask(base, token)["pagination"]["total"] == 27
+        body = {"name": "New", "sip_username": "new", "sip_password": "secret-word", "openai_api_key": "sk-1",
+                "ai_provider": "openai"}
+        ask(base, token, "POST", json.dumps(body).encode())
+        assert ask(base, token)["pagination"]["total"] == 28
+    """
 
 
-def test_faults_end_with_the_test(run: Run) -> None:
+@together(passed=3, errors=1)
+def test_faults_end_with_the_test() -> str:
     """From the fixture and from the marker; a cut connection reaches the client as such, over the wire."""
-    run(
-        """
-        from http.client import IncompleteRead, RemoteDisconnected
+    return """
+    from http.client import IncompleteRead, RemoteDisconnected
 
-        @pytest.mark.trunkline("telepath", faults=["listTrunks: 503 x1"])
-        def test_marker(telepath):
-            with pytest.raises(HTTPError, match="503"):
-                get(telepath, "/trunks")
-            assert get(telepath, "/trunks")["trunks"]
+    @pytest.mark.trunkline("telepath", faults=["listTrunks: 503 x1"])
+    def test_marker(telepath):
+        with pytest.raises(HTTPError, match="503"):
+            get(telepath, "/trunks")
+        assert get(telepath, "/trunks")["trunks"]
 
-        def test_cut(telepath):
-            telepath.fault("listTrunks", close="before")
-            with pytest.raises((RemoteDisconnected, ConnectionError)):
-                get(telepath, "/trunks")
-            with telepath.fault("listCalls", close="in-body"), pytest.raises(IncompleteRead):
-                get(telepath, "/calls")
-            assert telepath.requests[0].fault
+    def test_cut(telepath):
+        telepath.fault("listTrunks", close="before")
+        with pytest.raises((RemoteDisconnected, ConnectionError)):
+            get(telepath, "/trunks")
+        with telepath.fault("listCalls", close="in-body"), pytest.raises(IncompleteRead):
+            get(telepath, "/calls")
+        assert telepath.requests[0].fault
 
-        def test_after(telepath):
-            assert get(telepath, "/trunks")["trunks"]
+    def test_after(telepath):
+        assert get(telepath, "/trunks")["trunks"]
 
-        @pytest.mark.trunkline("telepath", faults=["listTrunk: 503"])
-        def test_wrong(telepath):
-            pass
-        """
-    ).assert_outcomes(passed=3, errors=1)
+    @pytest.mark.trunkline("telepath", faults=["listTrunk: 503"])
+    def test_wrong(telepath):
+        pass
+    """
 
 
-def test_a_connection_may_outlive_a_test(run: Run) -> None:
+@together(passed=4)
+def test_a_connection_may_outlive_a_test() -> str:
     """A client may keep its connection for the session; each test sees its own requests only."""
-    run(
-        """
-        import http.client, urllib.parse
+    return """
+    import http.client, urllib.parse
 
-        @pytest.fixture(scope="module")
-        def wires():
-            return {}
+    @pytest.fixture(scope="module")
+    def wires():
+        return {}
 
-        @pytest.mark.parametrize("round", range(3))
-        def test_one(telepath, wires, round):
-            place = urllib.parse.urlsplit(telepath.url)
-            wire = wires.setdefault(place.netloc, http.client.HTTPConnection(place.netloc, timeout=10))
-            wire.request("GET", "/v1/trunks", headers={"Authorization": f"Bearer {telepath.token}"})
-            plug = wire.sock
-            assert wire.getresponse().read()
-            assert len(telepath.requests) == len(wires) == 1
-            assert wires.setdefault("plug", plug) is plug
-            del wires["plug"]
-            assert wire.sock is plug
+    @pytest.mark.parametrize("round", range(3))
+    def test_one(telepath, wires, round):
+        place = urllib.parse.urlsplit(telepath.url)
+        wire = wires.setdefault(place.netloc, http.client.HTTPConnection(place.netloc, timeout=10))
+        wire.request("GET", "/v1/trunks", headers={"Authorization": f"Bearer {telepath.token}"})
+        plug = wire.sock
+        assert wire.getresponse().read()
+        assert len(telepath.requests) == len(wires) == 1
+        assert wires.setdefault("plug", plug) is plug
+        del wires["plug"]
+        assert wire.sock is plug
 
-        def test_after(talkover, wires):
-            (wire,) = wires.values()
-            wire.request("GET", "/v1/trunks")
-            response = wire.getresponse()
-            assert response.status == 502
-            assert b"no test that uses this mock runs now" in response.read()
-            wire.close()
-        """
-    ).assert_outcomes(passed=4)
+    def test_after(talkover, wires):
+        (wire,) = wires.values()
+        wire.request("GET", "/v1/trunks")
+        response = wire.getresponse()
+        assert response.status == 502
+        assert b"no test that uses this mock runs now" in response.read()
+        wire.close()
+    """
 
 
 @pytest.mark.slow
@@ -348,48 +327,47 @@ def test_a_third_vendor_needs_no_code(run: Run, pytester: pytest.Pytester, monke
 # --- the marker -------------------------------------------------------------------------------------------------------
 
 
-def test_a_marker_sets_records_tokens_and_rate_limit(run: Run) -> None:
+@together(passed=4)
+def test_a_marker_sets_records_tokens_and_rate_limit() -> str:
     """For one function, class or module; the nearest marker wins."""
-    run(
-        """
-        TRUNK = {
-            "id": "conn_000000001", "name": "Only", "status": "active", "ai_provider": "openai", "sip_username": "only",
-            "sip_endpoint": "sip://only@sip.telepathvoice.com",
-            "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-03-05T14:22:15Z",
-            "metrics": {"calls_today": 1, "success_rate": 100, "avg_latency_ms": 1},
-        }
-        pytestmark = pytest.mark.trunkline("telepath", rate_limit=7, trunks=3)
+    return """
+    TRUNK = {
+        "id": "conn_000000001", "name": "Only", "status": "active", "ai_provider": "openai", "sip_username": "only",
+        "sip_endpoint": "sip://only@sip.telepathvoice.com",
+        "created_at": "2024-02-15T10:30:00Z", "updated_at": "2024-03-05T14:22:15Z",
+        "metrics": {"calls_today": 1, "success_rate": 100, "avg_latency_ms": 1},
+    }
+    pytestmark = pytest.mark.trunkline("telepath", rate_limit=7, trunks=3)
 
-        def limit(mock):
-            answer = mock(Request("GET", "/trunks", "", (("authorization", f"Bearer {mock.token}"),)))
-            return answer.status, answer.header("x-ratelimit-limit")
+    def limit(mock):
+        answer = mock(Request("GET", "/trunks", "", (("authorization", f"Bearer {mock.token}"),)))
+        return answer.status, answer.header("x-ratelimit-limit")
 
-        def test_of_the_module(telepath, telepath_target):
-            assert len(telepath.trunks) == len(telepath_target.trunks) == 3
-            assert limit(telepath_target) == limit(telepath) == (200, "7")
+    def test_of_the_module(telepath, telepath_target):
+        assert len(telepath.trunks) == len(telepath_target.trunks) == 3
+        assert limit(telepath_target) == limit(telepath) == (200, "7")
 
-        @pytest.mark.trunkline("telepath", trunks=[TRUNK], tokens=("sk_live_mine",))
-        class TestClass:
-            def test_of_the_class(self, telepath):
-                assert telepath.trunks == [TRUNK]
-                assert [trunk["id"] for trunk in get(telepath, "/trunks")["trunks"]] == [TRUNK["id"]]
-                assert telepath.token == "sk_live_mine"
-                assert limit(telepath) == (200, "7")
+    @pytest.mark.trunkline("telepath", trunks=[TRUNK], tokens=("sk_live_mine",))
+    class TestClass:
+        def test_of_the_class(self, telepath):
+            assert telepath.trunks == [TRUNK]
+            assert [trunk["id"] for trunk in get(telepath, "/trunks")["trunks"]] == [TRUNK["id"]]
+            assert telepath.token == "sk_live_mine"
+            assert limit(telepath) == (200, "7")
 
-            @pytest.mark.trunkline("talkover", tokens=["talq_mine"])
-            @pytest.mark.trunkline(vendor="telepath", trunks=[], rate_limit=2)
-            def test_of_the_function(self, telepath, talkover):
-                assert get(telepath, "/trunks")["trunks"] == []
-                assert (telepath.token, talkover.token) == ("sk_live_mine", "talq_mine")
-                assert limit(telepath) == (200, "2")
-                assert len(talkover.trunks) == 5
+        @pytest.mark.trunkline("talkover", tokens=["talq_mine"])
+        @pytest.mark.trunkline(vendor="telepath", trunks=[], rate_limit=2)
+        def test_of_the_function(self, telepath, talkover):
+            assert get(telepath, "/trunks")["trunks"] == []
+            assert (telepath.token, talkover.token) == ("sk_live_mine", "talq_mine")
+            assert limit(telepath) == (200, "2")
+            assert len(talkover.trunks) == 5
 
-        @pytest.mark.trunkline("talkover", tokens=["talq_only_there"])
-        def test_of_another_vendor(telepath):
-            assert telepath.token != "talq_only_there"
-            assert TRUNK["metrics"]
-        """
-    ).assert_outcomes(passed=4)
+    @pytest.mark.trunkline("talkover", tokens=["talq_only_there"])
+    def test_of_another_vendor(telepath):
+        assert telepath.token != "talq_only_there"
+        assert TRUNK["metrics"]
+    """
 
 
 @pytest.mark.slow
@@ -821,6 +799,7 @@ def test_a_run_without_mocks_imports_nothing_heavy(run: Run) -> None:
                 "trunkline.errors", "trunkline.contract", "trunkline.contract.folders", "trunkline.contract.http",
                 "trunkline.plugin", "trunkline.plugin.hosts", "trunkline.plugin.options", "trunkline.report",
                 "trunkline.plugin.validate", "trunkline.report.titles", "trunkline.settings",
+                "trunkline.settings.sources",
             }
         """
     ).assert_outcomes(passed=1)

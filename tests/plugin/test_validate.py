@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.plugin.conftest import together
 from tests.plugin.test_plugin import Run, run
 
 __all__ = ["run"]
@@ -158,31 +159,29 @@ def test_each_client_is_seen_above_what_plays_its_answers(run: Run) -> None:
     assert "sk_live_4f9a1c77e2b05d83" not in result.stdout.str()
 
 
-def test_aiohttp_and_urllib3_ask_a_mock(run: Run) -> None:
+@together(passed=1)
+def test_aiohttp_and_urllib3_ask_a_mock() -> str:
     """Over a socket, too: a stream that nobody reads is judged by its head, and stays unread."""
-    run(
-        SET_UP
-        + dedent("""
-        import aiohttp, urllib3
+    return SET_UP + dedent("""
+    import aiohttp, urllib3
 
-        def test_it(trunkline_validate, telepath):
-            credential = {"Authorization": f"Bearer {telepath.token}"}
-            async def ask():
-                async with aiohttp.ClientSession() as session:
-                    async with session.get(f"{telepath.url}/trunks", headers=credential) as response:
-                        assert response.status == 200
-                    assert response._body is None
-                    response = await session.post(f"{telepath.url}/trunks", headers=credential, json={})
-                    assert response.status == 400 and await response.json()
-            asyncio.run(ask())
-            pool = urllib3.PoolManager()
-            assert pool.request("GET", f"{telepath.url}/trunks", headers=credential).status == 200
-            response = pool.request("GET", f"{telepath.url}/calls", headers=credential, preload_content=False)
-            assert trunkline_validate.judged == 4 and trunkline_validate.not_judged == []
-            assert json.loads(response.read())["calls"]
-            response.release_conn()
-        """)
-    ).assert_outcomes(passed=1)
+    def test_it(trunkline_validate, telepath):
+        credential = {"Authorization": f"Bearer {telepath.token}"}
+        async def ask():
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"{telepath.url}/trunks", headers=credential) as response:
+                    assert response.status == 200
+                assert response._body is None
+                response = await session.post(f"{telepath.url}/trunks", headers=credential, json={})
+                assert response.status == 400 and await response.json()
+        asyncio.run(ask())
+        pool = urllib3.PoolManager()
+        assert pool.request("GET", f"{telepath.url}/trunks", headers=credential).status == 200
+        response = pool.request("GET", f"{telepath.url}/calls", headers=credential, preload_content=False)
+        assert trunkline_validate.judged == 4 and trunkline_validate.not_judged == []
+        assert json.loads(response.read())["calls"]
+        response.release_conn()
+    """)
 
 
 def test_redirected_answers_are_judged_once(run: Run) -> None:
@@ -429,25 +428,23 @@ def test_workers_are_counted_together(run: Run) -> None:
 # --- what is known of a request ---------------------------------------------------------------------------------------
 
 
-def test_faults_of_a_mock_are_not_held_against_it(run: Run) -> None:
+@together(passed=1)
+def test_faults_of_a_mock_are_not_held_against_it() -> str:
     """A test has set them on purpose; other answers of the mock are judged, intercepted ones too."""
-    run(
-        SET_UP
-        + dedent("""
-        import requests
+    return SET_UP + dedent("""
+    import requests
 
-        @pytest.mark.trunkline("telepath", intercept=True)
-        def test_it(trunkline_validate, telepath):
-            credential = {"Authorization": f"Bearer {telepath.token}"}
-            with telepath.fault("listTrunks", status=503):
-                assert requests.get(URL, headers=credential).status_code == 503
-            with telepath.fault("listTrunks", body='{"trunks": 7'):
-                assert requests.get(f"{telepath.url}/trunks?limit=7", headers=credential).text == '{"trunks": 7'
-            assert requests.get(f"{telepath.url}/trunks", headers=credential).ok
-            assert requests.get("https://api.telepathvoice.com/v1/calls", headers=credential).ok
-            assert trunkline_validate.judged == 2 and trunkline_validate.not_judged == []
-        """)
-    ).assert_outcomes(passed=1)
+    @pytest.mark.trunkline("telepath", intercept=True)
+    def test_it(trunkline_validate, telepath):
+        credential = {"Authorization": f"Bearer {telepath.token}"}
+        with telepath.fault("listTrunks", status=503):
+            assert requests.get(URL, headers=credential).status_code == 503
+        with telepath.fault("listTrunks", body='{"trunks": 7'):
+            assert requests.get(f"{telepath.url}/trunks?limit=7", headers=credential).text == '{"trunks": 7'
+        assert requests.get(f"{telepath.url}/trunks", headers=credential).ok
+        assert requests.get("https://api.telepathvoice.com/v1/calls", headers=credential).ok
+        assert trunkline_validate.judged == 2 and trunkline_validate.not_judged == []
+    """)
 
 
 def test_a_write_from_a_cassette_is_not_judged_by_the_body_sent(run: Run) -> None:
@@ -507,17 +504,15 @@ def test_no_secret_is_printed(run: Run) -> None:
     assert "***" in printed
 
 
-def test_many_answers_are_judged_before_the_end(run: Run) -> None:
+@together(passed=1)
+def test_many_answers_are_judged_before_the_end() -> str:
     """So that a long test does not keep all of them."""
-    run(
-        STALE
-        + dedent("""
-        def test_it(trunkline_validate):
-            transport = httpx.MockTransport(lambda _: httpx.Response(200, json=GOOD, headers=LIMITS))
-            with httpx.Client(transport=transport) as client:
-                for _ in range(1200):
-                    client.get(URL)
-                    assert len(trunkline_validate._waiting) <= 1000
-            assert trunkline_validate.judged == 1200
-        """)
-    ).assert_outcomes(passed=1)
+    return STALE + dedent("""
+    def test_it(trunkline_validate):
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=GOOD, headers=LIMITS))
+        with httpx.Client(transport=transport) as client:
+            for _ in range(1200):
+                client.get(URL)
+                assert len(trunkline_validate._waiting) <= 1000
+        assert trunkline_validate.judged == 1200
+    """)
