@@ -55,7 +55,7 @@ def command(name: str, summary: str, text: str, *arguments: click.Argument, exam
 def _spelling(row: Option, typed: Sequence[str]) -> str:
     """The spelling of an option that the user typed last, of the two that it may have."""
     words = (word.partition("=")[0] for word in reversed(typed))
-    return next((word for word in words if word in (row.flag, row.short)), row.flag)
+    return next((word for word in words if word and word in (row.flag, row.short)), row.flag)
 
 
 def _option(row: Option) -> click.Option:
