@@ -376,7 +376,7 @@ class _Reader:
     """Makes the values of a JSON text, and keeps by their `id` those in which readers differ."""
 
     def __init__(self) -> None:
-        self.hidden: dict[int, dict[tuple[str, int], Json]] = {}
+        self.earlier: dict[int, dict[tuple[str, int], Json]] = {}
         """For an object with duplicate names, the values but the last of each, by name and number."""
         self.out_of_range: dict[int, float] = {}
 
@@ -386,7 +386,7 @@ class _Reader:
             values: dict[str, list[Json]] = {}
             for name, value in pairs:
                 values.setdefault(name, []).append(value)
-            self.hidden[id(found)] = {
+            self.earlier[id(found)] = {
                 (name, number): value for name, given in values.items() for number, value in enumerate(given[:-1])
             }
         return found
@@ -408,9 +408,9 @@ class _Reader:
 def _with_variants(value: Json, reader: _Reader) -> JSONText:
     """The text with this value, and what differs for other readers.
 
-    A variant has hidden values of as many objects as possible: those which are at the same depth.
+    A variant has earlier values of as many objects as possible: those which are at the same depth.
     """
-    if not reader.hidden and not reader.out_of_range:
+    if not reader.earlier and not reader.out_of_range:
         return JSONText(value)
     variants: dict[tuple[int, ...], Json] = {(): value}
     values: list[tuple[Place, Json, tuple[int, ...]]] = [((), value, ())]
@@ -419,7 +419,7 @@ def _with_variants(value: Json, reader: _Reader) -> JSONText:
         for place, node in all_places(part, around):
             if id(node) in reader.out_of_range:
                 out_of_range.append(place)
-            for (name, number), other in reader.hidden.get(id(node), {}).items():
+            for (name, number), other in reader.earlier.get(id(node), {}).items():
                 steps = _steps(place)
                 key = (*within, len(steps), number)
                 if key not in variants:

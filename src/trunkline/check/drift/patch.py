@@ -54,7 +54,7 @@ class Patch:
         changes that keep them from it are left out.
         """
         contract, redact = drift.profile.contract, drift.profile.redact
-        changes, hidden = _split(drift.changes, lambda change: _is_writable(change, redact))
+        changes, redacted = _split(drift.changes, lambda change: _is_writable(change, redact))
         files = {name: json.loads(text) for name, text in texts.items()}
 
         def acceptable(files: Mapping[str, Json], changes: list[Change]) -> tuple[Mapping[str, Json], list[Change]]:
@@ -76,7 +76,7 @@ class Patch:
         edited, left = acceptable(files, changes)
         after = _texts(texts, edited)
         changed = {name: text for name, text in after.items() if text != texts[name]}
-        return cls({name: texts[name] for name in changed}, changed, (*left, *hidden))
+        return cls({name: texts[name] for name in changed}, changed, (*left, *redacted))
 
     def diff(self, folder: str) -> str:
         """The patch as `git apply` and `patch -p1` take it, for files in a folder."""
