@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ def get(mock, path):
     return json.load(urllib.request.urlopen(request, timeout=10))
 """
 ACTIVE = ("-p", "trunkline.plugin", "-p", "no:cacheprovider", "--strict-markers", "-Werror")
+ENDED = {"failure": "failed", "error": "errors", "pytest.skip": "skipped", "pytest.xfail": "xfailed"}
+"""The outcomes, by the names that a JUnit file gives them."""
 SOURCES: dict[str, dict[str, str]] = {}
 """For each module, the sources that are run together, by the name of the test that looks at their outcomes."""
 
@@ -36,8 +39,10 @@ class Outcomes:
     output: str
 
 
-def together(**expected: int) -> Callable[[Callable[[], str]], Callable[[Outcomes], None]]:
+def together(*lines: str, **expected: int) -> Callable[[Callable[[], str]], Callable[[Outcomes], None]]:
     """Make a test of a function that gives the source of tests: `@together(passed=3)` says how they end.
+
+    Each of `lines` is a pattern of a line that is printed then.
 
     Each source is a file of one run for the module, so it must not depend on what others import or change.
     """
@@ -48,6 +53,8 @@ def together(**expected: int) -> Callable[[Callable[[], str]], Callable[[Outcome
 
         def test(outcomes: Outcomes) -> None:
             assert outcomes.counts.get(name) == expected, outcomes.output
+            for line in lines:
+                assert fnmatch.filter(outcomes.output.splitlines(), line), outcomes.output
 
         test.__name__, test.__doc__ = name, source.__doc__
         return test
@@ -63,11 +70,11 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         (folder / f"{name}.py").write_text(source, "utf-8")
     environ = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "pytest", *ACTIVE, "--junit-xml=junit.xml"]
+    command = [sys.executable, "-m", "pytest", *ACTIVE, "-v", "--junit-xml=junit.xml"]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
     counts: dict[str, Counter[str]] = {}
     for case in ElementTree.parse(folder / "junit.xml").iter("testcase"):  # noqa: S314 - pytest has written it
-        ended = {"failure": "failed", "error": "errors", "skipped": "skipped"}
-        kinds = [ended[part.tag] for part in case if part.tag in ended] or ["passed"]
+        parts = [part.get("type") if part.tag == "skipped" else part.tag for part in case]
+        kinds = [ENDED[part] for part in parts if part in ENDED] or ["passed"]
         counts.setdefault(case.attrib["classname"].partition(".")[0], Counter()).update(kinds)
     return Outcomes(counts, done.stdout + done.stderr)

@@ -286,11 +286,10 @@ def ask(body, url=URL, status=200, headers=LIMITS):
 )
 
 
-def test_a_failed_test_gets_a_note(run: Run) -> None:
+@together("E *assert *", "E *trunkline_validate: the test got answers *1 finding", failed=1, xfailed=1, skipped=1)
+def test_a_failed_test_gets_a_note() -> str:
     """The findings may be why a test fails, so they stand below its own error; an expected failure stays one."""
-    result = run(
-        STALE
-        + dedent("""
+    return STALE + dedent("""
         def test_fails(trunkline_validate):
             assert ask(BAD).json() == GOOD
 
@@ -302,9 +301,6 @@ def test_a_failed_test_gets_a_note(run: Run) -> None:
             ask(GOOD)
             pytest.skip("later")
         """)
-    )
-    result.assert_outcomes(failed=1, xfailed=1, skipped=1)
-    result.stdout.fnmatch_lines(["E *assert *", "E *trunkline_validate: the test got answers *1 finding"])
 
 
 def test_all_phases_of_a_test_are_judged(run: Run) -> None:
@@ -360,11 +356,10 @@ def test_the_ini_key_judges_every_test(run: Run, pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["*::test_plain FAILED*", "*::test_judged FAILED*"])
 
 
-def test_the_marker_chooses_vendor_strictness_and_rules(run: Run) -> None:
+@together("*::test_stronger FAILED*", "*::test_with_the_rule FAILED*", passed=4, failed=2)
+def test_the_marker_chooses_vendor_strictness_and_rules() -> str:
     """What another vendor's host answers is not judged then, and a weaker finding, or that of a rule, fails nothing."""
-    result = run(
-        STALE
-        + dedent("""
+    return STALE + dedent("""
         pytestmark = pytest.mark.trunkline_validate(vendor="telepath")
         ABSENT = {**GOOD, "trunks": [{"id": "a"}]}
 
@@ -389,11 +384,7 @@ def test_the_marker_chooses_vendor_strictness_and_rules(run: Run) -> None:
 
         def test_with_the_rule():
             ask(GOOD, headers={})
-        """),
-        "-v",
-    )
-    result.stdout.fnmatch_lines(["*::test_stronger FAILED*", "*::test_with_the_rule FAILED*"])
-    result.assert_outcomes(passed=4, failed=2)
+        """)
 
 
 MISTAKES = {
