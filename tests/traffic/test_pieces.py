@@ -84,10 +84,23 @@ def mutated(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(mutated() | st.binary(max_size=300))
 def test_any_bytes_are_entries_or_one_sentence(data: bytes) -> None:
     """No other error comes out of any reader; each entry has a place, and an exchange or a reason."""
+    check_entries(data)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(mutated() | st.binary(max_size=300))
+def test_many_more_bytes_are_entries_or_one_sentence(data: bytes) -> None:
+    """The same in a long run."""
+    check_entries(data)
+
+
+def check_entries(data: bytes) -> None:
+    """Read the bytes, and look at each entry."""
     found: list[Entry] = []
     with suppress(UsageError):
         found += entries_of(data, TELEPATH)

@@ -121,6 +121,7 @@ def findings_of(report: Report) -> set[tuple[object, ...]]:
 # --- the round trip ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_for("talkover-gzip", "talkover-deflate")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("coding", ["", "gzip", "deflate"])
 @pytest.mark.parametrize("name", folders.names())

@@ -358,6 +358,7 @@ def test_secrets_stay_out_of_a_report(vendor: Vendor) -> None:
     assert "hush" not in repr([(f.message, f.seen, f.expected) for f in report.findings])
 
 
+@pytest.mark.slow_for("talkover")
 @pytest.mark.parametrize("kind", ["sized", "unsized", "two", "har", "cassette", "body"])
 def test_a_recording_that_was_cut_off_is_never_a_finding(vendor: Vendor, kind: str, tmp_path: Path) -> None:
     """Wherever it was cut, and whether the operation is named or not: what is left of it is judged, or refused."""
@@ -478,10 +479,14 @@ def test_a_body_that_is_too_large_when_decoded_is_not_judged(monkeypatch: pytest
 @pytest.mark.slow_for("[],", '"ab"', "[0]")
 @pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1},', b'"ab",', b"1,", b"[0],"])
 def test_what_takes_too_much_memory_is_refused(unit: bytes) -> None:
-    """A text of 64 MB that is very many values is refused before it is read; a page of items is not."""
+    """A text of 64 MB that is very many values is refused before it is read; one of 2 MB is not."""
     with pytest.raises(UsageError, match="too many values to be judged at once"):
         check_weight(unit * ((64 << 20) // len(unit)))
     check_weight(unit * ((2 << 20) // len(unit)))
+
+
+def test_a_large_page_of_items_is_not_refused() -> None:
+    """A text of 64 MB whose values are longer is not too many of them."""
     item = json.dumps({f"property_{number}": f"a value of {number}" for number in range(20)}).encode()
     check_weight(item * ((64 << 20) // len(item)))
 
