@@ -461,8 +461,10 @@ def _is_too_deep(body: bytes) -> bool:
     brackets = _unescaped(body).translate(_BRACKETS, _NO_MARKS).replace(b'""', b"")
     if b'"' in brackets:  # there are some in strings
         brackets = _STRING.sub(b"", brackets)
-    for _ in range(DEEPEST + 1):
+    rounds = 0
+    while brackets and rounds <= DEEPEST:
         brackets = brackets.replace(b"[]", b"")
+        rounds += 1
     return bool(brackets)
 
 
