@@ -460,7 +460,7 @@ run(lambda request: trunkline.exchange.Response(405))
 
 @pytest.mark.slow
 def test_a_run_leaves_no_trace(tmp_path: Path) -> None:
-    """A run prints nothing, leaves no file, and reads no settings, hooks or passwords of the user."""
+    """A run prints nothing, leaves no file but in the user's cache, and reads no settings, hooks or passwords."""
     (tmp_path / "schemathesis.toml").write_text("this is no TOML")
     (tmp_path / "netrc").write_text("default login alice password s3cret\n")
     root = Path(__file__).parents[2]

@@ -236,7 +236,7 @@ def _authorize(schema: BaseSchema, credential: str) -> None:
 
 @contextmanager
 def _isolated() -> Iterator[None]:
-    """Leave no file behind, and use no `~/.netrc` and no hook of the user."""
+    """Leave no file in the working directory, and use no `~/.netrc` and no hook of the user."""
     overrides = {"NETRC": os.devnull, "SCHEMATHESIS_HOOKS": ""}
     before = {name: os.environ.get(name) for name in overrides}
     with isolated():

@@ -5,9 +5,10 @@ Hypothesis is imported here only, and only when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -100,16 +101,29 @@ class _FalsifiedError(Exception):
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Keep the files of Hypothesis out of the user's working directory."""
+    """Keep the files of Hypothesis out of the user's working directory: they are in `cache_folder`."""
     from hypothesis.configuration import set_hypothesis_home_dir, storage_directory  # noqa: PLC0415
 
     home = storage_directory(intent_to_write=False).home_directory
-    with TemporaryDirectory(prefix="trunkline-") as folder:
-        set_hypothesis_home_dir(folder)
-        try:
-            yield
-        finally:
-            set_hypothesis_home_dir(home)
+    set_hypothesis_home_dir(cache_folder())
+    try:
+        yield
+    finally:
+        set_hypothesis_home_dir(home)
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder for files of Hypothesis: $XDG_CACHE_HOME/trunkline/hypothesis, or else in ~/.cache.
+
+    It has tables of Unicode, which take more than a second to make, and no examples. Where there is no home directory,
+    Hypothesis cannot write to the path, and makes the tables each time.
+    """
+    home = environ.get("XDG_CACHE_HOME", "")
+    try:
+        folder = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        folder = Path(os.devnull)
+    return folder / "trunkline" / "hypothesis"
 
 
 def nonsense(st: Any, longest: int) -> SearchStrategy[str]:
