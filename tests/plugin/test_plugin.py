@@ -100,6 +100,7 @@ def test_a_body_that_is_too_large_is_refused_as_the_vendor_does() -> str:
         sent = urllib.request.Request(f"{telepath.url}/trunks", bytes(17 << 20), credential)
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(sent)
+        refused.value.close()
         assert refused.value.headers["x-trunkline-refusal"].startswith("body_too_large")
         (request,) = telepath.requests
         assert (request.path, request.status, request.body) == ("/trunks", 413, b"")
