@@ -263,7 +263,8 @@ def test_any_text_can_be_sent_as_json() -> None:
         found = shown(
             Request("POST", "/tr\xff\x01unks/%ff%00", "a=%ud8%00\x1b", (("x-\xff", "\xff\x00"), JSON), content)
         )
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        sent = json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        assert json.loads(sent) == found
 
 
 def test_any_fault_can_be_sent_as_json() -> None:
