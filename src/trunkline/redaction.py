@@ -1,7 +1,7 @@
-"""Redact secrets, which puts `***` in their place: by value, in all forms in which servers send them back, and by name.
+"""Redact secrets: put `***` in their place, by value in all forms in which servers send them back, and by name.
 
-A masked value, of the mock's own records and requests, is kept, and only printed as `***`. In a recording of the proxy,
-secrets get stand-ins instead (`traffic.stand_ins`).
+Values in a mock's own records and requests are masked instead: they are kept, and only print as `***`. In the record of
+a proxy, secrets get stand-ins (`traffic.stand_ins`).
 
 >>> redactor(frozenset({"sk_live_0123456789abcdef"}))("the key sk_live_0123456789abc is unknown")
 'the key *** is unknown'
@@ -66,7 +66,7 @@ _AFTER_SCHEME = re.compile(
 )
 """The name of a scheme, and a word after it that may be a credential (RFC 9110, section 11.4)."""
 _SCHEMES = (b"earer", b"EARER", b"asic", b"ASIC")
-"""A part of the name of a scheme, which is found faster than all spellings of it."""
+"""The ends of the names of schemes, as servers spell them: a body without any of these is not searched."""
 _LONGEST_FORM = 64 << 10
 """The number of characters of a body that is not JSON in which fields of a form are looked for."""
 _LEAST_BEARER, _LEAST_OPAQUE = 8, 20
@@ -151,7 +151,7 @@ class Redactor:
 
 
 def _runs_of(characters: Iterable[str], least: int) -> re.Pattern[str]:
-    """The pattern of so many of these characters in a row. All that are not ASCII count as one of them."""
+    """A pattern for at least so many of these characters in a row. Every character beyond ASCII counts as one."""
     listed = "".join(re.escape(character) for character in sorted(characters) if character.isascii())
     return re.compile(f"[{listed}\x80-\U0010ffff]{{{least},}}")
 
@@ -315,7 +315,7 @@ def secrets_in_request(request: Request, names: Collection[str]) -> set[str]:
 
 
 def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
-    """The values in a response under the names of secrets and of credentials, numbers included; and credentials."""
+    """The values in a response under the names of secrets and of credentials, and credentials after their scheme."""
     wanted = {normalized(name) for name in names}
     is_secret, found = secret_names(names), secrets_in_headers(response.headers)
     found.update(value for name, value in response.headers if normalized(name) in wanted)

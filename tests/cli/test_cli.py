@@ -1531,7 +1531,7 @@ def test_an_interruption_that_python_drops_still_ends_a_check(run: Run, monkeypa
     assert "ignored" not in err
 
 
-def test_a_second_ctrl_c_while_the_first_is_told_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_ctrl_c_before_the_first_is_reported_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may come when the command has ended, but its sentence is not printed yet: the code is 130."""
 
     def interrupted(_: object) -> int:

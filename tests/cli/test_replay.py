@@ -63,7 +63,7 @@ def test_a_report_without_findings_has_nothing_to_replay(project: Path, capfd: p
     assert check(project, "right") == 0
     capfd.readouterr()
     assert replay(project, "right") == 0
-    assert "still happens: 0, no longer happens: 0, not replayed: 0; 0 requests" in capfd.readouterr().out
+    assert "still happens: 0, no longer happens: 0, not replayed: 0; no requests" in capfd.readouterr().out
 
 
 def test_if_nothing_could_be_replayed_the_code_is_2(
@@ -107,8 +107,8 @@ def test_a_finding_that_is_not_replayed_may_still_happen(
     capfd.readouterr()
     assert replay(project, "right") == code
     out, err = capfd.readouterr()
-    assert "still happens: 0, no longer happens: 1, not replayed: 1; 1 requests\n" in out
-    sentence = "1 of 2 findings may still happen, since not replayed: the report does not have its requests\n"
+    assert "still happens: 0, no longer happens: 1, not replayed: 1; 1 request\n" in out
+    sentence = "1 of 2 findings was not replayed, and may still happen: the report does not have its requests\n"
     assert err.endswith(sentence) is fails
     assert replay(project, "busy") == 1
 

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(ERROR)
     try:
         code = completion.answer(cli) if completion.asked() else run(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:  # a second Ctrl-C, while the first was told
+    except KeyboardInterrupt:  # a second Ctrl-C, before the first was reported
         code = INTERRUPTED
     if current_thread() is main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, so a second Ctrl-C must not change the code

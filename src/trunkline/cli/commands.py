@@ -121,7 +121,7 @@ COMMANDS = (
         implementation.
 
         A SOURCE is a HAR file, a cassette of vcrpy, Betamax or VCR, NDJSON (docs/traffic.md), a report of
-        Schemathesis, the output of `curl -i` or `curl -v`, or a JSON body alone, also compressed with gzip.
+        Schemathesis, the output of `curl -i` or `curl -v`, or a JSON body alone; it may be compressed with gzip.
         OPERATION is an operationId; it can be left out if the request or the response shows which one it is. A
         rule that needs something the source does not contain, such as the request, is reported as not
         exercised. An exchange with no operation of the contract is listed as not judged, and requests to other
@@ -181,7 +181,7 @@ COMMANDS = (
         REPORT was written by `check`, `validate`, `proxy` or the pytest suite with --report json=FILE. Its requests are
         sent to --url or --app, or to the built-in mock. Those that write are sent only with --allow-writes, and only
         about items that this run created itself. The exit code is 1 if a finding that failed the run still happens, and
-        2 if one could not be replayed, so that it may.
+        2 if one may still happen because it could not be replayed.
         """,
         click.Argument(["file"], metavar="REPORT", type=click.Path()),
         example="trunkline replay report.json --url https://api.example.com/v1 --token-file token.txt",

@@ -1,4 +1,4 @@
-"""The parts of commands that listen: their certificates, and their log on standard error."""
+"""The parts of commands that listen: their certificates, where they say they answer, and their log."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ def _exit_code(outcomes: list[Outcome], report: Report) -> int:
         return FINDINGS
     any_replayed = any(outcome.state != UNKNOWN for outcome in outcomes)
     if unknown := [outcome for outcome in (failing if any_replayed else outcomes) if outcome.state == UNKNOWN]:
-        count = f"{len(unknown)} of {len(outcomes)} findings may still happen, since not replayed"
+        verb = "was" if len(unknown) == 1 else "were"
+        count = f"{len(unknown)} of {len(outcomes)} findings {verb} not replayed, and may still happen"
         what = count if any_replayed else "nothing could be replayed"
         raise TargetError(f"{what}: {report.redact(unknown[0].reason)}")
     return SUCCESS

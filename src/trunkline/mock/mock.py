@@ -330,9 +330,9 @@ class Mock:
         return answer, limits
 
     def _similar(self, key: ReadKey) -> ReadKey:
-        """The key without the values of the names that no page documents: often a new one, to get around caches.
+        """The key without the values of undocumented parameters, in which clients send a new value to avoid caches.
 
-        A request that is answered has the same answer with any of them, unless one of the names may be a secret's.
+        They do not change the answer to a request that is not refused, unless a name among them may be a secret's.
         """
         path, query, authorization = key
         known = self._accesses.get((path, authorization))
@@ -421,7 +421,7 @@ class Mock:
         return answer, limits
 
     def _remember_read(self, key: ReadKey, parsed: ParsedRequest | Refusal, answer: Answer) -> Answer:
-        """Remember the answer for the key, and for similar ones if it has notices of names that no page documents."""
+        """Remember the answer for the key, and for similar ones if it has notices of undocumented parameters."""
         size = sum(map(len, filter(None, key)))
         names = parsed.names if isinstance(parsed, ParsedRequest) and answer.response.status < _ERRORS else ()
         if names and not any(map(self.secrets.has_name, names)):

@@ -101,8 +101,7 @@ def _run_cases(report: Report, run: RunInfo) -> Iterator[ET.Element]:
     yield case
     for place, reason in report.reading.not_judged.items():
         case = ET.Element("testcase", name=printable(report.redact(place)))
-        unread = (
-            report.reading.judged.get(place) == 0
-        )  # without a judgement of any exchange in a file, there is no verdict
+        # A file of which no exchange was judged has no verdict.
+        unread = report.reading.judged.get(place) == 0
         ET.SubElement(case, "error" if unread else "skipped", message=printable(report.redact(reason)))
         yield case

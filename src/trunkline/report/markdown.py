@@ -57,10 +57,9 @@ def _head(report: Report, run: RunInfo) -> Iterator[str]:
     yield f"{_code(verdict_text(report, run)[0], report)}\n\n"
     base = f" to {_code(run.base, report)}" if run.base else ""
     seed = "" if run.seed is None else f", seed {run.seed}"
-    judged = sum(report.reading.judged.values())
-    done = (
-        plural(judged, "recorded exchange") if report.reading.judged else f"{plural(report.requests, 'request')}{base}"
-    )
+    judged = report.reading.judged
+    sent = f"{plural(report.requests, 'request')}{base}"
+    done = plural(sum(judged.values()), "recorded exchange") if judged else sent
     yield f"{done}{seed}, trunkline {trunkline.__version__}\n\n"
 
 

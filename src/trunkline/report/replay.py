@@ -12,7 +12,7 @@ from trunkline.findings import Report
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.json import redacted
-from trunkline.report.text import Line
+from trunkline.report.text import Line, plural
 
 _STYLES = {STILL: ("STILL HAPPENS", "red"), GONE: ("gone", "green"), UNKNOWN: ("NOT REPLAYED", "magenta")}
 
@@ -31,7 +31,7 @@ def summary_lines(outcomes: Iterable[Outcome], report: Report) -> Iterator[Line]
     for leftover in report.leftovers:
         yield (f"{titles.LEFT_BEHIND:<13} ", ""), (printable(report.redact(leftover)), "magenta")
     counts = ", ".join(f"{state}: {count}" for state, count in _counts(outcomes).items())
-    yield ("replayed      ", "dim"), (f"{counts}; {report.requests} requests", "")
+    yield ("replayed      ", "dim"), (f"{counts}; {plural(report.requests, 'request')}", "")
 
 
 def document(outcomes: Sequence[Outcome], report: Report, *, vendor: str, base: str, complete: bool) -> Json:

@@ -1,7 +1,7 @@
 """Judge batches of recorded traffic in order, in this process or in several.
 
-This process reads the files, and judges too whenever the others have enough to do: one that only reads would be idle on
-two processors, and the start of one more takes as long as judging hundreds of exchanges.
+This process reads the files, and judges too whenever the others have enough to do. If it only read, it would be idle
+most of the time, and starting one more process takes as long as judging hundreds of exchanges.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ InOrder: TypeAlias = "Callable[[Iterable[Batch]], Iterator[Judged]]"
 _AHEAD = 3
 """The number of batches for each other process that are read before they are needed."""
 _MOST_PENDING = 8
-"""So many times as many batches may be under way, or wait for one before them."""
+"""The number of batches, as a multiple of those read ahead, that may be under way or wait for one before them."""
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _in_order(pool: ProcessPoolExecutor, judge: BatchJudge, batches: Iterable[Ba
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """A context manager; processes that begin in it never get the signal of Ctrl-C. This process ends them."""
+    """A context manager: Ctrl-C does not reach the processes that are started in it. This process ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -292,9 +292,8 @@ def _head_of_remembered(status: int, headers: Headers, length: int) -> bytes:
     fields = _encode(headers)
     if status not in NO_CONTENT:
         fields = (*fields, (b"content-length", b"%d" % length))
-    return b"".join(
-        (f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode(), *[b"%s: %s\r\n" % field for field in fields])
-    )
+    status_line = f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode()
+    return b"".join((status_line, *[b"%s: %s\r\n" % field for field in fields]))
 
 
 def _base_pattern(prefix: str) -> re.Pattern[str]:

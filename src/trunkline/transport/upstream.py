@@ -59,9 +59,7 @@ class Connections:
         while True:
             request = httpcore.Request(
                 method.encode("latin-1"),
-                httpcore.URL(
-                    scheme=self._scheme, host=self._host, port=self._port, target=target
-                ),  # which is sent as it is
+                httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=target),
                 headers=[*headers],
                 content=body,
                 extensions={"timeout": self._timeouts},
@@ -95,7 +93,7 @@ class Answer:
     async def next(self, timeout: float | None = None) -> bytes | None:
         """The next part of the body, or None at its end.
 
-        Raises `TimeoutError` if it does not come in time, and `BrokenOff`, once and again, if it never will.
+        Raises `TimeoutError` if it does not come in time, and `BrokenOff` in this and each later call if it never will.
         """
         try:
             if self._next is None:

@@ -78,7 +78,7 @@ def judge(operation: Operation, exchange: Exchange, rules: tuple[Rule, ...] = RU
 
 
 def readable(exchange: Exchange) -> Exchange:
-    """The exchange; if the body of its response is beyond the limits of trunkline, as one whose body is not known."""
+    """The exchange. A body of its response that is beyond the limits of trunkline counts as one that is not known."""
     return replace(exchange, known=exchange.known - {"body"}) if beyond_limits(exchange.response.body) else exchange
 
 

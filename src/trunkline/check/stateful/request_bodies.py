@@ -185,9 +185,9 @@ def complete_body(
 
 def _missing(operation: Operation, sent: Mapping[str, Json]) -> Iterator[str]:
     """The inputs that the schema requires of a body and that it lacks."""
-    for error in (
-        operation.contract.schemas.errors(f"{DOCUMENT}#{operation.body.schema}", sent) if operation.body else ()
-    ):
+    if operation.body is None:
+        return
+    for error in operation.contract.schemas.errors(f"{DOCUMENT}#{operation.body.schema}", sent):
         if error.keyword == "required" and error.at.count("/") == 1:
             yield error.at[1:]
 
