@@ -22,7 +22,7 @@ DOCUMENTS = {
 }
 BETWEEN = "----between two commands----"
 SLOW = ("pytest", "trunkline check", "trunkline drift", "trunkline watch")
-"""Commands that the first tier does not run again: its other tests do."""
+"""The beginnings of commands that are left to the second tier: other tests of the first run such commands."""
 
 
 @pytest.fixture(scope="module")

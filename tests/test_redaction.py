@@ -80,7 +80,7 @@ def test_what_is_no_secret_stays() -> None:
     assert redactor(frozenset({SECRET, "secret-password"}))(text) == text
 
 
-def test_a_short_secret_is_hidden_whole() -> None:
+def test_a_short_secret_is_redacted_whole() -> None:
     """A short secret is removed where all of it occurs. A very short one is not: it would redact half of every text."""
     assert redactor(frozenset({"hush"}))("say hush twice: hush") == "say *** twice: ***"
     assert redactor(frozenset({"a"}))("a banana") == "a banana"
@@ -93,7 +93,7 @@ def test_case_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("length", [40, 600, 5000, 70_000])
-def test_a_long_secret_is_hidden_in_parts(length: int) -> None:
+def test_a_long_secret_is_redacted_in_parts(length: int) -> None:
     """Of a secret of any length, and of a long enough part of it, no 24 characters in a row remain."""
     secret = letters(length)
     for part in (secret, secret[: length // 2], secret[length // 3 :], secret[5:40]):
@@ -188,7 +188,7 @@ def test_a_body_that_is_cut_off_still_shows_what_is_secret() -> None:
     assert secrets_in_body(b'{"api_key": "hush", "name": "nor', SECRETS) == {"hush"}
 
 
-def test_a_secret_under_a_name_that_stands_twice_is_hidden() -> None:
+def test_a_secret_under_a_name_that_stands_twice_is_redacted() -> None:
     """Every value of a name is looked at, also one that another of the same name hides."""
     body = b'{"data": {"apiKey": "hush"}, "data": {"api_key": "sil\\u0065nce"}, "name": 1}'
     assert secrets_in_body(body, SECRETS) == {"hush", "silence"}

@@ -119,7 +119,7 @@ def test_a_credential_that_was_filtered_out_is_not_known(value: str) -> None:
     assert refused.known == WHOLE - {"request"}, "it may have been refused for its credential or for its limit"
 
 
-def test_a_credential_that_looks_filtered_out_is_hidden(tmp_path: Path) -> None:
+def test_a_credential_that_looks_filtered_out_is_redacted(tmp_path: Path) -> None:
     """It may be a real one, which is short or has no digit."""
     file = tmp_path / "a.har"
     page = PAGE.replace("10", '"c4n4ry-short"', 1)

@@ -123,7 +123,7 @@ def test_a_process_that_ends_early_is_one_sentence(tmp_path: Path, capfd: pytest
 
 
 class _Endless:
-    """Work of which no process sees the end."""
+    """A piece for whose reading a process needs longer than any test takes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return time.sleep, (600,)

@@ -350,7 +350,7 @@ def test_no_secret_is_in_any_output(form: str, tmp_path: Path) -> None:
             assert [written for written in forms(canary) if written.lower() in output.lower()] == [], (name, canary)
 
 
-def test_a_secret_is_hidden_in_later_exchanges(tmp_path: Path) -> None:
+def test_a_secret_is_redacted_in_later_exchanges(tmp_path: Path) -> None:
     """A password that one request sent is redacted in the answer to another one, under whatever name it is."""
     vendor, file = vendor_of("telepath"), tmp_path / FORMS[1]
     create, other = next(canaries()), next(iter(traffic(vendor)))
@@ -359,7 +359,7 @@ def test_a_secret_is_hidden_in_later_exchanges(tmp_path: Path) -> None:
     assert len(file.read_text("utf-8").splitlines()) == 2
 
 
-def test_short_secrets_are_hidden_in_the_record(tmp_path: Path) -> None:
+def test_short_secrets_are_replaced_in_the_record(tmp_path: Path) -> None:
     """Secrets of one to three characters are replaced under their names, and in the fields of credentials."""
     vendor, file = vendor_of("telepath"), tmp_path / FORMS[1]
     request = Request(

@@ -498,7 +498,7 @@ def test_the_contract_of_the_patch_is_read_as_any_other(sample: Vendor, tmp_path
 
 @pytest.mark.slow
 def test_the_files_are_copied_once_for_all_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of changes take a second. What cannot be written whole is left out, and costs one more copy."""
+    """However many changes there are. One that cannot be written whole is left out, and costs one more copy."""
     copies = list[object]()
 
     def copied(value: dict[str, Json]) -> dict[str, Json]:

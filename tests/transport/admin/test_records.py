@@ -146,7 +146,7 @@ def test_records_are_removed(surface: Surface) -> None:
         assert not collection.parent or surface.mock.snapshot(name) == ()
 
 
-def test_secrets_are_masked(surface: Surface) -> None:
+def test_secrets_are_redacted(surface: Surface) -> None:
     """No answer shows one, the mock keeps it, and one that is sent back redacted stays as it is."""
     added = surface.client.ask("POST", surface.trunks, {surface.secret: SECRET}).json()
     identity, place = added["id"], surface.place(added["id"])
