@@ -62,6 +62,17 @@ def test_a_request_is_shown_with_all_that_is_known_about_it() -> None:
     assert refusal["contract"].startswith("schemas/telepath/openapi.json#/")
 
 
+@pytest.mark.parametrize("first", ["_=", "&&", "&_=&limit=1", "token="])
+def test_a_read_that_is_answered_from_memory_is_logged_with_its_own_query(first: str) -> None:
+    """Also after a request that has no values of undocumented names, or more separators, and else is the same."""
+    found, second = session(), first.replace("_=", "_=2").replace("token=", "token=night-desk-7").lstrip("&")
+    for query in (first, second, first):
+        found.mocks["telepath"].read((b"/trunks", query.encode(), f"Bearer {TOKEN}".encode()))
+    entries = found.requests.entries()
+    assert [entry.query for entry in entries] == [first, second, first]
+    assert "night-desk-7" not in json.dumps([entry.to_json() for entry in entries])
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "operation"),
     [

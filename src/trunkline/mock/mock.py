@@ -329,10 +329,11 @@ class Mock:
             log.info("%s", answer.explanation)
         return answer, limits
 
-    def _similar(self, key: ReadKey) -> ReadKey:
+    def _similar(self, key: ReadKey) -> Hashable:
         """The key without the values of undocumented parameters, in which clients send a new value to avoid caches.
 
-        They do not change the answer to a request that is not refused, unless a name among them may be a secret's.
+        They do not change the answer to a request that is not refused, unless a name among them may be a secret's. It
+        differs from every `ReadKey`, for which the answer is logged with its own query.
         """
         path, query, authorization = key
         known = self._accesses.get((path, authorization))
@@ -344,7 +345,7 @@ class Mock:
             for pair in query.split(b"&")
             if pair
         ]
-        return path, b"&".join(pairs), authorization
+        return "similar", path, b"&".join(pairs), authorization
 
     def _parse_read(self, key: ReadKey) -> ParsedRequest | Refusal:
         """Parse a GET request without a body. Its operation and its credential are remembered if they are known."""
