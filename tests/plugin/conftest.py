@@ -38,18 +38,24 @@ SOURCES: dict[str, dict[str, str]] = {}
 
 @dataclass(frozen=True)
 class Outcomes:
-    """How the tests of each source ended: `{"test_each_test_starts_fresh": {"passed": 4}}`; and what pytest printed."""
+    """How the tests of each source ended, `{"test_each_test_starts_fresh": {"passed": 4}}`, and what pytest printed."""
 
     counts: Mapping[str, Mapping[str, int]]
+    failures: Mapping[str, str]
+    """The text of all failures of each source."""
     output: str
+
+    def lines_of(self, name: str) -> list[str]:
+        """The lines about one source: an outcome for each of its tests, and its failures."""
+        progress = [line for line in self.output.splitlines() if line.startswith(f"{name}.py::")]
+        return [*progress, *self.failures.get(name, "").splitlines()]
 
 
 def together(*lines: str, **expected: int) -> Callable[[Callable[[], str]], Callable[[Outcomes], None]]:
-    """Make a test of a function that gives the source of tests: `@together(passed=3)` says how they end.
+    """Make a test of a function that returns the source of tests: `@together(passed=3)` says how they end.
 
-    Each of `lines` is a pattern of a line that is printed then.
-
-    Each source is a file of one run for the module, so it must not depend on what others import or change.
+    Each of `lines` is a pattern that must match a line which pytest prints about this source. All sources of a module
+    are files of one run, so none may depend on what another one imports or changes.
     """
 
     def decorate(source: Callable[[], str]) -> Callable[[Outcomes], None]:
@@ -59,7 +65,7 @@ def together(*lines: str, **expected: int) -> Callable[[Callable[[], str]], Call
         def test(outcomes: Outcomes) -> None:
             assert outcomes.counts.get(name) == expected, outcomes.output
             for line in lines:
-                assert fnmatch.filter(outcomes.output.splitlines(), line), outcomes.output
+                assert fnmatch.filter(outcomes.lines_of(name), line), outcomes.output
 
         test.__name__, test.__doc__ = name, source.__doc__
         return test
@@ -78,8 +84,11 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     command = [sys.executable, "-m", "pytest", *ACTIVE, "-v", "--junit-xml=junit.xml"]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
     counts: dict[str, Counter[str]] = {}
+    failures: dict[str, str] = {}
     for case in ElementTree.parse(folder / "junit.xml").iter("testcase"):  # noqa: S314 - pytest has written it
+        name = case.attrib["classname"].partition(".")[0]
         parts = [part.get("type") if part.tag == "skipped" else part.tag for part in case]
         kinds = [ENDED[part] for part in parts if part in ENDED] or ["passed"]
-        counts.setdefault(case.attrib["classname"].partition(".")[0], Counter()).update(kinds)
-    return Outcomes(counts, done.stdout + done.stderr)
+        counts.setdefault(name, Counter()).update(kinds)
+        failures[name] = "\n".join([failures.get(name, ""), *(part.text or "" for part in case.findall("failure"))])
+    return Outcomes(counts, failures, done.stdout + done.stderr)
