@@ -46,7 +46,7 @@ def forwarder(url: str) -> Any:
     """The least that passes requests on: no judging, and no care for errors or for clients that leave."""
     upstream = address(url)
     scheme, host, port = upstream.scheme.encode(), upstream.host.encode(), upstream.port
-    authority = upstream.root.partition("://")[2].encode()
+    authority = upstream.authority.encode()
     pool = httpcore.AsyncConnectionPool(max_connections=None, max_keepalive_connections=100)
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:

@@ -72,7 +72,7 @@ def test_a_row_is_read_whole(name: str) -> None:
     ],
 )
 def test_a_body_that_is_json_is_judged_as_it_is_written(body: bytes, judged: bytes) -> None:
-    """Its names may be doubled. Numbers larger than any double, and halves of characters, are written again."""
+    """Byte for byte, also with duplicate names. A number beyond any double, or half a character, is encoded anew."""
     line = json.dumps(row("BODY")).encode()
     [_, entry] = entries_of(line + b"\n" + line.replace(b'"BODY"', body), TELEPATH)
     assert isinstance(entry.exchange, Exchange)

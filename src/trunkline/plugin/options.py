@@ -107,7 +107,7 @@ def _check(config: pytest.Config, settings: Settings) -> None:
 
 
 def _check_report(settings: Settings) -> None:
-    """Raise `pytest.UsageError` for a report or a baseline of several vendors, and for a report that cannot be."""
+    """Raise `pytest.UsageError` for a report or a baseline that cannot be written, or that is about several vendors."""
     from trunkline.report.files import check_files  # noqa: PLC0415 - only if a report is asked for
 
     if settings.update_baseline and not settings.baseline:

@@ -12,9 +12,9 @@ from trunkline.findings import Report
 from trunkline.redaction import printable
 from trunkline.report import titles
 from trunkline.report.json import redacted
-from trunkline.report.text import Line, plural
+from trunkline.report.text import BAD, GOOD, MISSING, STRONG, Line, plural, row
 
-_STYLES = {STILL: ("STILL HAPPENS", "red"), GONE: ("gone", "green"), UNKNOWN: ("NOT REPLAYED", "magenta")}
+_STYLES = {STILL: ("STILL HAPPENS", BAD), GONE: ("gone", GOOD), UNKNOWN: ("NOT REPLAYED", MISSING)}
 
 
 def outcome_line(outcome: Outcome, report: Report) -> Line:
@@ -23,15 +23,15 @@ def outcome_line(outcome: Outcome, report: Report) -> Line:
     note = "" if found.fails else "note, "
     place = f" {found.at}" if found.at else ""
     text = f"{note}{found.grade} {found.rule} {found.operation}{place}: {outcome.reason or found.message}"
-    return (f"{title:<13} ", f"bold {style}"), (printable(report.redact(text)), "")
+    return (f"{title:<13} ", f"{STRONG} {style}"), (printable(report.redact(text)), "")
 
 
 def summary_lines(outcomes: Iterable[Outcome], report: Report) -> Iterator[Line]:
     """A line for each item that was left behind, and one that counts the outcomes."""
     for leftover in report.leftovers:
-        yield (f"{titles.LEFT_BEHIND:<13} ", ""), (printable(report.redact(leftover)), "magenta")
+        yield row(titles.LEFT_BEHIND, printable(report.redact(leftover)), MISSING)
     counts = ", ".join(f"{state}: {count}" for state, count in _counts(outcomes).items())
-    yield ("replayed      ", "dim"), (f"{counts}; {plural(report.requests, 'request')}", "")
+    yield row("replayed", f"{counts}; {plural(report.requests, 'request')}")
 
 
 def document(outcomes: Sequence[Outcome], report: Report, *, vendor: str, base: str, complete: bool) -> Json:

@@ -36,6 +36,7 @@ COMMAND = "none"
 """The style of a command: it looks like other text, and is never wrapped, so that it can be copied."""
 
 BAD, NOTE, GOOD, MISSING, QUIET, STRONG = "red", "yellow", "green", "magenta", "dim", "bold"
+"""The styles of the pieces of a line, in the words of `rich`."""
 
 
 def render(report: Report, run: RunInfo) -> str:

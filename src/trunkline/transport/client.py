@@ -68,7 +68,7 @@ def http(base: str, *, timeout: float = 10.0, max_bytes: int = MAX_BODY) -> Http
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A base address: `address("https://api.example.com/v1")`."""
+    """The parts of a base address: `address("https://api.example.com/v1")`."""
 
     scheme: str
     host: str
@@ -85,6 +85,11 @@ class Address:
     def base(self) -> str:
         """The whole address, without a slash at its end."""
         return self.root + self.path
+
+    @property
+    def authority(self) -> str:
+        """Its `Host`: the host, and the port unless it is the default one of the scheme."""
+        return self.root.partition("://")[2]
 
 
 def address(base: str) -> Address:

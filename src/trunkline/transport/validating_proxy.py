@@ -93,8 +93,6 @@ class ValidatingProxy:
         self.upstream, self.judging, self.metrics = upstream, judging, metrics
         self.operation_of, self.wait, self.each = operation_of, wait, each
         self.connections = Connections(upstream, timeout)
-        self.authority = upstream.root.partition("://")[2].encode()
-        """The `Host` of the upstream."""
         self._admin = admin
         self._closing: asyncio.Task[None] | None = None
 
@@ -146,7 +144,7 @@ class _ForwardedExchange:
         raw, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
         self._target = raw + (b"?" + query if query else b"")
         passed = (pair for pair in end_to_end(scope["headers"]) if pair[0] != b"host")
-        self._headers = ((b"host", proxy.authority), *passed)
+        self._headers = ((b"host", proxy.upstream.authority.encode()), *passed)
         self._has_body = any(name in _FRAMING for name, _ in self._headers)
         if not self._has_body:
             self._is_sent = True

@@ -170,7 +170,7 @@ class Profile:
         self._confirmed: set[tuple[str, Steps]] = set()
         self._secret_names = {normalized(name) for name in vendor.contract.secrets}
         self._is_secret = secret_names(vendor.contract.secrets)
-        self._hide, self._recent = Redactor(vendor.secrets | secrets), RecentSecrets()
+        self._known, self._recent = Redactor(vendor.secrets | secrets), RecentSecrets()
         self._remembered: dict[str, None] = {}
         self._examples: dict[tuple[str, type, Json], str] = {}
         self._exchange = Exchange(Request("", ""), Response(0))
@@ -198,7 +198,7 @@ class Profile:
 
     def redact(self, text: str) -> str:
         """The text without the secrets that are known, and without what has the shape of a credential."""
-        return self._recent(self._hide(redact_credentials(text)))
+        return self._recent(self._known(redact_credentials(text)))
 
     # --- the parts of an exchange -----------------------------------------------------------------------------------
 
