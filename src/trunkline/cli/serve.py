@@ -182,7 +182,7 @@ def _announce_state(settings: Settings, mocks: Iterable[Mock]) -> None:
 
 
 def _announce(url: str, vendors: list[Vendor], tokens: Mapping[str, str], settings: Settings, ca: str | None) -> None:
-    """Print where the mocks answer, each with its one of the `tokens` if it has one: for machines, then for people."""
+    """Print where each mock answers, with its token in `tokens`, or else its own: for machines, then for people."""
     page, places = f"{url}{access.RESERVED}/", {}
     for vendor in vendors:
         base, token = url + vendor.contract.base_path, tokens.get(vendor.name, vendor.world.token)

@@ -12,7 +12,7 @@ REASONS = {
     BROKEN_OFF: "the answer broke off or came before the whole request, or the client left",
     FAILED: "judging failed",
     NO_OPERATION: "the contract has no such operation",
-    UNJUDGEABLE: "a redirection, or a body that cannot be decoded",
+    UNJUDGEABLE: "a redirection, or a body that cannot be decoded or is beyond the limits of trunkline",
 }
 """Why an exchange is not judged."""
 

@@ -54,7 +54,7 @@ class Patch:
         changes that keep them from it are left out.
         """
         contract, redact = drift.profile.contract, drift.profile.redact
-        changes, redacted = _split(drift.changes, lambda change: _is_writable(change, redact))
+        changes, unwritable = _split(drift.changes, lambda change: _is_writable(change, redact))
         files = {name: json.loads(text) for name, text in texts.items()}
 
         def acceptable(files: Mapping[str, Json], changes: list[Change]) -> tuple[Mapping[str, Json], list[Change]]:
@@ -76,7 +76,7 @@ class Patch:
         edited, left = acceptable(files, changes)
         after = _texts(texts, edited)
         changed = {name: text for name, text in after.items() if text != texts[name]}
-        return cls({name: texts[name] for name in changed}, changed, (*left, *redacted))
+        return cls({name: texts[name] for name in changed}, changed, (*left, *unwritable))
 
     def diff(self, folder: str) -> str:
         """The patch as `git apply` and `patch -p1` take it, for files in a folder."""
@@ -109,15 +109,15 @@ def _edited(
     Such a change may be written in part. So if there are any, the others are written to the files again.
     """
     edited = deepcopy(dict(files))
-    written, left = _split(changes, lambda change: _is_written(_Draft(contract, edited, change, today)))
+    written, left = _split(changes, lambda change: _write(_Draft(contract, edited, change, today)))
     if not left:
         return edited, []
     rest, more = _edited(contract, files, written, today)
     return rest, left + more
 
 
-def _is_written(draft: _Draft) -> bool:
-    """Write a change; whether the format can express it."""
+def _write(draft: _Draft) -> bool:
+    """Write the change of a draft to its files; return whether the format can express all of it."""
     edit = _EDITS.get(draft.change.cause.kind)
     if edit is None or draft.change.cause.detail == OTHERS:
         return False
