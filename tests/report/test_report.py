@@ -121,7 +121,7 @@ def test_the_summary_lists_what_was_exercised_and_what_was_not() -> None:
     assert "requests      32, seed 7" in lines
     assert "findings      0 documented, 0 implied, 0 customary" in lines
     kept = "the contract of acme is kept: no finding at strictness implied, no notes"
-    assert lines[-1].startswith(f"verdict       {kept}; 1 of 2 checks were not")
+    assert lines[-1].startswith(f"verdict       {kept}; 1 of 2 checks was not")
 
 
 def test_documented_statuses_that_were_not_reached_are_listed() -> None:
@@ -253,6 +253,7 @@ def test_a_run_that_judged_too_little_is_no_success() -> None:
     assert "the run did not judge everything: the budget is spent" in text(spent, RUN)
     spent.add(finding())
     assert verdict(spent, RUN) == BROKEN
+    assert "strictness implied; the run did not judge everything: the budget is spent" in text(spent, RUN)
 
 
 def test_a_run_that_ended_early_says_so() -> None:

@@ -187,15 +187,16 @@ def verdict_text(report: Report, run: RunInfo) -> tuple[str, str]:
     """The verdict in a sentence, with what it does not say, and its style. It is not redacted."""
     known = sum(finding.is_excused for finding in report.findings)
     missing = sum(1 for reason in report.exercised.values() if reason)
-    count = f"{missing} of {len(report.exercised)} checks"
-    not_exercised_note = f"; {count} were not exercised and prove nothing" if missing else ""
-    early = "" if run.complete else "; the run did not come to its end"
+    note = "was not exercised and proves" if missing == 1 else "were not exercised and prove"
+    not_exercised_note = f"; {missing} of {len(report.exercised)} checks {note} nothing" if missing else ""
+    ended = "did not judge everything" if run.complete else "did not come to its end"
+    early = "" if run.complete else f"; the run {ended}"
     result = verdict(report, run)
     if result == BROKEN:
         failures = plural(len(report.failures(run.strictness)), "finding")
         text, style = f"the contract of {run.vendor} is BROKEN: {failures} at strictness {run.strictness}", BAD
         if report.stopped:  # which explains what was not exercised
-            not_exercised_note, early = "", f"; the run did not come to its end: {report.stopped}"
+            not_exercised_note, early = "", f"; the run {ended}: {report.stopped}"
     elif result == KEPT:
         notes = plural(len(report.findings) - known, "note") + (f", {known} known" if known else "")
         part = " by what is implemented" if report.not_implemented else ""

@@ -361,9 +361,9 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _refusal(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is in use; choose another, or 0 to have a free one found"
+        return f"port {port} of {host} is in use; choose another with --port, or a free one with --port 0"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"port {port} needs privileges; choose one above 1023, or 0 to have a free one found"
+        return f"port {port} needs privileges; choose one above 1023 with --port, or a free one with --port 0"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine; choose one that is, such as 127.0.0.1"
     return f"nothing can be served at {host}, port {port} ({error.strerror}); choose another"
