@@ -200,7 +200,7 @@ class Reading:
     since: float | None = None
     """The Unix time before which recorded exchanges were left out, if there is one."""
     older: int = 0
-    """The number of those."""
+    """The number of exchanges that were left out because they are older than `since`."""
     undated: int = 0
     """The number of exchanges that were judged although their time is not known."""
 

@@ -200,7 +200,8 @@ def credentials_in(text: str) -> set[str]:
 def _is_credential(found: re.Match[str]) -> bool:
     """Whether a word after the name of a scheme is a credential, and no word of a language: `bearer token`.
 
-    After `Basic` a colon is encoded in it. After `Bearer` it has eight characters and a digit, or twenty in both cases.
+    After `Basic` a colon is encoded in it. After `Bearer` it has a digit and at least eight characters, or letters of
+    both cases and at least twenty.
     """
     scheme, word = found[1].lower(), unquote(found[2])
     if scheme == "basic":

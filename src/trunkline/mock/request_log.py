@@ -228,7 +228,7 @@ class RecordedRequest:
         return "; ".join((" ".join(words), *more))
 
     def redact_with(self, other: Request) -> Callable[[Json, Iterable[str]], Json]:
-        """The function that redacts a JSON value which is under some names: secrets of this request and of another."""
+        """The function that redacts a JSON value, given the names above it: secrets of this and of another request."""
         own, others = self._mock.shown_for(self._request), self._mock.shown_for(other)
         is_secret = self._mock.secrets.has_name
 

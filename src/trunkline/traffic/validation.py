@@ -237,7 +237,7 @@ def completed(operation: Operation, exchange: Exchange) -> Exchange:
 def judge_recorded(
     report: Report, operation: Operation, exchange: Exchange, rules: tuple[Rule, ...]
 ) -> Iterator[Finding]:
-    """The findings about a recorded exchange. The report is told what was exercised.
+    """The findings about a recorded exchange. The report gets a note of what was exercised, but not the findings.
 
     Raises `UsageError` for a redirection, and for a body beyond the limits of trunkline, which cannot be judged.
     """
