@@ -302,7 +302,7 @@ def read_json(body: bytes) -> JSONText:
     """Read one JSON text in UTF-8. Raises `NotJSON` with the reason.
 
     msgspec is fast, but does not say why it refuses a text, and drops values of a duplicate name. So `json` reads again
-    what msgspec refuses, and each text that has more strings, names included, than msgspec has read.
+    what msgspec refuses, and each text that has more strings, names included, than msgspec has read, or is too deep.
     """
     try:
         value = _decode(body)
@@ -458,7 +458,7 @@ def _count_quotes(body: bytes) -> int:
 
 def _is_too_deep(body: bytes) -> bool:
     """Whether a JSON text is nested too deeply. Each round takes away the innermost arrays and objects."""
-    brackets = _unescaped(body).translate(_BRACKETS, _NO_MARKS).replace(b'""', b"")
+    brackets = _unescaped(body).translate(_BRACKETS, _ALL_BUT_MARKS).replace(b'""', b"")
     if b'"' in brackets:  # there are some in strings
         brackets = _STRING.sub(b"", brackets)
     rounds = 0
@@ -469,12 +469,12 @@ def _is_too_deep(body: bytes) -> bool:
 
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NO_MARKS = bytes({*range(256)} - {*b'{}[]"'})
+_ALL_BUT_MARKS = bytes({*range(256)} - {*b'{}[]"'})
 _STRING = re.compile(rb'"[^"]*"')
 
 
 def _unescaped(body: bytes) -> bytes:
-    """A JSON text without what a backslash escapes in it, as far as it is a backslash or a quotation mark."""
+    """A JSON text without escaped backslashes and quotation marks: each one left begins or ends a string."""
     return body.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in body else body
 
 

@@ -330,10 +330,10 @@ class Mock:
         return answer, limits
 
     def _similar(self, key: ReadKey) -> Hashable:
-        """The key without the values of undocumented parameters, in which clients send a new value to avoid caches.
+        """The key of all requests that differ only in the values of undocumented parameters.
 
-        They do not change the answer to a request that is not refused, unless a name among them may be a secret's. It
-        differs from every `ReadKey`, for which the answer is logged with its own query.
+        Clients send a new value in one to avoid caches. It does not change the answer, unless the request is refused or
+        the name may be a secret's. The key differs from every `ReadKey`, whose answer is logged with its own query.
         """
         path, query, authorization = key
         known = self._accesses.get((path, authorization))
