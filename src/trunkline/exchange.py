@@ -474,7 +474,7 @@ _STRING = re.compile(rb'"[^"]*"')
 
 
 def _unescaped(body: bytes) -> bytes:
-    """A JSON text without escaped backslashes and quotation marks: each one left begins or ends a string."""
+    """A JSON text without escaped backslashes and quotation marks: each quotation mark left begins or ends a string."""
     return body.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in body else body
 
 
