@@ -18,11 +18,11 @@ from trunkline.exchange import RawHeaders, ReadKey, Response
 from trunkline.mock.faults import Faults
 from trunkline.mock.mock import Logged
 from trunkline.mock.request_log import RequestLog
-from trunkline.mock.session import SessionMock
+from trunkline.mock.session import ServedMock
 from trunkline.transport import server
 
 
-class WithLog(SessionMock):
+class WithLog(ServedMock):
     """The mock of a session, which does not ask whether a fault is set."""
 
     def read(self, key: ReadKey) -> tuple[Response, RawHeaders]:

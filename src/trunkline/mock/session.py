@@ -24,8 +24,8 @@ from trunkline.mock.mock import Logged, Mock, from_vendor
 from trunkline.mock.request_log import MOST_REQUESTS, RequestLog, shortened
 
 
-class SessionMock:
-    """One vendor's mock in a session: it applies the faults and logs the requests. It is a `Target`, as the mock is."""
+class ServedMock:
+    """One mock as a session serves it: with the faults and the request log of the session. It is a `Target`, too."""
 
     def __init__(self, mock: Mock, faults: Faults, requests: RequestLog) -> None:
         self.mock = mock
@@ -99,7 +99,7 @@ class MockSession:
         """How often something has changed otherwise than by a request to a mock: records, faults, the cleared log."""
         self.is_over = False
         self._watchers: list[Callable[[], object]] = []
-        self.mocks = {vendor.name: SessionMock(make(vendor), self.faults, self.requests) for vendor in vendors}
+        self.mocks = {vendor.name: ServedMock(make(vendor), self.faults, self.requests) for vendor in vendors}
         """The mocks by the names of their vendors."""
 
     @property

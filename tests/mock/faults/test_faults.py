@@ -17,7 +17,7 @@ from trunkline.errors import TargetError, UsageError
 from trunkline.exchange import Headers, Json, Request, Response
 from trunkline.mock import from_vendor, loader
 from trunkline.mock.faults import FaultyResponse, parse_fault, parse_line
-from trunkline.mock.session import MockSession, SessionMock
+from trunkline.mock.session import MockSession, ServedMock
 from trunkline.mock.world import Grant
 
 VENDORS = {name: loader.load(name) for name in folders.names()}
@@ -47,12 +47,12 @@ def session(clock: Clock) -> MockSession:
 
 
 @pytest.fixture
-def telepath(session: MockSession) -> SessionMock:
+def telepath(session: MockSession) -> ServedMock:
     return session.mocks["telepath"]
 
 
 @pytest.fixture
-def statuses(session: MockSession, telepath: SessionMock) -> Callable[..., list[int]]:
+def statuses(session: MockSession, telepath: ServedMock) -> Callable[..., list[int]]:
     """A function that sets a fault, sends a number of requests, and gives their statuses."""
 
     def ask(line: str, times: int, request: Request = LIST) -> list[int]:
@@ -114,7 +114,7 @@ def test_a_parameter_of_the_path_is_matched(session: MockSession) -> None:
 
 
 def test_requests_that_no_operation_gets_are_matched_by_any(
-    statuses: Callable[..., list[int]], telepath: SessionMock
+    statuses: Callable[..., list[int]], telepath: ServedMock
 ) -> None:
     """An unknown path fails as all else does; HEAD counts as GET, and has no body."""
     assert statuses("*: 503", 1, Request("GET", "/nowhere")) == [503]
@@ -122,7 +122,7 @@ def test_requests_that_no_operation_gets_are_matched_by_any(
     assert (head.status, head.body, head.header("content-length")) == (503, b"", "72")
 
 
-def test_a_429_has_a_window(session: MockSession, telepath: SessionMock, clock: Clock) -> None:
+def test_a_429_has_a_window(session: MockSession, telepath: ServedMock, clock: Clock) -> None:
     """From its first use on, it refuses until Retry-After has passed, and says that the limit is spent until then."""
     session.faults.add(parse_line("listTrunks: 429 retry-after=10"))
     clock.now = NOW + 100
@@ -141,7 +141,7 @@ def test_a_429_has_a_window(session: MockSession, telepath: SessionMock, clock: 
     assert telepath(LIST).status == 200
 
 
-def test_a_window_ends_when_the_clock_is_turned_back(session: MockSession, telepath: SessionMock, clock: Clock) -> None:
+def test_a_window_ends_when_the_clock_is_turned_back(session: MockSession, telepath: ServedMock, clock: Clock) -> None:
     """A test that freezes an earlier time is not refused for ever."""
     session.faults.add(parse_line("listTrunks: 503 window=5"))
     assert telepath(LIST).status == 503
@@ -154,7 +154,7 @@ def test_times_bound_a_429_without_a_window(statuses: Callable[..., list[int]]) 
     assert statuses("listTrunks: 429 retry-after=10 x2", 3) == [429, 429, 200]
 
 
-def test_chance_repeats_with_its_seed(session: MockSession, telepath: SessionMock) -> None:
+def test_chance_repeats_with_its_seed(session: MockSession, telepath: ServedMock) -> None:
     """About the given share of calls fails, the same ones for the same seed, and others for another."""
 
     def failing(seed: int) -> list[int]:
@@ -180,7 +180,7 @@ def test_requests_that_ask_for_a_fault_have_different_chances(clock: Clock, word
 
 
 @pytest.mark.parametrize("words", ["drop=/nope", "null=/trunks/99/id", "retype=/trunks/0/nope"])
-def test_a_field_that_the_body_lacks_changes_nothing(session: MockSession, telepath: SessionMock, words: str) -> None:
+def test_a_field_that_the_body_lacks_changes_nothing(session: MockSession, telepath: ServedMock, words: str) -> None:
     """Such a call is not counted, and its answer does not name the fault; a later one of another kind is."""
     session.faults.add(parse_line(f"listTrunks: {words} x1"), parse_line("*: delay=1"))
     response = telepath(LIST)
@@ -190,14 +190,14 @@ def test_a_field_that_the_body_lacks_changes_nothing(session: MockSession, telep
     assert "retry-after=5" in (telepath(asking(f"{words} retry-after=5")).header("x-trunkline-fault") or "")
 
 
-def test_a_429_without_retry_after_says_that_the_limit_is_spent(session: MockSession, telepath: SessionMock) -> None:
+def test_a_429_without_retry_after_says_that_the_limit_is_spent(session: MockSession, telepath: ServedMock) -> None:
     """Its Retry-After is the end of the window, as that of a real one."""
     response = telepath(asking("429"))
     assert response.header("x-ratelimit-remaining") == "0"
     assert response.header("x-ratelimit-reset") == str(int(NOW) + int(response.header("retry-after") or 0))
 
 
-def test_delays_add_up_and_the_first_other_fault_decides(session: MockSession, telepath: SessionMock) -> None:
+def test_delays_add_up_and_the_first_other_fault_decides(session: MockSession, telepath: ServedMock) -> None:
     """A fault that only delays leaves the answer to the next one; a later one is neither used nor counted."""
     for line in ("*: delay=1", "list: 503 x1", "list: delay=0.5 drip=2", "list: 500"):
         session.faults.add(parse_line(line))
@@ -210,7 +210,7 @@ def test_delays_add_up_and_the_first_other_fault_decides(session: MockSession, t
     assert session.requests.entries()[0].fault == "delay=1; 503 x1; delay=0.5 drip=2"
 
 
-def test_faults_are_listed_and_removed(session: MockSession, telepath: SessionMock) -> None:
+def test_faults_are_listed_and_removed(session: MockSession, telepath: ServedMock) -> None:
     """Each has a number that is not used again, and `any` is true while one is set."""
     faults = session.faults
     assert not faults.any
@@ -274,7 +274,7 @@ def test_a_fault_is_checked_by_the_vendors_as_they_are_now() -> None:
     assert [mock(request).status for request in requests] == [503, 200]
 
 
-def test_threads_share_the_counts(session: MockSession, telepath: SessionMock) -> None:
+def test_threads_share_the_counts(session: MockSession, telepath: ServedMock) -> None:
     """Of many requests at once, as many fail as the fault says."""
     session.faults.add(parse_line("listTrunks: 503 x17, then 500 x5"))
     with ThreadPoolExecutor(8) as pool:
@@ -353,7 +353,7 @@ def test_an_undocumented_status_has_the_vendors_error_body(
     assert json.dumps(message) in text
 
 
-def test_a_gateway_answers_in_html(telepath: SessionMock) -> None:
+def test_a_gateway_answers_in_html(telepath: ServedMock) -> None:
     """502 and 504 are pages, as a gateway sends them, without a rate limit."""
     for status in (502, 504):
         response = telepath(asking(str(status)))
@@ -362,7 +362,7 @@ def test_a_gateway_answers_in_html(telepath: SessionMock) -> None:
         assert response.header("x-ratelimit-limit") is None
 
 
-def test_a_status_below_400_keeps_the_answer(telepath: SessionMock) -> None:
+def test_a_status_below_400_keeps_the_answer(telepath: ServedMock) -> None:
     """The request is carried out, and only the status is another."""
     client = Client(TELEPATH, lambda request: telepath(asking("202", request)))
     created = client.create("fault-1")
@@ -375,7 +375,7 @@ def test_a_status_below_400_keeps_the_answer(telepath: SessionMock) -> None:
 
 
 @pytest.mark.parametrize("words", ["lose-answer", "close=in-head", "reset=in-body", "close=after-head"])
-def test_a_lost_answer_has_happened(telepath: SessionMock, words: str) -> None:
+def test_a_lost_answer_has_happened(telepath: ServedMock, words: str) -> None:
     """The write is carried out, and the client gets no answer."""
     client = Client(TELEPATH, lambda request: telepath(asking(words, request)))
     with pytest.raises(TargetError, match=rf"telepath closed the connection, as the fault {words} asks"):
@@ -385,7 +385,7 @@ def test_a_lost_answer_has_happened(telepath: SessionMock, words: str) -> None:
 
 @pytest.mark.parametrize("words", ["close", "reset", "503 close", "401 close=in-body"])
 def test_a_connection_that_is_closed_before_the_answer_did_nothing(
-    session: MockSession, telepath: SessionMock, words: str
+    session: MockSession, telepath: ServedMock, words: str
 ) -> None:
     """Nothing is written, as by a refusal."""
     before = telepath.mock.snapshot("trunks")
@@ -446,7 +446,7 @@ def test_a_stale_read_is_from_before_the_last_write(session: MockSession, name: 
         assert client.ask("GET", f"{client.path}/{identity}").status == 404
 
 
-def test_a_stale_read_needs_a_write(session: MockSession, telepath: SessionMock) -> None:
+def test_a_stale_read_needs_a_write(session: MockSession, telepath: ServedMock) -> None:
     """Before any write, and for a write itself, the fault is not used."""
     session.faults.add(parse_line("*: stale x1"))
     client = Client(TELEPATH, telepath)
@@ -457,7 +457,7 @@ def test_a_stale_read_needs_a_write(session: MockSession, telepath: SessionMock)
     assert identity in client.listed()
 
 
-def test_a_wrong_clock_shows_in_times(session: MockSession, telepath: SessionMock) -> None:
+def test_a_wrong_clock_shows_in_times(session: MockSession, telepath: ServedMock) -> None:
     """Times of new records and the reset of the rate limit are wrong by it."""
     created = Client(TELEPATH, lambda request: telepath(asking("skew=-3600", request))).create("fault-1")
     straight = Client(TELEPATH, telepath).create("fault-2")
@@ -502,7 +502,7 @@ def resolve_first(body: Json, items: str) -> dict[str, Json]:
 
 
 @pytest.mark.parametrize("words", ["truncate", "malform", "body=<html>", "content-type=text/html", "drop=/x/y"])
-def test_the_body_is_changed_as_the_words_say(telepath: SessionMock, words: str) -> None:
+def test_the_body_is_changed_as_the_words_say(telepath: ServedMock, words: str) -> None:
     """Cut in half, with a comma too many, another body, another type; a pointer to nothing changes nothing."""
     whole, response = telepath(LIST).body, telepath(asking(words))
     half = len(whole) // 2
@@ -516,7 +516,7 @@ def test_the_body_is_changed_as_the_words_say(telepath: SessionMock, words: str)
     assert (response.status, response.body, response.header("content-type")) == (200, body, media)
 
 
-def test_a_body_and_header_fields_of_your_own(session: MockSession, telepath: SessionMock) -> None:
+def test_a_body_and_header_fields_of_your_own(session: MockSession, telepath: ServedMock) -> None:
     """Any JSON value can be the body, and fields replace those of the same name."""
     fault = {
         "status": 503,
@@ -529,7 +529,7 @@ def test_a_body_and_header_fields_of_your_own(session: MockSession, telepath: Se
     assert [value for name, value in response.headers if name == "retry-after"] == ["Sun, 29 Nov 2026 10:00:00 GMT"]
 
 
-def test_no_secret_is_in_the_words(session: MockSession, telepath: SessionMock) -> None:
+def test_no_secret_is_in_the_words(session: MockSession, telepath: ServedMock) -> None:
     """A token in a fault is redacted in the header and in the record."""
     token = TELEPATH.world.token
     response = telepath(asking(f'500 message="{token}"'))
@@ -568,14 +568,14 @@ def test_no_secret_is_in_the_words(session: MockSession, telepath: SessionMock) 
     ],
 )
 def test_preferences_are_honored_or_ignored(
-    telepath: SessionMock, prefer: str, status: int, applied: str | None
+    telepath: ServedMock, prefer: str, status: int, applied: str | None
 ) -> None:
     """`Prefer` as RFC 7240 has it: what is applied is said, and nothing else has an effect."""
     response = telepath(asking(prefer, header="prefer"))
     assert (response.status, response.header("preference-applied")) == (status, applied)
 
 
-def test_a_request_may_have_several_fields(telepath: SessionMock) -> None:
+def test_a_request_may_have_several_fields(telepath: ServedMock) -> None:
     """Several fields are one list; the header of trunkline comes first."""
     fields: Headers = (("prefer", "delay=1"), ("prefer", "code=500"), ("x-trunkline-fault", "503"))
     response = telepath(Request("GET", "/trunks", "", (*LIST.headers, *fields)))
@@ -596,7 +596,7 @@ def test_a_request_may_have_several_fields(telepath: SessionMock) -> None:
     ],
 )
 def test_a_mistake_in_the_header_is_refused(
-    session: MockSession, telepath: SessionMock, caplog: pytest.LogCaptureFixture, words: str, sentence: str
+    session: MockSession, telepath: ServedMock, caplog: pytest.LogCaptureFixture, words: str, sentence: str
 ) -> None:
     """400 with one sentence of our own, in the request log and the server's log too, and nothing is carried out."""
     with caplog.at_level("INFO", "trunkline.mock"):
@@ -612,7 +612,7 @@ def test_a_mistake_in_the_header_is_refused(
 
 @pytest.mark.parametrize("words", ["nope={}", "body=" + "x" * 60 + " nope={}", "503 nope={}" + "y" * 50])
 def test_a_mistake_in_the_header_shows_no_secret(
-    session: MockSession, telepath: SessionMock, caplog: pytest.LogCaptureFixture, words: str
+    session: MockSession, telepath: ServedMock, caplog: pytest.LogCaptureFixture, words: str
 ) -> None:
     """No part of a token in it is shown, in the answer, in the record and in the log."""
     token = TELEPATH.world.token
@@ -623,14 +623,14 @@ def test_a_mistake_in_the_header_shows_no_secret(
     assert not [text for text in (response.body.decode(), recorded, *caplog.messages) if token[:8] in text]
 
 
-def test_in_process_an_answer_is_not_delayed(telepath: SessionMock) -> None:
+def test_in_process_an_answer_is_not_delayed(telepath: ServedMock) -> None:
     """It says how long it would be late: nothing sleeps without a connection."""
     response = telepath(asking("delay=60"))
     assert isinstance(response, FaultyResponse)
     assert (response.status, response.delivery.delay) == (200, 60)
 
 
-def test_a_distribution_stays_within_the_bound(session: MockSession, telepath: SessionMock) -> None:
+def test_a_distribution_stays_within_the_bound(session: MockSession, telepath: ServedMock) -> None:
     """Delays are as long as it says, by chance, and never above a minute; the same seed repeats them."""
 
     def delays(duration: str) -> list[float]:
