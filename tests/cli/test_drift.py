@@ -199,14 +199,33 @@ def test_no_secret_is_printed(save: Save, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_what_cannot_be_read_is_listed(save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An exchange of another API, and a file that is no recording, hide nothing."""
+    """An exchange of another API, and a file that is no recording, hide nothing; without drift, the latter is 2."""
     picture = tmp_path / "a.png"
     picture.write_bytes(b"\x89PNG\r\n")
     other = save(PAGE, url="https://example.com/x", name="other.har")
-    assert run(["drift", "telepath", str(picture), other, save(page())]) == 0
-    out = capsys.readouterr().out
+    assert run(["drift", "telepath", str(picture), other, save(page())]) == 2
+    out, err = capsys.readouterr()
     assert f"NOT JUDGED    {picture}: " in out
     assert "1 request to example.com, left out" in out
+    missing = f"the run did not compare everything: nothing in {str(picture)!r} could be compared\n"
+    assert out.endswith(f"no drift: the API is as the contract has it; {missing}")
+    assert err == f"trunkline: {missing}"
+    assert run(["drift", "telepath", str(picture), save(page(status="busy"))]) == 1
+
+
+@pytest.mark.parametrize("option", [(), ("--against",)])
+def test_a_recording_that_is_cut_off_shows_no_absence_of_drift(
+    save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+) -> None:
+    """Neither the recording nor the older one: it may have gone on with a change."""
+    whole = save(page())
+    cut = tmp_path / "cut.har"
+    cut.write_text(Path(whole).read_text("utf-8").rstrip()[:-1], "utf-8")
+    sources = (whole, *option, str(cut)) if option else (str(cut),)
+    assert run(["drift", "telepath", *sources, "--format", "json"]) == 2
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["verdict"], json.loads(out)["complete"]) == ("none", False)
+    assert f"{str(cut)!r} was not read to its end" in err
 
 
 @pytest.mark.parametrize(("last", "shown"), [("00.900Z", ""), ("01Z", " to 2026-11-01T10:00:01Z")])

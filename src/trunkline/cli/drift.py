@@ -9,7 +9,7 @@ import click
 from trunkline.cli import output
 from trunkline.cli.interruption import stop_signals
 from trunkline.cli.output import FINDINGS, SUCCESS
-from trunkline.errors import UsageError, reason_of
+from trunkline.errors import TargetError, UsageError, reason_of
 from trunkline.mock import loader
 from trunkline.report import terminal
 from trunkline.report.drift import change_lines, document, summary_lines
@@ -47,8 +47,11 @@ def drift(settings: Settings, vendor: str, sources: tuple[str, ...]) -> int:
     if folder and patch and patch.after:
         write(patch, folder)
         click.echo(f"written: {', '.join(str(folder / name) for name in patch.after)}", err=True)
-    failing = found.changes if settings.any_change else found.breaking
-    return FINDINGS if failing else SUCCESS
+    if found.changes if settings.any_change else found.breaking:
+        return FINDINGS
+    if found.stopped:
+        raise TargetError(found.profile.redact(f"the run did not compare everything: {found.stopped}"))
+    return SUCCESS
 
 
 def _save(path: Path, diff: str) -> None:

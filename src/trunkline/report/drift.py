@@ -71,6 +71,8 @@ def _verdict(found: Drift) -> Line:
     else:
         verb = "breaks" if breaking == 1 else "break"
         text, style = f"the API DIFFERS from {before}: {breaking} of {plural(all_, 'change')} {verb} a client", BAD
+    if found.stopped:
+        text, style = f"{text}; the run did not compare everything: {found.stopped}", BAD if breaking else MISSING
     return row("verdict", text, f"{STRONG} {style}")
 
 
@@ -84,6 +86,7 @@ def document(found: Drift, patch: Patch | None = None) -> Json:
         "vendor": found.profile.contract.vendor,
         "against": "contract" if found.older is None else "recording",
         "verdict": "breaking" if found.breaking else "changed" if found.changes else "none",
+        "complete": not found.stopped,
         "responses": exchanges.count,
         "first": _time(exchanges.first),
         "last": _time(exchanges.last),

@@ -41,28 +41,32 @@ def drift_files(
     The memory that it takes does not grow with the recordings. Raises `UsageError` when nothing in one can be read.
     """
     read = partial(_observed, vendor, among=operations_named(operations, vendor.contract.operations), bases=bases)
-    older = read(against, since=None)[0] if against else None
-    profile, reading = read(sources, since=since)
-    return replace(drift(profile, older), reading=reading)
+    older, _, older_stopped = read(against, since=None) if against else (None, None, "")
+    profile, reading, stopped = read(sources, since=since)
+    return replace(drift(profile, older), reading=reading, stopped=stopped or older_stopped)
 
 
 def _observed(
     vendor: Vendor, sources: Sequence[str], *, among: Sequence[Operation], bases: Sequence[str], since: float | None
-) -> tuple[Profile, Reading]:
-    """The profile of a recording, and what in it was left out."""
-    profile, reading = Profile(vendor), Reading(since=since)
+) -> tuple[Profile, Reading, str]:
+    """The profile of a recording, what in it was left out, and why a file was not read to its end, or empty."""
+    profile, reading, stopped = Profile(vendor), Reading(since=since), ""
     Addresses(vendor.contract, (*bases,))  # raises for a wrong base, which is no mistake of a source
     for file in [file for source in sources for file in files_of(source)]:
+        name, compared, skipped = name_of(file), profile.exchanges.count, reading.skipped
         try:
             for entry in read_entries(file, vendor.contract, bases):
                 _observe(profile, reading, entry, tuple(among))
         except UsageError as error:
-            reading.skip(name_of(file), str(error))
+            reading.skip(name, str(error))
+            stopped = f"{name!r} was not read to its end"
+        if profile.exchanges.count == compared and reading.skipped > skipped:
+            stopped = f"nothing in {name!r} could be compared"
     if not profile.exchanges.count:
         if not (reading.skipped or reading.left_out):
             reading.skip(" ".join(sources), "it holds no exchange")
         raise UsageError(profile.redact(nothing_judged(reading, vendor.name)))
-    return profile, reading
+    return profile, reading, stopped
 
 
 def _observe(profile: Profile, reading: Reading, entry: Entry, among: tuple[Operation, ...]) -> None:

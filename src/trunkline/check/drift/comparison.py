@@ -35,7 +35,8 @@ class Drift:
     """How the API of a profile differs, from the contract or from an `older` profile; breaking changes come first.
 
     `unseen` are documented properties that no object in the recording had, each as (operationId, status, place), and
-    `unasked` the operations that do not occur in it. `reading` says which exchanges were not compared.
+    `unasked` the operations that do not occur in it. `reading` says which exchanges were not compared, and
+    `stopped` why a file was not read to its end, or is empty.
     """
 
     profile: Profile
@@ -44,6 +45,7 @@ class Drift:
     unseen: tuple[tuple[str, str, Place], ...] = ()
     unasked: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    stopped: str = ""
 
     @property
     def breaking(self) -> tuple[Change, ...]:
