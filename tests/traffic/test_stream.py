@@ -164,3 +164,14 @@ def test_an_endless_value_is_broken(unit: bytes, count: int) -> None:
     """Each byte of it is read a few times, and it is not kept."""
     with pytest.raises(UsageError):
         [*values(Stream(io.BytesIO(b"[" + unit * count)), 50_000)]
+
+
+def test_a_source_is_not_read_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is tried, by each format in turn: one byte more shows that it is too long."""
+    monkeypatch.setattr(module, "MOST_BYTES", 5000)
+    source = io.BytesIO(b"[" * 20_000)
+    stream = Stream(source)
+    for read in (stream.beginning, stream.rest, stream.rest):
+        with pytest.raises(UsageError, match="more than 5000 bytes, the limit"):
+            read()
+    assert source.tell() == 5001

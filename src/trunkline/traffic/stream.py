@@ -129,8 +129,11 @@ class Stream:
 
     def _more(self) -> bool:
         """Read on, as much again as is in memory; whether there was more."""
+        size = max(_CHUNK, len(self._data) - self._at)
+        if self.keeps:  # at most one byte beyond the limit, however often it is tried
+            size = min(size, MOST_BYTES + 1 - len(self._data))
         try:
-            chunk = self._file.read(max(_CHUNK, len(self._data) - self._at))
+            chunk = self._file.read(size)
         except (EOFError, gzip.BadGzipFile, zlib.error):
             raise UsageError("it is compressed with gzip, and damaged or cut off; copy it again") from None
         if self.keeps:
