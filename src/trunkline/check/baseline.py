@@ -122,7 +122,7 @@ class Baseline:
             raise UsageError(f"{self.file} cannot be written: {reason_of(error)}") from None
         added = f"{len(new)} new entries, which need a reason" if new else "no new entry"
         added = "1 new entry, which needs a reason" if len(new) == 1 else added
-        return f"{self.file}: {added}; {len(stale) or 'none'} removed, {len(kept)} kept"
+        return f"{self.file}: {added}; {len(stale) or 'none'} removed, {len(kept) or 'none'} kept"
 
 
 def _was_exercised(entry: Entry, report: Report) -> bool:
