@@ -313,6 +313,18 @@ def test_credentials_are_found_in_a_time_in_proportion_to_the_text(part: str) ->
     assert len(redact_credentials(f"Bearer {text}")) <= len(text) + 7
 
 
+@pytest.mark.parametrize("part", [rb"\"", rb"\":", rb"\"a", rb'"a', rb"\ "])
+def test_names_are_found_in_a_time_in_proportion_to_the_body(part: bytes) -> None:
+    """A server may answer with anything that is not JSON: it would take hours otherwise."""
+    assert secrets_in_response(Response(200, (), part * ((1 << 18) // len(part))), ()) == set()
+
+
+@pytest.mark.parametrize("name", [r"to\u006ben", r"\"token", r"token\"x", r"token\\", r"a\\token\"", r"to\u006ben\n"])
+def test_a_secret_is_found_under_a_name_with_escapes(name: str) -> None:
+    """Wherever in the name the escapes are, and whitespace before the colon."""
+    assert secrets_in_response(Response(200, (), f'{{"x": 1, "{name}" : "night-7"}}'.encode()), ()) == {"night-7"}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "secrets"),
     [

@@ -41,8 +41,10 @@ _CREDENTIAL_NAME = re.compile(
 )
 """Found in the normalized name of a parameter, a header or a field in which clients send a credential."""
 _NAMED_TEXT = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]++|\\.)++)', re.DOTALL)
-_NAMES = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*:', re.DOTALL)
-"""The names of the members in JSON, as they are written."""
+_NAMES = re.compile(rb'"([^"\\]*+)"\s*:')
+"""The names of the members in JSON, but for those with escapes."""
+_ESCAPED_NAME = re.compile(rb'\\"?[^"\\]*+"\s*:')
+"""The end of a name with escapes. Each pattern reads a character at most twice, also of text that is not JSON."""
 _ASSIGNED = re.compile(r'(?<![\w.%-])([\w.%-]{1,100}+)=("(?:[^"\\]++|\\.)*+"|[^\s"&;,]++)')
 """A name and a value in a header field: `http://acme.example/?token=x`, `503 header.set-cookie="sid=x"`."""
 _WITHIN_VALUE = re.compile(
@@ -324,7 +326,7 @@ def secrets_in_response(response: Response, names: Collection[str]) -> set[str]:
     texts += [response.body.decode("utf-8", "replace")] if any(map(response.body.__contains__, _SCHEMES)) else []
     found.update(credential for text in texts for credential in credentials_in(text))
     present = {*_NAMES.findall(response.body)}
-    if any(b"\\" in name or is_secret(name.decode("utf-8", "replace")) for name in present):
+    if _ESCAPED_NAME.search(response.body) or any(is_secret(name.decode("utf-8", "replace")) for name in present):
         found |= _strings_under(response.body, is_secret, str)
     return found
 
