@@ -210,6 +210,16 @@ def test_a_body_beyond_our_limits_is_listed_and_is_no_finding(telepath: Vendor, 
     assert ("media_type_is_json" in rules, "no_server_error" in rules) == (status == 200, status == 503)
 
 
+def test_a_list_beyond_our_limits_is_said_to_be(telepath: Vendor) -> None:
+    """It may have items all the same."""
+    response = Response(200, (("content-type", "application/json"),), b"[" * 150 + b"]" * 150)
+    checker = Checker(telepath, lambda _: response, Report())
+    law = next(law for law in checker.laws if law.name == "pages_leave_no_gap")
+    checker.check_law(telepath.contract.operations[0], law)
+    reason = "the list cannot be read: the body is nested more than 100 levels deep, the limit of trunkline"
+    assert checker.report.exercised["listTrunks", law.name] == reason
+
+
 def test_a_spent_budget_stops_the_check(telepath: Vendor) -> None:
     """Steps that were not reached are not exercised, and the report says that the run was stopped."""
     target = budgeted(mock.from_vendor(telepath), 20)

@@ -247,6 +247,11 @@ def test_a_run_that_judged_too_little_is_no_success() -> None:
     several.exercised |= dict.fromkeys((("getThing", f"check_{number}") for number in range(3)), "the list is empty")
     sentence = shortfall(several, RunInfo("acme", required=frozenset({"getThing"})))
     assert sentence.endswith(" was not exercised: the list is empty, and neither were 2 more")
+    missing = report()
+    reasons = ("no other account is known", "the answers are too long", "the answers are too long")
+    missing.exercised |= {("getThing", f"check_{number}"): reason for number, reason in enumerate(reasons)}
+    unseen = RunInfo("acme", documented=(("getThing", "200"),), named=frozenset({"getThing"}))
+    assert shortfall(missing, unseen).endswith(" so little can be judged: the answers are too long")
     spent = report()
     spent.stopped = "the budget is spent"
     assert verdict(spent, RUN) == UNPROVEN

@@ -74,7 +74,8 @@ def shortfall(report: Report, run: RunInfo) -> str:
     """Why too little was judged for a verdict, or empty: `no success of getCall was seen: ...`."""
     names = without_success(report, run)
     missing = [(name, check, reason) for (name, check), reason in report.exercised.items() if reason]
-    why = report.stopped or next((reason for name, _, reason in missing if name in names), "")
+    reasons = [reason for name, _, reason in missing if name in names]
+    why = report.stopped or max(reasons, key=reasons.count, default="")
     if names or "" not in report.exercised.values():
         if absent := " and ".join(report.not_implemented):
             why = why or f"{absent} {'are' if len(report.not_implemented) > 1 else 'is'} not implemented"

@@ -17,7 +17,7 @@ from trunkline.contract.bodies import at_pointer, count_at, id_key, identities, 
 from trunkline.contract.model import BodyLocation, K, List, Operation, Paging
 from trunkline.contract.predicates import has_filters, is_paged
 from trunkline.contract.requests import bearer, fill_path, missing_parameters
-from trunkline.exchange import SECOND_VARIABLE, Exchange, Headers, Json, Request, Response, Target
+from trunkline.exchange import SECOND_VARIABLE, Exchange, Headers, Json, Request, Response, Target, beyond_limits
 from trunkline.findings import Finding, NotExercised
 
 _FEWEST_REPETITIONS = 32
@@ -164,7 +164,9 @@ class Session(Generic[K]):
             reading = read_list(self.operation, self.ask, query=filters)
             self._require_success(reading.exchanges[-1])
             if not reading.readable:
-                raise Inconclusive(f"the list cannot be read: there are no items at {self.operation.kind.items}")
+                limit = beyond_limits(reading.exchanges[-1].response.body)
+                reason = limit or f"there are no items at {self.operation.kind.items}"
+                raise Inconclusive(f"the list cannot be read: {reason}")
             if sum(found.size for found in (*self._lists.values(), reading)) > _MOST_LISTED:
                 raise Inconclusive(
                     f"the pages of its lists have more than {_MOST_LISTED >> 20} MB, too many to compare"
