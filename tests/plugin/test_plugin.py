@@ -634,6 +634,12 @@ def test_native_values_of_toml_are_taken_by_type(configure: Configure, pytester:
     assert found == Settings(**{**settings, **parsed})
 
 
+def test_no_file_updates_a_baseline_in_every_run(configure: Configure, pytester: pytest.Pytester) -> None:
+    """That is asked for on the command line; pytest warns of the key that it does not know."""
+    pytester.makeini("[pytest]\ntrunkline_update_baseline = true\n")
+    assert not settings_of(configure()).update_baseline
+
+
 NATIVE = {"bool": "true", "int": "10", "float": "5.5", "string": '"x"', "args": '["x"]'}
 """A value of each type of an ini key, as TOML has it."""
 

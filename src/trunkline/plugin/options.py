@@ -11,7 +11,7 @@ import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import UsageError
-from trunkline.settings import FLAG, SECRET, STANDARD_OUTPUT, Option, Settings, options_of
+from trunkline.settings import COMMAND_LINE_ONLY, FLAG, SECRET, STANDARD_OUTPUT, Option, Settings, options_of
 from trunkline.settings.sources import WITHOUT_QUOTES, Source, configuration, describe_secret, environment, resolve
 
 _FLAG_IN_TEXT = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -31,7 +31,7 @@ def spelled(sentence: str) -> str:
 
 
 def declare(parser: pytest.Parser) -> None:
-    """Declare each option and its ini key."""
+    """Declare each option, and its ini key if it can be set for every run."""
     group = parser.getgroup("trunkline", "trunkline: mocks and checks for the REST APIs that manage SIP trunks")
     for row in options_of("pytest"):
         text = spelled(row.help) + (f" [default: {row.shown_default}]" if row.shown_default else "")
@@ -40,8 +40,9 @@ def declare(parser: pytest.Parser) -> None:
         else:
             action = "append" if row.repeatable else "store"
             group.addoption(_flag(row), dest=row.ini, action=action, default=None, metavar=row.type.metavar, help=text)
-        ini_type: Literal["args", "string", "bool", "int", "float"] = "args" if row.repeatable else row.type.ini
-        parser.addini(row.ini, text, type=ini_type, default=None)
+        if row.name not in COMMAND_LINE_ONLY["pytest"]:
+            ini_type: Literal["args", "string", "bool", "int", "float"] = "args" if row.repeatable else row.type.ini
+            parser.addini(row.ini, text, type=ini_type, default=None)
 
 
 def _flag(row: Option) -> str:
@@ -77,7 +78,8 @@ def _ini(config: pytest.Config) -> Source:
         return f"{row.ini} in the ini file"
 
     folder = config.inipath.parent if config.inipath else config.rootpath
-    return Source({row.name: value(row) for row in options_of("pytest")}, place, folder)
+    rows = [row for row in options_of("pytest") if row.name not in COMMAND_LINE_ONLY["pytest"]]
+    return Source({row.name: value(row) for row in rows}, place, folder)
 
 
 def _check(config: pytest.Config, settings: Settings) -> None:
