@@ -100,6 +100,6 @@ def read(data: bytes, name: str) -> SavedReport:
     try:
         return msgspec.json.decode(data, type=SavedReport)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{name} is not a report in JSON of trunkline: {error}") from None
+        raise UsageError(f"{name} is no report of this version: {error}; write one with --report json=FILE") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UsageError(f"{name} is not JSON; write a report to replay with --report json=FILE") from None
