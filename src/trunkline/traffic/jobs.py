@@ -49,8 +49,8 @@ def in_order(judge: BatchJudge, vendor: str, jobs: int) -> Iterator[InOrder]:
         yield lambda batches: _in_order(pool, judge, batches, _AHEAD * others)
     except BrokenProcessPool:
         raise TrunklineError(
-            "a process that judges ended early; it may lack memory: use fewer --jobs. A script that asks for several"
-            ' needs `if __name__ == "__main__":`'
+            "a process that judges ended early; it may lack memory: use fewer --jobs. A script that judges in several"
+            ' processes needs `if __name__ == "__main__":`'
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
