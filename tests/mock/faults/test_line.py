@@ -94,6 +94,22 @@ MISTAKES = {
 }
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "listTrunks: 503 header.set-cookie=night-desk-7 bogus",
+        'listTrunks: 503 header.x-api-key="night-desk-7',
+        "listTrunks api_key=night-desk-7 api_key=night-desk-7: 503",
+        f"listTrunks: 503 bogus header.authorization={'x' * 30}night-desk-7",
+    ],
+)
+def test_a_line_with_a_mistake_is_quoted_without_its_secrets(line: str) -> None:
+    """The sentence goes to logs of CI and into failed tests."""
+    with pytest.raises(UsageError, match="column") as caught:
+        parse_line(line)
+    assert "night" not in str(caught.value)
+
+
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_in_a_line_has_its_column(line: str) -> None:
     """One sentence names the column, and the way out."""

@@ -15,9 +15,10 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from trunkline.errors import UsageError
-from trunkline.exchange import Json, has_lone_surrogate
+from trunkline.exchange import Json, Request, has_lone_surrogate
 from trunkline.findings import suggestion
 from trunkline.mock.faults.document import ANY, DEFAULTS, FIELDS, HALF_A_PAIR, LONGEST_LINE, WHEN, Fault, Step, describe
+from trunkline.redaction import redactor_of_request
 
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -191,7 +192,9 @@ class _Reader:
 
     def _refuse(self, column: int, reason: str) -> NoReturn:
         place = f"{self._place}, " if self._place else ""
-        raise UsageError(f"{place}column {column} of {_shown(self._text)}: {reason}")
+        text = f'{self._text}"'  # so that a value without its second quotation mark counts, too
+        redact = redactor_of_request(Request("GET", "/", headers=(("fault", text),)))
+        raise UsageError(f"{place}column {column} of {_shown(redact(self._text))}: {redact(reason)}")
 
 
 def _shown(text: str) -> str:
