@@ -7,14 +7,15 @@ import time
 import tracemalloc
 from dataclasses import dataclass, replace
 from random import Random
+from threading import Thread
 from unittest.mock import patch
 
 import pytest
 
 from tests.requests import Client
 from trunkline import mock
-from trunkline.contract import folders
-from trunkline.contract.model import List
+from trunkline.contract import folders, refusals
+from trunkline.contract.model import Contract, List
 from trunkline.exchange import Json, Request, Response
 from trunkline.mock import REFUSAL_HEADER, handlers, loader
 from trunkline.mock import views as mock_views
@@ -209,6 +210,27 @@ def test_a_query_like_an_earlier_one_has_its_own_answer(vendor: Vendor, first: s
     target, fresh = mock.from_vendor(vendor, clock=Clock()), mock.from_vendor(vendor, clock=Clock())
     for request in requests:
         assert target.read(read_key(request)) == fresh.answer(request)
+
+
+def test_a_reset_while_a_request_is_parsed_leaves_no_old_answer_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that the reset takes away opens nothing afterwards."""
+    target = mock.from_vendor(loader.load("telepath"))
+    other = override(target.vendor, tokens=["sk_new"])
+    mock.from_vendor(other)  # whose answers are encoded now, so that the reset takes no time
+    resetting = Thread(target=target.reset, args=(other,))
+
+    def parse_access(contract: Contract, request: Request, authorize: refusals.Authorize) -> object:
+        found = refusals.parse_access(contract, request, authorize)
+        resetting.start()
+        resetting.join(0.05)  # it has to wait for the answer
+        return found
+
+    key = (b"/trunks", b"", f"Bearer {target.vendor.world.token}".encode())
+    with monkeypatch.context() as patched:
+        patched.setattr("trunkline.mock.mock.parse_access", parse_access)
+        assert target.read(key)[0].status == 200
+    resetting.join()
+    assert target.read(key)[0].status == 401
 
 
 def test_a_refusal_names_its_own_query(caplog: pytest.LogCaptureFixture) -> None:

@@ -321,7 +321,8 @@ class Mock:
         """`read`, with all of the answer."""
         answer = self._answers.get(key) or self._answers.get(self._similar(key))
         if answer is None:
-            return self._respond(self._parse_read(key), partial(request_from_key, key), key)
+            with self._lock:  # a reset between the two would leave an answer of the old world in memory
+                return self._respond(self._parse_read(key), partial(request_from_key, key), key)
         limits, exceeded = self._count(answer.operation, answer.token)
         if exceeded and answer.operation is not None:
             answer = self._rate_limited(request_from_key(key), answer.operation)
