@@ -323,7 +323,11 @@ def pages(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]
     # The same number of trunks on each page and no query twice, so that no memo of finished answers can help.
     of_few = [f"{options.path}?limit={limit}&offset={10 - PAGE}" for limit in range(PAGE, 101)]
     of_many = [f"{options.path}?limit={PAGE}&offset={middle + step}" for step in range(len(of_few))]
-    with served([*mock, "--trunks", "10"]) as few, served([*mock, "--trunks", str(options.trunks)]) as many:
+    with (
+        served([*mock, "--trunks", "10"]) as few,
+        served([*mock, "--trunks", str(options.trunks)]) as many,
+        apart(few.pid, many.pid),
+    ):
         lines = Line(few), Line(many)
         sizes = [len(line.ask(f"{options.path}?limit={PAGE}&offset=0")[2]) for line in lines]
         if not 0.8 < sizes[0] / sizes[1] < 1.25:
@@ -341,6 +345,26 @@ def pages(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]
     yield median(f"  page of {PAGE} amid {thousands}", [1e3 * other for _, other in new], "ms")
     yield median(f"  page of 100 amid {thousands}", [1e3 * seconds for seconds in full], "ms")
     yield from memories(f"memory with {thousands} trunks", used, 350)
+
+
+@contextmanager
+def apart(*servers: int) -> Iterator[None]:
+    """Let the servers share a processor that this process leaves to them.
+
+    Otherwise one of them may get the processor of this process, which is awake, and another one that sleeps between
+    the requests. Some systems do not let a program choose; there is nothing to be done then.
+    """
+    this = psutil.Process()
+    if not hasattr(this, "cpu_affinity") or len(processors := this.cpu_affinity()) < 2:
+        yield
+        return
+    for pid in servers:
+        psutil.Process(pid).cpu_affinity(processors[1:2])
+    this.cpu_affinity(processors[:1])
+    try:
+        yield
+    finally:
+        this.cpu_affinity(processors)
 
 
 def start(mock: Sequence[str], options: argparse.Namespace) -> Iterator[Measure]:
