@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import itertools
 import multiprocessing
 import statistics
 import sys
@@ -36,6 +37,9 @@ from trunkline.transport.worker import Worker
 VENDOR, TRUNKS = "telepath", 100
 SIZES = {"a list of 1": "limit=1", "a list of 100": "limit=100"}
 ROUNDS, WARM_UP = 700, 50
+PACES = {"with pauses": (1, 0.003), "back to back": (25, 0.0)}
+"""How many requests a proxy gets in a row, and the seconds before each. In a pause the judge comes to its end; without,
+it still works when the next request passes."""
 DISTANCE = 0.02
 """The seconds after which the distant upstream answers."""
 MOST = 1.30
@@ -160,16 +164,18 @@ def measured(upstream: Callable[[str], Any], rounds: int) -> bool:
         url = stack.enter_context(served(upstream))
         token = trunkline.load(VENDOR).world.token
         clients = {name: Client(stack.enter_context(served(make, url)), token) for name, make in PROXIES.items()}
-        for title, query in SIZES.items():
+        for title, (pace, (block, pause)) in itertools.product(SIZES, PACES.items()):
             seconds: dict[str, list[float]] = {name: [] for name in clients}
             for client in clients.values():
                 client.headers = 0
-            for _ in range(rounds):
+            for _ in range(rounds // block):
                 for name, client in clients.items():
-                    seconds[name].append(client.ask(query))
+                    for _ in range(block):
+                        time.sleep(pause)
+                        seconds[name].append(client.ask(SIZES[title]))
             medians = {name: statistics.median(taken[WARM_UP:]) for name, taken in seconds.items()}
             least = medians[FORWARDING]
-            print(f"{upstream.__doc__} {title.capitalize()}, {rounds - WARM_UP} requests to each proxy in turn")
+            print(f"{upstream.__doc__} {title.capitalize()}, {rounds - WARM_UP} requests to each proxy, {pace}")
             for name, median in medians.items():
                 is_kept = median <= MOST * least
                 kept = kept and is_kept
