@@ -37,7 +37,7 @@ from trunkline.transport.worker import Worker
 VENDOR, TRUNKS = "telepath", 100
 SIZES = {"a list of 1": "limit=1", "a list of 100": "limit=100"}
 ROUNDS, WARM_UP = 700, 50
-PACES = {"with pauses": (1, 0.003), "back to back": (25, 0.0)}
+PACES = {"with pauses": (1, 0.003), "back to back": (175, 0.0)}
 """How many requests a proxy gets in a row, and the seconds before each. In a pause the judge comes to its end; without,
 it still works when the next request passes."""
 DISTANCE = 0.02
@@ -70,7 +70,7 @@ def forwarder(url: str) -> Any:
     return app
 
 
-def judged(url: str, judge: Callable[[RawExchange], Verdict]) -> Any:
+def judged(url: str, judge: Callable[[list[RawExchange]], list[Verdict]]) -> Any:
     """The validating proxy with a judge."""
     metrics = Metrics()
     judging = Judging(judge, lambda _, verdict: metrics.judged(verdict.rules if verdict else ()))
@@ -87,15 +87,15 @@ def judged(url: str, judge: Callable[[RawExchange], Verdict]) -> Any:
 def validating(url: str) -> Any:
     """The validating proxy as `trunkline proxy` runs it."""
     worker = Worker(ProxyJudge, VENDOR, f"{url}/v1", None, "implied")
-    return judged(url, lambda seen: worker.call("judge", seen))
+    return judged(url, lambda seen: worker.call("judge_all", seen))
 
 
 def stuck(url: str) -> Any:
     """The validating proxy with a judge that never comes to an end."""
 
-    def judge(_: RawExchange) -> Verdict:
+    def judge(_: list[RawExchange]) -> list[Verdict]:
         threading.Event().wait()
-        return Verdict()
+        return []
 
     return judged(url, judge)
 

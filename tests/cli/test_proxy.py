@@ -202,7 +202,7 @@ class FakeWorker:
         if len(self.begun) == 1:
             raise WorkerEnded
         assert timeout
-        return Report(exercised={("listTrunks", "body_is_json"): ""}) if method == "report" else Verdict()
+        return Report(exercised={("listTrunks", "body_is_json"): ""}) if method == "report" else [Verdict()]
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -218,8 +218,8 @@ def test_a_judge_that_ends_is_replaced(
     judge = proxy._JudgeProcess(Settings(record_file=record), "telepath", "http://x/v1", {})
     seen = RawExchange(0.0, 0.0, "GET", "http://x/v1/trunks", (), b"", 200, (), b"")
     with pytest.raises(WorkerEnded):
-        judge(seen)
-    assert judge(seen) == Verdict()
+        judge([seen])
+    assert judge([seen]) == [Verdict()]
     assert FakeWorker.begun == [record, continued]
     assert ("the record x.har ends here" in caplog.text) is (record == "x.har")
     report = proxy._completed(judge.report(), judge, Metrics())

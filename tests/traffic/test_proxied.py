@@ -443,6 +443,23 @@ def test_a_file_that_cannot_be_written_is_refused(file: str, tmp_path: Path) -> 
         ProxyJudge("telepath", f"{ROOT}/v1", str(tmp_path / file) if file else "", "implied")
 
 
+def test_a_bug_in_judging_one_exchange_keeps_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named without its text, which may hold a secret."""
+
+    def judge(one: RawExchange) -> Verdict:
+        if one.status == 500:
+            raise ValueError("hunter2")
+        return Verdict(1)
+
+    judging = ProxyJudge("telepath", "http://x/v1", None, "implied")
+    monkeypatch.setattr(judging, "judge", judge)
+    one = RawExchange(0.0, 0.0, "GET", "http://x/v1/trunks", (), b"", 200, (), b"")
+    first, second, third = judging.judge_all([one, one._replace(status=500), one])
+    assert first == third == Verdict(1)
+    assert second.reason == "failed"
+    assert second.lines == ("an exchange was not judged: ValueError was not expected; this is a bug in trunkline",)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_full_disk_ends_the_record_and_not_the_judging(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -91,9 +91,9 @@ def proxied(
     """A proxy before the upstream at `base`, with a judge in this process."""
     metrics, seen, lines = Metrics(), list[RawExchange](), list[str]()
 
-    def note(one: RawExchange) -> Verdict:
-        seen.append(one)
-        return judge(one)
+    def note(several: list[RawExchange]) -> list[Verdict]:
+        seen.extend(several)
+        return [judge(one) for one in several]
 
     def done(_: RawExchange, verdict: Verdict | None) -> None:
         if verdict is None:

@@ -97,18 +97,15 @@ class _JudgeProcess:
         self.lost = 0
         """How often the process ended, and what it had found was lost."""
 
-    def __call__(self, exchange: RawExchange) -> Verdict:
+    def __call__(self, exchanges: list[RawExchange]) -> list[Verdict]:
         try:
-            verdict: Verdict = self._worker.call("judge", exchange, timeout=_JUDGING_TIMEOUT)
-        except WorkerFailed as error:
-            log.warning("an exchange was not judged: %s was not expected; this is a bug in trunkline", error)
-            raise
+            verdicts: list[Verdict] = self._worker.call("judge_all", exchanges, timeout=_JUDGING_TIMEOUT)
         except WorkerEnded:
             self.lost += 1
             record = self._record
             can_continue = record is not None and record.lower().endswith(".ndjson")
             log.warning(
-                "judging an exchange took more than %g s, or its process ended; another one judges on%s",
+                "judging took more than %g s, or its process ended; another one judges on%s",
                 _JUDGING_TIMEOUT,
                 "" if can_continue or record is None else f", and the record {record} ends here",
             )
@@ -116,7 +113,7 @@ class _JudgeProcess:
             self._record = record if can_continue else None
             self._worker = self._begin(self._record)
             raise
-        return verdict
+        return verdicts
 
     def report(self) -> Report:
         """The report of what was judged so far, or an empty one if it is lost."""
@@ -143,7 +140,7 @@ def _count(metrics: Metrics, _: RawExchange, verdict: Verdict | None) -> None:
     else:
         metrics.judged(verdict.rules)
     for line in verdict.lines if verdict else ():
-        log.info("%s", line)
+        log.log(logging.WARNING if verdict and verdict.reason else logging.INFO, "%s", line)
 
 
 def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report:

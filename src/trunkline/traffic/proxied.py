@@ -31,7 +31,7 @@ from trunkline.traffic.recorded import Recorded, recorded_exchange
 from trunkline.traffic.stand_ins import SHORTEST, StandIns
 from trunkline.traffic.validation import judge_recorded, operation_of
 from trunkline.transport.judging import RawExchange, Verdict
-from trunkline.transport.metrics import NO_OPERATION, UNJUDGEABLE
+from trunkline.transport.metrics import FAILED, NO_OPERATION, UNJUDGEABLE
 
 _LONGEST_BODY = 64 << 10
 """The number of bytes of a body that are kept for a finding."""
@@ -109,6 +109,19 @@ class ProxyJudge:
         """Close the record."""
         if self._file:
             self._file.close()
+
+    def judge_all(self, exchanges: Iterable[RawExchange]) -> list[Verdict]:
+        """Judge each exchange, as `judge` does; one for which that fails keeps nobody from judging the others."""
+        verdicts = []
+        for exchange in exchanges:
+            try:
+                verdicts.append(self.judge(exchange))
+            except Exception as error:  # noqa: BLE001 - its text may hold a secret
+                sentence = (
+                    f"an exchange was not judged: {type(error).__name__} was not expected; this is a bug in trunkline"
+                )
+                verdicts.append(Verdict(reason=FAILED, lines=(sentence,)))
+        return verdicts
 
     def judge(self, raw: RawExchange) -> Verdict:
         """Judge an exchange, and write it to the record."""

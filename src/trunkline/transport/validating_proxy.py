@@ -235,14 +235,15 @@ class _ForwardedExchange:
 
     async def _verdict(self) -> Verdict | None:
         """The result of judging, if it comes in time."""
-        offered, patience = self._offer(), self._patience()
-        if offered is None or patience <= 0:
+        is_awaited = self._patience() > 0
+        offered = self._offer(is_urgent=is_awaited)
+        if offered is None or not is_awaited:
             return None
         coming = asyncio.wrap_future(offered)
-        await asyncio.wait((coming,), timeout=patience)
+        await asyncio.wait((coming,), timeout=max(0.0, self._patience()))
         return coming.result() if coming.done() else None
 
-    def _offer(self) -> Future[Verdict | None] | None:
+    def _offer(self, *, is_urgent: bool) -> Future[Verdict | None] | None:
         """Let the exchange be judged, or count why it is not."""
         self._is_offered = True
         if not (self._request.is_whole and self._response.is_whole):
@@ -260,7 +261,8 @@ class _ForwardedExchange:
                 self._status,
                 self._fields,
                 b"".join(self._response.parts),
-            )
+            ),
+            is_urgent=is_urgent,
         )
         if offered is None:
             self._proxy.metrics.not_judged(BEHIND)
@@ -323,7 +325,7 @@ class _ForwardedExchange:
         seconds = time.perf_counter() - self._begin
         if self._head_time > self._begin and not self._is_offered:
             if self._is_complete and self._is_sent:
-                self._offer()
+                self._offer(is_urgent=False)
             else:
                 self._proxy.metrics.not_judged(BROKEN_OFF)
         self._proxy.metrics.passed(self._operation, self._status, seconds)

@@ -19,6 +19,7 @@ from trunkline.errors import TrunklineError
 _BEGIN = "import sys; sys.path[:] = sys.argv[2:]; from trunkline.transport.worker import work; work(int(sys.argv[1]))"
 _PATIENCE = 1.0
 """The seconds in which an idle process ends."""
+_LOWEST_PRIORITY = 19
 
 
 class WorkerEnded(Exception):
@@ -44,7 +45,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,
+                process_group=0,  # not a session of its own: Linux shares the processor among sessions first
             )
         try:
             self._connection.send((make, arguments))
@@ -96,7 +97,11 @@ class Worker:
 
 
 def work(descriptor: int) -> None:
-    """Make the object and call its methods, as the other end of the pipe says, until that is closed."""
+    """Make the object and call its methods, as the other end of the pipe says, until that is closed.
+
+    The process has the lowest priority, so that it leaves a busy processor to those that answer requests.
+    """
+    os.nice(_LOWEST_PRIORITY)
     with Connection(descriptor) as connection:
         made: Any = None
         while True:
