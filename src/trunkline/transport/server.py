@@ -61,6 +61,8 @@ _LOOK_EVERY = 1
 
 _GRACE = 0.5
 """Seconds that running requests have when the server ends."""
+_LAYERS = 4
+"""Turns of the event loop in which a connection is closed, one for each layer: TLS, the tunnel, the socket."""
 _TICK = 0.005
 _RESERVED_FILES = 16
 """File descriptors that connections leave for the state file and the program around."""
@@ -304,7 +306,8 @@ class _Server:
             await asyncio.sleep(_TICK)
         for connection in self._connections:
             connection.abort()
-        await asyncio.sleep(0)
+        for _ in range(_LAYERS):
+            await asyncio.sleep(0)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         app = self._app
