@@ -107,3 +107,13 @@ def test_a_judge_that_fails_has_no_verdicts() -> None:
             assert offered is not None
             assert offered.result(5) == expected
     assert seen == [None, Verdict(200)]
+
+
+def test_an_error_while_a_verdict_is_counted_ends_nothing() -> None:
+    """It is in the future of the exchange, and the next one is judged."""
+    with Judging(verdicts_of, lambda one, _: 1 / one.status) as judging:
+        first, second = judging.offer(SEEN._replace(status=0)), judging.offer(SEEN)
+        assert first is not None
+        assert second is not None
+        assert isinstance(first.exception(5), ZeroDivisionError)
+        assert second.result(5) == Verdict(200)

@@ -227,7 +227,7 @@ class Mock:
         self._answers: dict[Hashable, Answer] = {}
         self._remembered = 0
         self._accesses: dict[tuple[bytes, bytes | None], tuple[ParsedRequest, frozenset[bytes]]] = {}
-        """What path and credential give access to, and the names of the parameters in its query."""
+        """By path and credential: the operation that they give access to, and the names of its query parameters."""
         for served in self._served.values():
             if served.lists_all:
                 self._views.items(served, self._world.account)  # so that the first request need not wait

@@ -60,7 +60,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What waits for the thread: an exchange to judge, or a function to call."""
+    """An exchange that the thread is to judge, or a function that it is to call."""
 
     subject: RawExchange | Callable[[], Any]
     size: int = 0
@@ -177,8 +177,11 @@ class Judging:
         except Exception:  # noqa: BLE001 - `judge` has said why, and the others are judged nevertheless
             verdicts = [None] * len(batch)
         for work, verdict in zip(batch, verdicts, strict=True):
-            self._done(cast("RawExchange", work.subject), verdict)
-            work.future.set_result(verdict)
+            try:
+                self._done(cast("RawExchange", work.subject), verdict)
+                work.future.set_result(verdict)
+            except Exception as error:  # noqa: BLE001 - the thread goes on
+                work.future.set_exception(error)
 
     def __enter__(self) -> Self:
         return self
