@@ -182,21 +182,20 @@ def test_a_coded_body_stays_coded() -> None:
 @pytest.mark.parametrize(
     ("method", "head"),
     [
-        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
-        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: x\r\n\r\n"),
-        ("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: x\r\nConnection: close\r\n\r\n"),
+        ("DELETE", b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
     ],
 )
 def test_an_answer_without_a_body_ends_after_its_head(method: str, head: bytes) -> None:
     """HEAD, 204 and 304 have no body, whatever length their fields name; the connection stays usable."""
     with scripted(head) as upstream, proxied(upstream.base) as proxy:
-        client = http.client.HTTPConnection(*proxy.address, timeout=5)
-        for _ in range(2):
-            client.request(method, "/v1/trunks")
-            response = client.getresponse()
-            assert (response.status, response.read()) == (int(head[9:12]), b"")
-            assert response.getheader("content-length") == ("5" if b"Length" in head else None)
-        client.close()
+        with closing(http.client.HTTPConnection(*proxy.address, timeout=5)) as client:
+            for _ in range(2):
+                client.request(method, "/v1/trunks")
+                response = client.getresponse()
+                assert (response.status, response.read()) == (int(head[9:12]), b"")
+                assert response.getheader("content-length") == ("5" if b"Length" in head else None)
         assert upstream.connections == 2
 
 
