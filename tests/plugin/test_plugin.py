@@ -803,10 +803,9 @@ def test_a_run_without_mocks_imports_nothing_heavy(run: Run) -> None:
             heavy = {"starlette", "uvicorn", "hypothesis", "schemathesis", "jsonschema_rs", "rich"}
             assert not heavy & set(sys.modules)
             assert {name for name in sys.modules if name.startswith("trunkline.")} - {"trunkline.exchange"} == {
-                "trunkline.errors", "trunkline.contract", "trunkline.contract.folders", "trunkline.contract.http",
-                "trunkline.plugin", "trunkline.plugin.hosts", "trunkline.plugin.options", "trunkline.report",
-                "trunkline.plugin.validate", "trunkline.report.titles", "trunkline.settings",
-                "trunkline.settings.sources",
+                "trunkline.errors", "trunkline.contract", "trunkline.contract.folders", "trunkline.contract.times",
+                "trunkline.plugin", "trunkline.plugin.options", "trunkline.plugin.validate", "trunkline.report",
+                "trunkline.report.titles", "trunkline.settings", "trunkline.settings.sources",
             }
         """
     ).assert_outcomes(passed=1)

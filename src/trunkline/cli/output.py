@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -42,7 +41,7 @@ def with_reports(settings: Settings, sources: Iterable[str] = ()) -> Settings:
         raise UsageError("only one report can be printed; give the others a file, as in --report json=report.json")
     files = tuple(pair for pair in settings.report if pair[1] != STANDARD_OUTPUT)
     check_files(files, others=(settings.baseline, settings.record_file, settings.token_file, *sources))
-    return replace(settings, format=printed[0] if printed else settings.format, report=files)
+    return Settings(**vars(settings) | {"format": printed[0] if printed else settings.format, "report": files})
 
 
 def open_baseline(settings: Settings, contract: Contract) -> Baseline | None:

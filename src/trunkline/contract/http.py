@@ -10,12 +10,6 @@ from collections.abc import Collection, Iterable
 from http import HTTPStatus
 from typing import NamedTuple
 
-DAY = 86_400
-"""Seconds. It is also the longest timeout and the longest window of a rate limit."""
-MAX_WAIT = 120.0
-"""The seconds that a 429 may ask to wait, unless the caller chooses another bound."""
-UNIX_SECONDS = range(10**8, 10**11)
-"""The Unix times from 1973 on. A smaller reset is a number of seconds to wait, a larger one counts milliseconds."""
 PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
 JSON_MEDIA_TYPE = re.compile(r"application/([\w.+-]+\+)?json", re.IGNORECASE | re.ASCII)

@@ -26,7 +26,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct, structs
 
-from trunkline.contract.http import DAY, IMPLIED, missing_fields, with_implied
+from trunkline.contract.http import IMPLIED, missing_fields, with_implied
 from trunkline.contract.model import Operation
 from trunkline.contract.notices import notices
 from trunkline.contract.refusals import (
@@ -39,6 +39,7 @@ from trunkline.contract.refusals import (
     parse_request,
     refusal_for,
 )
+from trunkline.contract.times import DAY
 from trunkline.errors import StorageError, UsageError
 from trunkline.exchange import (
     Headers,

@@ -10,7 +10,8 @@
 of any scope can use them, but every test starts with the fixtures' records and with no requests. `trunkline_server` has
 the addresses. `plugin.hosts` keeps tests from the real hosts, or intercepts them; `plugin.coverage` measures a client,
 and `plugin.validate` judges what it gets.
-Every pytest run imports this package, so everything heavy is imported when a test first needs it.
+Every pytest run imports this package, so everything heavy is imported when a test first needs it, and no class is a
+dataclass, for which Python would generate and compile code.
 """
 
 from __future__ import annotations
@@ -18,17 +19,15 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from trunkline.contract.folders import names
 from trunkline.errors import TrunklineError, UsageError
-from trunkline.plugin.hosts import RealHosts
 from trunkline.plugin.options import declare, read_settings, settings_of, spelled
 from trunkline.plugin.validate import MARKER_HELP, AnswerValidation
 from trunkline.report import titles
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from trunkline.exchange import Json
     from trunkline.mock.loader import Vendor
     from trunkline.mock.recording import RecordingMock
+    from trunkline.plugin.hosts import RealHosts
     from trunkline.plugin.mocks import Mount, ScopedMock
 
 __all__ = ["REPORTS", "settings_of", "spelled", "summarize"]
@@ -52,14 +52,14 @@ REPORTS = "trunkline-reports"
 """The name of the plugin that writes the reports of a run of the suite."""
 
 
-@dataclass(slots=True)
 class SuiteSummary:
     """The outcome of a run of the suite. `judged` and `skipped` say whether any test was judged or skipped."""
 
-    lines: dict[str, list[str]] = field(default_factory=dict)
-    """The lines of the terminal summary by their titles; TOO_LITTLE makes the exit code 2."""
-    judged: bool = False
-    skipped: bool = False
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {}
+        """The lines of the terminal summary by their titles; TOO_LITTLE makes the exit code 2."""
+        self.judged = False
+        self.skipped = False
 
 
 _SUMMARY = pytest.StashKey[SuiteSummary]()
@@ -90,8 +90,6 @@ def pytest_configure(config: pytest.Config) -> None:
     vars(fixtures).update(fixture for name in vendors for fixture in _fixtures(name))
     config.pluginmanager.register(fixtures, fixtures.__name__)
     settings, load = settings_of(config), partial(_vendor, config)
-    config.stash[_HOSTS] = RealHosts(load, are_allowed=settings.allow_real_hosts)
-    config.pluginmanager.register(config.stash[_HOSTS], "trunkline-hosts")
     config.stash[_VALIDATION] = AnswerValidation(settings, load)
     config.pluginmanager.register(config.stash[_VALIDATION], "trunkline-validation")
     if settings.coverage or settings.coverage_json or settings.coverage_fail_under is not None:
@@ -152,7 +150,7 @@ def summarize(
         summary.lines[title] = [*dict.fromkeys((*summary.lines.get(title, ()), *more))]
     summary.judged |= judged
     summary.skipped |= skipped
-    getattr(config, "workeroutput", {})[_OUTPUT] = asdict(summary)
+    getattr(config, "workeroutput", {})[_OUTPUT] = vars(summary)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -164,8 +162,7 @@ def pytest_testnodedown(node: Any) -> None:
 # --- the fixtures ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TrunklineServer:
+class TrunklineServer(NamedTuple):
     """The addresses of all mocks. They last for the whole session; the state behind them is each test's own."""
 
     url: str
@@ -233,7 +230,7 @@ def _fixtures(name: str) -> Iterator[tuple[str, Any]]:
     yield on_target, pytest.fixture(name=on_target, scope="session")(in_process)
 
 
-_HOSTS = pytest.StashKey[RealHosts]()
+_HOSTS = pytest.StashKey["RealHosts"]()
 _VALIDATION = pytest.StashKey[AnswerValidation]()
 _TEST = pytest.StashKey[pytest.Item]()
 """The test that runs."""
@@ -249,7 +246,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
-        item.config.stash[_HOSTS].end_test()
+        if hosts := item.config.stash.get(_HOSTS, None):
+            hosts.end_test()
         item.config.stash[_VALIDATION].end_test()
         for mock in item.config.stash.get(_MOCKS, {}).values():
             mock.expire()
@@ -276,7 +274,7 @@ def _mock(config: pytest.Config, fixture: str, vendor: str) -> ScopedMock:
 
     def settings() -> tuple[Vendor, dict[str, Json]]:
         test = config.stash[_TEST]
-        config.stash[_HOSTS].guard(test.nodeid)
+        _hosts(config).guard(test.nodeid)
         keywords = _marker_settings(test, vendor)
         keywords.pop("intercept", None)
         return _vendor(config, vendor), keywords
@@ -290,7 +288,18 @@ def _intercept(item: pytest.Item, vendor: str) -> None:
     """Send what a test asks of a vendor's real host to the mock."""
     mock = _mock(item.config, vendor, vendor)
     mock.renew()
-    item.config.stash[_HOSTS].intercept(item.nodeid, mock)
+    _hosts(item.config).intercept(item.nodeid, mock)
+
+
+def _hosts(config: pytest.Config) -> RealHosts:
+    """The plugin that guards the vendors' real hosts, from the first test on that uses a mock."""
+    from trunkline.plugin.hosts import RealHosts  # noqa: PLC0415 - see the module's docstring
+
+    if _HOSTS not in config.stash:
+        hosts = RealHosts(partial(_vendor, config), are_allowed=settings_of(config).allow_real_hosts)
+        config.pluginmanager.register(hosts, "trunkline-hosts")
+        config.stash[_HOSTS] = hosts
+    return config.stash[_HOSTS]
 
 
 def _vendor(config: pytest.Config, name: str) -> Vendor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +27,14 @@ def settings_of(config: pytest.Config) -> Settings:
 
 def spelled(sentence: str) -> str:
     """A sentence with the names that options have in pytest, if they are there: `--trunkline-url` for `--url`."""
-    flags = {row.flag: _flag(row) for row in options_of("pytest")}
+    flags = _flags()
     return _FLAG_IN_TEXT.sub(lambda found: flags.get(found[0], found[0]), sentence)
+
+
+@cache
+def _flags() -> dict[str, str]:
+    """How pytest spells each option, by how the command line spells it."""
+    return {row.flag: _flag(row) for row in options_of("pytest")}
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -84,15 +91,14 @@ def _ini(config: pytest.Config) -> Source:
 
 def _check(config: pytest.Config, settings: Settings) -> None:
     """Raise `pytest.UsageError` for settings that contradict each other, or for a name that does not exist."""
-    known = names()
     for name in settings.vendor:
-        if name not in known:
+        if name not in (known := names()):
             raise pytest.UsageError(f"--trunkline-vendor: {name[:40]!r} is not a vendor; there are: {', '.join(known)}")
     if settings.fixtures:
         from trunkline.mock.loader import overlays  # noqa: PLC0415 - only if a folder is given
 
         try:
-            overlays(Path(settings.fixtures), known)
+            overlays(Path(settings.fixtures), names())
         except UsageError as error:
             raise pytest.UsageError(f"--trunkline-fixtures: {error}") from None
     if (file := settings.coverage_json) and (Path(file).is_dir() or not Path(file).parent.is_dir()):
@@ -105,7 +111,7 @@ def _check(config: pytest.Config, settings: Settings) -> None:
     if (settings.url or settings.app) and len(settings.vendor) != 1:
         raise pytest.UsageError("an implementation is one vendor's: name it with --trunkline-vendor")
     if settings.param:
-        _check_parameters([name for name, _ in settings.param], settings.vendor or known)
+        _check_parameters([name for name, _ in settings.param], settings.vendor or names())
 
 
 def _check_report(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """The fixture and the marker `trunkline_validate`: what the HTTP client of a test gets from a vendor's host is judged.
 
-`plugin.clients` sees the responses, `plugin.answers` judges them. Every pytest run imports this module, so both are
-imported with the first test that asks for it.
+`plugin.clients` sees the responses, `plugin.answers` judges them. Every pytest run imports this module, so the rest of
+what it needs is imported with the first test that asks for it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from trunkline.contract.folders import names
-from trunkline.contract.http import plain_host
 from trunkline.errors import UsageError
-from trunkline.plugin.hosts import vendors_by_host
 from trunkline.report import titles
 from trunkline.settings import GRADE, Settings
 
@@ -161,6 +159,8 @@ class AnswerValidation:
 
     def _vendor_at(self, url: str, chosen: tuple[object, ...]) -> Vendor | None:
         """The vendor whose real host, or whose mock, an address is at."""
+        from trunkline.contract.http import plain_host  # noqa: PLC0415 - see the module's docstring
+
         at_mock = (vendor for base, vendor in self._mocks.items() if url.startswith(f"{base}/"))
         with suppress(ValueError):  # an address that is none
             name = next(at_mock, "") or self._hosts.get(plain_host(urlsplit(url).hostname or ""), "")
@@ -170,6 +170,8 @@ class AnswerValidation:
     @cached_property
     def _hosts(self) -> dict[str, str]:
         """The vendors' real hosts, each with its vendor."""
+        from trunkline.plugin.hosts import vendors_by_host  # noqa: PLC0415 - see the module's docstring
+
         return vendors_by_host(self._load)
 
 

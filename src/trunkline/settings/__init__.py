@@ -8,7 +8,8 @@ made from this table. docs/configuration.md describes them to users.
 
     --rate 0.5  --trunkline-rate=0.5  TRUNKLINE_RATE=0.5  trunkline_rate = 0.5 (ini)  rate = 0.5 (TOML)
 
-`settings.sources` finds the values of a run. Every pytest run imports this package, so it must load fast.
+`settings.sources` finds the values of a run. Every pytest run imports this package, so it must load fast: `Settings` is
+no dataclass, for which Python would generate and compile code for each field.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
-from trunkline.contract.http import DAY, MAX_WAIT
+from trunkline.contract.times import DAY, MAX_WAIT
 from trunkline.errors import UsageError
 from trunkline.report import FORMATS
 
@@ -47,8 +48,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
 """The seconds of each unit of a duration."""
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """The type of an option. A text is `wanted` if it can be converted and the value is valid."""
 
     convert: Callable[[str], Any]
@@ -160,20 +160,21 @@ REPORT = Type(_report, f"FORMAT=FILE, where FORMAT is {FORMAT.wanted}", "FORMAT=
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class Option:
     """One row of the table. `interfaces` are the commands that have the option, and `pytest`.
 
-    `flag` is how the command line spells it, `short` is one more spelling: `-o`, or the name of an earlier version.
+    `name` is the field's, `flag` is how the command line spells it, `short` is one more spelling: `-o`, or the name of
+    an earlier version.
     """
 
-    type: Type
-    interfaces: frozenset[str]
-    help: str
-    default: Any
-    flag: str = ""
-    short: str = ""
-    name: str = ""
+    def __init__(self, type: Type, interfaces: str, help: str, default: Any, flag: str, short: str) -> None:
+        self.type, self.help, self.default = type, help, default
+        self.interfaces = frozenset(interfaces.split())
+        self.name, self.flag, self.short = "", flag, short
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+        self.flag = self.flag or f"--{name.replace('_', '-')}"
 
     @property
     def repeatable(self) -> bool:
@@ -203,14 +204,30 @@ class Option:
 
 def option(type: Type, interfaces: str, help: str, default: Any = None, *, flag: str = "", short: str = "") -> Any:
     """A field of `Settings`, and a row of the table. `interfaces` are separated by spaces."""
-    default = False if type is FLAG else default
-    row = Option(type, frozenset(interfaces.split()), help, default, flag, short)
-    return field(default=default, repr=type not in (SECRET, WEBHOOK), metadata={"row": row})
+    return Option(type, interfaces, help, False if type is FLAG else default, flag, short)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The values of a run. An option that an interface does not have is at its default. File names are strings."""
+
+    def __init__(self, **values: Any) -> None:
+        if unknown := values.keys() - OPTIONS:
+            raise TypeError(f"no settings: {', '.join(sorted(unknown))}")
+        vars(self).update({name: row.default for name, row in OPTIONS.items()}, **values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings do not change: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """The settings that are not at their default, without the secrets."""
+        shown = (row for row in OPTIONS.values() if row.type not in (SECRET, WEBHOOK))
+        values = ((row.name, getattr(self, row.name)) for row in shown)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in values if value != OPTIONS[name].default)})"
 
     # which mocks are served
     host: str = option(_text("HOST"), "serve proxy", "The address to listen on.", "127.0.0.1")
@@ -526,11 +543,7 @@ WRITING = ("allow_writes", "leave", "ledger", "settle")
 """The settings that `check.safety.WriteOptions` takes."""
 
 
-OPTIONS: Mapping[str, Option] = {
-    setting.name: replace(row, name=setting.name, flag=row.flag or f"--{setting.name.replace('_', '-')}")
-    for setting in fields(Settings)
-    for row in [setting.metadata["row"]]
-}
+OPTIONS: Mapping[str, Option] = {name: row for name, row in vars(Settings).items() if isinstance(row, Option)}
 """Each option by its name, in the order of the help texts."""
 
 
@@ -587,6 +600,7 @@ COMMAND_LINE_ONLY = {
 """The options of each interface that take no persistent value."""
 
 
+@cache
 def options_of(interface: str) -> tuple[Option, ...]:
     """The options of a command, or of `pytest`."""
     return tuple(row for row in OPTIONS.values() if interface in row.interfaces)

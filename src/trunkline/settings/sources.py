@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ TRUNKLINE_TOML, PYPROJECT = "trunkline.toml", "pyproject.toml"
 """The two names of a configuration file; in pyproject.toml it is the table `[tool.trunkline]`."""
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
     """The values of one source by the names of the options, as text or as TOML has them; None is no value.
 
@@ -45,10 +43,15 @@ class Source:
     `persistent` source applies to every run, so its values that make no sense in a run are ignored.
     """
 
-    values: Mapping[str, Any] = field(repr=False)
-    place: Callable[[Option], str]
-    folder: Path | None = None
-    persistent: bool = False
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        place: Callable[[Option], str],
+        folder: Path | None = None,
+        *,
+        persistent: bool = False,
+    ) -> None:
+        self.values, self.place, self.folder, self.persistent = values, place, folder, persistent
 
 
 def resolve(interface: str, *sources: Source) -> Settings:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkline import mock
-from trunkline.contract.http import MAX_WAIT
+from trunkline.contract.times import MAX_WAIT
 from trunkline.errors import TrunklineError, UsageError
 from trunkline.exchange import SECOND_VARIABLE, TOKEN_VARIABLE, Request, Target
 from trunkline.mock.loader import Vendor

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import trunkline
-from trunkline.contract.http import DAY
+from trunkline.contract.times import DAY
 from trunkline.errors import UsageError
 from trunkline.exchange import Request
 

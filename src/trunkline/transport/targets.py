@@ -14,8 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from trunkline.contract.http import DAY, MAX_WAIT, UNIX_SECONDS
 from trunkline.contract.model import RateLimit
+from trunkline.contract.times import DAY, MAX_WAIT, UNIX_SECONDS
 from trunkline.errors import BudgetExhausted, TargetError, UsageError
 from trunkline.exchange import SAFE_METHODS, TOKEN_VARIABLE, Exchange, Headers, Request, Response, Target, find
 from trunkline.mock.loader import other_vendor

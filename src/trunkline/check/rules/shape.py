@@ -10,9 +10,10 @@ from trunkline.check.problem import Problem, customary, implied
 from trunkline.check.rules.outline import allowed_extras, objects_of
 from trunkline.check.rules.rule import Rule, rule
 from trunkline.contract.bodies import NOTHING, all_texts, json_of, shown_response
-from trunkline.contract.http import DAY, JSON_MEDIA_TYPE, UNIX_SECONDS
+from trunkline.contract.http import JSON_MEDIA_TYPE
 from trunkline.contract.model import DocumentedResponse, Operation, Violation
 from trunkline.contract.schema import Steps
+from trunkline.contract.times import DAY, UNIX_SECONDS
 from trunkline.exchange import SMALL_BODY, Exchange, NotJSON, pointer, read_body
 from trunkline.findings import Evidence, Grade, to_text, without_positions
 from trunkline.redaction import normalized

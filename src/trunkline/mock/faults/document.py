@@ -23,7 +23,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from trunkline.contract.files import load_toml
-from trunkline.contract.http import DAY
+from trunkline.contract.times import DAY
 from trunkline.errors import DataError
 from trunkline.exchange import Json, has_lone_surrogate, pointer
 from trunkline.findings import suggestion
