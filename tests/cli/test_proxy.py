@@ -198,10 +198,10 @@ class FakeWorker:
     def __init__(self, _make: object, _vendor: str, _base: str, record: str | None, *_: object) -> None:
         self.begun.append(record)
 
-    def call(self, method: str, *_: object, timeout: float) -> object:
+    def call(self, method: str, *_: object, seconds: float) -> object:
         if len(self.begun) == 1:
             raise WorkerEnded
-        assert timeout
+        assert seconds
         return Report(exercised={("listTrunks", "body_is_json"): ""}) if method == "report" else [Verdict()]
 
     def close(self) -> None:

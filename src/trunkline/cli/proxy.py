@@ -30,8 +30,8 @@ from trunkline.transport.worker import Worker, WorkerEnded, WorkerFailed
 
 log = logging.getLogger("trunkline.cli.proxy")
 
-_JUDGING_TIMEOUT = 30.0
-"""The seconds that judging one exchange may take."""
+_MOST_JUDGING = 30.0
+"""The seconds of the processor that judging may take, for the exchanges that are judged together."""
 _CLOSING_TIMEOUT = 10.0
 """The seconds that judging has to come to its end."""
 
@@ -99,14 +99,14 @@ class _JudgeProcess:
 
     def __call__(self, exchanges: list[RawExchange]) -> list[Verdict]:
         try:
-            verdicts: list[Verdict] = self._worker.call("judge_all", exchanges, timeout=_JUDGING_TIMEOUT)
+            verdicts: list[Verdict] = self._worker.call("judge_all", exchanges, seconds=_MOST_JUDGING)
         except WorkerEnded:
             self.lost += 1
             record = self._record
             can_continue = record is not None and record.lower().endswith(".ndjson")
             log.warning(
-                "judging took more than %g s, or its process ended; another one judges on%s",
-                _JUDGING_TIMEOUT,
+                "judging took more than %g s of the processor, or its process ended; another one judges on%s",
+                _MOST_JUDGING,
                 "" if can_continue or record is None else f", and the record {record} ends here",
             )
             self._worker.close()
@@ -118,7 +118,7 @@ class _JudgeProcess:
     def report(self) -> Report:
         """The report of what was judged so far, or an empty one if it is lost."""
         try:
-            found: Report = self._worker.call("report", timeout=_JUDGING_TIMEOUT)
+            found: Report = self._worker.call("report", seconds=_MOST_JUDGING)
         except (WorkerEnded, WorkerFailed):
             self.lost += 1
             return Report()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -31,7 +32,21 @@ _HOST = re.compile(rb"\nhost[ \t]*:", re.IGNORECASE)
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
 
 
-class _Fast(HttpToolsProtocol):
+class _Watched(asyncio.Protocol):
+    """Half of a protocol: it calls a function when its connection is lost."""
+
+    when_lost: Callable[[], object]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.when_lost()
+
+
+class _Slow(_Watched, H11Protocol):
+    """uvicorn's protocol on h11."""
+
+
+class _Fast(_Watched, HttpToolsProtocol):
     """uvicorn's protocol on httptools. It answers at once what needs no waiting, and bounds what both of them copy.
 
     It refuses a head or a trailer section that does not end.
@@ -76,7 +91,7 @@ class _Fast(HttpToolsProtocol):
         super().on_message_complete()
 
 
-_FAST: Any = H11Protocol if issubclass(HttpToolsProtocol, H11Protocol) else _Fast
+_FAST: Any = _Slow if issubclass(HttpToolsProtocol, H11Protocol) else _Fast
 
 
 class Connection(asyncio.Protocol):
@@ -96,6 +111,8 @@ class Connection(asyncio.Protocol):
         self._cycle: Any = None
         self._waits_since: float | None = None
         self._is_lost = False
+        self.when_lost: Callable[[], object] | None = None
+        """What is called when the connection is closed on both sides, during a request."""
 
     @property
     def is_finished(self) -> bool:
@@ -148,11 +165,15 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._is_lost = True
 
+    def _tell(self) -> None:
+        if self.when_lost:
+            self.when_lost()
+
     def data_received(self, data: bytes) -> None:
-        self._chosen = (_FAST if _is_ordinary(data) else H11Protocol)(
+        self._chosen = (_FAST if _is_ordinary(data) else _Slow)(
             self._server.config, self._server.server_state, {**self._state, CONNECTION: self}
         )
-        self._chosen.immediately = self._immediately
+        self._chosen.immediately, self._chosen.when_lost = self._immediately, self._tell
         self.transport.set_protocol(self._chosen)
         self._chosen.connection_made(self.transport)
         self._chosen.data_received(data)

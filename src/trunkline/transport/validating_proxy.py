@@ -12,8 +12,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 
 from trunkline.contract.http import forbids_content
 from trunkline.exchange import RawHeaders, error_response
@@ -103,18 +103,21 @@ class ValidatingProxy:
             return
         if self._closing is None:
             self._closing = asyncio.create_task(self._close_at_end())
+        connection: Connection = scope["state"][CONNECTION]
+        if connection.is_closed:
+            return
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         forwarded = _ForwardedExchange(self, scope, receive, send)
-        tasks = [asyncio.create_task(forwarded.answer()), asyncio.create_task(forwarded.client_gone())]
+        connection.when_lost = task.cancel
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await forwarded.answer()
+        except asyncio.CancelledError:
+            if not connection.is_closed:
+                raise
+            task.uncancel()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            connection.when_lost = None
             forwarded.end()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                task.result()
 
     async def _close_at_end(self) -> None:
         """Close the connections to the upstream when the event loop ends, which cancels this task."""
@@ -136,8 +139,8 @@ class _ForwardedExchange:
         self._request, self._response = _Body(), _Body()
         self._status = 0
         self._fields: RawHeaders = ()
-        self._is_read = asyncio.Event()
-        """Set when the body of the request was read to its end, or is not read any further."""
+        self._is_read = False
+        """Whether the body of the request was read to its end."""
         self._head_time = self._begin
         """When the head of the answer had come."""
         self._is_sent = self._is_complete = self._is_offered = self._ends_by_closing = False
@@ -147,22 +150,15 @@ class _ForwardedExchange:
         self._headers = ((b"host", proxy.upstream.authority.encode()), *passed)
         self._has_body = any(name in _FRAMING for name, _ in self._headers)
         if not self._has_body:
-            self._is_sent = True
-            self._is_read.set()
+            self._is_sent = self._is_read = True
         self._url = proxy.upstream.root + self._target.decode("latin-1")
         self._operation = proxy.operation_of(scope["method"], self._url)
 
     # --- the client -------------------------------------------------------------------------------------------------
 
-    async def client_gone(self) -> None:
-        """Return when the client has gone, or has its whole answer."""
-        await self._is_read.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
     async def _body(self) -> AsyncIterator[bytes]:
         """The body of the request, as it comes."""
-        while not self._is_read.is_set():
+        while not self._is_read:
             message = await self._receive()
             if message["type"] != "http.request":
                 raise _Gone
@@ -170,8 +166,13 @@ class _ForwardedExchange:
             if part:
                 yield part
             if not message.get("more_body", False):
-                self._is_read.set()
+                self._is_read = True
         self._is_sent, self._sent = True, time.perf_counter()
+
+    async def _gone(self) -> None:
+        """Drop the rest of the request's body, and return when the client has gone, or has its whole answer."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     # --- the answer -------------------------------------------------------------------------------------------------
 
@@ -185,13 +186,16 @@ class _ForwardedExchange:
         except Unanswered as failure:
             await self._refuse(failure)
             return
+        # The upstream may not have waited for all of the body: then the client is still to send the rest.
+        dropping = None if self._is_read else asyncio.create_task(self._gone())
         try:
             await self._pass_back(answer)
         finally:
+            if dropping:
+                dropping.cancel()
             await answer.aclose()
 
     async def _pass_back(self, answer: Answer) -> None:
-        self._is_read.set()  # also if the upstream did not wait for all of the body: the rest is read, and dropped
         self._status, self._fields, self._head_time = answer.status, answer.fields, time.perf_counter()
         try:
             ahead, is_whole = await self._read_ahead(answer)
@@ -305,8 +309,7 @@ class _ForwardedExchange:
     async def _break_off(self) -> None:
         """Close the client's connection within the answer, and return when it is closed."""
         self._connection.transport.close()
-        self._is_read.set()
-        await self.client_gone()
+        await self._gone()
 
     async def _refuse(self, failure: Unanswered) -> None:
         """Answer in our own words."""
@@ -314,9 +317,8 @@ class _ForwardedExchange:
         self._status = failure.status
         answer = error_response(failure.status, failure.sentence)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
-        if not self._is_read.is_set():  # and is not read
+        if not self._is_read:  # and is not read
             headers.append((b"connection", b"close"))
-            self._is_read.set()
         await self._send({"type": "http.response.start", "status": failure.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": answer.body})
 

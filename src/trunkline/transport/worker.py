@@ -1,16 +1,18 @@
 """An object in a process of its own, for work that must not hold up the event loop by the interpreter's lock.
 
 >>> with Worker(Counter, "abracadabra") as counter:
-...     counter.call("most_common", 1, timeout=5)
+...     counter.call("most_common", 1, seconds=5)
 [('a', 5)]
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Self
 
@@ -19,11 +21,10 @@ from trunkline.errors import TrunklineError
 _BEGIN = "import sys; sys.path[:] = sys.argv[2:]; from trunkline.transport.worker import work; work(int(sys.argv[1]))"
 _PATIENCE = 1.0
 """The seconds in which an idle process ends."""
-_LOWEST_PRIORITY = 19
 
 
 class WorkerEnded(Exception):
-    """The process has ended, or was ended because it took too long."""
+    """The process has ended, perhaps because a call took too long."""
 
 
 class WorkerFailed(Exception):
@@ -48,8 +49,7 @@ class Worker:
                 process_group=0,  # not a session of its own: Linux shares the processor among sessions first
             )
         try:
-            self._connection.send((make, arguments))
-            self._receive(None)
+            self._ask(make, arguments, 0)
         except BaseException:
             self.close()
             raise
@@ -59,13 +59,13 @@ class Worker:
         """The number of the process."""
         return self._process.pid
 
-    def call(self, method: str, *arguments: object, timeout: float | None = None) -> Any:
-        """The result of a method. Raises its exception, or `WorkerEnded`, also if it takes longer than `timeout`."""
-        try:
-            self._connection.send((method, arguments))
-        except OSError:
-            raise WorkerEnded from None
-        return self._receive(timeout)
+    def call(self, method: str, *arguments: object, seconds: float = 0) -> Any:
+        """The result of a method. Raises its exception, or `WorkerEnded`.
+
+        A call that takes more than so many seconds of the processor ends the process; 0 is no bound. Time in which
+        other processes have the processor does not count.
+        """
+        return self._ask(method, arguments, seconds)
 
     def close(self) -> None:
         """End the process, also in the middle of a call."""
@@ -76,15 +76,13 @@ class Worker:
             self._process.kill()
             self._process.wait()
 
-    def _receive(self, timeout: float | None) -> Any:
+    def _ask(self, asked: object, arguments: tuple[object, ...], seconds: float) -> Any:
         try:
-            answer = self._connection.recv() if self._connection.poll(timeout) else None
+            self._connection.send((asked, arguments, seconds))
+            is_result, value = self._connection.recv()
         except (OSError, EOFError):
-            answer = None
-        if answer is None:
             self._process.kill()
-            raise WorkerEnded
-        is_result, value = answer
+            raise WorkerEnded from None
         if is_result:
             return value
         raise value
@@ -97,28 +95,38 @@ class Worker:
 
 
 def work(descriptor: int) -> None:
-    """Make the object and call its methods, as the other end of the pipe says, until that is closed.
-
-    The process has the lowest priority, so that it leaves a busy processor to those that answer requests.
-    """
-    os.nice(_LOWEST_PRIORITY)
+    """Make the object and call its methods, as the other end of the pipe says, until that is closed."""
     with Connection(descriptor) as connection:
         made: Any = None
         while True:
             try:
-                asked, arguments = connection.recv()
+                asked, arguments, seconds = connection.recv()
             except (EOFError, OSError):
                 return
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF ends the process
             try:
                 if callable(asked):
                     made, value = asked(*arguments), None
+                    _step_back()
                 else:
                     value = getattr(made, asked)(*arguments)
                 answer = True, value
             except Exception as error:  # noqa: BLE001 - the caller decides
                 shown = error if isinstance(error, TrunklineError) else WorkerFailed(type(error).__name__)
                 answer = False, shown
+            signal.setitimer(signal.ITIMER_PROF, 0)
             try:
                 connection.send(answer)
             except OSError:  # the other side has gone
                 os._exit(0)
+
+
+def _step_back() -> None:
+    """Leave a busy processor to the processes that answer requests.
+
+    On Linux this one is idle work from now on: whatever else wakes up gets the processor at once.
+    """
+    os.nice(19)
+    if hasattr(os, "SCHED_IDLE"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
