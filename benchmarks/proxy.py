@@ -86,7 +86,7 @@ def judged(url: str, judge: Callable[[list[RawExchange]], list[Verdict]]) -> Any
 
 def validating(url: str) -> Any:
     """The validating proxy as `trunkline proxy` runs it."""
-    worker = Worker(ProxyJudge, VENDOR, f"{url}/v1", None, "implied")
+    worker = Worker(ProxyJudge, VENDOR, f"{url}/v1", None, "implied", is_idle_work=True)
     return judged(url, lambda seen: worker.call("judge_all", seen))
 
 

@@ -195,7 +195,7 @@ class FakeWorker:
 
     begun: ClassVar[list[str | None]] = []
 
-    def __init__(self, _make: object, _vendor: str, _base: str, record: str | None, *_: object) -> None:
+    def __init__(self, _make: object, _vendor: str, _base: str, record: str | None, *_: object, **__: object) -> None:
         self.begun.append(record)
 
     def call(self, method: str, *_: object, seconds: float) -> object:

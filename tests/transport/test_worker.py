@@ -51,6 +51,13 @@ def test_waiting_is_not_taking_too_long() -> None:
         worker.call("__call__", 0.1, seconds=0.05)
 
 
+@pytest.mark.parametrize(("is_idle_work", "priority"), [(True, 19), (False, os.nice(0))])
+def test_idle_work_has_the_lowest_priority(is_idle_work: bool, priority: int) -> None:
+    """It leaves the processor to others, but only from when the object is made."""
+    with Worker(partial, os.nice, is_idle_work=is_idle_work) as worker:
+        assert worker.call("__call__", 0) == priority
+
+
 def test_a_process_that_was_killed_is_noticed() -> None:
     """A call raises, and does not wait."""
     with Worker(Counter) as worker:

@@ -92,7 +92,10 @@ class _JudgeProcess:
     def __init__(self, settings: Settings, vendor: str, base: str, excuses: Mapping[Identity, Excuse]) -> None:
         self._record = settings.record_file
         run = settings.strictness, settings.operation, excuses
-        self._begin: Callable[[str | None], Worker] = lambda record: Worker(ProxyJudge, vendor, base, record, *run)
+        is_idle_work = settings.findings_wait is None  # else all answers wait for it
+        self._begin: Callable[[str | None], Worker] = lambda record: Worker(
+            ProxyJudge, vendor, base, record, *run, is_idle_work=is_idle_work
+        )
         self._worker = self._begin(self._record)
         self.lost = 0
         """How often the process ended, and what it had found was lost."""

@@ -18,7 +18,10 @@ from typing import Any, Self
 
 from trunkline.errors import TrunklineError
 
-_BEGIN = "import sys; sys.path[:] = sys.argv[2:]; from trunkline.transport.worker import work; work(int(sys.argv[1]))"
+_BEGIN = (
+    "import sys; sys.path[:] = sys.argv[3:]; from trunkline.transport.worker import work;"
+    " work(int(sys.argv[1]), is_idle_work=sys.argv[2] == 'idle')"
+)
 _PATIENCE = 1.0
 """The seconds in which an idle process ends."""
 
@@ -34,15 +37,15 @@ class WorkerFailed(Exception):
 class Worker:
     """The object that `make(*arguments)` returns, in a process. Its methods are called by one thread at a time.
 
-    Ctrl-C in a terminal does not reach the process: it ends when it is told to, or when this one has ended. Raises the
-    `TrunklineError` of `make`.
+    Ctrl-C in a terminal does not reach the process: it ends when it is told to, or when this one has ended. With
+    `is_idle_work` it leaves a busy processor to others. Raises the `TrunklineError` of `make`.
     """
 
-    def __init__(self, make: Callable[..., object], *arguments: object) -> None:
+    def __init__(self, make: Callable[..., object], *arguments: object, is_idle_work: bool = False) -> None:
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with this program
-                [sys.executable, "-c", _BEGIN, str(theirs.fileno()), *sys.path],
+                [sys.executable, "-c", _BEGIN, str(theirs.fileno()), "idle" if is_idle_work else "", *sys.path],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
@@ -94,7 +97,7 @@ class Worker:
         self.close()
 
 
-def work(descriptor: int) -> None:
+def work(descriptor: int, *, is_idle_work: bool) -> None:
     """Make the object and call its methods, as the other end of the pipe says, until that is closed."""
     with Connection(descriptor) as connection:
         made: Any = None
@@ -107,7 +110,8 @@ def work(descriptor: int) -> None:
             try:
                 if callable(asked):
                     made, value = asked(*arguments), None
-                    _step_back()
+                    if is_idle_work:
+                        _step_back()
                 else:
                     value = getattr(made, asked)(*arguments)
                 answer = True, value
@@ -122,10 +126,7 @@ def work(descriptor: int) -> None:
 
 
 def _step_back() -> None:
-    """Leave a busy processor to the processes that answer requests.
-
-    On Linux this one is idle work from now on: whatever else wakes up gets the processor at once.
-    """
+    """Take the lowest priority. On Linux whatever else wakes up gets the processor at once."""
     os.nice(19)
     if hasattr(os, "SCHED_IDLE"):
         with suppress(OSError):
