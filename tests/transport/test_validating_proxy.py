@@ -199,6 +199,20 @@ def test_an_answer_without_a_body_ends_after_its_head(method: str, head: bytes) 
         assert upstream.connections == 2
 
 
+def test_clients_that_close_their_connections_share_one_to_the_upstream() -> None:
+    """A client that closes its connection with its answer does not cost the upstream's."""
+
+    def script(connection: socket.socket) -> None:
+        while upstream.receive(connection):
+            connection.sendall(OK)
+
+    with scripted(script) as upstream, proxied(upstream.base) as proxy:
+        for _ in range(20):
+            assert proxy.send(b"GET /v1/trunks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").endswith(b"{}")
+        assert upstream.connections == 1
+        assert len(proxy.app.connections.pool.connections) == 1
+
+
 def test_both_bodies_are_streamed() -> None:
     """The first part of a request reaches the upstream before the second is sent, and so does that of the answer."""
     steps = [threading.Event() for _ in range(3)]

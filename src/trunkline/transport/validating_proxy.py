@@ -193,6 +193,7 @@ class _ForwardedExchange:
         finally:
             if dropping:
                 dropping.cancel()
+            self._connection.when_lost = None  # a client that goes now does not end what follows
             await answer.aclose()
 
     async def _pass_back(self, answer: Answer) -> None:
