@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -117,3 +120,25 @@ def test_an_error_while_a_verdict_is_counted_ends_nothing() -> None:
         assert second is not None
         assert isinstance(first.exception(5), ZeroDivisionError)
         assert second.result(5) == Verdict(200)
+
+
+def test_a_caller_that_ceases_to_wait_ends_nothing() -> None:
+    """Neither the thread nor the count depends on who still waits for a question or for an exchange."""
+    goes_on = threading.Event()
+    counted: list[int] = []
+
+    async def give_up() -> None:
+        first, last = judging.ask(lambda: goes_on.wait(5)), judging.ask(lambda: None)
+        futures: list[Future[Any] | None] = [first, judging.offer(SEEN), last]
+        for future in futures:
+            assert future is not None
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await asyncio.wrap_future(future)
+
+    with Judging(verdicts_of, lambda one, _: counted.append(one.status)) as judging:
+        asyncio.run(give_up())
+        goes_on.set()
+        judging.ask(lambda: None).result(5)
+        assert judging.close(5) == 0
+        assert (counted, judging.waiting) == ([200], 0)

@@ -125,6 +125,7 @@ class Judging:
         return left_out
 
     def _add(self, work: _Work) -> Future[Any]:
+        work.future.set_running_or_notify_cancel()  # from now on only the thread ends it, whoever ceases to wait
         with self._changed:
             self._work.append(work)
             self.waiting += 1
