@@ -177,12 +177,26 @@ class Reach:
     """The number of responses for each documented (operationId, status, error code)."""
     inputs: Counter[tuple[str, str]] = field(default_factory=Counter)
     """The number of requests for each (operationId, documented query parameter or field of the body)."""
+    unread: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How many of the responses in `statuses` have a body beyond the limits of trunkline, which was not judged."""
+
+    @property
+    def succeeded(self) -> set[str]:
+        """The operations that were answered with success."""
+        return {name for name, status in self.statuses if 200 <= status < 300}
+
+    @property
+    def unjudged(self) -> set[str]:
+        """The operations that were answered with success, but never with a body that could be judged."""
+        read = self.statuses - self.unread
+        return self.succeeded - {name for name, status in read if 200 <= status < 300}
 
     def merge(self, other: Reach) -> None:
         """Add what another part of the same run has met."""
         self.statuses.update(other.statuses)
         self.codes.update(other.codes)
         self.inputs.update(other.inputs)
+        self.unread.update(other.unread)
 
 
 @dataclass(slots=True)
@@ -329,8 +343,7 @@ class Report:
         self.requests += other.requests
         self.stopped = self.stopped or other.stopped
         self.not_implemented |= other.not_implemented
-        succeeded = {name for name, status in self.reach.statuses if 200 <= status < 300}
-        answered = succeeded | self.not_implemented.keys()
+        answered = self.reach.succeeded | self.not_implemented.keys()
         self.unasked = {name: why for name, why in (self.unasked | other.unasked).items() if name not in answered}
         self.leftovers = [*dict.fromkeys((*self.leftovers, *other.leftovers))]
 

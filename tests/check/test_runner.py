@@ -204,7 +204,7 @@ def test_a_body_beyond_our_limits_is_listed_and_is_no_finding(telepath: Vendor, 
     checker.judge(Exchange(Request("GET", "/trunks", "limit=1"), response))
     reason = "the body is nested more than 100 levels deep, the limit of trunkline"
     assert checker.report.reading.not_judged == {"GET /trunks?limit=1": reason}
-    assert not checker.report.reach.statuses
+    assert checker.report.reach.statuses == {("listTrunks", status): 1}
     rules = {finding.rule for finding in checker.report.findings}
     assert not rules & {"body_is_json", "body_matches_schema"}
     assert ("media_type_is_json" in rules, "no_server_error" in rules) == (status == 200, status == 503)

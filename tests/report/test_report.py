@@ -155,6 +155,21 @@ def test_a_class_of_statuses_is_reached_by_each_of_them(status: int) -> None:
     assert without_success(made, run) == ("makeThing",)
 
 
+def test_a_success_beyond_our_limits_is_reached_and_proves_nothing() -> None:
+    """Its status is among those that were reached; the verdict says why there is none. One that was read is enough."""
+    made, run = report(), RunInfo("acme", documented=(("getThing", "200"),))
+    made.reach.statuses["getThing", 200] = made.reach.unread["getThing", 200] = 2
+    lines = [plain(line) for line in summary_lines(made, run)]
+    assert "reached       getThing: 200 2 times" in lines
+    assert not any(line.startswith("NOT REACHED") for line in lines)
+    why = "no success of getThing could be judged: each has a body beyond the limits of trunkline"
+    assert lines[-1].startswith(f"verdict       NOT EXERCISED: {why}; 1 of 2 checks")
+    read = report()
+    read.reach.statuses["getThing", 200] = 1
+    made.merge(read)
+    assert without_success(made, run) == ()
+
+
 def test_items_left_behind_are_listed() -> None:
     """Each has a line, without secrets, and is in the JSON; it does not change the verdict."""
     made = report()
@@ -451,6 +466,7 @@ def test_a_merged_report_has_all_of_its_parts() -> None:
     part.rules["listThings", "body_is_json"] = "the body is not JSON"
     part.stopped, part.not_implemented, part.unasked = "it was interrupted", {"getThing": "404"}, {"listParts": "none"}
     part.leftovers, part.reading.judged = ["trunks conn_1"], {"a.har": 2}
+    part.reach.unread["getThing", 200] = 1
     part.reading.skip("b.png", "it holds no exchange")
     part.excuses, part.stale = {("ids_stay", "getThing", "", "", ""): KNOWN}, ["known.toml:9: not found"]
     part.reading.other_hosts["fonts.example"] = 3

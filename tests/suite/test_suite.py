@@ -60,6 +60,10 @@ def killed(request):
     if request.method == "PATCH":
         os.kill(os.getpid(), signal.SIGTERM)
     return good(request)
+def nested(request):
+    response = good(request)
+    return replace(response, body=b"[" * 150 + b"]" * 150) if response.status == 200 else response
+deep = asgi.application(nested, base="/v1")
 unlimited, stopping = asgi.application(silent, base="/v1"), asgi.application(killed, base="/v1")
 """
 
@@ -319,6 +323,16 @@ def test_an_operation_without_a_known_id_is_skipped(pytester: pytest.Pytester, m
     result = pytester.runpytest_subprocess(*suite, *target, "--trunkline-operation=getSipTrunk")
     assert result.ret == 2
     result.stdout.fnmatch_lines(["TOO LITTLE JUDGED no success of getSipTrunk was seen: the account has no trunks"])
+
+
+@pytest.mark.slow
+def test_a_success_beyond_our_limits_is_not_judged(run: Run) -> None:
+    """Rules about its body are skipped and do not pass; others are judged. The run does not end with 0."""
+    result = run("-k", "listTrunks and (documented_request or body_is_json or documented_status)", app="deep")
+    counts = result.parseoutcomes()
+    assert (result.ret, counts["passed"], counts["skipped"]) == (2, 1, 2)
+    why = "each has a body beyond the limits of trunkline"
+    assert f"TOO LITTLE JUDGED no success of listTrunks could be judged: {why}" in shown(result)
 
 
 @pytest.mark.slow

@@ -186,8 +186,10 @@ class Checker:
             place = truncate(f"{exchange.request.method} {exchange.request.target}", _LONGEST_PLACE)
             self.report.reading.skip(place, reason)
         note_applied(self.report.rules, operation, readable(exchange), self.rules)
-        if operation.method == exchange.request.method and not reason:
+        if operation.method == exchange.request.method:
             reach.count(self.report, operation, exchange)
+            if reason:
+                self.report.reach.unread[operation.operation_id, exchange.response.status] += 1
         for finding in judge(operation, exchange, self.rules):
             self.add(replace(finding, exchanges=(*self._creations.for_exchange(exchange), *finding.exchanges)))
         self._creations.remember(exchange)

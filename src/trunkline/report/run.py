@@ -20,6 +20,7 @@ GRADES = (Grade.DOCUMENTED, Grade.IMPLIED, Grade.CUSTOMARY)
 
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 """The first and the last second that a date can have."""
+BEYOND_LIMITS = "each has a body beyond the limits of trunkline"
 KEPT, BROKEN, UNPROVEN = "kept", "broken", "not exercised"
 """The verdicts."""
 
@@ -73,6 +74,8 @@ def verdict(report: Report, run: RunInfo) -> str:
 def shortfall(report: Report, run: RunInfo) -> str:
     """Why too little was judged for a verdict, or empty: `no success of getCall was seen: ...`."""
     names = without_success(report, run)
+    if unjudged := [name for name in names if name in report.reach.unjudged]:
+        return f"no success of {' or '.join(unjudged)} could be judged: {BEYOND_LIMITS}"
     missing = [(name, check, reason) for (name, check), reason in report.exercised.items() if reason]
     reasons = [reason for name, _, reason in missing if name in names]
     why = report.stopped or max(reasons, key=reasons.count, default="")
@@ -91,14 +94,14 @@ def shortfall(report: Report, run: RunInfo) -> str:
 
 
 def without_success(report: Report, run: RunInfo) -> tuple[str, ...]:
-    """The operations without a successful response, so that there is little evidence about them.
+    """The operations without a successful response that could be judged, so that there is little evidence about them.
 
     One that is not implemented, or has nothing to be asked about, is among them only if the run is about it by name.
     """
-    succeeded = {name for name, status in report.reach.statuses if 200 <= status < 300}
+    judged = report.reach.succeeded - report.reach.unjudged
     excused = (report.not_implemented.keys() | report.unasked.keys()) - run.named
     names = dict.fromkeys(name for name, key in run.documented if key.startswith("2"))
-    return tuple(name for name in names if name not in succeeded | excused)
+    return tuple(name for name in names if name not in judged | excused)
 
 
 def not_reached(report: Report, run: RunInfo) -> tuple[tuple[str, str], ...]:

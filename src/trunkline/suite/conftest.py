@@ -165,7 +165,7 @@ class Implementation:
     def unasked(self) -> dict[str, str]:
         """The operations that had nothing to be asked about, with the reason."""
         reports = [report for report in (self._plain, self._stateful) if report is not None]
-        succeeded = {name for report in reports for name, status in report.reach.statuses if 200 <= status < 300}
+        succeeded = {name for report in reports for name in report.reach.succeeded}
         found = {name: reason for report in reports for name, reason in report.unasked.items()}
         return {name: why for name, why in found.items() if name not in succeeded | {*self.availability.missing}}
 

@@ -10,6 +10,7 @@ from trunkline.check.rules import Rule
 from trunkline.check.runner import FUZZ, NOT_ALLOWED
 from trunkline.check.stateful.laws import STATEFUL_LAWS, StatefulLaw
 from trunkline.contract.model import Operation
+from trunkline.report.run import BEYOND_LIMITS
 from trunkline.suite.conftest import Implementation
 
 
@@ -22,7 +23,10 @@ def test_documented_request(implementation: Implementation, operation: Operation
     implementation.fail(operation, missing, report)
     implementation.skip_unless_implemented(operation)
     statuses = [status for reached, status in report.reach.statuses if reached == name]
-    if any(200 <= status < 300 for status in statuses):
+    if name in report.reach.unjudged:
+        implementation.shortfalls.append(f"no success of {name} could be judged: {BEYOND_LIMITS}")
+        implementation.skip(operation, BEYOND_LIMITS)
+    if name in report.reach.succeeded:
         return
     reason = implementation.unanswered(operation) or f"it was answered with {statuses}, never with success"
     if name not in report.unasked or name in implementation.settings.operation:
@@ -36,6 +40,8 @@ def test_rule(implementation: Implementation, operation: Operation, rule: Rule) 
     if reason := implementation.unanswered(operation):
         implementation.skip(operation, reason)
     report, key = implementation.plain_report(), (operation.operation_id, rule.name)
+    if "body" in rule.needs and operation.operation_id in report.reach.unjudged:
+        implementation.skip(operation, BEYOND_LIMITS)
     findings = [found for found in implementation.failures(report) if (found.operation, found.rule) == key]
     implementation.fail(operation, findings, report)
 
