@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,7 +171,7 @@ def test_no_secret_is_printed_or_written(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and one line, before anything is passed on; no part of a password is quoted."""
-    assert run(["proxy", "telepath", *arguments]) == 2
+    assert run(["proxy", "telepath", "--port", "0", *arguments]) == 2
     out, err = capfd.readouterr()
     assert sentence in err
     assert err.count("\n") == 1
@@ -232,6 +233,25 @@ def test_a_proxy_before_itself_is_refused(capfd: pytest.CaptureFixture[str]) -> 
         port = url.rpartition(":")[2]
     assert run(["proxy", "telepath", "--upstream", f"http://localhost:{port}/v1", "--port", port]) == 2
     assert f"the upstream localhost:{port} is this proxy itself" in capfd.readouterr().err
+
+
+def test_a_mistake_leaves_no_record(tmp_path: Path) -> None:
+    """A HAR file is never continued, so one without an exchange would keep the next run from its name."""
+    record = tmp_path / "traffic.har"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for mistake in (
+            ["--port", port],
+            ["--port", "0", "--admin-token", "a b"],
+            ["--port", "0", "--host", "1.2.3.4"],
+        ):
+            arguments = ["--upstream", "http://x/v1", "--record", str(record), *mistake]
+            assert run(["proxy", "telepath", *arguments]) == 2
+    assert (
+        run(["proxy", "telepath", "--upstream", f"http://127.0.0.1:{port}", "--record", str(record), "--port", port])
+        == 2
+    )
+    assert not record.exists()
 
 
 def test_a_proxy_serves_https_before_https(tmp_path: Path) -> None:

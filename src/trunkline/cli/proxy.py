@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from urllib.parse import urlsplit
 
 from trunkline.cli import output
 from trunkline.cli.listening import announce, certificates, logged
@@ -41,6 +41,8 @@ def proxy(settings: Settings, vendor: str) -> int:
     if settings.upstream is None:
         raise UsageError("name the API that answers with --upstream, such as --upstream https://api.example.com/v1")
     upstream, contract = address(settings.upstream), loader.load(vendor).contract
+    if settings.admin_token is not None:
+        access.check_token(settings.admin_token)
     settings = output.with_reports(settings)
     baseline = output.open_baseline(settings, contract)
     strictness, secrets = Grade(settings.strictness), frozenset(contract.secrets)
@@ -49,6 +51,7 @@ def proxy(settings: Settings, vendor: str) -> int:
     with (
         logged(settings),
         certificates(settings) as (context, _, ca),
+        _listen(settings, upstream) as listener,  # before the judge, which makes the record
         _JudgeProcess(settings, vendor, upstream.base, baseline.excuses() if baseline else {}) as judge,
         Judging(judge, partial(_count, metrics)) as judging,
     ):
@@ -70,10 +73,9 @@ def proxy(settings: Settings, vendor: str) -> int:
             wait=settings.findings_wait,
             each=partial(log.info, "%s") if settings.verbose else lambda _: None,
         )
-        server.serve(
+        server.serve_on(
+            listener,
             app,
-            host=settings.host,
-            port=settings.port,
             on_ready=lambda url: _announce(url, vendor, upstream, settings, ca),
             tls=context,
         )
@@ -84,6 +86,15 @@ def proxy(settings: Settings, vendor: str) -> int:
     output.show(report, run, settings)
     output.update_baseline(baseline, report, settings)
     return output.exit_code(report, run)
+
+
+def _listen(settings: Settings, upstream: Address) -> socket.socket:
+    """The socket of the proxy. Raises `UsageError` if there can be none, or if the upstream is there."""
+    listener = server.listen(settings.host, settings.port)
+    if upstream.port == listener.getsockname()[1] and (is_loopback(upstream.host) or upstream.host == settings.host):
+        listener.close()
+        raise UsageError(f"the upstream {upstream.name} is this proxy itself; name the API, or choose another --port")
+    return listener
 
 
 class _JudgeProcess:
@@ -161,9 +172,6 @@ def _completed(report: Report, judge: _JudgeProcess, metrics: Metrics) -> Report
 
 def _announce(url: str, vendor: str, upstream: Address, settings: Settings, ca: str | None) -> None:
     """Print the address for clients: for machines, then for people."""
-    port = urlsplit(url).port
-    if upstream.port == port and (is_loopback(upstream.host) or upstream.host == settings.host):
-        raise UsageError(f"the upstream {upstream.name} is this proxy itself; name the API, or choose another --port")
     base, admin = url + upstream.path, f"{url}{access.RESERVED}"
     place = {"vendor": vendor, "url": base, "upstream": upstream.base, "metrics": f"{admin}/metrics"}
     lines = [f"\n{vendor}\n  url       {base}\n  upstream  {upstream.base}\n  findings  {admin}/findings"]

@@ -82,7 +82,7 @@ def running(
     proxy: Proxy | None = None,
 ) -> Iterator[str]:
     """Run the application in a thread, by default on a free port; `tls` makes it HTTPS. Yields its address."""
-    with _listener(host, port) as listener:
+    with listen(host, port) as listener:
         server, url = _Server(app, listener, tls, proxy), _url(listener, tls)
         thread = threading.Thread(target=server.run, name="trunkline-server", daemon=True)
         thread.start()
@@ -107,17 +107,29 @@ def serve(
     `on_ready` is called with the address as soon as the server answers; `tls` makes it HTTPS, and `proxy` a proxy too.
     Raises `UsageError` when it cannot listen.
     """
-    with _listener(host, port) as listener:
-        server, url = _Server(app, listener, tls, proxy), _url(listener, tls)
-        gc.freeze()  # contract and records stay: the collector need not look at them again and again
-        before = server.handle_signals()
-        # uvicorn warns of each request that is no HTTP, or offers another protocol: any client could fill the log.
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        try:
-            server.run(lambda: on_ready(url))
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    with listen(host, port) as listener:
+        serve_on(listener, app, on_ready=on_ready, tls=tls, proxy=proxy)
+
+
+def serve_on(
+    listener: socket.socket,
+    app: ASGIApp,
+    *,
+    on_ready: Callable[[str], None],
+    tls: ssl.SSLContext | None = None,
+    proxy: Proxy | None = None,
+) -> None:
+    """`serve` on a socket that listens already."""
+    server, url = _Server(app, listener, tls, proxy), _url(listener, tls)
+    gc.freeze()  # contract and records stay: the collector need not look at them again and again
+    before = server.handle_signals()
+    # uvicorn warns of each request that is no HTTP, or offers another protocol: any client could fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    try:
+        server.run(lambda: on_ready(url))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Server:
@@ -339,8 +351,11 @@ def _origin_form(scope: Message) -> Message:
     return {**scope, SCHEME: scheme, "raw_path": raw, "path": path, "headers": headers}
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that no client comes too early and no other process takes its port."""
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that no client comes too early and no other process takes its port.
+
+    Raises `UsageError` if there can be none.
+    """
     if not 0 <= port <= MAX_PORT:
         raise UsageError(f"there is no port {port}; choose one from 1 to {MAX_PORT}, or 0 to have a free one found")
     try:
