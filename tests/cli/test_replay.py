@@ -220,6 +220,30 @@ def test_a_report_chooses_neither_the_host_nor_more_headers(
 
 
 @pytest.mark.parametrize(
+    ("base", "sentence"),
+    [
+        ("", "the report names no address; give that of the implementation with --url, or --app"),
+        ("http://localhost/v1", "the report is about an application in this process; give it with --app, as module:"),
+        ("http://127.0.0.1:8900/v1", "the report is about the mock; run `trunkline serve`, and give --url http://127"),
+        ("https://a.example/v1", "the report is about https://a.example/v1; if that may get your credential, give --u"),
+        ("https://a.example/;ls\x1b[2J", "the report is about 'https://a.example/;ls\\x1b[2J'; if that"),
+        ("https://a.example/" + 999 * "a b ", "the report is about 'https://a.example/a b a"),
+    ],
+)
+def test_a_replay_needs_an_implementation(
+    project: Path, base: str, sentence: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence says what to give. Nothing is sent to the address of the report, which its writer chose."""
+    report = {"format": 1, "vendor": "telepath", "base": base, "findings": []}
+    (project / "report.json").write_text(json.dumps(report))
+    monkeypatch.setattr("trunkline.cli.replay.connect", None)
+    assert run(["replay", "report.json"]) == 2
+    err = capfd.readouterr().err
+    assert err.startswith(f"trunkline: {sentence}")
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("{", "report.json is not JSON; write a report to replay with --report json=FILE"),

@@ -179,7 +179,7 @@ COMMANDS = (
         """Send again what a report in JSON recorded, and say of each finding whether it still happens.
 
         REPORT was written by `check`, `validate`, `proxy` or the pytest suite with --report json=FILE. Its requests are
-        sent to --url or --app, or to the built-in mock. Those that write are sent only with --allow-writes, and only
+        sent to --url or --app, never to the address in it. Those that write are sent only with --allow-writes, and only
         about items that this run created itself. The exit code is 1 if a finding that failed the run still happens, and
         2 if one may still happen because it could not be replayed.
         """,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -15,13 +16,13 @@ from trunkline.check.safety import WriteOptions, write_access
 from trunkline.cli import output
 from trunkline.cli.interruption import stop_signals, until
 from trunkline.cli.output import FINDINGS, SUCCESS
-from trunkline.errors import TargetError
-from trunkline.findings import Report
+from trunkline.errors import TargetError, UsageError
+from trunkline.findings import LONGEST_VALUE, Report, excerpt
 from trunkline.mock import loader
 from trunkline.report import terminal
 from trunkline.report.replay import document, outcome_line, summary_lines
 from trunkline.settings import CONNECTION, SECOND, WRITING, Settings
-from trunkline.transport.connect import connect, redacting_errors, with_second_account
+from trunkline.transport.connect import IN_PROCESS, MOCK, connect, redacting_errors, with_second_account
 from trunkline.transport.files import read_source
 
 
@@ -33,6 +34,8 @@ def replay(settings: Settings, file: str) -> int:
     with stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
         recorded = replaying.read(read_source(file), file)
         vendor = loader.load(recorded.vendor)
+        if settings.url is None and settings.app is None:
+            raise UsageError(_what_to_give(recorded.base, vendor.contract.base_path))
         connection = connect(
             vendor,
             **settings.only(CONNECTION),
@@ -65,6 +68,21 @@ def replay(settings: Settings, file: str) -> int:
                     value = document(outcomes, report, vendor=name, base=base, complete=complete)
                     click.echo(output.json_text(value, indent=2))
     return _exit_code(outcomes, report)
+
+
+def _what_to_give(base: str, base_path: str) -> str:
+    """The sentence that a replay needs the implementation.
+
+    The address of a report is not asked by itself: whoever wrote it would choose who gets the credential.
+    """
+    if not base:
+        return "the report names no address; give that of the implementation with --url, or --app"
+    if base == f"{IN_PROCESS}{base_path}":
+        return "the report is about an application in this process; give it with --app, as module:attribute"
+    shown = shlex.quote(excerpt(base, LONGEST_VALUE, Report().redact))
+    if base == f"{MOCK}{base_path}":
+        return f"the report is about the mock; run `trunkline serve`, and give --url {shown}, or --app"
+    return f"the report is about {shown}; if that may get your credential, give --url {shown}"
 
 
 def _exit_code(outcomes: list[Outcome], report: Report) -> int:

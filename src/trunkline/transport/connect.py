@@ -30,6 +30,8 @@ from trunkline.transport.scope import ASGIApp
 
 PORT = 8900
 """The port of the mock unless another is chosen."""
+MOCK, IN_PROCESS = f"http://127.0.0.1:{PORT}", "http://localhost"
+"""The addresses, without the path, that stand for the built-in mock and for an application in process."""
 
 _LONGEST_TOKEN = 64 << 10
 
@@ -95,9 +97,9 @@ def connect(
         base = live.base
     elif app is not None:
         target = targets.wrap(application(app), base=base_path, timeout=timeout)
-        base = f"http://localhost{base_path}"
+        base = f"{IN_PROCESS}{base_path}"
     else:
-        target, base = mock.from_vendor(vendor), f"http://127.0.0.1:{PORT}{base_path}"
+        target, base = mock.from_vendor(vendor), f"{MOCK}{base_path}"
     paced = targets.throttled(target, rate=rate)
     limited = targets.bounded(targets.budgeted(paced, max_requests) if max_requests is not None else paced)
     target, cleaner = (

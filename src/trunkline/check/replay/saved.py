@@ -93,6 +93,7 @@ class SavedReport(msgspec.Struct, frozen=True):
     vendor: str
     findings: tuple[SavedFinding, ...]
     seed: int | None = None
+    base: str = ""
 
 
 def read(data: bytes, name: str) -> SavedReport:
