@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.check.safety.ledger import LEDGER, Entry, Ledger, default_path
+from trunkline.check.safety.ledger import LEDGER, Ledger, LedgerEntry, default_path
 from trunkline.errors import StorageError, UsageError
 from trunkline.mock import storage
 from trunkline.mock.database import Database, open_database
@@ -58,7 +58,7 @@ def rows(path: Path) -> list[tuple[Any, ...]]:
         return connection.execute("SELECT * FROM entries ORDER BY number").fetchall()
 
 
-def begun(ledger: Ledger, label: str = "x") -> Entry:
+def begun(ledger: Ledger, label: str = "x") -> LedgerEntry:
     return ledger.begin("trunks", ledger.prefix + label, {})
 
 
@@ -447,7 +447,7 @@ def test_an_interruption_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPat
 
     with monkeypatch.context() as patched:
         patched.setattr(connected(ledger), "connection", Interrupted(connected(ledger).connection))
-        notes: list[Callable[[], Entry]] = [lambda: ledger.created(made, "uuid-2"), lambda: begun(ledger, "next")]
+        notes: list[Callable[[], LedgerEntry]] = [lambda: ledger.created(made, "uuid-2"), lambda: begun(ledger, "next")]
         for note in notes:
             with pytest.raises((KeyboardInterrupt, StorageError)):
                 note()

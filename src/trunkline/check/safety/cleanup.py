@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from trunkline.check.lists import ListReading
-from trunkline.check.safety.ledger import Entry, Ledger
+from trunkline.check.safety.ledger import Ledger, LedgerEntry
 from trunkline.check.safety.ownership import (
     Owner,
     Ownership,
@@ -91,7 +91,7 @@ class Cleanup:
         return self.ownership.ledger
 
     @property
-    def _entries(self) -> tuple[Entry, ...]:
+    def _entries(self) -> tuple[LedgerEntry, ...]:
         return self.ledger.open_entries(earlier=self.earlier)
 
     def run(self) -> tuple[Leftover, ...]:
@@ -125,7 +125,7 @@ class Cleanup:
                 self._delete(entry)
 
     @contextmanager
-    def _reporting_errors(self, *entries: Entry) -> Iterator[None]:
+    def _reporting_errors(self, *entries: LedgerEntry) -> Iterator[None]:
         """Report these entries as leftovers if the target does not respond."""
         try:
             yield
@@ -134,7 +134,7 @@ class Cleanup:
                 self._report_leftover(entry, f"{'' if entry.identity else _UNSURE}{error}", "", retry=True)
 
     def _report_leftover(
-        self, entry: Entry, reason: str, then: str | None = None, *, retry: bool = False, give_up: bool = False
+        self, entry: LedgerEntry, reason: str, then: str | None = None, *, retry: bool = False, give_up: bool = False
     ) -> None:
         """Say why an entry is left, and what happens `then`: by default, the next run tries again.
 
@@ -162,13 +162,13 @@ class Cleanup:
         self._failures = 0
         return response
 
-    def _header(self, entry: Entry) -> str | None:
+    def _header(self, entry: LedgerEntry) -> str | None:
         """The credential that an entry was created with, or else the first."""
         return self.headers.get(entry.credential_digest) or next(iter(self.headers.values()))
 
     # --- finding ----------------------------------------------------------------------------------------------------
 
-    def _place(self, entry: Entry) -> _Place:
+    def _place(self, entry: LedgerEntry) -> _Place:
         return _Place(entry.resource, tuple(sorted(entry.parents.items())), self._header(entry))
 
     def _places(self) -> list[_Place]:
@@ -176,13 +176,13 @@ class Cleanup:
         entries = (entry for entry in self.ledger.entries if self._concerns(entry))
         return list(dict.fromkeys(self._place(entry) for entry in entries if entry.label or self._has_no_id(entry)))
 
-    def _concerns(self, entry: Entry) -> bool:
+    def _concerns(self, entry: LedgerEntry) -> bool:
         return (entry.run != self.ledger.prefix) is self.earlier
 
-    def _has_no_id(self, entry: Entry) -> bool:
+    def _has_no_id(self, entry: LedgerEntry) -> bool:
         return self.ledger.is_open(entry) and not entry.identity
 
-    def _missing(self, place: _Place) -> list[Entry]:
+    def _missing(self, place: _Place) -> list[LedgerEntry]:
         """The entries at a place whose id no response gave."""
         return [entry for entry in self._entries if not entry.identity and self._place(entry) == place]
 
@@ -198,7 +198,7 @@ class Cleanup:
             if entry.number not in self._leftovers:
                 self._explain_missing(entry, reading)
 
-    def _explain_missing(self, entry: Entry, reading: ListReading | None) -> None:
+    def _explain_missing(self, entry: LedgerEntry, reading: ListReading | None) -> None:
         """Say why an entry has no id, or finish it if the item does not exist."""
         is_identifiable = bool(entry.label or entry.unique_digest)
         parent_is_gone = reading is not None and entry.parents and reading.status in NOT_FOUND
@@ -258,7 +258,7 @@ class Cleanup:
             self.ledger.created(known, identity)
             self._leftovers.pop(known.number, None)
 
-    def _matching_entries(self, place: _Place, item: Json) -> list[Entry]:
+    def _matching_entries(self, place: _Place, item: Json) -> list[LedgerEntry]:
         """The entries at a place that a listed item may belong to."""
         label = self.ownership.label(place.resource)
         if label:
@@ -271,7 +271,7 @@ class Cleanup:
 
     # --- deleting ---------------------------------------------------------------------------------------------------
 
-    def _delete(self, entry: Entry) -> None:
+    def _delete(self, entry: LedgerEntry) -> None:
         """Delete an item, or say why not."""
         operation = self.ownership.operation(Delete, entry.resource)
         if operation is None:
@@ -302,7 +302,7 @@ class Cleanup:
                 may_pass = response.status >= 500 or response.status in _MAY_PASS
                 self._report_leftover(entry, f"its deletion was answered {self._status(response)}", retry=may_pass)
 
-    def _give_up_id(self, entry: Entry, header: str | None) -> None:
+    def _give_up_id(self, entry: LedgerEntry, header: str | None) -> None:
         """Give up an id that belongs to others: our item has another id, or does not exist."""
         self.ownership.others.add((self.ownership.credential_digest(header), *entry.key))
         if self.earlier:
@@ -316,7 +316,7 @@ class Cleanup:
         reason = f"its creation returned the id {entry.identity}, which belongs to another item"
         self._report_leftover(replace(entry, identity=""), reason, retry=True)
 
-    def _finish_gone(self, entry: Entry) -> None:
+    def _finish_gone(self, entry: LedgerEntry) -> None:
         """Finish an entry whose item is not found, if the credential that created it was used to look for it."""
         if entry.credential_digest in self.headers:
             self.ledger.finished(entry)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from trunkline.check.safety.cleanup import Cleanup, Leftover
-from trunkline.check.safety.ledger import Entry, Ledger
+from trunkline.check.safety.ledger import Ledger, LedgerEntry
 from trunkline.check.safety.ownership import (
     Owner,
     Ownership,
@@ -130,7 +130,7 @@ class Gate:
                 if not text.startswith(self.prefix):
                     raise _bug(request, f"its {label} does not begin with {self.prefix}")
 
-    def _own_entry(self, request: Request, resource: str, identity: str) -> Entry:
+    def _own_entry(self, request: Request, resource: str, identity: str) -> LedgerEntry:
         """The entry for an id in the path of a request. Raises an error if the item may belong to others."""
         name = truncate(to_text(identity), _LONGEST)
         header = request.header("authorization")
@@ -173,17 +173,17 @@ class Gate:
                 f"no operation deletes {resource}, and as many were created as may be left; allow more with --leave"
             )
 
-    def _may_appear(self, entry: Entry, owner: Owner) -> bool:
+    def _may_appear(self, entry: LedgerEntry, owner: Owner) -> bool:
         """Whether an item that no response has shown as ours may still be: a list may lag behind its creation."""
         is_expected = self.ledger.is_open(entry) and not self.ownership.was_ours(entry)
         return owner is not Owner.OURS and is_expected and not self._is_ours_to_creator(entry)
 
-    def _must_be_deleted(self, entry: Entry) -> bool:
+    def _must_be_deleted(self, entry: LedgerEntry) -> bool:
         """Whether an item is left unless it is deleted itself: the deletion of its parent does not delete it too."""
         deletions = (self.ownership.operation(Delete, parent) for parent in entry.parents)
         return all(deletion is None or entry.resource in deletion.kind.empty for deletion in deletions)
 
-    def _is_ours_to_creator(self, entry: Entry) -> bool:
+    def _is_ours_to_creator(self, entry: LedgerEntry) -> bool:
         """Whether the credential that created an item sees it as ours, or did so before it was gone.
 
         An item that is not found and was never seen may be in another account: only its creation says that it is ours.
@@ -217,7 +217,7 @@ class Gate:
             self.ledger.finished(entry)
         return response
 
-    def _identify(self, operation: Operation, entry: Entry, digest: str, response: Response) -> None:
+    def _identify(self, operation: Operation, entry: LedgerEntry, digest: str, response: Response) -> None:
         """Record the id that a response returns for a created item, if it can be its id."""
         shown = at_pointer(json_value(response.body), f"{operation.item or ''}{operation.identity}")
         identity = str(shown) if isinstance(shown, int | float) else shown

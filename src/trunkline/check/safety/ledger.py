@@ -47,7 +47,7 @@ _RUN = re.compile(r"trunkline-check-[0-9a-f]{10}-")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One creation: `identity` is the id of the created item, empty until a response gives it.
 
     `run` is the prefix of the run that created it, `parents` maps resources to ids. `credential_digest` and
@@ -86,8 +86,8 @@ class Ledger:
     prefix: str = field(default_factory=lambda: f"trunkline-check-{secrets.token_hex(5)}-")
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     _database: Database | None = None
-    _entries: dict[int, Entry] = field(default_factory=dict)
-    _open: dict[int, Entry] = field(default_factory=dict)
+    _entries: dict[int, LedgerEntry] = field(default_factory=dict)
+    _open: dict[int, LedgerEntry] = field(default_factory=dict)
     _by_identity: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
     """The number of the last entry that had it, by (run, resource, identity) and digest of a credential."""
     _reported: set[int] = field(default_factory=set)
@@ -170,11 +170,13 @@ class Ledger:
         credential_digest: str = "",
         unique_digest: str = "",
         run: str = "",
-    ) -> Entry:
+    ) -> LedgerEntry:
         """Record a creation. Its request may be sent only after this has returned."""
         number = next(reversed(self._entries), 0) + 1
         label = label[:LONGEST_LABEL]
-        entry = Entry(number, run or self.prefix, resource, label, dict(parents), credential_digest, unique_digest)
+        entry = LedgerEntry(
+            number, run or self.prefix, resource, label, dict(parents), credential_digest, unique_digest
+        )
         try:
             self._record(entry)
         except BaseException:  # nothing is sent now
@@ -182,20 +184,20 @@ class Ledger:
             raise
         return entry
 
-    def created(self, entry: Entry, identity: str) -> Entry:
+    def created(self, entry: LedgerEntry, identity: str) -> LedgerEntry:
         """Record the id of a created item."""
         return self._record(replace(self._entries[entry.number], identity=identity, wrong_identity=""))
 
-    def misidentified(self, entry: Entry, identity: str) -> None:
+    def misidentified(self, entry: LedgerEntry, identity: str) -> None:
         """Record an id that a response gave, and that belongs to another item or cannot be used."""
         self._record(replace(self._entries[entry.number], identity="", wrong_identity=identity))
 
-    def finished(self, entry: Entry) -> None:
+    def finished(self, entry: LedgerEntry) -> None:
         """Record that nothing is left to do: the item was never created, or does not exist any more."""
         with suppress(StorageError):  # a later run would find out, and the cleanup must go on
             self._record(self._entries[entry.number], is_open=False)
 
-    def reported(self, entry: Entry) -> None:
+    def reported(self, entry: LedgerEntry) -> None:
         """Remember that no run can do more than report this entry; it is finished when the ledger is closed."""
         self._reported.add(entry.number)
 
@@ -214,13 +216,13 @@ class Ledger:
             case _:
                 raise ValueError
 
-    def _record(self, entry: Entry, *, is_open: bool = True) -> Entry:
+    def _record(self, entry: LedgerEntry, *, is_open: bool = True) -> LedgerEntry:
         self._remember(entry, is_open=is_open)
         if self._database:
             self._database.execute(_PUT_ENTRY, [entry.row(is_open=is_open)])
         return entry
 
-    def _remember(self, entry: Entry, *, is_open: bool) -> None:
+    def _remember(self, entry: LedgerEntry, *, is_open: bool) -> None:
         if entry.identity:
             self._by_identity.setdefault((entry.run, *entry.key), {})[entry.credential_digest] = entry.number
         self._entries[entry.number] = entry
@@ -232,17 +234,17 @@ class Ledger:
     # --- looking up -------------------------------------------------------------------------------------------------
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LedgerEntry, ...]:
         """All creations, of every run."""
         return tuple(self._entries.values())
 
-    def open_entries(self, *, earlier: bool = False) -> tuple[Entry, ...]:
+    def open_entries(self, *, earlier: bool = False) -> tuple[LedgerEntry, ...]:
         """The open entries of this run, or of `earlier` ones, in the order of creation."""
         return tuple(entry for entry in self._open.values() if (entry.run != self.prefix) is earlier)
 
     def find(
         self, resource: str, identity: str, *, credential_digest: str | None = None, run: str = ""
-    ) -> Entry | None:
+    ) -> LedgerEntry | None:
         """The entry of this run, or of another `run`, for an id, deleted or not; with this credential or any."""
         numbers = self._by_identity.get((run or self.prefix, resource, id_key(identity)), {})
         for digest in reversed(numbers) if credential_digest is None else (credential_digest,):
@@ -251,11 +253,11 @@ class Ledger:
                 return entry
         return None
 
-    def is_open(self, entry: Entry) -> bool:
+    def is_open(self, entry: LedgerEntry) -> bool:
         """Whether something is left to do: as far as is known, the item was not deleted."""
         return entry.number in self._open
 
-    def labelled(self, resource: str, label: str) -> tuple[Entry, ...]:
+    def labelled(self, resource: str, label: str) -> tuple[LedgerEntry, ...]:
         """All creations with a label, refused or not; a server may have stripped the spaces around it."""
         label = label[:LONGEST_LABEL].strip()
         entries = self._entries.values() if label else ()
@@ -291,9 +293,9 @@ def state_file(name: str, base: str, ending: str, way_out: str, environ: Mapping
     return folder / "trunkline" / f"{name}-{host}-{blake2b(base.encode(), digest_size=4).hexdigest()}.{ending}"
 
 
-def _checked(values: dict[Any, Any]) -> Entry:
+def _checked(values: dict[Any, Any]) -> LedgerEntry:
     """The entry with these fields. Raises `AttributeError`, `TypeError` or `ValueError` for one that no run wrote."""
-    entry = Entry(**values)
+    entry = LedgerEntry(**values)
     texts = [value for name, value in values.items() if name not in {"number", "parents"}]
     texts += entry.parents.values()
     if not (isinstance(values["number"], int) and all(isinstance(text, str) for text in texts)):

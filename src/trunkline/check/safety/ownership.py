@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TypeGuard, TypeVar
 
 from trunkline.check.lists import ListReading, read_list
-from trunkline.check.safety.ledger import Entry, Ledger
+from trunkline.check.safety.ledger import Ledger, LedgerEntry
 from trunkline.contract.bodies import NOTHING, at_pointer, id_key, json_of, same_id
 from trunkline.contract.model import Act, Contract, Create, Delete, Fetch, List, Operation, Update
 from trunkline.contract.requests import fill_path
@@ -113,16 +113,16 @@ class Ownership:
         has_all = names and all(isinstance(value, str) for value in values)
         return self.ledger.digest(json.dumps(values), 8) if has_all else ""
 
-    def find(self, digest: str, resource: str, identity: str) -> Entry | None:
+    def find(self, digest: str, resource: str, identity: str) -> LedgerEntry | None:
         """The entry of this run for an id: created with this credential or, if there is none, with another."""
         own = self.ledger.find(resource, identity, credential_digest=digest)
         return own or self.ledger.find(resource, identity)
 
-    def was_ours(self, entry: Entry) -> bool:
+    def was_ours(self, entry: LedgerEntry) -> bool:
         """Whether a response once showed an item to be ours, to the credential that created it."""
         return (entry.credential_digest, entry.resource, id_key(entry.identity or entry.wrong_identity)) in self._ours
 
-    def recheck(self, entry: Entry) -> None:
+    def recheck(self, entry: LedgerEntry) -> None:
         """Look again at an item and all below it: after a write, their ids may belong to others."""
         for key in [key for key, is_ours in self._ours.items() if is_ours]:
             child = self.find(*key)
@@ -160,7 +160,7 @@ class Ownership:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
+    def owner(self, target: Target, entry: LedgerEntry, header: str | None) -> Owner:
         """The owner of the item of an entry, as a credential sees it. Items known to be ours are not read again.
 
         The label of an item shows its owner. An item without a label is ours only if its parents are.
@@ -182,12 +182,12 @@ class Ownership:
             self._ours[key] = True
         return owner
 
-    def current_owner(self, target: Target, entry: Entry, header: str | None) -> Owner:
+    def current_owner(self, target: Target, entry: LedgerEntry, header: str | None) -> Owner:
         """The owner of the item of an entry as a response shows it now. Earlier responses and parents do not count."""
         owner = self._owner_by_fetching(target, entry, header)
         return owner if owner is not Owner.UNKNOWN else self._owner_by_listing(target, entry, header)
 
-    def _owner_by_fetching(self, target: Target, entry: Entry, header: str | None) -> Owner:
+    def _owner_by_fetching(self, target: Target, entry: LedgerEntry, header: str | None) -> Owner:
         operation = self.operation(Fetch, entry.resource)
         path = safe_path(operation, {**entry.parents, entry.resource: entry.identity})
         if operation is None or path is None:
@@ -199,7 +199,7 @@ class Ownership:
             return Owner.UNKNOWN
         return self._owner_by_fields(entry, at_pointer(json_of(exchange), operation.kind.item))
 
-    def _owner_by_listing(self, target: Target, entry: Entry, header: str | None) -> Owner:
+    def _owner_by_listing(self, target: Target, entry: LedgerEntry, header: str | None) -> Owner:
         reading = self.list_items(target, entry.resource, entry.parents, header, until=entry.identity)
         if reading is None:
             return Owner.UNKNOWN
@@ -215,7 +215,7 @@ class Ownership:
         may_have_other_parent = entry.parents and self.ledger.is_open(entry) and not self.was_ours(entry)
         return Owner.OTHERS if may_have_other_parent else Owner.GONE
 
-    def _owner_by_fields(self, entry: Entry, item: Json) -> Owner:
+    def _owner_by_fields(self, entry: LedgerEntry, item: Json) -> Owner:
         label = self.label(entry.resource)
         if not label:
             has_unique = entry.unique_digest in ("", self.unique_digest(entry.resource, item))
