@@ -60,7 +60,7 @@ _STATEFUL = frozenset(law.name for law in STATEFUL_LAWS)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BaselineEntry:
     """One entry. `text` is how it is written, and `line` where. `writes`: only a run that writes can find it."""
 
     identity: Identity
@@ -83,7 +83,7 @@ class Baseline:
     """A baseline file: its entries, and what stands before them."""
 
     file: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[BaselineEntry, ...] = ()
     head: str = _HEAD
     today: date = date.min
 
@@ -91,7 +91,7 @@ class Baseline:
         """The excuse for each finding that the file has an entry about, as a `Report` takes them."""
         return {entry.identity: entry.excuse(self.file, self.today) for entry in self.entries}
 
-    def stale(self, report: Report) -> tuple[Entry, ...]:
+    def stale(self, report: Report) -> tuple[BaselineEntry, ...]:
         """The entries whose check was exercised, and which no finding of the report needs."""
         needed = {finding.excuse.place for finding in report.findings if finding.excuse}
         unneeded = (entry for entry in self.entries if f"{self.file}:{entry.line}" not in needed)
@@ -125,7 +125,7 @@ class Baseline:
         return f"{self.file}: {added}; {len(stale) or 'none'} removed, {len(kept) or 'none'} kept"
 
 
-def _was_exercised(entry: Entry, report: Report) -> bool:
+def _was_exercised(entry: BaselineEntry, report: Report) -> bool:
     """Whether a run has exercised what can find the finding of an entry, to its end.
 
     That is its rule or law, if the report names it; else each law of its operation, since each provokes the rules.
@@ -184,7 +184,7 @@ def read(file: str, contract: Contract, *, may_be_new: bool = False, today: date
         raise UsageError(f"{file} is not TOML: {error}") from None
     starts = [found.start() for found in _START.finditer(text)]
     parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=False)]
-    entries: dict[Identity, Entry] = {}
+    entries: dict[Identity, BaselineEntry] = {}
     for start, part, table in zip(starts, parts, _tables(file, document, len(starts)), strict=True):
         line = text.count("\n", 0, start + part.index("[[")) + 1
         entry = _entry(table, f"{file}:{line}", contract, line, part)
@@ -206,7 +206,7 @@ def _tables(file: str, document: Mapping[str, Json], count: int) -> list[Mapping
     return list(tables)
 
 
-def _entry(table: Mapping[str, Json], place: str, contract: Contract, line: int, text: str) -> Entry:
+def _entry(table: Mapping[str, Json], place: str, contract: Contract, line: int, text: str) -> BaselineEntry:
     for key, value in table.items():
         if key not in _KEYS:
             raise UsageError(f"{place}: an entry has no key {key!r}{way_out(key, _KEYS)}")
@@ -218,7 +218,7 @@ def _entry(table: Mapping[str, Json], place: str, contract: Contract, line: int,
     names = [operation.operation_id for operation in contract.operations]
     _check_name(table["operation"], names, f"{place}: {table['operation']!r} is no operation of {contract.vendor}")
     identity = (table["rule"], table["operation"], table["at"], table["contract"], table["seen"])
-    return Entry(identity, table["reason"], table["expires"], table.get("writes", False), line, text)
+    return BaselineEntry(identity, table["reason"], table["expires"], table.get("writes", False), line, text)
 
 
 def _check_name(name: str, known: Collection[str], sentence: str) -> None:
