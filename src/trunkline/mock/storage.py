@@ -20,7 +20,7 @@ from trunkline.mock.database import Database, FileFormat, open_database
 from trunkline.mock.generators import Record
 from trunkline.mock.lint import lint_records
 from trunkline.mock.loader import Vendor
-from trunkline.mock.world import Change, SavedState, Tables
+from trunkline.mock.world import RecordChange, SavedState, Tables
 
 # The columns keep the names of the last version, because its files are still read. `made` is the last serial number of
 # a vendor, and `checked` the version of the data that its records were checked against. `place` is the order in which
@@ -120,7 +120,7 @@ class Storage:
             connection.executemany(_PUT, rows)
             connection.execute("REPLACE INTO vendors VALUES (?, 0, ?)", (vendor.name, _version(vendor)))
 
-    def save(self, name: str, changes: Sequence[Change], last_serial: int) -> None:
+    def save(self, name: str, changes: Sequence[RecordChange], last_serial: int) -> None:
         """Save what one request changed of a vendor's records: all of it or, with a `StorageError`, nothing."""
         with self.database.write() as connection:
             for change in changes:

@@ -211,7 +211,7 @@ def meets(record: Record, conditions: Mapping[str, Json]) -> bool:
     return all(known.get(name) == value for name, value in conditions.items())
 
 
-class Change(Struct, frozen=True):
+class RecordChange(Struct, frozen=True):
     """One step of a write: the new record with the id `identity`, or None if the record is removed."""
 
     collection: str
@@ -227,7 +227,7 @@ class SavedState(Struct, frozen=True):
     last_serial: int
 
 
-Save: TypeAlias = Callable[[Sequence[Change], int], None]
+Save: TypeAlias = Callable[[Sequence[RecordChange], int], None]
 """Save all changes of one write, or none, with the last serial number. Raises `StorageError`."""
 
 
@@ -245,8 +245,8 @@ class Store:
         self._tables = {key: dict(table) for key, table in (saved.tables if saved else shipped).items()}
         self._last_serial = saved.last_serial if saved else 0
         self._save = save
-        self._prepared: list[Change] = []
-        self._undo: list[tuple[Change, tuple[str, ...]]] = []
+        self._prepared: list[RecordChange] = []
+        self._undo: list[tuple[RecordChange, tuple[str, ...]]] = []
         """The changes that lead back to the state before the last write, each with the order of the ids there."""
 
     def records(self, collection: str, account: str) -> Mapping[str, Record]:
@@ -260,15 +260,15 @@ class Store:
 
     def put(self, collection: str, account: str, record: Record) -> None:
         """Add a record, or replace the one with its id."""
-        self._prepared.append(Change(collection, account, record[self._identities[collection]], record))
+        self._prepared.append(RecordChange(collection, account, record[self._identities[collection]], record))
 
     def remove(self, collection: str, account: str, identity: str) -> None:
         """Remove the record with the id `identity`. Raises `LookupError` when there is none."""
         if identity not in self.records(collection, account):
             raise LookupError(identity)
-        self._prepared.append(Change(collection, account, identity, None))
+        self._prepared.append(RecordChange(collection, account, identity, None))
 
-    def commit(self) -> Sequence[Change]:
+    def commit(self) -> Sequence[RecordChange]:
         """Save the prepared changes, make them visible and return them. When saving fails, nothing changes."""
         changes, self._prepared = self._prepared, []
         if changes and self._save:
