@@ -18,7 +18,7 @@ from trunkline.mock.faults import FaultyResponse
 from trunkline.transport.scope import CONNECTION, Message, Receive, Send
 
 if TYPE_CHECKING:
-    from trunkline.transport.protocol import Connection
+    from trunkline.transport.protocol import ServerConnection
 
 _HALF_A_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: appl"
 _PIECES = 20
@@ -38,7 +38,7 @@ async def deliver(
     """Send the head and the body as the fault asks. Raises `ConnectionError` where it cannot close."""
     wanted = response.delivery
     await asyncio.sleep(wanted.delay)
-    connection: Connection | None = scope.get("state", {}).get(CONNECTION)
+    connection: ServerConnection | None = scope.get("state", {}).get(CONNECTION)
     if wanted.cut and connection is None:
         raise ConnectionError(f"the fault {response.fault} closes the connection, which this server does not show")
     if wanted.skew and connection:

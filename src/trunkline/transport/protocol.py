@@ -94,7 +94,7 @@ class _Fast(_Watched, HttpToolsProtocol):
 _FAST: Any = _Slow if issubclass(HttpToolsProtocol, H11Protocol) else _Fast
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """An accepted connection. It hands its transport over to the protocol that it chooses.
 
     `state` is the `state` in the scope of each of its requests. `immediately` answers some of them without a task.

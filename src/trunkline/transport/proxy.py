@@ -25,7 +25,7 @@ from trunkline.findings import to_text, truncate
 from trunkline.transport.access import RESERVED, RequestRefused
 from trunkline.transport.addresses import is_loopback
 from trunkline.transport.forwarding import forward, is_itself, reached, refusal_of_itself
-from trunkline.transport.protocol import MAX_HEAD, Connection
+from trunkline.transport.protocol import MAX_HEAD, ServerConnection
 from trunkline.transport.scope import SCHEME, TUNNEL, ASGIApp, Message, Receive, Send
 from trunkline.transport.tls import HANDSHAKE
 
@@ -135,7 +135,7 @@ class Proxy:
             )
 
 
-class ProxyConnection(Connection):
+class ProxyConnection(ServerConnection):
     """A connection whose first request may be a CONNECT, which makes it a tunnel to a mock or to another host."""
 
     def __init__(

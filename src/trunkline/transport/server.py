@@ -31,7 +31,7 @@ import uvicorn
 from trunkline.errors import UsageError
 from trunkline.transport.addresses import MAX_PORT, root_url
 from trunkline.transport.asgi import ImmediateApp
-from trunkline.transport.protocol import MAX_HEAD, Connection, handle_error
+from trunkline.transport.protocol import MAX_HEAD, ServerConnection, handle_error
 from trunkline.transport.proxy import Proxy
 from trunkline.transport.routing import asgi
 from trunkline.transport.scope import ENDING, SCHEME, TUNNEL, ASGIApp, Message, Receive, Send
@@ -158,7 +158,7 @@ class _Server:
         self._listener = listener
         self._tls = tls
         self._proxy = proxy
-        self._connections: set[Connection] = set()
+        self._connections: set[ServerConnection] = set()
         self._handshakes: dict[asyncio.Task[None], float] = {}
         """Those that go on, and when they began."""
         self._failures: set[str] = set()
@@ -237,7 +237,7 @@ class _Server:
         connection = (
             self._proxy.connection(self._uvicorn, state, self._explain_failure)
             if self._proxy
-            else Connection(self._uvicorn, state, self._immediately)
+            else ServerConnection(self._uvicorn, state, self._immediately)
         )
         patience = HANDSHAKE if tls else None
         await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=patience)
