@@ -51,7 +51,9 @@ class Connections:
             keepalive_expiry=_IDLE,
         )
 
-    async def ask(self, method: str, target: bytes, headers: RawHeaders, body: AsyncIterator[bytes] | None) -> Answer:
+    async def ask(
+        self, method: str, target: bytes, headers: RawHeaders, body: AsyncIterator[bytes] | None
+    ) -> UpstreamAnswer:
         """The answer to a request, of which the head has come. Raises `Unanswered` if there is none to pass back."""
         if method == "CONNECT":
             raise Unanswered(501, "CONNECT is not passed on: this proxy stands before one API; ask it without a proxy")
@@ -77,10 +79,10 @@ class Connections:
         if response.status not in STATUSES:
             await response.aclose()
             raise Unanswered(502, f"{self._name} answered with a status that cannot be passed back")
-        return Answer(response)
+        return UpstreamAnswer(response)
 
 
-class Answer:
+class UpstreamAnswer:
     """An answer of which the head has come. A part for which a caller stopped waiting is the next one it returns."""
 
     def __init__(self, response: httpcore.Response) -> None:

@@ -25,7 +25,7 @@ from trunkline.transport.judging import Judging, RawExchange, Verdict
 from trunkline.transport.metrics import BEHIND, BROKEN_OFF, TOO_LARGE, Metrics
 from trunkline.transport.protocol import ServerConnection
 from trunkline.transport.scope import CONNECTION, ASGIApp, Message, Receive, Send
-from trunkline.transport.upstream import Answer, BrokenOff, Connections, Unanswered
+from trunkline.transport.upstream import BrokenOff, Connections, Unanswered, UpstreamAnswer
 
 log = logging.getLogger("trunkline.transport.validating_proxy")
 
@@ -196,7 +196,7 @@ class _ForwardedExchange:
             self._connection.when_lost = None  # a client that goes now does not end what follows
             await answer.aclose()
 
-    async def _pass_back(self, answer: Answer) -> None:
+    async def _pass_back(self, answer: UpstreamAnswer) -> None:
         self._status, self._fields, self._head_time = answer.status, answer.fields, time.perf_counter()
         try:
             ahead, is_whole = await self._read_ahead(answer)
@@ -214,7 +214,7 @@ class _ForwardedExchange:
             self._is_complete = True
             await self._end_answer()
 
-    async def _read_ahead(self, answer: Answer) -> tuple[list[bytes], bool]:
+    async def _read_ahead(self, answer: UpstreamAnswer) -> tuple[list[bytes], bool]:
         """The parts of the body that come in the time that the answer may wait, and whether these are all."""
         ahead: list[bytes] = []
         length = 0 if self._is_empty else content_length(self._fields) or 0
