@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from trunkline.errors import UsageError
 from trunkline.traffic import stream as module
-from trunkline.traffic.stream import Broken, Stream
+from trunkline.traffic.stream import BrokenJSON, Stream
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(),
@@ -44,7 +44,7 @@ def values(stream: Stream, limit: int = 1000) -> Iterator[tuple[int, bytes | str
         line = stream.line
         try:
             yield line, stream.value(limit).strip()
-        except Broken:
+        except BrokenJSON:
             raise
         except UsageError as error:
             yield line, str(error)
@@ -112,7 +112,7 @@ def test_a_value_that_is_too_long_is_not_kept(size: int, unit: bytes) -> None:
 )
 def test_what_has_no_end_is_broken(data: bytes) -> None:
     """Nobody knows where the next value begins."""
-    with pytest.raises(Broken, match="it is not JSON from line 1 on"):
+    with pytest.raises(BrokenJSON, match="it is not JSON from line 1 on"):
         [*values(Stream(io.BytesIO(data)))]
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from trunkline.errors import UsageError
 from trunkline.traffic import verbose
 from trunkline.traffic.recorded import Entry
-from trunkline.traffic.stream import Broken, Stream
+from trunkline.traffic.stream import BrokenJSON, Stream
 from trunkline.transport.files import EMPTY, MOST_BYTES, open_source
 
 LONGEST_ENTRY = 16 << 20
@@ -166,7 +166,7 @@ def _items(stream: Stream, name: str, kind: str, at: str) -> Iterator[Piece | En
         place = f"{name}:{stream.line} ({at}/{index})"
         try:
             yield Piece(kind, place, stream.value(LONGEST_ENTRY))
-        except Broken:
+        except BrokenJSON:
             raise
         except UsageError as error:
             yield Entry(place, None, error)

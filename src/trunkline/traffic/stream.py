@@ -23,7 +23,7 @@ _FOLLOWED = re.compile(r"trailing characters \(byte ([0-9]+)\)")
 _CUT_OFF = "truncated"
 
 
-class Broken(UsageError):
+class BrokenJSON(UsageError):
     """The source is no JSON from some place on, so that what follows cannot be told apart."""
 
 
@@ -85,7 +85,7 @@ class Stream:
                 return self._data[self._at : self._at + 1]
 
     def expect(self, characters: bytes) -> bytes:
-        """Take one of these characters. Raises `Broken` if the next one is none of them."""
+        """Take one of these characters. Raises `BrokenJSON` if the next one is none of them."""
         found = self.peek()
         if not found or found not in characters:
             raise self._broken()
@@ -96,7 +96,7 @@ class Stream:
         """Take the next JSON value, as it is written; it begins where `peek` stopped.
 
         One that msgspec does not take ends where its brackets and quotes are balanced. Raises `UsageError` for a value
-        that is too long, and goes on behind it; `Broken` for one that has no end.
+        that is too long, and goes on behind it; `BrokenJSON` for one that has no end.
         """
         while True:
             found = memoryview(self._data)[self._at :]
@@ -149,7 +149,7 @@ class Stream:
         return bool(chunk)
 
     def _balanced(self, limit: int) -> bytes:
-        """Take a value by its brackets and quotes alone. Raises `Broken` if it has no end."""
+        """Take a value by its brackets and quotes alone. Raises `BrokenJSON` if it has no end."""
         if self.keeps:
             raise self._broken()
         brackets = _Brackets(self._data[self._at : self._at + 1])
@@ -166,8 +166,8 @@ class Stream:
             raise UsageError(_too_long(limit))
         return b"".join(taken)
 
-    def _broken(self) -> Broken:
-        return Broken(f"it is not JSON from line {self.line} on{': it looks cut off' * (not self.peek())}")
+    def _broken(self) -> BrokenJSON:
+        return BrokenJSON(f"it is not JSON from line {self.line} on{': it looks cut off' * (not self.peek())}")
 
 
 class _Rejoined(RawIOBase):
