@@ -7,6 +7,18 @@ says which differences break a client.
 from trunkline.check.drift.comparison import Change, Drift, drift
 from trunkline.check.drift.kinds import KINDS, Kind
 from trunkline.check.drift.patch import Patch
-from trunkline.check.drift.profile import Cause, Deviation, Place, Profile, Sighting
+from trunkline.check.drift.profile import ChangeCause, Deviation, Place, Profile, Sighting
 
-__all__ = ["KINDS", "Cause", "Change", "Deviation", "Drift", "Kind", "Patch", "Place", "Profile", "Sighting", "drift"]
+__all__ = [
+    "KINDS",
+    "Change",
+    "ChangeCause",
+    "Deviation",
+    "Drift",
+    "Kind",
+    "Patch",
+    "Place",
+    "Profile",
+    "Sighting",
+    "drift",
+]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from trunkline.check.drift.kinds import KINDS
-from trunkline.check.drift.profile import OTHERS, Cause, Deviation, Place, Profile, Sighting
+from trunkline.check.drift.profile import OTHERS, ChangeCause, Deviation, Place, Profile, Sighting
 from trunkline.findings import Grade, Reading
 
 
@@ -14,7 +14,7 @@ from trunkline.findings import Grade, Reading
 class Change:
     """One difference: its cause, and how often and with which example it was seen."""
 
-    cause: Cause
+    cause: ChangeCause
     deviation: Deviation
 
     @property
@@ -64,7 +64,7 @@ def drift(profile: Profile, older: Profile | None = None) -> Drift:
     return Drift(profile, older, tuple(changes), tuple(unseen) if older is None else (), tuple(unasked))
 
 
-def _from_older(profile: Profile, older: Profile) -> Iterator[tuple[Cause, Deviation]]:
+def _from_older(profile: Profile, older: Profile) -> Iterator[tuple[ChangeCause, Deviation]]:
     """The changes since the older profile. A documented status that is new is no change."""
     yield from ((cause, seen) for cause, seen in profile.deviations.items() if cause not in older.deviations)
     for cause, seen in older.deviations.items():
@@ -77,7 +77,7 @@ def _from_older(profile: Profile, older: Profile) -> Iterator[tuple[Cause, Devia
             yield from _moved(key, root, older.places[key], profile)
 
 
-def _could_show(profile: Profile, cause: Cause) -> bool:
+def _could_show(profile: Profile, cause: ChangeCause) -> bool:
     """Whether what the older recording has would show in the newer one, if it still were there."""
     if cause.kind == "header":
         return any(
@@ -94,21 +94,21 @@ def _has_key(profile: Profile, name: str, status: str, key: str) -> bool:
     return (response.key if response else status) == key
 
 
-def _moved(key: tuple[str, str], new: Place, old: Place, profile: Profile) -> Iterator[tuple[Cause, Deviation]]:
+def _moved(key: tuple[str, str], new: Place, old: Place, profile: Profile) -> Iterator[tuple[ChangeCause, Deviation]]:
     """The documented properties and types that only one of two profiles shows."""
     had = {*old.types, "integer"} if "number" in old.types else {*old.types}  # 98.5 then, and 98 now, are one type
     for kind in sorted(new.types.keys() - had) if had else ():
-        cause = Cause(*key, "null" if kind == "null" else "type", new.at, "" if kind == "null" else kind)
+        cause = ChangeCause(*key, "null" if kind == "null" else "type", new.at, "" if kind == "null" else kind)
         known = profile.deviations.get(cause)
         yield cause, known or _seen(new.types[kind], new, ", ".join(sorted(old.types)), kind)
     for name, child in new.children.items():
         before = old.children[name]
         if child.types and not before.types and old.objects:
             found = _total(child)
-            yield Cause(*key, "property", child.at), _seen(found, child, "absent", ", ".join(sorted(child.types)))
+            yield ChangeCause(*key, "property", child.at), _seen(found, child, "absent", ", ".join(sorted(child.types)))
         elif before.types and not child.types and new.objects:
             expected = ", ".join(sorted(before.types))
-            yield Cause(*key, "property_gone", child.at), _seen(_total(before), child, expected, "absent")
+            yield ChangeCause(*key, "property_gone", child.at), _seen(_total(before), child, expected, "absent")
         else:
             yield from _moved(key, child, before, profile)
     if new.items and old.items:

@@ -73,8 +73,8 @@ _COMMON_HEADERS = """
 _COMMON_BEGINNINGS = ("access-control-", "cross-origin-", "sec-", "x-amz-cf-", "x-trunkline-")
 
 
-class Cause(NamedTuple):
-    """The key of a difference: `Cause("listTrunks", "200", "value", "body/trunks/*/status", '"busy"')`.
+class ChangeCause(NamedTuple):
+    """The key of a difference: `ChangeCause("listTrunks", "200", "value", "body/trunks/*/status", '"busy"')`.
 
     `status` is the key of the documented response (`200`, `4XX`), or the status. `at` is the place in the exchange,
     without the positions in lists, and `detail` tells the differences of one kind at one place apart.
@@ -161,12 +161,12 @@ class Profile:
 
     def __init__(self, vendor: Vendor, secrets: frozenset[str] = frozenset()) -> None:
         self.contract: Contract = vendor.contract
-        self.deviations: dict[Cause, Deviation] = {}
+        self.deviations: dict[ChangeCause, Deviation] = {}
         self.places: dict[tuple[str, str], Place] = {}
         self.responses: Counter[tuple[str, str]] = Counter()
         """The number of responses of each (operationId, status) that were seen."""
         self.exchanges = Sighting()
-        self._alike: Counter[Cause] = Counter()
+        self._alike: Counter[ChangeCause] = Counter()
         self._confirmed: set[tuple[str, Steps]] = set()
         self._secret_names = {normalized(name) for name in vendor.contract.secrets}
         self._is_secret = secret_names(vendor.contract.secrets)
@@ -206,7 +206,7 @@ class Profile:
         if response is not None and (response.key.isdigit() or response.evidence.grade.carries_findings):
             return
         kind = "status" if status < 400 else "error_status"
-        cause = Cause(operation.operation_id, str(status), kind, "status", str(status))
+        cause = ChangeCause(operation.operation_id, str(status), kind, "status", str(status))
         listed = ", ".join(operation.responses)
         at = operation.reference(f"{operation.pointer}/responses")
         self._add(cause, lambda: str(status), contract=at, expected=listed, evidence=operation.success.evidence)
@@ -218,14 +218,14 @@ class Profile:
         fields = dict(exchange.response.headers)
         if limit and not operation.rate_limit_exemption and status < 500:
             for name in sorted(of_limit.difference(fields)):
-                cause = Cause(operation.operation_id, str(status), "rate_limit", f"header/{name}")
+                cause = ChangeCause(operation.operation_id, str(status), "rate_limit", f"header/{name}")
                 reference = operation.reference("/x-trunkline/rate_limit")
                 self._add(cause, lambda: "absent", contract=reference, expected="present", evidence=limit.evidence)
         if response is None or not response.evidence.grade.carries_findings:
             return  # no page describes such a response
         for name in sorted(fields.keys() - of_limit - response.headers.keys() - {*_COMMON_HEADERS.split()}):
             if not name.startswith(_COMMON_BEGINNINGS):
-                cause = Cause(operation.operation_id, response.key, "header", f"header/{self._name(name)}")
+                cause = ChangeCause(operation.operation_id, response.key, "header", f"header/{self._name(name)}")
                 reference = operation.reference(f"{response.pointer}/headers")
                 self._add(cause, partial(self._header, name, fields[name]), contract=reference)
 
@@ -239,7 +239,7 @@ class Profile:
         name, key = operation.operation_id, shown.key
         if body is NOTHING:
             text = read_body(exchange.response.body)
-            cause = Cause(name, key, "not_json", "body")
+            cause = ChangeCause(name, key, "not_json", "body")
             is_wrong = isinstance(text, NotJSON) and not isinstance(text, TooComplex)
             if is_wrong and not (status == 204 and shown.content is None):
                 self._add(cause, lambda: str(text), contract=operation.reference(shown.schema), expected="JSON")
@@ -266,7 +266,7 @@ class Profile:
         place = (
             f"{response.pointer}/x-trunkline/refusals" if response and is_listed else f"{operation.pointer}/responses"
         )
-        cause = Cause(operation.operation_id, key, kind, f"body{at}", self._text(code))
+        cause = ChangeCause(operation.operation_id, key, kind, f"body{at}", self._text(code))
         self._add(
             cause,
             lambda: self._text(code),
@@ -284,19 +284,19 @@ class Profile:
         if 200 <= status < 300:
             for sent in dict.fromkeys(query_names(request.query)):
                 if sent not in documented:
-                    cause = Cause(name, key, "parameter", f"query/{self._name(sent)}")
+                    cause = ChangeCause(name, key, "parameter", f"query/{self._name(sent)}")
                     self._add(cause, str, contract=operation.reference(f"{operation.pointer}/parameters"))
             for reason in reasons_to_refuse(operation.contract, request):
                 if reason.cause.startswith("parameter_") and reason.evidence.grade.carries_findings:
                     at = f"query/{reason.placeholders.get('name', '')}"
-                    cause = Cause(name, key, "parameter_value", at, reason.broke)
+                    cause = ChangeCause(name, key, "parameter_value", at, reason.broke)
                     contract = reason.reference(operation.contract)
                     shown = partial(self._text, reason.sent)
                     self._add(cause, shown, contract=contract, expected=reason.broke, evidence=reason.evidence)
         elif 400 <= status < 500:
             for found in accepts_valid.judge(operation, exchange):
                 at = f"query/{query_names(request.query)[0]}"
-                cause = Cause(name, key, "parameter_refused", at)
+                cause = ChangeCause(name, key, "parameter_refused", at)
                 shown = partial(self._text, request.query)
                 self._add(cause, shown, contract=found.contract, expected=found.expected, evidence=found.evidence)
 
@@ -326,7 +326,7 @@ class Profile:
     def _property(self, operation: Operation, key: str, place: Place, name: str, values: list[Json]) -> None:
         is_secret = normalized(name) in self._secret_names
         at = place.at + pointer((self._name(name),))
-        cause = Cause(operation.operation_id, key, "secret" if is_secret else "property", at)
+        cause = ChangeCause(operation.operation_id, key, "secret" if is_secret else "property", at)
         example = partial(self._example, at, values[0])
         evidence = operation.contract.secrets.get(name) if is_secret else None
         found = self._add(cause, example, len(values), contract=f"{place.reference}/properties", evidence=evidence)
@@ -354,14 +354,14 @@ class Profile:
         if kind == "type" and instance is None:
             kind, detail = "null", ""
         evidence = first.evidence if shown.key.startswith("2") else first.evidence.weakest(shown.evidence)
-        cause = Cause(operation.operation_id, shown.key, kind, f"body{at}", detail)
+        cause = ChangeCause(operation.operation_id, shown.key, kind, f"body{at}", detail)
         added = self._add(cause, lambda: example, contract=first.contract, expected=first.expected, evidence=evidence)
         for violation in found:
             _widen(added.breaks.setdefault(violation.contract, []), violation, is_redacted=REDACTED in example)
 
     # --- what is kept -----------------------------------------------------------------------------------------------
 
-    def _add(self, cause: Cause, example: Callable[[], str], count: int = 1, **facts: Any) -> Deviation:
+    def _add(self, cause: ChangeCause, example: Callable[[], str], count: int = 1, **facts: Any) -> Deviation:
         """Count a difference; the first time, keep its facts and an example, which is redacted."""
         found = self.deviations.get(cause)
         if found is None:
