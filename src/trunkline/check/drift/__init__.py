@@ -5,7 +5,7 @@ says which differences break a client.
 """
 
 from trunkline.check.drift.comparison import Change, Drift, drift
-from trunkline.check.drift.kinds import KINDS, Kind
+from trunkline.check.drift.kinds import KINDS, ChangeKind
 from trunkline.check.drift.patch import Patch
 from trunkline.check.drift.profile import ChangeCause, Deviation, Place, Profile, Sighting
 
@@ -13,9 +13,9 @@ __all__ = [
     "KINDS",
     "Change",
     "ChangeCause",
+    "ChangeKind",
     "Deviation",
     "Drift",
-    "Kind",
     "Patch",
     "Place",
     "Profile",
