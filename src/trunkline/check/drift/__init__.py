@@ -7,17 +7,17 @@ says which differences break a client.
 from trunkline.check.drift.comparison import Change, Drift, drift
 from trunkline.check.drift.kinds import KINDS, ChangeKind
 from trunkline.check.drift.patch import Patch
-from trunkline.check.drift.profile import ChangeCause, Deviation, Place, Profile, Sighting
+from trunkline.check.drift.profile import BodyPlace, ChangeCause, Deviation, Profile, Sighting
 
 __all__ = [
     "KINDS",
+    "BodyPlace",
     "Change",
     "ChangeCause",
     "ChangeKind",
     "Deviation",
     "Drift",
     "Patch",
-    "Place",
     "Profile",
     "Sighting",
     "drift",

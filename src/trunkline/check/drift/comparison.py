@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from trunkline.check.drift.kinds import KINDS
-from trunkline.check.drift.profile import OTHERS, ChangeCause, Deviation, Place, Profile, Sighting
+from trunkline.check.drift.profile import OTHERS, BodyPlace, ChangeCause, Deviation, Profile, Sighting
 from trunkline.findings import Grade, Reading
 
 
@@ -42,7 +42,7 @@ class Drift:
     profile: Profile
     older: Profile | None = None
     changes: tuple[Change, ...] = ()
-    unseen: tuple[tuple[str, str, Place], ...] = ()
+    unseen: tuple[tuple[str, str, BodyPlace], ...] = ()
     unasked: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
     stopped: str = ""
@@ -94,7 +94,9 @@ def _has_key(profile: Profile, name: str, status: str, key: str) -> bool:
     return (response.key if response else status) == key
 
 
-def _moved(key: tuple[str, str], new: Place, old: Place, profile: Profile) -> Iterator[tuple[ChangeCause, Deviation]]:
+def _moved(
+    key: tuple[str, str], new: BodyPlace, old: BodyPlace, profile: Profile
+) -> Iterator[tuple[ChangeCause, Deviation]]:
     """The documented properties and types that only one of two profiles shows."""
     had = {*old.types, "integer"} if "number" in old.types else {*old.types}  # 98.5 then, and 98 now, are one type
     for kind in sorted(new.types.keys() - had) if had else ():
@@ -115,7 +117,7 @@ def _moved(key: tuple[str, str], new: Place, old: Place, profile: Profile) -> It
         yield from _moved(key, new.items, old.items, profile)
 
 
-def _total(place: Place) -> Sighting:
+def _total(place: BodyPlace) -> Sighting:
     found = Sighting()
     for sighting in place.types.values():
         for time in (sighting.first, sighting.last):
@@ -124,7 +126,7 @@ def _total(place: Place) -> Sighting:
     return found
 
 
-def _seen(sighting: Sighting, place: Place, expected: str, example: str) -> Deviation:
+def _seen(sighting: Sighting, place: BodyPlace, expected: str, example: str) -> Deviation:
     return Deviation(
         sighting.count,
         sighting.first,

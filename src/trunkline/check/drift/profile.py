@@ -120,7 +120,7 @@ class Deviation(Sighting):
 
 
 @dataclass(slots=True, repr=False)
-class Place:
+class BodyPlace:
     """A place in the body of a response, as its schema describes it, and the types of the values that were seen there.
 
     `at` is `body/trunks/*/status`, `reference` that of its schema. `names` are the documented properties of an object,
@@ -130,8 +130,8 @@ class Place:
     at: str
     reference: str
     names: frozenset[str] | None = None
-    children: dict[str, Place] = field(default_factory=dict)
-    items: Place | None = None
+    children: dict[str, BodyPlace] = field(default_factory=dict)
+    items: BodyPlace | None = None
     types: dict[str, Sighting] = field(default_factory=dict)
 
     @property
@@ -139,13 +139,13 @@ class Place:
         """How many objects were seen here."""
         return self.types["object"].count if "object" in self.types else 0
 
-    def all(self) -> Iterator[Place]:
+    def all(self) -> Iterator[BodyPlace]:
         """The place and all places in it."""
         yield self
         for inner in (*self.children.values(), *([self.items] if self.items else ())):
             yield from inner.all()
 
-    def unseen(self) -> Iterator[Place]:
+    def unseen(self) -> Iterator[BodyPlace]:
         """The documented properties that no object had."""
         for child in self.children.values():
             if child.types:
@@ -162,7 +162,7 @@ class Profile:
     def __init__(self, vendor: Vendor, secrets: frozenset[str] = frozenset()) -> None:
         self.contract: Contract = vendor.contract
         self.deviations: dict[ChangeCause, Deviation] = {}
-        self.places: dict[tuple[str, str], Place] = {}
+        self.places: dict[tuple[str, str], BodyPlace] = {}
         self.responses: Counter[tuple[str, str]] = Counter()
         """The number of responses of each (operationId, status) that were seen."""
         self.exchanges = Sighting()
@@ -302,9 +302,9 @@ class Profile:
 
     # --- bodies -----------------------------------------------------------------------------------------------------
 
-    def _walk(self, operation: Operation, key: str, place: Place, body: Json) -> None:
+    def _walk(self, operation: Operation, key: str, place: BodyPlace, body: Json) -> None:
         """Count the types of the values at each place, and note the properties that no page documents."""
-        stack: list[tuple[Place, list[Json]]] = [(place, [body])]
+        stack: list[tuple[BodyPlace, list[Json]]] = [(place, [body])]
         while stack:
             here, values = stack.pop()
             for kind, count in Counter(map(type, values)).items():
@@ -323,7 +323,7 @@ class Profile:
                 for name in sorted(others):
                     self._property(operation, key, here, name, others[name])
 
-    def _property(self, operation: Operation, key: str, place: Place, name: str, values: list[Json]) -> None:
+    def _property(self, operation: Operation, key: str, place: BodyPlace, name: str, values: list[Json]) -> None:
         is_secret = normalized(name) in self._secret_names
         at = place.at + pointer((self._name(name),))
         cause = ChangeCause(operation.operation_id, key, "secret" if is_secret else "property", at)
@@ -443,10 +443,10 @@ def _widen(needs: list[Json], violation: Violation, *, is_redacted: bool) -> Non
 # --- the places of a schema -----------------------------------------------------------------------------------------
 
 
-def _described(operation: Operation, at: str, file: str, pointer_: str) -> Place:
+def _described(operation: Operation, at: str, file: str, pointer_: str) -> BodyPlace:
     """The places in the part of a response's body that the schema at a pointer describes."""
     contract = operation.contract
-    place = Place(f"body{without_positions(at)}", "")
+    place = BodyPlace(f"body{without_positions(at)}", "")
     for found, there, node in _branches(contract, file, pointer_):
         place.reference = place.reference or contract.file_reference(found, there)
         for name in node.get("properties", {}):
