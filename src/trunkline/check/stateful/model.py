@@ -52,7 +52,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class ExpectedValue:
     """The value that a field must have, and the claim that another value breaks.
 
     `shown_by` is the operationId of the response that showed a field which nobody sent.
@@ -63,11 +63,11 @@ class Expectation:
     reason: str
     shown_by: str = ""
 
-    def kept_by(self, claim: Claim) -> Expectation:
+    def kept_by(self, claim: Claim) -> ExpectedValue:
         """The expectation that an operation leaves the value as it is."""
         assumes = self.claim.assumes | {self.claim.law}
         claim = replace(claim.weakened(self.claim.evidence), assumes=assumes)
-        return Expectation(self.value, claim, f"as it was before {claim.operation.operation_id}")
+        return ExpectedValue(self.value, claim, f"as it was before {claim.operation.operation_id}")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -83,7 +83,7 @@ class Item:
     parent: Item | None
     created_with: frozenset[str]
     creation: Exchange
-    expected: dict[str, Expectation] = field(default_factory=dict)
+    expected: dict[str, ExpectedValue] = field(default_factory=dict)
     sent: dict[str, Json] = field(default_factory=dict)
     state: State = State.EXISTS
     may_have_more_children: bool = False
@@ -130,7 +130,7 @@ class Item:
         return self.inputs.keys() | self.creation_times.keys() | parents
 
 
-def _values(expected: Mapping[str, Expectation]) -> dict[str, Json]:
+def _values(expected: Mapping[str, ExpectedValue]) -> dict[str, Json]:
     return {name: expectation.value for name, expectation in expected.items()}
 
 
@@ -146,15 +146,15 @@ def record_creation(item: Item, operation: Operation[Create], body: Mapping[str,
             if input_.is_binding(value, {}):
                 evidence = implied(input_.schema.evidence, "a sent value is read back")
                 claim = Claim(law, operation, evidence, input_.schema.reference)
-                item.expected[input_.name] = Expectation(value, claim, "as it was sent")
+                item.expected[input_.name] = ExpectedValue(value, claim, "as it was sent")
     for name, default in defaults(operation, body).items():
         schema = default.schema
         claim = Claim("defaults_are_applied", operation, schema.evidence, f"{schema.reference}/default")
-        item.expected[name] = Expectation(default.value, claim, "as its default")
+        item.expected[name] = ExpectedValue(default.value, claim, "as its default")
     for parameter in operation.parents:
         evidence = implied(parameter.evidence, "an item shows what it belongs to")
         claim = Claim(law, operation, evidence, parameter.pointer)
-        item.expected[parameter.name] = Expectation(item.ids[parameter.resource], claim, "as the id of its parent")
+        item.expected[parameter.name] = ExpectedValue(item.ids[parameter.resource], claim, "as the id of its parent")
 
 
 def record_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> None:
@@ -173,7 +173,7 @@ def record_update(item: Item, operation: Operation[Update], body: Mapping[str, J
             item.sent[input_.name] = value
             evidence = implied(input_.schema.evidence.weakest(operation.kind.evidence), "an updated value is shown")
             claim = Claim("update_shows", operation, evidence, input_.schema.reference)
-            expected[input_.name] = Expectation(value, claim, "as it was updated")
+            expected[input_.name] = ExpectedValue(value, claim, "as it was updated")
     after = _values(expected)
     for name, input_ in item.inputs.items():
         if name in expected and not input_.is_binding(after[name], after):
@@ -181,7 +181,7 @@ def record_update(item: Item, operation: Operation[Update], body: Mapping[str, J
     item.expected = expected
 
 
-def _left_by_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> dict[str, Expectation]:
+def _left_by_update(item: Item, operation: Operation[Update], body: Mapping[str, Json]) -> dict[str, ExpectedValue]:
     """The lasting fields that were not sent, as an update leaves them.
 
     An input whose default depends on a sent one is not among them: no page says whether the default follows.
@@ -197,7 +197,7 @@ def _left_by_update(item: Item, operation: Operation[Update], body: Mapping[str,
 
 
 def _apply_resets(
-    item: Item, operation: Operation[Update], body: Mapping[str, Json], expected: dict[str, Expectation]
+    item: Item, operation: Operation[Update], body: Mapping[str, Json], expected: dict[str, ExpectedValue]
 ) -> set[str]:
     """Set the expectations of the fields that an update resets or must not reset.
 
@@ -213,7 +213,7 @@ def _apply_resets(
                 expected[name] = before.kept_by(claim)
         elif any(group <= changed for group in reset.when) and name not in body:
             claim = Claim("connectivity_change_resets", operation, reset.evidence, reference)
-            expected[name] = Expectation(reset.to, claim, "as the change resets it")
+            expected[name] = ExpectedValue(reset.to, claim, "as the change resets it")
         else:
             unknown.add(name)
             expected.pop(name, None)
@@ -287,7 +287,7 @@ def record_shown(item: Item, operation: Operation, shown: Field, value: Json) ->
     evidence = implied(shown.schema.evidence, "two responses about one item agree")
     claim = Claim(law, owner, evidence, shown.schema.reference)
     name = operation.operation_id
-    item.expected[shown.name] = Expectation(value, claim, f"as {name} showed it", name)
+    item.expected[shown.name] = ExpectedValue(value, claim, f"as {name} showed it", name)
 
 
 # --- comparing ------------------------------------------------------------------------------------------------------
