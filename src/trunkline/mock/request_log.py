@@ -59,7 +59,7 @@ _MAX_LOGGED = 200
 _PART = re.compile(r'; (\w+)=("(?:[^"\\]|\\.)*")')
 
 
-class Explanation(NamedTuple):
+class RefusalReason(NamedTuple):
     """Why a request was refused, as the refusal's header says it. No part holds a secret."""
 
     cause: str
@@ -121,13 +121,13 @@ class RecordedRequest:
         return self._mock.account_of(self._request)
 
     @cached_property
-    def refusal(self) -> Explanation | None:
+    def refusal(self) -> RefusalReason | None:
         """Why the mock refused the request, or None."""
         text = find(self._answered, REFUSAL_HEADER)
         if text is None:
             return None
         parts = {name: msgspec.json.decode(value) for name, value in _PART.findall(text)}
-        return Explanation(text.partition(";")[0], **parts)
+        return RefusalReason(text.partition(";")[0], **parts)
 
     @property
     def notices(self) -> tuple[str, ...]:
