@@ -32,7 +32,7 @@ def plain_host(host: str) -> str:
     return host.lower().rstrip(".")
 
 
-class Field(NamedTuple):
+class HeaderField(NamedTuple):
     """A header field of responses: the form of its value, the statuses that require it, and the sections."""
 
     form: re.Pattern[str]
@@ -48,15 +48,15 @@ class Field(NamedTuple):
 
 
 FIELDS = {
-    "www-authenticate": Field(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.6.1", (401,), "15.5.2"),
-    "allow": Field(re.compile(rf"({_TOKEN}|[ \t,])*"), "10.2.1", (405,), "15.5.6"),
-    "proxy-authenticate": Field(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.7.1", (407,), "15.5.8"),
-    "upgrade": Field(re.compile(rf"[ \t,]*{_TOKEN}.*"), "7.8", (426,), "15.5.22"),
-    "date": Field(
+    "www-authenticate": HeaderField(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.6.1", (401,), "15.5.2"),
+    "allow": HeaderField(re.compile(rf"({_TOKEN}|[ \t,])*"), "10.2.1", (405,), "15.5.6"),
+    "proxy-authenticate": HeaderField(re.compile(rf"[ \t,]*{_TOKEN}([ \t,].*)?"), "11.7.1", (407,), "15.5.8"),
+    "upgrade": HeaderField(re.compile(rf"[ \t,]*{_TOKEN}.*"), "7.8", (426,), "15.5.22"),
+    "date": HeaderField(
         re.compile(_HTTP_DATE), "6.6.1", range(200, 500), "6.6.1", is_of_server=True, unless="the server has no clock"
     ),
-    "accept-encoding": Field(re.compile(rf"({_TOKEN}|[;= \t,])*"), "12.5.3"),
-    "retry-after": Field(re.compile(rf"[0-9]+|{_HTTP_DATE}"), "10.2.3"),
+    "accept-encoding": HeaderField(re.compile(rf"({_TOKEN}|[;= \t,])*"), "12.5.3"),
+    "retry-after": HeaderField(re.compile(rf"[0-9]+|{_HTTP_DATE}"), "10.2.3"),
 }
 """The fields by name. Two are nowhere required: `Retry-After` is for 413, 429, 503 and redirections, and
 `Accept-Encoding` for a 415 because of a content coding."""
