@@ -13,7 +13,7 @@ from tests.cli import test_baseline
 from tests.cli.conftest import TOKEN
 from tests.cli.test_baseline import SCHEMA
 from tests.servers import target_server
-from trunkline.check.replay import Outcome, Replay
+from trunkline.check.replay import Replay, ReplayOutcome
 from trunkline.check.replay.saved import SavedFinding
 from trunkline.cli import run
 from trunkline.exchange import Request, Response
@@ -140,7 +140,7 @@ def test_an_interrupted_replay_shows_what_it_has_found(
     (project / "report.json").write_text(json.dumps(document))
     outcome, asked = Replay._outcome, list[object]()
 
-    def stop(self: Replay, finding: SavedFinding) -> Outcome:
+    def stop(self: Replay, finding: SavedFinding) -> ReplayOutcome:
         asked.append(finding)
         if len(asked) > 1:
             signal.raise_signal(number)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import click
 
 from trunkline.check import replay as replaying
-from trunkline.check.replay import STILL, UNKNOWN, Outcome
+from trunkline.check.replay import STILL, UNKNOWN, ReplayOutcome
 from trunkline.check.safety import WriteOptions, write_access
 from trunkline.cli import output
 from trunkline.cli.interruption import stop_signals, until
@@ -30,7 +30,7 @@ def replay(settings: Settings, file: str) -> int:
     """Replay a report on an implementation, and print what became of each finding."""
     as_text = settings.replay_format == "text"
     quiet = not as_text and not sys.stderr.isatty()
-    report, outcomes = Report(), list[Outcome]()
+    report, outcomes = Report(), list[ReplayOutcome]()
     with stop_signals() as stopped, terminal.screen(quiet=quiet) as screen:
         recorded = replaying.read(read_source(file), file)
         vendor = loader.load(recorded.vendor)
@@ -85,7 +85,7 @@ def _what_to_give(base: str, base_path: str) -> str:
     return f"the report is about {shown}; if that may get your credential, give --url {shown}"
 
 
-def _exit_code(outcomes: list[Outcome], report: Report) -> int:
+def _exit_code(outcomes: list[ReplayOutcome], report: Report) -> int:
     """1 if a finding that failed the run still happens. Raises `TargetError` if one may, since it was not replayed."""
     failing = [outcome for outcome in outcomes if outcome.finding.fails]
     if any(outcome.state == STILL for outcome in failing):

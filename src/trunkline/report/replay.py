@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import trunkline
-from trunkline.check.replay import GONE, STILL, UNKNOWN, Outcome
+from trunkline.check.replay import GONE, STILL, UNKNOWN, ReplayOutcome
 from trunkline.exchange import Json
 from trunkline.findings import Report
 from trunkline.redaction import printable
@@ -17,7 +17,7 @@ from trunkline.report.text import BAD, GOOD, MISSING, STRONG, Line, plural, row
 _STYLES = {STILL: ("STILL HAPPENS", BAD), GONE: ("gone", GOOD), UNKNOWN: ("NOT REPLAYED", MISSING)}
 
 
-def outcome_line(outcome: Outcome, report: Report) -> Line:
+def outcome_line(outcome: ReplayOutcome, report: Report) -> Line:
     """One line that says whether a finding still happens."""
     found, (title, style) = outcome.finding, _STYLES[outcome.state]
     note = "" if found.fails else "note, "
@@ -26,7 +26,7 @@ def outcome_line(outcome: Outcome, report: Report) -> Line:
     return (f"{title:<13} ", f"{STRONG} {style}"), (printable(report.redact(text)), "")
 
 
-def summary_lines(outcomes: Iterable[Outcome], report: Report) -> Iterator[Line]:
+def summary_lines(outcomes: Iterable[ReplayOutcome], report: Report) -> Iterator[Line]:
     """A line for each item that was left behind, and one that counts the outcomes."""
     for leftover in report.leftovers:
         yield row(titles.LEFT_BEHIND, printable(report.redact(leftover)), MISSING)
@@ -34,7 +34,7 @@ def summary_lines(outcomes: Iterable[Outcome], report: Report) -> Iterator[Line]
     yield row("replayed", f"{counts}; {plural(report.requests, 'request')}")
 
 
-def document(outcomes: Sequence[Outcome], report: Report, *, vendor: str, base: str, complete: bool) -> Json:
+def document(outcomes: Sequence[ReplayOutcome], report: Report, *, vendor: str, base: str, complete: bool) -> Json:
     """The outcomes as a JSON value. `complete` is whether each finding of the saved report has one."""
     value: Json = {
         "format": 1,
@@ -63,6 +63,6 @@ def document(outcomes: Sequence[Outcome], report: Report, *, vendor: str, base: 
     return redacted(report, value)
 
 
-def _counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
+def _counts(outcomes: Iterable[ReplayOutcome]) -> dict[str, int]:
     found = Counter(outcome.state for outcome in outcomes)
     return {state: found[state] for state in _STYLES}

@@ -15,7 +15,7 @@ from tests.check.stateful import defects as stateful
 from tests.check.stateful import test_defects
 from tests.defects import DEFECTS, FUZZ, LOADED, OTHERS, PARAMETERS, TOKENS, examine, put, trunks
 from trunkline import mock
-from trunkline.check.replay import GONE, STILL, UNKNOWN, Outcome, Replay, read
+from trunkline.check.replay import GONE, STILL, UNKNOWN, Replay, ReplayOutcome, read
 from trunkline.check.replay.judging import Undecided
 from trunkline.check.replay.rewriting import headers_of
 from trunkline.check.replay.saved import SavedReport, SavedRequest
@@ -62,7 +62,7 @@ def replayed(
     tokens: tuple[str | None, str | None] = (None, None),
     *,
     writes: bool = False,
-) -> list[Outcome]:
+) -> list[ReplayOutcome]:
     """What became of the findings of a report."""
     values = {} if writes else defects.secret_values(LOADED[vendor])
     first, second = tokens
@@ -84,7 +84,7 @@ def replayed(
 FIRST = {defect.caught_by: defect for defect in reversed(DEFECTS) if defect.name not in RANDOM}
 
 
-def broken_and_mended(defect: defects.Defect) -> tuple[list[Outcome], list[Outcome]]:
+def broken_and_mended(defect: defects.Defect) -> tuple[list[ReplayOutcome], list[ReplayOutcome]]:
     """The outcomes on the same broken mock, and on one without the defect."""
     examples = 3 if defect.provoked_by == FUZZ else 30
     target = defect.break_(mock.from_vendor(LOADED[defect.vendor]))
@@ -144,7 +144,7 @@ def of_stateful(defect: stateful.Defect) -> SavedReport:
     return recorded(defect.vendor, report)
 
 
-def of_writes(defect: stateful.Defect, server: Callable[[Request], Response]) -> list[Outcome]:
+def of_writes(defect: stateful.Defect, server: Callable[[Request], Response]) -> list[ReplayOutcome]:
     """The outcomes on a server, which is empty before and after."""
     return replayed(defect.vendor, of_stateful(defect), server, (stateful.OWN, stateful.SECOND), writes=True)
 

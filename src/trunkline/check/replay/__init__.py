@@ -26,7 +26,7 @@ from trunkline.findings import Finding, Report, without_positions
 from trunkline.mock.loader import Vendor
 from trunkline.transport.connect import Connection
 
-__all__ = ["GONE", "STILL", "UNKNOWN", "Outcome", "Replay", "read"]
+__all__ = ["GONE", "STILL", "UNKNOWN", "Replay", "ReplayOutcome", "read"]
 
 STILL, GONE, UNKNOWN = "still happens", "no longer happens", "not replayed"
 """The states of a finding after a replay."""
@@ -39,7 +39,7 @@ _LAWS = {law.name: law for law in LAWS}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """The state of a finding after a replay: `STILL`, `GONE`, or `UNKNOWN` with the reason."""
 
     finding: SavedFinding
@@ -73,7 +73,7 @@ class Replay:
             self._gate = Gate(self.vendor.contract, self.connection.target, ledger, known, allowed, settling)
             self._writer = Writer(self._gate.prefix, Random(self.seed))  # noqa: S311 - values to send, not secrets
 
-    def run(self) -> Generator[Outcome, None, None]:
+    def run(self) -> Generator[ReplayOutcome, None, None]:
         """Each finding with what became of it. What was created is deleted at the end."""
         try:
             for finding in self.recorded.findings:
@@ -82,11 +82,11 @@ class Replay:
             if self._gate and self.writing:
                 self.report.leftovers += map(str, self._gate.clean(self.writing.cleaner))
 
-    def _outcome(self, finding: SavedFinding) -> Outcome:
+    def _outcome(self, finding: SavedFinding) -> ReplayOutcome:
         try:
-            return Outcome(finding, STILL if self._happens(finding) else GONE)
+            return ReplayOutcome(finding, STILL if self._happens(finding) else GONE)
         except (Undecided, NotOurs, BudgetExhausted, UsageError) as reason:
-            return Outcome(finding, UNKNOWN, str(reason).removesuffix(_BUG))
+            return ReplayOutcome(finding, UNKNOWN, str(reason).removesuffix(_BUG))
 
     def _happens(self, finding: SavedFinding) -> bool:
         """Send the requests of a finding, and judge it. Raises `Undecided` if that cannot be done."""
