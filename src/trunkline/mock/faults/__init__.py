@@ -14,15 +14,15 @@ from trunkline.mock.faults.document import Fault, Step, load_faults, parse_fault
 from trunkline.mock.faults.faults import Faults, SetFault
 from trunkline.mock.faults.line import parse_line, to_line
 from trunkline.mock.faults.preferences import FAULT_HEADER, asks_for_fault
-from trunkline.mock.faults.scenarios import Scenario, scenario, scenarios, switch_on
+from trunkline.mock.faults.scenarios import FaultScenario, scenario, scenarios, switch_on
 
 __all__ = [
     "FAULT_HEADER",
     "Delivery",
     "Fault",
+    "FaultScenario",
     "Faults",
     "FaultyResponse",
-    "Scenario",
     "SetFault",
     "Step",
     "asks_for_fault",

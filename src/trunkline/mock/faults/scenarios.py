@@ -19,7 +19,7 @@ from trunkline.mock.faults.faults import Faults, SetFault
 _FOLDER = Path(__file__).parents[1] / "scenarios"
 
 
-class Scenario(Struct, frozen=True):
+class FaultScenario(Struct, frozen=True):
     """A list of faults with a name."""
 
     name: str
@@ -31,17 +31,17 @@ class Scenario(Struct, frozen=True):
 
 
 @cache
-def scenarios() -> dict[str, Scenario]:
+def scenarios() -> dict[str, FaultScenario]:
     """All scenarios by their names, in alphabetical order."""
     found = {}
     for path in sorted(_FOLDER.glob("*.toml")):
         table = load_toml(path, path.name)
         faults = parse_faults({"faults": table.pop("faults")}, path.name)
-        found[path.stem] = Scenario(path.stem, table["summary"], table["client"], tuple(faults))
+        found[path.stem] = FaultScenario(path.stem, table["summary"], table["client"], tuple(faults))
     return found
 
 
-def scenario(name: str) -> Scenario:
+def scenario(name: str) -> FaultScenario:
     """The scenario of that name. Raises `UsageError` if there is none."""
     known = scenarios()
     if str(name) not in known:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from trunkline.errors import UsageError
 from trunkline.exchange import Json
 from trunkline.findings import excerpt
-from trunkline.mock.faults import Scenario, SetFault, parse_faults, scenario, scenarios, switch_on, to_line
+from trunkline.mock.faults import FaultScenario, SetFault, parse_faults, scenario, scenarios, switch_on, to_line
 from trunkline.mock.session import MockSession
 from trunkline.redaction import redact_json
 from trunkline.transport.admin.messages import read_json, read_query, redacted, session_of
@@ -91,7 +91,7 @@ def _named(request: Request) -> SetFault:
     raise HTTPException(404, "no fault with this number is set; GET /_trunkline/faults lists them")
 
 
-def _described(request: Request, one: Scenario) -> dict[str, Json]:
+def _described(request: Request, one: FaultScenario) -> dict[str, Json]:
     return {
         "name": one.name,
         "summary": one.summary,
