@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.check.stateful.engine import Move, Numbers, Plan, Step, run
+from trunkline.check.stateful.engine import Move, Numbers, Plan, ScenarioStep, run
 from trunkline.findings import Evidence, Finding, Grade
 
 
@@ -53,7 +53,7 @@ def test_a_fixed_scenario_is_run_until_it_has_no_finding() -> None:
         return Move(name, {}, lambda _: True, run_move)
 
     first, second = move("first"), move("second")
-    fixed: tuple[list[Step[list[int]]], ...] = ([(first, {})], [(second, {})])
+    fixed: tuple[list[ScenarioStep[list[int]]], ...] = ([(first, {})], [(second, {})])
     rules = []
     for found in run(Plan((second,), list, lambda *_: None, fixed), seed=0, examples=1, steps=1, tries=0):
         rules.append(found.rule)

@@ -34,7 +34,7 @@ class Move(Generic[S]):
     run: Callable[[S, Numbers], Finding | None]
 
 
-Step: TypeAlias = tuple[Move[S], Numbers]
+ScenarioStep: TypeAlias = tuple[Move[S], Numbers]
 """A move with its numbers."""
 
 
@@ -56,7 +56,7 @@ class Plan(Generic[S]):
     moves: tuple[Move[S], ...]
     start: Callable[[], S]
     end: Callable[[S, bool], Finding | None]
-    fixed: tuple[list[Step[S]], ...] = ()
+    fixed: tuple[list[ScenarioStep[S]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Outcome(Generic[S]):
     """A finding, and the steps that led to it."""
 
     finding: Finding
-    steps: list[Step[S]]
+    steps: list[ScenarioStep[S]]
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -90,7 +90,7 @@ def run(plan: Plan[S], *, seed: int, examples: int, steps: int, tries: int = 200
 def _run_random(plan: Plan[S], random: Random, examples: int, steps: int) -> _Outcome[S] | None:
     """The outcome of the first random scenario that has a finding."""
 
-    def draw(state: S) -> Iterator[Step[S]]:
+    def draw(state: S) -> Iterator[ScenarioStep[S]]:
         for _ in range(steps):
             if possible := [move for move in plan.moves if move.possible(state)]:
                 move = random.choice(possible)
@@ -99,12 +99,12 @@ def _run_random(plan: Plan[S], random: Random, examples: int, steps: int) -> _Ou
     return next((outcome for _ in range(examples) if (outcome := _run(plan, draw))), None)
 
 
-def _run_steps(plan: Plan[S], steps: list[Step[S]]) -> _Outcome[S] | None:
+def _run_steps(plan: Plan[S], steps: list[ScenarioStep[S]]) -> _Outcome[S] | None:
     """Run these steps, without those that are not possible."""
     return _run(plan, lambda state: (step for step in steps if step[0].possible(state)))
 
 
-def _run(plan: Plan[S], steps_of: Callable[[S], Iterable[Step[S]]]) -> _Outcome[S] | None:
+def _run(plan: Plan[S], steps_of: Callable[[S], Iterable[ScenarioStep[S]]]) -> _Outcome[S] | None:
     """Run a scenario of the steps that `steps_of` yields, one at a time, until one has a finding; then clean up."""
     state, taken, finding = plan.start(), [], None
     try:
@@ -138,7 +138,7 @@ def _shortest(plan: Plan[S], best: _Outcome[S], tries: int) -> Finding:
     return best.finding
 
 
-def _simpler(steps: list[Step[S]]) -> Iterator[list[Step[S]]]:
+def _simpler(steps: list[ScenarioStep[S]]) -> Iterator[list[ScenarioStep[S]]]:
     """Scenarios with fewer moves, then with the same moves and smaller numbers."""
     size = len(steps) // 2
     while size:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from trunkline.check.stateful.engine import Move, Numbers, Step
+from trunkline.check.stateful.engine import Move, Numbers, ScenarioStep
 from trunkline.check.stateful.fields import inputs
 from trunkline.check.stateful.request_bodies import flaws, variant_counts
 from trunkline.check.stateful.resources import ResourceOperations
@@ -28,7 +28,7 @@ _BATCH = 12
 
 def fixed_scenarios(
     resources: tuple[ResourceOperations, ...], moves: tuple[Move[Scenario], ...]
-) -> tuple[list[Step[Scenario]], ...]:
+) -> tuple[list[ScenarioStep[Scenario]], ...]:
     """The scenarios that are always run, resource by resource."""
     table = {move.name: move for move in moves}
     return tuple(
